@@ -1,0 +1,128 @@
+package event
+
+import (
+	"errors"
+	"fmt"
+	"time"
+	"unicode/utf8"
+)
+
+// ErrTooLarge is returned, wrapped, for an event of more than MaxSize bytes.
+var ErrTooLarge = errors.New("event is too large")
+
+// coreAttributes cannot be names of extensions.
+var coreAttributes = map[string]bool{
+	"specversion": true, "id": true, "source": true, "type": true, "subject": true,
+	"time": true, "datacontenttype": true, "dataschema": true, "data": true,
+}
+
+// Normal returns e in normal form: time in UTC, truncated to microseconds, no
+// empty maps or slices. It returns an error that names the attribute if e
+// cannot be published: without a type, with text that CloudEvents forbids, or
+// over a limit.
+func (e Event) Normal() (Event, error) {
+	if !e.Time.IsZero() {
+		e.Time = e.Time.UTC().Truncate(time.Microsecond)
+	}
+	if len(e.Extensions) == 0 {
+		e.Extensions = nil
+	}
+	if len(e.Data) == 0 {
+		e.Data = nil
+	}
+	if err := e.check(); err != nil {
+		return Event{}, fmt.Errorf("event %q: %w", e.ID, err)
+	}
+	return e, nil
+}
+
+// Complete reports what a published event cannot be without: id, source, type
+// and time.
+func (e *Event) Complete() error {
+	for _, a := range []struct {
+		name  string
+		there bool
+	}{{"id", e.ID != ""}, {"source", e.Source != ""}, {"type", e.Type != ""}, {"time", !e.Time.IsZero()}} {
+		if !a.there {
+			return fmt.Errorf("event %q: %s is missing", e.ID, a.name)
+		}
+	}
+	return nil
+}
+
+func (e *Event) check() error {
+	if e.Type == "" {
+		return errors.New("type is missing")
+	}
+	for _, a := range [...]struct {
+		name, value string
+		limit       int
+	}{
+		{"id", e.ID, MaxID},
+		{"source", e.Source, MaxAttribute},
+		{"type", e.Type, MaxAttribute},
+		{"subject", e.Subject, MaxAttribute},
+		{"datacontenttype", e.DataContentType, MaxAttribute},
+		{"dataschema", e.DataSchema, MaxAttribute},
+	} {
+		if len(a.value) > a.limit {
+			return fmt.Errorf("%s has %d bytes, the limit is %d", a.name, len(a.value), a.limit)
+		}
+		if err := checkString(a.name, a.value); err != nil {
+			return err
+		}
+	}
+	if year := e.Time.Year(); year < 1 || year > 9999 {
+		return fmt.Errorf("time: year %d is outside 1 to 9999", year)
+	}
+	for name, value := range e.Extensions {
+		if err := checkName(name); err != nil {
+			return err
+		}
+		if err := checkString(name, value); err != nil {
+			return err
+		}
+	}
+	if size := e.Size(); size > MaxSize {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, MaxSize)
+	}
+	return nil
+}
+
+// checkName holds extension names to CloudEvents 1.0, section 3.1.
+func checkName(name string) error {
+	if name == "" || len(name) > MaxName {
+		return fmt.Errorf("extension name %q: must have 1 to %d characters", name, MaxName)
+	}
+	if coreAttributes[name] {
+		return fmt.Errorf("extension name %q: is the name of an attribute of its own", name)
+	}
+	for i := range len(name) {
+		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
+			return fmt.Errorf("extension name %q: only a-z and 0-9 are allowed", name)
+		}
+	}
+	return nil
+}
+
+// checkString holds attributes to the String type of CloudEvents 1.0, section
+// 3.2: no control characters, no surrogates, no noncharacters.
+func checkString(name, s string) error {
+	for i := 0; i < len(s); {
+		if c := s[i]; c >= 0x20 && c < 0x7f {
+			i++
+			continue
+		}
+		r, width := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case r == utf8.RuneError && width == 1:
+			return fmt.Errorf("%s is not valid UTF-8", name)
+		case r < 0x20 || r >= 0x7f && r <= 0x9f:
+			return fmt.Errorf("%s holds the control character %U", name, r)
+		case r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe:
+			return fmt.Errorf("%s holds the noncharacter %U", name, r)
+		}
+		i += width
+	}
+	return nil
+}

@@ -1,0 +1,88 @@
+package feed
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// MinEntries is how many of the newest entries the subscription document
+// holds at least, if there are that many: a reader that only polls it misses
+// less.
+const MinEntries = 50
+
+// ErrNotOurs is returned, wrapped, for a document that is not of our profile:
+// not XML, not Atom, or without our elements.
+var ErrNotOurs = errors.New("not an eventfeed document")
+
+// encodeBuffers hold what documents are encoded into for comparison.
+var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// Decode reads a subscription or archive document of our profile. Most are in
+// canonical form and are read by a scanner; what is not, because someone on
+// the way wrote it anew, is read with an XML parser. Decode checks each entry
+// for itself; that they follow one another and fit the digests is for
+// [Document.Check].
+//
+// The entries' data may share memory with body.
+func Decode(body []byte) (*Document, error) {
+	if !utf8.Valid(body) {
+		return nil, fmt.Errorf("%w: not valid UTF-8", ErrNotOurs)
+	}
+	d, err := decodeCanonical(body)
+	if errors.Is(err, errNotCanonical) {
+		d, err = decodeXML(body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return d, d.checkEntries()
+}
+
+// decodeCanonical accepts a document exactly if it is, to the byte, what the
+// result encodes to. So no text can mean one thing to the scanner and another
+// to an XML parser.
+func decodeCanonical(body []byte) (*Document, error) {
+	d, err := scanDocument(body)
+	if err != nil {
+		return nil, err
+	}
+	buffer := encodeBuffers.Get().(*[]byte)
+	defer encodeBuffers.Put(buffer)
+	*buffer = AppendDocument((*buffer)[:0], d)
+	if !bytes.Equal(*buffer, body) {
+		return nil, fmt.Errorf("%w: an element is not where it belongs", errNotCanonical)
+	}
+	if !isLegal(d.Title) || !isLegal(d.Author) {
+		return nil, fmt.Errorf("%w: character that XML forbids", errNotCanonical)
+	}
+	return d, nil
+}
+
+// isLegal reports whether XML 1.0 allows all of a text's characters.
+func isLegal(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return r < 0x20 && r != '\t' && r != '\n' || r == 0xfffe || r == 0xffff
+	})
+}
+
+func (d *Document) checkEntries() error {
+	if !ValidName(d.Name) {
+		return fmt.Errorf("%w: %q cannot be a feed's name", ErrNotOurs, d.Name)
+	}
+	for i := range d.Entries {
+		e := &d.Entries[i]
+		if err := e.Complete(); err != nil {
+			return fmt.Errorf("position %d: %w", e.Position, err)
+		}
+		normal, err := e.Normal()
+		if err != nil {
+			return fmt.Errorf("position %d: %w", e.Position, err)
+		}
+		e.Event = normal
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package feed
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/google/uuid"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// The canonical form: elements in this order and no other, one entry a line,
+// so that [Decode] needs no XML parser. docs/format.md specifies it.
+const (
+	documentStart = `<?xml version="1.0" encoding="utf-8"?>` + "\n" +
+		`<feed xmlns="` + AtomNamespace + `" xmlns:fh="` + HistoryNamespace +
+		`" xmlns:ce="` + CloudEventNamespace + `" xmlns:ef="` + Namespace + `">` + "\n"
+	documentEnd     = "</feed>\n"
+	archiveMark     = "<fh:archive/>\n"
+	binaryType      = "application/octet-stream"
+	binarySummary   = "binary data"
+	nextArchiveLink = `<link rel="next-archive" href="`
+)
+
+// entryNamespace is what ids of entries are derived in where the event's own
+// id is no UUID.
+var entryNamespace = uuid.MustParse(Namespace[len("urn:uuid:"):])
+
+// AppendDocument appends the document in canonical form to b. Its entries
+// must be in normal form and complete.
+func AppendDocument(b []byte, d *Document) []byte {
+	b = append(b, documentStart...)
+	b = appendElement(b, "id", d.ID)
+	b = append(b, '\n')
+	b = appendElement(b, "title", d.Title)
+	b = append(b, "\n<updated>"...)
+	b = event.AppendTime(b, d.Updated)
+	b = append(b, "</updated>\n<author>"...)
+	b = appendElement(b, "name", d.Author)
+	b = append(b, "</author>\n"...)
+	b = appendLinks(b, d)
+	b = appendProfile(b, d)
+	if d.Kind == Archive {
+		for i := range d.Entries {
+			b = appendEntry(b, &d.Entries[i])
+		}
+	} else {
+		for i := range d.Entries { // newest first, as readers of the subscription document expect
+			b = appendEntry(b, &d.Entries[len(d.Entries)-1-i])
+		}
+	}
+	return append(b, documentEnd...)
+}
+
+// appendLinks writes the links of RFC 5005 section 4.
+func appendLinks(b []byte, d *Document) []byte {
+	if d.Kind == Subscription {
+		b = appendLink(b, "self", d.Name)
+		if d.Archives > 0 {
+			newest := Page{EpochOfPage(d.Epochs, d.Archives), d.Archives}
+			b = appendLink(b, "prev-archive", ExpandTemplate(archiveTemplate(d.Name), newest))
+		}
+		return b
+	}
+	page := Page{d.Epoch, d.Page}
+	b = appendLink(b, "self", strconv.FormatInt(d.Page, 10))
+	b = appendLink(b, "current", subscriptionReference(d.Name))
+	if d.Page > 1 {
+		previous := Page{EpochOfPage(d.Epochs, d.Page-1), d.Page - 1}
+		b = appendLink(b, "prev-archive", archiveReference(page, previous))
+	}
+	if d.Next != nil {
+		b = appendLink(b, "next-archive", archiveReference(page, *d.Next))
+	}
+	return append(b, archiveMark...)
+}
+
+// appendProfile writes what is ours alone: format, epochs, page and digests.
+func appendProfile(b []byte, d *Document) []byte {
+	b = append(b, `<ef:feed format="`...)
+	b = strconv.AppendInt(b, Format, 10)
+	b = append(b, `" name="`...)
+	b = append(b, d.Name...)
+	b = append(b, "\"/>\n"...)
+	for _, e := range d.Epochs {
+		b = fmt.Appendf(b, "<ef:epoch id=\"%s\" first-position=\"%d\" first-page=\"%d\" digest-before=\"%s\"/>\n",
+			e.ID, e.FirstPosition, e.FirstPage, e.DigestBefore)
+	}
+	b = fmt.Appendf(b, "<ef:page number=\"%d\" epoch=\"%s\" first=\"%d\" last=\"%d\" digest-before=\"%s\" digest-after=\"%s\"/>\n",
+		d.Page, d.Epoch, d.First, d.Last, d.DigestBefore, d.DigestAfter)
+	if d.Kind == Subscription {
+		b = fmt.Appendf(b, "<ef:archives count=\"%d\" template=\"%s\"/>\n", d.Archives, archiveTemplate(d.Name))
+	}
+	return b
+}
+
+func appendEntry(b []byte, e *event.Placed) []byte {
+	ownID := isUUID(e.ID)
+	b = append(b, "<entry><id>urn:uuid:"...)
+	if ownID {
+		b = append(b, e.ID...)
+	} else {
+		b = append(b, derivedID(e.Source, e.ID)...)
+	}
+	b = append(b, "</id><title>"...)
+	b = appendTitle(b, &e.Event)
+	b = append(b, "</title><updated>"...)
+	b = event.AppendTime(b, e.Time)
+	b = append(b, `</updated><category term="`...)
+	b = appendAttribute(b, e.Type)
+	b = append(b, `"/>`...)
+	if !ownID {
+		b = appendElement(b, "ce:id", e.ID)
+	}
+	b = appendElement(b, "ce:source", e.Source)
+	b = appendOptional(b, "ce:subject", e.Subject)
+	b = appendOptional(b, "ce:datacontenttype", e.DataContentType)
+	b = appendOptional(b, "ce:dataschema", e.DataSchema)
+	if len(e.Extensions) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
+			b = append(b, `<ef:extension name="`...)
+			b = append(b, name...)
+			b = append(b, `">`...)
+			b = appendText(b, e.Extensions[name])
+			b = append(b, `</ef:extension>`...)
+		}
+	}
+	b = append(b, `<ef:event position="`...)
+	b = strconv.AppendInt(b, e.Position, 10)
+	b = append(b, `" recorded="`...)
+	b = event.AppendTime(b, e.Recorded)
+	b = append(b, `"/>`...)
+	b = appendContent(b, e.Data)
+	return append(b, "</entry>\n"...)
+}
+
+// appendContent holds to RFC 4287 section 4.1.3.3. Only under text/plain do
+// validators and readers agree on how text is written; the real type stands
+// in ce:datacontenttype.
+func appendContent(b, data []byte) []byte {
+	if isPlain(data) {
+		b = append(b, `<content type="text/plain">`...)
+		b = appendText(b, data)
+		return append(b, "</content>"...)
+	}
+	b = append(b, "<summary>"+binarySummary+"</summary><content type=\""+binaryType+`">`...)
+	b = base64.StdEncoding.AppendEncode(b, data)
+	return append(b, "</content>"...)
+}
+
+func appendTitle(b []byte, e *event.Event) []byte {
+	b = appendText(b, e.Type)
+	if e.Subject != "" {
+		b = append(b, ' ')
+		b = appendText(b, e.Subject)
+	}
+	return b
+}
+
+func appendElement(b []byte, name, text string) []byte {
+	b = append(b, '<')
+	b = append(b, name...)
+	b = append(b, '>')
+	b = appendText(b, text)
+	b = append(b, "</"...)
+	b = append(b, name...)
+	return append(b, '>')
+}
+
+func appendOptional(b []byte, name, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendElement(b, name, text)
+}
+
+func appendLink(b []byte, rel, href string) []byte {
+	b = append(b, `<link rel="`...)
+	b = append(b, rel...)
+	b = append(b, `" href="`...)
+	b = appendAttribute(b, href)
+	return append(b, "\"/>\n"...)
+}
+
+// isUUID reports whether an event's id is a UUID in lower case with hyphens.
+func isUUID(id string) bool {
+	if len(id) != 36 {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		if i == 8 || i == 13 || i == 18 || i == 23 {
+			if c != '-' {
+				return false
+			}
+		} else if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// derivedID is the UUID of an entry whose event's id is none. A line feed can
+// be in neither source nor id.
+func derivedID(source, id string) string {
+	return uuid.NewSHA1(entryNamespace, []byte(source+"\n"+id)).String()
+}
+
+// Finalize returns the newest archive's bytes with the link to the page after
+// it: the archive's final bytes.
+func Finalize(newest []byte, page, next Page) ([]byte, error) {
+	at := bytes.Index(newest, []byte(archiveMark))
+	if at < 0 || bytes.Contains(newest[:at], []byte(nextArchiveLink)) {
+		return nil, errors.New("not the newest archive in canonical form")
+	}
+	final := make([]byte, 0, len(newest)+128)
+	final = append(final, newest[:at]...)
+	final = appendLink(final, "next-archive", archiveReference(page, next))
+	return append(final, newest[at:]...), nil
+}

@@ -1,0 +1,44 @@
+package feed
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Names of feeds are URL segments; '.' and '..' cannot be among them because
+// the first character is a letter or a digit.
+var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
+
+// ValidName reports whether name can name a feed: 1 to 63 characters of a-z,
+// 0-9, '.', '_' and '-', the first a letter or a digit.
+func ValidName(name string) bool { return namePattern.MatchString(name) }
+
+// SubscriptionPath is the path of a feed's own URL below the server's root.
+func SubscriptionPath(name string) string { return "/feeds/" + name }
+
+// ArchivePath is the path of an archive below the server's root.
+func ArchivePath(name string, page Page) string {
+	return SubscriptionPath(name) + "/archive/" + page.Epoch + "/" + strconv.FormatInt(page.Number, 10)
+}
+
+// archiveTemplate is where the archives are, relative to the feed's URL. A
+// reader fills in {epoch} and {page}, so it need not know our paths.
+func archiveTemplate(name string) string { return name + "/archive/{epoch}/{page}" }
+
+// ExpandTemplate fills an archive template of a subscription document.
+func ExpandTemplate(template string, page Page) string {
+	return strings.NewReplacer("{epoch}", page.Epoch, "{page}", strconv.FormatInt(page.Number, 10)).Replace(template)
+}
+
+// archiveReference is the reference from one archive to another.
+func archiveReference(from, to Page) string {
+	number := strconv.FormatInt(to.Number, 10)
+	if from.Epoch == to.Epoch {
+		return number
+	}
+	return "../" + to.Epoch + "/" + number
+}
+
+// subscriptionReference is the reference from an archive to the feed's URL.
+func subscriptionReference(name string) string { return "../../../" + name }

@@ -1,0 +1,205 @@
+package feed
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mmcdole/gofeed/atom"
+	ext "github.com/mmcdole/gofeed/extensions"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// decodeXML reads a document of our profile in any form of XML.
+func decodeXML(body []byte) (*Document, error) {
+	prefixes, err := checkXML(body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	f, err := new(atom.Parser).Parse(bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotOurs, err)
+	}
+	x := &xmlReader{ours: prefixes[Namespace], ce: prefixes[CloudEventNamespace]}
+	d := x.document(f)
+	if x.err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotOurs, x.err)
+	}
+	if _, archive := f.Extensions[prefixes[HistoryNamespace]]["archive"]; archive {
+		d.Kind = Archive
+	}
+	for _, e := range f.Entries {
+		d.Entries = append(d.Entries, x.entry(e))
+	}
+	if x.err != nil {
+		return nil, x.err
+	}
+	d.orderEntries()
+	return d, nil
+}
+
+// checkXML refuses what encoding/xml, and so gofeed, lets pass: a DOCTYPE,
+// anything after the root, an undeclared prefix. It returns the prefixes that
+// the root declares, by namespace.
+func checkXML(body []byte) (map[string]string, error) {
+	prefixes := map[string]string{}
+	declared := map[string]bool{"": true, "xml": true, "xmlns": true}
+	decoder := xml.NewDecoder(bytes.NewReader(body))
+	depth, roots := 0, 0
+	for {
+		token, err := decoder.RawToken()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		switch t := token.(type) {
+		case xml.Directive:
+			return nil, errors.New("has a DOCTYPE")
+		case xml.StartElement:
+			if depth == 0 {
+				roots++
+			}
+			depth++
+			for _, a := range t.Attr {
+				if a.Name.Space == "xmlns" {
+					declared[a.Name.Local] = true
+					prefixes[a.Value] = a.Name.Local
+				}
+			}
+			if !declared[t.Name.Space] {
+				return nil, fmt.Errorf("prefix %q is not declared", t.Name.Space)
+			}
+		case xml.EndElement:
+			depth--
+		case xml.CharData:
+			if depth == 0 && len(bytes.TrimSpace(t)) > 0 {
+				return nil, errors.New("text outside the root element")
+			}
+		}
+	}
+	if roots != 1 || depth != 0 {
+		return nil, fmt.Errorf("has %d root elements, %d of them open", roots, depth)
+	}
+	return prefixes, nil
+}
+
+// xmlReader maps gofeed's view of a document to ours. It keeps the first
+// error; all that follows returns zero values.
+type xmlReader struct {
+	ours, ce string // prefixes in this document
+	err      error
+}
+
+func (x *xmlReader) document(f *atom.Feed) *Document {
+	ours := f.Extensions[x.ours]
+	d := &Document{ID: f.ID, Title: f.Title, Updated: x.time(f.Updated)}
+	if len(f.Authors) > 0 {
+		d.Author = f.Authors[0].Name
+	}
+	about := x.one(ours, "feed")
+	if x.err == nil && about["format"] != strconv.Itoa(Format) {
+		x.err = fmt.Errorf("format %q is not known to this reader, upgrade it", about["format"])
+	}
+	d.Name = about["name"]
+	for _, e := range ours["epoch"] {
+		d.Epochs = append(d.Epochs, Epoch{
+			ID:            e.Attrs["id"],
+			FirstPosition: x.number(e.Attrs, "first-position"),
+			FirstPage:     x.number(e.Attrs, "first-page"),
+			DigestBefore:  x.digest(e.Attrs, "digest-before"),
+		})
+	}
+	if x.err == nil && len(d.Epochs) == 0 {
+		x.err = errors.New("names no epoch")
+	}
+	page := x.one(ours, "page")
+	d.Page, d.Epoch = x.number(page, "number"), page["epoch"]
+	d.First, d.Last = x.number(page, "first"), x.number(page, "last")
+	d.DigestBefore, d.DigestAfter = x.digest(page, "digest-before"), x.digest(page, "digest-after")
+	if archives := ours["archives"]; len(archives) > 0 {
+		d.Archives = x.number(archives[0].Attrs, "count")
+	}
+	for _, link := range f.Links {
+		if link.Rel == "next-archive" {
+			d.Next = parsePageReference(link.Href)
+			if d.Next.Epoch == "" {
+				d.Next.Epoch = d.Epoch
+			}
+		}
+	}
+	return d
+}
+
+func (x *xmlReader) entry(a *atom.Entry) (e event.Placed) {
+	text := func(name string) string {
+		if values := a.Extensions[x.ce][name]; len(values) > 0 {
+			return values[0].Value
+		}
+		return ""
+	}
+	e.ID = text("id")
+	if e.ID == "" {
+		e.ID = strings.TrimPrefix(a.ID, "urn:uuid:")
+	}
+	e.Source, e.Subject = text("source"), text("subject")
+	e.DataContentType, e.DataSchema = text("datacontenttype"), text("dataschema")
+	if len(a.Categories) > 0 {
+		e.Type = a.Categories[0].Term
+	}
+	e.Time = x.time(a.Updated)
+	for _, extension := range a.Extensions[x.ours]["extension"] {
+		if e.Extensions == nil {
+			e.Extensions = make(map[string]string)
+		}
+		e.Extensions[extension.Attrs["name"]] = extension.Value
+	}
+	placed := x.one(a.Extensions[x.ours], "event")
+	e.Position, e.Recorded = x.number(placed, "position"), x.time(placed["recorded"])
+	if a.Content != nil && a.Content.Value != "" { // gofeed has decoded Base64
+		e.Data = []byte(a.Content.Value)
+	}
+	return e
+}
+
+// one returns the attributes of an element that must be there once.
+func (x *xmlReader) one(elements map[string][]ext.Extension, name string) map[string]string {
+	if len(elements[name]) != 1 {
+		if x.err == nil {
+			x.err = fmt.Errorf("has %d %s elements of eventfeed's namespace, not one", len(elements[name]), name)
+		}
+		return nil
+	}
+	return elements[name][0].Attrs
+}
+
+func (x *xmlReader) number(attributes map[string]string, name string) int64 {
+	n, err := strconv.ParseInt(attributes[name], 10, 64)
+	x.keep(name, err)
+	return n
+}
+
+func (x *xmlReader) digest(attributes map[string]string, name string) Digest {
+	d, err := ParseDigest(attributes[name])
+	x.keep(name, err)
+	return d
+}
+
+func (x *xmlReader) time(text string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	x.keep("time", err)
+	return t
+}
+
+func (x *xmlReader) keep(what string, err error) {
+	if x.err == nil && err != nil {
+		x.err = fmt.Errorf("%s: %w", what, err)
+	}
+}
