@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -56,17 +55,10 @@ func decodeCanonical(body []byte) (*Document, error) {
 	if !bytes.Equal(*buffer, body) {
 		return nil, fmt.Errorf("%w: an element is not where it belongs", errNotCanonical)
 	}
-	if !isLegal(d.Title) || !isLegal(d.Author) {
+	if !IsText(d.Title) || !IsText(d.Author) {
 		return nil, fmt.Errorf("%w: character that XML forbids", errNotCanonical)
 	}
 	return d, nil
-}
-
-// isLegal reports whether XML 1.0 allows all of a text's characters.
-func isLegal(text string) bool {
-	return !strings.ContainsFunc(text, func(r rune) bool {
-		return r < 0x20 && r != '\t' && r != '\n' || r == 0xfffe || r == 0xffff
-	})
 }
 
 func (d *Document) checkEntries() error {

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -64,4 +65,12 @@ func appendEscaped[T string | []byte](b []byte, s T, quote bool) []byte {
 		done = i + 1
 	}
 	return append(b, s[done:]...)
+}
+
+// IsText reports whether s can be a feed's title or author: valid UTF-8, one
+// line, without control characters.
+func IsText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || r == 0xfffe || r == 0xffff
+	})
 }

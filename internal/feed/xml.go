@@ -145,8 +145,7 @@ func (x *xmlReader) entry(a *atom.Entry) (e event.Placed) {
 		}
 		return ""
 	}
-	e.ID = text("id")
-	if e.ID == "" {
+	if e.ID = text("id"); len(a.Extensions[x.ce]["id"]) == 0 {
 		e.ID = strings.TrimPrefix(a.ID, "urn:uuid:")
 	}
 	e.Source, e.Subject = text("source"), text("subject")

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/eventfeed/eventfeed/internal/intake"
+	"github.com/eventfeed/eventfeed/outbox"
+)
+
+func appendCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "append NAME [FILE]",
+		Short: "Append CloudEvents, one JSON object a line, to a feed",
+		Long: `Append CloudEvents in JSON, one object a line, to a feed: from FILE (.gz and
+.zst too) or standard input. Each must have id, source and type. An event that
+is there already is passed over, so the same file can be appended again.`,
+		Args: cobra.RangeArgs(1, 2),
+	}
+	db := databaseFlag(command)
+	command.RunE = func(command *cobra.Command, arguments []string) error {
+		name, in := arguments[0], intake.Input{Name: "standard input", Reader: command.InOrStdin(), Size: -1}
+		if len(arguments) == 2 && arguments[1] != "-" {
+			file, err := os.Open(arguments[1])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = file.Close() }()
+			in.Name, in.Reader = arguments[1], file
+			if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+				in.Size = info.Size()
+			}
+		}
+		log, err := openLog(command.Context(), *db, true)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		if _, err := log.Feed(command.Context(), name); err != nil {
+			return fmt.Errorf("%w; make it with: feedserver create %s --db URL", err, name)
+		}
+		stop := showProgress(command.ErrOrStderr(), &in)
+		start := time.Now()
+		result, err := intake.Append(command.Context(), log, name, in)
+		stop()
+		if err != nil {
+			hint := "fix that line and run the same command again: what is in is passed over"
+			if errors.Is(err, outbox.ErrConflict) {
+				hint = "an event that is in a feed cannot be changed; give the new one an id of its own"
+			}
+			return fmt.Errorf("%w (%d events of this file are in; %s)", err, result.Events, hint)
+		}
+		seconds := time.Since(start).Seconds()
+		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended, %d were there already (%.1f s, %.0f events/s)\n",
+			name, result.Added, result.Events-result.Added, seconds, float64(result.Events)/max(seconds, 0.001))
+		return err
+	}
+	return command
+}
+
+// showProgress shows a bar of the bytes read, if w is a terminal.
+func showProgress(w io.Writer, in *intake.Input) (stop func()) {
+	file, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(file.Fd())) {
+		return func() {}
+	}
+	bar := progressbar.NewOptions64(in.Size, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
+		progressbar.OptionSetDescription("append"), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
+	reader := progressbar.NewReader(in.Reader, bar)
+	in.Reader = &reader
+	return func() { _ = bar.Clear() }
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func newEpochCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "new-epoch NAME",
+		Short: "Say that a feed may have lost the end of its history, after a restore",
+		Long: `Start a new epoch at the end of a feed, so that readers who have seen events
+that are gone notice it. On PostgreSQL the server does this by itself after a
+point-in-time recovery, a promotion or a restored dump; an SQLite file that was
+restored from a backup cannot be told from the original.`,
+		Args: cobra.ExactArgs(1),
+	}
+	db := databaseFlag(command)
+	reason := command.Flags().String("reason", "by hand", "why, for the record")
+	command.RunE = func(command *cobra.Command, arguments []string) error {
+		log, err := openLog(command.Context(), *db, true)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		if err := log.NewEpoch(command.Context(), arguments[0], *reason); err != nil {
+			return err
+		}
+		f, err := log.Feed(command.Context(), arguments[0])
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s: epoch %s starts at position %d\n", f.Name, f.Epoch(), f.Position+1)
+		return err
+	}
+	return command
+}

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+// listed is a feed as list --json shows it.
+type listed struct {
+	Name     string `json:"name"`
+	ID       string `json:"id"`
+	Title    string `json:"title"`
+	Epoch    string `json:"epoch"`
+	Position int64  `json:"position"`
+	Digest   string `json:"digest"`
+	Archives int64  `json:"archives"`
+	Pending  int64  `json:"pending"`
+}
+
+func listCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "list",
+		Short: "List the feeds with their last positions",
+		Args:  cobra.NoArgs,
+	}
+	db := databaseFlag(command)
+	asJSON := command.Flags().Bool("json", false, "print a JSON array")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		log, err := openLog(command.Context(), *db, true)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		feeds, err := log.Feeds(command.Context())
+		if err != nil {
+			return err
+		}
+		all := make([]listed, 0, len(feeds))
+		for _, f := range feeds {
+			pending, err := log.Pending(command.Context(), f.Key)
+			if err != nil {
+				return err
+			}
+			all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending})
+		}
+		if *asJSON {
+			encoder := json.NewEncoder(command.OutOrStdout())
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(all)
+		}
+		table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+		_, _ = fmt.Fprintln(table, "NAME\tPOSITION\tARCHIVES\tPENDING\tTITLE")
+		for _, f := range all {
+			_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\n", f.Name, f.Position, f.Archives, f.Pending, f.Title)
+		}
+		return table.Flush()
+	}
+	return command
+}

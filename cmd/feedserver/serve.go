@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/publish"
+	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// shutdownGrace is how long requests under way may take after SIGTERM.
+const shutdownGrace = 10 * time.Second
+
+func serveCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "serve",
+		Short: "Give events their positions, seal pages, and serve the feeds over HTTP",
+		Args:  cobra.NoArgs,
+	}
+	db := databaseFlag(command)
+	listen := command.Flags().String("listen", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
+	baseURL := command.Flags().String("base-url", "", "URL under which readers reach this server, where it is not the address")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if u, err := url.Parse(*baseURL); *baseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+			return cli.Usage("--base-url %q: must be an http or https URL", *baseURL)
+		}
+		log, err := openLog(command.Context(), *db, false)
+		if err != nil {
+			return err
+		}
+		defer log.Close()
+		listener, err := net.Listen("tcp", *listen)
+		if err != nil {
+			return fmt.Errorf("listen on %s: %w; choose another address with --listen", *listen, err)
+		}
+		logger := cli.Logger(command.ErrOrStderr())
+		if *baseURL == "" {
+			*baseURL = "http://" + listener.Addr().String()
+		}
+		logger.Info("serving", "url", strings.TrimSuffix(*baseURL, "/")+"/", "listen", listener.Addr().String(), "db", cli.Redact(*db))
+		return serve(command.Context(), log, listener, logger)
+	}
+	return command
+}
+
+// serve runs the publisher and the HTTP server until ctx is done or one of
+// them fails.
+func serve(ctx context.Context, log *store.Log, listener net.Listener, logger *slog.Logger) error {
+	httpServer := &http.Server{
+		Handler:           server.New(server.Config{Log: log, Logger: logger}),
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return publish.Run(ctx, publish.Config{Log: log, Logger: logger}) })
+	group.Go(func() error {
+		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return err
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
+		defer cancel()
+		return httpServer.Shutdown(grace)
+	})
+	return group.Wait()
+}

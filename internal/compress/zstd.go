@@ -1,0 +1,53 @@
+// Package compress holds the one compressor that pages are stored and sent
+// with.
+package compress
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// ErrTooLarge is returned for a body that decompresses to more than was
+// allowed.
+var ErrTooLarge = errors.New("decompressed body is too large")
+
+// The encoder and the decoders are safe for concurrent use, and costly to make.
+var (
+	encoder = sync.OnceValue(func() *zstd.Encoder {
+		e, err := zstd.NewWriter(nil)
+		if err != nil {
+			panic(err) // options are constant
+		}
+		return e
+	})
+	decoder = sync.OnceValue(func() *zstd.Decoder {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(MaxBody))
+		if err != nil {
+			panic(err)
+		}
+		return d
+	})
+)
+
+// MaxBody bounds what a document may decompress to, in bytes. It leaves room
+// for the largest page there can be, all of it written as Base64.
+const MaxBody = 256 << 20
+
+// Zstd compresses a body into one zstd frame.
+func Zstd(body []byte) []byte { return encoder().EncodeAll(body, nil) }
+
+// Unzstd decompresses what [Zstd] made. It returns [ErrTooLarge] for more than
+// MaxBody bytes.
+func Unzstd(compressed []byte) ([]byte, error) {
+	body, err := decoder().DecodeAll(compressed, nil)
+	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
+		return nil, ErrTooLarge
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decompress: %w", err)
+	}
+	return body, nil
+}

@@ -1,0 +1,170 @@
+// Package publish drives the sequencer and the sealer: it looks for pending
+// events and full pages and lets the log do one step after the other.
+package publish
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Log is what the loops move on.
+type Log interface {
+	// Work returns the names of feeds that need the sequencer, and of those
+	// that need the sealer, without a lock.
+	Work(ctx context.Context) (pending, unsealed []string, err error)
+	Sequence(ctx context.Context, name string, limit int) (int, error)
+	Seal(ctx context.Context, name string) (int, error)
+	Lead(ctx context.Context) (bool, error)
+}
+
+// Config says what to drive and how.
+type Config struct {
+	Log    Log
+	Batch  int          // most events in one transaction; 0 means 2,000
+	Logger *slog.Logger // nil means discard
+}
+
+// How long the sequencer sleeps between two looks.
+const (
+	pollBusy    = 5 * time.Millisecond  // while there is work
+	pollIdle    = 50 * time.Millisecond // it backs off to this
+	pollStandby = time.Second           // while another process leads
+	pollError   = time.Second           // after an error, the database being away for one
+)
+
+// Run gives pending events their positions and seals full pages until ctx is
+// done. Errors are logged and tried again: a database that went away comes
+// back.
+func Run(ctx context.Context, config Config) error {
+	if config.Batch == 0 {
+		config.Batch = 2000
+	}
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	p := &publisher{Config: config, seal: make(chan struct{}, 1)}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return p.sequenceLoop(ctx) })
+	group.Go(func() error { return p.sealLoop(ctx) })
+	return group.Wait()
+}
+
+type publisher struct {
+	Config
+	seal chan struct{} // a hint that pages have closed
+}
+
+func (p *publisher) sequenceLoop(ctx context.Context) error {
+	delay := pollBusy
+	for {
+		placed, err := p.sequenceAll(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			p.Logger.Warn("cannot give events their positions, trying again", "error", err)
+			delay = pollError
+		case placed > 0:
+			delay = pollBusy
+		default:
+			delay = min(max(2*delay, pollBusy), p.idle(ctx))
+		}
+		if !sleep(ctx, delay) {
+			return nil
+		}
+	}
+}
+
+// idle is how far an idle loop backs off.
+func (p *publisher) idle(ctx context.Context) time.Duration {
+	if lead, err := p.Log.Lead(ctx); err != nil || !lead {
+		return pollStandby
+	}
+	return pollIdle
+}
+
+// sequenceAll goes round the busy feeds, a batch each, until none is busy.
+func (p *publisher) sequenceAll(ctx context.Context) (total int, err error) {
+	for {
+		busy, unsealed, err := p.Log.Work(ctx)
+		if err != nil {
+			return total, err
+		}
+		if len(unsealed) > 0 {
+			p.hintSealer()
+		}
+		placed := 0
+		var errs []error // of one feed; the others go on
+		for _, name := range busy {
+			n, err := p.Log.Sequence(ctx, name, p.Batch)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			placed += n
+		}
+		total += placed
+		if placed == 0 || len(errs) > 0 {
+			return total, errors.Join(errs...) // what Work saw another process may have placed
+		}
+	}
+}
+
+func (p *publisher) hintSealer() {
+	select {
+	case p.seal <- struct{}{}:
+	default:
+	}
+}
+
+func (p *publisher) sealLoop(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.seal:
+		}
+		if err := p.sealAll(ctx); err != nil && ctx.Err() == nil {
+			p.Logger.Warn("cannot seal pages, trying again", "error", err)
+			sleep(ctx, pollError)
+		}
+	}
+}
+
+// sealAll goes round the feeds with closed pages until none is left.
+func (p *publisher) sealAll(ctx context.Context) error {
+	for {
+		_, unsealed, err := p.Log.Work(ctx)
+		if err != nil {
+			return err
+		}
+		sealed := 0
+		var errs []error
+		for _, name := range unsealed {
+			n, err := p.Log.Seal(ctx, name)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			if n > 0 {
+				p.Logger.Debug("pages sealed", "feed", name, "pages", n)
+			}
+			sealed += n
+		}
+		if sealed == 0 || len(errs) > 0 {
+			return errors.Join(errs...)
+		}
+	}
+}
+
+// sleep reports whether it slept to the end.
+func sleep(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}

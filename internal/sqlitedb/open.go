@@ -1,0 +1,58 @@
+// Package sqlitedb opens SQLite database files the one way that eventfeed
+// uses them: WAL, durable, one writing connection a process.
+package sqlitedb
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver: pure Go, no cgo
+)
+
+// Scheme is what stands before the path in a database URL.
+const Scheme = "sqlite:"
+
+// Path returns the path of a database URL, sqlite:PATH or sqlite://PATH.
+func Path(databaseURL string) (string, error) {
+	path, ok := strings.CutPrefix(databaseURL, Scheme)
+	path = strings.TrimPrefix(path, "//")
+	if !ok || path == "" {
+		return "", fmt.Errorf("database URL %q: must be sqlite:PATH", databaseURL)
+	}
+	return path, nil
+}
+
+// pragmas: wait 10 s for another process's write; every commit is on disk.
+const pragmas = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
+
+// OpenWriter opens the file, and makes it if it is not there, for one
+// connection whose transactions take the write lock when they begin.
+func OpenWriter(ctx context.Context, path string) (*sql.DB, error) {
+	return open(ctx, path, 1, pragmas+"&_txlock=immediate")
+}
+
+// OpenReader opens the file for reading on several connections.
+func OpenReader(ctx context.Context, path string) (*sql.DB, error) {
+	return open(ctx, path, 4, pragmas+"&_pragma=query_only(1)")
+}
+
+func open(ctx context.Context, path string, connections int, options string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+escape(path)+"?"+options)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(connections)
+	if err := db.PingContext(ctx); err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return db, nil
+}
+
+// escape makes a path fit for the file: URI that options can follow.
+func escape(path string) string {
+	return (&url.URL{Path: path}).EscapedPath()
+}

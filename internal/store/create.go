@@ -1,0 +1,48 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Create makes a feed. Of f it takes Name, Title, Author, PageSize and
+// PageBytes, with the name and the defaults for what is zero. It returns
+// ErrFeedExists, wrapped, if the name is taken.
+func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
+	f.Title, f.Author = cmp.Or(f.Title, f.Name), cmp.Or(f.Author, f.Name)
+	f.PageSize, f.PageBytes = cmp.Or(f.PageSize, feed.DefaultPageSize), cmp.Or(f.PageBytes, feed.DefaultPageBytes)
+	if err := f.Check(); err != nil {
+		return Feed{}, err
+	}
+	f.ID = "urn:uuid:" + uuid.NewString()
+	f.Digest = feed.FirstDigest(f.ID)
+	f.Open = OpenPage{Number: 1, First: 1}
+	f.Epochs = []feed.Epoch{{ID: uuid.NewString(), FirstPosition: 1, FirstPage: 1, DigestBefore: f.Digest}}
+	err := l.Write(ctx, func(tx Tx) error { return tx.Create(ctx, &f) })
+	if err != nil {
+		return Feed{}, fmt.Errorf("create feed %s: %w", f.Name, err)
+	}
+	return l.Feed(ctx, f.Name)
+}
+
+// Check reports what of a feed to be made is out of bounds.
+func (f *Feed) Check() error {
+	if !feed.ValidName(f.Name) {
+		return fmt.Errorf("feed name %q: must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter or a digit", f.Name)
+	}
+	if f.PageSize < 1 || f.PageSize > feed.MaxPageSize {
+		return fmt.Errorf("page size %d: must be 1 to %d events", f.PageSize, feed.MaxPageSize)
+	}
+	if f.PageBytes < 1 || f.PageBytes > feed.MaxPageBytes {
+		return fmt.Errorf("page bytes %d: must be 1 to %d", f.PageBytes, feed.MaxPageBytes)
+	}
+	if !feed.IsText(f.Title) || !feed.IsText(f.Author) {
+		return fmt.Errorf("title %q, author %q: must be one line of text", f.Title, f.Author)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+-- +goose Up
+
+-- What writers call. These functions are the only thing that they compile
+-- against; tables may change behind them.
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.uuidv7() RETURNS text LANGUAGE sql VOLATILE
+AS $$
+    -- RFC 9562, section 5.7: 48 bits of Unix milliseconds in front of a random UUID, version 7.
+    SELECT pg_catalog.encode(
+        pg_catalog.set_bit(pg_catalog.set_bit(
+            pg_catalog.overlay(pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
+                PLACING pg_catalog.substring(pg_catalog.int8send(
+                    pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000)::bigint) FROM 3)
+                FROM 1 FOR 6),
+            52, 1), 53, 1), 'hex')::uuid::text
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.extension_strings(extensions jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
+AS $$
+    -- Canonical strings of CloudEvents, and nothing for no extension at all.
+    SELECT pg_catalog.jsonb_object_agg(e.key, e.value OPERATOR(pg_catalog.#>>) '{}'::text[])
+    FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof(extensions) = 'object' THEN extensions END) e
+    WHERE pg_catalog.jsonb_typeof(e.value) <> 'null'
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.refusal(
+    id text, source text, type text, subject text, occurred_at timestamptz,
+    datacontenttype text, dataschema text, extensions jsonb, data bytea
+) RETURNS text LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+-- Why an event cannot be taken, or NULL. The same rules as event.Normal in Go.
+DECLARE
+    -- CloudEvents 1.0, section 3.2: no control characters, no noncharacters.
+    forbidden CONSTANT text := '[\u0001-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]';
+    extension record;
+    size      bigint;
+BEGIN
+    IF coalesce(type, '') = '' THEN RETURN 'type is missing'; END IF;
+    IF octet_length(id) > 255 THEN RETURN format('id has %s bytes, the limit is 255', octet_length(id)); END IF;
+    IF greatest(octet_length(source), octet_length(type), octet_length(subject), octet_length(datacontenttype), octet_length(dataschema)) > 1024 THEN
+        RETURN 'source, type, subject, datacontenttype or dataschema has more than 1024 bytes';
+    END IF;
+    IF concat(id, source, type, subject, datacontenttype, dataschema) ~ forbidden THEN
+        RETURN 'an attribute holds a control character or a noncharacter';
+    END IF;
+    IF occurred_at < '0001-01-01 00:00:00+00' OR occurred_at >= '10000-01-01 00:00:00+00' THEN
+        RETURN 'occurred_at is outside the years 1 to 9999';
+    END IF;
+    size := 32 + 27 + coalesce(octet_length(id), 36) + coalesce(octet_length(source), 0) + octet_length(type)
+        + coalesce(octet_length(subject), 0) + coalesce(octet_length(datacontenttype), 0)
+        + coalesce(octet_length(dataschema), 0) + coalesce(octet_length(data), 0);
+    IF extensions IS NOT NULL AND jsonb_typeof(extensions) <> 'null' THEN
+        IF jsonb_typeof(extensions) <> 'object' THEN RETURN 'extensions must be a JSON object'; END IF;
+        FOR extension IN SELECT e.key AS name, jsonb_typeof(e.value) AS kind, e.value #>> '{}' AS value FROM jsonb_each(extensions) e LOOP
+            IF extension.name !~ '^[a-z0-9]{1,64}$' OR extension.name IN
+                ('specversion', 'id', 'source', 'type', 'subject', 'time', 'datacontenttype', 'dataschema', 'data') THEN
+                RETURN format('extension name %s: must be 1 to 64 of a-z and 0-9, and not the name of an attribute of its own', to_jsonb(extension.name));
+            END IF;
+            IF extension.kind NOT IN ('string', 'boolean', 'number', 'null')
+                OR extension.kind = 'number' AND (extension.value !~ '^-?[0-9]{1,10}$' OR extension.value::bigint NOT BETWEEN -2147483648 AND 2147483647) THEN
+                RETURN format('extension %s: must be a string, a Boolean or an Integer of 32 bits', extension.name);
+            END IF;
+            IF extension.value ~ forbidden THEN
+                RETURN format('extension %s holds a control character or a noncharacter', extension.name);
+            END IF;
+            size := size + 8 + octet_length(extension.name) + coalesce(octet_length(extension.value), 0);
+        END LOOP;
+    END IF;
+    IF size > 8388608 THEN RETURN format('event is too large: %s bytes, the limit is 8388608', size); END IF;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.append_many(
+    feed text, ids text[], sources text[], types text[], subjects text[], times timestamptz[],
+    datacontenttypes text[], dataschemas text[], extensions jsonb[], datas bytea[]
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Appends events in the order of the arrays and returns how many were not
+-- there already. NULL stands for an attribute that was left out.
+#variable_conflict use_column
+DECLARE
+    feed_name CONSTANT text := append_many.feed;
+    feed_key  bigint;
+    added     bigint;
+    bad       record;
+BEGIN
+    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = feed_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'eventfeed: there is no feed %', coalesce(quote_literal(feed_name), 'NULL')
+            USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME';
+    END IF;
+
+    SELECT g.id, r.reason INTO bad
+    FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
+             WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n),
+         eventfeed.refusal(g.id, g.source, g.type, g.subject, g.occurred_at, g.datacontenttype, g.dataschema, g.extension, g.data) AS r (reason)
+    WHERE r.reason IS NOT NULL ORDER BY g.n LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'eventfeed: event %: %', to_json(coalesce(bad.id, '')), bad.reason
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    WITH added AS (
+        INSERT INTO eventfeed.events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+        SELECT feed_key, coalesce(nullif(g.id, ''), eventfeed.uuidv7()), coalesce(nullif(g.source, ''), '/' || feed_name), g.type,
+               nullif(g.subject, ''), coalesce(g.occurred_at, clock_timestamp()),
+               nullif(g.datacontenttype, ''), nullif(g.dataschema, ''),
+               CASE WHEN g.extension IS NOT NULL THEN eventfeed.extension_strings(g.extension) END, nullif(g.data, '')
+        FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
+                 WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
+        ORDER BY g.n
+        ON CONFLICT (feed, source, id) DO NOTHING
+        RETURNING insert_no)
+    INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    IF added = cardinality(types) THEN
+        RETURN added;
+    END IF;
+
+    -- Some were there. That is fine where nothing that was given differs.
+    SELECT e.id, e.source, CASE
+            WHEN g.type <> e.type THEN 'type'
+            WHEN nullif(g.subject, '') IS NOT NULL AND g.subject IS DISTINCT FROM e.subject THEN 'subject'
+            WHEN g.occurred_at <> e.time THEN 'time'
+            WHEN nullif(g.datacontenttype, '') IS NOT NULL AND g.datacontenttype IS DISTINCT FROM e.datacontenttype THEN 'datacontenttype'
+            WHEN nullif(g.dataschema, '') IS NOT NULL AND g.dataschema IS DISTINCT FROM e.dataschema THEN 'dataschema'
+            WHEN eventfeed.extension_strings(g.extension) IS NOT NULL
+                AND eventfeed.extension_strings(g.extension) IS DISTINCT FROM e.extensions THEN 'extensions'
+            WHEN nullif(g.data, '') IS NOT NULL AND g.data IS DISTINCT FROM e.data THEN 'data'
+        END AS attribute INTO bad
+    FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
+             WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
+    JOIN eventfeed.events e ON e.feed = feed_key AND e.source = coalesce(nullif(g.source, ''), '/' || feed_name) AND e.id = g.id
+    WHERE g.type <> e.type
+       OR nullif(g.subject, '') IS NOT NULL AND g.subject IS DISTINCT FROM e.subject
+       OR g.occurred_at <> e.time
+       OR nullif(g.datacontenttype, '') IS NOT NULL AND g.datacontenttype IS DISTINCT FROM e.datacontenttype
+       OR nullif(g.dataschema, '') IS NOT NULL AND g.dataschema IS DISTINCT FROM e.dataschema
+       OR eventfeed.extension_strings(g.extension) IS NOT NULL AND eventfeed.extension_strings(g.extension) IS DISTINCT FROM e.extensions
+       OR nullif(g.data, '') IS NOT NULL AND g.data IS DISTINCT FROM e.data
+    ORDER BY g.n LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with another %',
+            to_json(bad.id), to_json(bad.source), feed_name, bad.attribute
+            USING ERRCODE = 'unique_violation', HINT = 'an event cannot be changed; append another one under an id of its own';
+    END IF;
+    RETURN added;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.append_bytes(
+    feed text, type text, subject text, data bytea, datacontenttype text,
+    id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    event_id CONSTANT text := coalesce(nullif(id, ''), eventfeed.uuidv7());
+BEGIN
+    PERFORM eventfeed.append_many(feed, ARRAY[event_id], ARRAY[source], ARRAY[type], ARRAY[subject], ARRAY[occurred_at],
+        ARRAY[datacontenttype], ARRAY[dataschema], ARRAY[extensions], ARRAY[data]);
+    RETURN event_id;
+END $$;
+-- +goose StatementEnd
+
+-- json keeps the text as it was given.
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.append(
+    feed text, type text, subject text, data json,
+    id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT eventfeed.append_bytes(feed, type, subject, convert_to(data::text, 'UTF8'),
+        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions)
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.append(
+    feed text, type text, subject text, data jsonb,
+    id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT eventfeed.append(feed, type, subject, data::json, id, occurred_at, source, dataschema, extensions)
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.append(
+    feed text, type text, subject text, data text,
+    id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT eventfeed.append(feed, type, subject, data::json, id, occurred_at, source, dataschema, extensions)
+$$;
+-- +goose StatementEnd

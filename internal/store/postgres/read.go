@@ -1,0 +1,166 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// feedColumns are a feed's row with its epochs and the ends of two pages: the
+// newest archive, and the first page that is full but not sealed.
+const feedColumns = `
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity,
+	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
+	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
+	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
+	(SELECT json_agg(json_build_object('id', e.epoch, 'position', e.first_position, 'page', e.first_page,
+	                                   'digest', encode(e.digest_before, 'hex')) ORDER BY e.ordinal)
+	 FROM eventfeed.epochs e WHERE e.feed = f.feed)`
+
+func scanFeed(row pgx.Row) (f store.Feed, err error) {
+	var digest, epochs []byte
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity,
+		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
+		&f.ArchivedTo, &f.Published, &epochs)
+	if err != nil {
+		return f, err
+	}
+	f.Digest = feed.Digest(digest)
+	f.Epochs, err = store.ParseEpochs(epochs)
+	return f, err
+}
+
+// Feed reads a feed by its name.
+func (l *Log) Feed(ctx context.Context, name string) (store.Feed, error) {
+	f, err := scanFeed(l.pool.QueryRow(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f WHERE f.name = $1", name))
+	if err != nil {
+		return f, fmt.Errorf("feed %s: %w", name, noRows(err, store.ErrNoFeed))
+	}
+	return f, nil
+}
+
+// Feeds reads all feeds.
+func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
+	rows, err := l.pool.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (store.Feed, error) { return scanFeed(row) })
+}
+
+// Pending counts events without a position.
+func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
+	err = l.pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
+	return n, err
+}
+
+// Unplaced counts events that the sequencer would never find.
+func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
+	err = l.pool.QueryRow(ctx, `
+		SELECT count(*) FROM eventfeed.events e WHERE e.feed = $1
+		AND NOT EXISTS (SELECT FROM eventfeed.positions p WHERE p.insert_no = e.insert_no)
+		AND NOT EXISTS (SELECT FROM eventfeed.pending q WHERE q.feed = e.feed AND q.insert_no = e.insert_no)`, key).Scan(&n)
+	return n, err
+}
+
+// Work looks for what there is to do, without a lock. It hops from feed to
+// feed over the index of pending, so that a long queue costs no more than a
+// short one.
+func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
+	err = l.pool.QueryRow(ctx, `
+		WITH RECURSIVE busy (feed) AS (
+			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
+			UNION ALL
+			SELECT (SELECT p.feed FROM eventfeed.pending p WHERE p.feed > b.feed ORDER BY p.feed LIMIT 1) FROM busy b WHERE b.feed IS NOT NULL)
+		SELECT ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.feed IN (SELECT b.feed FROM busy b) OR f.identity <> i.now),
+		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives)
+		FROM (SELECT `+identity+` AS now) i`).Scan(&pending, &unsealed)
+	return pending, unsealed, err
+}
+
+const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`
+
+// eventScan holds where the event columns are scanned to.
+type eventScan struct {
+	event.Event
+	extensions []byte
+}
+
+func (s *eventScan) targets(more ...any) []any {
+	return append(more, &s.ID, &s.Source, &s.Type, &s.Subject, &s.Time, &s.DataContentType, &s.DataSchema, &s.extensions, &s.Data)
+}
+
+// finish brings what was scanned into normal form.
+func (s *eventScan) finish() error {
+	s.Time = s.Time.UTC()
+	s.Extensions = nil
+	if len(s.Data) == 0 {
+		s.Data = nil
+	}
+	if s.extensions == nil {
+		return nil
+	}
+	return json.Unmarshal(s.extensions, &s.Extensions)
+}
+
+// Rows reads placed events in order.
+func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
+	rows, err := l.pool.Query(ctx, `
+		SELECT p.position, p.recorded, p.digest, `+eventColumns+`
+		FROM eventfeed.positions p JOIN eventfeed.events e ON e.insert_no = p.insert_no
+		WHERE p.feed = $1 AND p.position BETWEEN $2 AND $3 ORDER BY p.position`, key, first, last)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var s eventScan
+	var position int64
+	var recorded time.Time
+	var digest []byte
+	targets := s.targets(&position, &recorded, &digest)
+	for rows.Next() {
+		s.Data = nil // each row's data is its own
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		if err := s.finish(); err != nil {
+			return err
+		}
+		row := &store.Row{Placed: event.Placed{Event: s.Event, Position: position, Recorded: recorded.UTC()}, Digest: feed.Digest(digest)}
+		if err := yield(row); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// Pages reads closed pages in order.
+func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
+	rows, err := l.pool.Query(ctx, `
+		SELECT page, epoch, first_position, last_position FROM eventfeed.pages
+		WHERE feed = $1 AND page BETWEEN $2 AND $3 ORDER BY page`, key, first, last)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowToStructByPos[store.Page])
+}
+
+// Document reads a stored archive, the final one if it stands.
+func (l *Log) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
+	d := store.Document{Page: page}
+	err := l.pool.QueryRow(ctx, `
+		SELECT stage, body FROM eventfeed.documents
+		WHERE feed = $1 AND epoch = $2 AND page = $3 ORDER BY stage LIMIT 1`, // final comes before newest
+		key, page.Epoch, page.Number).Scan(&d.Stage, &d.Body)
+	if err != nil {
+		return d, fmt.Errorf("page %d of epoch %s: %w", page.Number, page.Epoch, noRows(err, store.ErrNoPage))
+	}
+	return d, nil
+}

@@ -1,0 +1,138 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// identity names the database that a history is written on. It changes with
+// a promotion or a point-in-time recovery (timeline), a restored cluster
+// (system identifier) and a restored dump (database and table).
+const identity = `(SELECT s.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
+	(SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) || '/' || 'eventfeed.feeds'::regclass::oid
+	FROM pg_control_system() s)`
+
+// tx is one transaction of the log's own.
+type tx struct{ pgx.Tx }
+
+var _ store.Tx = tx{}
+
+func (t tx) Create(ctx context.Context, f *store.Feed) error {
+	err := t.QueryRow(ctx, `
+		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, identity, digest)
+		VALUES ($1, $2, $3, $4, $5, $6, `+identity+`, $7) RETURNING feed`,
+		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, f.Digest[:]).Scan(&f.Key)
+	if isUniqueViolation(err) {
+		return store.ErrFeedExists
+	}
+	if err != nil {
+		return err
+	}
+	return t.AddEpoch(ctx, f.Key, f.Epochs[0], "created")
+}
+
+func isUniqueViolation(err error) bool {
+	var pgErr *pgconn.PgError
+	return errors.As(err, &pgErr) && pgErr.Code == "23505"
+}
+
+func (t tx) Lock(ctx context.Context, name string) (f store.Feed, now string, err error) {
+	if _, err = t.Exec(ctx, "SELECT FROM eventfeed.feeds WHERE name = $1 FOR NO KEY UPDATE", name); err != nil {
+		return f, "", err
+	}
+	// In a statement of its own, so that epochs and pages are as fresh as the row.
+	if f, err = scanFeed(t.QueryRow(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f WHERE f.name = $1", name)); err != nil {
+		return f, "", noRows(err, store.ErrNoFeed)
+	}
+	err = t.QueryRow(ctx, "SELECT "+identity).Scan(&now)
+	return f, now, err
+}
+
+func (t tx) Save(ctx context.Context, f *store.Feed) error {
+	_, err := t.Exec(ctx, `
+		UPDATE eventfeed.feeds SET identity = $2, position = $3, digest = $4,
+			open_page = $5, open_first = $6, open_bytes = $7, archives = $8 WHERE feed = $1`,
+		f.Key, f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives)
+	return err
+}
+
+func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event)) error {
+	rows, err := t.Query(ctx, `
+		WITH taken AS (
+			DELETE FROM eventfeed.pending WHERE feed = $1 AND insert_no = ANY (ARRAY(
+				SELECT p.insert_no FROM eventfeed.pending p WHERE p.feed = $1 ORDER BY p.insert_no LIMIT $2))
+			RETURNING insert_no)
+		SELECT e.insert_no, `+eventColumns+` FROM taken t JOIN eventfeed.events e ON e.insert_no = t.insert_no ORDER BY e.insert_no`, key, limit)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var s eventScan
+	var insertNo int64
+	targets := s.targets(&insertNo)
+	for rows.Next() {
+		if err := rows.Scan(targets...); err != nil {
+			return err
+		}
+		if err := s.finish(); err != nil {
+			return err
+		}
+		yield(insertNo, &s.Event)
+	}
+	return rows.Err()
+}
+
+func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Position) error {
+	if len(positions) == 0 {
+		return nil
+	}
+	first := positions[0].Position // the rest follows without a gap
+	insertNos, digests := make([]int64, len(positions)), make([][]byte, len(positions))
+	for i := range positions {
+		insertNos[i], digests[i] = positions[i].InsertNo, positions[i].Digest[:]
+	}
+	_, err := t.Exec(ctx, `
+		INSERT INTO eventfeed.positions (feed, position, insert_no, digest, recorded)
+		SELECT $1, $2::bigint + u.n - 1, u.insert_no, u.digest, clock.now
+		FROM unnest($3::bigint[], $4::bytea[]) WITH ORDINALITY AS u (insert_no, digest, n),
+		     (SELECT clock_timestamp() AS now) clock`, key, first, insertNos, digests)
+	return err
+}
+
+func (t tx) AddPages(ctx context.Context, key int64, pages []store.Page) error {
+	for _, p := range pages {
+		_, err := t.Exec(ctx, `INSERT INTO eventfeed.pages (feed, page, epoch, first_position, last_position) VALUES ($1, $2, $3, $4, $5)`,
+			key, p.Number, p.Epoch, p.First, p.Last)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t tx) AddEpoch(ctx context.Context, key int64, e feed.Epoch, reason string) error {
+	_, err := t.Exec(ctx, `
+		INSERT INTO eventfeed.epochs (feed, ordinal, epoch, first_position, first_page, digest_before, reason)
+		SELECT $1, count(*) + 1, $2, $3, $4, $5, $6 FROM eventfeed.epochs WHERE feed = $1`,
+		key, e.ID, e.FirstPosition, e.FirstPage, e.DigestBefore[:], reason)
+	return err
+}
+
+func (t tx) PutDocument(ctx context.Context, key int64, d store.Document) error {
+	_, err := t.Exec(ctx, `INSERT INTO eventfeed.documents (feed, epoch, page, stage, format, body) VALUES ($1, $2, $3, $4, $5, $6)`,
+		key, d.Page.Epoch, d.Page.Number, d.Stage, feed.Format, d.Body)
+	return err
+}
+
+func (t tx) DropNewest(ctx context.Context, key int64, page feed.Page) error {
+	_, err := t.Exec(ctx, `DELETE FROM eventfeed.documents WHERE feed = $1 AND epoch = $2 AND page = $3 AND stage = 'newest'`,
+		key, page.Epoch, page.Number)
+	return err
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/eventfeed/eventfeed/internal/compress"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// sealPages and sealBytes bound what one step seals: pages, and bytes of
+// their documents before compression.
+const (
+	sealPages = 64
+	sealBytes = 16 << 20
+)
+
+// Seal seals the closed pages of the feed that come next, as many as fit one
+// step, and returns how many. In the same transaction the archive that was
+// the newest before becomes final. Encoding happens before the feed's row is
+// locked: what is on a closed page never changes.
+func (l *Log) Seal(ctx context.Context, name string) (int, error) {
+	f, err := l.Feed(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	pages, err := l.Pages(ctx, f.Key, f.Archives+1, f.Archives+sealPages)
+	if err != nil || len(pages) == 0 {
+		return 0, err
+	}
+	documents, err := l.encodePages(ctx, &f, pages)
+	if err != nil {
+		return 0, fmt.Errorf("seal feed %s: %w", name, err)
+	}
+	finalized, err := l.finalizeNewest(ctx, &f, documents[0].Page)
+	if err != nil {
+		return 0, fmt.Errorf("seal feed %s: %w", name, err)
+	}
+	sealed := 0
+	err = l.Write(ctx, func(tx Tx) error {
+		locked, _, err := tx.Lock(ctx, name)
+		if err != nil || locked.Archives != f.Archives {
+			return err // another server has sealed them meanwhile
+		}
+		for _, d := range append(finalized, documents...) {
+			if err := tx.PutDocument(ctx, f.Key, d); err != nil {
+				return err
+			}
+		}
+		for _, d := range finalized {
+			if err := tx.DropNewest(ctx, f.Key, d.Page); err != nil {
+				return err
+			}
+		}
+		sealed = len(documents)
+		locked.Archives += int64(sealed)
+		return tx.Save(ctx, &locked)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("seal feed %s: %w", name, err)
+	}
+	return sealed, nil
+}
+
+// encodePages encodes consecutive pages until they fill a step. All but the
+// last link to the one after them and are final at once.
+func (l *Log) encodePages(ctx context.Context, f *Feed, pages []Page) ([]Document, error) {
+	var documents []Document
+	for i, total := 0, 0; i < len(pages) && total < sealBytes; i++ {
+		d, err := l.archiveDocument(ctx, f, pages[i])
+		if err != nil {
+			return nil, err
+		}
+		body := feed.AppendDocument(nil, d)
+		total += len(body)
+		stored := Document{Page: feed.Page{Epoch: d.Epoch, Number: d.Page}, Stage: Newest}
+		if i+1 < len(pages) && total < sealBytes {
+			next := feed.Page{Epoch: pages[i+1].Epoch, Number: pages[i+1].Number}
+			if body, err = feed.Finalize(body, stored.Page, next); err != nil {
+				return nil, err
+			}
+			stored.Stage = Final
+		}
+		stored.Body = compress.Zstd(body)
+		documents = append(documents, stored)
+	}
+	return documents, nil
+}
+
+// finalizeNewest returns the final form of the archive that is the newest
+// now, or nothing if there is none yet.
+func (l *Log) finalizeNewest(ctx context.Context, f *Feed, next feed.Page) ([]Document, error) {
+	if f.Archives == 0 {
+		return nil, nil
+	}
+	page := feed.Page{Epoch: feed.EpochOfPage(f.Epochs, f.Archives), Number: f.Archives}
+	stored, err := l.Document(ctx, f.Key, page)
+	if err != nil {
+		return nil, err
+	}
+	if stored.Stage == Final {
+		return nil, nil // another server has sealed on; the step will notice
+	}
+	body, err := compress.Unzstd(stored.Body)
+	if err == nil {
+		body, err = feed.Finalize(body, page, next)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("archive %d: %w", page.Number, err)
+	}
+	return []Document{{Page: page, Stage: Final, Body: compress.Zstd(body)}}, nil
+}

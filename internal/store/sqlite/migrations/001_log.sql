@@ -1,0 +1,119 @@
+-- +goose Up
+
+-- The same tables as in PostgreSQL. Times are text, RFC 3339 in UTC.
+CREATE TABLE eventfeed_feeds (
+    feed        INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT    NOT NULL UNIQUE,
+    id          TEXT    NOT NULL UNIQUE,
+    title       TEXT    NOT NULL,
+    author      TEXT    NOT NULL,
+    page_size   INTEGER NOT NULL CHECK (page_size BETWEEN 1 AND 10000),
+    page_bytes  INTEGER NOT NULL CHECK (page_bytes > 0),
+    created     TEXT    NOT NULL,
+    identity    TEXT    NOT NULL,
+    position    INTEGER NOT NULL DEFAULT 0,
+    digest      BLOB    NOT NULL CHECK (length(digest) = 32),
+    open_page   INTEGER NOT NULL DEFAULT 1,
+    open_first  INTEGER NOT NULL DEFAULT 1,
+    open_bytes  INTEGER NOT NULL DEFAULT 0,
+    archives    INTEGER NOT NULL DEFAULT 0
+);
+
+CREATE TABLE eventfeed_epochs (
+    feed           INTEGER NOT NULL,
+    ordinal        INTEGER NOT NULL,
+    epoch          TEXT    NOT NULL UNIQUE,
+    first_position INTEGER NOT NULL,
+    first_page     INTEGER NOT NULL,
+    digest_before  BLOB    NOT NULL CHECK (length(digest_before) = 32),
+    reason         TEXT    NOT NULL,
+    started        TEXT    NOT NULL,
+    PRIMARY KEY (feed, ordinal)
+);
+
+CREATE TABLE eventfeed_events (
+    insert_no       INTEGER PRIMARY KEY AUTOINCREMENT,
+    feed            INTEGER NOT NULL,
+    id              TEXT    NOT NULL CHECK (length(CAST(id AS BLOB)) BETWEEN 1 AND 255),
+    source          TEXT    NOT NULL CHECK (source <> ''),
+    type            TEXT    NOT NULL CHECK (type <> ''),
+    subject         TEXT,
+    time            TEXT    NOT NULL,
+    datacontenttype TEXT,
+    dataschema      TEXT,
+    extensions      TEXT,
+    data            BLOB,
+    UNIQUE (feed, source, id)
+);
+
+CREATE TABLE eventfeed_pending (
+    feed      INTEGER NOT NULL,
+    insert_no INTEGER NOT NULL,
+    PRIMARY KEY (feed, insert_no)
+) WITHOUT ROWID;
+
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_events_pending AFTER INSERT ON eventfeed_events BEGIN
+    INSERT INTO eventfeed_pending (feed, insert_no) VALUES (NEW.feed, NEW.insert_no);
+END;
+-- +goose StatementEnd
+
+CREATE TABLE eventfeed_positions (
+    feed      INTEGER NOT NULL,
+    position  INTEGER NOT NULL,
+    insert_no INTEGER NOT NULL UNIQUE,
+    digest    BLOB    NOT NULL CHECK (length(digest) = 32),
+    recorded  TEXT    NOT NULL,
+    PRIMARY KEY (feed, position)
+) WITHOUT ROWID;
+
+CREATE TABLE eventfeed_pages (
+    feed           INTEGER NOT NULL,
+    page           INTEGER NOT NULL,
+    epoch          TEXT    NOT NULL,
+    first_position INTEGER NOT NULL,
+    last_position  INTEGER NOT NULL,
+    PRIMARY KEY (feed, page)
+) WITHOUT ROWID;
+
+CREATE TABLE eventfeed_documents (
+    feed   INTEGER NOT NULL,
+    epoch  TEXT    NOT NULL,
+    page   INTEGER NOT NULL,
+    stage  TEXT    NOT NULL CHECK (stage IN ('newest', 'final')),
+    format INTEGER NOT NULL,
+    body   BLOB    NOT NULL,
+    sealed TEXT    NOT NULL,
+    PRIMARY KEY (feed, epoch, page, stage)
+);
+
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_events_no_update BEFORE UPDATE ON eventfeed_events BEGIN SELECT RAISE(ABORT, 'eventfeed_events is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_events_no_delete BEFORE DELETE ON eventfeed_events BEGIN SELECT RAISE(ABORT, 'eventfeed_events is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_positions_no_update BEFORE UPDATE ON eventfeed_positions BEGIN SELECT RAISE(ABORT, 'eventfeed_positions is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_positions_no_delete BEFORE DELETE ON eventfeed_positions BEGIN SELECT RAISE(ABORT, 'eventfeed_positions is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_pages_no_update BEFORE UPDATE ON eventfeed_pages BEGIN SELECT RAISE(ABORT, 'eventfeed_pages is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_pages_no_delete BEFORE DELETE ON eventfeed_pages BEGIN SELECT RAISE(ABORT, 'eventfeed_pages is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_epochs_no_update BEFORE UPDATE ON eventfeed_epochs BEGIN SELECT RAISE(ABORT, 'eventfeed_epochs is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_epochs_no_delete BEFORE DELETE ON eventfeed_epochs BEGIN SELECT RAISE(ABORT, 'eventfeed_epochs is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_documents_no_update BEFORE UPDATE ON eventfeed_documents BEGIN SELECT RAISE(ABORT, 'eventfeed_documents is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_documents_no_delete BEFORE DELETE ON eventfeed_documents WHEN OLD.stage = 'final' BEGIN SELECT RAISE(ABORT, 'eventfeed_documents is append-only'); END;
+-- +goose StatementEnd

@@ -1,0 +1,198 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// feedColumns are a feed's row with its epochs and the ends of two pages: the
+// newest archive, and the first page that is full but not sealed.
+const feedColumns = `
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity,
+	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
+	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
+	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
+	(SELECT json_group_array(json_object('id', e.epoch, 'position', e.first_position, 'page', e.first_page,
+	                                     'digest', lower(hex(e.digest_before))))
+	 FROM (SELECT * FROM eventfeed_epochs WHERE feed = f.feed ORDER BY ordinal) e)`
+
+type scanner interface{ Scan(targets ...any) error }
+
+func scanFeed(row scanner) (f store.Feed, err error) {
+	var digest, epochs []byte
+	var created string
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &created, &f.Identity,
+		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
+		&f.ArchivedTo, &f.Published, &epochs)
+	if err != nil {
+		return f, err
+	}
+	if f.Created, err = time.Parse(time.RFC3339Nano, created); err != nil {
+		return f, err
+	}
+	f.Digest = feed.Digest(digest)
+	f.Epochs, err = store.ParseEpochs(epochs)
+	return f, err
+}
+
+// Feed reads a feed by its name.
+func (l *Log) Feed(ctx context.Context, name string) (store.Feed, error) {
+	f, err := scanFeed(l.reader.QueryRowContext(ctx, "SELECT "+feedColumns+" FROM eventfeed_feeds f WHERE f.name = ?", name))
+	if err != nil {
+		return f, fmt.Errorf("feed %s: %w", name, noRows(err, store.ErrNoFeed))
+	}
+	return f, nil
+}
+
+// Feeds reads all feeds.
+func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
+	return collect(ctx, l.reader, scanFeed, "SELECT "+feedColumns+" FROM eventfeed_feeds f ORDER BY f.name")
+}
+
+// Pending counts events without a position.
+func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
+	err = l.reader.QueryRowContext(ctx, "SELECT count(*) FROM eventfeed_pending WHERE feed = ?", key).Scan(&n)
+	return n, err
+}
+
+// Unplaced counts events that the sequencer would never find.
+func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
+	err = l.reader.QueryRowContext(ctx, `
+		SELECT count(*) FROM eventfeed_events e WHERE e.feed = ?
+		AND NOT EXISTS (SELECT 1 FROM eventfeed_positions p WHERE p.insert_no = e.insert_no)
+		AND NOT EXISTS (SELECT 1 FROM eventfeed_pending q WHERE q.feed = e.feed AND q.insert_no = e.insert_no)`, key).Scan(&n)
+	return n, err
+}
+
+// Work looks for what there is to do.
+func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
+	name := func(row scanner) (s string, err error) { return s, row.Scan(&s) }
+	pending, err = collect(ctx, l.reader, name, `SELECT f.name FROM eventfeed_feeds f
+		WHERE EXISTS (SELECT 1 FROM eventfeed_pending p WHERE p.feed = f.feed)`)
+	if err != nil {
+		return nil, nil, err
+	}
+	unsealed, err = collect(ctx, l.reader, name, `SELECT f.name FROM eventfeed_feeds f WHERE f.open_page - 1 > f.archives`)
+	return pending, unsealed, err
+}
+
+const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`
+
+// eventScan holds where the event columns are scanned to.
+type eventScan struct {
+	event.Event
+	at         string
+	extensions []byte
+}
+
+func (s *eventScan) targets(more ...any) []any {
+	return append(more, &s.ID, &s.Source, &s.Type, &s.Subject, &s.at, &s.DataContentType, &s.DataSchema, &s.extensions, &s.Data)
+}
+
+// finish brings what was scanned into normal form.
+func (s *eventScan) finish() (err error) {
+	s.Extensions = nil
+	if len(s.Data) == 0 {
+		s.Data = nil
+	}
+	if s.Time, err = time.Parse(time.RFC3339Nano, s.at); err != nil {
+		return fmt.Errorf("event %q: %w", s.ID, err)
+	}
+	if s.extensions == nil {
+		return nil
+	}
+	return json.Unmarshal(s.extensions, &s.Extensions)
+}
+
+// Rows reads placed events in order.
+func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
+	var s eventScan
+	var position int64
+	var recorded string
+	var digest []byte
+	targets := s.targets(&position, &recorded, &digest)
+	row := func(row scanner) error {
+		if err := row.Scan(targets...); err != nil {
+			return err
+		}
+		if err := s.finish(); err != nil {
+			return err
+		}
+		at, err := time.Parse(time.RFC3339Nano, recorded)
+		if err != nil {
+			return fmt.Errorf("position %d: %w", position, err)
+		}
+		return yield(&store.Row{Placed: event.Placed{Event: s.Event, Position: position, Recorded: at}, Digest: feed.Digest(digest)})
+	}
+	return each(ctx, l.reader, row, `
+		SELECT p.position, p.recorded, p.digest, `+eventColumns+`
+		FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
+		WHERE p.feed = ? AND p.position BETWEEN ? AND ? ORDER BY p.position`, key, first, last)
+}
+
+// Pages reads closed pages in order.
+func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
+	page := func(row scanner) (p store.Page, err error) {
+		return p, row.Scan(&p.Number, &p.Epoch, &p.First, &p.Last)
+	}
+	return collect(ctx, l.reader, page, `
+		SELECT page, epoch, first_position, last_position FROM eventfeed_pages
+		WHERE feed = ? AND page BETWEEN ? AND ? ORDER BY page`, key, first, last)
+}
+
+// Document reads a stored archive, the final one if it stands.
+func (l *Log) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
+	d := store.Document{Page: page}
+	err := l.reader.QueryRowContext(ctx, `
+		SELECT stage, body FROM eventfeed_documents
+		WHERE feed = ? AND epoch = ? AND page = ? ORDER BY stage LIMIT 1`, // final comes before newest
+		key, page.Epoch, page.Number).Scan(&d.Stage, &d.Body)
+	if err != nil {
+		return d, fmt.Errorf("page %d of epoch %s: %w", page.Number, page.Epoch, noRows(err, store.ErrNoPage))
+	}
+	return d, nil
+}
+
+// noRows turns database/sql's error for no row into another one.
+func noRows(err, instead error) error {
+	if errors.Is(err, sql.ErrNoRows) {
+		return instead
+	}
+	return err
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
+}
+
+// each calls row for every row of a query.
+func each(ctx context.Context, db querier, row func(scanner) error, query string, arguments ...any) error {
+	rows, err := db.QueryContext(ctx, query, arguments...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func collect[T any](ctx context.Context, db querier, scan func(scanner) (T, error), query string, arguments ...any) (all []T, err error) {
+	err = each(ctx, db, func(row scanner) error {
+		value, err := scan(row)
+		all = append(all, value)
+		return err
+	}, query, arguments...)
+	return all, err
+}

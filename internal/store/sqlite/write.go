@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlitecodes "modernc.org/sqlite/lib"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// tx is one transaction of the log's own. It holds the file's write lock from
+// the beginning, so no row needs a lock of its own.
+type tx struct{ *sql.Tx }
+
+var _ store.Tx = tx{}
+
+func now() string { return event.FormatTime(time.Now()) }
+
+func (t tx) Create(ctx context.Context, f *store.Feed) error {
+	err := t.QueryRowContext(ctx, `
+		INSERT INTO eventfeed_feeds (name, id, title, author, page_size, page_bytes, created, identity, digest)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING feed`,
+		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), identity, f.Digest[:]).Scan(&f.Key)
+	var code *sqlite.Error
+	if errors.As(err, &code) && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_UNIQUE {
+		return store.ErrFeedExists
+	}
+	if err != nil {
+		return err
+	}
+	return t.AddEpoch(ctx, f.Key, f.Epochs[0], "created")
+}
+
+func (t tx) Lock(ctx context.Context, name string) (store.Feed, string, error) {
+	f, err := scanFeed(t.QueryRowContext(ctx, "SELECT "+feedColumns+" FROM eventfeed_feeds f WHERE f.name = ?", name))
+	return f, identity, noRows(err, store.ErrNoFeed)
+}
+
+func (t tx) Save(ctx context.Context, f *store.Feed) error {
+	_, err := t.ExecContext(ctx, `
+		UPDATE eventfeed_feeds SET identity = ?, position = ?, digest = ?,
+			open_page = ?, open_first = ?, open_bytes = ?, archives = ? WHERE feed = ?`,
+		f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Key)
+	return err
+}
+
+func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event)) error {
+	var s eventScan
+	var insertNo int64
+	targets := s.targets(&insertNo)
+	err := each(ctx, t, func(row scanner) error {
+		if err := row.Scan(targets...); err != nil {
+			return err
+		}
+		if err := s.finish(); err != nil {
+			return err
+		}
+		yield(insertNo, &s.Event)
+		return nil
+	}, `SELECT e.insert_no, `+eventColumns+` FROM eventfeed_pending p JOIN eventfeed_events e ON e.insert_no = p.insert_no
+		WHERE p.feed = ? ORDER BY p.insert_no LIMIT ?`, key, limit)
+	if err != nil || insertNo == 0 {
+		return err
+	}
+	// With the write lock held nothing can come in below the last one read.
+	_, err = t.ExecContext(ctx, "DELETE FROM eventfeed_pending WHERE feed = ? AND insert_no <= ?", key, insertNo)
+	return err
+}
+
+func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Position) error {
+	if len(positions) == 0 {
+		return nil
+	}
+	insert, err := t.PrepareContext(ctx, `
+		INSERT INTO eventfeed_positions (feed, position, insert_no, digest, recorded) VALUES (?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }()
+	recorded := now()
+	for i := range positions {
+		p := &positions[i]
+		if _, err := insert.ExecContext(ctx, key, p.Position, p.InsertNo, p.Digest[:], recorded); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t tx) AddPages(ctx context.Context, key int64, pages []store.Page) error {
+	for _, p := range pages {
+		_, err := t.ExecContext(ctx, `INSERT INTO eventfeed_pages (feed, page, epoch, first_position, last_position) VALUES (?, ?, ?, ?, ?)`,
+			key, p.Number, p.Epoch, p.First, p.Last)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t tx) AddEpoch(ctx context.Context, key int64, e feed.Epoch, reason string) error {
+	_, err := t.ExecContext(ctx, `
+		INSERT INTO eventfeed_epochs (feed, ordinal, epoch, first_position, first_page, digest_before, reason, started)
+		SELECT ?1, count(*) + 1, ?2, ?3, ?4, ?5, ?6, ?7 FROM eventfeed_epochs WHERE feed = ?1`,
+		key, e.ID, e.FirstPosition, e.FirstPage, e.DigestBefore[:], reason, now())
+	return err
+}
+
+func (t tx) PutDocument(ctx context.Context, key int64, d store.Document) error {
+	_, err := t.ExecContext(ctx, `INSERT INTO eventfeed_documents (feed, epoch, page, stage, format, body, sealed) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+		key, d.Page.Epoch, d.Page.Number, d.Stage, feed.Format, d.Body, now())
+	return err
+}
+
+func (t tx) DropNewest(ctx context.Context, key int64, page feed.Page) error {
+	_, err := t.ExecContext(ctx, `DELETE FROM eventfeed_documents WHERE feed = ? AND epoch = ? AND page = ? AND stage = 'newest'`,
+		key, page.Epoch, page.Number)
+	return err
+}

@@ -1,0 +1,174 @@
+// Package store is the log: the database that holds the histories of feeds.
+//
+// What is done in which order stands here, in [Log]; how a database does it
+// stands behind [Backend], in the packages postgres and sqlite. Each step of
+// the sequencer and the sealer is a single transaction, so a crash at any
+// instant leaves the log as it was before a step or as it is after it.
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Errors that callers tell apart.
+var (
+	ErrNoFeed       = errors.New("no such feed")
+	ErrFeedExists   = errors.New("feed exists already")
+	ErrNoPage       = errors.New("no such page")
+	ErrPageGone     = errors.New("page belongs to a history that was lost")
+	ErrDoesNotAddUp = errors.New("the log does not add up")
+)
+
+// Feed is a feed as its row in the log holds it.
+type Feed struct {
+	Key       int64  // the log's own number for it
+	ID        string // urn:uuid:…
+	Name      string
+	Title     string
+	Author    string
+	PageSize  int
+	PageBytes int
+	Created   time.Time
+	Identity  string // of the database that the history was last written on, see [Tx.Lock]
+	Epochs    []feed.Epoch
+
+	Position int64 // last one given
+	Digest   feed.Digest
+	Open     OpenPage
+
+	Archives   int64 // number of sealed pages
+	ArchivedTo int64 // last position of the newest archive
+	Published  int64 // last position that documents show: nothing beyond the first full but unsealed page
+}
+
+// OpenPage is the page that events are being placed on.
+type OpenPage struct {
+	Number int64
+	First  int64 // position of its first event
+	Bytes  int64 // of the events on it, in normal form
+}
+
+// Epoch is the feed's current epoch.
+func (f *Feed) Epoch() string { return f.Epochs[len(f.Epochs)-1].ID }
+
+// Page is a closed page. Its bounds never change.
+type Page struct {
+	Number      int64
+	Epoch       string
+	First, Last int64
+}
+
+// Position is an event's place, to be written.
+type Position struct {
+	Position int64
+	InsertNo int64
+	Digest   feed.Digest
+}
+
+// Row is a placed event with what the log knows about it besides.
+type Row struct {
+	event.Placed
+	Digest feed.Digest
+}
+
+// Stage is how far a stored archive has got.
+type Stage string
+
+// The stages: an archive is stored as newest, and once more, with the link to
+// the page after it, when that one is sealed.
+const (
+	Newest Stage = "newest"
+	Final  Stage = "final"
+)
+
+// Document is a sealed page as it is stored, put once and never changed.
+type Document struct {
+	Page  feed.Page
+	Stage Stage
+	Body  []byte // canonical form, compressed with zstd
+}
+
+// Backend is a database that holds logs.
+type Backend interface {
+	Reader
+	// Write runs step in one transaction and returns once it is durable. If
+	// step returns an error nothing of it remains.
+	Write(ctx context.Context, step func(Tx) error) error
+	// Append adds events at the end, in their order and in one transaction,
+	// as package outbox does it, and returns how many were not there already.
+	Append(ctx context.Context, name string, events []event.Event) (int, error)
+	// Lead reports whether this process is the one that should poll closely;
+	// others on the same database poll once a second. Nothing hangs on it but
+	// the load: any number of sequencers behave as one.
+	Lead(ctx context.Context) (bool, error)
+	Close()
+}
+
+// Reader is what needs no transaction: everything in a log but a feed's row is
+// written once.
+type Reader interface {
+	// Feed returns ErrNoFeed, wrapped, if there is none of that name.
+	Feed(ctx context.Context, name string) (Feed, error)
+	// Feeds returns all feeds by name.
+	Feeds(ctx context.Context) ([]Feed, error)
+	// Pending counts a feed's events that have no position yet.
+	Pending(ctx context.Context, key int64) (int64, error)
+	// Unplaced counts a feed's events that have no position and are not
+	// pending either, of which there must be none.
+	Unplaced(ctx context.Context, key int64) (int64, error)
+	// Work returns the names of feeds with something to sequence, which are
+	// pending events or a database that is not the one of their history, and
+	// of those with closed pages that are not sealed.
+	Work(ctx context.Context) (pending, unsealed []string, err error)
+	// Rows calls yield with the events from position first to last in order.
+	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error
+	// Pages returns the closed pages from number first to last in order.
+	Pages(ctx context.Context, key, first, last int64) ([]Page, error)
+	// Document returns the stored archive in its latest stage, or ErrNoPage.
+	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
+}
+
+// Tx is one writing transaction of the log's own.
+type Tx interface {
+	SequencerTx
+	SealerTx
+	// Create adds a feed with its first epoch, or returns ErrFeedExists.
+	Create(ctx context.Context, f *Feed) error
+	// Lock locks the feed's row against every other Lock until the end of the
+	// transaction and returns it, with the identity of the database now. An
+	// identity that differs from the feed's means that history may have been
+	// lost.
+	Lock(ctx context.Context, name string) (f Feed, identity string, err error)
+	// Save writes what has changed in the feed's row.
+	Save(ctx context.Context, f *Feed) error
+}
+
+// SequencerTx is what giving positions needs.
+type SequencerTx interface {
+	// TakePending removes up to limit of the feed's pending events that are
+	// visible now, and calls yield with each, in the order of insertion.
+	TakePending(ctx context.Context, key int64, limit int, yield func(insertNo int64, e *event.Event)) error
+	AddPositions(ctx context.Context, key int64, positions []Position) error
+	AddPages(ctx context.Context, key int64, pages []Page) error
+	AddEpoch(ctx context.Context, key int64, e feed.Epoch, reason string) error
+}
+
+// SealerTx is what sealing needs.
+type SealerTx interface {
+	PutDocument(ctx context.Context, key int64, d Document) error
+	// DropNewest removes a page's newest stage, once its final one stands.
+	DropNewest(ctx context.Context, key int64, page feed.Page) error
+}
+
+// Log is a database's feeds with the steps that move them on.
+type Log struct {
+	Backend
+}
+
+// New returns the log that db holds.
+func New(db Backend) *Log { return &Log{Backend: db} }

@@ -1,0 +1,137 @@
+package outbox
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// appendMany is the one statement that writes to PostgreSQL.
+const appendMany = `SELECT eventfeed.append_many($1, $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+	$7::text[], $8::text[], $9::jsonb[], $10::bytea[])`
+
+func appendPgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event) (added int, err error) {
+	c := columnsOf(events)
+	err = tx.QueryRow(ctx, appendMany, feed, c.ids, c.sources, c.types, c.subjects, c.times,
+		c.contentTypes, c.schemas, c.extensions, c.data).Scan(&added)
+	return added, postgresError(err)
+}
+
+// columns are events as arrays, one for each attribute; nil stands for what
+// was left out.
+type columns struct {
+	ids, sources, types, subjects, contentTypes, schemas, extensions []*string
+	times                                                            []*time.Time
+	data                                                             [][]byte
+}
+
+func columnsOf(events []event.Event) columns {
+	var c columns
+	for i := range events {
+		e := &events[i]
+		c.ids = append(c.ids, &e.ID)
+		c.sources = append(c.sources, given(e.Source))
+		c.types = append(c.types, &e.Type)
+		c.subjects = append(c.subjects, given(e.Subject))
+		c.contentTypes = append(c.contentTypes, given(e.DataContentType))
+		c.schemas = append(c.schemas, given(e.DataSchema))
+		c.data = append(c.data, e.Data)
+		var at *time.Time
+		if !e.Time.IsZero() {
+			at = &e.Time
+		}
+		var extensions *string
+		if e.Extensions != nil {
+			text := extensionText(e.Extensions)
+			extensions = &text
+		}
+		c.times = append(c.times, at)
+		c.extensions = append(c.extensions, extensions)
+	}
+	return c
+}
+
+func given(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+func extensionText(extensions map[string]string) string {
+	text, err := json.Marshal(extensions)
+	if err != nil {
+		panic(err) // a map of strings always has a JSON form
+	}
+	return string(text)
+}
+
+// arrayLiteral writes a PostgreSQL array as text, which every driver for
+// database/sql passes on as it is.
+func arrayLiteral(values []*string) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, v := range values {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if v == nil {
+			b.WriteString("NULL")
+			continue
+		}
+		b.WriteByte('"')
+		b.WriteString(arrayEscaper.Replace(*v))
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+func timeLiteral(times []*time.Time) string {
+	values := make([]*string, len(times))
+	for i, t := range times {
+		if t != nil {
+			text := event.FormatTime(*t)
+			values[i] = &text
+		}
+	}
+	return arrayLiteral(values)
+}
+
+var arrayEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+func byteaLiteral(data [][]byte) string {
+	values := make([]*string, len(data))
+	for i, d := range data {
+		if d != nil {
+			text := `\x` + hex.EncodeToString(d)
+			values[i] = &text
+		}
+	}
+	return arrayLiteral(values)
+}
+
+// postgresError turns the errors of eventfeed.append_many into ours, whichever
+// driver brought them.
+func postgresError(err error) error {
+	var state interface{ SQLState() string }
+	if !errors.As(err, &state) {
+		return err
+	}
+	switch state.SQLState() {
+	case "42704":
+		return fmt.Errorf("%w (%w)", ErrNoFeed, err)
+	case "23505":
+		return fmt.Errorf("%w (%w)", ErrConflict, err)
+	default:
+		return err
+	}
+}

@@ -1,0 +1,101 @@
+package outbox
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// A trigger writes the row in eventfeed_pending in the same statement.
+const insertSQLite = `
+	INSERT INTO eventfeed_events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed, source, id) DO NOTHING`
+
+func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (int, error) {
+	var key int64
+	err := tx.QueryRowContext(ctx, "SELECT feed FROM eventfeed_feeds WHERE name = ?", feed).Scan(&key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, ErrNoFeed
+	}
+	if err != nil {
+		return 0, err
+	}
+	insert, err := tx.PrepareContext(ctx, insertSQLite)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = insert.Close() }()
+	added, now := 0, time.Now().UTC().Truncate(time.Microsecond)
+	for i := range events {
+		e := &events[i]
+		if e.Source == "" {
+			e.Source = "/" + feed
+		}
+		at := e.Time
+		if at.IsZero() {
+			at = now
+		}
+		result, err := insert.ExecContext(ctx, key, e.ID, e.Source, e.Type, null(e.Subject), event.FormatTime(at),
+			null(e.DataContentType), null(e.DataSchema), nullExtensions(e.Extensions), e.Data)
+		if err != nil {
+			return 0, fmt.Errorf("event %q: %w", e.ID, err)
+		}
+		n, err := result.RowsAffected()
+		if err != nil {
+			return 0, err
+		}
+		if n == 0 {
+			if err := compareSQLite(ctx, tx, key, e); err != nil {
+				return 0, err
+			}
+		}
+		added += int(n)
+	}
+	return added, nil
+}
+
+// compareSQLite compares what was given of an event with the one that is
+// there already.
+func compareSQLite(ctx context.Context, tx *sql.Tx, key int64, e *event.Event) error {
+	var at any
+	if !e.Time.IsZero() {
+		at = event.FormatTime(e.Time)
+	}
+	var differs sql.NullString
+	err := tx.QueryRowContext(ctx, `
+		SELECT CASE
+			WHEN type <> ?4 THEN 'type'
+			WHEN ?5 IS NOT NULL AND subject IS NOT ?5 THEN 'subject'
+			WHEN ?6 IS NOT NULL AND time IS NOT ?6 THEN 'time'
+			WHEN ?7 IS NOT NULL AND datacontenttype IS NOT ?7 THEN 'datacontenttype'
+			WHEN ?8 IS NOT NULL AND dataschema IS NOT ?8 THEN 'dataschema'
+			WHEN ?9 IS NOT NULL AND extensions IS NOT ?9 THEN 'extensions'
+			WHEN ?10 IS NOT NULL AND data IS NOT ?10 THEN 'data'
+		END FROM eventfeed_events WHERE feed = ?1 AND source = ?2 AND id = ?3`,
+		key, e.Source, e.ID, e.Type, null(e.Subject), at, null(e.DataContentType), null(e.DataSchema), nullExtensions(e.Extensions), e.Data).Scan(&differs)
+	if err != nil {
+		return fmt.Errorf("event %q: %w", e.ID, err)
+	}
+	if differs.Valid {
+		return fmt.Errorf("%w: event %q of source %q has another %s", ErrConflict, e.ID, e.Source, differs.String)
+	}
+	return nil
+}
+
+func null(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func nullExtensions(extensions map[string]string) any {
+	if len(extensions) == 0 {
+		return nil
+	}
+	return extensionText(extensions)
+}
