@@ -63,7 +63,7 @@ func appendLinks(b []byte, d *Document) []byte {
 		b = appendLink(b, "self", d.Name)
 		if d.Archives > 0 {
 			newest := Page{EpochOfPage(d.Epochs, d.Archives), d.Archives}
-			b = appendLink(b, "prev-archive", ExpandTemplate(archiveTemplate(d.Name), newest))
+			b = appendLink(b, "prev-archive", ExpandTemplate(d.Template, newest))
 		}
 		return b
 	}
@@ -94,7 +94,9 @@ func appendProfile(b []byte, d *Document) []byte {
 	b = fmt.Appendf(b, "<ef:page number=\"%d\" epoch=\"%s\" first=\"%d\" last=\"%d\" digest-before=\"%s\" digest-after=\"%s\"/>\n",
 		d.Page, d.Epoch, d.First, d.Last, d.DigestBefore, d.DigestAfter)
 	if d.Kind == Subscription {
-		b = fmt.Appendf(b, "<ef:archives count=\"%d\" template=\"%s\"/>\n", d.Archives, archiveTemplate(d.Name))
+		b = fmt.Appendf(b, "<ef:archives count=\"%d\" template=\"", d.Archives)
+		b = appendAttribute(b, d.Template)
+		b = append(b, "\"/>\n"...)
 	}
 	return b
 }

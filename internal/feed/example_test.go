@@ -65,6 +65,9 @@ func testDocument(kind Kind, events []event.Placed) *Document {
 		Page:    1, Epoch: epochOne,
 		First: 1, Last: int64(len(events)), DigestBefore: FirstDigest(testFeedID), Entries: events,
 	}
+	if kind == Subscription {
+		d.Template = ArchiveTemplate(d.Name)
+	}
 	chain, err := d.chainTo(d.Last)
 	if err != nil {
 		panic(fmt.Sprint("test document: ", err))

@@ -66,8 +66,9 @@ type Document struct {
 
 	Page     int64 // number of the archive, or of the page that is not archived yet
 	Epoch    string
-	Archives int64 // how many archives there are; subscription document only
-	Next     *Page // archive only: the page after it; nil while it is the newest
+	Archives int64  // how many archives there are; subscription document only
+	Template string // of their URLs, relative to the feed's own, see ExpandTemplate; subscription document only
+	Next     *Page  // archive only: the page after it; nil while it is the newest
 
 	First        int64 // position of the first entry; First = Last+1 if there is none
 	Last         int64

@@ -22,9 +22,9 @@ func ArchivePath(name string, page Page) string {
 	return SubscriptionPath(name) + "/archive/" + page.Epoch + "/" + strconv.FormatInt(page.Number, 10)
 }
 
-// archiveTemplate is where the archives are, relative to the feed's URL. A
+// ArchiveTemplate is where a feed's archives are, relative to its own URL. A
 // reader fills in {epoch} and {page}, so it need not know our paths.
-func archiveTemplate(name string) string { return name + "/archive/{epoch}/{page}" }
+func ArchiveTemplate(name string) string { return name + "/archive/{epoch}/{page}" }
 
 // ExpandTemplate fills an archive template of a subscription document.
 func ExpandTemplate(template string, page Page) string {

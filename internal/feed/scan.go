@@ -106,7 +106,7 @@ func (s *scanner) profile(d *Document) {
 	d.DigestAfter = s.digest(` digest-after="`, "\"/>\n")
 	if d.Kind == Subscription {
 		d.Archives = s.number(`<ef:archives count="`, `"`)
-		s.between(` template="`, "\"/>\n")
+		d.Template = s.between(` template="`, "\"/>\n")
 	}
 	if d.Next != nil && d.Next.Epoch == "" {
 		d.Next.Epoch = d.Epoch

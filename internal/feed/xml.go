@@ -125,7 +125,7 @@ func (x *xmlReader) document(f *atom.Feed) *Document {
 	d.First, d.Last = x.number(page, "first"), x.number(page, "last")
 	d.DigestBefore, d.DigestAfter = x.digest(page, "digest-before"), x.digest(page, "digest-after")
 	if archives := ours["archives"]; len(archives) > 0 {
-		d.Archives = x.number(archives[0].Attrs, "count")
+		d.Archives, d.Template = x.number(archives[0].Attrs, "count"), archives[0].Attrs["template"]
 	}
 	for _, link := range f.Links {
 		if link.Rel == "next-archive" {

@@ -12,7 +12,7 @@ import (
 // archived yet, and at least the newest entries, see [feed.MinEntries].
 func (l *Log) Subscription(ctx context.Context, f *Feed) (*feed.Document, error) {
 	d := f.document(feed.Subscription)
-	d.Archives = f.Archives
+	d.Archives, d.Template = f.Archives, feed.ArchiveTemplate(f.Name)
 	d.Page = f.Archives + 1
 	d.Epoch = feed.EpochOfPage(f.Epochs, d.Page)
 	d.First = max(1, min(f.ArchivedTo+1, f.Published-feed.MinEntries+1))

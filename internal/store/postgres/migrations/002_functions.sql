@@ -9,10 +9,10 @@ AS $$
     -- RFC 9562, section 5.7: 48 bits of Unix milliseconds in front of a random UUID, version 7.
     SELECT pg_catalog.encode(
         pg_catalog.set_bit(pg_catalog.set_bit(
-            pg_catalog.overlay(pg_catalog.uuid_send(pg_catalog.gen_random_uuid())
-                PLACING pg_catalog.substring(pg_catalog.int8send(
-                    pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000)::bigint) FROM 3)
-                FROM 1 FOR 6),
+            pg_catalog.overlay(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()),
+                pg_catalog.substring(pg_catalog.int8send(
+                    pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000)::bigint), 3),
+                1, 6),
             52, 1), 53, 1), 'hex')::uuid::text
 $$;
 -- +goose StatementEnd

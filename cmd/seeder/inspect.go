@@ -1,0 +1,72 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// inspected is a feed as inspect --json shows it.
+type inspected struct {
+	ID       string           `json:"id"`
+	Name     string           `json:"name"`
+	Title    string           `json:"title"`
+	Author   string           `json:"author"`
+	Updated  time.Time        `json:"updated"`
+	Epoch    string           `json:"epoch"`
+	Position int64            `json:"position"`
+	Archives int64            `json:"archives"`
+	Digest   string           `json:"digest"`
+	Epochs   []inspectedEpoch `json:"epochs"`
+}
+
+type inspectedEpoch struct {
+	ID            string `json:"id"`
+	FirstPosition int64  `json:"first_position"`
+	FirstPage     int64  `json:"first_page"`
+}
+
+func inspectCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "inspect URL",
+		Short: "Show what a feed is, as it is served",
+		Args:  cobra.ExactArgs(1),
+	}
+	asJSON := command.Flags().Bool("json", false, "print a JSON object")
+	command.RunE = func(command *cobra.Command, arguments []string) error {
+		_, head, err := fetchHead(command, arguments[0], 1)
+		if err != nil {
+			return withStatus(err, lookAtServer)
+		}
+		feed := inspected{
+			ID: head.ID, Name: head.Name, Title: head.Title, Author: head.Author, Updated: head.Updated,
+			Epoch: head.Epochs[len(head.Epochs)-1].ID, Position: head.Last, Archives: head.Archives, Digest: head.DigestAfter.String(),
+		}
+		for _, e := range head.Epochs {
+			feed.Epochs = append(feed.Epochs, inspectedEpoch{e.ID, e.FirstPosition, e.FirstPage})
+		}
+		if *asJSON {
+			encoder := json.NewEncoder(command.OutOrStdout())
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(feed)
+		}
+		table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+		for _, line := range [][2]string{
+			{"name", feed.Name}, {"title", feed.Title}, {"author", feed.Author}, {"id", feed.ID},
+			{"position", fmt.Sprint(feed.Position)}, {"digest", feed.Digest},
+			{"archives", fmt.Sprint(feed.Archives)}, {"updated", event.FormatTime(feed.Updated)},
+		} {
+			_, _ = fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+		}
+		for _, e := range feed.Epochs {
+			_, _ = fmt.Fprintf(table, "epoch\t%s from position %d\n", e.ID, e.FirstPosition)
+		}
+		return table.Flush()
+	}
+	return command
+}

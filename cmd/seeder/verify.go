@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/walk"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+func verifyCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "verify --from URL",
+		Short: "Read all of a feed and check it, without applying anything",
+		Args:  cobra.NoArgs,
+	}
+	from := command.Flags().String("from", "", "URL of the feed")
+	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "pages to fetch at once")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if *from == "" {
+			return cli.Usage("--from is missing: the URL of the feed")
+		}
+		client, head, err := fetchHead(command, *from, *prefetch)
+		if err != nil {
+			return withStatus(err, lookAtServer)
+		}
+		place := head.Start()
+		for run, err := range client.Walk(command.Context(), head, place, 1, *prefetch) {
+			if err != nil {
+				return withStatus(err, lookAtServer)
+			}
+			place = run.To
+		}
+		_, err = fmt.Fprintf(command.OutOrStdout(), "position %d digest %s\n", place.Position, place.Digest)
+		return err
+	}
+	return command
+}
+
+const lookAtServer = "look at the log itself, where the feed is served, with: feedserver verify NAME"
+
+// fetchHead fetches a feed's subscription document.
+func fetchHead(command *cobra.Command, from string, connections int) (*walk.Client, *walk.Head, error) {
+	target, err := walk.ParseURL(from)
+	if err != nil {
+		return nil, nil, cli.Usage("%w", err)
+	}
+	client := &walk.Client{
+		HTTP:     walk.NewHTTPClient(connections),
+		Logger:   cli.Logger(command.ErrOrStderr()),
+		Patience: seed.DefaultPatience,
+	}
+	head, err := client.Head(command.Context(), target, "", false)
+	return client, head, err
+}

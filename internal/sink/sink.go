@@ -1,0 +1,29 @@
+// Package sink applies events to a target's database: it fills the inbox, a
+// table with every event as it came.
+package sink
+
+import (
+	"encoding/json"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// Batch is a run of consecutive events of one feed for one consumer.
+type Batch struct {
+	Consumer string
+	Feed     string
+	FeedID   string
+	Events   []event.Placed
+}
+
+// extensionsJSON is the JSON object of an event's extensions, nil for none.
+func extensionsJSON(extensions map[string]string) []byte {
+	if len(extensions) == 0 {
+		return nil
+	}
+	text, err := json.Marshal(extensions)
+	if err != nil {
+		panic(err) // a map of strings always has a JSON form
+	}
+	return text
+}

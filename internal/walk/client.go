@@ -1,0 +1,166 @@
+// Package walk reads feeds over HTTP: it finds what there is to read, fetches
+// pages ahead, and hands them out in order, each checked.
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/eventfeed/eventfeed/internal/compress"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// ErrMismatch is returned, wrapped, for what does not add up: a missing page,
+// a gap, a wrong digest, a foreign epoch or feed. The error names the URL.
+var ErrMismatch = errors.New("the feed does not add up")
+
+// requestTimeout bounds one request with its body.
+const requestTimeout = 2 * time.Minute
+
+// Client fetches documents.
+type Client struct {
+	HTTP   *http.Client
+	Logger *slog.Logger
+	// Patience is how long what may pass is tried again: a server that is
+	// away, an answer that breaks off. Negative means without end.
+	Patience time.Duration
+}
+
+// NewHTTPClient returns the client that reads feeds where the caller brings
+// none. It keeps as many connections as pages are fetched at once, and follows
+// redirects only on the origin that it was sent to.
+func NewHTTPClient(connections int) *http.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = connections
+	transport.ResponseHeaderTimeout = 30 * time.Second
+	transport.DisableCompression = true // we ask for zstd ourselves
+	return &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: sameOrigin}
+}
+
+func sameOrigin(next *http.Request, via []*http.Request) error {
+	if len(via) >= 10 {
+		return errors.New("more than 10 redirects")
+	}
+	if first := via[0].URL; next.URL.Host != first.Host || next.URL.Scheme != first.Scheme {
+		return fmt.Errorf("redirect to another origin, %s", next.URL.Redacted())
+	}
+	return nil
+}
+
+// response is an answer, read whole.
+type response struct {
+	url         *url.URL // where it came from, after redirects
+	etag        string
+	notModified bool
+	body        []byte
+}
+
+// statusError is an answer that is no document.
+type statusError struct {
+	status int
+	text   string
+}
+
+func (e *statusError) Error() string {
+	return fmt.Sprintf("server answered %d %s%s", e.status, http.StatusText(e.status), e.text)
+}
+
+// get fetches a URL. Conditions are further header fields in pairs.
+func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string) (*response, error) {
+	started := time.Now()
+	policy := backoff.NewExponentialBackOff()
+	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
+	for {
+		answer, err := c.try(ctx, target, conditions)
+		if err == nil {
+			return answer, nil
+		}
+		err = fmt.Errorf("%s: %w", target.Redacted(), err)
+		if ctx.Err() != nil || !mayPass(err) || c.Patience >= 0 && time.Since(started) > c.Patience {
+			return nil, err
+		}
+		wait := policy.NextBackOff()
+		c.Logger.Warn("cannot fetch, trying again", "error", err, "wait", wait.Round(time.Millisecond))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) (*response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Accept", feed.ContentType)
+	request.Header.Set("Accept-Encoding", "zstd")
+	request.Header.Set("User-Agent", "eventfeed")
+	for i := 0; i+1 < len(conditions); i += 2 {
+		request.Header.Set(conditions[i], conditions[i+1])
+	}
+	answer, err := c.HTTP.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, compress.MaxBody+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > compress.MaxBody {
+		return nil, compress.ErrTooLarge
+	}
+	result := &response{url: answer.Request.URL, etag: answer.Header.Get("ETag")}
+	switch {
+	case answer.StatusCode == http.StatusNotModified:
+		result.notModified = true
+		return result, nil
+	case answer.StatusCode != http.StatusOK:
+		return nil, &statusError{answer.StatusCode, firstLine(answer.Header.Get("Content-Type"), body)}
+	}
+	switch coding := answer.Header.Get("Content-Encoding"); coding {
+	case "zstd":
+		result.body, err = compress.Unzstd(body)
+	case "", "identity":
+		result.body = body
+	default:
+		err = fmt.Errorf("answer has the Content-Encoding %q, which was not asked for", coding)
+	}
+	return result, err
+}
+
+// firstLine is what a server says in plain text about its refusal.
+func firstLine(contentType string, body []byte) string {
+	if !strings.HasPrefix(contentType, "text/plain") {
+		return ""
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(body[:min(len(body), 300)])), "\n")
+	return ": " + line
+}
+
+// mayPass reports whether the same request may have an answer in a while.
+func mayPass(err error) bool {
+	var status *statusError
+	if errors.As(err, &status) {
+		return status.status >= 500 || status.status == http.StatusTooManyRequests || status.status == http.StatusRequestTimeout
+	}
+	var netErr net.Error
+	return errors.As(err, &netErr) && !isDNSNotFound(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}
+
+func isDNSNotFound(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
+}

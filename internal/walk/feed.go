@@ -1,0 +1,109 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Head is a subscription document: the end of a feed, as it was when it was
+// fetched.
+type Head struct {
+	*feed.Document
+	URL  *url.URL // where it came from; links are relative to it
+	ETag string
+}
+
+// ParseURL reads a feed's URL.
+func ParseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("feed URL %q: must be an http or https URL", raw)
+	}
+	return u, nil
+}
+
+// Head fetches a feed's subscription document. It returns nil without an error
+// if it is the one with this ETag still. Where fresh is set no cache on the
+// way may answer by itself.
+func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh bool) (*Head, error) {
+	var conditions []string
+	if etag != "" {
+		conditions = append(conditions, "If-None-Match", etag)
+	}
+	if fresh {
+		conditions = append(conditions, "Cache-Control", "no-cache")
+	}
+	answer, err := c.get(ctx, target, conditions...)
+	if err != nil {
+		return nil, err
+	}
+	if answer.notModified {
+		return nil, nil
+	}
+	d, err := feed.Decode(answer.body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", answer.url.Redacted(), err)
+	}
+	if d.Kind != feed.Subscription {
+		return nil, fmt.Errorf("%s: is an archive, not the feed's own URL: %w", answer.url.Redacted(), feed.ErrNotOurs)
+	}
+	if err := d.Check(); err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
+	}
+	return &Head{Document: d, URL: answer.url, ETag: answer.etag}, nil
+}
+
+// pageURL is where an archive is.
+func (h *Head) pageURL(page feed.Page) (*url.URL, error) {
+	return h.URL.Parse(feed.ExpandTemplate(h.Template, page))
+}
+
+// Archive fetches one of the feed's archives and checks that it is the page
+// that was asked for, of this feed and this history, and adds up in itself.
+func (c *Client) Archive(ctx context.Context, h *Head, number int64) (*feed.Document, error) {
+	page := feed.Page{Epoch: feed.EpochOfPage(h.Epochs, number), Number: number}
+	target, err := h.pageURL(page)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
+	}
+	answer, err := c.get(ctx, target)
+	if err != nil {
+		var status *statusError
+		if errors.As(err, &status) && (status.status == http.StatusNotFound || status.status == http.StatusGone) {
+			return nil, fmt.Errorf("%w: page %d of %d is missing: %w", ErrMismatch, number, h.Archives, err)
+		}
+		return nil, err
+	}
+	d, err := feed.Decode(answer.body)
+	if err == nil {
+		err = checkArchive(d, h, page)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
+	}
+	return d, nil
+}
+
+func checkArchive(d *feed.Document, h *Head, page feed.Page) error {
+	switch {
+	case d.Kind != feed.Archive:
+		return errors.New("is not an archive document")
+	case d.ID != h.ID:
+		return fmt.Errorf("belongs to feed %s, not %s", d.ID, h.ID)
+	case d.Page != page.Number || d.Epoch != page.Epoch:
+		return fmt.Errorf("is page %d of epoch %s, not %d of %s", d.Page, d.Epoch, page.Number, page.Epoch)
+	case len(d.Epochs) > len(h.Epochs):
+		return errors.New("names epochs that the feed does not have")
+	}
+	for i, e := range d.Epochs {
+		if e != h.Epochs[i] {
+			return fmt.Errorf("names the epoch %s, where the feed has %s", e.ID, h.Epochs[i].ID)
+		}
+	}
+	return d.Check()
+}

@@ -1,0 +1,204 @@
+package walk
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Place is a place in a feed's history: a position with all that identifies
+// the history up to there.
+type Place struct {
+	Epoch    string
+	Position int64
+	Digest   feed.Digest
+}
+
+// Start is the place before the feed's first event.
+func (h *Head) Start() Place {
+	return Place{Epoch: h.Epochs[0].ID, Digest: feed.FirstDigest(h.ID)}
+}
+
+// Run is a run of events that follow a place, and the place that they lead to.
+type Run struct {
+	Events []event.Placed
+	To     Place
+}
+
+// Check reports whether this feed's history goes on from a place, as far as
+// the subscription document tells: ErrMismatch if the place's epoch is not one
+// of its own, or has lost the events up to there. It returns behind, without
+// an error, if the document ends before the place; a cache may have answered
+// with an older one.
+func (h *Head) Check(p Place) (behind bool, err error) {
+	known := -1
+	for i, e := range h.Epochs {
+		if e.ID == p.Epoch {
+			known = i
+		}
+	}
+	if known < 0 {
+		return false, fmt.Errorf("%w: %s: knows no epoch %s: its history was replaced, or lost from before position %d on",
+			ErrMismatch, h.URL.Redacted(), p.Epoch, p.Position)
+	}
+	for _, next := range h.Epochs[known+1:] {
+		switch {
+		case next.FirstPosition <= p.Position:
+			return false, fmt.Errorf("%w: %s: events from position %d on were lost when epoch %s began; position %d had been read",
+				ErrMismatch, h.URL.Redacted(), next.FirstPosition, next.ID, p.Position)
+		case next.FirstPosition == p.Position+1 && next.DigestBefore != p.Digest:
+			return false, h.digestMismatch(p, next.DigestBefore)
+		}
+	}
+	if p.Position > h.Last {
+		return true, nil
+	}
+	if p.Position < h.First-1 {
+		return false, nil
+	}
+	digest, err := h.DigestAt(p.Position)
+	if err != nil {
+		return false, err
+	}
+	if digest != p.Digest {
+		return false, h.digestMismatch(p, digest)
+	}
+	return false, nil
+}
+
+func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
+	return fmt.Errorf("%w: %s: has digest %s at position %d, where %s was read",
+		ErrMismatch, h.URL.Redacted(), theirs, p.Position, p.Digest)
+}
+
+// Walk returns the runs of events behind a place, in order, up to the end of
+// the subscription document. Archives are fetched ahead, prefetch at once.
+// Every run is checked to follow from the one before it; the first error ends
+// the walk.
+//
+// If firstPage is not 0, no page before it holds an event behind the place;
+// else the page to begin with is searched for.
+func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64, prefetch int) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
+		place := from
+		if place.Position < h.First-1 {
+			if firstPage == 0 {
+				var err error
+				if firstPage, err = c.findPage(ctx, h, place.Position+1); err != nil {
+					yield(Run{}, err)
+					return
+				}
+			}
+			for d, err := range c.archives(ctx, h, firstPage, prefetch) {
+				var run Run
+				if err == nil {
+					run, err = follow(d, place)
+				}
+				if err != nil {
+					yield(Run{}, err)
+					return
+				}
+				if len(run.Events) > 0 && !yield(run, nil) {
+					return
+				}
+				place = run.To
+				if place.Position >= h.First-1 {
+					break // the subscription document holds the rest
+				}
+			}
+		}
+		run, err := follow(h.Document, place)
+		if err != nil {
+			yield(Run{}, fmt.Errorf("%w: %s: %w", ErrMismatch, h.URL.Redacted(), err))
+			return
+		}
+		if len(run.Events) > 0 {
+			yield(run, nil)
+		}
+	}
+}
+
+// follow returns the document's events behind a place, which must lie in the
+// document or right before it.
+func follow(d *feed.Document, place Place) (Run, error) {
+	if place.Position < d.First-1 || place.Position > d.Last {
+		return Run{}, fmt.Errorf("%w: page %d holds positions %d to %d, which do not follow position %d",
+			ErrMismatch, d.Page, d.First, d.Last, place.Position)
+	}
+	digest, err := d.DigestAt(place.Position)
+	if err != nil {
+		return Run{}, err
+	}
+	if digest != place.Digest {
+		return Run{}, fmt.Errorf("%w: page %d has digest %s at position %d, where %s was read",
+			ErrMismatch, d.Page, digest, place.Position, place.Digest)
+	}
+	return Run{
+		Events: d.Entries[place.Position-d.First+1:],
+		To:     Place{Epoch: feed.EpochOfPosition(d.Epochs, d.Last), Position: d.Last, Digest: d.DigestAfter},
+	}, nil
+}
+
+// findPage returns the number of the archive that holds a position.
+func (c *Client) findPage(ctx context.Context, h *Head, position int64) (int64, error) {
+	if position == 1 {
+		return 1, nil
+	}
+	low, high := int64(1), h.Archives
+	for low < high {
+		middle := (low + high) / 2
+		d, err := c.Archive(ctx, h, middle)
+		switch {
+		case err != nil:
+			return 0, err
+		case position < d.First:
+			high = middle - 1
+		case position > d.Last:
+			low = middle + 1
+		default:
+			return middle, nil
+		}
+	}
+	return low, nil
+}
+
+// archives returns the archives from number first to the newest, fetched
+// ahead by goroutines that end with the iteration.
+func (c *Client) archives(ctx context.Context, h *Head, first int64, prefetch int) iter.Seq2[*feed.Document, error] {
+	type result struct {
+		document *feed.Document
+		err      error
+	}
+	return func(yield func(*feed.Document, error) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		fetching := make(chan chan result, max(1, prefetch)-1) // each in flight, in order
+		go func() {
+			defer close(fetching)
+			for number := first; number <= h.Archives; number++ {
+				future := make(chan result, 1)
+				select {
+				case fetching <- future:
+				case <-ctx.Done():
+					return
+				}
+				go func() {
+					d, err := c.Archive(ctx, h, number)
+					future <- result{d, err}
+				}()
+			}
+		}()
+		for future := range fetching {
+			r := <-future
+			if !yield(r.document, r.err) || r.err != nil {
+				return
+			}
+		}
+		if ctx.Err() != nil {
+			yield(nil, ctx.Err())
+		}
+	}
+}

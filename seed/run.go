@@ -1,0 +1,206 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// Run reads the feed into the target: from the target's checkpoint, or the
+// feed's first event, to the position of the first subscription document that
+// it reads, and with Follow on from there until ctx is done, which is no error
+// then. What may pass, such as a server or a database that is away, it waits
+// for; after a crash or an error Run can simply be called again.
+func Run(ctx context.Context, config Config) error {
+	config, err := config.withDefaults()
+	if err != nil {
+		return err
+	}
+	from, err := walk.ParseURL(config.From)
+	if err != nil {
+		return err
+	}
+	r := &runner{
+		Config: config,
+		from:   from,
+		client: &walk.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience},
+	}
+	defer r.Into.close()
+	defer r.Into.release()
+	err = r.run(ctx)
+	if config.Follow && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// runner is one run. What it believes of the target is in checkpoint; after
+// every error there it believes nothing and reads it again.
+type runner struct {
+	Config
+	from       *url.URL
+	client     *walk.Client
+	claimed    bool // the consumer is ours, and checkpoint is what the target holds
+	held       bool // it was ours at least once
+	checkpoint checkpoint.Checkpoint
+	nextPage   int64 // no page before it holds anything new; 0 if that is not known
+	applied    int64
+}
+
+func (r *runner) run(ctx context.Context) error {
+	if err := r.retry(ctx, func() error { return r.Into.prepare(ctx) }); err != nil {
+		return fmt.Errorf("prepare the target: %w", err)
+	}
+	head, err := r.client.Head(ctx, r.from, "", false)
+	if err != nil {
+		return err
+	}
+	for {
+		if err := r.retry(ctx, func() error { return r.advance(ctx, head) }); err != nil {
+			return err
+		}
+		if !r.Follow {
+			return nil
+		}
+		if head, err = r.nextHead(ctx, head); err != nil {
+			return err
+		}
+	}
+}
+
+// nextHead polls until there is another subscription document.
+func (r *runner) nextHead(ctx context.Context, head *walk.Head) (*walk.Head, error) {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(r.PollInterval):
+		}
+		next, err := r.client.Head(ctx, r.from, head.ETag, false)
+		if err != nil {
+			return nil, err
+		}
+		if next != nil {
+			return next, nil
+		}
+	}
+}
+
+// retry does something with the target until it is done, has failed for good,
+// or patience has run out. Progress renews patience.
+func (r *runner) retry(ctx context.Context, do func() error) error {
+	policy := backoff.NewExponentialBackOff()
+	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
+	since, applied := time.Now(), r.applied
+	for {
+		err := do()
+		waited := time.Since(since)
+		switch {
+		case err == nil || ctx.Err() != nil:
+			return err
+		case errors.Is(err, ErrHeld):
+			// After a lost connection it may be our own session, not yet gone.
+			if !r.held || waited > DefaultPatience {
+				return err
+			}
+		case !r.Into.mayPass(err) || r.Patience >= 0 && waited > r.Patience:
+			return err
+		}
+		r.claimed = false
+		if r.applied > applied {
+			since, applied = time.Now(), r.applied
+			policy.Reset()
+		}
+		wait := policy.NextBackOff()
+		r.Logger.Warn("the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// advance applies what lies between the checkpoint and the head.
+func (r *runner) advance(ctx context.Context, head *walk.Head) error {
+	if !r.claimed {
+		if err := r.claim(ctx, head); err != nil {
+			return err
+		}
+	}
+	if head.ID != r.checkpoint.FeedID {
+		return fmt.Errorf("%w: %s: is feed %s now, was %s", ErrMismatch, r.from.Redacted(), head.ID, r.checkpoint.FeedID)
+	}
+	head, err := r.current(ctx, head)
+	if err != nil {
+		return err
+	}
+	r.report(head)
+	if err := r.applyAll(ctx, head); err != nil {
+		return err
+	}
+	r.nextPage = head.Archives + 1
+	return nil
+}
+
+// current returns a head that reaches as far as the checkpoint. One that does
+// not may come from a cache, so the server is asked once more.
+func (r *runner) current(ctx context.Context, head *walk.Head) (*walk.Head, error) {
+	behind, err := head.Check(r.place())
+	if err != nil || !behind {
+		return head, err
+	}
+	if head, err = r.client.Head(ctx, r.from, "", true); err != nil {
+		return nil, err
+	}
+	behind, err = head.Check(r.place())
+	if behind {
+		err = fmt.Errorf("%w: %s: ends at position %d, but position %d had been read",
+			ErrMismatch, r.from.Redacted(), head.Last, r.checkpoint.Position)
+	}
+	return head, err
+}
+
+// claim takes the consumer and reads its checkpoint, or writes its first one.
+func (r *runner) claim(ctx context.Context, head *walk.Head) error {
+	if err := r.Into.claim(ctx, r.Consumer); err != nil {
+		return err
+	}
+	checkpoints, err := r.Into.load(ctx, r.Consumer)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(checkpoints) == 0:
+		start := head.Start()
+		r.checkpoint = checkpoint.Checkpoint{Consumer: r.Consumer, Feed: head.Name, FeedID: head.ID, Epoch: start.Epoch, Digest: start.Digest}
+		if err := r.Into.start(ctx, r.checkpoint); err != nil {
+			return err
+		}
+	case len(checkpoints) == 1 && checkpoints[0].FeedID == head.ID:
+		r.checkpoint = checkpoints[0]
+	default:
+		return fmt.Errorf("%w: %s: is feed %s, but consumer %s reads feed %s (%s); name another consumer for it",
+			ErrMismatch, r.from.Redacted(), head.ID, r.Consumer, checkpoints[0].Feed, checkpoints[0].FeedID)
+	}
+	r.claimed, r.held, r.nextPage = true, true, 0
+	return nil
+}
+
+func (r *runner) place() walk.Place {
+	return walk.Place{Epoch: r.checkpoint.Epoch, Position: r.checkpoint.Position, Digest: r.checkpoint.Digest}
+}
+
+func (r *runner) report(head *walk.Head) {
+	r.Progress(Progress{
+		Feed: r.checkpoint.Feed, FeedID: r.checkpoint.FeedID, Epoch: r.checkpoint.Epoch, Position: r.checkpoint.Position,
+		Head: max(head.Last, r.checkpoint.Position), Digest: r.checkpoint.Digest.String(), Applied: r.applied,
+	})
+}

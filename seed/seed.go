@@ -1,0 +1,123 @@
+// Package seed reads feeds into a database of the caller's: all of a feed's
+// history in order, each event exactly once, and then what comes after.
+//
+// Events and the checkpoint that says how far the reader has got are written
+// in one transaction of the target, so a crash at any instant leaves both or
+// neither. Everything that is read is checked before it is applied: positions
+// without a gap, and a digest over all of the history so far.
+//
+//	err := seed.Run(ctx, seed.Config{
+//		From: "http://orders.internal/feeds/orders",
+//		Into: seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, batch seed.Batch) error {
+//			for _, e := range batch.Events {
+//				…
+//			}
+//			return nil
+//		}),
+//	})
+package seed
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// Errors that callers tell apart; all are wrapped.
+var (
+	// ErrMismatch says that the feed does not add up: a missing page, a gap, a
+	// wrong digest, a foreign epoch or feed. Nothing of it was applied.
+	ErrMismatch = walk.ErrMismatch
+	// ErrHeld says that another seeder holds the consumer.
+	ErrHeld = checkpoint.ErrHeld
+	// ErrMoved says that another seeder has taken the consumer over meanwhile.
+	ErrMoved = checkpoint.ErrMoved
+)
+
+// Defaults of a Config.
+const (
+	DefaultConsumer     = "default"
+	DefaultPrefetch     = 16
+	DefaultPollInterval = time.Second
+	DefaultPatience     = time.Minute
+)
+
+// Config says what to read into what.
+type Config struct {
+	From string // the feed's URL
+	Into Target // what takes the events and keeps the checkpoint
+
+	// Consumer names the reader; several in one target each read for
+	// themselves. Empty means DefaultConsumer.
+	Consumer string
+	// Follow goes on after the end of the feed, until the context is done.
+	Follow bool
+	// PollInterval is how long Follow waits between two looks for something
+	// new. 0 means DefaultPollInterval.
+	PollInterval time.Duration
+	// Prefetch is how many pages are fetched at once, ahead of what is being
+	// applied. 0 means DefaultPrefetch.
+	Prefetch int
+	// Patience is how long a server or a database that is away is waited for.
+	// 0 means DefaultPatience, or without end with Follow.
+	Patience time.Duration
+
+	HTTPClient *http.Client   // nil means one of its own
+	Logger     *slog.Logger   // nil means discard
+	Progress   func(Progress) // called after each commit; nil means not
+}
+
+// Progress is how far a run has got.
+type Progress struct {
+	Feed     string // the feed's name
+	FeedID   string
+	Epoch    string
+	Position int64 // last one applied
+	Head     int64 // last one there is
+	Digest   string
+	Applied  int64 // events applied by this run
+}
+
+// Batch is a run of consecutive events of one feed, to be applied in order.
+type Batch struct {
+	Consumer string
+	Feed     string // the feed's name
+	FeedID   string
+	Events   []event.Placed
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Into == nil {
+		return c, errors.New("seed: Config.Into is missing")
+	}
+	if c.Consumer == "" {
+		c.Consumer = DefaultConsumer
+	}
+	if c.Prefetch <= 0 {
+		c.Prefetch = DefaultPrefetch
+	}
+	if c.PollInterval <= 0 {
+		c.PollInterval = DefaultPollInterval
+	}
+	if c.Patience == 0 {
+		c.Patience = DefaultPatience
+		if c.Follow {
+			c.Patience = -1
+		}
+	}
+	if c.HTTPClient == nil {
+		c.HTTPClient = walk.NewHTTPClient(c.Prefetch)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Progress == nil {
+		c.Progress = func(Progress) {}
+	}
+	return c, nil
+}

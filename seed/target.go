@@ -1,0 +1,141 @@
+package seed
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+)
+
+// Target is a database that takes events and keeps the checkpoint. It is for
+// one Run at a time.
+type Target interface {
+	prepare(ctx context.Context) error
+	claim(ctx context.Context, consumer string) error
+	release()
+	load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	start(ctx context.Context, c checkpoint.Checkpoint) error
+	apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error
+	mayPass(err error) bool
+	close()
+}
+
+// Postgres returns a target in PostgreSQL whose events are applied by handle,
+// in the transaction tx that also moves the checkpoint on. If handle returns
+// an error the transaction is rolled back and Run ends with that error, unless
+// it is one that may pass, such as a lost connection.
+//
+// Run holds one connection of the pool. The checkpoint's table is made in the
+// schema eventfeed_seed.
+func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
+	keeper := checkpoint.NewPostgres(pool)
+	return &target[pgx.Tx]{keeper: keeper, handle: handle, migrate: keeper.Migrate}
+}
+
+// PostgresInbox returns a target in PostgreSQL that adds every event to the
+// table eventfeed_inbox.events.
+func PostgresInbox(pool *pgxpool.Pool) Target {
+	keeper := checkpoint.NewPostgres(pool)
+	return &target[pgx.Tx]{
+		keeper: keeper,
+		handle: func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) },
+		migrate: func(ctx context.Context) error {
+			return errors.Join(keeper.Migrate(ctx), sink.MigratePostgres(ctx, pool))
+		},
+	}
+}
+
+// SQLite returns a target in the SQLite database file at path whose events
+// are applied by handle, in the transaction tx that also moves the checkpoint
+// on. The file is made if it is not there. A lock file stands beside it while
+// Run is at work, PATH.lock.
+func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
+	return &sqliteTarget{path: path, handle: handle}
+}
+
+// SQLiteInbox returns a target in the SQLite database file at path that adds
+// every event to the table eventfeed_inbox_events.
+func SQLiteInbox(path string) Target {
+	return &sqliteTarget{
+		path:         path,
+		handle:       func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
+		migrateInbox: true,
+	}
+}
+
+// keeper is what both databases' checkpoints can do, with the transaction
+// type T of each.
+type keeper[T any] interface {
+	Claim(ctx context.Context, consumer string) error
+	Release()
+	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	Start(ctx context.Context, c checkpoint.Checkpoint) error
+	Advance(ctx context.Context, from, to checkpoint.Checkpoint, apply func(T) error) error
+	MayPass(err error) bool
+}
+
+type target[T any] struct {
+	keeper  keeper[T]
+	handle  func(context.Context, T, Batch) error
+	migrate func(context.Context) error
+}
+
+func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
+func (t *target[T]) claim(ctx context.Context, consumer string) error {
+	return t.keeper.Claim(ctx, consumer)
+}
+func (t *target[T]) release()               { t.keeper.Release() }
+func (t *target[T]) mayPass(err error) bool { return t.keeper.MayPass(err) }
+func (t *target[T]) close()                 {}
+
+func (t *target[T]) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
+	return t.keeper.Load(ctx, consumer)
+}
+
+func (t *target[T]) start(ctx context.Context, c checkpoint.Checkpoint) error {
+	return t.keeper.Start(ctx, c)
+}
+
+func (t *target[T]) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
+	return t.keeper.Advance(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
+}
+
+// sqliteTarget opens its file when Run begins.
+type sqliteTarget struct {
+	target[*sql.Tx]
+	path         string
+	handle       func(context.Context, *sql.Tx, Batch) error
+	migrateInbox bool
+	db           *sql.DB
+}
+
+func (t *sqliteTarget) prepare(ctx context.Context) error {
+	db, err := sqlitedb.OpenWriter(ctx, t.path)
+	if err != nil {
+		return err
+	}
+	t.db = db
+	keeper := checkpoint.NewSQLite(db, t.path)
+	t.target = target[*sql.Tx]{keeper: keeper, handle: t.handle}
+	err = keeper.Migrate(ctx)
+	if err == nil && t.migrateInbox {
+		err = sink.MigrateSQLite(ctx, db)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", t.path, err)
+	}
+	return nil
+}
+
+func (t *sqliteTarget) close() {
+	if t.db != nil {
+		_ = t.db.Close()
+	}
+}
