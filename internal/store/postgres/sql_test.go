@@ -1,0 +1,164 @@
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+// The functions that writers in any language call.
+func TestSQLAppend(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "orders", 0)
+	pool := openPool(t, url)
+	for name, test := range map[string]struct {
+		call, want string
+	}{
+		"json keeps the text": {`eventfeed.append('orders', 'T', 's', '{"a":  1.50}'::json, id => 'json')`,
+			`json /orders T s application/json  map[] {"a":  1.50}`},
+		"jsonb": {`eventfeed.append('orders', 'T', 's', '{"b":2,"a":  1.50}'::jsonb, id => 'jsonb')`,
+			`jsonb /orders T s application/json  map[] {"a": 1.50, "b": 2}`},
+		"text, and an untyped literal": {`eventfeed.append('orders', 'T', 's', '{"a":  1}', id => 'text')`,
+			`text /orders T s application/json  map[] {"a":  1}`},
+		"everything by name": {`eventfeed.append(feed => 'orders', type => 'T', subject => 's', data => '{}'::json, id => 'all', occurred_at => '2026-01-01 01:00+01',
+				source => '/src', dataschema => 'urn:s', extensions => '{"n":5,"b":true,"s":"x","z":null}')`,
+			`all /src T s application/json urn:s map[b:true n:5 s:x] {}`},
+		"no subject, no data": {`eventfeed.append('orders', 'T', NULL, NULL::json, id => 'none')`,
+			`none /orders T    map[] `},
+		"bytes": {`eventfeed.append_bytes('orders', 'T', 's', '\x00ff'::bytea, 'image/png', id => 'bytes')`,
+			"bytes /orders T s image/png  map[] \x00\xff"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var id string
+			storetest.Must(t, pool.QueryRow(t.Context(), "SELECT "+test.call).Scan(&id))
+			var again string
+			storetest.Must(t, pool.QueryRow(t.Context(), "SELECT "+test.call).Scan(&again))
+			storetest.Drain(t, l, "orders")
+			for _, e := range storetest.Read(t, l, "orders") {
+				got := fmt.Sprintf("%s %s %s %s %s %s %v %s", e.ID, e.Source, e.Type, e.Subject, e.DataContentType, e.DataSchema, e.Extensions, e.Data)
+				if e.ID == id && got != test.want {
+					t.Errorf("got  %q\nwant %q", got, test.want)
+				}
+			}
+		})
+	}
+	if position, _ := storetest.Verify(t, l, "orders"); position != 6 {
+		t.Errorf("position %d, want 6: each call was made twice under one id", position)
+	}
+}
+
+func TestSQLAppendMakesUUIDv7(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	pool := openPool(t, url)
+	var text string
+	storetest.Must(t, pool.QueryRow(t.Context(), `SELECT eventfeed.append('f', 'T', 's', '{}')`).Scan(&text))
+	id, err := uuid.Parse(text)
+	storetest.Must(t, err)
+	seconds, _ := id.Time().UnixTime()
+	if age := time.Since(time.Unix(seconds, 0)); id.Version() != 7 || id.Variant() != uuid.RFC4122 || age < -time.Minute || age > time.Minute {
+		t.Errorf("%s: version %d, variant %v, age %v", id, id.Version(), id.Variant(), age)
+	}
+}
+
+func TestSQLAppendRefuses(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	pool := openPool(t, url)
+	_, err := pool.Exec(t.Context(), `SELECT eventfeed.append('f', 'T', 's', '{"a":1}', id => '1', occurred_at => '2026-01-01', extensions => '{"x":"1"}')`)
+	storetest.Must(t, err)
+	for call, want := range map[string]struct{ code, says string }{
+		`append('nothing', 'T', 's', '{}')`:                                        {"42704", "there is no feed 'nothing'"},
+		`append('f', '', 's', '{}')`:                                               {"22023", "type is missing"},
+		`append('f', NULL, 's', '{}')`:                                             {"22023", "type is missing"},
+		`append('f', 'T', 's', 'not json')`:                                        {"22P02", "json"},
+		`append('f', 'T', 's', '{}', id => repeat('x', 256))`:                      {"22023", "id has 256 bytes"},
+		`append('f', 'T', E'a\nb', '{}')`:                                          {"22023", "control character"},
+		`append('f', 'T', E'\uFFFE', '{}')`:                                        {"22023", "noncharacter"},
+		`append('f', 'T', 's', '{}', extensions => '[]')`:                          {"22023", "must be a JSON object"},
+		`append('f', 'T', 's', '{}', extensions => '{"Trace":"1"}')`:               {"22023", "extension name"},
+		`append('f', 'T', 's', '{}', extensions => '{"id":"1"}')`:                  {"22023", "extension name"},
+		`append('f', 'T', 's', '{}', extensions => '{"x":1.5}')`:                   {"22023", "Integer"},
+		`append('f', 'T', 's', '{}', extensions => '{"x":99999999999}')`:           {"22023", "Integer"},
+		`append('f', 'T', 's', '{}', extensions => '{"x":{}}')`:                    {"22023", "must be a string"},
+		`append('f', 'T', 's', '{}', occurred_at => 'infinity')`:                   {"22023", "years 1 to 9999"},
+		`append_bytes('f', 'T', 's', decode(repeat('00', 8388608), 'hex'), 'x/y')`: {"22023", "too large"},
+		`append('f', 'U', 's', '{"a":1}', id => '1')`:                              {"23505", "with another type"},
+		`append('f', 'T', 'z', '{"a":1}', id => '1')`:                              {"23505", "with another subject"},
+		`append('f', 'T', 's', '{"a":2}', id => '1')`:                              {"23505", "with another data"},
+		`append('f', 'T', 's', '{"a":1}', id => '1', occurred_at => '2026-01-02')`: {"23505", "with another time"},
+		`append('f', 'T', 's', '{"a":1}', id => '1', extensions => '{"x":"2"}')`:   {"23505", "with another extensions"},
+		`append('f', 'T', 's', '{"a":1}', id => '1', dataschema => 'urn:x')`:       {"23505", "with another dataschema"},
+		`append_bytes('f', 'T', 's', '{"a":1}'::bytea, 'text/plain', id => '1')`:   {"23505", "with another datacontenttype"},
+	} {
+		_, err := pool.Exec(t.Context(), "SELECT eventfeed."+call)
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Code != want.code || !strings.Contains(pgErr.Message, want.says) {
+			t.Errorf("%s: %v, want %+v", call, err, want)
+		}
+	}
+	// What was left out does not count.
+	_, err = pool.Exec(t.Context(), `SELECT eventfeed.append('f', 'T', 's', '{"a":1}', id => '1')`)
+	storetest.Must(t, err)
+}
+
+func TestHistoryCannotBeChanged(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "f", 2)
+	storetest.Append(t, l, "f", storetest.Events(1, 5))
+	storetest.Drain(t, l, "f")
+	pool := openPool(t, url)
+	for _, statement := range []string{
+		"UPDATE eventfeed.events SET type = 'x'", "DELETE FROM eventfeed.events", "TRUNCATE eventfeed.events",
+		"UPDATE eventfeed.positions SET position = 9", "DELETE FROM eventfeed.positions", "TRUNCATE eventfeed.positions",
+		"UPDATE eventfeed.documents SET body = ''", "DELETE FROM eventfeed.documents WHERE stage = 'final'", "TRUNCATE eventfeed.documents",
+		"DELETE FROM eventfeed.pages", "DELETE FROM eventfeed.epochs",
+	} {
+		if _, err := pool.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "append-only") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+}
+
+// TestWritersNeedNoRightsButToExecuteTheFunctions runs as a user that is a
+// member of eventfeed_writer and nothing else.
+func TestWritersNeedNoRightsButToExecuteTheFunctions(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	pool := openPool(t, url)
+	user := "writer_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	_, err := pool.Exec(t.Context(), fmt.Sprintf("CREATE USER %s IN ROLE eventfeed_writer", user))
+	storetest.Must(t, err)
+	t.Cleanup(func() { _, _ = pool.Exec(t.Context(), "DROP USER "+user) })
+	conn, err := pool.Acquire(t.Context())
+	storetest.Must(t, err)
+	defer conn.Release()
+	_, err = conn.Exec(t.Context(), "SET SESSION AUTHORIZATION "+user)
+	storetest.Must(t, err)
+	defer func() { _, _ = conn.Exec(t.Context(), "RESET SESSION AUTHORIZATION") }()
+	for statement, allowed := range map[string]bool{
+		"SELECT eventfeed.append('f', 'T', 's', '{}')": true,
+		"SELECT count(*) FROM eventfeed.events":        false,
+		"INSERT INTO eventfeed.pending VALUES (1, 1)":  false,
+		"UPDATE eventfeed.feeds SET position = 0":      false,
+	} {
+		if _, err := conn.Exec(t.Context(), statement); (err == nil) != allowed {
+			t.Errorf("%s: %v, want allowed %v", statement, err, allowed)
+		}
+	}
+}

@@ -1,0 +1,88 @@
+// Package testdb gives each test a database of its own, so that all tests can run in parallel and
+// none finds what another left behind. Only tests import it.
+package testdb
+
+import (
+	"context"
+	"crypto/rand"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// How test/postgres tells of its server.
+const (
+	serverVar = "EVENTFEED_TEST_POSTGRES"
+	binVar    = "EVENTFEED_TEST_PGBIN"
+)
+
+// How long a server under the load of all tests may take to make or drop a database.
+const patience = time.Minute
+
+// Postgres creates an empty PostgreSQL database and returns its URL. The database goes when the
+// test ends, connections that are still open notwithstanding.
+func Postgres(t testing.TB) string {
+	t.Helper()
+	server := lookup(t, serverVar)
+	database, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("%s: %v", serverVar, err)
+	}
+	name := "test_" + strings.ToLower(rand.Text())
+	database.Path = "/" + name
+
+	// Nobody can be connected to template0, which would keep it from being copied, as to template1.
+	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
+		t.Fatalf("create the test's database: %v", err)
+	}
+	t.Cleanup(func() {
+		// The test's own context has ended by now. A failure is not the test's: it may have crashed
+		// the server, and the server is thrown away with all that is left on it.
+		if err := execute(context.WithoutCancel(t.Context()), server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Logf("drop the test's database: %v", err)
+		}
+	})
+	return database.String()
+}
+
+// PostgresBin returns the folder of the server's programs (initdb, pg_ctl, pg_dump and so on), for
+// tests that need a server of their own, to crash or to restore.
+func PostgresBin(t testing.TB) string {
+	t.Helper()
+	return lookup(t, binVar)
+}
+
+// SQLite returns the URL of an SQLite database that does not exist yet, in a folder that goes when
+// the test ends.
+func SQLite(t testing.TB) string {
+	t.Helper()
+	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
+}
+
+func lookup(t testing.TB, name string) string {
+	t.Helper()
+	value := os.Getenv(name)
+	if value == "" {
+		t.Fatal("no PostgreSQL for this test: run it with make test, or test/postgres go test ./...")
+	}
+	return value
+}
+
+func execute(ctx context.Context, server, sql string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, server)
+	if err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, sql)
+	if closeErr := conn.Close(ctx); err == nil {
+		err = closeErr
+	}
+	return err
+}

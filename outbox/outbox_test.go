@@ -1,0 +1,173 @@
+package outbox_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/outbox"
+)
+
+// transaction is a caller's transaction, however it was begun.
+type transaction struct {
+	tx               any
+	commit, rollback func() error
+}
+
+// eachDriver runs a test with pgx and with database/sql on both databases.
+func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func() transaction)) {
+	t.Helper()
+	t.Parallel()
+	fromSQL := func(t *testing.T, db *sql.DB) func() transaction {
+		t.Cleanup(func() { _ = db.Close() })
+		return func() transaction {
+			tx, err := db.BeginTx(t.Context(), nil)
+			storetest.Must(t, err)
+			return transaction{tx, tx.Commit, tx.Rollback}
+		}
+	}
+	for name, open := range map[string]func(*testing.T) (url string, begin func() transaction){
+		"pgx": func(t *testing.T) (string, func() transaction) {
+			url := testdb.Postgres(t)
+			pool, err := pgxpool.New(t.Context(), url)
+			storetest.Must(t, err)
+			t.Cleanup(pool.Close)
+			return url, func() transaction {
+				tx, err := pool.Begin(t.Context())
+				storetest.Must(t, err)
+				return transaction{tx,
+					func() error { return tx.Commit(t.Context()) },
+					func() error { return tx.Rollback(context.Background()) }}
+			}
+		},
+		"database sql on PostgreSQL": func(t *testing.T) (string, func() transaction) {
+			url := testdb.Postgres(t)
+			db, err := sql.Open("pgx", url)
+			storetest.Must(t, err)
+			return url, fromSQL(t, db)
+		},
+		"database sql on SQLite": func(t *testing.T) (string, func() transaction) {
+			url := testdb.SQLite(t)
+			path, err := sqlitedb.Path(url)
+			storetest.Must(t, err)
+			db, err := sqlitedb.OpenWriter(t.Context(), path)
+			storetest.Must(t, err)
+			return url, fromSQL(t, db)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, begin := open(t)
+			l := storetest.Open(t, url)
+			storetest.Create(t, l, "f", 0)
+			test(t, l, begin)
+		})
+	}
+}
+
+func TestEventIsInTheFeedIfAndOnlyIfTheTransactionCommitted(t *testing.T) {
+	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
+		for n := range 6 {
+			tx := begin()
+			storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", storetest.Events(10*n, 10*n+2)...))
+			if n%2 == 0 {
+				storetest.Must(t, tx.commit())
+			} else {
+				storetest.Must(t, tx.rollback())
+			}
+		}
+		storetest.Drain(t, l, "f")
+		var got []string
+		for _, e := range storetest.Read(t, l, "f") {
+			got = append(got, e.ID)
+		}
+		if want := "[0 1 2 20 21 22 40 41 42]"; fmt.Sprint(got) != want {
+			t.Errorf("feed has %v, want %s", got, want)
+		}
+		storetest.Verify(t, l, "f")
+	})
+}
+
+func TestWhatIsLeftOutIsFilledIn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
+		tx := begin()
+		storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", event.Event{Type: "T"}))
+		storetest.Must(t, tx.commit())
+		storetest.Drain(t, l, "f")
+		e := storetest.Read(t, l, "f")[0]
+		if len(e.ID) != 36 || e.Source != "/f" || e.Time.IsZero() {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
+func TestEveryAttributeComesThrough(t *testing.T) {
+	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
+		want := event.Event{
+			ID: `a "b" \ {c},'d' 😀`, Source: "/s", Type: "NULL", Subject: "{}", Time: storetest.Events(1, 1)[0].Time,
+			DataContentType: "a/b", DataSchema: `\x00`, Extensions: map[string]string{"n": `"1" \`, "e": ""}, Data: []byte("\x00\xff\\\"'"),
+		}
+		for range 2 { // the second time it is there already
+			tx := begin()
+			storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", want))
+			storetest.Must(t, tx.commit())
+		}
+		storetest.Drain(t, l, "f")
+		events := storetest.Read(t, l, "f")
+		if got := fmt.Sprintf("%+v", events[0].Event); got != fmt.Sprintf("%+v", want) || len(events) != 1 {
+			t.Errorf("%d events\n got %s\nwant %+v", len(events), got, want)
+		}
+	})
+}
+
+func TestAppendRefuses(t *testing.T) {
+	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
+		first := storetest.Events(1, 1)[0]
+		storetest.Append(t, l, "f", []event.Event{first})
+		changed := func(change func(*event.Event)) event.Event { e := first; change(&e); return e }
+		for name, test := range map[string]struct {
+			feed  string
+			event event.Event
+			is    error
+		}{
+			"unknown feed":       {"nothing", first, outbox.ErrNoFeed},
+			"no type":            {"f", event.Event{}, nil},
+			"too large":          {"f", event.Event{Type: "T", Data: make([]byte, event.MaxSize)}, event.ErrTooLarge},
+			"another type":       {"f", changed(func(e *event.Event) { e.Type = "U" }), outbox.ErrConflict},
+			"another data":       {"f", changed(func(e *event.Event) { e.Data = []byte("1") }), outbox.ErrConflict},
+			"another time":       {"f", changed(func(e *event.Event) { e.Time = e.Time.Add(1000) }), outbox.ErrConflict},
+			"another extensions": {"f", changed(func(e *event.Event) { e.Extensions = map[string]string{"x": "1"} }), outbox.ErrConflict},
+		} {
+			tx := begin()
+			err := outbox.Append(t.Context(), tx.tx, test.feed, test.event)
+			storetest.Must(t, tx.rollback())
+			if err == nil || test.is != nil && !errors.Is(err, test.is) {
+				t.Errorf("%s: %v, want %v", name, err, test.is)
+			}
+		}
+		tx := begin()
+		// What is left out does not count.
+		storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", event.Event{ID: first.ID, Source: first.Source, Type: first.Type}))
+		storetest.Must(t, tx.commit())
+		storetest.Drain(t, l, "f")
+		storetest.Verify(t, l, "f")
+	})
+}
+
+func TestAppendSaysWhatATransactionIs(t *testing.T) {
+	t.Parallel()
+	var pool *pgxpool.Pool
+	if err := outbox.Append(t.Context(), pool, "f", event.Event{Type: "T"}); err == nil {
+		t.Error("a pool was taken for a transaction")
+	}
+}
