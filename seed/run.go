@@ -62,12 +62,16 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for {
+	for following := false; ; {
 		if err := r.retry(ctx, func() error { return r.advance(ctx, head) }); err != nil {
 			return err
 		}
 		if !r.Follow {
 			return nil
+		}
+		if !following {
+			following = true
+			r.Logger.Info("following", "feed", r.checkpoint.Feed, "consumer", r.Consumer, "position", r.checkpoint.Position)
 		}
 		if head, err = r.nextHead(ctx, head); err != nil {
 			return err

@@ -373,7 +373,7 @@ func TestSeederThatWasTakenOverAppliesNothing(t *testing.T) {
 // whose outcome nobody learns. The second try of each is let through.
 func TestLostConnectionsToTheTargetChangeNothing(t *testing.T) {
 	t.Parallel()
-	s := newSource(t, 3000)
+	s := newSource(t, 600)
 	pool := newPool(t)
 	killer, err := pgxpool.New(t.Context(), pool.Config().ConnString())
 	storetest.Must(t, err)
@@ -410,7 +410,7 @@ func TestLostConnectionsToTheTargetChangeNothing(t *testing.T) {
 	killers.Wait()
 	var seen, last int64
 	storetest.Must(t, killer.QueryRow(t.Context(), "SELECT count(*), max(position) FROM seen").Scan(&seen, &last))
-	if seen != 3000 || last != 3000 || end.Position != 3000 || len(killed) < 3 {
+	if seen != 600 || last != 600 || end.Position != 600 || len(killed) < 3 {
 		t.Errorf("%d events up to %d, ended at %d, %d sessions ended", seen, last, end.Position, len(killed))
 	}
 }

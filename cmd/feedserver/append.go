@@ -51,7 +51,7 @@ is there already is passed over, so the same file can be appended again.`,
 		result, err := intake.Append(command.Context(), log, name, in)
 		stop()
 		if err != nil {
-			hint := "fix that line and run the same command again: what is in is passed over"
+			hint := "mend it and run the same command again, what is in is passed over"
 			if errors.Is(err, outbox.ErrConflict) {
 				hint = "an event that is in a feed cannot be changed; give the new one an id of its own"
 			}

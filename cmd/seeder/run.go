@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -37,6 +38,9 @@ on. After a crash run the same command again.`,
 	command.RunE = func(command *cobra.Command, _ []string) (err error) {
 		if config.From == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
+		}
+		if _, err := walk.ParseURL(config.From); err != nil {
+			return cli.Usage("--from: %w", err)
 		}
 		if config.Prefetch < 1 {
 			return cli.Usage("--prefetch %d: must be at least 1", config.Prefetch)

@@ -89,7 +89,7 @@ func prepare(root *cobra.Command) {
 		check := command.Args
 		command.Args = func(command *cobra.Command, arguments []string) error {
 			if err := check(command, arguments); err != nil {
-				return Usage("%w", err)
+				return Usage("%w; it is used as: %s", err, command.UseLine())
 			}
 			return nil
 		}

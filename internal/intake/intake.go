@@ -93,7 +93,11 @@ func Append(ctx context.Context, log Log, feed string, in Input) (Result, error)
 func decompress(in Input) (io.Reader, error) {
 	switch {
 	case strings.HasSuffix(in.Name, ".gz"):
-		return gzip.NewReader(in.Reader)
+		reader, err := gzip.NewReader(in.Reader)
+		if err != nil {
+			return nil, fmt.Errorf("not a gzip file: %w", err)
+		}
+		return reader, nil
 	case strings.HasSuffix(in.Name, ".zst"):
 		return zstd.NewReader(in.Reader, zstd.WithDecoderConcurrency(1))
 	default:
