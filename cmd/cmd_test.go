@@ -59,8 +59,7 @@ func status(ts *testscript.TestScript, _ bool, arguments []string) {
 	ts.Check(err)
 	err = ts.Exec(arguments[1], arguments[2:]...)
 	got := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		got = exit.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("%v", err)

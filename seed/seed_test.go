@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -248,9 +249,7 @@ func TestPollingAnUnchangedFeedIsConditional(t *testing.T) {
 		if recorder.Code == http.StatusNotModified && conditional.Add(1) == 3 {
 			stop()
 		}
-		for name, values := range recorder.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), recorder.Header())
 		w.WriteHeader(recorder.Code)
 		_, _ = w.Write(recorder.Body.Bytes())
 	}

@@ -145,8 +145,7 @@ func (p *Postgres) Advance(ctx context.Context, from, to Checkpoint, apply func(
 // MayPass reports whether an error may be gone after a while: the server is
 // away, is restarting, or lacks something for a moment.
 func (p *Postgres) MayPass(err error) bool {
-	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pgErr.Code {
 		case "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03":
 			return true

@@ -60,8 +60,7 @@ func report(w io.Writer, command *cobra.Command, err error) int {
 	}
 	status := StatusFailed
 	_, _ = fmt.Fprintf(w, "%s: %v\n", command.Root().Name(), err)
-	var with *StatusError
-	if errors.As(err, &with) {
+	if with, ok := errors.AsType[*StatusError](err); ok {
 		status = with.Status
 		if with.Next != "" {
 			_, _ = fmt.Fprintln(w, with.Next)

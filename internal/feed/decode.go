@@ -38,7 +38,10 @@ func Decode(body []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return d, d.checkEntries()
+	if err := d.checkEntries(); err != nil {
+		return nil, err
+	}
+	return d, nil
 }
 
 // decodeCanonical accepts a document exactly if it is, to the byte, what the

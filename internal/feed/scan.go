@@ -93,19 +93,19 @@ func (s *scanner) profile(d *Document) {
 	for s.skipIf(`<ef:epoch id="`) {
 		d.Epochs = append(d.Epochs, Epoch{
 			ID:            s.raw(`"`),
-			FirstPosition: s.number(` first-position="`, `"`),
-			FirstPage:     s.number(` first-page="`, `"`),
+			FirstPosition: s.number(` first-position="`),
+			FirstPage:     s.number(` first-page="`),
 			DigestBefore:  s.digest(` digest-before="`, "\"/>\n"),
 		})
 	}
-	d.Page = s.number(`<ef:page number="`, `"`)
+	d.Page = s.number(`<ef:page number="`)
 	d.Epoch = s.between(` epoch="`, `"`)
-	d.First = s.number(` first="`, `"`)
-	d.Last = s.number(` last="`, `"`)
+	d.First = s.number(` first="`)
+	d.Last = s.number(` last="`)
 	d.DigestBefore = s.digest(` digest-before="`, `"`)
 	d.DigestAfter = s.digest(` digest-after="`, "\"/>\n")
 	if d.Kind == Subscription {
-		d.Archives = s.number(`<ef:archives count="`, `"`)
+		d.Archives = s.number(`<ef:archives count="`)
 		d.Template = s.between(` template="`, "\"/>\n")
 	}
 	if d.Next != nil && d.Next.Epoch == "" {
@@ -141,7 +141,7 @@ func (s *scanner) entry() (e event.Placed) {
 		name := s.raw(`">`)
 		e.Extensions[name] = unescape(s.raw("</ef:extension>"))
 	}
-	e.Position = s.number(`<ef:event position="`, `"`)
+	e.Position = s.number(`<ef:event position="`)
 	e.Recorded = s.time(` recorded="`, `"/>`)
 	e.Data = s.content()
 	s.skip("</entry>\n")
@@ -211,9 +211,10 @@ func (s *scanner) optional(start, end string) string {
 	return unescape(s.raw(end))
 }
 
-func (s *scanner) number(start, end string) int64 {
+// number reads an attribute's value.
+func (s *scanner) number(start string) int64 {
 	s.skip(start)
-	n, err := strconv.ParseInt(s.raw(end), 10, 64)
+	n, err := strconv.ParseInt(s.raw(`"`), 10, 64)
 	s.failed = s.failed || err != nil
 	return n
 }

@@ -63,8 +63,7 @@ func (p *publisher) sequenceLoop(ctx context.Context) error {
 	for {
 		placed, err := p.sequenceAll(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return nil
+		case ctx.Err() != nil: // sleep ends the loop
 		case err != nil:
 			p.Logger.Warn("cannot give events their positions, trying again", "error", err)
 			delay = pollError

@@ -57,7 +57,7 @@ func serve(w http.ResponseWriter, r *http.Request, content []byte) {
 
 // acceptsZstd follows RFC 9110 section 12.5.3 for the one coding that we have.
 func acceptsZstd(accept []string) bool {
-	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		coding, parameters, _ := strings.Cut(part, ";")
 		if !strings.EqualFold(strings.TrimSpace(coding), "zstd") {
 			continue

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -125,7 +126,7 @@ func TestCodingIsTheOneThatTheClientTakes(t *testing.T) {
 			body, err = compress.Unzstd(body)
 			storetest.Must(t, err)
 		}
-		if string(body) != string(identity) {
+		if !bytes.Equal(body, identity) {
 			t.Errorf("Accept-Encoding %q: another document", accept)
 		}
 	}

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"testing"
@@ -122,7 +123,7 @@ func TestNewestArchiveHasNoNextOneAndBecomesFinal(t *testing.T) {
 					t.Errorf("page %d of %d: stage %s, next %v", number, f.Archives, d.Stage, document.Next)
 				}
 				if number == 1 && !newest {
-					if before != nil && string(before) != string(d.Body) {
+					if before != nil && !bytes.Equal(before, d.Body) {
 						t.Error("a final archive has changed")
 					}
 					before = d.Body

@@ -152,8 +152,7 @@ func firstLine(contentType string, body []byte) string {
 
 // mayPass reports whether the same request may have an answer in a while.
 func mayPass(err error) bool {
-	var status *statusError
-	if errors.As(err, &status) {
+	if status, ok := errors.AsType[*statusError](err); ok {
 		return status.status >= 500 || status.status == http.StatusTooManyRequests || status.status == http.StatusRequestTimeout
 	}
 	var netErr net.Error

@@ -74,7 +74,10 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 
 // Work looks for what there is to do.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
-	name := func(row scanner) (s string, err error) { return s, row.Scan(&s) }
+	name := func(row scanner) (s string, err error) {
+		err = row.Scan(&s)
+		return s, err
+	}
 	pending, err = collect(ctx, l.reader, name, `SELECT f.name FROM eventfeed_feeds f
 		WHERE EXISTS (SELECT 1 FROM eventfeed_pending p WHERE p.feed = f.feed)`)
 	if err != nil {
@@ -141,7 +144,8 @@ func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*stor
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
 	page := func(row scanner) (p store.Page, err error) {
-		return p, row.Scan(&p.Number, &p.Epoch, &p.First, &p.Last)
+		err = row.Scan(&p.Number, &p.Epoch, &p.First, &p.Last)
+		return p, err
 	}
 	return collect(ctx, l.reader, page, `
 		SELECT page, epoch, first_position, last_position FROM eventfeed_pages

@@ -155,6 +155,9 @@ BEGIN
 END $$;
 -- +goose StatementEnd
 
+-- All that follow are in PL/pgSQL, whose plans a session keeps; a function in
+-- SQL would be planned anew at every call.
+
 -- +goose StatementBegin
 CREATE FUNCTION eventfeed.append_bytes(
     feed text, type text, subject text, data bytea, datacontenttype text,
@@ -162,9 +165,26 @@ CREATE FUNCTION eventfeed.append_bytes(
     dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_variable
 DECLARE
     event_id CONSTANT text := coalesce(nullif(id, ''), eventfeed.uuidv7());
+    feed_key bigint;
 BEGIN
+    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_bytes.feed;
+    IF FOUND AND eventfeed.refusal(event_id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) IS NULL THEN
+        WITH added AS (
+            INSERT INTO eventfeed.events AS e (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+            VALUES (feed_key, event_id, coalesce(nullif(source, ''), '/' || feed), type, nullif(subject, ''),
+                    coalesce(occurred_at, clock_timestamp()), nullif(datacontenttype, ''), nullif(dataschema, ''),
+                    CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END, nullif(data, ''))
+            ON CONFLICT DO NOTHING
+            RETURNING e.insert_no)
+        INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
+        IF FOUND THEN
+            RETURN event_id;
+        END IF;
+    END IF;
+    -- It cannot be taken, or is there already: append_many tells which, and why.
     PERFORM eventfeed.append_many(feed, ARRAY[event_id], ARRAY[source], ARRAY[type], ARRAY[subject], ARRAY[occurred_at],
         ARRAY[datacontenttype], ARRAY[dataschema], ARRAY[extensions], ARRAY[data]);
     RETURN event_id;
@@ -177,11 +197,12 @@ CREATE FUNCTION eventfeed.append(
     feed text, type text, subject text, data json,
     id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
     dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
-) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT eventfeed.append_bytes(feed, type, subject, convert_to(data::text, 'UTF8'),
-        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions)
-$$;
+BEGIN
+    RETURN eventfeed.append_bytes(feed, type, subject, convert_to(data::text, 'UTF8'),
+        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions);
+END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
@@ -189,10 +210,12 @@ CREATE FUNCTION eventfeed.append(
     feed text, type text, subject text, data jsonb,
     id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
     dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
-) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT eventfeed.append(feed, type, subject, data::json, id, occurred_at, source, dataschema, extensions)
-$$;
+BEGIN
+    RETURN eventfeed.append_bytes(feed, type, subject, convert_to(data::text, 'UTF8'),
+        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions);
+END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
@@ -200,8 +223,10 @@ CREATE FUNCTION eventfeed.append(
     feed text, type text, subject text, data text,
     id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
     dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
-) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT eventfeed.append(feed, type, subject, data::json, id, occurred_at, source, dataschema, extensions)
-$$;
+BEGIN
+    RETURN eventfeed.append_bytes(feed, type, subject, convert_to(data::json::text, 'UTF8'),
+        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions);
+END $$;
 -- +goose StatementEnd
