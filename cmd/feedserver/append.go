@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/outbox"
 )
@@ -57,9 +58,8 @@ is there already is passed over, so the same file can be appended again.`,
 			}
 			return fmt.Errorf("%w (%d events of this file are in; %s)", err, result.Events, hint)
 		}
-		seconds := time.Since(start).Seconds()
-		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended, %d were there already (%.1f s, %.0f events/s)\n",
-			name, result.Added, result.Events-result.Added, seconds, float64(result.Events)/max(seconds, 0.001))
+		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended, %d were there already, %s\n",
+			name, result.Added, result.Events-result.Added, cli.Pace(int64(result.Events), time.Since(start)))
 		return err
 	}
 	return command

@@ -75,8 +75,7 @@ func run(command *cobra.Command, config seed.Config) error {
 	if err != nil {
 		return withStatus(err, "look at the feed with: seeder verify --from "+cli.Redact(config.From))
 	}
-	seconds := time.Since(start).Seconds()
-	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied (%.1f s, %.0f events/s)\nposition %d digest %s\n",
-		last.Feed, last.Applied, seconds, float64(last.Applied)/max(seconds, 0.001), last.Position, last.Digest)
+	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
+		last.Feed, last.Applied, cli.Pace(last.Applied, time.Since(start)), last.Position, last.Digest)
 	return err
 }

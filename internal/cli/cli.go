@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -118,6 +119,15 @@ func fromEnvironment(flags *pflag.FlagSet) (err error) {
 // Logger returns the commands' logger: text on w.
 func Logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// Pace says how long something took, and how many a second that was where it
+// took long enough to say so.
+func Pace(n int64, took time.Duration) string {
+	if took < time.Second {
+		return fmt.Sprintf("in %.1f s", took.Seconds())
+	}
+	return fmt.Sprintf("in %.1f s (%.0f/s)", took.Seconds(), float64(n)/took.Seconds())
 }
 
 // Redact returns a database or feed URL without its password.
