@@ -101,6 +101,18 @@ func TestTimeHasSixDigitsOrNone(t *testing.T) {
 			t.Errorf("%d ns: %s, want %s", nanoseconds, got, want)
 		}
 	}
+	for _, year := range []int{1, 99, 1582, 1970, 2000, 9999} {
+		for day := range 365 {
+			at := time.Date(year, 1, day+1, day%24, day%60, (7*day)%60, 1000*day, time.UTC)
+			want := at.Format("2006-01-02T15:04:05.000000Z")
+			if day == 0 {
+				want = at.Format(time.RFC3339)
+			}
+			if e := (Event{Time: at}); FormatTime(at) != want || e.Size() != len(e.AppendForm(nil)) {
+				t.Errorf("%s, want %s", FormatTime(at), want)
+			}
+		}
+	}
 }
 
 func TestParseJSON(t *testing.T) {

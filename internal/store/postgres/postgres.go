@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -25,6 +26,10 @@ var migrations embed.FS
 // minVersion is the oldest server that is known to work.
 const minVersion = 130000
 
+// minConnections leaves some for readers beside the three that publishing
+// uses: the lead's, the sequencer's and the sealer's.
+const minConnections = 10
+
 // Log is a PostgreSQL database that holds logs.
 type Log struct {
 	pool *pgxpool.Pool
@@ -38,7 +43,14 @@ var _ store.Backend = (*Log)(nil)
 // Open connects to the database at url and brings its schema up to date. The
 // caller closes the log.
 func Open(ctx context.Context, url string) (*Log, error) {
-	pool, err := pgxpool.New(ctx, url)
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+	}
+	if !strings.Contains(url, "pool_max_conns") {
+		config.MaxConns = max(config.MaxConns, minConnections)
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
