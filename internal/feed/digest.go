@@ -65,10 +65,13 @@ func (c *Chain) Next(eventHash Digest) {
 	c.Digest = sha256.Sum256(link[:])
 }
 
-// Check recomputes the digests of the document's entries from DigestBefore
-// and reports the first thing that does not add up: a position that is not
-// the next one, or a digest at the end other than DigestAfter.
+// Check reports the first thing in the document that does not add up: epochs
+// that do not follow one another, a position that is not the next one, or a
+// digest other than that of the entries, chained from DigestBefore.
 func (d *Document) Check() error {
+	if err := d.checkEpochs(); err != nil {
+		return err
+	}
 	chain, err := d.chainTo(d.Last)
 	if err != nil {
 		return err
@@ -102,9 +105,42 @@ func (d *Document) chainTo(last int64) (Chain, error) {
 		if e.Position != chain.Position+1 {
 			return chain, fmt.Errorf("position %d follows position %d", e.Position, chain.Position)
 		}
+		if err := chain.checkEpoch(); err != nil {
+			return chain, err
+		}
 		var hash Digest
 		hash, buffer = EventHash(&e.Event, buffer)
 		chain.Next(hash)
 	}
-	return chain, nil
+	return chain, chain.checkEpoch()
+}
+
+// checkEpoch compares the digest with what is known of it where an epoch
+// starts behind this position.
+func (c *Chain) checkEpoch() error {
+	for i := range c.Epochs {
+		if e := &c.Epochs[i]; e.FirstPosition == c.Position+1 && e.DigestBefore != c.Digest {
+			return fmt.Errorf("digest at position %d is %s, epoch %s says %s", c.Position, c.Digest, e.ID, e.DigestBefore)
+		}
+	}
+	return nil
+}
+
+// checkEpochs holds the list of epochs to what it must be: it begins with the
+// feed, never goes back, and the page belongs to the epoch of its number.
+func (d *Document) checkEpochs() error {
+	first := d.Epochs[0]
+	if first.FirstPosition != 1 || first.FirstPage != 1 || first.DigestBefore != FirstDigest(d.ID) {
+		return fmt.Errorf("epoch %s is not the beginning of feed %s", first.ID, d.ID)
+	}
+	for i := 1; i < len(d.Epochs); i++ {
+		last, next := &d.Epochs[i-1], &d.Epochs[i]
+		if next.FirstPosition < last.FirstPosition || next.FirstPage < last.FirstPage {
+			return fmt.Errorf("epoch %s starts before epoch %s", next.ID, last.ID)
+		}
+	}
+	if epoch := EpochOfPage(d.Epochs, d.Page); d.Epoch != epoch {
+		return fmt.Errorf("page %d is of epoch %s, not %s", d.Page, epoch, d.Epoch)
+	}
+	return nil
 }

@@ -158,6 +158,15 @@ func TestCheckFindsWhatDoesNotAddUp(t *testing.T) {
 		"a wrong end digest":   func(d *Document) { d.DigestAfter[0]++ },
 		"a wrong start digest": func(d *Document) { d.DigestBefore[0]++ },
 		"another position":     func(d *Document) { d.First++; d.Last++ },
+		"no first epoch":       func(d *Document) { d.Epochs[0].FirstPosition++ },
+		"another feed's epoch": func(d *Document) { d.Epochs[0].DigestBefore[0]++ },
+		"an epoch of no page":  func(d *Document) { d.Epoch = epochTwo },
+		"an epoch that goes back": func(d *Document) {
+			d.Epochs = append(d.Epochs, Epoch{ID: epochTwo, FirstPosition: 9, FirstPage: 3}, Epoch{ID: epochTwo, FirstPosition: 8, FirstPage: 3})
+		},
+		"an epoch with another digest": func(d *Document) {
+			d.Epochs = append(d.Epochs, Epoch{ID: epochTwo, FirstPosition: 5, FirstPage: 2})
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
