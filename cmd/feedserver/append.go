@@ -13,7 +13,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/intake"
-	"github.com/eventfeed/eventfeed/outbox"
+	"github.com/eventfeed/eventfeed/internal/outbox"
 )
 
 func appendCommand() *cobra.Command {

@@ -80,8 +80,8 @@ func TestFormatNamesTheLimitsOfTheCode(t *testing.T) {
 	text := readFile(t, formatText)
 	for _, want := range []string{
 		fmt.Sprintf("`<ef:feed format=\"%d\" name=\"…\"/>`", Format),
-		fmt.Sprintf("| `%s` | none |", AtomNamespace), fmt.Sprintf("| `%s` | `fh` |", HistoryNamespace),
-		fmt.Sprintf("| `%s` | `ce` |", CloudEventNamespace), fmt.Sprintf("| `%s` | `ef` |", Namespace),
+		fmt.Sprintf("| %#q | none |", AtomNamespace), fmt.Sprintf("| %#q | `fh` |", HistoryNamespace),
+		fmt.Sprintf("| %#q | `ce` |", CloudEventNamespace), fmt.Sprintf("| %#q | `ef` |", Namespace),
 		fmt.Sprintf("| `id` | 1 to %d bytes |", event.MaxID),
 		fmt.Sprintf("| `source`, `type` | 1 to %d bytes |", event.MaxAttribute),
 		fmt.Sprintf("| `subject`, `datacontenttype`, `dataschema` | 0 to %d bytes |", event.MaxAttribute),
@@ -90,8 +90,8 @@ func TestFormatNamesTheLimitsOfTheCode(t *testing.T) {
 		fmt.Sprintf("| `page_size` | %d | 1 to %d |", DefaultPageSize, MaxPageSize),
 		fmt.Sprintf("| `page_bytes` | %d | 1 to %d |", DefaultPageBytes, MaxPageBytes),
 		fmt.Sprintf("at least the newest %d", MinEntries),
-		fmt.Sprintf("`%s`", namePattern),
-		fmt.Sprintf("`%s`", derivedID("/orders", "17")),
+		fmt.Sprintf("%#q", namePattern),
+		fmt.Sprintf("%#q", derivedID("/orders", "17")),
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s does not say: %s", formatText, want)

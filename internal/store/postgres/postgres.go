@@ -16,8 +16,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/outbox"
 )
 
 //go:embed migrations/*.sql
@@ -95,7 +95,7 @@ func (l *Log) Close() {
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
 	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
-		added, err = outbox.AppendNew(ctx, tx, name, events...)
+		added, err = outbox.Pgx(ctx, tx, name, events)
 		return err
 	})
 	return added, err

@@ -12,9 +12,9 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/outbox"
 )
 
 //go:embed migrations/*.sql
@@ -64,7 +64,7 @@ func (l *Log) Close() {
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
 	err = l.write(ctx, func(t *sql.Tx) error {
-		added, err = outbox.AppendNew(ctx, t, name, events...)
+		added, err = outbox.SQLite(ctx, t, name, events)
 		return err
 	})
 	return added, err

@@ -18,7 +18,13 @@ import (
 const appendMany = `SELECT eventfeed.append_many($1, $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
 	$7::text[], $8::text[], $9::jsonb[], $10::bytea[])`
 
-func appendPgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event) (added int, err error) {
+// Pgx appends events in a transaction of pgx and returns how many were not
+// there already.
+func Pgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event) (added int, err error) {
+	events, err = prepare(events)
+	if err != nil || len(events) == 0 {
+		return 0, err
+	}
 	c := columnsOf(events)
 	err = tx.QueryRow(ctx, appendMany, feed, c.ids, c.sources, c.types, c.subjects, c.times,
 		c.contentTypes, c.schemas, c.extensions, c.data).Scan(&added)
