@@ -69,10 +69,17 @@ func TestNormalRefuses(t *testing.T) {
 
 func TestEventOfTheMaximumSizeIsTaken(t *testing.T) {
 	t.Parallel()
-	e := Event{ID: "1", Type: "T"}
+	e := Event{ID: "1", Source: "/s", Type: "T", Time: at}
 	e.Data = make([]byte, MaxSize-e.Size())
 	if _, err := e.Normal(); err != nil {
 		t.Error(err)
+	}
+	// What is left out is filled in later, and must not make it too large then.
+	for _, e := range []Event{{Type: "T", Source: "/s", Time: at}, {Type: "T", ID: "1", Time: at}, {Type: "T", ID: "1", Source: "/s"}} {
+		e.Data = make([]byte, MaxSize-e.Size())
+		if _, err := e.Normal(); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%+v: %v", e, err)
+		}
 	}
 }
 
@@ -159,16 +166,20 @@ func TestParseJSONRefuses(t *testing.T) {
 		`null`:                                "not a JSON object",
 		"{\"id\":\"\xff\"}":                   "not valid UTF-8",
 		`{"id":"1","source":"/s","type":"T"}`: "specversion is missing",
-		`{"specversion":"0.3","id":"1","source":"/s","type":"T"}`:                           `specversion "0.3" is not known`,
-		`{"specversion":"1.0","id":7,"source":"/s","type":"T"}`:                             "id: must be a string",
-		`{"specversion":"1.0","id":"1","source":"/s"}`:                                      "type is missing",
-		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"yesterday"}`:        `time "yesterday" is not an RFC 3339 time`,
-		`{"specversion":"1.0","id":"1","source":"/s","type":"T","x":1.5}`:                   "is not an Integer",
-		`{"specversion":"1.0","id":"1","source":"/s","type":"T","x":{}}`:                    "must be a string, a Boolean or an Integer",
-		`{"specversion":"1.0","id":"1","source":"/s","type":"T","data":1,"data_base64":""}`: "both data and data_base64",
-		`{"specversion":"1.0","id":"1","source":"/s","type":"T","data_base64":"?"}`:         "data_base64",
-		`{"specversion":"1.0","id":"1","source":"/s","type":"T","Trace":"1"}`:               "only a-z and 0-9",
-		`{"specversion":"1.0","id":"1","source":"/s","type":"T\u0000"}`:                     "control character U+0000",
+		`{"specversion":"0.3","id":"1","source":"/s","type":"T"}`:                                 `specversion "0.3" is not known`,
+		`{"specversion":"1.0","id":7,"source":"/s","type":"T"}`:                                   "id: must be a string",
+		`{"specversion":"1.0","id":"1","source":"/s"}`:                                            "type is missing",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"yesterday"}`:              `time "yesterday" is not an RFC 3339 time`,
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","x":1.5}`:                         "is not an Integer",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","x":{}}`:                          "must be a string, a Boolean or an Integer",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","data":1,"data_base64":""}`:       "both data and data_base64",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","data_base64":"?"}`:               "data_base64",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","Trace":"1"}`:                     "only a-z and 0-9",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"2026-01-01T9:30:00Z"}`:    "is not an RFC 3339 time",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"2026-01-01T09:30:00,5Z"}`: "is not an RFC 3339 time",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"0001-01-01T00:00:00Z"}`:   "after the first instant of year 1",
+		`{"specversion":"1.0","id":"\ud800","source":"/s","type":"T"}`:                            "half of a surrogate pair",
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T\u0000"}`:                           "control character U+0000",
 	} {
 		_, err := ParseJSON([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), says) {

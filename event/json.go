@@ -9,7 +9,6 @@ import (
 	"mime"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -95,9 +94,8 @@ func (e *Event) setMember(name string, value json.RawMessage) error {
 	case "dataschema":
 		e.DataSchema = text
 	case "time":
-		if e.Time, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return fmt.Errorf("time %q is not an RFC 3339 time", text)
-		}
+		e.Time, err = ParseTime(text)
+		return err
 	default:
 		if e.Extensions == nil {
 			e.Extensions = make(map[string]string)
@@ -112,9 +110,7 @@ func (e *Event) setMember(name string, value json.RawMessage) error {
 func memberString(value json.RawMessage) (string, error) {
 	switch c := value[0]; {
 	case c == '"':
-		var s string
-		err := json.Unmarshal(value, &s)
-		return s, err
+		return unquote(value)
 	case c == 't' || c == 'f':
 		return string(value), nil
 	case c == '-' || c >= '0' && c <= '9':
@@ -128,6 +124,18 @@ func memberString(value json.RawMessage) (string, error) {
 	}
 }
 
+// unquote reads a JSON string. It refuses half of a surrogate pair, for which
+// encoding/json puts U+FFFD without a word.
+func unquote(value json.RawMessage) (s string, err error) {
+	if err := json.Unmarshal(value, &s); err != nil {
+		return "", err
+	}
+	if strings.ContainsRune(s, utf8.RuneError) && bytes.Contains(bytes.ToLower(value), []byte(`\ud`)) {
+		return "", errors.New("holds half of a surrogate pair")
+	}
+	return s, nil
+}
+
 // setData follows the JSON format, section 3.1: under a JSON type, or none,
 // data is the JSON text itself, under any other a string holds the data.
 func (e *Event) setData(value json.RawMessage) error {
@@ -135,8 +143,8 @@ func (e *Event) setData(value json.RawMessage) error {
 		e.DataContentType = "application/json"
 	}
 	if !IsJSON(e.DataContentType) && value[0] == '"' {
-		var s string
-		if err := json.Unmarshal(value, &s); err != nil {
+		s, err := unquote(value)
+		if err != nil {
 			return fmt.Errorf("data: %w", err)
 		}
 		e.Data = []byte(s)

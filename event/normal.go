@@ -83,10 +83,25 @@ func (e *Event) check() error {
 			return err
 		}
 	}
-	if size := e.Size(); size > MaxSize {
+	if size := e.Size() + e.room(); size > MaxSize {
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, MaxSize)
 	}
 	return nil
+}
+
+// room is what filling in the attributes that were left out may take: a UUID,
+// a feed's name behind a slash, a time.
+func (e *Event) room() (n int) {
+	if e.ID == "" {
+		n += 36
+	}
+	if e.Source == "" {
+		n += 64
+	}
+	if e.Time.IsZero() {
+		n += len("2006-01-02T15:04:05.000000Z")
+	}
+	return n
 }
 
 // checkName holds extension names to CloudEvents 1.0, section 3.1.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -58,15 +59,35 @@ func decodeCanonical(body []byte) (*Document, error) {
 	if !bytes.Equal(*buffer, body) {
 		return nil, fmt.Errorf("%w: an element is not where it belongs", errNotCanonical)
 	}
-	if !IsText(d.Title) || !IsText(d.Author) {
-		return nil, fmt.Errorf("%w: character that XML forbids", errNotCanonical)
-	}
 	return d, nil
 }
 
+// checkProfile holds what is said of the feed and the page to its form.
+func (d *Document) checkProfile() error {
+	id, isURN := strings.CutPrefix(d.ID, "urn:uuid:")
+	switch {
+	case !isURN || !isUUID(id):
+		return fmt.Errorf("feed id %q is no urn:uuid", d.ID)
+	case !ValidName(d.Name):
+		return fmt.Errorf("%q cannot be a feed's name", d.Name)
+	case !IsText(d.Title) || !IsText(d.Author):
+		return fmt.Errorf("title %q or author %q is not one line of text", d.Title, d.Author)
+	case d.Page < 1 || d.Archives < 0 || d.First < 1:
+		return fmt.Errorf("page %d, %d archives, first position %d", d.Page, d.Archives, d.First)
+	case d.Kind == Subscription && !strings.Contains(d.Template, "{page}") || !IsText(d.Template):
+		return fmt.Errorf("template %q names no archive", d.Template)
+	}
+	for _, e := range d.Epochs {
+		if !isUUID(e.ID) {
+			return fmt.Errorf("epoch %q is no UUID", e.ID)
+		}
+	}
+	return nil
+}
+
 func (d *Document) checkEntries() error {
-	if !ValidName(d.Name) {
-		return fmt.Errorf("%w: %q cannot be a feed's name", ErrNotOurs, d.Name)
+	if err := d.checkProfile(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNotOurs, err)
 	}
 	for i := range d.Entries {
 		e := &d.Entries[i]

@@ -112,7 +112,8 @@ func (d *Document) chainTo(last int64) (Chain, error) {
 		hash, buffer = EventHash(&e.Event, buffer)
 		chain.Next(hash)
 	}
-	return chain, chain.checkEpoch()
+	err := chain.checkEpoch()
+	return chain, err
 }
 
 // checkEpoch compares the digest with what is known of it where an epoch

@@ -41,7 +41,7 @@ const (
 	DefaultPageSize  = 500
 	MaxPageSize      = 10_000
 	DefaultPageBytes = 4 << 20
-	MaxPageBytes     = 64 << 20
+	MaxPageBytes     = 8 << 20 // escaped, what a page holds may become ten times longer
 )
 
 // Kind tells the two documents apart.

@@ -106,6 +106,7 @@ func TestFormatReaderComesToTheSameDigest(t *testing.T) {
 	final := *archive
 	final.Next = &Page{epochTwo, 2}
 	kinds := testDocument(Archive, eventsOfEveryKind())
+	emptyArchive, emptySubscription := withEmptyEpoch()
 	whole := fmt.Sprintf("position %d digest %s\n", subscription.Last, subscription.DigestAfter)
 	for name, c := range map[string]struct {
 		documents []string
@@ -118,7 +119,7 @@ func TestFormatReaderComesToTheSameDigest(t *testing.T) {
 		"the first document":    {[]string{encode(archive)}, fmt.Sprintf("position %d digest %s\n", archive.Last, archive.DigestAfter)},
 		"an empty feed":         {[]string{encode(testDocument(Subscription, nil))}, fmt.Sprintf("position 0 digest %s\n", FirstDigest(testFeedID))},
 		"another form of XML":   {[]string{string(rewritten(encode(archive))), encode(subscription)}, whole},
-		"two epochs begin at 5": {[]string{encode(archive), encode(withEmptyEpoch(formatDocuments()))}, fmt.Sprintf("position 6 digest %s\n", withEmptyEpoch(formatDocuments()).DigestAfter)},
+		"two epochs begin at 5": {[]string{encode(emptyArchive), encode(emptySubscription)}, fmt.Sprintf("position 6 digest %s\n", emptySubscription.DigestAfter)},
 		"every kind of data":    {[]string{encode(kinds)}, fmt.Sprintf("position %d digest %s\n", kinds.Last, kinds.DigestAfter)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -140,7 +141,11 @@ func TestFormatReaderNoticesDamage(t *testing.T) {
 	other := *archiveDocument
 	other.Entries = append([]event.Placed{}, other.Entries...)
 	other.Entries[0].Data = []byte(`{"total":99}`)
+	other.Epochs = other.Epochs[:1:1]
 	other.DigestAfter = digestOf(&other)
+	begun := archiveDocument.Epochs[1]
+	begun.DigestBefore = other.DigestAfter
+	other.Epochs = append(other.Epochs, begun)
 
 	inArchive := func(old, replacement string) []string {
 		return []string{strings.ReplaceAll(archive, old, replacement), subscription}
@@ -162,11 +167,11 @@ func TestFormatReaderNoticesDamage(t *testing.T) {
 		"dropped and numbered anew":  {strings.Replace(strings.Replace(archive, entryOf(archiveDocument, 4), "", 1), `last="4"`, `last="3"`, 1), subscription},
 		"doubled entry":              inArchive(second, second+second),
 		"dropped entry at the end":   inSubscription(entryOf(subscriptionDocument, 6), ""),
-		"other epoch of the page":    inArchive(`number="1" epoch="`+epochOne, `number="1" epoch="`+epochTwo),
-		"other first epoch":          inArchive(epochOne, epochTwo),
+		"other epoch of the page":    inArchive(`number="1" epoch="`+epochTwo, `number="1" epoch="`+epochOne),
+		"other first epoch":          inArchive(epochOne, strings.Replace(epochOne, "0b", "0c", 1)),
 		"other second epoch":         inSubscription(epochTwo, strings.Replace(epochTwo, "c1", "c2", 1)),
 		"epoch from another place":   inSubscription(`first-position="5"`, `first-position="6"`),
-		"epoch of another digest":    inSubscription(`first-page="2" digest-before="`, `first-page="2" digest-before="00`),
+		"epoch of another digest":    inSubscription(`first-position="5" first-page="1" digest-before="`, `first-position="5" first-page="1" digest-before="00`),
 		"lost epoch":                 {archive, regexp.MustCompile(`<ef:epoch id="`+epochTwo+`.*\n`).ReplaceAllString(subscription, "")},
 		"other digest at the start":  inArchive(`first="1" last="4" digest-before="b1`, `first="1" last="4" digest-before="b2`),
 		"other digest at the end":    inArchive(archiveDocument.DigestAfter.String(), other.DigestAfter.String()),
@@ -197,11 +202,14 @@ func TestFormatReaderNoticesDamage(t *testing.T) {
 }
 
 // formatDocuments returns the two documents of docs/format: an archive of four
-// events, and the subscription document of that feed with two more in a new epoch.
+// events, published anew under the epoch that begins behind them, and the
+// subscription document of that feed with two more.
 func formatDocuments() (archive, subscription *Document) {
 	events := testEvents()
 	archive = testDocument(Archive, events)
 	archive.Updated = events[len(events)-1].Recorded
+	archive.Epoch = epochTwo
+	archive.Epochs = append(archive.Epochs, Epoch{ID: epochTwo, FirstPosition: 5, FirstPage: 1, DigestBefore: archive.DigestAfter})
 	at := events[0].Time
 	for i, e := range []event.Event{
 		{ID: "019ab001-7a54-7c3e-9d0f-3f5b2a6c8e11", Source: "/orders", Type: "OrderShipped", Subject: "o-1", Time: at.Add(26 * time.Hour), DataContentType: "text/plain", Data: []byte("Grüße aus Köln")},
@@ -212,7 +220,7 @@ func formatDocuments() (archive, subscription *Document) {
 	subscription = testDocument(Subscription, events)
 	subscription.Updated = events[len(events)-1].Recorded
 	subscription.Archives, subscription.Page, subscription.Epoch = 1, 2, epochTwo
-	subscription.Epochs = append(subscription.Epochs, Epoch{ID: epochTwo, FirstPosition: 5, FirstPage: 2, DigestBefore: archive.DigestAfter})
+	subscription.Epochs = archive.Epochs
 	subscription.DigestAfter = digestOf(subscription)
 	return archive, subscription
 }
@@ -238,13 +246,15 @@ func formatEnd(first int64) *Document {
 	return d
 }
 
-// withEmptyEpoch is the subscription document with one more epoch, which ended before it had an event.
-func withEmptyEpoch(_, d *Document) *Document {
-	empty := d.Epochs[1]
+// withEmptyEpoch are the documents with one more epoch, which ended before it had an event.
+func withEmptyEpoch() (archive, subscription *Document) {
+	archive, subscription = formatDocuments()
+	empty := archive.Epochs[1]
 	empty.ID = strings.Replace(epochTwo, "c1", "c0", 1)
-	d.Epochs = []Epoch{d.Epochs[0], empty, d.Epochs[1]}
-	d.DigestAfter = digestOf(d)
-	return d
+	archive.Epochs = []Epoch{archive.Epochs[0], empty, archive.Epochs[1]}
+	subscription.Epochs = archive.Epochs
+	subscription.DigestAfter = digestOf(subscription)
+	return archive, subscription
 }
 
 func digestOf(d *Document) Digest {

@@ -162,10 +162,22 @@ func (x *xmlReader) entry(a *atom.Entry) (e event.Placed) {
 	}
 	placed := x.one(a.Extensions[x.ours], "event")
 	e.Position, e.Recorded = x.number(placed, "position"), x.time(placed["recorded"])
+	x.check(a, &e)
 	if a.Content != nil && a.Content.Value != "" { // gofeed has decoded Base64
 		e.Data = []byte(a.Content.Value)
 	}
 	return e
+}
+
+// check compares what stands twice in an entry, or can be one of two things.
+func (x *xmlReader) check(a *atom.Entry, e *event.Placed) {
+	switch {
+	case x.err != nil:
+	case len(a.Extensions[x.ce]["id"]) == 0 && (!isUUID(e.ID) || a.ID != "urn:uuid:"+e.ID):
+		x.err = fmt.Errorf("position %d: entry id %q names no event", e.Position, a.ID)
+	case a.Content == nil || a.Content.Type != "text/plain" && a.Content.Type != binaryType:
+		x.err = fmt.Errorf("position %d: content is neither text/plain nor %s", e.Position, binaryType)
+	}
 }
 
 // one returns the attributes of an element that must be there once.
@@ -192,7 +204,7 @@ func (x *xmlReader) digest(attributes map[string]string, name string) Digest {
 }
 
 func (x *xmlReader) time(text string) time.Time {
-	t, err := time.Parse(time.RFC3339Nano, text)
+	t, err := event.ParseTime(text)
 	x.keep("time", err)
 	return t
 }

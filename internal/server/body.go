@@ -51,7 +51,9 @@ func (b body) serve(w http.ResponseWriter, r *http.Request, cacheControl string)
 
 // serve leaves conditions and HEAD to the standard library.
 func serve(w http.ResponseWriter, r *http.Request, content []byte) {
-	r.Header.Del("Range") // a page is small; half of one is of no use
+	// A page is small; half of one is of no use.
+	r.Header.Del("Range")
+	w.Header().Set("Accept-Ranges", "none")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 }
 

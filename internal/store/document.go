@@ -14,19 +14,57 @@ func (l *Log) Subscription(ctx context.Context, f *Feed) (*feed.Document, error)
 	d := f.document(feed.Subscription)
 	d.Archives, d.Template = f.Archives, feed.ArchiveTemplate(f.Name)
 	d.Page = f.Archives + 1
-	d.Epoch = feed.EpochOfPage(f.Epochs, d.Page)
-	d.First = max(1, min(f.ArchivedTo+1, f.Published-feed.MinEntries+1))
-	d.Last = f.Published
-	if err := l.fill(ctx, f.Key, d); err != nil {
+	d.Epoch = f.archive(d.Page).Epoch
+	d.First, d.Last = f.ArchivedTo+1, f.Published
+	err := l.fill(ctx, f.Key, d)
+	if err == nil {
+		err = l.extend(ctx, f, d)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("subscription document of feed %s: %w", f.Name, err)
 	}
 	return d, nil
 }
 
+// extendBy is how many entries extend reads at a time: few, since each may
+// have 8 MiB.
+const extendBy = 10
+
+// extend puts the newest archived entries in front until there are as many as
+// a subscription document should hold, as long as they fit on a page.
+func (l *Log) extend(ctx context.Context, f *Feed, d *feed.Document) error {
+	room := f.PageBytes
+	for d.First > 1 && len(d.Entries) < feed.MinEntries {
+		want := int64(min(extendBy, feed.MinEntries-len(d.Entries)))
+		more := f.document(feed.Subscription)
+		more.First, more.Last = max(1, d.First-want), d.First-1
+		if err := l.fill(ctx, f.Key, more); err != nil {
+			return err
+		}
+		for i := range more.Entries {
+			room -= more.Entries[i].Size()
+		}
+		if room < 0 {
+			return nil
+		}
+		if len(d.Entries) == 0 {
+			d.Updated = more.Updated
+		}
+		d.First, d.DigestBefore = more.First, more.DigestBefore
+		d.Entries = append(more.Entries, d.Entries...)
+	}
+	return nil
+}
+
+// archive is the URL's part that names an archive.
+func (f *Feed) archive(number int64) feed.Page {
+	return feed.Page{Epoch: feed.EpochOfPage(f.Epochs, number), Number: number}
+}
+
 // archiveDocument returns a closed page as the newest archive.
 func (l *Log) archiveDocument(ctx context.Context, f *Feed, p Page) (*feed.Document, error) {
 	d := f.document(feed.Archive)
-	d.Page, d.Epoch, d.First, d.Last = p.Number, p.Epoch, p.First, p.Last
+	d.Page, d.Epoch, d.First, d.Last = p.Number, f.archive(p.Number).Epoch, p.First, p.Last
 	if err := l.fill(ctx, f.Key, d); err != nil {
 		return nil, fmt.Errorf("archive %d: %w", p.Number, err)
 	}

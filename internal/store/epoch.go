@@ -17,7 +17,7 @@ func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
 		if err != nil {
 			return err
 		}
-		if err := startEpoch(ctx, tx, &f, reason); err != nil {
+		if err := l.startEpoch(ctx, tx, &f, reason); err != nil {
 			return err
 		}
 		f.Identity = identity
@@ -29,9 +29,14 @@ func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
 	return nil
 }
 
-// startEpoch starts an epoch behind the feed's last position. A page belongs
-// to one epoch, so the open one closes short. The caller saves f.
-func startEpoch(ctx context.Context, tx SequencerTx, f *Feed, reason string) error {
+// startEpoch starts an epoch behind the feed's last position. A page's events
+// are of one epoch, so the open page closes short. The caller saves f.
+//
+// A history that was lost may have gone on from the newest archive: made it
+// final, with a link to a page that is not there now, and filled the pages
+// after it. So that no URL ever gives other bytes, the newest archive and all
+// pages after it have their URLs in the new epoch.
+func (l *Log) startEpoch(ctx context.Context, tx Tx, f *Feed, reason string) error {
 	if f.Position >= f.Open.First {
 		if err := tx.AddPages(ctx, f.Key, []Page{f.closePage()}); err != nil {
 			return err
@@ -40,9 +45,30 @@ func startEpoch(ctx context.Context, tx SequencerTx, f *Feed, reason string) err
 	epoch := feed.Epoch{
 		ID:            uuid.NewString(),
 		FirstPosition: f.Position + 1,
-		FirstPage:     f.Open.Number,
+		FirstPage:     max(1, f.Archives),
 		DigestBefore:  f.Digest,
 	}
+	old := feed.EpochOfPage(f.Epochs, f.Archives)
 	f.Epochs = append(f.Epochs, epoch)
-	return tx.AddEpoch(ctx, f.Key, epoch, reason)
+	if err := tx.AddEpoch(ctx, f.Key, epoch, reason); err != nil || f.Archives == 0 {
+		return err
+	}
+	return l.moveNewest(ctx, tx, f, old)
+}
+
+// moveNewest publishes the newest archive under the epoch that has just begun,
+// in place of the old one.
+func (l *Log) moveNewest(ctx context.Context, tx Tx, f *Feed, old string) error {
+	pages, err := l.Pages(ctx, f.Key, f.Archives, f.Archives)
+	if err != nil {
+		return err
+	}
+	documents, err := l.encodePages(ctx, f, pages)
+	if err != nil {
+		return err
+	}
+	if err := tx.PutDocument(ctx, f.Key, documents[0]); err != nil {
+		return err
+	}
+	return tx.DropNewest(ctx, f.Key, feed.Page{Epoch: old, Number: f.Archives})
 }

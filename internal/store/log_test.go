@@ -183,17 +183,25 @@ func TestAppendingTheSameAgainChangesNothing(t *testing.T) {
 func TestNewEpochClosesThePageAndTheOldOneEndsThere(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
 		storetest.Create(t, l, "f", 4)
-		storetest.Append(t, l, "f", storetest.Events(1, 6))
+		storetest.Append(t, l, "f", storetest.Events(1, 10))
 		storetest.Drain(t, l, "f")
 		before, err := l.Feed(t.Context(), "f")
 		storetest.Must(t, err)
 		storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
 		storetest.Must(t, l.NewEpoch(t.Context(), "f", "twice at one position"))
-		storetest.Append(t, l, "f", storetest.Events(7, 12))
+		moved, err := l.Feed(t.Context(), "f")
+		storetest.Must(t, err)
+		if moved.Published != before.Published {
+			t.Errorf("documents show position %d, after %d had been shown", moved.Published, before.Published)
+		}
+		if _, err := l.Archive(t.Context(), &moved, feed.Page{Epoch: moved.Epoch(), Number: 2}); err != nil {
+			t.Errorf("the newest archive is not there under the new epoch at once: %v", err)
+		}
+		storetest.Append(t, l, "f", storetest.Events(11, 16))
 		storetest.Drain(t, l, "f")
 		f, err := l.Feed(t.Context(), "f")
 		storetest.Must(t, err)
-		if len(f.Epochs) != 3 || f.Epochs[1].FirstPosition != 7 || f.Epochs[2].FirstPosition != 7 || f.Epochs[2].DigestBefore != before.Digest {
+		if len(f.Epochs) != 3 || f.Epochs[1].FirstPosition != 11 || f.Epochs[2].FirstPosition != 11 || f.Epochs[1].FirstPage != 2 || f.Epochs[2].FirstPage != 2 || f.Epochs[2].DigestBefore != before.Digest {
 			t.Fatalf("epochs %+v", f.Epochs)
 		}
 		old, current := before.Epoch(), f.Epoch()
@@ -201,11 +209,14 @@ func TestNewEpochClosesThePageAndTheOldOneEndsThere(t *testing.T) {
 			page feed.Page
 			err  error
 		}{
-			{feed.Page{Epoch: old, Number: 1}, nil},
-			{feed.Page{Epoch: old, Number: 2}, nil}, // closed short
-			{feed.Page{Epoch: old, Number: 3}, store.ErrPageGone},
-			{feed.Page{Epoch: current, Number: 3}, nil},
-			{feed.Page{Epoch: current, Number: 2}, store.ErrNoPage},
+			{feed.Page{Epoch: old, Number: 1}, nil},               // final, so it stays
+			{feed.Page{Epoch: old, Number: 2}, store.ErrPageGone}, // was the newest: who knows what it became
+			{feed.Page{Epoch: old, Number: 3}, store.ErrPageGone}, // was open
+			{feed.Page{Epoch: f.Epochs[1].ID, Number: 2}, store.ErrPageGone},
+			{feed.Page{Epoch: current, Number: 1}, store.ErrNoPage},
+			{feed.Page{Epoch: current, Number: 2}, nil},
+			{feed.Page{Epoch: current, Number: 3}, nil}, // closed short
+			{feed.Page{Epoch: current, Number: 4}, nil},
 			{feed.Page{Epoch: current, Number: 9}, store.ErrNoPage},
 			{feed.Page{Epoch: "none", Number: 1}, store.ErrNoPage},
 		} {

@@ -75,8 +75,7 @@ func (l *Log) encodePages(ctx context.Context, f *Feed, pages []Page) ([]Documen
 		total += len(body)
 		stored := Document{Page: feed.Page{Epoch: d.Epoch, Number: d.Page}, Stage: Newest}
 		if i+1 < len(pages) && total < sealBytes {
-			next := feed.Page{Epoch: pages[i+1].Epoch, Number: pages[i+1].Number}
-			if body, err = feed.Finalize(body, stored.Page, next); err != nil {
+			if body, err = feed.Finalize(body, stored.Page, f.archive(pages[i+1].Number)); err != nil {
 				return nil, err
 			}
 			stored.Stage = Final
@@ -93,13 +92,13 @@ func (l *Log) finalizeNewest(ctx context.Context, f *Feed, next feed.Page) ([]Do
 	if f.Archives == 0 {
 		return nil, nil
 	}
-	page := feed.Page{Epoch: feed.EpochOfPage(f.Epochs, f.Archives), Number: f.Archives}
+	page := f.archive(f.Archives)
 	stored, err := l.Document(ctx, f.Key, page)
 	if err != nil {
 		return nil, err
 	}
 	if stored.Stage == Final {
-		return nil, nil // another server has sealed on; the step will notice
+		return nil, nil // another server has sealed on, and the step will notice
 	}
 	body, err := compress.Unzstd(stored.Body)
 	if err == nil {

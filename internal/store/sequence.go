@@ -25,7 +25,7 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 		moved := f.Identity != identity
 		if moved {
 			reason := fmt.Sprintf("database changed from %s to %s", f.Identity, identity)
-			if err := startEpoch(ctx, tx, &f, reason); err != nil {
+			if err := l.startEpoch(ctx, tx, &f, reason); err != nil {
 				return err
 			}
 			f.Identity = identity
@@ -66,7 +66,15 @@ func newPlacer(f *Feed) *placer {
 	return &placer{feed: f, chain: feed.Chain{Position: f.Position, Digest: f.Digest, Epochs: f.Epochs}}
 }
 
-func (p *placer) place(insertNo int64, e *event.Event) {
+// place refuses what no reader would take. Nothing of that kind is there unless
+// someone has gone round the functions for writers.
+func (p *placer) place(insertNo int64, e *event.Event) error {
+	if err := e.Complete(); err != nil {
+		return err
+	}
+	if _, err := e.Normal(); err != nil {
+		return err
+	}
 	f, size := p.feed, int64(e.Size())
 	if f.Position >= f.Open.First && f.Open.Bytes+size > int64(f.PageBytes) {
 		p.pages = append(p.pages, f.closePage())
@@ -80,11 +88,12 @@ func (p *placer) place(insertNo int64, e *event.Event) {
 	if f.Position-f.Open.First+1 == int64(f.PageSize) || f.Open.Bytes >= int64(f.PageBytes) {
 		p.pages = append(p.pages, f.closePage())
 	}
+	return nil
 }
 
 // closePage closes the open page behind the last event and opens the next one.
 func (f *Feed) closePage() Page {
-	page := Page{Number: f.Open.Number, Epoch: f.Epoch(), First: f.Open.First, Last: f.Position}
+	page := Page{Number: f.Open.Number, First: f.Open.First, Last: f.Position}
 	f.Open = OpenPage{Number: page.Number + 1, First: f.Position + 1}
 	return page
 }

@@ -59,7 +59,6 @@ func (f *Feed) Epoch() string { return f.Epochs[len(f.Epochs)-1].ID }
 // Page is a closed page. Its bounds never change.
 type Page struct {
 	Number      int64
-	Epoch       string
 	First, Last int64
 }
 
@@ -152,7 +151,7 @@ type Tx interface {
 type SequencerTx interface {
 	// TakePending removes up to limit of the feed's pending events that are
 	// visible now, and calls yield with each, in the order of insertion.
-	TakePending(ctx context.Context, key int64, limit int, yield func(insertNo int64, e *event.Event)) error
+	TakePending(ctx context.Context, key int64, limit int, yield func(insertNo int64, e *event.Event) error) error
 	AddPositions(ctx context.Context, key int64, positions []Position) error
 	AddPages(ctx context.Context, key int64, pages []Page) error
 	AddEpoch(ctx context.Context, key int64, e feed.Epoch, reason string) error

@@ -68,7 +68,8 @@ func (v *verifier) page(ctx context.Context, p Page) error {
 	if p.Number > v.feed.Archives {
 		return nil // closed, not sealed yet
 	}
-	stored, err := v.log.Document(ctx, v.feed.Key, feed.Page{Epoch: p.Epoch, Number: p.Number})
+	page := v.feed.archive(p.Number)
+	stored, err := v.log.Document(ctx, v.feed.Key, page)
 	if err != nil {
 		return fmt.Errorf("%w: archive %d: %w", ErrDoesNotAddUp, p.Number, err)
 	}
@@ -83,7 +84,7 @@ func (v *verifier) page(ctx context.Context, p Page) error {
 	if err != nil {
 		return fmt.Errorf("%w: archive %d: %w", ErrDoesNotAddUp, p.Number, err)
 	}
-	if d.ID != v.feed.ID || d.Page != p.Number || d.Epoch != p.Epoch || d.First != p.First || d.Last != p.Last ||
+	if d.ID != v.feed.ID || d.Page != p.Number || d.Epoch != page.Epoch || d.First != p.First || d.Last != p.Last ||
 		d.DigestBefore != v.pageFirst || d.DigestAfter != v.chain.Digest {
 		return fmt.Errorf("%w: archive %d holds another history than positions %d to %d", ErrDoesNotAddUp, p.Number, p.First, p.Last)
 	}

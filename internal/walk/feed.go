@@ -105,9 +105,5 @@ func checkArchive(d *feed.Document, h *Head, page feed.Page) error {
 			return fmt.Errorf("names the epoch %s, where the feed has %s", e.ID, h.Epochs[i].ID)
 		}
 	}
-	// A cache may have kept a page of a history that was lost.
-	if lost := feed.EpochOfPosition(h.Epochs, d.Last); lost != d.Epoch {
-		return fmt.Errorf("holds position %d of epoch %s, which belongs to epoch %s", d.Last, d.Epoch, lost)
-	}
 	return d.Check()
 }

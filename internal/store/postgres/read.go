@@ -144,7 +144,7 @@ func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*stor
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
 	rows, err := l.pool.Query(ctx, `
-		SELECT page, epoch, first_position, last_position FROM eventfeed.pages
+		SELECT page, first_position, last_position FROM eventfeed.pages
 		WHERE feed = $1 AND page BETWEEN $2 AND $3 ORDER BY page`, key, first, last)
 	if err != nil {
 		return nil, err

@@ -63,7 +63,7 @@ func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	return err
 }
 
-func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event)) error {
+func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event) error) error {
 	rows, err := t.Query(ctx, `
 		WITH taken AS (
 			DELETE FROM eventfeed.pending WHERE feed = $1 AND insert_no = ANY (ARRAY(
@@ -84,7 +84,9 @@ func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(in
 		if err := s.finish(); err != nil {
 			return err
 		}
-		yield(insertNo, &s.Event)
+		if err := yield(insertNo, &s.Event); err != nil {
+			return err
+		}
 	}
 	return rows.Err()
 }
@@ -108,8 +110,8 @@ func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Posit
 
 func (t tx) AddPages(ctx context.Context, key int64, pages []store.Page) error {
 	for _, p := range pages {
-		_, err := t.Exec(ctx, `INSERT INTO eventfeed.pages (feed, page, epoch, first_position, last_position) VALUES ($1, $2, $3, $4, $5)`,
-			key, p.Number, p.Epoch, p.First, p.Last)
+		_, err := t.Exec(ctx, `INSERT INTO eventfeed.pages (feed, page, first_position, last_position) VALUES ($1, $2, $3, $4)`,
+			key, p.Number, p.First, p.Last)
 		if err != nil {
 			return err
 		}

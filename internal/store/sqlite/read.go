@@ -144,11 +144,11 @@ func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*stor
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
 	page := func(row scanner) (p store.Page, err error) {
-		err = row.Scan(&p.Number, &p.Epoch, &p.First, &p.Last)
+		err = row.Scan(&p.Number, &p.First, &p.Last)
 		return p, err
 	}
 	return collect(ctx, l.reader, page, `
-		SELECT page, epoch, first_position, last_position FROM eventfeed_pages
+		SELECT page, first_position, last_position FROM eventfeed_pages
 		WHERE feed = ? AND page BETWEEN ? AND ? ORDER BY page`, key, first, last)
 }
 

@@ -50,7 +50,7 @@ func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	return err
 }
 
-func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event)) error {
+func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event) error) error {
 	var s eventScan
 	var insertNo int64
 	targets := s.targets(&insertNo)
@@ -61,8 +61,7 @@ func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(in
 		if err := s.finish(); err != nil {
 			return err
 		}
-		yield(insertNo, &s.Event)
-		return nil
+		return yield(insertNo, &s.Event)
 	}, `SELECT e.insert_no, `+eventColumns+` FROM eventfeed_pending p JOIN eventfeed_events e ON e.insert_no = p.insert_no
 		WHERE p.feed = ? ORDER BY p.insert_no LIMIT ?`, key, limit)
 	if err != nil || insertNo == 0 {
@@ -95,8 +94,8 @@ func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Posit
 
 func (t tx) AddPages(ctx context.Context, key int64, pages []store.Page) error {
 	for _, p := range pages {
-		_, err := t.ExecContext(ctx, `INSERT INTO eventfeed_pages (feed, page, epoch, first_position, last_position) VALUES (?, ?, ?, ?, ?)`,
-			key, p.Number, p.Epoch, p.First, p.Last)
+		_, err := t.ExecContext(ctx, `INSERT INTO eventfeed_pages (feed, page, first_position, last_position) VALUES (?, ?, ?, ?)`,
+			key, p.Number, p.First, p.Last)
 		if err != nil {
 			return err
 		}

@@ -70,7 +70,6 @@ CREATE TABLE eventfeed.positions (
 CREATE TABLE eventfeed.pages (
     feed           bigint NOT NULL,
     page           bigint NOT NULL,
-    epoch          text   NOT NULL,
     first_position bigint NOT NULL,
     last_position  bigint NOT NULL,
     PRIMARY KEY (feed, page)

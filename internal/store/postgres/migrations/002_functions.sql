@@ -36,7 +36,9 @@ AS $$
 -- Why an event cannot be taken, or NULL. The same rules as event.Normal in Go.
 DECLARE
     -- CloudEvents 1.0, section 3.2: no control characters, no noncharacters.
-    forbidden CONSTANT text := '[\u0001-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff]';
+    forbidden CONSTANT text := '[\u0001-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff'
+        || '\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe\U0003ffff\U0004fffe\U0004ffff\U0005fffe\U0005ffff\U0006fffe\U0006ffff\U0007fffe\U0007ffff\U0008fffe\U0008ffff'
+        || '\U0009fffe\U0009ffff\U000afffe\U000affff\U000bfffe\U000bffff\U000cfffe\U000cffff\U000dfffe\U000dffff\U000efffe\U000effff\U000ffffe\U000fffff\U0010fffe\U0010ffff]';
     extension record;
     size      bigint;
 BEGIN
@@ -48,10 +50,12 @@ BEGIN
     IF concat(id, source, type, subject, datacontenttype, dataschema) ~ forbidden THEN
         RETURN 'an attribute holds a control character or a noncharacter';
     END IF;
-    IF occurred_at < '0001-01-01 00:00:00+00' OR occurred_at >= '10000-01-01 00:00:00+00' THEN
+    IF occurred_at <= '0001-01-01 00:00:00+00' OR occurred_at >= '10000-01-01 00:00:00+00' THEN
         RETURN 'occurred_at is outside the years 1 to 9999';
     END IF;
-    size := 32 + 27 + coalesce(octet_length(id), 36) + coalesce(octet_length(source), 0) + octet_length(type)
+    -- As event.Size counts, with room for what is filled in.
+    size := 32 + CASE WHEN extract(microseconds FROM occurred_at)::bigint % 1000000 = 0 THEN 20 ELSE 27 END
+        + coalesce(nullif(octet_length(id), 0), 36) + coalesce(nullif(octet_length(source), 0), 64) + octet_length(type)
         + coalesce(octet_length(subject), 0) + coalesce(octet_length(datacontenttype), 0)
         + coalesce(octet_length(dataschema), 0) + coalesce(octet_length(data), 0);
     IF extensions IS NOT NULL AND jsonb_typeof(extensions) <> 'null' THEN

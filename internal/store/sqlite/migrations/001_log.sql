@@ -70,7 +70,6 @@ CREATE TABLE eventfeed_positions (
 CREATE TABLE eventfeed_pages (
     feed           INTEGER NOT NULL,
     page           INTEGER NOT NULL,
-    epoch          TEXT    NOT NULL,
     first_position INTEGER NOT NULL,
     last_position  INTEGER NOT NULL,
     PRIMARY KEY (feed, page)

@@ -1,0 +1,99 @@
+package store_test
+
+import (
+	"bytes"
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+// TestNoURLGivesOtherBytesAfterARestore is guarantee 4: the log is restored to
+// an older state and goes on otherwise than the history that was lost. Each
+// point of the backup leaves the open page, and the newest archive, elsewhere.
+func TestNoURLGivesOtherBytesAfterARestore(t *testing.T) {
+	t.Parallel()
+	for backup := range 17 {
+		t.Run(fmt.Sprint(backup), func(t *testing.T) {
+			t.Parallel()
+			url := testdb.SQLite(t)
+			l := storetest.Open(t, url)
+			storetest.Create(t, l, "f", 5)
+			if backup > 0 {
+				storetest.Append(t, l, "f", storetest.Events(1, backup))
+			}
+			storetest.Drain(t, l, "f")
+			restored := "sqlite:" + filepath.Join(t.TempDir(), "restored.db")
+			db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
+			storetest.Must(t, err)
+			defer func() { _ = db.Close() }()
+			_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", strings.TrimPrefix(restored, "sqlite:"))
+			storetest.Must(t, err)
+
+			storetest.Append(t, l, "f", storetest.Events(backup+1, 31))
+			storetest.Drain(t, l, "f")
+			lost := finalArchives(t, l)
+
+			again := storetest.Open(t, restored)
+			storetest.Must(t, again.NewEpoch(t.Context(), "f", "restored"))
+			events := storetest.Events(backup+1, 31)
+			for i := range events {
+				events[i].Data = []byte(`"otherwise"`)
+			}
+			storetest.Append(t, again, "f", events)
+			storetest.Drain(t, again, "f")
+			for page, body := range finalArchives(t, again) {
+				if before, there := lost[page]; there && !bytes.Equal(before, body) {
+					t.Errorf("page %+v has other bytes", page)
+				}
+			}
+			storetest.Verify(t, again, "f")
+		})
+	}
+}
+
+func finalArchives(t *testing.T, l *store.Log) map[feed.Page][]byte {
+	t.Helper()
+	f, err := l.Feed(t.Context(), "f")
+	storetest.Must(t, err)
+	archives := map[feed.Page][]byte{}
+	for number := int64(1); number < f.Archives; number++ {
+		page := feed.Page{Epoch: feed.EpochOfPage(f.Epochs, number), Number: number}
+		d, err := l.Archive(t.Context(), &f, page)
+		storetest.Must(t, err)
+		if d.Stage != store.Final {
+			t.Errorf("page %d of %d is %s", number, f.Archives, d.Stage)
+		}
+		archives[page] = d.Body
+	}
+	return archives
+}
+
+func TestSubscriptionDocumentGoesBackAsFarAsAPageHasBytes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 10, PageBytes: 1 << 20})
+		storetest.Must(t, err)
+		var events []event.Event
+		for _, e := range storetest.Events(1, 45) {
+			e.Data = make([]byte, 40_000)
+			events = append(events, e)
+		}
+		storetest.Append(t, l, "f", events)
+		storetest.Drain(t, l, "f")
+		f, err := l.Feed(t.Context(), "f")
+		storetest.Must(t, err)
+		d, err := l.Subscription(t.Context(), &f)
+		storetest.Must(t, err)
+		storetest.Must(t, d.Check())
+		if d.First != 21 || d.Last != 45 { // 5 that are not archived, and 20 of 40,000 bytes
+			t.Errorf("positions %d to %d", d.First, d.Last)
+		}
+	})
+}
