@@ -87,7 +87,7 @@ func TestSQLAppendRefuses(t *testing.T) {
 		`append('f', 'T', 's', '{}', id => repeat('x', 256))`:                      {"22023", "id has 256 bytes"},
 		`append('f', 'T', E'a\nb', '{}')`:                                          {"22023", "control character"},
 		`append('f', 'T', E'\uFFFE', '{}')`:                                        {"22023", "noncharacter"},
-		`append('f', 'T', E'\\U0001FFFF', '{}')`:                                   {"22023", "noncharacter"},
+		`append('f', 'T', E'\U0001FFFF', '{}')`:                                    {"22023", "noncharacter"},
 		`append('f', 'T', 's', '{}', occurred_at => '0001-01-01 00:00:00+00')`:     {"22023", "years 1 to 9999"},
 		`append('f', 'T', 's', '{}', extensions => '[]')`:                          {"22023", "must be a JSON object"},
 		`append('f', 'T', 's', '{}', extensions => '{"Trace":"1"}')`:               {"22023", "extension name"},
