@@ -1,0 +1,62 @@
+# Each tool at one version, so that a check says the same everywhere.
+GOLANGCI_LINT_VERSION := v2.15.0
+GOVULNCHECK_VERSION   := v1.9.0
+
+GO        ?= go
+FUZZTIME  ?= 30s
+TESTFLAGS ?=
+
+TOOLS         := $(CURDIR)/.tools
+GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
+GOVULNCHECK   := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the commands, static, into bin/
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+
+.PHONY: test
+test: ## Run all tests, with the race detector and a PostgreSQL of their own
+	test/install-tools || true
+	CGO_ENABLED=1 test/postgres $(GO) test -race -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: faults
+faults: ## Crash processes and servers, and see that every guarantee holds
+	test/postgres test/faults
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) ## Check the code's form
+	$(GO) vet ./...
+	@unformatted=$$(gofmt -l .) && [ -z "$$unformatted" ] || { echo "gofmt these: $$unformatted"; exit 1; }
+	$(GOLANGCI_LINT) run
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what is used
+	test/vuln $(GOVULNCHECK)
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz target for FUZZTIME=30s
+	FUZZTIME=$(FUZZTIME) test/fuzz
+
+.PHONY: bench
+bench: ## Measure
+	test/bench
+
+.PHONY: demo
+demo: ## Show it at work
+	examples/demo
+
+.PHONY: clean
+clean: ## Remove what was built, the tools included
+	rm -rf bin .tools
+
+$(GOLANGCI_LINT):
+	GOBIN='$(@D)' $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+
+$(GOVULNCHECK):
+	GOBIN='$(@D)' $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)

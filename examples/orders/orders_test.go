@@ -1,0 +1,215 @@
+package orders_test
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/eventfeed/eventfeed/internal/publish"
+	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/store/postgres"
+	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+const patience = time.Minute
+
+// The shipments are what the orders say, and the feed holds an event for each
+// step of an order that was committed and for no other: first read as a
+// history, then as it grows.
+func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
+	t.Parallel()
+	programs := build(t)
+	for name, database := range map[string]func(testing.TB) string{"sqlite": testdb.SQLite, "postgres": testdb.Postgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shop, shipping := database(t), database(t)
+			log := openLog(t, shop)
+			if _, err := log.Create(t.Context(), store.Feed{Name: "orders", PageSize: 50}); err != nil {
+				t.Fatal(err)
+			}
+			url := serve(t, log) + "/feeds/orders"
+
+			run(t, programs, "shop", "--db", shop, "--orders", "100")
+			eventually(t, "all of the history is in archives or the subscription document", func() bool {
+				f, pending := state(t, log)
+				return pending == 0 && f.Published == f.Position
+			})
+			run(t, programs, "shipping", "--from", url, "--into", shipping)
+			orders := table(t, shop, "SELECT CAST(id AS TEXT), customer || ' ' || status FROM orders")
+			if shipments := shipments(t, shipping); len(orders) != 100 || !maps.Equal(orders, shipments) {
+				t.Fatalf("orders:\n%v\nshipments:\n%v", orders, shipments)
+			}
+			f, _ := state(t, log)
+			if want := committed(orders); f.Position != want || f.Archives == 0 {
+				t.Fatalf("the feed has %d events and %d archives, want %d events for %v", f.Position, f.Archives, want, orders)
+			}
+
+			follower := start(t, programs, "shipping", "--from", url, "--into", shipping, "--follow")
+			run(t, programs, "shop", "--db", shop, "--orders", "30", "--seed", "2")
+			orders = table(t, shop, "SELECT CAST(id AS TEXT), customer || ' ' || status FROM orders")
+			eventually(t, "what is new is followed", func() bool { return maps.Equal(orders, shipments(t, shipping)) })
+			if err := follower.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			if err := follower.Wait(); err != nil {
+				t.Fatalf("shipping --follow, when it was asked to end: %v\n%s", err, follower.Stderr)
+			}
+			if f, _ := state(t, log); len(orders) != 130 || f.Position != committed(orders) {
+				t.Fatalf("the feed has %d events, want %d for %v", f.Position, committed(orders), orders)
+			}
+		})
+	}
+}
+
+// committed counts the events that orders in these states have. There must be
+// some whose payment was declined, so that a rollback is among what is tested.
+func committed(orders map[string]string) (n int64) {
+	declined := 0
+	for _, o := range orders {
+		switch {
+		case strings.HasSuffix(o, " created"):
+			n, declined = n+1, declined+1
+		case strings.HasSuffix(o, " paid"):
+			n += 2
+		case strings.HasSuffix(o, " shipped"):
+			n += 3
+		}
+	}
+	if declined == 0 {
+		return -1
+	}
+	return n
+}
+
+// build builds the programs the way a reader does.
+func build(t *testing.T) (folder string) {
+	t.Helper()
+	folder = t.TempDir() + string(filepath.Separator)
+	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", folder, "./shop", "./shipping").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, output)
+	}
+	return folder
+}
+
+func start(t *testing.T, programs, name string, arguments ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), filepath.Join(programs, name), arguments...)
+	command.Stderr = &strings.Builder{}
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return command
+}
+
+func run(t *testing.T, programs, name string, arguments ...string) {
+	t.Helper()
+	command := start(t, programs, name, arguments...)
+	if err := command.Wait(); err != nil {
+		t.Fatalf("%s %v: %v\n%s", name, arguments, err, command.Stderr)
+	}
+}
+
+func openLog(t *testing.T, database string) *store.Log {
+	t.Helper()
+	var backend store.Backend
+	var err error
+	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
+		backend, err = sqlite.Open(t.Context(), path)
+	} else {
+		backend, err = postgres.Open(t.Context(), database)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(backend.Close)
+	return store.New(backend)
+}
+
+// serve does what feedserver serve does, until the test ends.
+func serve(t *testing.T, log *store.Log) (url string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- publish.Run(ctx, publish.Config{Log: log}) }()
+	httpServer := httptest.NewServer(server.New(server.Config{Log: log}))
+	t.Cleanup(func() {
+		httpServer.Close()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return httpServer.URL
+}
+
+func state(t *testing.T, log *store.Log) (f store.Feed, pending int64) {
+	t.Helper()
+	f, err := log.Feed(t.Context(), "orders")
+	if err == nil {
+		pending, err = log.Pending(t.Context(), f.Key)
+	}
+	if err == nil {
+		f, err = log.Feed(t.Context(), "orders") // again: the sequencer may have been here in between
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f, pending
+}
+
+func shipments(t *testing.T, database string) map[string]string {
+	t.Helper()
+	return table(t, database, "SELECT order_id, customer || ' ' || status FROM shipments")
+}
+
+// table reads the rows of a query with two columns.
+func table(t *testing.T, database, query string) map[string]string {
+	t.Helper()
+	driver, source := "pgx", database
+	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+path+"?mode=rw&_pragma=busy_timeout(10000)"
+	}
+	db, err := sql.Open(driver, source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	rows, err := db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	all := make(map[string]string)
+	for rows.Next() {
+		var key, value string
+		if err := rows.Scan(&key, &value); err != nil {
+			t.Fatal(err)
+		}
+		all[key] = value
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// eventually polls until something is so.
+func eventually(t *testing.T, what string, isSo func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !isSo(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("not so after %s: %s", patience, what)
+		}
+	}
+}
