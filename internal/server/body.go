@@ -21,8 +21,12 @@ type body struct {
 }
 
 func newBody(zstd []byte) body {
-	sum := sha256.Sum256(zstd)
-	return body{zstd: zstd, tag: hex.EncodeToString(sum[:16])}
+	return body{zstd: zstd, tag: tagOf(zstd)}
+}
+
+func tagOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:16])
 }
 
 // serve answers with the document in the best coding that the client takes,

@@ -79,6 +79,10 @@ func TestDocumentsAndTheirLifetime(t *testing.T) {
 
 func TestEveryDocumentAnswersItsETagWith304(t *testing.T) {
 	l, s := serve(t)
+	service, _ := do(t, "GET", s.URL+"/")
+	if again, body := do(t, "GET", s.URL+"/", "If-None-Match", service.Header.Get("ETag")); again.StatusCode != 304 || len(body) != 0 {
+		t.Errorf("service document: %d %v", again.StatusCode, again.Header)
+	}
 	for _, url := range []string{s.URL + "/feeds/f", archiveURL(t, l, s, 1), archiveURL(t, l, s, 2)} {
 		tags := map[string]bool{}
 		for _, coding := range []string{"identity", "zstd"} {

@@ -43,8 +43,10 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	text = append([]byte(xml.Header), append(text, '\n')...)
 	w.Header().Set("Content-Type", "application/atomsvc+xml")
 	w.Header().Set("Cache-Control", cacheSubscription)
-	_, err = w.Write(append([]byte(xml.Header), append(text, '\n')...))
-	return err
+	w.Header().Set("ETag", `"`+tagOf(text)+`"`)
+	serve(w, r, text)
+	return nil
 }

@@ -1,0 +1,93 @@
+package migrate_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/store/postgres"
+	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+// kind is a kind of database: how to open a log in it, and how to run a
+// statement on its own.
+type kind struct {
+	url     string
+	open    func(ctx context.Context) (store.Backend, error)
+	execute func(t *testing.T, statement string) error
+}
+
+func kinds(t *testing.T) map[string]kind {
+	t.Helper()
+	postgresURL, sqliteURL := testdb.Postgres(t), testdb.SQLite(t)
+	path, err := sqlitedb.Path(sqliteURL)
+	storetest.Must(t, err)
+	return map[string]kind{
+		"postgres": {postgresURL,
+			func(ctx context.Context) (store.Backend, error) { return postgres.Open(ctx, postgresURL) },
+			func(t *testing.T, statement string) error {
+				pool, err := pgxpool.New(t.Context(), postgresURL)
+				storetest.Must(t, err)
+				defer pool.Close()
+				_, err = pool.Exec(t.Context(), strings.ReplaceAll(statement, "VERSIONS", "eventfeed.schema_version"))
+				return err
+			}},
+		"sqlite": {sqliteURL,
+			func(ctx context.Context) (store.Backend, error) { return sqlite.Open(ctx, path) },
+			func(t *testing.T, statement string) error {
+				db, err := sql.Open("sqlite", path)
+				storetest.Must(t, err)
+				defer func() { _ = db.Close() }()
+				_, err = db.ExecContext(t.Context(), strings.ReplaceAll(statement, "VERSIONS", "eventfeed_schema_version"))
+				return err
+			}},
+	}
+}
+
+func TestProgramsThatStartTogetherMigrateOnce(t *testing.T) {
+	t.Parallel()
+	for name, k := range kinds(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var group errgroup.Group
+			for range 6 {
+				group.Go(func() error {
+					l, err := k.open(t.Context())
+					if err == nil {
+						l.Close()
+					}
+					return err
+				})
+			}
+			storetest.Must(t, group.Wait())
+			l := storetest.Open(t, k.url)
+			storetest.Create(t, l, "f", 0)
+		})
+	}
+}
+
+func TestSchemaOfANewerProgramIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, k := range kinds(t) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, err := k.open(t.Context())
+			storetest.Must(t, err)
+			l.Close()
+			storetest.Must(t, k.execute(t, "INSERT INTO VERSIONS (version_id, is_applied) VALUES (1000, true)"))
+			if _, err := k.open(t.Context()); !errors.Is(err, migrate.ErrTooNew) {
+				t.Errorf("opened with %v", err)
+			}
+		})
+	}
+}
