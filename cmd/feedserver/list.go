@@ -1,11 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
 )
 
 // listed is a feed as list --json shows it.
@@ -47,9 +48,7 @@ func listCommand() *cobra.Command {
 			all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending})
 		}
 		if *asJSON {
-			encoder := json.NewEncoder(command.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(all)
+			return cli.PrintJSON(command.OutOrStdout(), all)
 		}
 		table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
 		_, _ = fmt.Fprintln(table, "NAME\tPOSITION\tARCHIVES\tPENDING\tTITLE")

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cli"
 )
 
 // inspected is a feed as inspect --json shows it.
@@ -51,9 +51,7 @@ func inspectCommand() *cobra.Command {
 			feed.Epochs = append(feed.Epochs, inspectedEpoch{e.ID, e.FirstPosition, e.FirstPage})
 		}
 		if *asJSON {
-			encoder := json.NewEncoder(command.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(feed)
+			return cli.PrintJSON(command.OutOrStdout(), feed)
 		}
 		table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
 		for _, line := range [][2]string{

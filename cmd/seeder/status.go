@@ -1,12 +1,13 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
 )
 
 // status is a checkpoint as status --json shows it.
@@ -38,9 +39,7 @@ func statusCommand() *cobra.Command {
 			all = append(all, status{c.Consumer, c.Feed, c.FeedID, c.Epoch, c.Position, c.Digest.String(), c.Updated.UTC()})
 		}
 		if *asJSON {
-			encoder := json.NewEncoder(command.OutOrStdout())
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(all)
+			return cli.PrintJSON(command.OutOrStdout(), all)
 		}
 		table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
 		_, _ = fmt.Fprintln(table, "CONSUMER\tFEED\tPOSITION\tUPDATED\tDIGEST")
