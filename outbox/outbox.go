@@ -12,6 +12,12 @@
 // Events of one entity are in the feed in the order of their transactions if
 // each append follows, in its transaction, a write that locks the entity's
 // row.
+//
+// On SQLite several processes write to one file: the caller and the server. Let
+// transactions take the write lock when they begin, and wait for it; with
+// modernc.org/sqlite by the options
+//
+//	_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)
 package outbox
 
 import (

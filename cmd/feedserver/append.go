@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,8 +54,11 @@ is there already is passed over, so the same file can be appended again.`,
 		stop()
 		if err != nil {
 			hint := "mend it and run the same command again, what is in is passed over"
-			if errors.Is(err, outbox.ErrConflict) {
+			switch {
+			case errors.Is(err, outbox.ErrConflict):
 				hint = "an event that is in a feed cannot be changed; give the new one an id of its own"
+			case errors.Is(err, context.Canceled):
+				hint = "run the same command again, what is in is passed over"
 			}
 			return fmt.Errorf("%w (%d events of this file are in; %s)", err, result.Events, hint)
 		}

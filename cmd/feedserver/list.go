@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // listed is a feed as list --json shows it.
@@ -35,17 +37,9 @@ func listCommand() *cobra.Command {
 			return err
 		}
 		defer log.Close()
-		feeds, err := log.Feeds(command.Context())
+		all, err := list(command.Context(), log)
 		if err != nil {
 			return err
-		}
-		all := make([]listed, 0, len(feeds))
-		for _, f := range feeds {
-			pending, err := log.Pending(command.Context(), f.Key)
-			if err != nil {
-				return err
-			}
-			all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending})
 		}
 		if *asJSON {
 			return cli.PrintJSON(command.OutOrStdout(), all)
@@ -58,4 +52,28 @@ func listCommand() *cobra.Command {
 		return table.Flush()
 	}
 	return command
+}
+
+// list counts what is pending before it reads positions: nothing pending then
+// means that the position takes in all that had been appended.
+func list(ctx context.Context, log *store.Log) ([]listed, error) {
+	feeds, err := log.Feeds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pending := make(map[int64]int64, len(feeds))
+	for i := range feeds {
+		if pending[feeds[i].Key], err = log.Pending(ctx, feeds[i].Key); err != nil {
+			return nil, err
+		}
+	}
+	if feeds, err = log.Feeds(ctx); err != nil {
+		return nil, err
+	}
+	all := make([]listed, 0, len(feeds))
+	for i := range feeds {
+		f := &feeds[i]
+		all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending[f.Key]})
+	}
+	return all, nil
 }

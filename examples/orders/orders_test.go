@@ -51,8 +51,8 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 				t.Fatalf("orders:\n%v\nshipments:\n%v", orders, shipments)
 			}
 			f, _ := state(t, log)
-			if want := committed(orders); f.Position != want || f.Archives == 0 {
-				t.Fatalf("the feed has %d events and %d archives, want %d events for %v", f.Position, f.Archives, want, orders)
+			if committed, declined := count(orders); f.Position != committed || declined == 0 || f.Archives == 0 {
+				t.Fatalf("the feed has %d events and %d archives; want %d events, with %d payments declined, for %v", f.Position, f.Archives, committed, declined, orders)
 			}
 
 			follower := start(t, programs, "shipping", "--from", url, "--into", shipping, "--follow")
@@ -65,38 +65,38 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 			if err := follower.Wait(); err != nil {
 				t.Fatalf("shipping --follow, when it was asked to end: %v\n%s", err, follower.Stderr)
 			}
-			if f, _ := state(t, log); len(orders) != 130 || f.Position != committed(orders) {
-				t.Fatalf("the feed has %d events, want %d for %v", f.Position, committed(orders), orders)
+			f, _ = state(t, log)
+			if committed, _ := count(orders); len(orders) != 130 || f.Position != committed {
+				t.Fatalf("the feed has %d events, want %d for %v", f.Position, committed, orders)
 			}
 		})
 	}
 }
 
-// committed counts the events that orders in these states have. There must be
-// some whose payment was declined, so that a rollback is among what is tested.
-func committed(orders map[string]string) (n int64) {
-	declined := 0
+// count returns how many events orders in these states have, and how many of
+// them had a step rolled back, since their payment was declined.
+func count(orders map[string]string) (committed, declined int64) {
 	for _, o := range orders {
 		switch {
 		case strings.HasSuffix(o, " created"):
-			n, declined = n+1, declined+1
+			committed, declined = committed+1, declined+1
 		case strings.HasSuffix(o, " paid"):
-			n += 2
+			committed += 2
 		case strings.HasSuffix(o, " shipped"):
-			n += 3
+			committed += 3
 		}
 	}
-	if declined == 0 {
-		return -1
-	}
-	return n
+	return committed, declined
 }
 
-// build builds the programs the way a reader does.
+// build builds the programs with the flags of make build, so that what they
+// import is compiled once for both.
 func build(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir() + string(filepath.Separator)
-	if output, err := exec.CommandContext(t.Context(), "go", "build", "-o", folder, "./shop", "./shipping").CombinedOutput(); err != nil {
+	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", folder, "./shop", "./shipping")
+	command.Env = append(command.Environ(), "CGO_ENABLED=0")
+	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, output)
 	}
 	return folder

@@ -19,16 +19,38 @@ func SQL(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (ad
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
+	if isMuch(events) {
+		// What is a lot of work in vain on SQLite is worth a question before.
+		var id string
+		if err := tx.QueryRowContext(ctx, "SELECT eventfeed.uuidv7()").Scan(&id); err != nil {
+			return orSQLite(ctx, tx, feed, events, err)
+		}
+	}
 	c := columnsOf(events)
 	err = tx.QueryRowContext(ctx, appendMany, feed, arrayLiteral(c.ids), arrayLiteral(c.sources), arrayLiteral(c.types),
 		arrayLiteral(c.subjects), timeLiteral(c.times), arrayLiteral(c.contentTypes), arrayLiteral(c.schemas),
 		arrayLiteral(c.extensions), byteaLiteral(c.data)).Scan(&added)
-	if err == nil {
-		return added, nil
+	if err != nil {
+		return orSQLite(ctx, tx, feed, events, err)
 	}
+	return added, nil
+}
+
+// isMuch reports whether it takes long to write the events as literals.
+func isMuch(events []event.Event) bool {
+	const manyEvents, manyBytes = 20, 64 << 10
+	size := 0
+	for i := range events {
+		size += len(events[i].Data)
+	}
+	return len(events) > manyEvents || size > manyBytes
+}
+
+// orSQLite appends on SQLite, if that is what refused PostgreSQL's statement.
+func orSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.Event, refusal error) (int, error) {
 	var version string
 	if tx.QueryRowContext(ctx, "SELECT sqlite_version()").Scan(&version) == nil {
 		return appendSQLite(ctx, tx, feed, events)
 	}
-	return 0, postgresError(err)
+	return 0, postgresError(refusal)
 }

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -34,6 +35,8 @@ type Client struct {
 	// Patience is how long what may pass is tried again: a server that is
 	// away, an answer that breaks off. Negative means without end.
 	Patience time.Duration
+
+	away atomic.Bool // the last request got no answer
 }
 
 // NewHTTPClient returns the client that reads feeds where the caller brings
@@ -83,6 +86,9 @@ func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string)
 	for {
 		answer, err := c.try(ctx, target, conditions)
 		if err == nil {
+			if c.away.CompareAndSwap(true, false) {
+				c.Logger.Info("server answers again", "url", target.Redacted())
+			}
 			return answer, nil
 		}
 		err = fmt.Errorf("%s: %w", target.Redacted(), err)
@@ -90,7 +96,11 @@ func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string)
 			return nil, err
 		}
 		wait := policy.NextBackOff()
-		c.Logger.Warn("cannot fetch, trying again", "error", err, "wait", wait.Round(time.Millisecond))
+		level := slog.LevelDebug // one warning an outage, however many pages are being fetched
+		if c.away.CompareAndSwap(false, true) {
+			level = slog.LevelWarn
+		}
+		c.Logger.Log(ctx, level, "cannot fetch, trying again", "error", err, "wait", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

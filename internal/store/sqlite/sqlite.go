@@ -7,8 +7,14 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlitecodes "modernc.org/sqlite/lib"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/migrate"
@@ -44,6 +50,10 @@ func Open(ctx context.Context, path string) (*Log, error) {
 		err = migrate.SQLite(ctx, writer, "eventfeed_schema_version", files)
 	}
 	if err == nil {
+		// From here on begin waits by itself.
+		_, err = writer.ExecContext(ctx, "PRAGMA busy_timeout = 0")
+	}
+	if err == nil {
 		l.reader, err = sqlitedb.OpenReader(ctx, path)
 	}
 	if err != nil {
@@ -76,7 +86,7 @@ func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
 }
 
 func (l *Log) write(ctx context.Context, step func(*sql.Tx) error) error {
-	t, err := l.writer.BeginTx(ctx, nil)
+	t, err := l.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -85,6 +95,27 @@ func (l *Log) write(ctx context.Context, step func(*sql.Tx) error) error {
 		return err
 	}
 	return t.Commit()
+}
+
+// beginPatience is how long another process's transactions are waited for.
+const beginPatience = 10 * time.Second
+
+// begin takes the write lock. SQLite itself would look again after sleeps of
+// up to 100 ms, in which a process that writes all the time takes the lock
+// over and over; looking every millisecond or two gets its turn.
+func (l *Log) begin(ctx context.Context) (*sql.Tx, error) {
+	for deadline := time.Now().Add(beginPatience); ; {
+		t, err := l.writer.BeginTx(ctx, nil)
+		busy, isSQLite := errors.AsType[*sqlite.Error](err)
+		if !isSQLite || busy.Code()&0xff != sqlitecodes.SQLITE_BUSY || time.Now().After(deadline) {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(time.Millisecond + rand.N(time.Millisecond)):
+		}
+	}
 }
 
 // Lead is always true: a look at a local file costs nothing.
