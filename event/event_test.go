@@ -147,6 +147,9 @@ func TestParseJSON(t *testing.T) {
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","datacontenttype":"image/png","data_base64":"iVBO"}`: with(func(e *Event) {
 			e.DataContentType, e.Data = "image/png", []byte("\x89PN")
 		}),
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","datacontenttype":"text/plain","data":"caf\ufffd \ud83d\ude00 \\ud800"}`: with(func(e *Event) {
+			e.DataContentType, e.Data = "text/plain", []byte("caf\ufffd 😀 \\ud800")
+		}),
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","n":-5,"b":true,"s":"x"}`: with(func(e *Event) {
 			e.Extensions = map[string]string{"n": "-5", "b": "true", "s": "x"}
 		}),
@@ -178,6 +181,9 @@ func TestParseJSONRefuses(t *testing.T) {
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"2026-01-01T9:30:00Z"}`:    "is not an RFC 3339 time",
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"2026-01-01T09:30:00,5Z"}`: "is not an RFC 3339 time",
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"0001-01-01T00:00:00Z"}`:   "after the first instant of year 1",
+		`{"specversion":null,"id":"1","source":"/s","type":"T"}`:                                  "specversion is missing",
+		`{"specversion":"1.0","id":"\ude00\ud83d","source":"/s","type":"T"}`:                      "half of a surrogate pair",
+		`{"specversion":"1.0","id":"\ud83dx\ude00","source":"/s","type":"T"}`:                     "half of a surrogate pair",
 		`{"specversion":"1.0","id":"\ud800","source":"/s","type":"T"}`:                            "half of a surrogate pair",
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T\u0000"}`:                           "control character U+0000",
 	} {

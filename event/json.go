@@ -41,7 +41,7 @@ func ParseJSON(text []byte) (Event, error) {
 			return Event{}, fmt.Errorf("event %q: %w", e.ID, err)
 		}
 	}
-	if members["specversion"] == nil {
+	if version := members["specversion"]; version == nil || string(version) == "null" {
 		return Event{}, fmt.Errorf(`event %q: not a CloudEvent: specversion is missing, it must be "1.0"`, e.ID)
 	}
 	var err error
@@ -130,10 +130,32 @@ func unquote(value json.RawMessage) (s string, err error) {
 	if err := json.Unmarshal(value, &s); err != nil {
 		return "", err
 	}
-	if strings.ContainsRune(s, utf8.RuneError) && bytes.Contains(bytes.ToLower(value), []byte(`\ud`)) {
+	if strings.ContainsRune(s, utf8.RuneError) && hasLoneSurrogate(value) {
 		return "", errors.New("holds half of a surrogate pair")
 	}
 	return s, nil
+}
+
+// hasLoneSurrogate looks through the escapes of a valid JSON string.
+func hasLoneSurrogate(value []byte) bool {
+	high := false // the escape right before was the first half of a pair
+	for i := 0; i < len(value); i++ {
+		half := rune(0)
+		if value[i] == '\\' {
+			i++
+			if value[i] == 'u' {
+				n, _ := strconv.ParseUint(string(value[i+1:i+5]), 16, 16)
+				half, i = rune(n), i+4
+			}
+		}
+		switch isLow := half >= 0xdc00 && half <= 0xdfff; {
+		case high != isLow:
+			return true
+		default:
+			high = half >= 0xd800 && half <= 0xdbff
+		}
+	}
+	return high
 }
 
 // setData follows the JSON format, section 3.1: under a JSON type, or none,

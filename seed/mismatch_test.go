@@ -175,6 +175,30 @@ func TestEpochs(t *testing.T) {
 	})
 }
 
+// TestEpochThatBeginsWhileReadingIsNoReasonToStop: it moves pages that the head
+// in hand still names by their old URLs.
+func TestEpochThatBeginsWhileReadingIsNoReasonToStop(t *testing.T) {
+	eachTarget(t, func(t *testing.T, again func() target) {
+		s := newSourceOfPages(t, 320, 100)
+		begun := false
+		begin := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+			if strings.HasSuffix(r.URL.Path, "/3") && !begun { // the newest archive
+				begun = true
+				storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
+				s.add(t, 321, 520)
+			}
+			real.ServeHTTP(w, r)
+		}
+		s.damage.Store(&begin)
+		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target, Prefetch: 1})
+		storetest.Must(t, err)
+		if !begun {
+			t.Fatal("the newest archive was not asked for")
+		}
+		wantInbox(t, again(), 520)
+	})
+}
+
 // TestStaleHeadFromACacheIsAskedForAgain: an older subscription document is no
 // reason to stop if the server itself knows better.
 func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -142,16 +143,39 @@ func (r *runner) advance(ctx context.Context, head *walk.Head) error {
 	if head.ID != r.checkpoint.FeedID {
 		return fmt.Errorf("%w: %s: is feed %s now, was %s", ErrMismatch, r.from.Redacted(), head.ID, r.checkpoint.FeedID)
 	}
-	head, err := r.current(ctx, head)
+	for {
+		current, err := r.current(ctx, head)
+		if err != nil {
+			return err
+		}
+		r.report(current)
+		err = r.applyAll(ctx, current)
+		if err == nil {
+			r.nextPage = current.Archives + 1
+			return nil
+		}
+		if head, err = r.anew(ctx, current, err); err != nil {
+			return err
+		}
+	}
+}
+
+// anew returns the feed's present head, if a page was missing because an epoch
+// has begun since the head was fetched: that moves pages, and nothing is lost
+// by it. Else it returns the error.
+func (r *runner) anew(ctx context.Context, head *walk.Head, missing error) (*walk.Head, error) {
+	if !errors.Is(missing, walk.ErrMissing) {
+		return nil, missing
+	}
+	fresh, err := r.client.Head(ctx, r.from, "", true)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.report(head)
-	if err := r.applyAll(ctx, head); err != nil {
-		return err
+	if slices.Equal(fresh.Epochs, head.Epochs) {
+		return nil, missing
 	}
-	r.nextPage = head.Archives + 1
-	return nil
+	r.nextPage = 0
+	return fresh, nil
 }
 
 // current returns a head that reaches as far as the checkpoint. One that does

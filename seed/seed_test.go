@@ -36,8 +36,13 @@ type source struct {
 
 func newSource(t *testing.T, events int) *source {
 	t.Helper()
+	return newSourceOfPages(t, events, 10)
+}
+
+func newSourceOfPages(t *testing.T, events, pageSize int) *source {
+	t.Helper()
 	s := &source{Log: storetest.Open(t, testdb.SQLite(t))}
-	storetest.Create(t, s.Log, "f", 10)
+	storetest.Create(t, s.Log, "f", pageSize)
 	s.add(t, 1, events)
 	real := server.New(server.Config{Log: s.Log})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

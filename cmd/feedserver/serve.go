@@ -78,7 +78,11 @@ func serve(ctx context.Context, log *store.Log, listener net.Listener, logger *s
 		<-ctx.Done()
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 		defer cancel()
-		return httpServer.Shutdown(grace)
+		if err := httpServer.Shutdown(grace); err != nil {
+			logger.Warn("requests were cut off that took longer than the server may to stop", "seconds", shutdownGrace.Seconds())
+			return httpServer.Close()
+		}
+		return nil
 	})
 	return group.Wait()
 }

@@ -38,7 +38,7 @@ func withStatus(err error, next string) error {
 	case errors.Is(err, seed.ErrMismatch):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: next}
 	case errors.Is(err, seed.ErrHeld), errors.Is(err, seed.ErrMoved):
-		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one, or read under a name of your own with: --consumer NAME"}
+		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one first; or read into another database, or on PostgreSQL under a name of your own with: --consumer NAME"}
 	default:
 		return err
 	}

@@ -122,7 +122,7 @@ func (p *Postgres) Start(ctx context.Context, c Checkpoint) error {
 // on disk when it has committed. It returns ErrMoved, and nothing is applied,
 // if the checkpoint is not at from or has another holder.
 func (p *Postgres) Advance(ctx context.Context, from, to Checkpoint, apply func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, p.conn, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, p.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
 			return err

@@ -138,15 +138,19 @@ func Pace(n int64, took time.Duration) string {
 	return fmt.Sprintf("in %.1f s (%.0f/s)", took.Seconds(), float64(n)/took.Seconds())
 }
 
-// Redact returns a database or feed URL without its password.
+// Redact returns a database or feed URL without its passwords, and nothing of
+// what is no such URL: it may be anything.
 func Redact(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || u.Scheme == "" {
 		return "(not a URL)"
 	}
-	if query := u.Query(); query.Has("password") {
-		query.Set("password", "xxxxx")
-		u.RawQuery = query.Encode()
+	query := u.Query()
+	for _, name := range []string{"password", "sslpassword"} {
+		if query.Has(name) {
+			query.Set(name, "xxxxx")
+			u.RawQuery = query.Encode()
+		}
 	}
 	return u.Redacted()
 }

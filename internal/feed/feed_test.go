@@ -119,18 +119,21 @@ func TestDecodeRefuses(t *testing.T) {
 	t.Parallel()
 	good := encode(testDocument(Archive, testEvents()))
 	for name, body := range map[string]string{
-		"nothing":             "",
-		"HTML":                "<!DOCTYPE html><html><body>404</body></html>",
-		"half a document":     good[:len(good)/2],
-		"a DOCTYPE":           strings.Replace(good, "<feed", "<!DOCTYPE feed>\n<feed", 1),
-		"a second root":       good + "<feed/>",
-		"text after the root": good + "x",
-		"an unknown prefix":   strings.Replace(good, "<fh:archive/>", "<fh:archive/><no:such/>", 1),
-		"invalid UTF-8":       strings.Replace(good, "Orders", "Ord\xff", 1),
-		"a foreign Atom feed": `<feed xmlns="http://www.w3.org/2005/Atom"><id>x</id><title>t</title><updated>2026-01-01T00:00:00Z</updated></feed>`,
-		"a newer format":      strings.Replace(good, `format="1"`, `format="2"`, 1),
-		"an entry without id": strings.Replace(good, "<id>urn:uuid:b8b0e2f3-1ea0-57a4-a222-9e58d457cee6</id>", "", 1),
-		"a count too large":   strings.Replace(good, ` last="4"`, ` last="4000000000"`, 1),
+		"nothing":                             "",
+		"HTML":                                "<!DOCTYPE html><html><body>404</body></html>",
+		"half a document":                     good[:len(good)/2],
+		"a DOCTYPE":                           strings.Replace(good, "<feed", "<!DOCTYPE feed>\n<feed", 1),
+		"a second root":                       good + "<feed/>",
+		"text after the root":                 good + "x",
+		"an unknown prefix":                   strings.Replace(good, "<fh:archive/>", "<fh:archive/><no:such/>", 1),
+		"an attribute twice":                  strings.Replace(good, "<fh:archive/>", `<fh:archive x="1" x="2"/>`, 1),
+		"an unknown prefix of an attribute":   strings.Replace(good, "<entry>", `<entry no:such="1">`, 1),
+		"a prefix outside of its declaration": strings.Replace(good, "<fh:archive/>", `<fh:archive/><q:a xmlns:q="urn:q"/><q:b/>`, 1),
+		"invalid UTF-8":                       strings.Replace(good, "Orders", "Ord\xff", 1),
+		"a foreign Atom feed":                 `<feed xmlns="http://www.w3.org/2005/Atom"><id>x</id><title>t</title><updated>2026-01-01T00:00:00Z</updated></feed>`,
+		"a newer format":                      strings.Replace(good, `format="1"`, `format="2"`, 1),
+		"an entry without id":                 strings.Replace(good, "<id>urn:uuid:b8b0e2f3-1ea0-57a4-a222-9e58d457cee6</id>", "", 1),
+		"a count too large":                   strings.Replace(good, ` last="4"`, ` last="4000000000"`, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -45,13 +46,13 @@ func decodeXML(body []byte) (*Document, error) {
 }
 
 // checkXML refuses what encoding/xml, and so gofeed, lets pass: a DOCTYPE,
-// anything after the root, an undeclared prefix. It returns the prefixes that
-// the root declares, by namespace.
+// anything after the root, an undeclared prefix, an attribute twice. It returns
+// the prefixes that the root declares, by namespace.
 func checkXML(body []byte) (map[string]string, error) {
-	prefixes := map[string]string{}
-	declared := map[string]bool{"": true, "xml": true, "xmlns": true}
 	decoder := xml.NewDecoder(bytes.NewReader(body))
-	depth, roots := 0, 0
+	root := map[string]string{}
+	scopes := []map[string]bool{{"": true, "xml": true, "xmlns": true}} // prefixes, one for each open element
+	roots := 0
 	for {
 		token, err := decoder.RawToken()
 		if errors.Is(err, io.EOF) {
@@ -64,31 +65,61 @@ func checkXML(body []byte) (map[string]string, error) {
 		case xml.Directive:
 			return nil, errors.New("has a DOCTYPE")
 		case xml.StartElement:
-			if depth == 0 {
+			if len(scopes) == 1 {
 				roots++
 			}
-			depth++
-			for _, a := range t.Attr {
-				if a.Name.Space == "xmlns" {
-					declared[a.Name.Local] = true
-					prefixes[a.Value] = a.Name.Local
+			scope, err := openScope(scopes[len(scopes)-1], t)
+			if err != nil {
+				return nil, err
+			}
+			scopes = append(scopes, scope)
+			if len(scopes) == 2 {
+				for _, a := range t.Attr {
+					if a.Name.Space == "xmlns" {
+						root[a.Value] = a.Name.Local
+					}
 				}
 			}
-			if !declared[t.Name.Space] {
-				return nil, fmt.Errorf("prefix %q is not declared", t.Name.Space)
-			}
 		case xml.EndElement:
-			depth--
+			if len(scopes) > 1 {
+				scopes = scopes[:len(scopes)-1]
+			}
 		case xml.CharData:
-			if depth == 0 && len(bytes.TrimSpace(t)) > 0 {
+			if len(scopes) == 1 && len(bytes.TrimSpace(t)) > 0 {
 				return nil, errors.New("text outside the root element")
 			}
 		}
 	}
-	if roots != 1 || depth != 0 {
-		return nil, fmt.Errorf("has %d root elements, %d of them open", roots, depth)
+	if roots != 1 || len(scopes) != 1 {
+		return nil, fmt.Errorf("has %d root elements, %d elements are open", roots, len(scopes)-1)
 	}
-	return prefixes, nil
+	return root, nil
+}
+
+// openScope returns the prefixes that are declared inside an element, and
+// checks those that the element itself uses.
+func openScope(outer map[string]bool, element xml.StartElement) (map[string]bool, error) {
+	scope := outer
+	for _, a := range element.Attr {
+		if a.Name.Space == "xmlns" && !scope[a.Name.Local] {
+			scope = maps.Clone(scope)
+			scope[a.Name.Local] = true
+		}
+	}
+	names := make(map[xml.Name]bool, len(element.Attr))
+	for _, a := range element.Attr {
+		if names[a.Name] {
+			return nil, fmt.Errorf("element %s has the attribute %s twice", element.Name.Local, a.Name.Local)
+		}
+		names[a.Name] = true
+		if !scope[a.Name.Space] {
+			return nil, fmt.Errorf("prefix %q is not declared", a.Name.Space)
+		}
+	}
+	if !scope[element.Name.Space] {
+		return nil, fmt.Errorf("prefix %q is not declared", element.Name.Space)
+	}
+	return scope, nil
 }
 
 // xmlReader maps gofeed's view of a document to ours. It keeps the first

@@ -13,7 +13,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/eventfeed/eventfeed/event"
 )
@@ -54,40 +53,35 @@ type batch struct {
 
 // Append reads events and appends them in order, a batch a transaction, while
 // the next one is being read. After an error the batches before it are in; the
-// error names the line, or the batch's first.
-func Append(ctx context.Context, log Log, feed string, in Input) (Result, error) {
+// error names the line, or the batch's first. Where ctx ends first, Append does
+// not wait for an input that gives nothing.
+func Append(ctx context.Context, log Log, feed string, in Input) (result Result, err error) {
 	reader, err := decompress(in)
 	if err != nil {
 		return Result{}, fmt.Errorf("%s: %w", in.Name, err)
 	}
-	var result Result
-	var readErr error
-	batches := make(chan batch, 1)
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error {
-		defer close(batches)
-		// Kept apart, so that what stands before a bad line is still appended.
-		readErr = read(ctx, reader, batches)
-		return nil
-	})
-	group.Go(func() error {
-		for b := range batches {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	batches, ended := make(chan batch), make(chan error, 1)
+	go func() { ended <- read(ctx, reader, batches) }()
+	for {
+		select {
+		case b := <-batches:
 			added, err := log.Append(ctx, feed, b.events)
 			if err != nil {
-				return fmt.Errorf("lines from %d on: %w", b.first, err)
+				return result, fmt.Errorf("%s: lines from %d on: %w", in.Name, b.first, err)
 			}
 			result.Events += len(b.events)
 			result.Added += added
+		case err := <-ended:
+			if err != nil {
+				err = fmt.Errorf("%s: %w", in.Name, err)
+			}
+			return result, err
+		case <-ctx.Done():
+			return result, fmt.Errorf("%s: %w", in.Name, ctx.Err())
 		}
-		return nil
-	})
-	if err = group.Wait(); err == nil {
-		err = readErr
 	}
-	if err != nil {
-		return result, fmt.Errorf("%s: %w", in.Name, err)
-	}
-	return result, nil
 }
 
 func decompress(in Input) (io.Reader, error) {
@@ -105,52 +99,91 @@ func decompress(in Input) (io.Reader, error) {
 	}
 }
 
-// read parses lines into batches until the end or the first bad line.
+// read parses lines into batches until the end or the first bad line. A batch
+// that is not full goes out when there is nothing more to read at the moment
+// and nothing else to do, so that events of a slow stream are not held back.
 func read(ctx context.Context, reader io.Reader, batches chan<- batch) error {
-	lines := bufio.NewScanner(reader)
-	lines.Buffer(make([]byte, 1<<20), maxLine)
+	lines := bufio.NewReaderSize(reader, 1<<20)
 	var b batch
-	send := func() error {
-		if len(b.events) == 0 {
-			return nil
+	for number := 1; ; number++ {
+		if lines.Buffered() == 0 {
+			b.offer(batches)
 		}
-		select {
-		case batches <- b:
-			b = batch{}
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
+		line, end := readLine(lines)
+		err := b.add(line, number)
+		if err == nil && end != nil {
+			err = end
 		}
-	}
-	number := 0
-	for lines.Scan() {
-		number++
-		line := bytes.TrimSpace(lines.Bytes())
-		if len(line) == 0 {
-			continue
-		}
-		e, err := parse(line)
-		if err != nil {
-			return errors.Join(send(), fmt.Errorf("line %d: %w", number, err))
-		}
-		if len(b.events) == 0 {
-			b.first = number
-		}
-		b.events = append(b.events, e)
-		b.bytes += e.Size()
-		if len(b.events) == batchEvents || b.bytes >= batchBytes {
-			if err := send(); err != nil {
-				return err
+		if err != nil || len(b.events) >= batchEvents || b.bytes >= batchBytes {
+			if sendErr := b.send(ctx, batches); sendErr != nil {
+				return sendErr
 			}
 		}
-	}
-	if err := lines.Err(); err != nil {
-		if errors.Is(err, bufio.ErrTooLong) {
-			err = fmt.Errorf("%w: more than %d bytes", event.ErrTooLarge, maxLine)
+		if errors.Is(err, io.EOF) {
+			return nil
 		}
-		return errors.Join(send(), fmt.Errorf("line %d: %w", number+1, err))
+		if err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
 	}
-	return send()
+}
+
+// readLine returns the next line, and io.EOF with the last one.
+func readLine(lines *bufio.Reader) (line []byte, err error) {
+	for {
+		part, err := lines.ReadSlice('\n')
+		line = append(line, part...)
+		if len(line) > maxLine {
+			return nil, fmt.Errorf("%w: more than %d bytes", event.ErrTooLarge, maxLine)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, err
+		}
+	}
+}
+
+// add parses a line; an empty one is passed over.
+func (b *batch) add(line []byte, number int) error {
+	line = bytes.TrimSpace(line)
+	if len(line) == 0 {
+		return nil
+	}
+	e, err := parse(line)
+	if err != nil {
+		return err
+	}
+	if len(b.events) == 0 {
+		b.first = number
+	}
+	b.events = append(b.events, e)
+	b.bytes += e.Size()
+	return nil
+}
+
+// offer hands the batch over if someone is waiting for it.
+func (b *batch) offer(batches chan<- batch) {
+	if len(b.events) == 0 {
+		return
+	}
+	select {
+	case batches <- *b:
+		*b = batch{}
+	default:
+	}
+}
+
+// send waits until the batch is taken.
+func (b *batch) send(ctx context.Context, batches chan<- batch) error {
+	if len(b.events) == 0 {
+		return nil
+	}
+	select {
+	case batches <- *b:
+		*b = batch{}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // parse reads one event. Without an id of its own it would be there twice

@@ -26,7 +26,7 @@ type cachedSubscription struct {
 type subscriptionState struct {
 	id, title, author   string
 	published, archives int64
-	epochs              int
+	epoch               string
 }
 
 func (c *subscriptionCache) get(f *store.Feed, build func() (*feed.Document, error)) (body, error) {
@@ -43,7 +43,7 @@ func (c *subscriptionCache) get(f *store.Feed, build func() (*feed.Document, err
 
 	cached.mu.Lock()
 	defer cached.mu.Unlock()
-	state := subscriptionState{f.ID, f.Title, f.Author, f.Published, f.Archives, len(f.Epochs)}
+	state := subscriptionState{f.ID, f.Title, f.Author, f.Published, f.Archives, f.Epoch()}
 	if cached.state == state {
 		return cached.body, nil
 	}

@@ -5,6 +5,7 @@ package sqlitedb
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -21,6 +22,9 @@ func Path(databaseURL string) (string, error) {
 	path = strings.TrimPrefix(path, "//")
 	if !ok || path == "" {
 		return "", fmt.Errorf("database URL %q: must be sqlite:PATH", databaseURL)
+	}
+	if path == ":memory:" {
+		return "", errors.New("database URL sqlite::memory: would be gone when the command ends, name a file")
 	}
 	return path, nil
 }

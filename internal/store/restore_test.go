@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"fmt"
 	"path/filepath"
@@ -95,5 +96,40 @@ func TestSubscriptionDocumentGoesBackAsFarAsAPageHasBytes(t *testing.T) {
 		if d.First != 21 || d.Last != 45 { // 5 that are not archived, and 20 of 40,000 bytes
 			t.Errorf("positions %d to %d", d.First, d.Last)
 		}
+	})
+}
+
+// interrupted lets something happen once a document has been read.
+type interrupted struct {
+	store.Backend
+	once func()
+}
+
+func (b *interrupted) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
+	d, err := b.Backend.Document(ctx, key, page)
+	if do := b.once; do != nil {
+		b.once = nil
+		do()
+	}
+	return d, err
+}
+
+// TestSealerThatANewEpochOvertakesLeavesNothingBehind: the sealer has encoded a
+// page for the old epoch when the new one begins.
+func TestSealerThatANewEpochOvertakesLeavesNothingBehind(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 3)
+		storetest.Append(t, l, "f", storetest.Events(1, 9))
+		storetest.Drain(t, l, "f")
+		storetest.Append(t, l, "f", storetest.Events(10, 13))
+		_, err := l.Sequence(t.Context(), "f", 100)
+		storetest.Must(t, err)
+		overtaken := store.New(&interrupted{l.Backend, func() { storetest.Must(t, l.NewEpoch(t.Context(), "f", "test")) }})
+		if sealed, err := overtaken.Seal(t.Context(), "f"); err != nil || sealed != 0 {
+			t.Errorf("%d pages sealed, %v", sealed, err)
+		}
+		storetest.Append(t, l, "f", storetest.Events(14, 20))
+		storetest.Drain(t, l, "f")
+		storetest.Verify(t, l, "f")
 	})
 }

@@ -38,9 +38,14 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 	}
 	sealed := 0
 	err = l.Write(ctx, func(tx Tx) error {
-		locked, _, err := tx.Lock(ctx, name)
-		if err != nil || locked.Archives != f.Archives {
-			return err // another server has sealed them meanwhile
+		locked, identity, err := tx.Lock(ctx, name)
+		if err != nil {
+			return err
+		}
+		// What was encoded holds for the feed as it was: not if another server
+		// has sealed meanwhile, nor if an epoch has begun or is about to.
+		if locked.Archives != f.Archives || locked.Epoch() != f.Epoch() || locked.Identity != identity {
+			return nil
 		}
 		for _, d := range append(finalized, documents...) {
 			if err := tx.PutDocument(ctx, f.Key, d); err != nil {

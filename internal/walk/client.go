@@ -4,6 +4,7 @@ package walk
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,17 @@ import (
 // ErrMismatch is returned, wrapped, for what does not add up: a missing page,
 // a gap, a wrong digest, a foreign epoch or feed. The error names the URL.
 var ErrMismatch = errors.New("the feed does not add up")
+
+// ErrMissing is returned, wrapped and together with ErrMismatch, for a page
+// that the subscription document counts and the server does not have. An epoch
+// may have begun meanwhile, which moves pages.
+var ErrMissing = errors.New("page is missing")
+
+// errBody says that an answer came whole and cannot be what was asked for.
+var errBody = errors.New("unusable answer")
+
+// errRedirect says that the server sends its readers elsewhere.
+var errRedirect = errors.New("redirect to another origin")
 
 // requestTimeout bounds one request with its body.
 const requestTimeout = 2 * time.Minute
@@ -55,7 +67,7 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 		return errors.New("more than 10 redirects")
 	}
 	if first := via[0].URL; next.URL.Host != first.Host || next.URL.Scheme != first.Scheme {
-		return fmt.Errorf("redirect to another origin, %s", next.URL.Redacted())
+		return fmt.Errorf("%w, %s", errRedirect, next.URL.Redacted())
 	}
 	return nil
 }
@@ -130,7 +142,7 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 		return nil, err
 	}
 	if len(body) > compress.MaxBody {
-		return nil, compress.ErrTooLarge
+		return nil, fmt.Errorf("%w: %w", errBody, compress.ErrTooLarge)
 	}
 	result := &response{url: answer.Request.URL, etag: answer.Header.Get("ETag")}
 	switch {
@@ -142,7 +154,9 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 	}
 	switch coding := answer.Header.Get("Content-Encoding"); coding {
 	case "zstd":
-		result.body, err = compress.Unzstd(body)
+		if result.body, err = compress.Unzstd(body); err != nil {
+			err = fmt.Errorf("%w: %w", errBody, err)
+		}
 	case "", "identity":
 		result.body = body
 	default:
@@ -165,11 +179,22 @@ func mayPass(err error) bool {
 	if status, ok := errors.AsType[*statusError](err); ok {
 		return status.status >= 500 || status.status == http.StatusTooManyRequests || status.status == http.StatusRequestTimeout
 	}
-	var netErr net.Error
-	return errors.As(err, &netErr) && !isDNSNotFound(err) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+	if _, isDo := errors.AsType[*url.Error](err); isDo { // everything that http.Client.Do returns is one
+		return !isPermanent(err)
+	}
+	_, isNet := errors.AsType[net.Error](err)
+	return isNet || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
 }
 
-func isDNSNotFound(err error) bool {
-	var dns *net.DNSError
-	return errors.As(err, &dns) && dns.IsNotFound
+// isPermanent reports whether a request that got no answer will get none the
+// next time either.
+func isPermanent(err error) bool {
+	if errors.Is(err, errRedirect) {
+		return true
+	}
+	dns, isDNS := errors.AsType[*net.DNSError](err)
+	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, isAlert := errors.AsType[tls.AlertError](err)
+	_, isNoTLS := errors.AsType[tls.RecordHeaderError](err)
+	return isDNS && dns.IsNotFound || isCertificate || isAlert || isNoTLS
 }

@@ -21,8 +21,11 @@ type Head struct {
 // ParseURL reads a feed's URL.
 func ParseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("feed URL %q: must be an http or https URL", raw)
+	if err != nil {
+		return nil, errors.New("feed URL: must be an http or https URL")
+	}
+	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("feed URL %q: must be an http or https URL", u.Redacted())
 	}
 	return u, nil
 }
@@ -60,7 +63,11 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 
 // pageURL is where an archive is.
 func (h *Head) pageURL(page feed.Page) (*url.URL, error) {
-	return h.URL.Parse(feed.ExpandTemplate(h.Template, page))
+	target, err := h.URL.Parse(feed.ExpandTemplate(h.Template, page))
+	if err == nil && (target.Host != h.URL.Host || target.Scheme != h.URL.Scheme) {
+		err = errors.New("leads to another origin")
+	}
+	return target, err
 }
 
 // Archive fetches one of the feed's archives and checks that it is the page
@@ -75,7 +82,10 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (*feed.Docu
 	if err != nil {
 		var status *statusError
 		if errors.As(err, &status) && (status.status == http.StatusNotFound || status.status == http.StatusGone) {
-			return nil, fmt.Errorf("%w: page %d of %d is missing: %w", ErrMismatch, number, h.Archives, err)
+			return nil, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
+		}
+		if errors.Is(err, errBody) {
+			return nil, fmt.Errorf("%w: %w", ErrMismatch, err)
 		}
 		return nil, err
 	}

@@ -95,10 +95,10 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 			for d, err := range c.archives(ctx, h, firstPage, prefetch) {
 				var run Run
 				if err == nil {
-					run, err = follow(d, place)
+					run, err = h.follow(d, place)
 				}
 				if err != nil {
-					yield(Run{}, err)
+					yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
 					return
 				}
 				if len(run.Events) > 0 && !yield(run, nil) {
@@ -110,9 +110,9 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 				}
 			}
 		}
-		run, err := follow(h.Document, place)
+		run, err := h.follow(h.Document, place)
 		if err != nil {
-			yield(Run{}, fmt.Errorf("%w: %s: %w", ErrMismatch, h.URL.Redacted(), err))
+			yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
 			return
 		}
 		if len(run.Events) > 0 {
@@ -123,18 +123,18 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 
 // follow returns the document's events behind a place, which must lie in the
 // document or right before it.
-func follow(d *feed.Document, place Place) (Run, error) {
+func (h *Head) follow(d *feed.Document, place Place) (Run, error) {
 	if place.Position < d.First-1 || place.Position > d.Last {
-		return Run{}, fmt.Errorf("%w: page %d holds positions %d to %d, which do not follow position %d",
-			ErrMismatch, d.Page, d.First, d.Last, place.Position)
+		return Run{}, fmt.Errorf("%w: %s: page %d holds positions %d to %d",
+			ErrMismatch, h.URL.Redacted(), d.Page, d.First, d.Last)
 	}
 	digest, err := d.DigestAt(place.Position)
 	if err != nil {
 		return Run{}, err
 	}
 	if digest != place.Digest {
-		return Run{}, fmt.Errorf("%w: page %d has digest %s at position %d, where %s was read",
-			ErrMismatch, d.Page, digest, place.Position, place.Digest)
+		return Run{}, fmt.Errorf("%w: %s: page %d has digest %s at position %d, where %s was read",
+			ErrMismatch, h.URL.Redacted(), d.Page, digest, place.Position, place.Digest)
 	}
 	return Run{
 		Events: d.Entries[place.Position-d.First+1:],

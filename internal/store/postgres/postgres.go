@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -26,9 +25,13 @@ var migrations embed.FS
 // minVersion is the oldest server that is known to work.
 const minVersion = 130000
 
-// minConnections leaves some for readers beside the three that publishing
-// uses: the lead's, the sequencer's and the sealer's.
+// minConnections leaves some for readers beside the four that publishing uses:
+// the lead's, the sequencer's, the sealer's, and one to read with in a step.
 const minConnections = 10
+
+// readCommitted is what the order of events stands on: each statement sees all
+// that is committed when it begins. The server's default may be another level.
+var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 
 // Log is a PostgreSQL database that holds logs.
 type Log struct {
@@ -47,9 +50,7 @@ func Open(ctx context.Context, url string) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
 	}
-	if !strings.Contains(url, "pool_max_conns") {
-		config.MaxConns = max(config.MaxConns, minConnections)
-	}
+	config.MaxConns = max(config.MaxConns, minConnections)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
@@ -94,7 +95,7 @@ func (l *Log) Close() {
 
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
-	err = pgx.BeginFunc(ctx, l.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(tx pgx.Tx) error {
 		added, err = outbox.Pgx(ctx, tx, name, events)
 		return err
 	})
@@ -104,7 +105,7 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 // Write runs step in one transaction that is on disk when it has committed,
 // whatever the server's default: a position that was served must survive.
 func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
-	return pgx.BeginFunc(ctx, l.pool, func(t pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(t pgx.Tx) error {
 		_, err := t.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
 			return err

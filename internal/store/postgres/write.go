@@ -109,14 +109,19 @@ func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Posit
 }
 
 func (t tx) AddPages(ctx context.Context, key int64, pages []store.Page) error {
-	for _, p := range pages {
-		_, err := t.Exec(ctx, `INSERT INTO eventfeed.pages (feed, page, first_position, last_position) VALUES ($1, $2, $3, $4)`,
-			key, p.Number, p.First, p.Last)
-		if err != nil {
-			return err
-		}
+	if len(pages) == 0 {
+		return nil
 	}
-	return nil
+	first := pages[0].Number // the rest follows without a gap
+	ends := make([]int64, len(pages))
+	for i := range pages {
+		ends[i] = pages[i].Last
+	}
+	_, err := t.Exec(ctx, `
+		INSERT INTO eventfeed.pages (feed, page, first_position, last_position)
+		SELECT $1, $2::bigint + u.n - 1, lag(u.last, 1, $3::bigint - 1) OVER (ORDER BY u.n) + 1, u.last
+		FROM unnest($4::bigint[]) WITH ORDINALITY AS u (last, n)`, key, first, pages[0].First, ends)
+	return err
 }
 
 func (t tx) AddEpoch(ctx context.Context, key int64, e feed.Epoch, reason string) error {
