@@ -44,9 +44,9 @@ func (r *runner) applyAll(ctx context.Context, head *walk.Head) error {
 		}
 	}()
 	for first := range runs {
-		events, to, err := gather(first, runs)
-		if len(events) > 0 {
-			if applyErr := r.apply(ctx, events, to); applyErr != nil {
+		gathered, err := gather(first, runs)
+		if len(gathered) > 0 {
+			if applyErr := r.apply(ctx, gathered); applyErr != nil {
 				return applyErr
 			}
 			r.report(head)
@@ -58,41 +58,41 @@ func (r *runner) applyAll(ctx context.Context, head *walk.Head) error {
 	return ctx.Err()
 }
 
-// gather puts runs together that are there already, without waiting for more.
-func gather(first fetched, runs <-chan fetched) (events []event.Placed, to walk.Place, err error) {
-	bytes := 0
+// gather takes runs that are there already, without waiting for more.
+func gather(first fetched, runs <-chan fetched) (gathered []walk.Run, err error) {
+	events, bytes := 0, 0
 	for next := first; ; {
 		if next.err != nil {
-			return events, to, next.err
+			return gathered, next.err
 		}
-		to = next.To
+		gathered = append(gathered, next.Run)
+		events += len(next.Events)
 		for i := range next.Events {
 			bytes += len(next.Events[i].Data)
 		}
-		if events == nil {
-			events = next.Events
-		} else {
-			events = append(events, next.Events...)
-		}
-		if len(events) >= maxBatchEvents || bytes >= maxBatchBytes {
-			return events, to, nil
+		if events >= maxBatchEvents || bytes >= maxBatchBytes {
+			return gathered, nil
 		}
 		select {
 		case more, open := <-runs:
 			if !open {
-				return events, to, nil
+				return gathered, nil
 			}
 			next = more
 		default:
-			return events, to, nil
+			return gathered, nil
 		}
 	}
 }
 
-// apply hands events to the target, in the transaction that moves the
-// checkpoint on to where they lead.
-func (r *runner) apply(ctx context.Context, events []event.Placed, to walk.Place) error {
-	next := r.checkpoint
+// apply hands consecutive runs to the target, in the transaction that moves
+// the checkpoint on to where they lead.
+func (r *runner) apply(ctx context.Context, runs []walk.Run) error {
+	var events []event.Placed
+	for i := range runs {
+		events = append(events, runs[i].Events...)
+	}
+	next, to := r.checkpoint, runs[len(runs)-1].To
 	next.Epoch, next.Position, next.Digest = to.Epoch, to.Position, to.Digest
 	batch := Batch{Consumer: next.Consumer, Feed: next.Feed, FeedID: next.FeedID, Events: events}
 	if err := r.Into.apply(ctx, r.checkpoint, next, batch); err != nil {
@@ -100,5 +100,8 @@ func (r *runner) apply(ctx context.Context, events []event.Placed, to walk.Place
 	}
 	r.checkpoint = next
 	r.applied += int64(len(events))
+	for i := range runs {
+		runs[i].Done()
+	}
 	return nil
 }

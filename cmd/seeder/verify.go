@@ -32,6 +32,7 @@ func verifyCommand() *cobra.Command {
 				return withStatus(err, lookAtServer)
 			}
 			place = run.To
+			run.Done()
 		}
 		_, err = fmt.Fprintf(command.OutOrStdout(), "position %d digest %s\n", place.Position, place.Digest)
 		return err

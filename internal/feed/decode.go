@@ -19,7 +19,10 @@ const MinEntries = 50
 var ErrNotOurs = errors.New("not an eventfeed document")
 
 // encodeBuffers hold what documents are encoded into for comparison.
+// Larger ones are rare, and not kept.
 var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxKeptBuffer = 4 << 20
 
 // Decode reads a subscription or archive document of our profile. Most are in
 // canonical form and are read by a scanner; what is not, because someone on
@@ -27,7 +30,7 @@ var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
 // for itself; that they follow one another and fit the digests is for
 // [Document.Check].
 //
-// The entries' data may share memory with body.
+// The document shares memory with body, which must not change afterwards.
 func Decode(body []byte) (*Document, error) {
 	if !utf8.Valid(body) {
 		return nil, fmt.Errorf("%w: not valid UTF-8", ErrNotOurs)
@@ -54,8 +57,12 @@ func decodeCanonical(body []byte) (*Document, error) {
 		return nil, err
 	}
 	buffer := encodeBuffers.Get().(*[]byte)
-	defer encodeBuffers.Put(buffer)
 	*buffer = AppendDocument((*buffer)[:0], d)
+	defer func() {
+		if cap(*buffer) <= maxKeptBuffer {
+			encodeBuffers.Put(buffer)
+		}
+	}()
 	if !bytes.Equal(*buffer, body) {
 		return nil, fmt.Errorf("%w: an element is not where it belongs", errNotCanonical)
 	}

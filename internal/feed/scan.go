@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/eventfeed/eventfeed/event"
 )
@@ -19,7 +20,8 @@ var errNotCanonical = errors.New("not in canonical form")
 // between the marks that [AppendDocument] writes, in that order, and need not
 // be strict: whoever calls it compares what the result encodes to.
 func scanDocument(body []byte) (*Document, error) {
-	s := &scanner{text: string(body), bytes: body}
+	// No copy: the document shares memory with body, as Decode says.
+	s := &scanner{text: unsafe.String(unsafe.SliceData(body), len(body)), bytes: body}
 	d := &Document{}
 	s.skip(documentStart)
 	d.ID = s.between("<id>", "</id>\n")

@@ -72,31 +72,32 @@ func (h *Head) pageURL(page feed.Page) (*url.URL, error) {
 
 // Archive fetches one of the feed's archives and checks that it is the page
 // that was asked for, of this feed and this history, and adds up in itself.
-func (c *Client) Archive(ctx context.Context, h *Head, number int64) (*feed.Document, error) {
+// It returns the size of the document, too, in bytes.
+func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
 	page := feed.Page{Epoch: feed.EpochOfPage(h.Epochs, number), Number: number}
 	target, err := h.pageURL(page)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
+		return nil, 0, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
 	}
 	answer, err := c.get(ctx, target)
 	if err != nil {
 		var status *statusError
 		if errors.As(err, &status) && (status.status == http.StatusNotFound || status.status == http.StatusGone) {
-			return nil, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
+			return nil, 0, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
 		}
 		if errors.Is(err, errBody) {
-			return nil, fmt.Errorf("%w: %w", ErrMismatch, err)
+			return nil, 0, fmt.Errorf("%w: %w", ErrMismatch, err)
 		}
-		return nil, err
+		return nil, 0, err
 	}
-	d, err := feed.Decode(answer.body)
+	d, err = feed.Decode(answer.body)
 	if err == nil {
 		err = checkArchive(d, h, page)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
+		return nil, 0, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
 	}
-	return d, nil
+	return d, int64(len(answer.body)), nil
 }
 
 func checkArchive(d *feed.Document, h *Head, page feed.Page) error {

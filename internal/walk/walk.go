@@ -26,6 +26,15 @@ func (h *Head) Start() Place {
 type Run struct {
 	Events []event.Placed
 	To     Place
+	done   func()
+}
+
+// Done says that the run is not used any more, which lets more pages be
+// fetched. It must be called for each.
+func (r *Run) Done() {
+	if r.done != nil {
+		r.done()
+	}
 }
 
 // Check reports whether this feed's history goes on from a place, as far as
@@ -77,7 +86,7 @@ func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
 // Walk returns the runs of events behind a place, in order, up to the end of
 // the subscription document. Archives are fetched ahead, prefetch at once.
 // Every run is checked to follow from the one before it; the first error ends
-// the walk.
+// the walk. The caller says of each run when it is done with it.
 //
 // If firstPage is not 0, no page before it holds an event behind the place;
 // else the page to begin with is searched for.
@@ -92,19 +101,22 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 					return
 				}
 			}
-			for d, err := range c.archives(ctx, h, firstPage, prefetch) {
+			for p := range c.archives(ctx, h, firstPage, prefetch) {
 				var run Run
+				err := p.err
 				if err == nil {
-					run, err = h.follow(d, place)
+					run, err = h.follow(p.Document, place)
 				}
 				if err != nil {
 					yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
 					return
 				}
-				if len(run.Events) > 0 && !yield(run, nil) {
+				place, run.done = run.To, p.done
+				if len(run.Events) == 0 {
+					run.Done()
+				} else if !yield(run, nil) {
 					return
 				}
-				place = run.To
 				if place.Position >= h.First-1 {
 					break // the subscription document holds the rest
 				}
@@ -150,7 +162,7 @@ func (c *Client) findPage(ctx context.Context, h *Head, position int64) (int64, 
 	low, high := int64(1), h.Archives
 	for low < high {
 		middle := (low + high) / 2
-		d, err := c.Archive(ctx, h, middle)
+		d, _, err := c.Archive(ctx, h, middle)
 		switch {
 		case err != nil:
 			return 0, err
@@ -163,42 +175,4 @@ func (c *Client) findPage(ctx context.Context, h *Head, position int64) (int64, 
 		}
 	}
 	return low, nil
-}
-
-// archives returns the archives from number first to the newest, fetched
-// ahead by goroutines that end with the iteration.
-func (c *Client) archives(ctx context.Context, h *Head, first int64, prefetch int) iter.Seq2[*feed.Document, error] {
-	type result struct {
-		document *feed.Document
-		err      error
-	}
-	return func(yield func(*feed.Document, error) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		fetching := make(chan chan result, max(1, prefetch)-1) // each in flight, in order
-		go func() {
-			defer close(fetching)
-			for number := first; number <= h.Archives; number++ {
-				future := make(chan result, 1)
-				select {
-				case fetching <- future:
-				case <-ctx.Done():
-					return
-				}
-				go func() {
-					d, err := c.Archive(ctx, h, number)
-					future <- result{d, err}
-				}()
-			}
-		}()
-		for future := range fetching {
-			r := <-future
-			if !yield(r.document, r.err) || r.err != nil {
-				return
-			}
-		}
-		if ctx.Err() != nil {
-			yield(nil, ctx.Err())
-		}
-	}
 }
