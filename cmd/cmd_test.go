@@ -46,10 +46,14 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// postgres NAME sets the variable NAME to the URL of a new database.
+// postgres NAME sets the variable NAME to the URL of a new database for its
+// owner, NAME_SERVER and NAME_WRITER to that for users with these roles.
 func postgres(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		ts.Setenv(arguments[0], testdb.Postgres(t))
+		name, url := arguments[0], testdb.Postgres(t)
+		ts.Setenv(name, url)
+		ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
+		ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
 	}
 }
 
@@ -100,17 +104,26 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// settle DB waits until every event has its position and every full page of
-// the feed is sealed: ARCHIVES of them.
+// settle DB ARCHIVES [FEED] waits until every event of the feed, or of the
+// first one, has its position and this many pages are sealed.
 func settle(ts *testscript.TestScript, _ bool, arguments []string) {
 	want, err := strconv.Atoi(arguments[1])
 	ts.Check(err)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		ts.Check(ts.Exec("feedserver", "list", "--json", "--db", arguments[0]))
-		var feeds []struct{ Pending, Archives int }
+		var feeds []struct {
+			Name              string
+			Pending, Archives int
+		}
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &feeds))
-		if feeds[0].Pending == 0 && feeds[0].Archives == want {
-			return
+		for i, f := range feeds {
+			wanted := i == 0
+			if len(arguments) > 2 {
+				wanted = f.Name == arguments[2]
+			}
+			if wanted && f.Pending == 0 && f.Archives == want {
+				return
+			}
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("not settled: %s", fmt.Sprint(feeds))

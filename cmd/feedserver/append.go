@@ -40,7 +40,7 @@ is there already is passed over, so the same file can be appended again.`,
 				in.Size = info.Size()
 			}
 		}
-		log, err := openLog(command.Context(), *db, true)
+		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
 		}

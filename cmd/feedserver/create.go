@@ -22,12 +22,13 @@ func createCommand() *cobra.Command {
 	command.Flags().StringVar(&f.Author, "author", "", "who publishes it; default is the name")
 	command.Flags().IntVar(&f.PageSize, "page-size", feed.DefaultPageSize, "events on a page; cannot be changed later")
 	command.Flags().IntVar(&f.PageBytes, "page-bytes", feed.DefaultPageBytes, "bytes of events on a page; cannot be changed later")
+	command.Flags().BoolVar(&f.Held, "held", false, "keep its events from being published until: feedserver open NAME")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		f.Name = arguments[0]
 		if err := f.Check(); err != nil {
 			return cli.Usage("%w", err)
 		}
-		log, err := openLog(command.Context(), *db, false)
+		log, err := openLog(command.Context(), *db, true)
 		if err != nil {
 			return err
 		}
@@ -36,7 +37,11 @@ func createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s created: %s\n", created.Name, created.ID)
+		held := ""
+		if created.Held {
+			held = ", held until: feedserver open " + created.Name
+		}
+		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s created: %s%s\n", created.Name, created.ID, held)
 		return err
 	}
 	return command

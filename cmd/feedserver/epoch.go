@@ -19,7 +19,7 @@ restored from a backup cannot be told from the original.`,
 	db := databaseFlag(command)
 	reason := command.Flags().String("reason", "by hand", "why, for the record")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		log, err := openLog(command.Context(), *db, true)
+		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
 		}

@@ -32,11 +32,12 @@ func serveCommand() *cobra.Command {
 	db := databaseFlag(command)
 	listen := command.Flags().String("listen", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
 	baseURL := command.Flags().String("base-url", "", "URL under which readers reach this server, where it is not the address")
+	migrate := command.Flags().Bool("migrate", true, "bring the database's schema up to date first; false where this user may not")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if u, err := url.Parse(*baseURL); *baseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return cli.Usage("--base-url %q: must be an http or https URL", *baseURL)
 		}
-		log, err := openLog(command.Context(), *db, false)
+		log, err := openLog(command.Context(), *db, *migrate)
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ func verifyCommand() *cobra.Command {
 	}
 	db := databaseFlag(command)
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		log, err := openLog(command.Context(), *db, true)
+		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
 		}
