@@ -33,7 +33,7 @@ faults: ## Crash processes and servers, and see that every guarantee holds
 lint: $(GOLANGCI_LINT) ## Check the code's form
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l .) && [ -z "$$unformatted" ] || { echo "gofmt these: $$unformatted"; exit 1; }
-	$(GOLANGCI_LINT) run
+	$(GOLANGCI_LINT) run --allow-parallel-runners
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what is used

@@ -37,9 +37,11 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"postgres": postgres(t),
+			"bouncer":  bouncer(t),
 			"serve":    serve(bin),
 			"follow":   follow(bin),
 			"settle":   settle,
+			"reach":    reach,
 			"status":   status,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
@@ -51,6 +53,18 @@ func TestScripts(t *testing.T) {
 func postgres(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
 		name, url := arguments[0], testdb.Postgres(t)
+		ts.Setenv(name, url)
+		ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
+		ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
+	}
+}
+
+// bouncer NAME sets the variables that postgres NAME has set to URLs through a
+// PgBouncer in transaction mode.
+func bouncer(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, arguments []string) {
+		name := arguments[0]
+		url := testdb.Bouncer(t, ts.Getenv(name))
 		ts.Setenv(name, url)
 		ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
 		ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
@@ -127,6 +141,21 @@ func settle(ts *testscript.TestScript, _ bool, arguments []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("not settled: %s", fmt.Sprint(feeds))
+		}
+	}
+}
+
+// reach INTO POSITION waits until a seeder holds the consumer and has applied
+// the events up to a position.
+func reach(ts *testscript.TestScript, _ bool, arguments []string) {
+	want := regexp.MustCompile(`(?m)"position": ` + arguments[1] + `,$`)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec("seeder", "status", "--json", "--into", arguments[0]))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not there: %s", ts.ReadFile("stdout"))
 		}
 	}
 }
