@@ -36,11 +36,13 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"postgres": postgres(t),
-			"serve":    serve(bin),
-			"follow":   follow(bin),
-			"settle":   settle,
-			"status":   status,
+			"postgres":  postgres(t),
+			"passwords": passwords(t),
+			"serve":     serve(bin),
+			"follow":    follow(bin),
+			"hides":     hides(bin),
+			"settle":    settle,
+			"status":    status,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})

@@ -14,14 +14,24 @@ func createCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a feed, and the tables for it where they are missing",
-		Args:  cobra.ExactArgs(1),
+		Long: `Make a feed: one named history of events, empty at first. The tables for it are
+made too where they are missing, and an SQLite file. NAME becomes a part of the
+feed's URL: 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter
+or a digit.
+
+On PostgreSQL the user needs the right to create a schema in the database. A
+feed that is there already is left as it is, with status 1.`,
+		Example: `  feedserver create orders
+  feedserver create orders --db postgres://shop@localhost/shop --title 'All orders' --author 'The shop'
+  feedserver create clicks --page-size 2000 --page-bytes 1048576`,
+		Args: cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)
 	var f store.Feed
-	command.Flags().StringVar(&f.Title, "title", "", "title for people; default is the name")
-	command.Flags().StringVar(&f.Author, "author", "", "who publishes it; default is the name")
-	command.Flags().IntVar(&f.PageSize, "page-size", feed.DefaultPageSize, "events on a page; cannot be changed later")
-	command.Flags().IntVar(&f.PageBytes, "page-bytes", feed.DefaultPageBytes, "bytes of events on a page; cannot be changed later")
+	command.Flags().StringVar(&f.Title, "title", "", "title for people, any `TEXT`; default is the name")
+	command.Flags().StringVar(&f.Author, "author", "", "`NAME` of who publishes it; default is the feed's name")
+	command.Flags().IntVar(&f.PageSize, "page-size", feed.DefaultPageSize, "largest `NUMBER` of events on a page; cannot be changed later")
+	command.Flags().IntVar(&f.PageBytes, "page-bytes", feed.DefaultPageBytes, "most `BYTES` of events on a page; cannot be changed later")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		f.Name = arguments[0]
 		if err := f.Check(); err != nil {

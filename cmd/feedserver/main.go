@@ -25,11 +25,7 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "feedserver",
 		Short: "Publish the event history of a service as archived Atom feeds",
-		Long: `feedserver publishes the event history of a service as archived Atom feeds
-(RFC 4287, RFC 5005). The history stands in the service's own database.
-
-Every flag can come from the environment, as named in brackets.
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 the feed does not add up.`,
+		Long:  long,
 	}
 	root.AddCommand(createCommand(), appendCommand(), serveCommand(), listCommand(), verifyCommand(), newEpochCommand())
 	return root
@@ -37,7 +33,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 the feed does not add up.`,
 
 // databaseFlag adds --db.
 func databaseFlag(command *cobra.Command) *string {
-	return command.Flags().String("db", "sqlite:eventfeed.db", "database, sqlite:PATH or postgres://…")
+	return command.Flags().String("db", "sqlite:eventfeed.db", "database `URL`, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 }
 
 // openLog opens the log of a database URL. Where mustExist is set an SQLite
