@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -16,14 +15,6 @@ import (
 // configFlag names the flag of the file that gives flags their values.
 const configFlag = "config"
 
-// setting is a line of the file: NAME = VALUE.
-type setting struct {
-	where string // FILE:LINE
-	name  string
-	kind  unstable.Kind // of the value
-	value string
-}
-
 // fromFile sets the flags that were not given and are not in the environment.
 // One file serves all commands of a program, so flags of the others are passed
 // over. No error shows a value: it may be a secret.
@@ -36,11 +27,11 @@ func fromFile(command *cobra.Command) error {
 	if err != nil {
 		return Usage("--%s: %w", configFlag, err)
 	}
-	settings, err := readSettings(file, text)
+	known := flagsOfProgram(command)
+	settings, err := readSettings(file, text, known)
 	if err != nil {
 		return err
 	}
-	known := flagsOfProgram(command)
 	for _, s := range settings {
 		if err := s.check(known); err != nil {
 			return Usage("%s: %w", s.where, err)
@@ -55,49 +46,19 @@ func fromFile(command *cobra.Command) error {
 	return nil
 }
 
-// readSettings reads TOML of the plainest kind: names and values. It walks the
-// syntax tree itself, which alone says in which line a name stands.
-func readSettings(file string, text []byte) ([]setting, error) {
-	var parser unstable.Parser
-	parser.Reset(text)
-	where := func(part []byte) string {
-		return fmt.Sprintf("%s:%d", file, parser.Shape(parser.Range(part)).Start.Line)
-	}
-	var settings []setting
-	for parser.NextExpression() {
-		node := parser.Expression()
-		keys := node.Key()
-		if !keys.Next() {
-			continue
-		}
-		key := keys.Node()
-		s := setting{where: where(parser.Raw(key.Raw)), name: string(key.Data)}
-		if node.Kind != unstable.KeyValue || keys.Next() {
-			return nil, Usage("%s: %s: no tables here, all settings stand side by side: NAME = VALUE", s.where, s.name)
-		}
-		if slices.ContainsFunc(settings, func(other setting) bool { return other.name == s.name }) {
-			return nil, Usage("%s: %s: is there twice", s.where, s.name)
-		}
-		s.kind, s.value = node.Value().Kind, string(node.Value().Data)
-		settings = append(settings, s)
-	}
-	if bad, ok := errors.AsType[*unstable.ParserError](parser.Error()); ok {
-		return nil, Usage(`%s: cannot be read; a line is a name and a value, as in: db = "sqlite:eventfeed.db" or prefetch = 4 or follow = true`,
-			where(bad.Highlight))
-	}
-	return settings, parser.Error()
-}
-
-// flagsOfProgram are the flags of all commands, by name.
+// flagsOfProgram are the flags of all commands, by name; of those that several
+// have, the command's own.
 func flagsOfProgram(command *cobra.Command) map[string]*pflag.Flag {
 	known := make(map[string]*pflag.Flag)
-	for _, c := range append(command.Root().Commands(), command) {
-		c.Flags().VisitAll(func(f *pflag.Flag) {
-			if settable(f) {
-				known[f.Name] = f
-			}
-		})
+	add := func(f *pflag.Flag) {
+		if settable(f) {
+			known[f.Name] = f
+		}
 	}
+	for _, c := range command.Root().Commands() {
+		c.Flags().VisitAll(add)
+	}
+	command.Flags().VisitAll(add)
 	return known
 }
 
@@ -111,21 +72,22 @@ func (s setting) check(known map[string]*pflag.Flag) error {
 	if !ok {
 		return fmt.Errorf("%s: there is no such setting%s", s.name, meant(s.name, slices.Sorted(maps.Keys(known))))
 	}
-	switch f.Value.Type() {
-	case "bool":
-		if s.kind != unstable.Bool {
-			return fmt.Errorf("%s: must be true or false, as in: %s = true", s.name, s.name)
-		}
-	case "int", "int64":
-		if s.kind != unstable.Integer {
-			return fmt.Errorf("%s: must be a whole number, as in: %s = %s", s.name, s.name, f.DefValue)
-		}
-	default:
-		if s.kind != unstable.String {
-			return fmt.Errorf("%s: must be text in quotes, as in: %s = %q", s.name, s.name, example(f))
-		}
+	if kind, want := valueOf(f); s.kind != kind {
+		return fmt.Errorf("%s: must be %s", s.name, want)
 	}
 	return nil
+}
+
+// valueOf says of which kind a flag's value is in the file, and in words.
+func valueOf(f *pflag.Flag) (kind unstable.Kind, want string) {
+	switch f.Value.Type() {
+	case "bool":
+		return unstable.Bool, fmt.Sprintf("true or false, as in: %s = true", f.Name)
+	case "int", "int64":
+		return unstable.Integer, fmt.Sprintf("a whole number, as in: %s = %s", f.Name, f.DefValue)
+	default:
+		return unstable.String, fmt.Sprintf("text in quotes, as in: %s = %q", f.Name, example(f))
+	}
 }
 
 func (s setting) apply(flags *pflag.FlagSet, f *pflag.Flag) error {
@@ -135,16 +97,12 @@ func (s setting) apply(flags *pflag.FlagSet, f *pflag.Flag) error {
 	return flags.SetAnnotation(f.Name, sourceNote, []string{"file", s.where + ": " + s.name})
 }
 
-// example is a value that a flag can have.
+// example is a value that a flag can have: its default, if there is one.
 func example(f *pflag.Flag) string {
-	switch {
-	case f.DefValue != "":
-		return f.DefValue
-	case isURL(f):
-		return "sqlite:eventfeed.db"
-	default:
-		return "text"
+	if f.DefValue == "" {
+		return "…"
 	}
+	return f.DefValue
 }
 
 // meant proposes the name that is closest, if there is one that is close.
@@ -155,18 +113,4 @@ func meant(name string, known []string) string {
 		return ""
 	}
 	return "; did you mean " + closest + "?"
-}
-
-// warnOfReaders warns of a file with a password in it that everyone may read.
-// A group that may is somebody's intent, such as a volume of secrets.
-func warnOfReaders(command *cobra.Command, file string, settings []setting) {
-	const othersRead = 0o004
-	info, err := os.Stat(file)
-	if err != nil || info.Mode()&othersRead == 0 {
-		return
-	}
-	if slices.ContainsFunc(settings, func(s setting) bool { return holdsPassword(s.value) }) {
-		command.PrintErrf("%s: warning: everyone on this machine can read the password in %s; change that with: chmod 600 %s\n",
-			command.Root().Name(), file, file)
-	}
 }

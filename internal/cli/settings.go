@@ -3,7 +3,6 @@ package cli
 import (
 	"log/slog"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,32 +88,4 @@ func LogSettings(command *cobra.Command, logger *slog.Logger) {
 		}
 	})
 	logger.Info("settings", settings...)
-}
-
-// warnOfArguments warns of passwords among the process's arguments.
-func warnOfArguments(command *cobra.Command, arguments []string) {
-	var there, instead []string
-	command.Flags().VisitAll(func(f *pflag.Flag) {
-		kind, name := source(f)
-		if kind != "flag" || !isURL(f) || !holdsPassword(f.Value.String()) {
-			return
-		}
-		there = append(there, name)
-		instead = append(instead, "$"+variable(f.Name))
-		if isPostgres(f.Value.String()) && !slices.Contains(instead, "$PGPASSFILE") {
-			instead = append(instead, "$PGPASSFILE")
-		}
-	})
-	if slices.ContainsFunc(arguments, holdsPassword) {
-		there = append(there, "the URL")
-	}
-	if len(there) == 0 {
-		return
-	}
-	advice := ""
-	if len(instead) > 0 {
-		advice = "; give it in " + strings.Join(instead, ", ") + " or a file for --config"
-	}
-	command.PrintErrf("%s: warning: others on this machine can see the password in %s, in the list of processes%s\n",
-		command.Root().Name(), strings.Join(there, " and "), advice)
 }
