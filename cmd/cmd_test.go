@@ -36,13 +36,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"postgres": postgres(t),
-			"bouncer":  bouncer(t),
-			"serve":    serve(bin),
-			"follow":   follow(bin),
-			"settle":   settle,
-			"reach":    reach,
-			"status":   status,
+			"postgres":  postgres(t),
+			"bouncer":   bouncer(t),
+			"passwords": passwords(t),
+			"serve":     serve(bin),
+			"follow":    follow(bin),
+			"hides":     hides(bin),
+			"settle":    settle,
+			"reach":     reach,
+			"status":    status,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})

@@ -35,7 +35,12 @@ func listCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List the feeds with their last positions",
-		Args:  cobra.NoArgs,
+		Long: `List the feeds of a database: the position of the last event of each, how many
+archive pages are sealed, and how many events are pending, which is to say that
+they are committed and have no position yet. A server gives it to them.`,
+		Example: `  feedserver list
+  feedserver list --db postgres://shop@localhost/shop --json`,
+		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)
 	asJSON := command.Flags().Bool("json", false, "print a JSON array")

@@ -18,11 +18,7 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "feedserver",
 		Short: "Publish the event history of a service as archived Atom feeds",
-		Long: `feedserver publishes the event history of a service as archived Atom feeds
-(RFC 4287, RFC 5005). The history stands in the service's own database.
-
-Every flag can come from the environment, as named in brackets.
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 the feed does not add up.`,
+		Long:  long,
 	}
 	root.AddCommand(createCommand(), openCommand(), appendCommand(), serveCommand(), listCommand(), verifyCommand(),
 		newEpochCommand(), migrateCommand())

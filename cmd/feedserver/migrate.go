@@ -23,6 +23,9 @@ and writers of the version before go on meanwhile, and afterwards.
 
 With --print nothing is changed: the SQL that would be run is printed, for
 someone else to look at and to run with psql.`,
+		Example: `  feedserver migrate --db postgres://owner@localhost/shop
+  feedserver migrate --db postgres://owner@localhost/shop --print > migration.sql
+  feedserver serve --db postgres://feedserver@localhost/shop --migrate=false`,
 		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)

@@ -13,6 +13,9 @@ func openCommand() *cobra.Command {
 		Long: `Open a feed that was made with create --held: from now on its events get their
 positions, in the order in which they were appended, and are published. That
 cannot be undone. A feed that is open stays as it is.`,
+		Example: `  feedserver create orders --held
+  feedserver append orders history.ndjson.gz
+  feedserver open orders`,
 		Args: cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)

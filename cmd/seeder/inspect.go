@@ -35,7 +35,11 @@ func inspectCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "inspect URL",
 		Short: "Show what a feed is, as it is served",
-		Args:  cobra.ExactArgs(1),
+		Long: `Show what a feed is, as its server says: name, id, last position and digest, the
+number of archive pages, and the epochs. It reads one document.`,
+		Example: `  seeder inspect http://127.0.0.1:8080/feeds/orders
+  seeder inspect https://shop.example.org/feeds/orders --json`,
+		Args: cobra.ExactArgs(1),
 	}
 	asJSON := command.Flags().Bool("json", false, "print a JSON object")
 	command.RunE = func(command *cobra.Command, arguments []string) error {

@@ -14,10 +14,17 @@ func verifyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "verify --from URL",
 		Short: "Read all of a feed and check it, without applying anything",
-		Args:  cobra.NoArgs,
+		Long: `Read all of a feed, from its first event to its end, and check every page and
+every digest on the way, without a database. The line printed is the feed's
+position and digest, the same as that of feedserver verify.
+
+Exit status 3: the feed does not add up; the error names the URL and position.`,
+		Example: `  seeder verify --from http://127.0.0.1:8080/feeds/orders
+  seeder verify --from https://shop.example.org/feeds/orders --prefetch 4`,
+		Args: cobra.NoArgs,
 	}
-	from := command.Flags().String("from", "", "URL of the feed")
-	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "pages to fetch at once")
+	from := command.Flags().String("from", "", "`URL` of the feed")
+	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *from == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
