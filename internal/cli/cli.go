@@ -18,6 +18,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/eventfeed/eventfeed/internal/version"
 )
 
 // Exit status of every command.
@@ -77,6 +79,8 @@ func report(w io.Writer, command *cobra.Command, err error) int {
 // prepare gives the command and all below it the same ways.
 func prepare(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.Version = version.Read().String()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Args = func(command *cobra.Command, arguments []string) error {
 		if len(arguments) > 0 {
 			return Usage("there is no command %q", arguments[0])
@@ -107,7 +111,7 @@ func variable(flag string) string {
 func fromEnvironment(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
 		value, set := os.LookupEnv(variable(f.Name))
-		if f.Changed || !set || f.Name == "help" || err != nil {
+		if f.Changed || !set || f.Name == "help" || f.Name == "version" || err != nil {
 			return
 		}
 		if setErr := flags.Set(f.Name, value); setErr != nil {
