@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/eventfeed/eventfeed/internal/version"
 )
 
 // Main runs the command with the process's arguments until it ends or a signal
@@ -27,6 +29,8 @@ func Main(root *cobra.Command) int {
 // prepare gives the command and all below it the same ways.
 func prepare(root *cobra.Command) {
 	root.SilenceErrors, root.SilenceUsage = true, true
+	root.Version = version.Read().String()
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Args = func(command *cobra.Command, arguments []string) error {
 		if len(arguments) > 0 {
 			return Usage("there is no command %q", arguments[0])
