@@ -43,7 +43,7 @@ func Bouncer(t testing.TB, database string) string {
 		t.Fatal(err)
 	}
 	for range 5 {
-		port := freePort(t)
+		port := FreePort(t)
 		if stderr := startBouncer(t, u, port); stderr != nil {
 			t.Logf("pgbouncer: %s", stderr)
 			continue // someone else has taken the port
@@ -127,7 +127,8 @@ func notRoot(t testing.TB) *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}
 }
 
-func freePort(t testing.TB) int {
+// FreePort returns a port that nobody listens on at the moment.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {

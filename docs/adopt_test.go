@@ -1,0 +1,293 @@
+// Package docs_test runs what the documents tell their readers to do.
+package docs_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+// recipe is a section of adopt.md that is being followed.
+type recipe struct {
+	t      *testing.T
+	blocks []block
+	env    []string
+	folder string
+	pool   *pgxpool.Pool // the service's database
+}
+
+// block is a piece of SQL or shell in a document.
+type block struct{ language, text string }
+
+var blocks = regexp.MustCompile("(?s)\n```(sql|sh)\n(.*?)\n```")
+
+// follow begins to follow the section under a heading, on databases of its own.
+func follow(t *testing.T, heading string) *recipe {
+	t.Helper()
+	text, err := os.ReadFile("adopt.md")
+	must(t, err)
+	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("no section %q", heading)
+	}
+	section, _, _ = strings.Cut(section, "\n## ")
+	database := testdb.Postgres(t)
+	pool, err := pgxpool.New(t.Context(), database)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	port := testdb.FreePort(t)
+	r := &recipe{t: t, folder: t.TempDir(), pool: pool, env: append(os.Environ(),
+		"PATH="+programs+":"+testdb.PostgresBin(t)+":"+os.Getenv("PATH"),
+		"DB="+database, "NEW="+testdb.Postgres(t),
+		fmt.Sprintf("EVENTFEED_LISTEN=127.0.0.1:%d", port), fmt.Sprintf("FEEDS=http://127.0.0.1:%d/feeds", port))}
+	for _, match := range blocks.FindAllStringSubmatch(section, -1) {
+		r.blocks = append(r.blocks, block{match[1], match[2]})
+	}
+	return r
+}
+
+// programs is the folder of feedserver and seeder.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if programs, err = os.MkdirTemp("", "eventfeed-docs"); err != nil {
+			panic(err)
+		}
+		defer func() { _ = os.RemoveAll(programs) }()
+		if out, err := exec.CommandContext(context.Background(), "go", "build", "-o", programs+"/", "../cmd/...").CombinedOutput(); err != nil {
+			panic(fmt.Sprintf("%v\n%s", err, out))
+		}
+		return m.Run()
+	}())
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// next runs the next n blocks, as their reader would, and returns what they
+// print.
+func (r *recipe) next(n int) string {
+	r.t.Helper()
+	var printed strings.Builder
+	for _, b := range r.blocks[:n] {
+		command := exec.CommandContext(r.t.Context(), "bash", "-euo", "pipefail", "-c", b.text)
+		if b.language == "sql" {
+			command = exec.CommandContext(r.t.Context(), "bash", "-c", `psql -v ON_ERROR_STOP=1 -At "$DB"`)
+			command.Stdin = strings.NewReader(b.text)
+		}
+		command.Env, command.Dir = r.env, r.folder
+		log := filepath.Join(r.folder, "log") // a server in the background keeps it open
+		file, err := os.Create(log)
+		must(r.t, err)
+		command.Stdout, command.Stderr = file, file
+		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		err = command.Run()
+		group := -command.Process.Pid
+		r.t.Cleanup(func() { _ = syscall.Kill(group, syscall.SIGKILL) })
+		out, readErr := os.ReadFile(log)
+		must(r.t, readErr)
+		if err != nil {
+			r.t.Fatalf("%v\n%s\n%s", err, b.text, out)
+		}
+		printed.Write(out)
+	}
+	r.blocks = r.blocks[n:]
+	return printed.String()
+}
+
+// rest runs the blocks that are left.
+func (r *recipe) rest() string {
+	r.t.Helper()
+	return r.next(len(r.blocks))
+}
+
+func (r *recipe) query(sql string) (text string) {
+	r.t.Helper()
+	must(r.t, r.pool.QueryRow(r.t.Context(), sql).Scan(&text))
+	return text
+}
+
+// sequence lets a server give all events of the service's database their
+// positions.
+func (r *recipe) sequence() {
+	r.t.Helper()
+	server := exec.CommandContext(r.t.Context(), filepath.Join(programs, "feedserver"), "serve", "--db", r.pool.Config().ConnString(), "--listen", "127.0.0.1:0")
+	must(r.t, server.Start())
+	defer func() {
+		must(r.t, server.Process.Signal(syscall.SIGTERM))
+		must(r.t, server.Wait())
+	}()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if r.query("SELECT count(*)::text FROM eventfeed.pending") == "0" {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatal("events are pending still")
+		}
+	}
+}
+
+func TestRecipeForANewService(t *testing.T) {
+	t.Parallel()
+	printed := follow(t, "A new service").rest()
+	if !strings.Contains(printed, "2|OrderPaid|o-1|{\"amount\": 19.90}") && !strings.Contains(printed, "2 | OrderPaid    | o-1     | {\"amount\": 19.90}") {
+		t.Errorf("the other database does not show the events:\n%s", printed)
+	}
+}
+
+// TestRecipeForAnOutboxTable follows it while a service writes: every row is in
+// the feed once, in the order of its order, with its own id and time.
+func TestRecipeForAnOutboxTable(t *testing.T) {
+	t.Parallel()
+	r := follow(t, "An outbox table")
+	r.next(1)
+	_, err := r.pool.Exec(t.Context(), `
+		INSERT INTO outbox (order_id, event_type, payload, created_at)
+		SELECT 'old-' || n % 50, 'OrderChanged', jsonb_build_object('n', n), '2020-01-01'::timestamptz + n * interval '1 minute'
+		FROM generate_series(1, 5000) n`)
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	var service sync.WaitGroup
+	for writer := range 6 {
+		service.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				write(t, r.pool, writer, n)
+			}
+		})
+	}
+	r.next(3) // feed, functions, import
+	time.Sleep(200 * time.Millisecond)
+	r.next(1)
+	time.Sleep(200 * time.Millisecond)
+	stop()
+	service.Wait()
+	r.rest()
+	r.sequence()
+
+	for question, sql := range map[string]string{
+		"rows that are not in the feed": `SELECT count(*)::text FROM outbox o WHERE NOT EXISTS (
+			SELECT FROM eventfeed.events e WHERE e.id = o.event_id::text AND e.type = o.event_type AND e.subject = o.order_id
+			AND e.time = o.created_at AND convert_from(e.data, 'UTF8')::jsonb = o.payload)`,
+		"events that are no rows": `SELECT (count(*) - (SELECT count(*) FROM outbox))::text FROM eventfeed.positions`,
+		"events out of their order": `SELECT count(*)::text FROM (
+			SELECT p.position, lag(p.position) OVER (PARTITION BY o.order_id ORDER BY o.id) AS before
+			FROM outbox o JOIN eventfeed.events e ON e.id = o.event_id::text JOIN eventfeed.positions p USING (insert_no)) x WHERE position < before`,
+	} {
+		if n := r.query(sql); n != "0" {
+			t.Errorf("%s: %s", question, n)
+		}
+	}
+	if rows := r.query("SELECT count(*)::text FROM outbox"); len(rows) < 4 {
+		t.Errorf("%s rows", rows)
+	}
+}
+
+// write is a transaction of the service: it locks its order first, as one does
+// who changes it, and sometimes takes long or is rolled back.
+func write(t *testing.T, pool *pgxpool.Pool, writer, n int) {
+	err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		order := fmt.Sprintf("o-%d", n%7)
+		_, err := tx.Exec(t.Context(), `SELECT pg_advisory_xact_lock(hashtext($1))`, order)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(t.Context(), `INSERT INTO outbox (order_id, event_type, payload) VALUES ($1, 'OrderChanged', jsonb_build_object('writer', $2::int, 'n', $3::int))`, order, writer, n)
+		if err != nil {
+			return err
+		}
+		switch n % 20 {
+		case 7:
+			time.Sleep(50 * time.Millisecond)
+		case 13:
+			return context.Canceled // rolls back
+		}
+		return nil
+	})
+	if err != nil && n%20 != 13 {
+		t.Errorf("the service: %v", err)
+	}
+}
+
+// TestRecipeForStateOnly follows it while a service writes: the feed's events,
+// applied one after the other, give the table.
+func TestRecipeForStateOnly(t *testing.T) {
+	t.Parallel()
+	r := follow(t, "State only")
+	r.next(2)
+	_, err := r.pool.Exec(t.Context(), `INSERT INTO orders SELECT 'o-' || n, 'created', n FROM generate_series(1, 500) n`)
+	must(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	var service sync.WaitGroup
+	for writer := range 4 {
+		service.Go(func() {
+			for n := writer; ctx.Err() == nil; n += 4 {
+				_, err := r.pool.Exec(t.Context(), []string{
+					"UPDATE orders SET status = 'paid', total = total + 1 WHERE id = $1",
+					"DELETE FROM orders WHERE id = $1",
+					"INSERT INTO orders VALUES ($1, 'created', 1) ON CONFLICT DO NOTHING",
+				}[n%3], fmt.Sprintf("o-%d", n%700))
+				if err != nil {
+					t.Errorf("the service: %v", err)
+				}
+			}
+		})
+	}
+	r.rest()
+	time.Sleep(300 * time.Millisecond)
+	stop()
+	service.Wait()
+	r.sequence()
+	differ := r.query(`
+		WITH last AS (
+			SELECT DISTINCT ON (e.subject) e.subject, e.type, convert_from(e.data, 'UTF8')::jsonb AS data
+			FROM eventfeed.positions p JOIN eventfeed.events e USING (insert_no) ORDER BY e.subject, p.position DESC)
+		SELECT count(*)::text FROM (SELECT * FROM last WHERE type <> 'OrderDeleted') l
+		FULL JOIN orders o ON o.id = l.subject WHERE to_jsonb(o) IS DISTINCT FROM l.data`)
+	if differ != "0" {
+		t.Errorf("%s orders differ from what the feed says", differ)
+	}
+	if _, err := r.pool.Exec(t.Context(), "TRUNCATE orders"); err == nil {
+		t.Error("TRUNCATE went past the feed")
+	}
+	if types := r.query(`SELECT string_agg(DISTINCT type, ' ' ORDER BY type) FROM eventfeed.events`); types != "OrderChanged OrderCreated OrderDeleted OrderImported" {
+		t.Errorf("types %s", types)
+	}
+}
+
+func TestRecipeWhereNoTriggerIsAllowed(t *testing.T) {
+	t.Parallel()
+	r := follow(t, "No trigger allowed")
+	_, err := r.pool.Exec(t.Context(), `
+		CREATE TABLE customer_changes (id bigint PRIMARY KEY, customer text, kind text, change jsonb, at timestamptz);
+		INSERT INTO customer_changes SELECT n, 'c-' || n % 10, 'CustomerChanged', jsonb_build_object('n', E'a\nb'), now() - n * interval '1 second' FROM generate_series(1, 100) n`)
+	must(t, err)
+	if printed := r.next(2); !strings.Contains(printed, "100 events appended, 0 were there already") {
+		t.Error(printed)
+	}
+	_, err = r.pool.Exec(t.Context(), `INSERT INTO customer_changes VALUES (101, 'c-1', 'CustomerChanged', '{}', now() - interval '5 second')`)
+	must(t, err)
+	again := follow(t, "No trigger allowed")
+	r.blocks = again.blocks[1:]
+	if printed := r.rest(); !strings.Contains(printed, "1 events appended, 100 were there already") {
+		t.Error(printed)
+	}
+}
