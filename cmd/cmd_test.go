@@ -41,6 +41,11 @@ func TestScripts(t *testing.T) {
 			"follow":   follow(bin),
 			"settle":   settle,
 			"status":   status,
+			"refused":  refused,
+			"write":    write,
+			"pack":     pack,
+			"tamper":   tamper,
+			"epoch":    epoch,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})

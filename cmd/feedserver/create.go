@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -33,6 +34,9 @@ func createCommand() *cobra.Command {
 		}
 		defer log.Close()
 		created, err := log.Create(command.Context(), f)
+		if errors.Is(err, store.ErrFeedExists) {
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "it is left as it is; append to it with: feedserver append " + f.Name}
+		}
 		if err != nil {
 			return err
 		}

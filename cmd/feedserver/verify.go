@@ -34,5 +34,6 @@ func verifyCommand() *cobra.Command {
 		_, err = fmt.Fprintf(command.OutOrStdout(), "position %d digest %s\n", position, digest)
 		return err
 	}
+	feedArgument(command)
 	return command
 }

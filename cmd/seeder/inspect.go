@@ -38,8 +38,9 @@ func inspectCommand() *cobra.Command {
 		Args:  cobra.ExactArgs(1),
 	}
 	asJSON := command.Flags().Bool("json", false, "print a JSON object")
+	patience := patienceFlag(command, "how long to wait for a server that is away")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		_, head, err := fetchHead(command, arguments[0], 1)
+		_, head, err := fetchHead(command, arguments[0], 1, patience)
 		if err != nil {
 			return withStatus(err, lookAtServer)
 		}

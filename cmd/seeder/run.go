@@ -35,6 +35,7 @@ on. After a crash run the same command again.`,
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "name of the reader, where several fill one database")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "pages to fetch at once")
+	patience := patienceFlag(command, "how long to wait for a server or a database that is away; with --follow without end, if it is not given")
 	command.RunE = func(command *cobra.Command, _ []string) (err error) {
 		if config.From == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
@@ -44,6 +45,11 @@ on. After a crash run the same command again.`,
 		}
 		if config.Prefetch < 1 {
 			return cli.Usage("--prefetch %d: must be at least 1", config.Prefetch)
+		}
+		if !config.Follow || flags.Changed("patience") {
+			if config.Patience, err = patience(); err != nil {
+				return err
+			}
 		}
 		target, closeTarget, err := openTarget(command.Context(), *into)
 		if err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,11 +19,12 @@ func verifyCommand() *cobra.Command {
 	}
 	from := command.Flags().String("from", "", "URL of the feed")
 	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "pages to fetch at once")
+	patience := patienceFlag(command, "how long to wait for a server that is away")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *from == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
-		client, head, err := fetchHead(command, *from, *prefetch)
+		client, head, err := fetchHead(command, *from, *prefetch, patience)
 		if err != nil {
 			return withStatus(err, lookAtServer)
 		}
@@ -43,15 +45,19 @@ func verifyCommand() *cobra.Command {
 const lookAtServer = "look at the log itself, where the feed is served, with: feedserver verify NAME"
 
 // fetchHead fetches a feed's subscription document.
-func fetchHead(command *cobra.Command, from string, connections int) (*walk.Client, *walk.Head, error) {
+func fetchHead(command *cobra.Command, from string, connections int, patience func() (time.Duration, error)) (*walk.Client, *walk.Head, error) {
 	target, err := walk.ParseURL(from)
 	if err != nil {
 		return nil, nil, cli.Usage("%w", err)
 	}
+	wait, err := patience()
+	if err != nil {
+		return nil, nil, err
+	}
 	client := &walk.Client{
 		HTTP:     walk.NewHTTPClient(connections),
 		Logger:   cli.Logger(command.ErrOrStderr()),
-		Patience: seed.DefaultPatience,
+		Patience: wait,
 	}
 	head, err := client.Head(command.Context(), target, "", false)
 	return client, head, err

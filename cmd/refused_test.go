@@ -1,0 +1,43 @@
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// refused STATUS COMMAND… runs a command that must exit with STATUS, and adds
+// what it said to the file transcript. A script compares all of it at its end,
+// so that a change of any text is seen, and read as users will read it.
+func refused(ts *testscript.TestScript, _ bool, arguments []string) {
+	status(ts, false, arguments)
+	transcript, err := os.OpenFile(ts.MkAbs("transcript"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	ts.Check(err)
+	_, err = fmt.Fprintf(transcript, "$ %s\n%s\n", plain(ts, strings.Join(arguments[1:], " ")), plain(ts, ts.ReadFile("stderr")))
+	ts.Check(err)
+	ts.Check(transcript.Close())
+}
+
+// What differs from run to run, and what stands for it in a transcript.
+var variable = []struct {
+	pattern *regexp.Regexp
+	name    string
+}{
+	{regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b`), "UUID"},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "DIGEST"},
+	{regexp.MustCompile(`\btest_[a-z2-7]{26}\b`), "DATABASE"}, // and its roles
+	{regexp.MustCompile(`\b(127\.0\.0\.1|localhost):[0-9]+`), "${1}:PORT"},
+	{regexp.MustCompile(`\btime=\S+`), "time=TIME"},
+	{regexp.MustCompile(`\bwait=\S+`), "wait=WAIT"},
+}
+
+func plain(ts *testscript.TestScript, text string) string {
+	text = strings.ReplaceAll(text, ts.Getenv("WORK"), "$WORK")
+	for _, v := range variable {
+		text = v.pattern.ReplaceAllString(text, v.name)
+	}
+	return text
+}
