@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 			"refused":  refused,
 			"write":    write,
 			"pack":     pack,
+			"events":   events,
 			"tamper":   tamper,
 			"epoch":    epoch,
 		},

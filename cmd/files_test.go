@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"strconv"
@@ -26,6 +27,19 @@ func write(ts *testscript.TestScript, _ bool, arguments []string) {
 		raw, err := strconv.Unquote(`"` + strings.ReplaceAll(piece, `"`, `\"`) + `"`)
 		ts.Check(err)
 		text.WriteString(strings.Repeat(raw, times))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(arguments[0]), text.Bytes(), 0o600))
+}
+
+// events FILE FIRST LAST writes events with these numbers as ids.
+func events(ts *testscript.TestScript, _ bool, arguments []string) {
+	first, err := strconv.Atoi(arguments[1])
+	ts.Check(err)
+	last, err := strconv.Atoi(arguments[2])
+	ts.Check(err)
+	var text bytes.Buffer
+	for n := first; n <= last; n++ {
+		fmt.Fprintf(&text, `{"specversion":"1.0","id":"%d","source":"/s","type":"T","time":"2026-01-01T00:00:00Z","data":%d}`+"\n", n, n)
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(arguments[0]), text.Bytes(), 0o600))
 }

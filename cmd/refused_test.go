@@ -14,9 +14,14 @@ import (
 // so that a change of any text is seen, and read as users will read it.
 func refused(ts *testscript.TestScript, _ bool, arguments []string) {
 	status(ts, false, arguments)
+	note(ts, "$ %s\n%s\n", strings.Join(arguments[1:], " "), ts.ReadFile("stderr"))
+}
+
+// note adds to the transcript.
+func note(ts *testscript.TestScript, format string, values ...any) {
 	transcript, err := os.OpenFile(ts.MkAbs("transcript"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	ts.Check(err)
-	_, err = fmt.Fprintf(transcript, "$ %s\n%s\n", plain(ts, strings.Join(arguments[1:], " ")), plain(ts, ts.ReadFile("stderr")))
+	_, err = transcript.WriteString(plain(ts, fmt.Sprintf(format, values...)))
 	ts.Check(err)
 	ts.Check(transcript.Close())
 }

@@ -19,7 +19,7 @@ import (
 
 // tamper VARIABLE URL PATTERN ACTION [ARGUMENT] sets VARIABLE to the URL of a
 // proxy in front of the server at URL, which passes all on as it is but the
-// answers whose whole path matches PATTERN:
+// answers whose whole path matches PATTERN. The transcript notes what it does:
 //
 //	replace OLD NEW   with NEW for each match of OLD
 //	body TEXT         with TEXT for their body
@@ -44,6 +44,7 @@ func tamper(ts *testscript.TestScript, _ bool, arguments []string) {
 		act(w, answer{r.Context(), upstream, path}, arguments[4:])
 	}))
 	ts.Setenv(arguments[0], proxy.URL)
+	note(ts, "(%s: %s)\n", arguments[2], strings.Join(arguments[3:], " "))
 	ts.Defer(proxy.Close)
 }
 

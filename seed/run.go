@@ -141,7 +141,7 @@ func (r *runner) advance(ctx context.Context, head *walk.Head) error {
 		}
 	}
 	if head.ID != r.checkpoint.FeedID {
-		return fmt.Errorf("%w: %s: is feed %s now, was %s", ErrMismatch, r.from.Redacted(), head.ID, r.checkpoint.FeedID)
+		return fmt.Errorf("%w: %w: %s: is feed %s now, was %s", ErrMismatch, ErrOtherFeed, r.from.Redacted(), head.ID, r.checkpoint.FeedID)
 	}
 	for {
 		current, err := r.current(ctx, head)
@@ -215,8 +215,8 @@ func (r *runner) claim(ctx context.Context, head *walk.Head) error {
 	case len(checkpoints) == 1 && checkpoints[0].FeedID == head.ID:
 		r.checkpoint = checkpoints[0]
 	default:
-		return fmt.Errorf("%w: %s: is feed %s, but consumer %s reads feed %s (%s); name another consumer for it",
-			ErrMismatch, r.from.Redacted(), head.ID, r.Consumer, checkpoints[0].Feed, checkpoints[0].FeedID)
+		return fmt.Errorf("%w: %w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",
+			ErrMismatch, ErrOtherFeed, r.from.Redacted(), head.Name, head.ID, r.Consumer, checkpoints[0].Feed, checkpoints[0].FeedID)
 	}
 	r.claimed, r.held, r.nextPage = true, true, 0
 	return nil

@@ -42,7 +42,7 @@ func inspectCommand() *cobra.Command {
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		_, head, err := fetchHead(command, arguments[0], 1, patience)
 		if err != nil {
-			return withStatus(err, lookAtServer)
+			return withStatus(err, arguments[0], lookAtServer)
 		}
 		feed := inspected{
 			ID: head.ID, Name: head.Name, Title: head.Title, Author: head.Author, Updated: head.Updated,

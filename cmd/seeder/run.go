@@ -79,7 +79,7 @@ func run(command *cobra.Command, config seed.Config) error {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(err, "look at the feed with: seeder verify --from "+cli.Redact(config.From))
+		return withStatus(err, config.From, "look at the feed with: seeder verify --from "+cli.Redact(config.From))
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
 		last.Feed, last.Applied, cli.Pace(last.Applied, time.Since(start)), last.Position, last.Digest)

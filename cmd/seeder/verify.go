@@ -26,12 +26,12 @@ func verifyCommand() *cobra.Command {
 		}
 		client, head, err := fetchHead(command, *from, *prefetch, patience)
 		if err != nil {
-			return withStatus(err, lookAtServer)
+			return withStatus(err, *from, lookAtServer)
 		}
 		place := head.Start()
 		for run, err := range client.Walk(command.Context(), head, place, 1, *prefetch) {
 			if err != nil {
-				return withStatus(err, lookAtServer)
+				return withStatus(err, *from, lookAtServer)
 			}
 			place = run.To
 			run.Done()
