@@ -36,17 +36,21 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"postgres": postgres(t),
-			"serve":    serve(bin),
-			"follow":   follow(bin),
-			"settle":   settle,
-			"status":   status,
-			"refused":  refused,
-			"write":    write,
-			"pack":     pack,
-			"events":   events,
-			"tamper":   tamper,
-			"epoch":    epoch,
+			"postgres":  postgres(t),
+			"serve":     serve(bin),
+			"follow":    follow(bin),
+			"settle":    settle,
+			"status":    status,
+			"refused":   refused,
+			"powerless": powerless,
+			"write":     write,
+			"pack":      pack,
+			"events":    events,
+			"tamper":    tamper,
+			"epoch":     epoch,
+			"role":      role,
+			"url":       setURL,
+			"sql":       execute,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -78,7 +82,7 @@ func status(ts *testscript.TestScript, _ bool, arguments []string) {
 var servingURL = regexp.MustCompile(`msg=serving url=(\S+)/`)
 
 // serve DB starts a server until the end of the script, on a free port, and
-// sets URL. It must end with status 0 when it is asked to.
+// sets URL and ADDRESS. It must end with status 0 when it is asked to.
 func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
 		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), "serve", "--db", arguments[0], "--listen", "127.0.0.1:0")
@@ -90,6 +94,7 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 		for lines.Scan() {
 			if match := servingURL.FindStringSubmatch(lines.Text()); match != nil {
 				ts.Setenv("URL", match[1])
+				ts.Setenv("ADDRESS", strings.TrimPrefix(match[1], "http://"))
 				break
 			}
 			ts.Logf("server: %s", lines.Text())

@@ -26,6 +26,17 @@ func note(ts *testscript.TestScript, format string, values ...any) {
 	ts.Check(transcript.Close())
 }
 
+// powerless STATUS COMMAND… is refused for a command that may do nothing that
+// the modes of files forbid, which they do not to root.
+func powerless(ts *testscript.TestScript, _ bool, arguments []string) {
+	command := arguments[1:]
+	if os.Getuid() == 0 {
+		command = append([]string{"setpriv", "--bounding-set=-dac_override,-dac_read_search"}, command...)
+	}
+	status(ts, false, append(arguments[:1:1], command...))
+	note(ts, "$ %s\n%s\n", strings.Join(arguments[1:], " "), ts.ReadFile("stderr"))
+}
+
 // What differs from run to run, and what stands for it in a transcript.
 var variable = []struct {
 	pattern *regexp.Regexp

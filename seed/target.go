@@ -3,7 +3,6 @@ package seed
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +46,10 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 		keeper: keeper,
 		handle: func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) },
 		migrate: func(ctx context.Context) error {
-			return errors.Join(keeper.Migrate(ctx), sink.MigratePostgres(ctx, pool))
+			if err := keeper.Migrate(ctx); err != nil {
+				return err
+			}
+			return sink.MigratePostgres(ctx, pool)
 		},
 	}
 }
@@ -57,17 +59,15 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 // on. The file is made if it is not there. A lock file stands beside it while
 // Run is at work, PATH.lock.
 func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
-	return &sqliteTarget{path: path, handle: handle}
+	return newSQLiteTarget(path, handle)
 }
 
 // SQLiteInbox returns a target in the SQLite database file at path that adds
 // every event to the table eventfeed_inbox_events.
 func SQLiteInbox(path string) Target {
-	return &sqliteTarget{
-		path:         path,
-		handle:       func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
-		migrateInbox: true,
-	}
+	t := newSQLiteTarget(path, func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) })
+	t.migrateInbox = true
+	return t
 }
 
 // keeper is what both databases' checkpoints can do, with the transaction
@@ -111,19 +111,23 @@ func (t *target[T]) apply(ctx context.Context, from, to checkpoint.Checkpoint, b
 type sqliteTarget struct {
 	target[*sql.Tx]
 	path         string
-	handle       func(context.Context, *sql.Tx, Batch) error
 	migrateInbox bool
-	db           *sql.DB
+	db           *sql.DB // nil until the file is open
+}
+
+func newSQLiteTarget(path string, handle func(context.Context, *sql.Tx, Batch) error) *sqliteTarget {
+	return &sqliteTarget{path: path, target: target[*sql.Tx]{keeper: checkpoint.NewSQLite(nil, path), handle: handle}}
 }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {
+	t.close() // an attempt before this one may have opened it
 	db, err := sqlitedb.OpenWriter(ctx, t.path)
 	if err != nil {
 		return err
 	}
 	t.db = db
 	keeper := checkpoint.NewSQLite(db, t.path)
-	t.target = target[*sql.Tx]{keeper: keeper, handle: t.handle}
+	t.keeper = keeper
 	err = keeper.Migrate(ctx)
 	if err == nil && t.migrateInbox {
 		err = sink.MigrateSQLite(ctx, db)
@@ -137,5 +141,6 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 func (t *sqliteTarget) close() {
 	if t.db != nil {
 		_ = t.db.Close()
+		t.db = nil
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,6 +35,9 @@ func serveCommand() *cobra.Command {
 		if u, err := url.Parse(*baseURL); *baseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return cli.Usage("--base-url %q: must be an http or https URL", *baseURL)
 		}
+		if err := checkAddress(command.Context(), *listen); err != nil {
+			return err
+		}
 		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
@@ -43,7 +45,7 @@ func serveCommand() *cobra.Command {
 		defer log.Close()
 		listener, err := net.Listen("tcp", *listen)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w; choose another address with --listen", *listen, err)
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
 		}
 		logger := cli.Logger(command.ErrOrStderr())
 		if *baseURL == "" {
