@@ -48,6 +48,7 @@ var variable = []struct {
 	{regexp.MustCompile(`\b(127\.0\.0\.1|localhost):[0-9]+`), "${1}:PORT"},
 	{regexp.MustCompile(`\btime=\S+`), "time=TIME"},
 	{regexp.MustCompile(`\bwait=\S+`), "wait=WAIT"},
+	{regexp.MustCompile(`\b(apply positions [0-9]+ to )[0-9]+`), "${1}POSITION"}, // what has been fetched by then
 }
 
 func plain(ts *testscript.TestScript, text string) string {

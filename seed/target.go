@@ -3,7 +3,10 @@ package seed
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"net"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,7 +38,7 @@ type Target interface {
 // schema eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return &target[pgx.Tx]{keeper: keeper, handle: handle, migrate: keeper.Migrate}
+	return &target[pgx.Tx]{name: nameOf(pool), keeper: keeper, handle: handle, migrate: keeper.Migrate}
 }
 
 // PostgresInbox returns a target in PostgreSQL that adds every event to the
@@ -43,6 +46,7 @@ func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b 
 func PostgresInbox(pool *pgxpool.Pool) Target {
 	keeper := checkpoint.NewPostgres(pool)
 	return &target[pgx.Tx]{
+		name:   nameOf(pool),
 		keeper: keeper,
 		handle: func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) },
 		migrate: func(ctx context.Context) error {
@@ -82,29 +86,48 @@ type keeper[T any] interface {
 }
 
 type target[T any] struct {
+	name    string
 	keeper  keeper[T]
 	handle  func(context.Context, T, Batch) error
 	migrate func(context.Context) error
 }
 
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
+func (t *target[T]) release()                          { t.keeper.Release() }
+func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
+func (t *target[T]) close()                            {}
+
 func (t *target[T]) claim(ctx context.Context, consumer string) error {
-	return t.keeper.Claim(ctx, consumer)
+	return t.named("claim consumer "+consumer, t.keeper.Claim(ctx, consumer))
 }
-func (t *target[T]) release()               { t.keeper.Release() }
-func (t *target[T]) mayPass(err error) bool { return t.keeper.MayPass(err) }
-func (t *target[T]) close()                 {}
 
 func (t *target[T]) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
-	return t.keeper.Load(ctx, consumer)
+	found, err := t.keeper.Load(ctx, consumer)
+	return found, t.named("read the checkpoint", err)
 }
 
 func (t *target[T]) start(ctx context.Context, c checkpoint.Checkpoint) error {
-	return t.keeper.Start(ctx, c)
+	return t.named("write the first checkpoint", t.keeper.Start(ctx, c))
 }
 
 func (t *target[T]) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
-	return t.keeper.Advance(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
+	err := t.keeper.Advance(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
+	return t.named(fmt.Sprintf("apply positions %d to %d", from.Position+1, to.Position), err)
+}
+
+// named says of an error which database has it, and at what. The errors of
+// other seeders name the consumer, which is what they are about.
+func (t *target[T]) named(what string, err error) error {
+	if err == nil || errors.Is(err, ErrHeld) || errors.Is(err, ErrMoved) {
+		return err
+	}
+	return fmt.Errorf("%s: %s: %w", t.name, what, err)
+}
+
+// nameOf names the database that a pool leads to.
+func nameOf(pool *pgxpool.Pool) string {
+	config := pool.Config().ConnConfig
+	return fmt.Sprintf("database %s at %s", config.Database, net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
 }
 
 // sqliteTarget opens its file when Run begins.
@@ -116,7 +139,7 @@ type sqliteTarget struct {
 }
 
 func newSQLiteTarget(path string, handle func(context.Context, *sql.Tx, Batch) error) *sqliteTarget {
-	return &sqliteTarget{path: path, target: target[*sql.Tx]{keeper: checkpoint.NewSQLite(nil, path), handle: handle}}
+	return &sqliteTarget{path: path, target: target[*sql.Tx]{name: path, keeper: checkpoint.NewSQLite(nil, path), handle: handle}}
 }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {

@@ -32,7 +32,7 @@ func statusCommand() *cobra.Command {
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		found, err := checkpoints(command.Context(), *into)
 		if err != nil {
-			return err
+			return explained(err, *into)
 		}
 		all := make([]status, 0, len(found))
 		for _, c := range found {
