@@ -107,6 +107,10 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 	for {
 		err := do()
 		waited := time.Since(since)
+		if r.applied > applied {
+			since, applied, waited = time.Now(), r.applied, 0
+			policy.Reset()
+		}
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return err
@@ -119,10 +123,6 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return err
 		}
 		r.claimed = false
-		if r.applied > applied {
-			since, applied = time.Now(), r.applied
-			policy.Reset()
-		}
 		wait := policy.NextBackOff()
 		r.Logger.Warn("the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
 		select {

@@ -3,10 +3,7 @@ package seed
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"net"
-	"strconv"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -38,15 +35,14 @@ type Target interface {
 // schema eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return &target[pgx.Tx]{name: nameOf(pool), keeper: keeper, handle: handle, migrate: keeper.Migrate}
+	return named{&target[pgx.Tx]{keeper: keeper, handle: handle, migrate: keeper.Migrate}, nameOf(pool)}
 }
 
 // PostgresInbox returns a target in PostgreSQL that adds every event to the
 // table eventfeed_inbox.events.
 func PostgresInbox(pool *pgxpool.Pool) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return &target[pgx.Tx]{
-		name:   nameOf(pool),
+	return named{&target[pgx.Tx]{
 		keeper: keeper,
 		handle: func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) },
 		migrate: func(ctx context.Context) error {
@@ -55,7 +51,7 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 			}
 			return sink.MigratePostgres(ctx, pool)
 		},
-	}
+	}, nameOf(pool)}
 }
 
 // SQLite returns a target in the SQLite database file at path whose events
@@ -63,15 +59,17 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 // on. The file is made if it is not there. A lock file stands beside it while
 // Run is at work, PATH.lock.
 func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
-	return newSQLiteTarget(path, handle)
+	return named{&sqliteTarget{path: path, handle: handle}, path}
 }
 
 // SQLiteInbox returns a target in the SQLite database file at path that adds
 // every event to the table eventfeed_inbox_events.
 func SQLiteInbox(path string) Target {
-	t := newSQLiteTarget(path, func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) })
-	t.migrateInbox = true
-	return t
+	return named{&sqliteTarget{
+		path:         path,
+		handle:       func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
+		migrateInbox: true,
+	}, path}
 }
 
 // keeper is what both databases' checkpoints can do, with the transaction
@@ -86,71 +84,49 @@ type keeper[T any] interface {
 }
 
 type target[T any] struct {
-	name    string
 	keeper  keeper[T]
 	handle  func(context.Context, T, Batch) error
 	migrate func(context.Context) error
 }
 
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
-func (t *target[T]) release()                          { t.keeper.Release() }
-func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
-func (t *target[T]) close()                            {}
-
 func (t *target[T]) claim(ctx context.Context, consumer string) error {
-	return t.named("claim consumer "+consumer, t.keeper.Claim(ctx, consumer))
+	return t.keeper.Claim(ctx, consumer)
 }
+func (t *target[T]) release()               { t.keeper.Release() }
+func (t *target[T]) mayPass(err error) bool { return t.keeper.MayPass(err) }
+func (t *target[T]) close()                 {}
 
 func (t *target[T]) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
-	found, err := t.keeper.Load(ctx, consumer)
-	return found, t.named("read the checkpoint", err)
+	return t.keeper.Load(ctx, consumer)
 }
 
 func (t *target[T]) start(ctx context.Context, c checkpoint.Checkpoint) error {
-	return t.named("write the first checkpoint", t.keeper.Start(ctx, c))
+	return t.keeper.Start(ctx, c)
 }
 
 func (t *target[T]) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
-	err := t.keeper.Advance(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
-	return t.named(fmt.Sprintf("apply positions %d to %d", from.Position+1, to.Position), err)
-}
-
-// named says of an error which database has it, and at what. The errors of
-// other seeders name the consumer, which is what they are about.
-func (t *target[T]) named(what string, err error) error {
-	if err == nil || errors.Is(err, ErrHeld) || errors.Is(err, ErrMoved) {
-		return err
-	}
-	return fmt.Errorf("%s: %s: %w", t.name, what, err)
-}
-
-// nameOf names the database that a pool leads to.
-func nameOf(pool *pgxpool.Pool) string {
-	config := pool.Config().ConnConfig
-	return fmt.Sprintf("database %s at %s", config.Database, net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
+	return t.keeper.Advance(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
 }
 
 // sqliteTarget opens its file when Run begins.
 type sqliteTarget struct {
 	target[*sql.Tx]
 	path         string
+	handle       func(context.Context, *sql.Tx, Batch) error
 	migrateInbox bool
-	db           *sql.DB // nil until the file is open
-}
-
-func newSQLiteTarget(path string, handle func(context.Context, *sql.Tx, Batch) error) *sqliteTarget {
-	return &sqliteTarget{path: path, target: target[*sql.Tx]{name: path, keeper: checkpoint.NewSQLite(nil, path), handle: handle}}
+	db           *sql.DB
 }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {
-	t.close() // an attempt before this one may have opened it
+	t.close() // what an attempt before this one has opened
 	db, err := sqlitedb.OpenWriter(ctx, t.path)
 	if err != nil {
 		return err
 	}
 	t.db = db
 	keeper := checkpoint.NewSQLite(db, t.path)
-	t.keeper = keeper
+	t.target = target[*sql.Tx]{keeper: keeper, handle: t.handle}
 	err = keeper.Migrate(ctx)
 	if err == nil && t.migrateInbox {
 		err = sink.MigrateSQLite(ctx, db)
@@ -159,6 +135,17 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
 	return nil
+}
+
+// mayPass and release are called also where the file could not be opened.
+func (t *sqliteTarget) mayPass(err error) bool {
+	return checkpoint.NewSQLite(t.db, t.path).MayPass(err)
+}
+
+func (t *sqliteTarget) release() {
+	if t.db != nil {
+		t.target.release()
+	}
 }
 
 func (t *sqliteTarget) close() {
