@@ -81,8 +81,14 @@ func refusal(err error, result intake.Result) error {
 	case errors.Is(err, context.Canceled):
 		mend = "run the same command again to go on"
 	}
-	next := fmt.Sprintf("%d events of the input are in; %s: what is in is passed over", result.Events, mend)
-	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: next}
+	switch result.Events {
+	case 0:
+	case 1:
+		mend = "the event before it is in; " + mend + ": what is in is passed over"
+	default:
+		mend = fmt.Sprintf("the %d events before it are in; %s: what is in is passed over", result.Events, mend)
+	}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: mend}
 }
 
 // showProgress shows a bar of the bytes read, if w is a terminal.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,11 +53,16 @@ func withStatus(err error, from, lookAt string) error {
 	}
 }
 
-// rootOf is the root of the server that a URL leads to.
+// rootOf is the root of the server that a feed's URL leads to; the server may
+// stand below a path of its host.
 func rootOf(from string) string {
 	u, err := url.Parse(from)
 	if err != nil {
 		return "its root"
 	}
-	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: "/"}).String()
+	root, _, isFeed := strings.Cut(u.Path, "/feeds/")
+	if !isFeed {
+		root = ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: root + "/"}).String()
 }

@@ -26,15 +26,6 @@ var postgres = map[string]Meaning{
 	"3D000": {"there is no such database", "check the name at the end of the URL, or create the database"},
 	NoRight: {"the role may not do this", "grant it the right, or take the URL of a role that has it"},
 	"25006": {"the database is read-only", "if it is a standby, take the URL of the primary; else see default_transaction_read_only of the database and the role"},
-	"53300": {"PostgreSQL takes no more connections", "run the same command again when others have ended"},
-	"53100": {"PostgreSQL's disk is full", "make room, and run the same command again"},
-}
-
-// By SQLite's primary codes.
-var inSQLite = map[int]Meaning{
-	sqlitecodes.SQLITE_READONLY: {"the file may not be written", "let this user write the file and its folder"},
-	sqlitecodes.SQLITE_FULL:     {"the disk is full", "make room, and run the same command again"},
-	sqlitecodes.SQLITE_BUSY:     {"another process is writing to the file", "run the same command again when it has ended"},
 }
 
 // Of returns what an error of a database means.
@@ -45,8 +36,8 @@ func Of(err error) Meaning {
 	if _, away := errors.AsType[*pgconn.ConnectError](err); away {
 		return Meaning{"PostgreSQL does not answer", "check host and port in the URL, and run the same command again once the server answers"}
 	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		return inSQLite[lite.Code()&0xff]
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok && lite.Code()&0xff == sqlitecodes.SQLITE_READONLY {
+		return Meaning{"the file may not be written", "let this user write the file and its folder"}
 	}
 	return Meaning{}
 }
