@@ -18,7 +18,11 @@ help: ## Show the targets
 
 .PHONY: build
 build: ## Build the commands, static, into bin/
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$$(scripts/ldflags)" -o bin/ ./cmd/...
+
+.PHONY: dist
+dist: ## Build the archives of a release for all platforms, with checksums, into dist/
+	scripts/dist
 
 .PHONY: test
 test: ## Run all tests, with the race detector and a PostgreSQL of their own
@@ -33,7 +37,7 @@ faults: ## Crash processes and servers, and see that every guarantee holds
 lint: $(GOLANGCI_LINT) ## Check the code's form
 	$(GO) vet ./...
 	@unformatted=$$(gofmt -l .) && [ -z "$$unformatted" ] || { echo "gofmt these: $$unformatted"; exit 1; }
-	$(GOLANGCI_LINT) run
+	$(GOLANGCI_LINT) run --allow-parallel-runners
 
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## Look for known vulnerabilities in what is used
@@ -53,7 +57,7 @@ demo: ## Show it at work
 
 .PHONY: clean
 clean: ## Remove what was built, the tools included
-	rm -rf bin .tools
+	rm -rf bin dist .tools
 
 $(GOLANGCI_LINT):
 	GOBIN='$(@D)' $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

@@ -51,15 +51,35 @@ func TestScripts(t *testing.T) {
 			"role":      role,
 			"url":       setURL,
 			"sql":       execute,
+			"bouncer":   bouncer(t),
+			"passwords": passwords(t),
+			"hides":     hides(bin),
+			"reach":     reach,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
 }
 
-// postgres NAME sets the variable NAME to the URL of a new database.
+// postgres NAME sets the variable NAME to the URL of a new database for its
+// owner, NAME_SERVER and NAME_WRITER to that for users with these roles.
 func postgres(t *testing.T) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		ts.Setenv(arguments[0], testdb.Postgres(t))
+		name, url := arguments[0], testdb.Postgres(t)
+		ts.Setenv(name, url)
+		ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
+		ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
+	}
+}
+
+// bouncer NAME sets the variables that postgres NAME has set to URLs through a
+// PgBouncer in transaction mode.
+func bouncer(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, arguments []string) {
+		name := arguments[0]
+		url := testdb.Bouncer(t, ts.Getenv(name))
+		ts.Setenv(name, url)
+		ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
+		ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
 	}
 }
 
@@ -111,20 +131,44 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// settle DB waits until every event has its position and every full page of
-// the feed is sealed: ARCHIVES of them.
+// settle DB ARCHIVES [FEED] waits until every event of the feed, or of the
+// first one, has its position and this many pages are sealed.
 func settle(ts *testscript.TestScript, _ bool, arguments []string) {
 	want, err := strconv.Atoi(arguments[1])
 	ts.Check(err)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		ts.Check(ts.Exec("feedserver", "list", "--json", "--db", arguments[0]))
-		var feeds []struct{ Pending, Archives int }
+		var feeds []struct {
+			Name              string
+			Pending, Archives int
+		}
 		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &feeds))
-		if feeds[0].Pending == 0 && feeds[0].Archives == want {
-			return
+		for i, f := range feeds {
+			wanted := i == 0
+			if len(arguments) > 2 {
+				wanted = f.Name == arguments[2]
+			}
+			if wanted && f.Pending == 0 && f.Archives == want {
+				return
+			}
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("not settled: %s", fmt.Sprint(feeds))
+		}
+	}
+}
+
+// reach INTO POSITION waits until a seeder holds the consumer and has applied
+// the events up to a position.
+func reach(ts *testscript.TestScript, _ bool, arguments []string) {
+	want := regexp.MustCompile(`(?m)"position": ` + arguments[1] + `,$`)
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec("seeder", "status", "--json", "--into", arguments[0]))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("not there: %s", ts.ReadFile("stdout"))
 		}
 	}
 }

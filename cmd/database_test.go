@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
 // execute, as the command sql DB STATEMENT, runs a statement in a database.
@@ -38,15 +40,16 @@ func role(ts *testscript.TestScript, _ bool, arguments []string) {
 	u, err := url.Parse(arguments[0])
 	ts.Check(err)
 	name := pgx.Identifier{strings.TrimPrefix(u.Path, "/")}.Sanitize()
-	execute(ts, false, []string{arguments[0], "CREATE ROLE " + name + " LOGIN PASSWORD 'secret'"})
+	superuser := testdb.As(arguments[0], "postgres")
+	execute(ts, false, []string{superuser, "CREATE ROLE " + name + " LOGIN PASSWORD 'secret'"})
 	ts.Defer(func() {
-		execute(ts, false, []string{arguments[0] + "&default_transaction_read_only=off", "DROP OWNED BY " + name + "; DROP ROLE " + name})
+		execute(ts, false, []string{superuser + "&default_transaction_read_only=off", "DROP OWNED BY " + name + "; DROP ROLE " + name})
 	})
 }
 
 // setURL, as the command url VARIABLE URL PART…, sets VARIABLE to a database
-// URL with other parts: port=, database=, or password= with the user of the
-// database's name.
+// URL with other parts: port=, database= or user=, without a value the one with
+// the database's name.
 func setURL(ts *testscript.TestScript, _ bool, arguments []string) {
 	u, err := url.Parse(arguments[1])
 	ts.Check(err)
@@ -58,9 +61,7 @@ func setURL(ts *testscript.TestScript, _ bool, arguments []string) {
 		case "database":
 			u.Path = "/" + value
 		case "user":
-			u.User = url.User(value)
-		case "password":
-			u.User = url.UserPassword(strings.TrimPrefix(u.Path, "/"), value)
+			u.User = url.User(cmp.Or(value, strings.TrimPrefix(u.Path, "/")))
 		default:
 			ts.Fatalf("url: unknown part %q", part)
 		}

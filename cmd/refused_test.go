@@ -46,6 +46,7 @@ var variable = []struct {
 	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "DIGEST"},
 	{regexp.MustCompile(`\btest_[a-z2-7]{26}\b`), "DATABASE"}, // and its roles
 	{regexp.MustCompile(`\b(127\.0\.0\.1|localhost):[0-9]+`), "${1}:PORT"},
+	{regexp.MustCompile(`(?m)^time=\S+ level=INFO msg=settings .*\n`), ""}, // grows with every flag
 	{regexp.MustCompile(`\btime=\S+`), "time=TIME"},
 	{regexp.MustCompile(`\bwait=\S+`), "wait=WAIT"},
 	{regexp.MustCompile(`\b(apply positions [0-9]+ to )[0-9]+`), "${1}POSITION"}, // what has been fetched by then

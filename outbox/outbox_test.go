@@ -39,7 +39,7 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 	for name, open := range map[string]func(*testing.T) (url string, begin func() transaction){
 		"pgx": func(t *testing.T) (string, func() transaction) {
 			url := testdb.Postgres(t)
-			pool, err := pgxpool.New(t.Context(), url)
+			pool, err := pgxpool.New(t.Context(), testdb.As(url, testdb.Writer))
 			storetest.Must(t, err)
 			t.Cleanup(pool.Close)
 			return url, func() transaction {
@@ -52,7 +52,7 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 		},
 		"database sql on PostgreSQL": func(t *testing.T) (string, func() transaction) {
 			url := testdb.Postgres(t)
-			db, err := sql.Open("pgx", url)
+			db, err := sql.Open("pgx", testdb.As(url, testdb.Writer))
 			storetest.Must(t, err)
 			return url, fromSQL(t, db)
 		},

@@ -31,7 +31,7 @@ type Target interface {
 // an error the transaction is rolled back and Run ends with that error, unless
 // it is one that may pass, such as a lost connection.
 //
-// Run holds one connection of the pool. The checkpoint's table is made in the
+// Run holds two connections of the pool. The checkpoint's table is made in the
 // schema eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)

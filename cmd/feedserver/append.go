@@ -22,8 +22,13 @@ func appendCommand() *cobra.Command {
 		Use:   "append NAME [FILE]",
 		Short: "Append CloudEvents, one JSON object a line, to a feed",
 		Long: `Append CloudEvents in JSON, one object a line, to a feed: from FILE (.gz and
-.zst too) or standard input. Each must have id, source and type. An event that
-is there already is passed over, so the same file can be appended again.`,
+.zst too) or standard input. Each must have specversion, id, source and type. An
+event that is there already is passed over, so the same file can be appended
+again; after an error, which names the line, all lines before it are in.`,
+		Example: `  feedserver append orders history.ndjson.gz
+  feedserver append orders --db postgres://shop@localhost/shop < history.ndjson
+  echo '{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced","subject":"o-1","data":{"total":5}}' |
+    feedserver append orders`,
 		Args: cobra.RangeArgs(1, 2),
 	}
 	db := databaseFlag(command)
@@ -44,7 +49,7 @@ is there already is passed over, so the same file can be appended again.`,
 				in.Size = info.Size()
 			}
 		}
-		log, err := openLog(command.Context(), *db, true)
+		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
 		}

@@ -14,12 +14,13 @@ func newEpochCommand() *cobra.Command {
 that are gone notice it. On PostgreSQL the server does this by itself after a
 point-in-time recovery, a promotion or a restored dump; an SQLite file that was
 restored from a backup cannot be told from the original.`,
-		Args: cobra.ExactArgs(1),
+		Example: `  feedserver new-epoch orders --db sqlite:shop.db --reason 'backup of May 3 restored'`,
+		Args:    cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)
-	reason := command.Flags().String("reason", "by hand", "why, for the record")
+	reason := command.Flags().String("reason", "by hand", "why, any `TEXT`, for the record")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		log, err := openLog(command.Context(), *db, true)
+		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
 		}

@@ -21,18 +21,31 @@ type listed struct {
 	Digest   string `json:"digest"`
 	Archives int64  `json:"archives"`
 	Pending  int64  `json:"pending"`
+	Held     bool   `json:"held"`
+}
+
+func (f *listed) state() string {
+	if f.Held {
+		return "held"
+	}
+	return "open"
 }
 
 func listCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List the feeds with their last positions",
-		Args:  cobra.NoArgs,
+		Long: `List the feeds of a database: the position of the last event of each, how many
+archive pages are sealed, and how many events are pending, which is to say that
+they are committed and have no position yet. A server gives it to them.`,
+		Example: `  feedserver list
+  feedserver list --db postgres://shop@localhost/shop --json`,
+		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)
 	asJSON := command.Flags().Bool("json", false, "print a JSON array")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		log, err := openLog(command.Context(), *db, true)
+		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
 		}
@@ -45,9 +58,9 @@ func listCommand() *cobra.Command {
 			return cli.PrintJSON(command.OutOrStdout(), all)
 		}
 		table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(table, "NAME\tPOSITION\tARCHIVES\tPENDING\tTITLE")
+		_, _ = fmt.Fprintln(table, "NAME\tSTATE\tPOSITION\tARCHIVES\tPENDING\tTITLE")
 		for _, f := range all {
-			_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\n", f.Name, f.Position, f.Archives, f.Pending, f.Title)
+			_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\n", f.Name, f.state(), f.Position, f.Archives, f.Pending, f.Title)
 		}
 		return table.Flush()
 	}
@@ -73,7 +86,7 @@ func list(ctx context.Context, log *store.Log) ([]listed, error) {
 	all := make([]listed, 0, len(feeds))
 	for i := range feeds {
 		f := &feeds[i]
-		all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending[f.Key]})
+		all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending[f.Key], f.Held})
 	}
 	return all, nil
 }

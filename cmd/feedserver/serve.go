@@ -26,19 +26,32 @@ func serveCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
 		Short: "Give events their positions, seal pages, and serve the feeds over HTTP",
-		Args:  cobra.NoArgs,
+		Long: `Serve the feeds of a database over HTTP: http://ADDRESS/ lists them, and
+http://ADDRESS/feeds/NAME is a feed. Give events that were appended their
+positions, and seal full pages. Any number of servers may share a database.
+
+It runs until SIGTERM or an interrupt, lets requests end for up to 10 s, and
+exits with status 0. It has no TLS and asks for no password: put a proxy that
+has before it, or listen only where readers may read all.`,
+		Example: `  feedserver serve
+  feedserver serve --db postgres://shop@localhost/shop --listen :8080
+  feedserver serve --config /etc/eventfeed.toml --base-url https://feeds.example.org/`,
+		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)
-	listen := command.Flags().String("listen", "127.0.0.1:8080", "address to listen on; port 0 takes a free one")
-	baseURL := command.Flags().String("base-url", "", "URL under which readers reach this server, where it is not the address")
+	listen := command.Flags().String("listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes a free one")
+	baseURL := command.Flags().String("base-url", "", "`URL` under which readers reach this server, where it is not the address")
+	migrate := command.Flags().Bool("migrate", true, "bring the database's schema up to date first; false where this user may not")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if u, err := url.Parse(*baseURL); *baseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			return cli.Usage("--base-url %q: must be an http or https URL", *baseURL)
+			return cli.Usage("--base-url %q: must be an http or https URL", cli.Redact(*baseURL))
 		}
 		if err := checkAddress(command.Context(), *listen); err != nil {
 			return err
 		}
-		log, err := openLog(command.Context(), *db, false)
+		logger := cli.Logger(command.ErrOrStderr())
+		cli.LogSettings(command, logger)
+		log, err := openLog(command.Context(), *db, *migrate)
 		if err != nil {
 			return err
 		}
@@ -47,7 +60,6 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
 		}
-		logger := cli.Logger(command.ErrOrStderr())
 		if *baseURL == "" {
 			*baseURL = "http://" + listener.Addr().String()
 		}

@@ -14,11 +14,19 @@ func verifyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "verify NAME",
 		Short: "Recompute a feed's digests from its events and compare every sealed page",
-		Args:  cobra.ExactArgs(1),
+		Long: `Recompute the digests of all events of a feed and compare them, and the content
+of every sealed page, with what is stored. It reads everything and changes
+nothing; a server may be at work meanwhile. The last line printed is the feed's
+position and digest, the same as that of seeder verify.
+
+Exit status 3: the log does not add up; the error says where.`,
+		Example: `  feedserver verify orders
+  feedserver verify orders --db postgres://shop@localhost/shop`,
+		Args: cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		log, err := openLog(command.Context(), *db, true)
+		log, err := openLog(command.Context(), *db, false)
 		if err != nil {
 			return err
 		}

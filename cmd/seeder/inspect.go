@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/seed"
 )
 
 // inspected is a feed as inspect --json shows it.
@@ -35,12 +36,16 @@ func inspectCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "inspect URL",
 		Short: "Show what a feed is, as it is served",
-		Args:  cobra.ExactArgs(1),
+		Long: `Show what a feed is, as its server says: name, id, last position and digest, the
+number of archive pages, and the epochs. It reads one document.`,
+		Example: `  seeder inspect http://127.0.0.1:8080/feeds/orders
+  seeder inspect https://shop.example.org/feeds/orders --json`,
+		Args: cobra.ExactArgs(1),
 	}
 	asJSON := command.Flags().Bool("json", false, "print a JSON object")
-	patience := patienceFlag(command, "how long to wait for a server that is away")
+	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		_, head, err := fetchHead(command, arguments[0], 1, patience)
+		_, head, err := fetchHead(command, arguments[0], 1, patience.or(seed.DefaultPatience))
 		if err != nil {
 			return withStatus(err, arguments[0], lookAtServer)
 		}

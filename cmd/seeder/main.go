@@ -23,12 +23,7 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "seeder",
 		Short: "Fill a database from archived Atom feeds, and keep it up to date",
-		Long: `seeder fills the database of a new service from the archived Atom feeds of
-others: in order, each event exactly once. Then it can keep it up to date.
-
-Every flag can come from the environment, as named in brackets.
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 the feed does not add up,
-4 another seeder holds the consumer.`,
+		Long:  long,
 	}
 	root.AddCommand(runCommand(), statusCommand(), verifyCommand(), inspectCommand())
 	return root

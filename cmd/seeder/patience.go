@@ -1,22 +1,46 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/seed"
 )
 
-// patienceFlag adds --patience.
-func patienceFlag(command *cobra.Command, usage string) func() (time.Duration, error) {
-	patience := command.Flags().Duration("patience", seed.DefaultPatience, usage)
-	return func() (time.Duration, error) {
-		if *patience < 0 {
-			return 0, cli.Usage("--patience %s: must not be negative", *patience)
-		}
-		// In a seed.Config 0 stands for the default.
-		return max(*patience, 1), nil
-	}
+// patience is the value of --patience.
+type patience struct {
+	wait time.Duration
+	set  bool
 }
+
+func patienceFlag(command *cobra.Command, usage string) *patience {
+	p := &patience{}
+	command.Flags().Var(p, "patience", usage)
+	return p
+}
+
+// or returns how long to wait, or unset where the user has not said it.
+func (p *patience) or(unset time.Duration) time.Duration {
+	if !p.set {
+		return unset
+	}
+	return max(p.wait, 1) // in a seed.Config 0 stands for the default
+}
+
+func (p *patience) Set(text string) (err error) {
+	p.wait, err = time.ParseDuration(text)
+	if err == nil && p.wait < 0 {
+		err = errors.New("must not be negative")
+	}
+	p.set = true
+	return err
+}
+
+func (p *patience) String() string {
+	if !p.set {
+		return ""
+	}
+	return p.wait.String()
+}
+
+func (p *patience) Type() string { return "duration" }

@@ -25,18 +25,26 @@ it began; with --follow it goes on until it is stopped.
 
 The events go into the table eventfeed_inbox.events (PostgreSQL) or
 eventfeed_inbox_events (SQLite), in the transaction that moves the checkpoint
-on. After a crash run the same command again.`,
+on. They are made where they are missing. After a crash run the same command
+again. A server or a database that is away is waited for: up to a minute, and
+without end with --follow.
+
+Exit status 3: the feed does not add up, and what does not was not applied.
+Exit status 4: another seeder holds the consumer.`,
+		Example: `  seeder run --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db
+  seeder run --from https://shop.example.org/feeds/orders --into postgres://shipping@localhost/shipping --follow
+  seeder run --config /etc/eventfeed.toml --consumer billing`,
 		Args: cobra.NoArgs,
 	}
 	flags := command.Flags()
 	var config seed.Config
-	flags.StringVar(&config.From, "from", "", "URL of the feed")
-	into := flags.String("into", "", "database to fill, sqlite:PATH or postgres://…")
-	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "name of the reader, where several fill one database")
+	flags.StringVar(&config.From, "from", "", "`URL` of the feed")
+	into := flags.String("into", "", "`URL` of the database to fill, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader, where several fill one database")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
-	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "pages to fetch at once")
-	patience := patienceFlag(command, "how long to wait for a server or a database that is away; with --follow without end, if it is not given")
-	command.RunE = func(command *cobra.Command, _ []string) (err error) {
+	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
+	command.RunE = func(command *cobra.Command, _ []string) error {
 		if config.From == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
@@ -46,17 +54,16 @@ on. After a crash run the same command again.`,
 		if config.Prefetch < 1 {
 			return cli.Usage("--prefetch %d: must be at least 1", config.Prefetch)
 		}
-		if !config.Follow || flags.Changed("patience") {
-			if config.Patience, err = patience(); err != nil {
-				return err
-			}
+		logger := cli.Logger(command.ErrOrStderr())
+		if config.Follow {
+			cli.LogSettings(command, logger)
 		}
 		target, closeTarget, err := openTarget(command.Context(), *into)
 		if err != nil {
 			return err
 		}
 		defer closeTarget()
-		config.Into, config.Logger = target, cli.Logger(command.ErrOrStderr())
+		config.Into, config.Logger, config.Patience = target, logger, patience.or(0)
 		return run(command, config, *into)
 	}
 	return command

@@ -25,9 +25,14 @@ func statusCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status --into URL",
 		Short: "Show how far each consumer in a database has got",
-		Args:  cobra.NoArgs,
+		Long: `Show the checkpoints in a database that is being filled: for each consumer and
+feed the position of the last event that is in, the digest there, and when that
+was. It may be asked while a seeder runs.`,
+		Example: `  seeder status --into sqlite:shipping.db
+  seeder status --into postgres://shipping@localhost/shipping --json`,
+		Args: cobra.NoArgs,
 	}
-	into := command.Flags().String("into", "", "database that is being filled, sqlite:PATH or postgres://…")
+	into := command.Flags().String("into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	asJSON := command.Flags().Bool("json", false, "print a JSON array")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		found, err := checkpoints(command.Context(), *into)

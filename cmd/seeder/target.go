@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -26,13 +27,17 @@ func openTarget(ctx context.Context, url string) (target seed.Target, closeTarge
 	return seed.SQLiteInbox(path), func() {}, nil
 }
 
+// minConnections is what a seeder needs: for its lock, for its transactions,
+// and to migrate.
+const minConnections = 4
+
 // openDatabase returns a PostgreSQL pool, or the path of an SQLite file.
 func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path string, err error) {
 	switch {
 	case url == "":
 		return nil, "", cli.Usage("--into is missing: the database to fill, sqlite:PATH or postgres://…")
-	case strings.HasPrefix(url, "postgres://"), strings.HasPrefix(url, "postgresql://"):
-		pool, err := pgxpool.New(ctx, url)
+	case postgresdb.IsURL(url):
+		pool, err := postgresdb.Open(ctx, url, minConnections)
 		if err != nil {
 			return nil, "", cli.Usage("--into %s: %w", cli.Redact(url), err)
 		}

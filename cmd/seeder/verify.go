@@ -15,16 +15,23 @@ func verifyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "verify --from URL",
 		Short: "Read all of a feed and check it, without applying anything",
-		Args:  cobra.NoArgs,
+		Long: `Read all of a feed, from its first event to its end, and check every page and
+every digest on the way, without a database. The line printed is the feed's
+position and digest, the same as that of feedserver verify.
+
+Exit status 3: the feed does not add up; the error names the URL and position.`,
+		Example: `  seeder verify --from http://127.0.0.1:8080/feeds/orders
+  seeder verify --from https://shop.example.org/feeds/orders --prefetch 4`,
+		Args: cobra.NoArgs,
 	}
-	from := command.Flags().String("from", "", "URL of the feed")
-	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "pages to fetch at once")
-	patience := patienceFlag(command, "how long to wait for a server that is away")
+	from := command.Flags().String("from", "", "`URL` of the feed")
+	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *from == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
-		client, head, err := fetchHead(command, *from, *prefetch, patience)
+		client, head, err := fetchHead(command, *from, *prefetch, patience.or(seed.DefaultPatience))
 		if err != nil {
 			return withStatus(err, *from, lookAtServer)
 		}
@@ -45,14 +52,10 @@ func verifyCommand() *cobra.Command {
 const lookAtServer = "look at the log itself, where the feed is served, with: feedserver verify NAME"
 
 // fetchHead fetches a feed's subscription document.
-func fetchHead(command *cobra.Command, from string, connections int, patience func() (time.Duration, error)) (*walk.Client, *walk.Head, error) {
+func fetchHead(command *cobra.Command, from string, connections int, wait time.Duration) (*walk.Client, *walk.Head, error) {
 	target, err := walk.ParseURL(from)
 	if err != nil {
 		return nil, nil, cli.Usage("%w", err)
-	}
-	wait, err := patience()
-	if err != nil {
-		return nil, nil, err
 	}
 	client := &walk.Client{
 		HTTP:     walk.NewHTTPClient(connections),

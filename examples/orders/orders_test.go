@@ -125,9 +125,9 @@ func openLog(t *testing.T, database string) *store.Log {
 	var backend store.Backend
 	var err error
 	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
-		backend, err = sqlite.Open(t.Context(), path)
+		backend, err = sqlite.Open(t.Context(), path, true)
 	} else {
-		backend, err = postgres.Open(t.Context(), database)
+		backend, err = postgres.Open(t.Context(), database, true)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 )
 
 //go:embed postgres_migrations/*.sql
@@ -26,7 +26,8 @@ var postgresMigrations embed.FS
 // PostgreSQL target. It is for one goroutine.
 type Postgres struct {
 	pool   *pgxpool.Pool
-	conn   *pgxpool.Conn // holds the consumer's lock and runs its transactions
+	lock   *postgresdb.AdvisoryLock
+	conn   *pgxpool.Conn // runs the consumer's transactions
 	holder string
 }
 
@@ -39,17 +40,17 @@ func (p *Postgres) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return migrate.Postgres(ctx, p.pool, "eventfeed_seed", files)
+	return migrate.Postgres{Schema: "eventfeed_seed", Files: files}.Up(ctx, p.pool)
 }
 
 // Claim makes this process the holder of consumer until Release, or returns
 // ErrHeld.
 func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 	p.Release()
-	if p.conn, err = p.pool.Acquire(ctx); err != nil {
-		return err
+	if p.pool.Config().MaxConns < 2 {
+		return errors.New("the pool has one connection, seeding needs two: set pool_max_conns")
 	}
-	if err := p.lock(ctx, consumer); err != nil {
+	if err := p.claim(ctx, consumer); err != nil {
 		p.Release()
 		return err
 	}
@@ -58,24 +59,26 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 	return err
 }
 
-func (p *Postgres) lock(ctx context.Context, consumer string) error {
-	for deadline := time.Now().Add(claimPatience); ; {
-		var locked bool
-		err := p.conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtextextended('eventfeed consumer ' || $1, 0))", consumer).Scan(&locked)
-		if err != nil || locked {
-			return err
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
-		}
-		time.Sleep(100 * time.Millisecond)
+func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
+	if p.conn, err = p.pool.Acquire(ctx); err != nil {
+		return err
 	}
+	patient, cancel := context.WithTimeout(ctx, claimPatience)
+	defer cancel()
+	p.lock, err = postgresdb.Lock(patient, p.pool, "eventfeed consumer "+consumer)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
+	}
+	return err
 }
 
-// Release gives the consumer back. Closing the connection gives back its lock.
+// Release gives the consumer back.
 func (p *Postgres) Release() {
+	if p.lock != nil {
+		p.lock.Release()
+		p.lock = nil
+	}
 	if p.conn != nil {
-		_ = p.conn.Conn().Close(context.Background())
 		p.conn.Release()
 		p.conn = nil
 	}

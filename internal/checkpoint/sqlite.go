@@ -42,7 +42,7 @@ func (s *SQLite) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return migrate.SQLite(ctx, s.db, "eventfeed_seed_schema_version", files)
+	return migrate.SQLite{Prefix: "eventfeed_seed_", Files: files}.Up(ctx, s.db)
 }
 
 // Claim makes this process the holder of consumer until Release, or returns

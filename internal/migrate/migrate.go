@@ -9,109 +9,66 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/database"
 )
 
-// ErrTooNew is returned, wrapped, for a schema that a newer program made.
-var ErrTooNew = errors.New("the schema is newer than this program, upgrade it")
+// Errors that callers tell apart; all are wrapped.
+var (
+	// ErrTooNew is returned for a schema that a newer program made, and that
+	// this one does not work on.
+	ErrTooNew = errors.New("the schema is too new for this program: upgrade the program")
+	// ErrTooOld is returned by a check for a schema that is to be migrated.
+	ErrTooOld = errors.New("the schema is not up to date")
+	// ErrNotOurs is returned for a schema of the same name that someone else
+	// has made.
+	ErrNotOurs = errors.New("there is a schema of that name already that is not of eventfeed")
+)
 
-// advisoryLock keeps programs that start together from migrating at once.
-const advisoryLock = 0x6576656e74666d67 // "eventfmg"
-
-// Postgres migrates the tables in schema, which it makes if it is not there.
-// The versions applied so far stand in its table schema_version.
-func Postgres(ctx context.Context, pool *pgxpool.Pool, schema string, files fs.FS) error {
-	if current, err := postgresIsCurrent(ctx, pool, schema, files); err != nil || current {
-		return err
-	}
-	return pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(advisoryLock)); err != nil {
-			return fmt.Errorf("wait for others that migrate: %w", err)
-		}
-		// A connection whose lock could not be given back must not be used again.
-		defer func() {
-			if _, err := conn.Exec(context.WithoutCancel(ctx), "SELECT pg_advisory_unlock($1)", int64(advisoryLock)); err != nil {
-				_ = conn.Conn().Close(context.WithoutCancel(ctx))
-			}
-		}()
-		if _, err := conn.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{schema}.Sanitize()); err != nil {
-			return fmt.Errorf("create schema %s: %w", schema, err)
-		}
-		db := stdlib.OpenDBFromPool(pool)
-		defer func() { _ = db.Close() }() // leaves the pool open
-		return up(ctx, db, database.DialectPostgres, schema+".schema_version", files)
-	})
+// state is what a database says of its schema.
+type state struct {
+	version int64 // of the schema, 0 if there is none
+	oldest  int64 // version whose programs work on it still
 }
 
-// postgresIsCurrent looks without a lock and without writing, so that a
-// program may start on a database that it has no right to change.
-func postgresIsCurrent(ctx context.Context, pool *pgxpool.Pool, schema string, files fs.FS) (bool, error) {
-	var there bool
-	if err := pool.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", schema+".schema_version").Scan(&there); err != nil {
-		return false, fmt.Errorf("look for schema %s: %w", schema, err)
-	}
-	if !there {
-		return false, nil
-	}
-	var version int64
-	query := "SELECT coalesce(max(version_id), 0) FROM " + pgx.Identifier{schema, "schema_version"}.Sanitize()
-	if err := pool.QueryRow(ctx, query).Scan(&version); err != nil {
-		return false, fmt.Errorf("read version of schema %s: %w", schema, err)
-	}
-	return isCurrent(schema, version, files)
-}
-
-func isCurrent(schema string, version int64, files fs.FS) (bool, error) {
+// versions counts the migrations, which are numbered 1, 2, 3 …
+func versions(files fs.FS) (int64, error) {
 	names, err := fs.Glob(files, "*.sql")
+	return int64(len(names)), err
+}
+
+// isCurrent reports whether a program that knows these migrations can work on
+// the schema as it is. A newer schema is fine as long as it says so.
+func (s state) isCurrent(schema string, files fs.FS) (bool, error) {
+	known, err := versions(files)
 	if err != nil {
 		return false, err
 	}
-	known := int64(len(names)) // numbered 1, 2, 3 …
-	if version > known {
-		return false, fmt.Errorf("%s: %w (schema %d, program %d)", schema, ErrTooNew, version, known)
+	if s.version > known && s.oldest > known {
+		return false, fmt.Errorf("%s: %w (it is at version %d, this program knows %d)", schema, ErrTooNew, s.version, known)
 	}
-	return version == known, nil
+	return s.version >= known, nil
 }
 
-// SQLite migrates the tables of a database file. The versions applied so far
-// stand in the table named table.
-func SQLite(ctx context.Context, db *sql.DB, table string, files fs.FS) error {
-	if current, err := sqliteIsCurrent(ctx, db, table, files); err != nil || current {
+// check is isCurrent for programs that may not migrate.
+func (s state) check(schema string, files fs.FS) error {
+	current, err := s.isCurrent(schema, files)
+	if err != nil || current {
 		return err
 	}
-	err := up(ctx, db, database.DialectSQLite3, table, files)
+	known, err := versions(files)
 	if err != nil {
-		// Another process may have migrated at the same time.
-		if current, _ := sqliteIsCurrent(ctx, db, table, files); current {
-			return nil
-		}
+		return err
 	}
-	return err
-}
-
-func sqliteIsCurrent(ctx context.Context, db *sql.DB, table string, files fs.FS) (bool, error) {
-	var tables int
-	err := db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = ?", table).Scan(&tables)
-	if err != nil || tables == 0 {
-		return false, err
-	}
-	var version int64
-	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+table).Scan(&version); err != nil {
-		return false, fmt.Errorf("read version of %s: %w", table, err)
-	}
-	return isCurrent(table, version, files)
+	return fmt.Errorf("%s: %w (it is at version %d, this program needs %d)", schema, ErrTooOld, s.version, known)
 }
 
 func up(ctx context.Context, db *sql.DB, dialect database.Dialect, table string, files fs.FS) error {
-	versions, err := database.NewStore(dialect, table)
+	store, err := database.NewStore(dialect, table)
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider("", db, files, goose.WithStore(versions), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider("", db, files, goose.WithStore(store), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("read migrations: %w", err)
 	}

@@ -34,24 +34,28 @@ func kinds(t *testing.T) map[string]kind {
 	storetest.Must(t, err)
 	return map[string]kind{
 		"postgres": {postgresURL,
-			func(ctx context.Context) (store.Backend, error) { return postgres.Open(ctx, postgresURL) },
+			func(ctx context.Context) (store.Backend, error) { return postgres.Open(ctx, postgresURL, true) },
 			func(t *testing.T, statement string) error {
 				pool, err := pgxpool.New(t.Context(), postgresURL)
 				storetest.Must(t, err)
 				defer pool.Close()
-				_, err = pool.Exec(t.Context(), strings.ReplaceAll(statement, "VERSIONS", "eventfeed.schema_version"))
+				_, err = pool.Exec(t.Context(), tables("eventfeed.").Replace(statement))
 				return err
 			}},
 		"sqlite": {sqliteURL,
-			func(ctx context.Context) (store.Backend, error) { return sqlite.Open(ctx, path) },
+			func(ctx context.Context) (store.Backend, error) { return sqlite.Open(ctx, path, true) },
 			func(t *testing.T, statement string) error {
 				db, err := sql.Open("sqlite", path)
 				storetest.Must(t, err)
 				defer func() { _ = db.Close() }()
-				_, err = db.ExecContext(t.Context(), strings.ReplaceAll(statement, "VERSIONS", "eventfeed_schema_version"))
+				_, err = db.ExecContext(t.Context(), tables("eventfeed_").Replace(statement))
 				return err
 			}},
 	}
+}
+
+func tables(prefix string) *strings.Replacer {
+	return strings.NewReplacer("VERSIONS", prefix+"schema_version", "COMPATIBILITY", prefix+"schema_compatibility")
 }
 
 func TestProgramsThatStartTogetherMigrateOnce(t *testing.T) {
@@ -76,7 +80,8 @@ func TestProgramsThatStartTogetherMigrateOnce(t *testing.T) {
 	}
 }
 
-func TestSchemaOfANewerProgramIsRefused(t *testing.T) {
+// A newer schema says which programs work on it still.
+func TestNewerSchemaIsUsedIfItAllowsThat(t *testing.T) {
 	t.Parallel()
 	for name, k := range kinds(t) {
 		t.Run(name, func(t *testing.T) {
@@ -85,6 +90,8 @@ func TestSchemaOfANewerProgramIsRefused(t *testing.T) {
 			storetest.Must(t, err)
 			l.Close()
 			storetest.Must(t, k.execute(t, "INSERT INTO VERSIONS (version_id, is_applied) VALUES (1000, true)"))
+			storetest.Create(t, storetest.Open(t, k.url), "f", 0)
+			storetest.Must(t, k.execute(t, "UPDATE COMPATIBILITY SET oldest = 1000"))
 			if _, err := k.open(t.Context()); !errors.Is(err, migrate.ErrTooNew) {
 				t.Errorf("opened with %v", err)
 			}

@@ -30,11 +30,14 @@ type Config struct {
 
 // How long the sequencer sleeps between two looks.
 const (
-	pollBusy    = 5 * time.Millisecond  // while there is work
-	pollIdle    = 50 * time.Millisecond // it backs off to this
-	pollStandby = time.Second           // while another process leads
-	pollError   = time.Second           // after an error, the database being away for one
+	pollBusy    = 5 * time.Millisecond   // while there is work
+	pollIdle    = 50 * time.Millisecond  // it backs off to this
+	pollQuiet   = 125 * time.Millisecond // and to this, where nothing has come for quietAfter
+	pollStandby = time.Second            // while another process leads
+	pollError   = time.Second            // after an error, the database being away for one
 )
+
+const quietAfter = 10 * time.Second
 
 // Run gives pending events their positions and seals full pages until ctx is
 // done. Errors are logged and tried again: a database that went away comes
@@ -59,7 +62,7 @@ type publisher struct {
 }
 
 func (p *publisher) sequenceLoop(ctx context.Context) error {
-	delay := pollBusy
+	delay, busy := pollBusy, time.Now()
 	for {
 		placed, err := p.sequenceAll(ctx)
 		switch {
@@ -68,9 +71,9 @@ func (p *publisher) sequenceLoop(ctx context.Context) error {
 			p.Logger.Warn("cannot give events their positions, trying again", "error", err)
 			delay = pollError
 		case placed > 0:
-			delay = pollBusy
+			delay, busy = pollBusy, time.Now()
 		default:
-			delay = min(max(2*delay, pollBusy), p.idle(ctx))
+			delay = min(max(2*delay, pollBusy), p.idle(ctx, time.Since(busy)))
 		}
 		if !sleep(ctx, delay) {
 			return nil
@@ -78,12 +81,17 @@ func (p *publisher) sequenceLoop(ctx context.Context) error {
 	}
 }
 
-// idle is how far an idle loop backs off.
-func (p *publisher) idle(ctx context.Context) time.Duration {
-	if lead, err := p.Log.Lead(ctx); err != nil || !lead {
+// idle is how far a loop that has been idle for this long backs off.
+func (p *publisher) idle(ctx context.Context, idle time.Duration) time.Duration {
+	lead, err := p.Log.Lead(ctx)
+	switch {
+	case err != nil || !lead:
 		return pollStandby
+	case idle > quietAfter:
+		return pollQuiet
+	default:
+		return pollIdle
 	}
-	return pollIdle
 }
 
 // sequenceAll goes round the busy feeds, a batch each, until none is busy.

@@ -27,7 +27,7 @@ func MigratePostgres(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	return migrate.Postgres(ctx, pool, "eventfeed_inbox", files)
+	return migrate.Postgres{Schema: "eventfeed_inbox", Files: files}.Up(ctx, pool)
 }
 
 const copyInbox = `COPY eventfeed_inbox.events

@@ -24,7 +24,7 @@ func MigrateSQLite(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	return migrate.SQLite(ctx, db, "eventfeed_inbox_schema_version", files)
+	return migrate.SQLite{Prefix: "eventfeed_inbox_", Files: files}.Up(ctx, db)
 }
 
 const insertInbox = `INSERT INTO eventfeed_inbox_events

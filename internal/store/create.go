@@ -10,8 +10,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Create makes a feed. Of f it takes Name, Title, Author, PageSize and
-// PageBytes, with the name and the defaults for what is zero. It returns
+// Create makes a feed. Of f it takes Name, Title, Author, PageSize, PageBytes
+// and Held, with the name and the defaults for what is zero. It returns
 // ErrFeedExists, wrapped, if the name is taken.
 func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 	f.Title, f.Author = cmp.Or(f.Title, f.Name), cmp.Or(f.Author, f.Name)
@@ -28,6 +28,23 @@ func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 		return Feed{}, fmt.Errorf("create feed %s: %w", f.Name, err)
 	}
 	return l.Feed(ctx, f.Name)
+}
+
+// Open ends the holding of a feed: from here on its events get their positions.
+// It returns the feed, and is a no-op on one that is open.
+func (l *Log) Open(ctx context.Context, name string) (Feed, error) {
+	err := l.Write(ctx, func(tx Tx) error {
+		f, _, err := tx.Lock(ctx, name)
+		if err != nil || !f.Held {
+			return err
+		}
+		f.Held = false
+		return tx.Save(ctx, &f)
+	})
+	if err != nil {
+		return Feed{}, fmt.Errorf("open feed %s: %w", name, err)
+	}
+	return l.Feed(ctx, name)
 }
 
 // Check reports what of a feed to be made is out of bounds.

@@ -9,8 +9,9 @@ import (
 )
 
 // Sequence gives up to limit of a feed's pending events their positions, in
-// one transaction, and returns how many it gave. If the database is another
-// one than the history was written on, it starts a new epoch first.
+// one transaction, and returns how many it gave: none while the feed is held.
+// If the database is another one than the history was written on, it starts a
+// new epoch first.
 //
 // The feed's row lock is the only fence. It is taken in a statement before
 // the one that looks for pending events, so that one sees all that the last
@@ -31,8 +32,10 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 			f.Identity = identity
 		}
 		p := newPlacer(&f)
-		if err := tx.TakePending(ctx, f.Key, limit, p.place); err != nil {
-			return err
+		if !f.Held {
+			if err := tx.TakePending(ctx, f.Key, limit, p.place); err != nil {
+				return err
+			}
 		}
 		placed = len(p.positions)
 		if placed == 0 && !moved {

@@ -36,6 +36,7 @@ type Feed struct {
 	Created   time.Time
 	Identity  string // of the database that the history was last written on, see [Tx.Lock]
 	Epochs    []feed.Epoch
+	Held      bool // not sequenced until it is opened
 
 	Position int64 // last one given
 	Digest   feed.Digest
@@ -121,8 +122,8 @@ type Reader interface {
 	// pending either, of which there must be none.
 	Unplaced(ctx context.Context, key int64) (int64, error)
 	// Work returns the names of feeds with something to sequence, which are
-	// pending events or a database that is not the one of their history, and
-	// of those with closed pages that are not sealed.
+	// pending events, unless the feed is held, or a database that is not the
+	// one of their history, and of those with closed pages that are not sealed.
 	Work(ctx context.Context) (pending, unsealed []string, err error)
 	// Rows calls yield with the events from position first to last in order.
 	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error

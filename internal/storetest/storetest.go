@@ -36,7 +36,8 @@ func Each(t *testing.T, test func(t *testing.T, l *store.Log, url string)) {
 	}
 }
 
-// Open opens the log of a database URL until the end of the test.
+// Open opens the log of a database URL until the end of the test, in PostgreSQL
+// with the rights of a server and no others.
 func Open(t testing.TB, url string) *store.Log {
 	t.Helper()
 	var db store.Backend
@@ -44,9 +45,10 @@ func Open(t testing.TB, url string) *store.Log {
 	if strings.HasPrefix(url, sqlitedb.Scheme) {
 		path, pathErr := sqlitedb.Path(url)
 		Must(t, pathErr)
-		db, err = sqlite.Open(t.Context(), path)
+		db, err = sqlite.Open(t.Context(), path, true)
 	} else {
-		db, err = postgres.Open(t.Context(), url)
+		Must(t, postgres.Migrate(t.Context(), url))
+		db, err = postgres.Open(t.Context(), testdb.As(url, testdb.Server), false)
 	}
 	Must(t, err)
 	t.Cleanup(db.Close)

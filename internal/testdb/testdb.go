@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,11 +25,48 @@ const (
 // How long a server under the load of all tests may take to make or drop a database.
 const patience = time.Minute
 
-// Postgres creates an empty PostgreSQL database and returns its URL. The database goes when the
-// test ends, connections that are still open notwithstanding.
+// Users of a test's database with the rights that a careful team gives them. None is a superuser.
+const (
+	Owner  = "test_owner"  // owns the database, and so the schema
+	Server = "test_server" // has eventfeed_server
+	Writer = "test_writer" // has eventfeed_writer
+)
+
+// Roles belong to the whole server, and tests of several packages run at once.
+const makeRoles = `DO $$
+DECLARE
+    role text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(1);
+    FOREACH role IN ARRAY ARRAY['eventfeed_server', 'eventfeed_writer', 'test_owner', 'test_server', 'test_writer'] LOOP
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+            EXECUTE format('CREATE ROLE %I %s', role, CASE WHEN role LIKE 'test_%' THEN 'LOGIN' ELSE 'NOLOGIN' END);
+        END IF;
+    END LOOP;
+    GRANT eventfeed_server TO test_server;
+    GRANT eventfeed_writer TO test_writer;
+END $$`
+
+var rolesMade = sync.OnceValue(func() error { return execute(context.Background(), os.Getenv(serverVar), makeRoles) })
+
+// As returns the URL of the same database for another user.
+func As(database, user string) string {
+	u, err := url.Parse(database)
+	if err != nil {
+		panic(err) // it is one of ours
+	}
+	u.User = url.User(user)
+	return u.String()
+}
+
+// Postgres creates an empty PostgreSQL database and returns its URL for its Owner. The database
+// goes when the test ends, connections that are still open notwithstanding.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	server := lookup(t, serverVar)
+	if err := rolesMade(); err != nil {
+		t.Fatalf("make the tests' roles: %v", err)
+	}
 	database, err := url.Parse(server)
 	if err != nil {
 		t.Fatalf("%s: %v", serverVar, err)
@@ -37,7 +75,7 @@ func Postgres(t testing.TB) string {
 	database.Path = "/" + name
 
 	// Nobody can be connected to template0, which would keep it from being copied, as to template1.
-	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" TEMPLATE template0"); err != nil {
+	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" TEMPLATE template0 OWNER "+Owner); err != nil {
 		t.Fatalf("create the test's database: %v", err)
 	}
 	t.Cleanup(func() {
@@ -47,7 +85,7 @@ func Postgres(t testing.TB) string {
 			t.Logf("drop the test's database: %v", err)
 		}
 	})
-	return database.String()
+	return As(database.String(), Owner)
 }
 
 // PostgresBin returns the folder of the server's programs (initdb, pg_ctl, pg_dump and so on), for

@@ -21,7 +21,7 @@ type Head struct {
 // ParseURL reads a feed's URL.
 func ParseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || u.Opaque != "" { // not shown, it may hold a password anywhere
 		return nil, errors.New("feed URL: must be an http or https URL")
 	}
 	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {

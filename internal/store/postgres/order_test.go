@@ -79,11 +79,12 @@ func TestEveryCommittedEventIsInTheFeedOnceInTheOrderOfItsEntity(t *testing.T) {
 	storetest.Create(t, l, "entities", 50)
 	startPublisher(t, l)
 	startPublisher(t, storetest.Open(t, url))
-	pool := openPool(t, url)
-	_, err := pool.Exec(t.Context(), "CREATE TABLE entity (name text PRIMARY KEY, version int NOT NULL)")
+	_, err := openPool(t, url).Exec(t.Context(), `
+		CREATE TABLE entity (name text PRIMARY KEY, version int NOT NULL);
+		INSERT INTO entity SELECT 'e' || n, 0 FROM generate_series(0, 39) n;
+		GRANT SELECT, UPDATE ON entity TO `+testdb.Writer)
 	storetest.Must(t, err)
-	_, err = pool.Exec(t.Context(), "INSERT INTO entity SELECT 'e' || n, 0 FROM generate_series(0, 39) n")
-	storetest.Must(t, err)
+	pool := openPool(t, testdb.As(url, testdb.Writer))
 
 	log := &committed{byEntity: map[string][]string{}}
 	group, ctx := errgroup.WithContext(t.Context())
@@ -162,7 +163,7 @@ func TestLongTransactionDelaysOnlyItsOwnEvents(t *testing.T) {
 	l := storetest.Open(t, url)
 	storetest.Create(t, l, "f", 0)
 	startPublisher(t, l)
-	pool := openPool(t, url)
+	pool := openPool(t, testdb.As(url, testdb.Writer))
 	long, err := pool.Begin(t.Context())
 	storetest.Must(t, err)
 	defer func() { _ = long.Rollback(context.Background()) }()

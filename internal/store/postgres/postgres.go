@@ -4,23 +4,19 @@ package postgres
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/outbox"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // minVersion is the oldest server that is known to work.
 const minVersion = 130000
@@ -38,37 +34,40 @@ type Log struct {
 	pool *pgxpool.Pool
 
 	mu     sync.Mutex
-	leader *pgxpool.Conn // holds the advisory lock while this process leads
+	leader *postgresdb.AdvisoryLock // while this process leads
+	asked  time.Time                // when its connection last answered
 }
 
 var _ store.Backend = (*Log)(nil)
 
-// Open connects to the database at url and brings its schema up to date. The
-// caller closes the log.
-func Open(ctx context.Context, url string) (*Log, error) {
-	config, err := pgxpool.ParseConfig(url)
+// Open connects to the database at url. A schema that is not up to date it
+// migrates, or refuses if it may not migrate. The caller closes the log.
+func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
+	pool, err := postgresdb.Open(ctx, url, minConnections)
 	if err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
+		return nil, err
 	}
-	config.MaxConns = max(config.MaxConns, minConnections)
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	err = checkServer(ctx, pool)
+	switch {
+	case err != nil:
+	case mayMigrate:
+		err = schema().Up(ctx, pool)
+	default:
+		err = schema().Check(ctx, pool)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("connect to PostgreSQL: %w", err)
-	}
-	l := &Log{pool: pool}
-	if err := l.prepare(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
-	return l, nil
+	return &Log{pool: pool}, nil
 }
 
-func (l *Log) prepare(ctx context.Context) error {
+func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	var version int
 	var encoding string
-	err := l.pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
+	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
 	if err != nil {
-		return fmt.Errorf("connect to PostgreSQL: %w", err)
+		return err
 	}
 	if version < minVersion {
 		return fmt.Errorf("PostgreSQL %d is too old, eventfeed needs version 13 or later", version/10000)
@@ -76,19 +75,13 @@ func (l *Log) prepare(ctx context.Context) error {
 	if encoding != "UTF8" {
 		return fmt.Errorf("database encoding is %s, eventfeed needs UTF8", encoding)
 	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	return migrate.Postgres(ctx, l.pool, "eventfeed", files)
+	return nil
 }
 
 // Close ends all connections, and with them this process's lead.
 func (l *Log) Close() {
 	l.mu.Lock()
-	if l.leader != nil {
-		l.dropLead()
-	}
+	l.dropLead()
 	l.mu.Unlock()
 	l.pool.Close()
 }
@@ -114,8 +107,8 @@ func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
 	})
 }
 
-// leadLock is the advisory lock of the one process that polls closely.
-const leadLock = 0x6576656e74666c64 // "eventfld"
+// leadInterval is how long a lead is believed in: an idle server asks often.
+const leadInterval = time.Second
 
 // Lead reports whether this process holds the lock of the one that leads, and
 // takes it if it is free.
@@ -123,29 +116,25 @@ func (l *Log) Lead(ctx context.Context) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.leader != nil {
-		if err := l.leader.Ping(ctx); err == nil {
+		if time.Since(l.asked) < leadInterval {
+			return true, nil
+		}
+		if l.leader.Alive(ctx) {
+			l.asked = time.Now()
 			return true, nil
 		}
 		l.dropLead()
 	}
-	conn, err := l.pool.Acquire(ctx)
-	if err != nil {
-		return false, err
-	}
-	var locked bool
-	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(leadLock)).Scan(&locked); err != nil || !locked {
-		conn.Release()
-		return false, err
-	}
-	l.leader = conn
-	return true, nil
+	lock, err := postgresdb.TryLock(ctx, l.pool, "eventfeed leader")
+	l.leader, l.asked = lock, time.Now()
+	return lock != nil, err
 }
 
-// dropLead closes the connection that holds the lock, and so the lock goes.
 func (l *Log) dropLead() {
-	_ = l.leader.Conn().Close(context.Background())
-	l.leader.Release()
-	l.leader = nil
+	if l.leader != nil {
+		l.leader.Release()
+		l.leader = nil
+	}
 }
 
 // noRows turns pgx's error for no row into another one.

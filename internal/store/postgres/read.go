@@ -16,7 +16,7 @@ import (
 // feedColumns are a feed's row with its epochs and the ends of two pages: the
 // newest archive, and the first page that is full but not sealed.
 const feedColumns = `
-	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity,
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -26,7 +26,7 @@ const feedColumns = `
 
 func scanFeed(row pgx.Row) (f store.Feed, err error) {
 	var digest, epochs []byte
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, &epochs)
 	if err != nil {
@@ -72,16 +72,18 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 
 // Work looks for what there is to do, without a lock. It hops from feed to
 // feed over the index of pending, so that a long queue costs no more than a
-// short one.
+// short one, and reads no feed's row that has nothing to do.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
 	err = l.pool.QueryRow(ctx, `
 		WITH RECURSIVE busy (feed) AS (
 			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
 			UNION ALL
 			SELECT (SELECT p.feed FROM eventfeed.pending p WHERE p.feed > b.feed ORDER BY p.feed LIMIT 1) FROM busy b WHERE b.feed IS NOT NULL)
-		SELECT ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.feed IN (SELECT b.feed FROM busy b) OR f.identity <> i.now),
+		SELECT ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.feed IN (SELECT b.feed FROM busy b) AND NOT f.held
+		             UNION SELECT f.name FROM eventfeed.feeds f WHERE (i.now <> i.lowest OR i.now <> i.highest) AND f.identity <> i.now),
 		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives)
-		FROM (SELECT `+identity+` AS now) i`).Scan(&pending, &unsealed)
+		FROM (SELECT `+identity+` AS now, (SELECT min(f.identity) FROM eventfeed.feeds f) AS lowest,
+		             (SELECT max(f.identity) FROM eventfeed.feeds f) AS highest) i`).Scan(&pending, &unsealed)
 	return pending, unsealed, err
 }
 

@@ -26,9 +26,9 @@ var _ store.Tx = tx{}
 
 func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	err := t.QueryRow(ctx, `
-		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, identity, digest)
-		VALUES ($1, $2, $3, $4, $5, $6, `+identity+`, $7) RETURNING feed`,
-		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, f.Digest[:]).Scan(&f.Key)
+		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, identity, digest, held)
+		VALUES ($1, $2, $3, $4, $5, $6, `+identity+`, $7, $8) RETURNING feed`,
+		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, f.Digest[:], f.Held).Scan(&f.Key)
 	if isUniqueViolation(err) {
 		return store.ErrFeedExists
 	}
@@ -58,8 +58,8 @@ func (t tx) Lock(ctx context.Context, name string) (f store.Feed, now string, er
 func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	_, err := t.Exec(ctx, `
 		UPDATE eventfeed.feeds SET identity = $2, position = $3, digest = $4,
-			open_page = $5, open_first = $6, open_bytes = $7, archives = $8 WHERE feed = $1`,
-		f.Key, f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives)
+			open_page = $5, open_first = $6, open_bytes = $7, archives = $8, held = $9 WHERE feed = $1`,
+		f.Key, f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held)
 	return err
 }
 

@@ -16,7 +16,7 @@ import (
 // feedColumns are a feed's row with its epochs and the ends of two pages: the
 // newest archive, and the first page that is full but not sealed.
 const feedColumns = `
-	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity,
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -29,7 +29,7 @@ type scanner interface{ Scan(targets ...any) error }
 func scanFeed(row scanner) (f store.Feed, err error) {
 	var digest, epochs []byte
 	var created string
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &created, &f.Identity,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &created, &f.Identity, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, &epochs)
 	if err != nil {
@@ -79,7 +79,7 @@ func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) 
 		return s, err
 	}
 	pending, err = collect(ctx, l.reader, name, `SELECT f.name FROM eventfeed_feeds f
-		WHERE EXISTS (SELECT 1 FROM eventfeed_pending p WHERE p.feed = f.feed)`)
+		WHERE NOT f.held AND EXISTS (SELECT 1 FROM eventfeed_pending p WHERE p.feed = f.feed)`)
 	if err != nil {
 		return nil, nil, err
 	}

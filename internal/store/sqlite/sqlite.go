@@ -6,10 +6,8 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"time"
 
@@ -17,14 +15,10 @@ import (
 	sqlitecodes "modernc.org/sqlite/lib"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // identity of every SQLite database. A file that was restored from a backup
 // cannot be told from the original; feedserver new-epoch says so by hand.
@@ -37,17 +31,19 @@ type Log struct {
 
 var _ store.Backend = (*Log)(nil)
 
-// Open opens the database file at path, makes it if it is not there, and
-// brings its schema up to date. The caller closes the log.
-func Open(ctx context.Context, path string) (*Log, error) {
+// Open opens the database file at path, and makes it if it is not there. Tables
+// that are not up to date it migrates, or refuses if it may not migrate. The
+// caller closes the log.
+func Open(ctx context.Context, path string, mayMigrate bool) (*Log, error) {
 	writer, err := sqlitedb.OpenWriter(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	l := &Log{writer: writer}
-	files, err := fs.Sub(migrations, "migrations")
-	if err == nil {
-		err = migrate.SQLite(ctx, writer, "eventfeed_schema_version", files)
+	if mayMigrate {
+		err = schema().Up(ctx, writer)
+	} else {
+		err = schema().Check(ctx, writer)
 	}
 	if err == nil {
 		// From here on begin waits by itself.

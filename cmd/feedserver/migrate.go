@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/store/postgres"
+	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+)
+
+func migrateCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "migrate",
+		Short: "Make eventfeed's tables and functions, or bring them up to date",
+		Long: `Make eventfeed's tables and functions in a database, or bring them up to date,
+and grant the roles eventfeed_writer and eventfeed_server their rights. Run it
+as the user that is to own them, before servers of a new version start. Servers
+and writers of the version before go on meanwhile, and afterwards.
+
+With --print nothing is changed: the SQL that would be run is printed, for
+someone else to look at and to run with psql.`,
+		Example: `  feedserver migrate --db postgres://owner@localhost/shop
+  feedserver migrate --db postgres://owner@localhost/shop --print > migration.sql
+  feedserver serve --db postgres://feedserver@localhost/shop --migrate=false`,
+		Args: cobra.NoArgs,
+	}
+	db := databaseFlag(command)
+	printOnly := command.Flags().Bool("print", false, "print the SQL, change nothing")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		path, err := sqlitePath(*db)
+		if err != nil {
+			return err
+		}
+		if *printOnly {
+			err = printMigration(command.Context(), command.OutOrStdout(), *db, path)
+		} else {
+			err = migrateNow(command.Context(), command.OutOrStdout(), *db, path)
+		}
+		if err != nil {
+			return explain(*db, err)
+		}
+		return nil
+	}
+	return command
+}
+
+func migrateNow(ctx context.Context, w io.Writer, url, path string) (err error) {
+	if path == "" {
+		err = postgres.Migrate(ctx, url)
+	} else {
+		err = sqlite.Migrate(ctx, path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "database %s is up to date\n", cli.Redact(url))
+	return err
+}
+
+func printMigration(ctx context.Context, w io.Writer, url, path string) (err error) {
+	var script string
+	if path == "" {
+		script, err = postgres.MigrationScript(ctx, url)
+	} else {
+		script, err = sqlite.MigrationScript(ctx, path)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, script)
+	return err
+}

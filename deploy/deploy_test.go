@@ -1,0 +1,212 @@
+// Package deploy_test checks that the files to deploy with fit the commands
+// and one another, without a cluster.
+package deploy_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// container is one container of ours, in whichever file it stands.
+type container struct {
+	name      string
+	image     string
+	commands  [][]string // its command line, and that of its health check
+	variables []string
+	locked    bool // nothing can be written but to volumes, no right can be had
+}
+
+func TestCommandLinesAndVariablesAreThoseOfTheCommands(t *testing.T) {
+	t.Parallel()
+	bin := build(t)
+	for _, c := range containers(t) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for _, line := range c.commands {
+				// Flags are parsed before the help is printed.
+				help := output(t, filepath.Join(bin, line[0]), append(line[1:], "--help")...)
+				if !strings.Contains(help, "\n  "+line[0]+" "+line[1]+" ") {
+					t.Errorf("%q is not a command: %s", line, help)
+				}
+			}
+			help := output(t, filepath.Join(bin, c.commands[0][0]), c.commands[0][1], "--help")
+			for _, name := range c.variables {
+				if strings.HasPrefix(name, "EVENTFEED_") && !strings.Contains(help, "[$"+name+"]") {
+					t.Errorf("%s is no variable of %q", name, c.commands[0])
+				}
+			}
+		})
+	}
+}
+
+func TestNoPasswordStandsInACommandLine(t *testing.T) {
+	t.Parallel()
+	database := regexp.MustCompile(`(?i)postgres(ql)?://|passw`)
+	for _, c := range containers(t) {
+		for _, line := range c.commands {
+			if slices.ContainsFunc(line, database.MatchString) {
+				t.Errorf("%s: %q: give databases as variables, everyone can read command lines", c.name, line)
+			}
+		}
+	}
+}
+
+func TestEveryContainerRunsTheOneImageAndIsLocked(t *testing.T) {
+	t.Parallel()
+	image := regexp.MustCompile(`docker build -t (\S+) \.`).FindStringSubmatch(read(t, "../Dockerfile"))[1]
+	for _, c := range containers(t) {
+		if c.image != image {
+			t.Errorf("%s: image %s, want %s as in the Dockerfile", c.name, c.image, image)
+		}
+		if !c.locked {
+			t.Errorf("%s: must have a read-only root file system, no capabilities, and no way to get more", c.name)
+		}
+	}
+}
+
+func TestImageIsBuiltWithTheGoOfTheModule(t *testing.T) {
+	t.Parallel()
+	module := regexp.MustCompile(`(?m)^go (\d+\.\d+)`).FindStringSubmatch(read(t, "../go.mod"))[1]
+	image := regexp.MustCompile(`golang:(\d+\.\d+)-`).FindStringSubmatch(read(t, "../Dockerfile"))[1]
+	if module != image {
+		t.Errorf("go.mod has Go %s, the Dockerfile %s", module, image)
+	}
+}
+
+func TestLinkerSetsTheVersion(t *testing.T) {
+	t.Parallel()
+	bin := build(t)
+	for _, name := range []string{"feedserver", "seeder"} {
+		got, want := output(t, filepath.Join(bin, name), "--version"), name+" 1.2.0 (commit c0ffee, 2026-11-23T08:52:44Z, go"
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("got %q, want %q and so on", got, want)
+		}
+	}
+}
+
+// build builds the commands as a release is built.
+func build(t *testing.T) string {
+	bin := t.TempDir() + string(filepath.Separator)
+	flags := output(t, "../scripts/ldflags", "v1.2.0", "c0ffee", "2026-11-23T08:52:44Z")
+	output(t, "go", "build", "-ldflags", flags, "-o", bin, "../cmd/feedserver", "../cmd/seeder")
+	return bin
+}
+
+func output(t *testing.T, name string, arguments ...string) string {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	command := exec.CommandContext(t.Context(), name, arguments...)
+	command.Stdout, command.Stderr = &stdout, &stderr
+	if err := command.Run(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, &stderr)
+	}
+	return stdout.String()
+}
+
+func containers(t *testing.T) []container {
+	all := append(composed(t), orchestrated(t)...)
+	if len(all) < 8 {
+		t.Fatalf("only %d containers found", len(all))
+	}
+	return all
+}
+
+// composed returns the containers of compose.yaml that are ours.
+func composed(t *testing.T) (all []container) {
+	var file struct {
+		Services map[string]struct {
+			Image       string
+			Command     []string
+			Environment map[string]string
+			Healthcheck struct{ Test []string }
+			ReadOnly    bool     `yaml:"read_only"`
+			CapDrop     []string `yaml:"cap_drop"`
+			SecurityOpt []string `yaml:"security_opt"`
+		}
+	}
+	if err := yaml.Unmarshal([]byte(read(t, "compose.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range file.Services {
+		if strings.HasPrefix(s.Image, "postgres:") {
+			continue
+		}
+		c := container{
+			name: "compose/" + name, image: s.Image, commands: [][]string{s.Command},
+			variables: slices.Collect(maps.Keys(s.Environment)),
+			locked:    s.ReadOnly && slices.Contains(s.CapDrop, "ALL") && slices.Contains(s.SecurityOpt, "no-new-privileges:true"),
+		}
+		if len(s.Healthcheck.Test) > 0 {
+			c.commands = append(c.commands, s.Healthcheck.Test[1:])
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// orchestrated returns the containers of kubernetes.yaml.
+func orchestrated(t *testing.T) (all []container) {
+	type podContainer struct {
+		Name, Image     string
+		Args            []string
+		Env             []struct{ Name string }
+		SecurityContext struct {
+			ReadOnlyRootFilesystem   bool  `yaml:"readOnlyRootFilesystem"`
+			AllowPrivilegeEscalation *bool `yaml:"allowPrivilegeEscalation"`
+			Capabilities             struct{ Drop []string }
+		} `yaml:"securityContext"`
+	}
+	type object struct {
+		Metadata struct{ Name string }
+		Spec     struct {
+			Template struct {
+				Spec struct {
+					InitContainers []podContainer `yaml:"initContainers"`
+					Containers     []podContainer
+				}
+			}
+		}
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(read(t, "kubernetes.yaml")))
+	for {
+		var o object
+		if err := decoder.Decode(&o); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		pod := o.Spec.Template.Spec
+		for _, p := range slices.Concat(pod.InitContainers, pod.Containers) {
+			security := p.SecurityContext
+			c := container{
+				name: "kubernetes/" + o.Metadata.Name + "/" + p.Name, image: p.Image, commands: [][]string{p.Args},
+				locked: security.ReadOnlyRootFilesystem && slices.Contains(security.Capabilities.Drop, "ALL") &&
+					security.AllowPrivilegeEscalation != nil && !*security.AllowPrivilegeEscalation,
+			}
+			for _, variable := range p.Env {
+				c.variables = append(c.variables, variable.Name)
+			}
+			all = append(all, c)
+		}
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}

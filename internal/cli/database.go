@@ -1,0 +1,44 @@
+package cli
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/spf13/pflag"
+
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
+)
+
+// checkDatabases refuses a PostgreSQL URL that cannot be read before anyone
+// else tries, and quotes it.
+func checkDatabases(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if err != nil || !isURL(f) || !postgresdb.IsURL(f.Value.String()) {
+			return
+		}
+		if urlErr := checkPostgres(f.Value.String()); urlErr != nil {
+			_, name := source(f)
+			err = Usage("%s: %w", name, urlErr)
+		}
+	})
+	return err
+}
+
+var errEncoding = errors.New("the URL cannot be read; in a password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a space, or leave it out and give it in PGPASSFILE or PGPASSWORD")
+
+func checkPostgres(raw string) error {
+	_, rest, _ := strings.Cut(raw, "://")
+	if misplaced(rest) {
+		return errEncoding
+	}
+	if _, err := pgxpool.ParseConfig(raw); err == nil {
+		return nil
+	}
+	// What pgx says quotes what it could not read. So the reason is asked of
+	// the URL without its secrets.
+	if _, err := pgxpool.ParseConfig(Redact(raw)); err != nil {
+		return err
+	}
+	return errEncoding
+}

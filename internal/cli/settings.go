@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// sourceNote is the annotation of a flag whose value came from elsewhere than
+// the command line: the kind of source, and the setting's name there.
+const sourceNote = "eventfeed_source"
+
+// settle gives the flags that were not given their values, from the
+// environment and then from the file, and looks at what has come together.
+func settle(command *cobra.Command, arguments []string) error {
+	if err := fromEnvironment(command.Flags()); err != nil {
+		return err
+	}
+	if err := fromFile(command); err != nil {
+		return err
+	}
+	warnOfArguments(command, arguments)
+	return checkDatabases(command.Flags())
+}
+
+// settable reports whether a flag is a setting, which help is not.
+func settable(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" }
+
+// variable is the name of a flag's environment variable.
+func variable(flag string) string {
+	return "EVENTFEED_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// fromEnvironment sets the flags that were not given. An empty variable counts
+// as none: what fills an environment often cannot leave one out.
+func fromEnvironment(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := variable(f.Name)
+		value := os.Getenv(name)
+		if f.Changed || value == "" || !settable(f) || err != nil {
+			return
+		}
+		if setErr := flags.Set(f.Name, value); setErr != nil {
+			err = Usage("%s: %w", name, setErr)
+			return
+		}
+		err = flags.SetAnnotation(f.Name, sourceNote, []string{"environment", name})
+	})
+	return err
+}
+
+// source says where a flag's value came from, and what it is called there.
+func source(f *pflag.Flag) (kind, name string) {
+	if note := f.Annotations[sourceNote]; len(note) == 2 {
+		return note[0], note[1]
+	}
+	if f.Changed {
+		return "flag", "--" + f.Name
+	}
+	return "default", "--" + f.Name
+}
+
+// isURL reports whether a flag's value is a URL, by the word that its help has
+// for the value. Such a value may hold a password.
+func isURL(f *pflag.Flag) bool {
+	word, _ := pflag.UnquoteUsage(f)
+	return word == "URL"
+}
+
+// LogSettings logs the value that each of the command's flags has in effect,
+// without passwords, and where those came from that are not the defaults.
+func LogSettings(command *cobra.Command, logger *slog.Logger) {
+	var settings []any
+	command.Flags().VisitAll(func(f *pflag.Flag) {
+		if !settable(f) {
+			return
+		}
+		value := f.Value.String()
+		if isURL(f) && value != "" {
+			value = Redact(value)
+		}
+		settings = append(settings, f.Name, value)
+		if kind, _ := source(f); kind != "default" {
+			settings = append(settings, f.Name+".from", kind)
+		}
+	})
+	logger.Info("settings", settings...)
+}

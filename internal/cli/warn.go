@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
+)
+
+// warnOfArguments warns of passwords among the process's arguments.
+func warnOfArguments(command *cobra.Command, arguments []string) {
+	var there, instead []string
+	command.Flags().VisitAll(func(f *pflag.Flag) {
+		kind, name := source(f)
+		if kind != "flag" || !isURL(f) || !holdsPassword(f.Value.String()) {
+			return
+		}
+		there = append(there, name)
+		instead = append(instead, "$"+variable(f.Name))
+		if postgresdb.IsURL(f.Value.String()) && !slices.Contains(instead, "$PGPASSFILE") {
+			instead = append(instead, "$PGPASSFILE")
+		}
+	})
+	if slices.ContainsFunc(arguments, holdsPassword) {
+		there = append(there, "the URL")
+	}
+	if len(there) == 0 {
+		return
+	}
+	advice := ""
+	if len(instead) > 0 {
+		advice = "; give it in " + strings.Join(instead, ", ") + " or a file for --config"
+	}
+	command.PrintErrf("%s: warning: others on this machine can see the password in %s, in the list of processes%s\n",
+		command.Root().Name(), strings.Join(there, " and "), advice)
+}
+
+// warnOfReaders warns of a file with a password in it that everyone may read.
+// A group that may is somebody's intent, such as a volume of secrets.
+func warnOfReaders(command *cobra.Command, file string, settings []setting) {
+	const othersRead = 0o004
+	info, err := os.Stat(file)
+	if err != nil || info.Mode()&othersRead == 0 {
+		return
+	}
+	if slices.ContainsFunc(settings, func(s setting) bool { return holdsPassword(s.value) }) {
+		command.PrintErrf("%s: warning: everyone on this machine can read the password in %s; change that with: chmod 600 %s\n",
+			command.Root().Name(), file, file)
+	}
+}

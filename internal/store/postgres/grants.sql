@@ -1,0 +1,50 @@
+-- What each role may do, said anew after every migration. Roles belong to the
+-- whole cluster: they may be there already, another database may be making them
+-- at this moment, or this user may not make any.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['eventfeed_writer', 'eventfeed_server'] LOOP
+        BEGIN
+            IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = name) THEN
+                EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', name);
+            END IF;
+        EXCEPTION
+            WHEN duplicate_object OR unique_violation THEN NULL;
+            WHEN insufficient_privilege THEN
+                RAISE NOTICE 'eventfeed: role % is not there, and this user may not create it', name;
+        END;
+    END LOOP;
+
+    REVOKE ALL ON SCHEMA eventfeed FROM PUBLIC;
+    REVOKE ALL ON ALL TABLES IN SCHEMA eventfeed FROM PUBLIC;
+    REVOKE ALL ON ALL FUNCTIONS IN SCHEMA eventfeed FROM PUBLIC;
+
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'eventfeed_writer') THEN
+        REVOKE ALL ON ALL TABLES IN SCHEMA eventfeed FROM eventfeed_writer;
+        REVOKE ALL ON ALL FUNCTIONS IN SCHEMA eventfeed FROM eventfeed_writer;
+        GRANT USAGE ON SCHEMA eventfeed TO eventfeed_writer;
+        GRANT EXECUTE ON FUNCTION
+            eventfeed.append(text, text, text, json, text, timestamptz, text, text, jsonb),
+            eventfeed.append(text, text, text, jsonb, text, timestamptz, text, text, jsonb),
+            eventfeed.append(text, text, text, text, text, timestamptz, text, text, jsonb),
+            eventfeed.append_bytes(text, text, text, bytea, text, text, timestamptz, text, text, jsonb),
+            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[]),
+            eventfeed.uuidv7()
+            TO eventfeed_writer;
+    END IF;
+
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'eventfeed_server') THEN
+        REVOKE ALL ON ALL TABLES IN SCHEMA eventfeed FROM eventfeed_server;
+        REVOKE ALL ON ALL FUNCTIONS IN SCHEMA eventfeed FROM eventfeed_server;
+        GRANT USAGE ON SCHEMA eventfeed TO eventfeed_server;
+        GRANT SELECT ON ALL TABLES IN SCHEMA eventfeed TO eventfeed_server;
+        GRANT INSERT, UPDATE ON eventfeed.feeds TO eventfeed_server;
+        GRANT INSERT ON eventfeed.epochs, eventfeed.positions, eventfeed.pages, eventfeed.documents TO eventfeed_server;
+        GRANT DELETE ON eventfeed.pending, eventfeed.documents TO eventfeed_server;
+        GRANT EXECUTE ON FUNCTION
+            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[])
+            TO eventfeed_server;
+    END IF;
+END $$;

@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// grants says what each role may do.
+//
+//go:embed grants.sql
+var grants string
+
+// schema returns everything that eventfeed has in a database.
+func schema() migrate.Postgres {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return migrate.Postgres{Schema: "eventfeed", Files: files, Grants: grants}
+}
+
+// Migrate brings the schema of the database at url up to date, and grants the
+// roles their rights anew.
+func Migrate(ctx context.Context, url string) error {
+	return withPool(ctx, url, func(pool *pgxpool.Pool) error { return schema().Force(ctx, pool) })
+}
+
+// MigrationScript returns the SQL that does what Migrate would do, for someone
+// else to run.
+func MigrationScript(ctx context.Context, url string) (script string, err error) {
+	err = withPool(ctx, url, func(pool *pgxpool.Pool) error {
+		script, err = schema().Script(ctx, pool)
+		return err
+	})
+	return script, err
+}
+
+// withPool does something in a database that may have no schema yet.
+func withPool(ctx context.Context, url string, do func(*pgxpool.Pool) error) error {
+	pool, err := postgresdb.Open(ctx, url, minConnections)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	if err := checkServer(ctx, pool); err != nil {
+		return err
+	}
+	return do(pool)
+}

@@ -1,0 +1,48 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// schema returns everything that eventfeed has in a database file.
+func schema() migrate.SQLite {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the folder is embedded
+	}
+	return migrate.SQLite{Prefix: "eventfeed_", Files: files}
+}
+
+// Migrate brings the tables in the database file at path up to date.
+func Migrate(ctx context.Context, path string) error {
+	l, err := Open(ctx, path, true)
+	if err != nil {
+		return err
+	}
+	l.Close()
+	return nil
+}
+
+// MigrationScript returns the SQL that does what Migrate would do, for someone
+// else to run.
+func MigrationScript(ctx context.Context, path string) (string, error) {
+	db, err := sqlitedb.OpenReader(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = db.Close() }()
+	script, err := schema().Script(ctx, db)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return script, nil
+}

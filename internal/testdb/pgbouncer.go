@@ -1,0 +1,149 @@
+package testdb
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const bouncerConfig = `
+[databases]
+* = host=%s port=%s
+
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = %d
+unix_socket_dir =
+auth_type = trust
+auth_file = %s
+pool_mode = transaction
+default_pool_size = 6
+max_client_conn = 500
+`
+
+// Bouncer starts a PgBouncer in transaction mode in front of a database until the test ends, and
+// returns the database's URL through it. Its pools are smaller than those of its clients, so that
+// what these do is mixed.
+func Bouncer(t testing.TB, database string) string {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		port := freePort(t)
+		if stderr := startBouncer(t, u, port); stderr != nil {
+			t.Logf("pgbouncer: %s", stderr)
+			continue // someone else has taken the port
+		}
+		u.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		return u.String()
+	}
+	t.Fatal("no PgBouncer for this test: run it with make test, which installs it")
+	return ""
+}
+
+// startBouncer returns what PgBouncer had to say if it did not start.
+func startBouncer(t testing.TB, database *url.URL, port int) []byte {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "eventfeed-pgbouncer") //nolint:usetesting // the test's own folder is below one that others may not enter
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(folder) })
+	users, config := filepath.Join(folder, "users.txt"), filepath.Join(folder, "pgbouncer.ini")
+	write(t, users, fmt.Sprintf("%q \"\"\n%q \"\"\n%q \"\"\n", Owner, Server, Writer))
+	write(t, config, fmt.Sprintf(bouncerConfig, database.Hostname(), database.Port(), port, users))
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	// Debian keeps it where only root looks.
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), "/usr/sbin/pgbouncer", config)
+	command.Stderr = &stderr
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: notRoot(t), Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		return []byte(err.Error())
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = command.Wait()
+		close(ended)
+	}()
+	if answers(port, ended) {
+		t.Cleanup(func() {
+			_ = command.Process.Kill()
+			<-ended
+		})
+		return nil
+	}
+	_ = command.Process.Kill()
+	<-ended
+	return stderr.Bytes()
+}
+
+func answers(port int, ended <-chan struct{}) bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		select {
+		case <-ended:
+			return false
+		case <-time.After(20 * time.Millisecond):
+		}
+		conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			_ = conn.Close()
+			return true
+		}
+	}
+	return false
+}
+
+// notRoot returns another user where the tests run as root: database programs refuse to.
+func notRoot(t testing.TB) *syscall.Credential {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return nil
+	}
+	nobody, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := strconv.ParseUint(nobody.Uid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	address, ok := listener.Addr().(*net.TCPAddr)
+	if !ok {
+		t.Fatal(errors.New("not TCP"))
+	}
+	return address.Port
+}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), fs.FileMode(0o644)); err != nil {
+		t.Fatal(err)
+	}
+}
