@@ -37,14 +37,24 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"postgres":  postgres(t),
-			"bouncer":   bouncer(t),
-			"passwords": passwords(t),
 			"serve":     serve(bin),
 			"follow":    follow(bin),
-			"hides":     hides(bin),
 			"settle":    settle,
-			"reach":     reach,
 			"status":    status,
+			"refused":   refused,
+			"powerless": powerless,
+			"write":     write,
+			"pack":      pack,
+			"events":    events,
+			"tamper":    tamper,
+			"epoch":     epoch,
+			"role":      role,
+			"url":       setURL,
+			"sql":       execute,
+			"bouncer":   bouncer(t),
+			"passwords": passwords(t),
+			"hides":     hides(bin),
+			"reach":     reach,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -92,7 +102,7 @@ func status(ts *testscript.TestScript, _ bool, arguments []string) {
 var servingURL = regexp.MustCompile(`msg=serving url=(\S+)/`)
 
 // serve DB starts a server until the end of the script, on a free port, and
-// sets URL. It must end with status 0 when it is asked to.
+// sets URL and ADDRESS. It must end with status 0 when it is asked to.
 func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
 		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), "serve", "--db", arguments[0], "--listen", "127.0.0.1:0")
@@ -104,6 +114,7 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 		for lines.Scan() {
 			if match := servingURL.FindStringSubmatch(lines.Text()); match != nil {
 				ts.Setenv("URL", match[1])
+				ts.Setenv("ADDRESS", strings.TrimPrefix(match[1], "http://"))
 				break
 			}
 			ts.Logf("server: %s", lines.Text())

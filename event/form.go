@@ -40,10 +40,10 @@ func AppendTime(b []byte, t time.Time) []byte {
 func ParseTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil || text[13] != ':' || strings.ContainsRune(text, ',') {
-		return time.Time{}, fmt.Errorf("time %q is not an RFC 3339 time", text)
+		return time.Time{}, fmt.Errorf("time %.80q is not an RFC 3339 time", text)
 	}
 	if t.IsZero() {
-		return time.Time{}, fmt.Errorf("time %q is not after the first instant of year 1", text)
+		return time.Time{}, fmt.Errorf("time %.80q is not after the first instant of year 1", text)
 	}
 	return t, nil
 }

@@ -15,15 +15,9 @@ import (
 // ParseJSON reads an event in the JSON format of CloudEvents 1.0 and returns
 // it in normal form. JSON data is kept to the byte, white space and all.
 func ParseJSON(text []byte) (Event, error) {
-	if !utf8.Valid(text) {
-		return Event{}, errors.New("not valid UTF-8")
-	}
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
-		return Event{}, fmt.Errorf("not a JSON object: %w", err)
-	}
-	if members == nil {
-		return Event{}, errors.New("not a JSON object: null")
+	members, err := parseObject(text)
+	if err != nil {
+		return Event{}, err
 	}
 	var e Event
 	if id, ok := members["id"]; ok { // first, because errors name it
@@ -38,13 +32,12 @@ func ParseJSON(text []byte) (Event, error) {
 	delete(members, "data_base64")
 	for name, value := range members {
 		if err := e.setMember(name, value); err != nil {
-			return Event{}, fmt.Errorf("event %q: %w", e.ID, err)
+			return Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
 		}
 	}
 	if version := members["specversion"]; version == nil || string(version) == "null" {
-		return Event{}, fmt.Errorf(`event %q: not a CloudEvent: specversion is missing, it must be "1.0"`, e.ID)
+		return Event{}, fmt.Errorf(`event %.80q: not a CloudEvent: specversion is missing, it must be "1.0"`, e.ID)
 	}
-	var err error
 	switch {
 	case hasData && hasBase64:
 		err = errors.New("has both data and data_base64")
@@ -60,9 +53,42 @@ func ParseJSON(text []byte) (Event, error) {
 		}
 	}
 	if err != nil {
-		return Event{}, fmt.Errorf("event %q: %w", e.ID, err)
+		return Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
 	}
 	return e.Normal()
+}
+
+// parseObject reads the members of a JSON object.
+func parseObject(text []byte) (members map[string]json.RawMessage, err error) {
+	if at := invalidUTF8(text); at >= 0 {
+		return nil, fmt.Errorf("not valid UTF-8 at byte %d", at+1)
+	}
+	err = json.Unmarshal(text, &members)
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return nil, fmt.Errorf("not a JSON object: %w, at byte %d", err, syntax.Offset)
+	}
+	if other, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return nil, fmt.Errorf("not a JSON object, but: %s", other.Value)
+	}
+	if err == nil && members == nil {
+		err = errors.New("not a JSON object, but: null")
+	}
+	return members, err
+}
+
+// invalidUTF8 returns the index of the first byte that is not UTF-8, -1 if
+// there is none.
+func invalidUTF8(text []byte) int {
+	if utf8.Valid(text) {
+		return -1
+	}
+	for at := 0; ; {
+		r, width := utf8.DecodeRune(text[at:])
+		if r == utf8.RuneError && width <= 1 {
+			return at
+		}
+		at += width
+	}
 }
 
 func (e *Event) setMember(name string, value json.RawMessage) error {
@@ -71,15 +97,15 @@ func (e *Event) setMember(name string, value json.RawMessage) error {
 	}
 	text, err := memberString(value)
 	if err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%.80s: %w", name, err)
 	}
 	if coreAttributes[name] && value[0] != '"' {
-		return fmt.Errorf("%s: must be a string, not %s", name, value)
+		return fmt.Errorf("%s: must be a string, not %.80s", name, value)
 	}
 	switch name {
 	case "specversion":
 		if text != "1.0" {
-			return fmt.Errorf(`specversion %q is not known, only "1.0" is`, text)
+			return fmt.Errorf(`specversion %.80q is not known, only "1.0" is`, text)
 		}
 	case "id":
 		e.ID = text
@@ -116,7 +142,7 @@ func memberString(value json.RawMessage) (string, error) {
 	case c == '-' || c >= '0' && c <= '9':
 		n, err := strconv.ParseInt(string(value), 10, 32)
 		if err != nil {
-			return "", fmt.Errorf("%s is not an Integer of CloudEvents (32 bits, no fraction)", value)
+			return "", fmt.Errorf("%.80s is not an Integer of CloudEvents (32 bits, no fraction)", value)
 		}
 		return strconv.FormatInt(n, 10), nil
 	default:

@@ -31,7 +31,7 @@ func (e Event) Normal() (Event, error) {
 		e.Data = nil
 	}
 	if err := e.check(); err != nil {
-		return Event{}, fmt.Errorf("event %q: %w", e.ID, err)
+		return Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
 	}
 	return e, nil
 }
@@ -44,7 +44,7 @@ func (e *Event) Complete() error {
 		there bool
 	}{{"id", e.ID != ""}, {"source", e.Source != ""}, {"type", e.Type != ""}, {"time", !e.Time.IsZero()}} {
 		if !a.there {
-			return fmt.Errorf("event %q: %s is missing", e.ID, a.name)
+			return fmt.Errorf("event %.80q: %s is missing", e.ID, a.name)
 		}
 	}
 	return nil
@@ -107,14 +107,14 @@ func (e *Event) room() (n int) {
 // checkName holds extension names to CloudEvents 1.0, section 3.1.
 func checkName(name string) error {
 	if name == "" || len(name) > MaxName {
-		return fmt.Errorf("extension name %q: must have 1 to %d characters", name, MaxName)
+		return fmt.Errorf("extension name %.80q: must have 1 to %d characters", name, MaxName)
 	}
 	if coreAttributes[name] {
-		return fmt.Errorf("extension name %q: is the name of an attribute of its own", name)
+		return fmt.Errorf("extension name %.80q: is the name of an attribute of its own", name)
 	}
 	for i := range len(name) {
 		if c := name[i]; (c < 'a' || c > 'z') && (c < '0' || c > '9') {
-			return fmt.Errorf("extension name %q: only a-z and 0-9 are allowed", name)
+			return fmt.Errorf("extension name %.80q: only a-z and 0-9 are allowed", name)
 		}
 	}
 	return nil

@@ -107,6 +107,10 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 	for {
 		err := do()
 		waited := time.Since(since)
+		if r.applied > applied {
+			since, applied, waited = time.Now(), r.applied, 0
+			policy.Reset()
+		}
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return err
@@ -119,10 +123,6 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return err
 		}
 		r.claimed = false
-		if r.applied > applied {
-			since, applied = time.Now(), r.applied
-			policy.Reset()
-		}
 		wait := policy.NextBackOff()
 		r.Logger.Warn("the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
 		select {
@@ -141,7 +141,7 @@ func (r *runner) advance(ctx context.Context, head *walk.Head) error {
 		}
 	}
 	if head.ID != r.checkpoint.FeedID {
-		return fmt.Errorf("%w: %s: is feed %s now, was %s", ErrMismatch, r.from.Redacted(), head.ID, r.checkpoint.FeedID)
+		return fmt.Errorf("%w: %w: %s: is feed %s now, was %s", ErrMismatch, ErrOtherFeed, r.from.Redacted(), head.ID, r.checkpoint.FeedID)
 	}
 	for {
 		current, err := r.current(ctx, head)
@@ -215,8 +215,8 @@ func (r *runner) claim(ctx context.Context, head *walk.Head) error {
 	case len(checkpoints) == 1 && checkpoints[0].FeedID == head.ID:
 		r.checkpoint = checkpoints[0]
 	default:
-		return fmt.Errorf("%w: %s: is feed %s, but consumer %s reads feed %s (%s); name another consumer for it",
-			ErrMismatch, r.from.Redacted(), head.ID, r.Consumer, checkpoints[0].Feed, checkpoints[0].FeedID)
+		return fmt.Errorf("%w: %w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",
+			ErrMismatch, ErrOtherFeed, r.from.Redacted(), head.Name, head.ID, r.Consumer, checkpoints[0].Feed, checkpoints[0].FeedID)
 	}
 	r.claimed, r.held, r.nextPage = true, true, 0
 	return nil

@@ -33,6 +33,9 @@ var (
 	// ErrMismatch says that the feed does not add up: a missing page, a gap, a
 	// wrong digest, a foreign epoch or feed. Nothing of it was applied.
 	ErrMismatch = walk.ErrMismatch
+	// ErrOtherFeed says, together with ErrMismatch, that the feed is not the
+	// one that the consumer reads.
+	ErrOtherFeed = errors.New("another feed")
 	// ErrHeld says that another seeder holds the consumer.
 	ErrHeld = checkpoint.ErrHeld
 	// ErrMoved says that another seeder has taken the consumer over meanwhile.

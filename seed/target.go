@@ -3,7 +3,6 @@ package seed
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -36,20 +35,23 @@ type Target interface {
 // schema eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return &target[pgx.Tx]{keeper: keeper, handle: handle, migrate: keeper.Migrate}
+	return named{&target[pgx.Tx]{keeper: keeper, handle: handle, migrate: keeper.Migrate}, nameOf(pool)}
 }
 
 // PostgresInbox returns a target in PostgreSQL that adds every event to the
 // table eventfeed_inbox.events.
 func PostgresInbox(pool *pgxpool.Pool) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return &target[pgx.Tx]{
+	return named{&target[pgx.Tx]{
 		keeper: keeper,
 		handle: func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) },
 		migrate: func(ctx context.Context) error {
-			return errors.Join(keeper.Migrate(ctx), sink.MigratePostgres(ctx, pool))
+			if err := keeper.Migrate(ctx); err != nil {
+				return err
+			}
+			return sink.MigratePostgres(ctx, pool)
 		},
-	}
+	}, nameOf(pool)}
 }
 
 // SQLite returns a target in the SQLite database file at path whose events
@@ -57,17 +59,17 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 // on. The file is made if it is not there. A lock file stands beside it while
 // Run is at work, PATH.lock.
 func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
-	return &sqliteTarget{path: path, handle: handle}
+	return named{&sqliteTarget{path: path, handle: handle}, path}
 }
 
 // SQLiteInbox returns a target in the SQLite database file at path that adds
 // every event to the table eventfeed_inbox_events.
 func SQLiteInbox(path string) Target {
-	return &sqliteTarget{
+	return named{&sqliteTarget{
 		path:         path,
 		handle:       func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
 		migrateInbox: true,
-	}
+	}, path}
 }
 
 // keeper is what both databases' checkpoints can do, with the transaction
@@ -117,6 +119,7 @@ type sqliteTarget struct {
 }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {
+	t.close() // what an attempt before this one has opened
 	db, err := sqlitedb.OpenWriter(ctx, t.path)
 	if err != nil {
 		return err
@@ -134,8 +137,20 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 	return nil
 }
 
+// mayPass and release are called also where the file could not be opened.
+func (t *sqliteTarget) mayPass(err error) bool {
+	return checkpoint.NewSQLite(t.db, t.path).MayPass(err)
+}
+
+func (t *sqliteTarget) release() {
+	if t.db != nil {
+		t.target.release()
+	}
+}
+
 func (t *sqliteTarget) close() {
 	if t.db != nil {
 		_ = t.db.Close()
+		t.db = nil
 	}
 }

@@ -41,7 +41,11 @@ again; after an error, which names the line, all lines before it are in.`,
 			}
 			defer func() { _ = file.Close() }()
 			in.Name, in.Reader = arguments[1], file
-			if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			info, err := file.Stat()
+			switch {
+			case err == nil && info.IsDir():
+				return fmt.Errorf("%s is a directory; name a file of CloudEvents, one JSON object a line", in.Name)
+			case err == nil && info.Mode().IsRegular():
 				in.Size = info.Size()
 			}
 		}
@@ -51,27 +55,45 @@ again; after an error, which names the line, all lines before it are in.`,
 		}
 		defer log.Close()
 		if _, err := log.Feed(command.Context(), name); err != nil {
-			return fmt.Errorf("%w; make it with: feedserver create %s --db URL", err, name)
+			return err
 		}
 		stop := showProgress(command.ErrOrStderr(), &in)
 		start := time.Now()
 		result, err := intake.Append(command.Context(), log, name, in)
 		stop()
 		if err != nil {
-			hint := "mend it and run the same command again, what is in is passed over"
-			switch {
-			case errors.Is(err, outbox.ErrConflict):
-				hint = "an event that is in a feed cannot be changed; give the new one an id of its own"
-			case errors.Is(err, context.Canceled):
-				hint = "run the same command again, what is in is passed over"
-			}
-			return fmt.Errorf("%w (%d events of this file are in; %s)", err, result.Events, hint)
+			return refusal(err, result)
 		}
 		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended, %d were there already, %s\n",
 			name, result.Added, result.Events-result.Added, cli.Pace(int64(result.Events), time.Since(start)))
 		return err
 	}
+	feedArgument(command)
 	return command
+}
+
+// refusal says after an error how much of the input is in, and what leads on.
+func refusal(err error, result intake.Result) error {
+	mend := "when that is mended, run the same command again"
+	_, isLine := errors.AsType[*intake.LineError](err)
+	switch {
+	case errors.Is(err, outbox.ErrConflict):
+		mend = "an event in a feed cannot be changed: give this one an id of its own or take the line out and run the same command again"
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		mend = "get the whole file and run the same command again"
+	case isLine:
+		mend = "mend the line and run the same command again"
+	case errors.Is(err, context.Canceled):
+		mend = "run the same command again to go on"
+	}
+	switch result.Events {
+	case 0:
+	case 1:
+		mend = "the event before it is in; " + mend + ": what is in is passed over"
+	default:
+		mend = fmt.Sprintf("the %d events before it are in; %s: what is in is passed over", result.Events, mend)
+	}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: mend}
 }
 
 // showProgress shows a bar of the bytes read, if w is a terminal.

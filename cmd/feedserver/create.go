@@ -55,6 +55,9 @@ open: for a history that is imported first, in several steps.`,
 			_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s is there already\n", f.Name)
 			return err
 		}
+		if errors.Is(err, store.ErrFeedExists) {
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "it is left as it is; append to it with: feedserver append " + f.Name}
+		}
 		if err != nil {
 			return err
 		}

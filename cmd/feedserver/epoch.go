@@ -35,5 +35,6 @@ restored from a backup cannot be told from the original.`,
 		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s: epoch %s starts at position %d\n", f.Name, f.Epoch(), f.Position+1)
 		return err
 	}
+	feedArgument(command)
 	return command
 }

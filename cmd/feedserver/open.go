@@ -32,5 +32,6 @@ cannot be undone. A feed that is open stays as it is.`,
 		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s is open\n", f.Name)
 		return err
 	}
+	feedArgument(command)
 	return command
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,6 +46,9 @@ has before it, or listen only where readers may read all.`,
 		if u, err := url.Parse(*baseURL); *baseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return cli.Usage("--base-url %q: must be an http or https URL", cli.Redact(*baseURL))
 		}
+		if err := checkAddress(command.Context(), *listen); err != nil {
+			return err
+		}
 		logger := cli.Logger(command.ErrOrStderr())
 		cli.LogSettings(command, logger)
 		log, err := openLog(command.Context(), *db, *migrate)
@@ -56,7 +58,7 @@ has before it, or listen only where readers may read all.`,
 		defer log.Close()
 		listener, err := net.Listen("tcp", *listen)
 		if err != nil {
-			return fmt.Errorf("listen on %s: %w; choose another address with --listen", *listen, err)
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
 		}
 		if *baseURL == "" {
 			*baseURL = "http://" + listener.Addr().String()

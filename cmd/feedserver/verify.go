@@ -42,5 +42,6 @@ Exit status 3: the log does not add up; the error says where.`,
 		_, err = fmt.Fprintf(command.OutOrStdout(), "position %d digest %s\n", position, digest)
 		return err
 	}
+	feedArgument(command)
 	return command
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/seed"
 )
 
 // inspected is a feed as inspect --json shows it.
@@ -42,10 +43,11 @@ number of archive pages, and the epochs. It reads one document.`,
 		Args: cobra.ExactArgs(1),
 	}
 	asJSON := command.Flags().Bool("json", false, "print a JSON object")
+	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		_, head, err := fetchHead(command, arguments[0], 1)
+		_, head, err := fetchHead(command, arguments[0], 1, patience.or(seed.DefaultPatience))
 		if err != nil {
-			return withStatus(err, lookAtServer)
+			return withStatus(err, arguments[0], lookAtServer)
 		}
 		feed := inspected{
 			ID: head.ID, Name: head.Name, Title: head.Title, Author: head.Author, Updated: head.Updated,

@@ -4,11 +4,14 @@ package main
 
 import (
 	"errors"
+	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -26,15 +29,35 @@ func command() *cobra.Command {
 	return root
 }
 
-// withStatus gives the errors of seeding their exit status, and says what
-// leads on.
-func withStatus(err error, next string) error {
+// withStatus gives the errors of reading a feed their exit status, and says
+// what leads on.
+func withStatus(err error, from, lookAt string) error {
 	switch {
+	case errors.Is(err, seed.ErrOtherFeed):
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrMismatch):
-		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: next}
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case errors.Is(err, seed.ErrHeld), errors.Is(err, seed.ErrMoved):
 		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one first; or read into another database, or on PostgreSQL under a name of your own with: --consumer NAME"}
+	case errors.Is(err, walk.ErrNotFeed):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL; a server of eventfeed lists its feeds at " + rootOf(from)}
+	case errors.Is(err, walk.ErrGaveUp):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; how long to wait for it is set with: --patience DURATION"}
 	default:
 		return err
 	}
+}
+
+// rootOf is the root of the server that a feed's URL leads to; the server may
+// stand below a path of its host.
+func rootOf(from string) string {
+	u, err := url.Parse(from)
+	if err != nil {
+		return "its root"
+	}
+	root, _, isFeed := strings.Cut(u.Path, "/feeds/")
+	if !isFeed {
+		root = ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: root + "/"}).String()
 }

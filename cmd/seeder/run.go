@@ -43,7 +43,8 @@ Exit status 4: another seeder holds the consumer.`,
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader, where several fill one database")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
-	command.RunE = func(command *cobra.Command, _ []string) (err error) {
+	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
+	command.RunE = func(command *cobra.Command, _ []string) error {
 		if config.From == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
@@ -62,13 +63,13 @@ Exit status 4: another seeder holds the consumer.`,
 			return err
 		}
 		defer closeTarget()
-		config.Into, config.Logger = target, logger
-		return run(command, config)
+		config.Into, config.Logger, config.Patience = target, logger, patience.or(0)
+		return run(command, config, *into)
 	}
 	return command
 }
 
-func run(command *cobra.Command, config seed.Config) error {
+func run(command *cobra.Command, config seed.Config, into string) error {
 	var last seed.Progress
 	start := time.Now()
 	lastLog := start
@@ -85,7 +86,7 @@ func run(command *cobra.Command, config seed.Config) error {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(err, "look at the feed with: seeder verify --from "+cli.Redact(config.From))
+		return withStatus(explained(err, into), config.From, "look at the feed with: seeder verify --from "+cli.Redact(config.From))
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
 		last.Feed, last.Applied, cli.Pace(last.Applied, time.Since(start)), last.Position, last.Digest)

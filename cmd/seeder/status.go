@@ -37,7 +37,7 @@ was. It may be asked while a seeder runs.`,
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		found, err := checkpoints(command.Context(), *into)
 		if err != nil {
-			return err
+			return explained(err, *into)
 		}
 		all := make([]status, 0, len(found))
 		for _, c := range found {

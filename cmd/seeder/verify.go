@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,18 +26,19 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 	}
 	from := command.Flags().String("from", "", "`URL` of the feed")
 	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *from == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
-		client, head, err := fetchHead(command, *from, *prefetch)
+		client, head, err := fetchHead(command, *from, *prefetch, patience.or(seed.DefaultPatience))
 		if err != nil {
-			return withStatus(err, lookAtServer)
+			return withStatus(err, *from, lookAtServer)
 		}
 		place := head.Start()
 		for run, err := range client.Walk(command.Context(), head, place, 1, *prefetch) {
 			if err != nil {
-				return withStatus(err, lookAtServer)
+				return withStatus(err, *from, lookAtServer)
 			}
 			place = run.To
 			run.Done()
@@ -50,7 +52,7 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 const lookAtServer = "look at the log itself, where the feed is served, with: feedserver verify NAME"
 
 // fetchHead fetches a feed's subscription document.
-func fetchHead(command *cobra.Command, from string, connections int) (*walk.Client, *walk.Head, error) {
+func fetchHead(command *cobra.Command, from string, connections int, wait time.Duration) (*walk.Client, *walk.Head, error) {
 	target, err := walk.ParseURL(from)
 	if err != nil {
 		return nil, nil, cli.Usage("%w", err)
@@ -58,7 +60,7 @@ func fetchHead(command *cobra.Command, from string, connections int) (*walk.Clie
 	client := &walk.Client{
 		HTTP:     walk.NewHTTPClient(connections),
 		Logger:   cli.Logger(command.ErrOrStderr()),
-		Patience: seed.DefaultPatience,
+		Patience: wait,
 	}
 	head, err := client.Head(command.Context(), target, "", false)
 	return client, head, err

@@ -12,7 +12,7 @@ import (
 
 // ErrTooLarge is returned for a body that decompresses to more than was
 // allowed.
-var ErrTooLarge = errors.New("decompressed body is too large")
+var ErrTooLarge = fmt.Errorf("body is larger than %d MiB", MaxBody>>20)
 
 // The encoder and the decoders are safe for concurrent use, and costly to make.
 var (

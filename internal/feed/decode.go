@@ -14,9 +14,16 @@ import (
 // less.
 const MinEntries = 50
 
-// ErrNotOurs is returned, wrapped, for a document that is not of our profile:
-// not XML, not Atom, or without our elements.
-var ErrNotOurs = errors.New("not an eventfeed document")
+// Errors of documents that cannot be read; all are wrapped.
+var (
+	// ErrNotOurs says that a document is not of our profile: not XML, not Atom,
+	// or without our elements.
+	ErrNotOurs = errors.New("not an eventfeed document")
+	// ErrDamaged says that a feed is no good XML, or ends too early.
+	ErrDamaged = errors.New("document is damaged")
+	// ErrTooNew says that a document is in a later format.
+	ErrTooNew = errors.New("document is in a format that this program does not know, upgrade it")
+)
 
 // encodeBuffers hold what documents are encoded into for comparison.
 // Larger ones are rare, and not kept.

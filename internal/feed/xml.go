@@ -19,9 +19,12 @@ import (
 
 // decodeXML reads a document of our profile in any form of XML.
 func decodeXML(body []byte) (*Document, error) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, fmt.Errorf("%w: is empty", ErrNotOurs)
+	}
 	prefixes, err := checkXML(body)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotOurs, err)
+		return nil, notOurs(err)
 	}
 	f, err := new(atom.Parser).Parse(bytes.NewReader(body))
 	if err != nil {
@@ -30,7 +33,7 @@ func decodeXML(body []byte) (*Document, error) {
 	x := &xmlReader{ours: prefixes[Namespace], ce: prefixes[CloudEventNamespace]}
 	d := x.document(f)
 	if x.err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNotOurs, x.err)
+		return nil, notOurs(x.err)
 	}
 	if _, archive := f.Extensions[prefixes[HistoryNamespace]]["archive"]; archive {
 		d.Kind = Archive
@@ -45,55 +48,108 @@ func decodeXML(body []byte) (*Document, error) {
 	return d, nil
 }
 
+// notOurs says of a document that it is not of our profile, unless err knows it
+// better.
+func notOurs(err error) error {
+	if errors.Is(err, ErrDamaged) || errors.Is(err, ErrTooNew) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrNotOurs, err)
+}
+
 // checkXML refuses what encoding/xml, and so gofeed, lets pass: a DOCTYPE,
 // anything after the root, an undeclared prefix, an attribute twice. It returns
 // the prefixes that the root declares, by namespace.
 func checkXML(body []byte) (map[string]string, error) {
 	decoder := xml.NewDecoder(bytes.NewReader(body))
-	root := map[string]string{}
-	scopes := []map[string]bool{{"": true, "xml": true, "xmlns": true}} // prefixes, one for each open element
-	roots := 0
+	tree := xmlTree{prefixes: map[string]string{}, scopes: []map[string]bool{{"": true, "xml": true, "xmlns": true}}}
 	for {
 		token, err := decoder.RawToken()
 		if errors.Is(err, io.EOF) {
-			break
+			return tree.prefixes, tree.end()
 		}
 		if err != nil {
-			return nil, err
+			return nil, tree.damaged(err)
 		}
 		switch t := token.(type) {
 		case xml.Directive:
+			if isHTML(body) {
+				return nil, errors.New("is an HTML page")
+			}
 			return nil, errors.New("has a DOCTYPE")
 		case xml.StartElement:
-			if len(scopes) == 1 {
-				roots++
-			}
-			scope, err := openScope(scopes[len(scopes)-1], t)
-			if err != nil {
+			if err := tree.open(t); err != nil {
 				return nil, err
 			}
-			scopes = append(scopes, scope)
-			if len(scopes) == 2 {
-				for _, a := range t.Attr {
-					if a.Name.Space == "xmlns" {
-						root[a.Value] = a.Name.Local
-					}
-				}
-			}
 		case xml.EndElement:
-			if len(scopes) > 1 {
-				scopes = scopes[:len(scopes)-1]
-			}
+			tree.close()
 		case xml.CharData:
-			if len(scopes) == 1 && len(bytes.TrimSpace(t)) > 0 {
-				return nil, errors.New("text outside the root element")
+			if len(tree.scopes) == 1 && len(bytes.TrimSpace(t)) > 0 {
+				return nil, errors.New("is no XML, or has text outside its root element")
 			}
 		}
 	}
-	if roots != 1 || len(scopes) != 1 {
-		return nil, fmt.Errorf("has %d root elements, %d elements are open", roots, len(scopes)-1)
+}
+
+// xmlTree is what is open at a place in a document.
+type xmlTree struct {
+	prefixes map[string]string // that the root declares, by namespace
+	scopes   []map[string]bool // prefixes, those that always are and one set for each open element
+	roots    int
+}
+
+func (x *xmlTree) open(t xml.StartElement) error {
+	if len(x.scopes) == 1 {
+		x.roots++
+		if t.Name.Local != "feed" {
+			return fmt.Errorf("is no Atom feed: its root element is %.80s", t.Name.Local)
+		}
 	}
-	return root, nil
+	scope, err := openScope(x.scopes[len(x.scopes)-1], t)
+	if err != nil {
+		return err
+	}
+	x.scopes = append(x.scopes, scope)
+	if len(x.scopes) == 2 {
+		for _, a := range t.Attr {
+			if a.Name.Space == "xmlns" {
+				x.prefixes[a.Value] = a.Name.Local
+			}
+		}
+	}
+	return nil
+}
+
+func (x *xmlTree) close() {
+	if len(x.scopes) > 1 {
+		x.scopes = x.scopes[:len(x.scopes)-1]
+	}
+}
+
+func (x *xmlTree) end() error {
+	if len(x.scopes) > 1 {
+		return x.damaged(errors.New("it ends inside an element"))
+	}
+	if x.roots != 1 {
+		return fmt.Errorf("has %d root elements", x.roots)
+	}
+	return nil
+}
+
+// damaged says of an error whether it is a feed at least that has it.
+func (x *xmlTree) damaged(err error) error {
+	if x.roots > 0 {
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
+
+// isHTML reports whether a document says of itself that it is HTML, which is
+// what a login page or a proxy's error often is.
+func isHTML(body []byte) bool {
+	const mark = "<!doctype html"
+	start := bytes.TrimSpace(body)
+	return len(start) >= len(mark) && strings.EqualFold(string(start[:len(mark)]), mark)
 }
 
 // openScope returns the prefixes that are declared inside an element, and
@@ -135,9 +191,12 @@ func (x *xmlReader) document(f *atom.Feed) *Document {
 	if len(f.Authors) > 0 {
 		d.Author = f.Authors[0].Name
 	}
+	if len(ours["feed"]) == 0 {
+		x.err = errors.New("is another Atom feed, without eventfeed's elements")
+	}
 	about := x.one(ours, "feed")
 	if x.err == nil && about["format"] != strconv.Itoa(Format) {
-		x.err = fmt.Errorf("format %q is not known to this reader, upgrade it", about["format"])
+		x.err = fmt.Errorf("%w: format %.20q", ErrTooNew, about["format"])
 	}
 	d.Name = about["name"]
 	for _, e := range ours["epoch"] {

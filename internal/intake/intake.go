@@ -5,6 +5,7 @@ package intake
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/outbox"
 )
 
 // Log is where the events go.
@@ -36,6 +38,15 @@ type Result struct {
 	Added  int // of these, those that were not there already
 }
 
+// LineError says which line of the input cannot be taken. All before it are in.
+type LineError struct {
+	Line int // 1, 2, 3 …
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+func (e *LineError) Unwrap() error { return e.Err }
+
 // Bounds of a transaction, and of a line: JSON can make an event of MaxSize
 // some six times longer.
 const (
@@ -47,14 +58,15 @@ const (
 // batch is what goes into one transaction.
 type batch struct {
 	events []event.Event
+	lines  []int // number of each event's line
 	bytes  int
-	first  int // line number of the first event
 }
 
 // Append reads events and appends them in order, a batch a transaction, while
-// the next one is being read. After an error the batches before it are in; the
-// error names the line, or the batch's first. Where ctx ends first, Append does
-// not wait for an input that gives nothing.
+// the next one is being read. A line that cannot be taken ends it with a
+// LineError; where the log itself fails the error names the batch's lines, of
+// which none is in. Where ctx ends first, Append does not wait for an input that
+// gives nothing.
 func Append(ctx context.Context, log Log, feed string, in Input) (result Result, err error) {
 	reader, err := decompress(in)
 	if err != nil {
@@ -67,12 +79,9 @@ func Append(ctx context.Context, log Log, feed string, in Input) (result Result,
 	for {
 		select {
 		case b := <-batches:
-			added, err := log.Append(ctx, feed, b.events)
-			if err != nil {
-				return result, fmt.Errorf("%s: lines from %d on: %w", in.Name, b.first, err)
+			if err := result.append(ctx, log, feed, b.events, b.lines); err != nil {
+				return result, fmt.Errorf("%s: %w", in.Name, err)
 			}
-			result.Events += len(b.events)
-			result.Added += added
 		case err := <-ended:
 			if err != nil {
 				err = fmt.Errorf("%s: %w", in.Name, err)
@@ -84,12 +93,34 @@ func Append(ctx context.Context, log Log, feed string, in Input) (result Result,
 	}
 }
 
+// append appends events in one transaction. If one of them is in the feed with
+// other content, all before it are appended: one half after the other, until
+// the half is that event alone.
+func (r *Result) append(ctx context.Context, log Log, feed string, events []event.Event, lines []int) error {
+	added, err := log.Append(ctx, feed, events)
+	switch {
+	case err == nil:
+		r.Events += len(events)
+		r.Added += added
+		return nil
+	case !errors.Is(err, outbox.ErrConflict):
+		return fmt.Errorf("append lines %d to %d: %w", lines[0], lines[len(lines)-1], err)
+	case len(events) == 1:
+		return &LineError{lines[0], err}
+	}
+	half := len(events) / 2
+	if err := r.append(ctx, log, feed, events[:half], lines[:half]); err != nil {
+		return err
+	}
+	return r.append(ctx, log, feed, events[half:], lines[half:])
+}
+
 func decompress(in Input) (io.Reader, error) {
 	switch {
 	case strings.HasSuffix(in.Name, ".gz"):
 		reader, err := gzip.NewReader(in.Reader)
 		if err != nil {
-			return nil, fmt.Errorf("not a gzip file: %w", err)
+			return nil, fmt.Errorf("not a gzip file, as its name says: %w", err)
 		}
 		return reader, nil
 	case strings.HasSuffix(in.Name, ".zst"):
@@ -109,10 +140,9 @@ func read(ctx context.Context, reader io.Reader, batches chan<- batch) error {
 		if lines.Buffered() == 0 {
 			b.offer(batches)
 		}
-		line, end := readLine(lines)
-		err := b.add(line, number)
-		if err == nil && end != nil {
-			err = end
+		line, err := readLine(lines)
+		if err == nil || errors.Is(err, io.EOF) { // else the line may not be whole
+			err = cmp.Or(b.add(line, number), err)
 		}
 		if err != nil || len(b.events) >= batchEvents || b.bytes >= batchBytes {
 			if sendErr := b.send(ctx, batches); sendErr != nil {
@@ -123,7 +153,7 @@ func read(ctx context.Context, reader io.Reader, batches chan<- batch) error {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("line %d: %w", number, err)
+			return &LineError{number, err}
 		}
 	}
 }
@@ -134,9 +164,14 @@ func readLine(lines *bufio.Reader) (line []byte, err error) {
 		part, err := lines.ReadSlice('\n')
 		line = append(line, part...)
 		if len(line) > maxLine {
-			return nil, fmt.Errorf("%w: more than %d bytes", event.ErrTooLarge, maxLine)
+			return nil, fmt.Errorf("%w: the line has more than %d bytes", event.ErrTooLarge, maxLine)
 		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, fmt.Errorf("the compressed file is cut off here: %w", err)
+		case errors.Is(err, zstd.ErrMagicMismatch):
+			return nil, fmt.Errorf("not a zstd file, as its name says: %w", err)
+		case !errors.Is(err, bufio.ErrBufferFull):
 			return line, err
 		}
 	}
@@ -152,10 +187,8 @@ func (b *batch) add(line []byte, number int) error {
 	if err != nil {
 		return err
 	}
-	if len(b.events) == 0 {
-		b.first = number
-	}
 	b.events = append(b.events, e)
+	b.lines = append(b.lines, number)
 	b.bytes += e.Size()
 	return nil
 }
@@ -194,7 +227,7 @@ func parse(line []byte) (event.Event, error) {
 		return e, err
 	}
 	if e.ID == "" {
-		return e, errors.New("event has no id")
+		return e, errors.New("event has no id; without one it would be there twice after the same command was run again")
 	}
 	if e.Source == "" {
 		return e, fmt.Errorf("event %q has no source", e.ID)

@@ -4,11 +4,14 @@ import (
 	"context"
 	"embed"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -34,6 +37,9 @@ const copyInbox = `COPY eventfeed_inbox.events
 // Postgres adds a batch to the inbox with one binary COPY.
 func Postgres(ctx context.Context, tx pgx.Tx, b Batch) error {
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{batch: b}, copyInbox)
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" {
+		return fmt.Errorf("%w: %w", ErrThere, err)
+	}
 	return err
 }
 

@@ -4,9 +4,13 @@ package sink
 
 import (
 	"encoding/json"
+	"errors"
 
 	"github.com/eventfeed/eventfeed/event"
 )
+
+// ErrThere is returned, wrapped, for an event whose place in the inbox is taken.
+var ErrThere = errors.New("the inbox holds events of this consumer already that its checkpoint does not know of")
 
 // Batch is a run of consecutive events of one feed for one consumer.
 type Batch struct {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+
+	"modernc.org/sqlite"
+	sqlitecodes "modernc.org/sqlite/lib"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/migrate"
@@ -38,6 +42,9 @@ func SQLite(ctx context.Context, tx *sql.Tx, b Batch) error {
 		e := &b.Events[i]
 		_, err := insert.ExecContext(ctx, b.Consumer, b.FeedID, b.Feed, e.Position, e.ID, e.Source, e.Type, null(e.Subject),
 			event.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(extensionsJSON(e.Extensions))), e.Data)
+		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY {
+			err = fmt.Errorf("%w: %w", ErrThere, err)
+		}
 		if err != nil {
 			return fmt.Errorf("position %d (event %s): %w", e.Position, e.ID, err)
 		}

@@ -8,9 +8,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 
-	_ "modernc.org/sqlite" // the driver: pure Go, no cgo
+	"modernc.org/sqlite" // the driver: pure Go, no cgo
+	sqlitecodes "modernc.org/sqlite/lib"
 )
 
 // Scheme is what stands before the path in a database URL.
@@ -52,9 +55,33 @@ func open(ctx context.Context, path string, connections int, options string) (*s
 	db.SetMaxOpenConns(connections)
 	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("open %s: %w", path, err)
+		return nil, fmt.Errorf("open %s: %w", path, explained(path, err))
 	}
 	return db, nil
+}
+
+// explained says what is in the way of opening a file, which SQLite does not.
+func explained(path string, err error) error {
+	code, isSQLite := errors.AsType[*sqlite.Error](err)
+	if !isSQLite {
+		return err
+	}
+	info, missing := os.Stat(path)
+	_, noFolder := os.Stat(filepath.Dir(path))
+	switch code.Code() & 0xff {
+	case sqlitecodes.SQLITE_NOTADB:
+		return fmt.Errorf("not an SQLite database, name another file: %w", err)
+	case sqlitecodes.SQLITE_CANTOPEN:
+		switch {
+		case missing == nil && info.IsDir():
+			return fmt.Errorf("it is a directory, name a file: %w", err)
+		case noFolder != nil:
+			return fmt.Errorf("its folder is not there: %w", err)
+		default:
+			return fmt.Errorf("this user may not read or write it, or its folder: %w", err)
+		}
+	}
+	return err
 }
 
 // escape makes a path fit for the file: URI that options can follow.

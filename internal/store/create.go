@@ -49,8 +49,8 @@ func (l *Log) Open(ctx context.Context, name string) (Feed, error) {
 
 // Check reports what of a feed to be made is out of bounds.
 func (f *Feed) Check() error {
-	if !feed.ValidName(f.Name) {
-		return fmt.Errorf("feed name %q: must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter or a digit", f.Name)
+	if err := CheckName(f.Name); err != nil {
+		return err
 	}
 	if f.PageSize < 1 || f.PageSize > feed.MaxPageSize {
 		return fmt.Errorf("page size %d: must be 1 to %d events", f.PageSize, feed.MaxPageSize)
@@ -60,6 +60,14 @@ func (f *Feed) Check() error {
 	}
 	if !feed.IsText(f.Title) || !feed.IsText(f.Author) {
 		return fmt.Errorf("title %q, author %q: must be one line of text", f.Title, f.Author)
+	}
+	return nil
+}
+
+// CheckName reports whether no feed can have this name: it is a segment of URLs.
+func CheckName(name string) error {
+	if !feed.ValidName(name) {
+		return fmt.Errorf("feed name %.80q: must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter or a digit", name)
 	}
 	return nil
 }

@@ -31,11 +31,19 @@ var ErrMismatch = errors.New("the feed does not add up")
 // may have begun meanwhile, which moves pages.
 var ErrMissing = errors.New("page is missing")
 
+// ErrNotFeed is returned, wrapped, where a URL leads to something else than a
+// feed.
+var ErrNotFeed = errors.New("no feed at this URL")
+
+// ErrGaveUp is returned, wrapped, for what may pass and has not, for as long as
+// the client's patience lasted.
+var ErrGaveUp = errors.New("gave up")
+
 // errBody says that an answer came whole and cannot be what was asked for.
 var errBody = errors.New("unusable answer")
 
-// errRedirect says that the server sends its readers elsewhere.
-var errRedirect = errors.New("redirect to another origin")
+// errRedirect says that the server sends its readers where they do not follow.
+var errRedirect = errors.New("cannot follow the redirect")
 
 // requestTimeout bounds one request with its body.
 const requestTimeout = 2 * time.Minute
@@ -64,10 +72,10 @@ func NewHTTPClient(connections int) *http.Client {
 
 func sameOrigin(next *http.Request, via []*http.Request) error {
 	if len(via) >= 10 {
-		return errors.New("more than 10 redirects")
+		return fmt.Errorf("%w to %s: it is the tenth", errRedirect, next.URL.Redacted())
 	}
 	if first := via[0].URL; next.URL.Host != first.Host || next.URL.Scheme != first.Scheme {
-		return fmt.Errorf("%w, %s", errRedirect, next.URL.Redacted())
+		return fmt.Errorf("%w to %s: it leads to another origin, give that URL if it is where the feed is now", errRedirect, next.URL.Redacted())
 	}
 	return nil
 }
@@ -104,8 +112,11 @@ func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string)
 			return answer, nil
 		}
 		err = fmt.Errorf("%s: %w", target.Redacted(), err)
-		if ctx.Err() != nil || !mayPass(err) || c.Patience >= 0 && time.Since(started) > c.Patience {
+		if ctx.Err() != nil || !mayPass(err) {
 			return nil, err
+		}
+		if c.Patience >= 0 && time.Since(started) > c.Patience {
+			return nil, fmt.Errorf("%w: %w", ErrGaveUp, err)
 		}
 		wait := policy.NextBackOff()
 		level := slog.LevelDebug // one warning an outage, however many pages are being fetched
@@ -134,12 +145,12 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 	}
 	answer, err := c.HTTP.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, withoutURL(err)
 	}
 	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, compress.MaxBody+1))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the answer broke off: %w", err)
 	}
 	if len(body) > compress.MaxBody {
 		return nil, fmt.Errorf("%w: %w", errBody, compress.ErrTooLarge)
@@ -165,6 +176,19 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 	return result, err
 }
 
+// requestError is an error of a request that got no answer, in the words of
+// what went wrong: the caller names the URL.
+type requestError struct{ error }
+
+func (e *requestError) Unwrap() error { return e.error }
+
+func withoutURL(err error) error {
+	if named, ok := errors.AsType[*url.Error](err); ok { // everything that http.Client.Do returns is one
+		err = named.Err
+	}
+	return &requestError{err}
+}
+
 // firstLine is what a server says in plain text about its refusal.
 func firstLine(contentType string, body []byte) string {
 	if !strings.HasPrefix(contentType, "text/plain") {
@@ -179,7 +203,7 @@ func mayPass(err error) bool {
 	if status, ok := errors.AsType[*statusError](err); ok {
 		return status.status >= 500 || status.status == http.StatusTooManyRequests || status.status == http.StatusRequestTimeout
 	}
-	if _, isDo := errors.AsType[*url.Error](err); isDo { // everything that http.Client.Do returns is one
+	if _, isDo := errors.AsType[*requestError](err); isDo {
 		return !isPermanent(err)
 	}
 	_, isNet := errors.AsType[net.Error](err)

@@ -42,6 +42,9 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 		conditions = append(conditions, "Cache-Control", "no-cache")
 	}
 	answer, err := c.get(ctx, target, conditions...)
+	if isMissing(err) {
+		return nil, fmt.Errorf("%w: %w", ErrNotFeed, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -49,11 +52,14 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 		return nil, nil
 	}
 	d, err := feed.Decode(answer.body)
+	if errors.Is(err, feed.ErrNotOurs) {
+		return nil, fmt.Errorf("%w: %s: %w", ErrNotFeed, answer.url.Redacted(), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", answer.url.Redacted(), err)
 	}
 	if d.Kind != feed.Subscription {
-		return nil, fmt.Errorf("%s: is an archive, not the feed's own URL: %w", answer.url.Redacted(), feed.ErrNotOurs)
+		return nil, fmt.Errorf("%w: %s: is archive %d of feed %s", ErrNotFeed, answer.url.Redacted(), d.Page, d.Name)
 	}
 	if err := d.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
@@ -81,8 +87,7 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 	}
 	answer, err := c.get(ctx, target)
 	if err != nil {
-		var status *statusError
-		if errors.As(err, &status) && (status.status == http.StatusNotFound || status.status == http.StatusGone) {
+		if isMissing(err) {
 			return nil, 0, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
 		}
 		if errors.Is(err, errBody) {
@@ -98,6 +103,12 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 		return nil, 0, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
 	}
 	return d, int64(len(answer.body)), nil
+}
+
+// isMissing reports whether the server says that there is nothing at a URL.
+func isMissing(err error) bool {
+	status, ok := errors.AsType[*statusError](err)
+	return ok && (status.status == http.StatusNotFound || status.status == http.StatusGone)
 }
 
 func checkArchive(d *feed.Document, h *Head, page feed.Page) error {

@@ -97,7 +97,7 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 			if firstPage == 0 {
 				var err error
 				if firstPage, err = c.findPage(ctx, h, place.Position+1); err != nil {
-					yield(Run{}, err)
+					yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
 					return
 				}
 			}

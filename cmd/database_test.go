@@ -1,0 +1,70 @@
+package cmd_test
+
+import (
+	"cmp"
+	"context"
+	"net"
+	"net/url"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+// execute, as the command sql DB STATEMENT, runs a statement in a database.
+func execute(ts *testscript.TestScript, _ bool, arguments []string) {
+	ctx := context.Background()
+	if strings.HasPrefix(arguments[0], sqlitedb.Scheme) {
+		path, err := sqlitedb.Path(arguments[0])
+		ts.Check(err)
+		db, err := sqlitedb.OpenWriter(ctx, ts.MkAbs(path))
+		ts.Check(err)
+		_, err = db.ExecContext(ctx, arguments[1])
+		ts.Check(err)
+		ts.Check(db.Close())
+		return
+	}
+	conn, err := pgx.Connect(ctx, arguments[0])
+	ts.Check(err)
+	_, err = conn.Exec(ctx, arguments[1])
+	ts.Check(err)
+	ts.Check(conn.Close(ctx))
+}
+
+// role DB makes a role with the name of a PostgreSQL database, which may log in
+// with the password secret and do nothing else, until the end of the script.
+func role(ts *testscript.TestScript, _ bool, arguments []string) {
+	u, err := url.Parse(arguments[0])
+	ts.Check(err)
+	name := pgx.Identifier{strings.TrimPrefix(u.Path, "/")}.Sanitize()
+	superuser := testdb.As(arguments[0], "postgres")
+	execute(ts, false, []string{superuser, "CREATE ROLE " + name + " LOGIN PASSWORD 'secret'"})
+	ts.Defer(func() {
+		execute(ts, false, []string{superuser + "&default_transaction_read_only=off", "DROP OWNED BY " + name + "; DROP ROLE " + name})
+	})
+}
+
+// setURL, as the command url VARIABLE URL PART…, sets VARIABLE to a database
+// URL with other parts: port=, database= or user=, without a value the one with
+// the database's name.
+func setURL(ts *testscript.TestScript, _ bool, arguments []string) {
+	u, err := url.Parse(arguments[1])
+	ts.Check(err)
+	for _, part := range arguments[2:] {
+		name, value, _ := strings.Cut(part, "=")
+		switch name {
+		case "port":
+			u.Host = net.JoinHostPort(u.Hostname(), value)
+		case "database":
+			u.Path = "/" + value
+		case "user":
+			u.User = url.User(cmp.Or(value, strings.TrimPrefix(u.Path, "/")))
+		default:
+			ts.Fatalf("url: unknown part %q", part)
+		}
+	}
+	ts.Setenv(arguments[0], u.String())
+}

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// feedArgument lets a command run only if its first argument can name a feed,
+// and says how one is made where there is none of that name.
+func feedArgument(command *cobra.Command) {
+	run := command.RunE
+	command.RunE = func(command *cobra.Command, arguments []string) error {
+		if err := store.CheckName(arguments[0]); err != nil {
+			return cli.Usage("%w", err)
+		}
+		err := run(command, arguments)
+		if errors.Is(err, store.ErrNoFeed) {
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "see which feeds this database has with: feedserver list; make one with: feedserver create " +
+				arguments[0] + "; each with the same --db"}
+		}
+		return err
+	}
+}

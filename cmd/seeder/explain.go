@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/sink"
+)
+
+// explained says of an error of the target what it means, and what leads on.
+func explained(err error, into string) error {
+	meaning := dberror.Of(err)
+	switch {
+	case errors.Is(err, sink.ErrThere):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err,
+			Next: "read under a name of its own with: --consumer NAME; or remove the rows behind the checkpoint from the inbox, if nobody needs them"}
+	case meaning.What == "":
+		return err
+	case dberror.Code(err) == dberror.NoRight:
+		meaning.Next = rights(into)
+	}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s: %w", meaning.What, err), Next: meaning.Next}
+}
+
+// rights says what the role of a PostgreSQL target must be allowed.
+func rights(into string) string {
+	config, err := pgx.ParseConfig(into)
+	if err != nil {
+		return "grant the role its rights"
+	}
+	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
+	return fmt.Sprintf(`to make its tables it needs: GRANT CREATE ON DATABASE %[2]s TO %[1]s;
+where another role has made them, by running this once, it needs:
+GRANT USAGE ON SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;`, role, database)
+}

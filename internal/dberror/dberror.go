@@ -1,0 +1,52 @@
+// Package dberror says in plain words what those errors of databases mean that
+// people meet first, and what leads on.
+package dberror
+
+import (
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"modernc.org/sqlite"
+	sqlitecodes "modernc.org/sqlite/lib"
+)
+
+// Meaning is what an error says to whoever runs a command.
+type Meaning struct {
+	What string // is wrong; empty where nobody knows better than the error itself
+	Next string // what leads on
+}
+
+// NoRight is PostgreSQL's code for what a role may not do.
+const NoRight = "42501"
+
+// By PostgreSQL's codes.
+var postgres = map[string]Meaning{
+	"28P01": {"PostgreSQL does not accept the password", "check user and password: in the URL, in $PGPASSWORD or in the file that $PGPASSFILE names"},
+	"28000": {"PostgreSQL does not let this user in", "check the user in the URL, and what the server's pg_hba.conf allows it"},
+	"3D000": {"there is no such database", "check the name at the end of the URL, or create the database"},
+	NoRight: {"the role may not do this", "grant it the right, or take the URL of a role that has it"},
+	"25006": {"the database is read-only", "if it is a standby, take the URL of the primary; else see default_transaction_read_only of the database and the role"},
+}
+
+// Of returns what an error of a database means.
+func Of(err error) Meaning {
+	if Code(err) != "" {
+		return postgres[Code(err)]
+	}
+	if _, away := errors.AsType[*pgconn.ConnectError](err); away {
+		return Meaning{"PostgreSQL does not answer", "check host and port in the URL, and run the same command again once the server answers"}
+	}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok && lite.Code()&0xff == sqlitecodes.SQLITE_READONLY {
+		return Meaning{"the file may not be written", "let this user write the file and its folder"}
+	}
+	return Meaning{}
+}
+
+// Code returns PostgreSQL's code of an error, empty for all others.
+func Code(err error) string {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return ""
+	}
+	return pg.Code
+}

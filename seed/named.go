@@ -1,0 +1,51 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// named is a target whose errors say which database has them, and at what.
+type named struct {
+	Target
+	name string
+}
+
+// nameOf names the database that a pool leads to.
+func nameOf(pool *pgxpool.Pool) string {
+	config := pool.Config().ConnConfig
+	return fmt.Sprintf("database %s at %s", config.Database, net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))))
+}
+
+func (n named) claim(ctx context.Context, consumer string) error {
+	return n.at("claim consumer "+consumer, n.Target.claim(ctx, consumer))
+}
+
+func (n named) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
+	found, err := n.Target.load(ctx, consumer)
+	return found, n.at("read the checkpoint", err)
+}
+
+func (n named) start(ctx context.Context, c checkpoint.Checkpoint) error {
+	return n.at("write the first checkpoint", n.Target.start(ctx, c))
+}
+
+func (n named) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
+	return n.at(fmt.Sprintf("apply positions %d to %d", from.Position+1, to.Position), n.Target.apply(ctx, from, to, b))
+}
+
+// at leaves the errors of other seeders as they are: those name the consumer,
+// which is what they are about.
+func (n named) at(what string, err error) error {
+	if err == nil || errors.Is(err, ErrHeld) || errors.Is(err, ErrMoved) {
+		return err
+	}
+	return fmt.Errorf("%s: %s: %w", n.name, what, err)
+}
