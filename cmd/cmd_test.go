@@ -52,6 +52,7 @@ func TestScripts(t *testing.T) {
 			"url":       setURL,
 			"sql":       execute,
 			"bouncer":   bouncer(t),
+			"old":       old(t),
 			"passwords": passwords(t),
 			"hides":     hides(bin),
 			"reach":     reach,

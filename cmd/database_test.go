@@ -14,22 +14,26 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
-// execute, as the command sql DB STATEMENT, runs a statement in a database.
+// execute, as the command sql DB STATEMENT, runs a statement in a database, or
+// those in a file: sql DB @FILE.
 func execute(ts *testscript.TestScript, _ bool, arguments []string) {
-	ctx := context.Background()
+	ctx, statement := context.Background(), arguments[1]
+	if file, ok := strings.CutPrefix(statement, "@"); ok {
+		statement = ts.ReadFile(file)
+	}
 	if strings.HasPrefix(arguments[0], sqlitedb.Scheme) {
 		path, err := sqlitedb.Path(arguments[0])
 		ts.Check(err)
 		db, err := sqlitedb.OpenWriter(ctx, ts.MkAbs(path))
 		ts.Check(err)
-		_, err = db.ExecContext(ctx, arguments[1])
+		_, err = db.ExecContext(ctx, statement)
 		ts.Check(err)
 		ts.Check(db.Close())
 		return
 	}
 	conn, err := pgx.Connect(ctx, arguments[0])
 	ts.Check(err)
-	_, err = conn.Exec(ctx, arguments[1])
+	_, err = conn.Exec(ctx, statement)
 	ts.Check(err)
 	ts.Check(conn.Close(ctx))
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/dberror"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/internal/outbox"
 )
@@ -75,6 +76,9 @@ again; after an error, which names the line, all lines before it are in.`,
 // refusal says after an error how much of the input is in, and what leads on.
 func refusal(err error, result intake.Result) error {
 	mend := "when that is mended, run the same command again"
+	if known := dberror.Of(err).Next; known != "" {
+		mend = known + "; " + mend
+	}
 	_, isLine := errors.AsType[*intake.LineError](err)
 	switch {
 	case errors.Is(err, outbox.ErrConflict):
@@ -93,7 +97,7 @@ func refusal(err error, result intake.Result) error {
 	default:
 		mend = fmt.Sprintf("the %d events before it are in; %s: what is in is passed over", result.Events, mend)
 	}
-	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: mend}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err), Next: mend}
 }
 
 // showProgress shows a bar of the bytes read, if w is a terminal.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -10,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -40,7 +38,7 @@ func openLog(ctx context.Context, url string, mayMigrate bool) (*store.Log, erro
 		db, err = sqlite.Open(ctx, path, mayMigrate)
 	}
 	if err != nil {
-		return nil, explain(url, err)
+		return nil, fmt.Errorf("database %s: %w", cli.Redact(url), err)
 	}
 	return store.New(db), nil
 }
@@ -59,16 +57,4 @@ func sqlitePath(url string) (string, error) {
 	default:
 		return "", cli.Usage("--db %q: must be sqlite:PATH or postgres://…", cli.Redact(url))
 	}
-}
-
-// explain names the database that an error is about, and says what to do next.
-func explain(url string, err error) error {
-	next := postgresdb.Hint(err)
-	switch {
-	case errors.Is(err, migrate.ErrTooOld):
-		next = "bring it up to date, as the owner of the schema: feedserver migrate --db URL"
-	case errors.Is(err, migrate.ErrNotOurs):
-		next = "name another database; eventfeed keeps its tables in a schema of that name"
-	}
-	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("database %s: %w", cli.Redact(url), err), Next: next}
 }

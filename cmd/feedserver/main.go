@@ -20,7 +20,11 @@ func command() *cobra.Command {
 		Short: "Publish the event history of a service as archived Atom feeds",
 		Long:  long,
 	}
-	root.AddCommand(createCommand(), openCommand(), appendCommand(), serveCommand(), listCommand(), verifyCommand(),
-		newEpochCommand(), migrateCommand())
+	for _, command := range []*cobra.Command{
+		createCommand(), openCommand(), appendCommand(), serveCommand(), listCommand(), verifyCommand(),
+		newEpochCommand(), migrateCommand(),
+	} {
+		root.AddCommand(explained(command))
+	}
 	return root
 }

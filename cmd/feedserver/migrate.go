@@ -41,7 +41,7 @@ someone else to look at and to run with psql.`,
 			err = migrateNow(command.Context(), command.OutOrStdout(), *db, path)
 		}
 		if err != nil {
-			return explain(*db, err)
+			return fmt.Errorf("database %s: %w", cli.Redact(*db), err)
 		}
 		return nil
 	}

@@ -25,6 +25,8 @@ var postgres = map[string]Meaning{
 	"28000": {"PostgreSQL does not let this user in", "check the user in the URL, and what the server's pg_hba.conf allows it"},
 	"3D000": {"there is no such database", "check the name at the end of the URL, or create the database"},
 	NoRight: {"the role may not do this", "grant it the right, or take the URL of a role that has it"},
+	"53300": {"PostgreSQL has no connection left", "raise its max_connections, or put a pooler such as PgBouncer between"},
+	"57P03": {"PostgreSQL takes no connections at the moment", "it is starting, or recovers: run the same command again in a moment"},
 	"25006": {"the database is read-only", "if it is a standby, take the URL of the primary; else see default_transaction_read_only of the database and the role"},
 }
 

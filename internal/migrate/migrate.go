@@ -20,6 +20,10 @@ var (
 	ErrTooNew = errors.New("the schema is too new for this program: upgrade the program")
 	// ErrTooOld is returned by a check for a schema that is to be migrated.
 	ErrTooOld = errors.New("the schema is not up to date")
+	// ErrNone is returned by a check where there is no schema yet.
+	ErrNone = errors.New("eventfeed has no tables in this database yet")
+	// ErrCannotMake is returned for a schema that could not be made.
+	ErrCannotMake = errors.New("cannot make the schema")
 	// ErrNotOurs is returned for a schema of the same name that someone else
 	// has made.
 	ErrNotOurs = errors.New("there is a schema of that name already that is not of eventfeed")
@@ -59,6 +63,9 @@ func (s state) check(schema string, files fs.FS) error {
 	known, err := versions(files)
 	if err != nil {
 		return err
+	}
+	if s.version == 0 {
+		return ErrNone
 	}
 	return fmt.Errorf("%s: %w (it is at version %d, this program needs %d)", schema, ErrTooOld, s.version, known)
 }

@@ -28,7 +28,7 @@ type Postgres struct {
 }
 
 // Up makes the schema if it is not there, and brings it up to date. It writes
-// nothing if it is.
+// nothing if it is. It returns ErrCannotMake or ErrTooOld where it fails.
 func (p Postgres) Up(ctx context.Context, pool *pgxpool.Pool) error {
 	if current, err := p.isCurrent(ctx, pool); err != nil || current {
 		return err
@@ -45,18 +45,24 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("wait for others that migrate: %w", err)
 	}
 	defer lock.Release()
-	current, err := p.isCurrent(ctx, pool)
+	s, err := p.state(ctx, pool)
 	if err != nil {
 		return err
 	}
-	if !current {
+	current, err := s.isCurrent("schema "+p.Schema, p.Files)
+	if err != nil {
+		return err
+	}
+	if s.version == 0 {
 		if _, err := pool.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{p.Schema}.Sanitize()); err != nil {
-			return fmt.Errorf("create schema %s: %w", p.Schema, err)
+			return fmt.Errorf("%w %s: %w", ErrCannotMake, p.Schema, err)
 		}
+	}
+	if !current {
 		db := stdlib.OpenDBFromPool(pool)
 		defer func() { _ = db.Close() }() // leaves the pool open
 		if err := up(ctx, db, database.DialectPostgres, p.Schema+"."+versionTable, p.Files); err != nil {
-			return err
+			return fmt.Errorf("%w: %w", ErrTooOld, err)
 		}
 	}
 	if _, err := pool.Exec(ctx, p.Grants); err != nil {
@@ -65,7 +71,7 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// Check returns ErrTooOld or ErrTooNew if this program cannot work on the
+// Check returns ErrNone, ErrTooOld or ErrTooNew if this program cannot work on the
 // schema as it is. It writes nothing.
 func (p Postgres) Check(ctx context.Context, pool *pgxpool.Pool) error {
 	s, err := p.state(ctx, pool)

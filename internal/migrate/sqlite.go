@@ -32,7 +32,7 @@ func (m SQLite) Up(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
-// Check returns ErrTooOld or ErrTooNew if this program cannot work on the
+// Check returns ErrNone, ErrTooOld or ErrTooNew if this program cannot work on the
 // tables as they are. It writes nothing.
 func (m SQLite) Check(ctx context.Context, db *sql.DB) error {
 	s, err := m.state(ctx, db)
