@@ -17,6 +17,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
     go build -trimpath -buildvcs=false -ldflags "-s -w $(scripts/ldflags "$VERSION" "$COMMIT" "$DATE")" \
     -o /out/bin/ ./cmd/feedserver ./cmd/seeder && \
+    scripts/notices >/out/THIRD-PARTY-LICENSES && \
     mkdir /out/data
 
 FROM scratch
@@ -27,7 +28,7 @@ LABEL org.opencontainers.image.title=eventfeed \
       org.opencontainers.image.revision=$COMMIT
 # For feeds and databases behind TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
-COPY --from=build /src/LICENSE /LICENSE
+COPY --from=build /src/LICENSE /out/THIRD-PARTY-LICENSES /
 COPY --from=build /out/bin/ /usr/local/bin/
 # For SQLite: a new volume here belongs to the user. PostgreSQL needs no place to write.
 COPY --from=build --chown=65532:65532 /out/data /data

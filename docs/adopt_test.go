@@ -27,12 +27,14 @@ type recipe struct {
 	env    []string
 	folder string
 	pool   *pgxpool.Pool // the service's database
+	target *pgxpool.Pool // the one that is to be filled
 }
 
-// block is a piece of SQL or shell in a document.
+// block is a piece of SQL or shell in a document; sql new is for the database
+// that is to be filled.
 type block struct{ language, text string }
 
-var blocks = regexp.MustCompile("(?s)\n```(sql|sh)\n(.*?)\n```")
+var blocks = regexp.MustCompile("(?s)\n```(sql|sql new|sh)\n(.*?)\n```")
 
 // follow begins to follow the section under a heading, on databases of its own.
 func follow(t *testing.T, heading string) *recipe {
@@ -44,19 +46,24 @@ func follow(t *testing.T, heading string) *recipe {
 		t.Fatalf("no section %q", heading)
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
-	database := testdb.Postgres(t)
-	pool, err := pgxpool.New(t.Context(), database)
-	must(t, err)
-	t.Cleanup(pool.Close)
+	database, target := testdb.Postgres(t), testdb.Postgres(t)
 	port := testdb.FreePort(t)
-	r := &recipe{t: t, folder: t.TempDir(), pool: pool, env: append(os.Environ(),
+	r := &recipe{t: t, folder: t.TempDir(), pool: open(t, database), target: open(t, target), env: append(os.Environ(),
 		"PATH="+programs+":"+testdb.PostgresBin(t)+":"+os.Getenv("PATH"),
-		"DB="+database, "NEW="+testdb.Postgres(t),
+		"DB="+database, "NEW="+target,
 		fmt.Sprintf("EVENTFEED_LISTEN=127.0.0.1:%d", port), fmt.Sprintf("FEEDS=http://127.0.0.1:%d/feeds", port))}
 	for _, match := range blocks.FindAllStringSubmatch(section, -1) {
 		r.blocks = append(r.blocks, block{match[1], match[2]})
 	}
 	return r
+}
+
+func open(t *testing.T, database string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), database)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	return pool
 }
 
 // programs is the folder of feedserver and seeder.
@@ -90,8 +97,9 @@ func (r *recipe) next(n int) string {
 	var printed strings.Builder
 	for _, b := range r.blocks[:n] {
 		command := exec.CommandContext(r.t.Context(), "bash", "-euo", "pipefail", "-c", b.text)
-		if b.language == "sql" {
-			command = exec.CommandContext(r.t.Context(), "bash", "-c", `psql -v ON_ERROR_STOP=1 -At "$DB"`)
+		if b.language != "sh" {
+			database := map[string]string{"sql": "DB", "sql new": "NEW"}[b.language]
+			command = exec.CommandContext(r.t.Context(), "bash", "-c", `psql -v ON_ERROR_STOP=1 -At "$`+database+`"`)
 			command.Stdin = strings.NewReader(b.text)
 		}
 		command.Env, command.Dir = r.env, r.folder
@@ -127,7 +135,7 @@ func (r *recipe) query(sql string) (text string) {
 }
 
 // sequence lets a server give all events of the service's database their
-// positions.
+// positions, and seal all full pages.
 func (r *recipe) sequence() {
 	r.t.Helper()
 	server := exec.CommandContext(r.t.Context(), filepath.Join(programs, "feedserver"), "serve", "--db", r.pool.Config().ConnString(), "--listen", "127.0.0.1:0")
@@ -137,7 +145,7 @@ func (r *recipe) sequence() {
 		must(r.t, server.Wait())
 	}()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		if r.query("SELECT count(*)::text FROM eventfeed.pending") == "0" {
+		if r.query("SELECT (SELECT count(*) FROM eventfeed.pending) + (SELECT sum(open_page - 1 - archives) FROM eventfeed.feeds) || ''") == "0" {
 			return
 		}
 		if time.Now().After(deadline) {
@@ -227,6 +235,11 @@ func write(t *testing.T, pool *pgxpool.Pool, writer, n int) {
 	}
 }
 
+// serveAndSeed is what the first recipe shows.
+const serveAndSeed = `feedserver serve --db "$DB" &
+until seeder inspect "$FEEDS/orders" >/dev/null 2>&1; do sleep 0.1; done
+seeder run --from "$FEEDS/orders" --into "$NEW"`
+
 // TestRecipeForStateOnly follows it while a service writes: the feed's events,
 // applied one after the other, give the table.
 func TestRecipeForStateOnly(t *testing.T) {
@@ -251,11 +264,13 @@ func TestRecipeForStateOnly(t *testing.T) {
 			}
 		})
 	}
-	r.rest()
+	r.next(1)
 	time.Sleep(300 * time.Millisecond)
 	stop()
 	service.Wait()
 	r.sequence()
+	r.blocks = append([]block{{"sh", serveAndSeed}}, r.blocks...)
+	r.rest()
 	differ := r.query(`
 		WITH last AS (
 			SELECT DISTINCT ON (e.subject) e.subject, e.type, convert_from(e.data, 'UTF8')::jsonb AS data
@@ -264,6 +279,12 @@ func TestRecipeForStateOnly(t *testing.T) {
 		FULL JOIN orders o ON o.id = l.subject WHERE to_jsonb(o) IS DISTINCT FROM l.data`)
 	if differ != "0" {
 		t.Errorf("%s orders differ from what the feed says", differ)
+	}
+	const content = `SELECT count(*) || ' ' || md5(string_agg(o::text, ',' ORDER BY id)) FROM orders o`
+	var view string
+	must(t, r.target.QueryRow(t.Context(), content).Scan(&view))
+	if table := r.query(content); view != table || len(table) < 36 {
+		t.Errorf("the view has %s, the table %s", view, table)
 	}
 	if _, err := r.pool.Exec(t.Context(), "TRUNCATE orders"); err == nil {
 		t.Error("TRUNCATE went past the feed")

@@ -63,7 +63,7 @@ again; after an error, which names the line, all lines before it are in.`,
 		result, err := intake.Append(command.Context(), log, name, in)
 		stop()
 		if err != nil {
-			return refusal(err, result)
+			return refusal(err, *db, result)
 		}
 		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended, %d were there already, %s\n",
 			name, result.Added, result.Events-result.Added, cli.Pace(int64(result.Events), time.Since(start)))
@@ -74,7 +74,7 @@ again; after an error, which names the line, all lines before it are in.`,
 }
 
 // refusal says after an error how much of the input is in, and what leads on.
-func refusal(err error, result intake.Result) error {
+func refusal(err error, url string, result intake.Result) error {
 	mend := "when that is mended, run the same command again"
 	if known := dberror.Of(err).Next; known != "" {
 		mend = known + "; " + mend
@@ -97,7 +97,7 @@ func refusal(err error, result intake.Result) error {
 	default:
 		mend = fmt.Sprintf("the %d events before it are in; %s: what is in is passed over", result.Events, mend)
 	}
-	return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err), Next: mend}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err, url), Next: mend}
 }
 
 // showProgress shows a bar of the bytes read, if w is a terminal.

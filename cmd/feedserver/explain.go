@@ -21,20 +21,20 @@ func explained(command *cobra.Command) *cobra.Command {
 		if _, said := errors.AsType[*cli.StatusError](err); err == nil || said {
 			return err
 		}
-		next := next(err, command.Flags().Lookup("db").Value.String())
-		return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err), Next: next}
+		url := command.Flags().Lookup("db").Value.String()
+		return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err, url), Next: next(err, command.Name(), url)}
 	}
 	return command
 }
 
-func meaning(err error) error {
-	if what := dberror.Of(err).What; what != "" {
+func meaning(err error, url string) error {
+	if what := dberror.At(err, url).What; what != "" {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return err
 }
 
-func next(err error, url string) string {
+func next(err error, command, url string) string {
 	switch {
 	case errors.Is(err, migrate.ErrNone):
 		return "make its tables and a feed with: feedserver create NAME --db URL; or only its tables, as the user that is to own them: feedserver migrate --db URL"
@@ -43,14 +43,14 @@ func next(err error, url string) string {
 	case errors.Is(err, migrate.ErrNotOurs):
 		return "name another database, or give that schema another name: eventfeed keeps its tables in it"
 	case dberror.Code(err) == dberror.NoRight:
-		return rights(err, url)
+		return rights(err, command, url)
 	default:
-		return dberror.Of(err).Next
+		return dberror.At(err, url).Next
 	}
 }
 
 // rights says what the role of a PostgreSQL database must be allowed.
-func rights(err error, url string) string {
+func rights(err error, command, url string) string {
 	config, parseErr := pgx.ParseConfig(url)
 	if parseErr != nil {
 		return "grant the role its rights"
@@ -58,6 +58,9 @@ func rights(err error, url string) string {
 	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
 	if errors.Is(err, migrate.ErrCannotMake) {
 		return fmt.Sprintf("to make its tables it needs: GRANT CREATE ON DATABASE %s TO %s;\nor let another user make them: feedserver migrate --db URL", database, role)
+	}
+	if command == "migrate" {
+		return "only the user that owns the schema eventfeed may do this: take its URL"
 	}
 	return fmt.Sprintf("it needs: GRANT eventfeed_server TO %s;\nif it has that, let the user that owns the schema grant the rights anew: feedserver migrate --db URL", role)
 }

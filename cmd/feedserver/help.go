@@ -4,7 +4,7 @@ import "github.com/eventfeed/eventfeed/internal/cli"
 
 // long is the program's own help: the way from nothing to a published feed and
 // a seeded database, and what holds for all commands.
-const long = `feedserver publishes the event history of a service as archived Atom feeds
+var long = `feedserver publishes the event history of a service as archived Atom feeds
 (RFC 4287, RFC 5005). The history stands in the service's own database.
 
 From nothing to a second database that is filled from the first one's history:
@@ -18,6 +18,7 @@ From nothing to a second database that is filled from the first one's history:
 
 ` + cli.HelpDatabases + `
 
-` + cli.HelpSettings + `
+` + cli.HelpSettings(`  db = "postgres://feedserver@localhost/shop"
+  listen = "127.0.0.1:8080"`) + `
 
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 the feed does not add up.`

@@ -57,7 +57,7 @@ func migrateNow(ctx context.Context, w io.Writer, url, path string) (err error) 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "database %s is up to date\n", cli.Redact(url))
+	_, err = fmt.Fprintf(w, "schema of database %s is up to date, rights are granted\n", cli.Redact(url))
 	return err
 }
 

@@ -64,7 +64,11 @@ has before it, or listen only where readers may read all.`,
 			*baseURL = "http://" + listener.Addr().String()
 		}
 		logger.Info("serving", "url", strings.TrimSuffix(*baseURL, "/")+"/", "listen", listener.Addr().String(), "db", cli.Redact(*db))
-		return serve(command.Context(), log, listener, logger)
+		err = serve(command.Context(), log, listener, logger)
+		if err == nil {
+			logger.Info("stopped")
+		}
+		return err
 	}
 	return command
 }

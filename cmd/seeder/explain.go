@@ -13,7 +13,7 @@ import (
 
 // explained says of an error of the target what it means, and what leads on.
 func explained(err error, into string) error {
-	meaning := dberror.Of(err)
+	meaning := dberror.At(err, into)
 	switch {
 	case errors.Is(err, sink.ErrThere):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err,

@@ -72,10 +72,11 @@ Exit status 4: another seeder holds the consumer.`,
 func run(command *cobra.Command, config seed.Config, into string) error {
 	var last seed.Progress
 	start := time.Now()
-	lastLog := start
+	lastLog, reached := start, false
 	config.Progress = func(p seed.Progress) {
 		last = p
-		if time.Since(lastLog) >= logInterval && p.Position < p.Head {
+		reached = reached || p.Position == p.Head // from there on it follows
+		if time.Since(lastLog) >= logInterval && !reached {
 			lastLog = time.Now()
 			config.Logger.Info("seeding", "feed", p.Feed, "position", p.Position, "of", p.Head,
 				"events/s", int64(float64(p.Applied)/time.Since(start).Seconds()))

@@ -4,7 +4,9 @@ package dberror
 
 import (
 	"errors"
+	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlitecodes "modernc.org/sqlite/lib"
@@ -42,6 +44,18 @@ func Of(err error) Meaning {
 		return Meaning{"the file may not be written", "let this user write the file and its folder"}
 	}
 	return Meaning{}
+}
+
+// At is Of for an error of the PostgreSQL database at url: it tells a password
+// that is missing from one that is wrong.
+func At(err error, url string) Meaning {
+	config, parseErr := pgx.ParseConfig(url)
+	if Code(err) != "28P01" || parseErr != nil || config.Password != "" {
+		return Of(err)
+	}
+	return Meaning{"PostgreSQL wants a password, and none was found", fmt.Sprintf(
+		"set $PGPASSWORD, or put a line into ~/.pgpass or the file that $PGPASSFILE names: %s:%d:%s:%s:PASSWORD",
+		config.Host, config.Port, config.Database, config.User)}
 }
 
 // Code returns PostgreSQL's code of an error, empty for all others.

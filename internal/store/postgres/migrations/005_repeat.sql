@@ -1,0 +1,133 @@
+-- +goose Up
+
+-- Appending again what is there costs no more than appending it.
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.difference(
+    there eventfeed.events, type text, subject text, occurred_at timestamptz,
+    datacontenttype text, dataschema text, extensions jsonb, data bytea
+) RETURNS text LANGUAGE sql IMMUTABLE
+AS $$
+    -- The first attribute of those given that an event has otherwise, or NULL.
+    SELECT CASE
+        WHEN type <> (there).type THEN 'type'
+        WHEN nullif(subject, '') IS NOT NULL AND subject IS DISTINCT FROM (there).subject THEN 'subject'
+        WHEN occurred_at <> (there).time THEN 'time'
+        WHEN nullif(datacontenttype, '') IS NOT NULL AND datacontenttype IS DISTINCT FROM (there).datacontenttype THEN 'datacontenttype'
+        WHEN nullif(dataschema, '') IS NOT NULL AND dataschema IS DISTINCT FROM (there).dataschema THEN 'dataschema'
+        WHEN extensions IS NOT NULL AND eventfeed.extension_strings(extensions) IS NOT NULL
+            AND eventfeed.extension_strings(extensions) IS DISTINCT FROM (there).extensions THEN 'extensions'
+        WHEN nullif(data, '') IS NOT NULL AND data IS DISTINCT FROM (there).data THEN 'data'
+    END
+$$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION eventfeed.append_many(
+    feed text, ids text[], sources text[], types text[], subjects text[], times timestamptz[],
+    datacontenttypes text[], dataschemas text[], extensions jsonb[], datas bytea[]
+) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Appends events in the order of the arrays and returns how many were not
+-- there already. NULL stands for an attribute that was left out.
+#variable_conflict use_column
+DECLARE
+    feed_name CONSTANT text := append_many.feed;
+    feed_key  bigint;
+    added     bigint;
+    bad       record;
+BEGIN
+    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = feed_name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'eventfeed: there is no feed %', coalesce(quote_literal(feed_name), 'NULL')
+            USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME';
+    END IF;
+
+    SELECT g.id, r.reason INTO bad
+    FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
+             WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n),
+         eventfeed.refusal(g.id, g.source, g.type, g.subject, g.occurred_at, g.datacontenttype, g.dataschema, g.extension, g.data) AS r (reason)
+    WHERE r.reason IS NOT NULL ORDER BY g.n LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'eventfeed: event %: %', to_json(coalesce(bad.id, '')), bad.reason
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
+    WITH added AS (
+        INSERT INTO eventfeed.events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+        SELECT feed_key, coalesce(nullif(g.id, ''), eventfeed.uuidv7()), coalesce(nullif(g.source, ''), '/' || feed_name), g.type,
+               nullif(g.subject, ''), coalesce(g.occurred_at, clock_timestamp()),
+               nullif(g.datacontenttype, ''), nullif(g.dataschema, ''),
+               CASE WHEN g.extension IS NOT NULL THEN eventfeed.extension_strings(g.extension) END, nullif(g.data, '')
+        FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
+                 WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
+        ORDER BY g.n
+        ON CONFLICT (feed, source, id) DO NOTHING
+        RETURNING insert_no)
+    INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
+    GET DIAGNOSTICS added = ROW_COUNT;
+    IF added = cardinality(types) THEN
+        RETURN added;
+    END IF;
+
+    -- Some were there. That is fine where nothing that was given differs.
+    -- Each is looked up by the index, whatever the statistics say of the table.
+    SELECT there.id, there.source, there.attribute INTO bad
+    FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
+             WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
+    CROSS JOIN LATERAL (
+        SELECT e.id, e.source,
+            eventfeed.difference(e, g.type, g.subject, g.occurred_at, g.datacontenttype, g.dataschema, g.extension, g.data) AS attribute
+        FROM eventfeed.events e
+        WHERE e.feed = feed_key AND e.source = coalesce(nullif(g.source, ''), '/' || feed_name) AND e.id = g.id
+        LIMIT 1) AS there
+    WHERE there.attribute IS NOT NULL
+    ORDER BY g.n LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with another %',
+            to_json(bad.id), to_json(bad.source), feed_name, bad.attribute
+            USING ERRCODE = 'unique_violation', HINT = 'an event cannot be changed; append another one under an id of its own';
+    END IF;
+    RETURN added;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE OR REPLACE FUNCTION eventfeed.append_bytes(
+    feed text, type text, subject text, data bytea, datacontenttype text,
+    id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    event_id CONSTANT text := coalesce(nullif(id, ''), eventfeed.uuidv7());
+    feed_key bigint;
+    differs  text;
+BEGIN
+    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_bytes.feed;
+    IF FOUND AND eventfeed.refusal(event_id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) IS NULL THEN
+        WITH added AS (
+            INSERT INTO eventfeed.events AS e (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+            VALUES (feed_key, event_id, coalesce(nullif(source, ''), '/' || feed), type, nullif(subject, ''),
+                    coalesce(occurred_at, clock_timestamp()), nullif(datacontenttype, ''), nullif(dataschema, ''),
+                    CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END, nullif(data, ''))
+            ON CONFLICT DO NOTHING
+            RETURNING e.insert_no)
+        INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
+        IF FOUND THEN
+            RETURN event_id;
+        END IF;
+        SELECT eventfeed.difference(e, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) INTO differs
+        FROM eventfeed.events e
+        WHERE e.feed = feed_key AND e.source = coalesce(nullif(append_bytes.source, ''), '/' || append_bytes.feed) AND e.id = event_id;
+        IF FOUND AND differs IS NULL THEN
+            RETURN event_id;
+        END IF;
+    END IF;
+    -- It cannot be taken, or is there with other content: append_many says which.
+    PERFORM eventfeed.append_many(feed, ARRAY[event_id], ARRAY[source], ARRAY[type], ARRAY[subject], ARRAY[occurred_at],
+        ARRAY[datacontenttype], ARRAY[dataschema], ARRAY[extensions], ARRAY[data]);
+    RETURN event_id;
+END $$;
+-- +goose StatementEnd
