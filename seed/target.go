@@ -25,6 +25,7 @@ type Target interface {
 	apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error
 	mayPass(err error) bool
 	close()
+	backward
 }
 
 // Postgres returns a target in PostgreSQL whose events are applied by handle,
@@ -49,6 +50,13 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 		migrate: func(ctx context.Context) error {
 			return errors.Join(keeper.Migrate(ctx), sink.MigratePostgres(ctx, pool))
 		},
+		inbox: &inbox[pgx.Tx]{
+			table: "eventfeed_inbox.events",
+			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
+				return sink.CountPostgres(ctx, pool, consumer, feedID, after)
+			},
+			remove: sink.DeletePostgres,
+		},
 	}
 }
 
@@ -64,9 +72,9 @@ func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) e
 // every event to the table eventfeed_inbox_events.
 func SQLiteInbox(path string) Target {
 	return &sqliteTarget{
-		path:         path,
-		handle:       func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
-		migrateInbox: true,
+		path:     path,
+		handle:   func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
+		hasInbox: true,
 	}
 }
 
@@ -76,8 +84,10 @@ type keeper[T any] interface {
 	Claim(ctx context.Context, consumer string) error
 	Release()
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	List(ctx context.Context) ([]checkpoint.Checkpoint, error)
 	Start(ctx context.Context, c checkpoint.Checkpoint) error
-	Advance(ctx context.Context, from, to checkpoint.Checkpoint, apply func(T) error) error
+	Move(ctx context.Context, from, to checkpoint.Checkpoint, apply func(T) error) error
+	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
 	MayPass(err error) bool
 }
 
@@ -85,6 +95,7 @@ type target[T any] struct {
 	keeper  keeper[T]
 	handle  func(context.Context, T, Batch) error
 	migrate func(context.Context) error
+	inbox   *inbox[T] // nil where a handler of the caller's takes the events
 }
 
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
@@ -104,16 +115,16 @@ func (t *target[T]) start(ctx context.Context, c checkpoint.Checkpoint) error {
 }
 
 func (t *target[T]) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
-	return t.keeper.Advance(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
+	return t.keeper.Move(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
 }
 
 // sqliteTarget opens its file when Run begins.
 type sqliteTarget struct {
 	target[*sql.Tx]
-	path         string
-	handle       func(context.Context, *sql.Tx, Batch) error
-	migrateInbox bool
-	db           *sql.DB
+	path     string
+	handle   func(context.Context, *sql.Tx, Batch) error
+	hasInbox bool
+	db       *sql.DB
 }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {
@@ -121,17 +132,30 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.db = db
-	keeper := checkpoint.NewSQLite(db, t.path)
-	t.target = target[*sql.Tx]{keeper: keeper, handle: t.handle}
-	err = keeper.Migrate(ctx)
-	if err == nil && t.migrateInbox {
+	err = t.use(db).Migrate(ctx)
+	if err == nil && t.hasInbox {
 		err = sink.MigrateSQLite(ctx, db)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.path, err)
 	}
 	return nil
+}
+
+// use makes db what the target is kept in, and closes it in the end.
+func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
+	keeper := checkpoint.NewSQLite(db, t.path)
+	t.db, t.target = db, target[*sql.Tx]{keeper: keeper, handle: t.handle}
+	if t.hasInbox {
+		t.inbox = &inbox[*sql.Tx]{
+			table: "eventfeed_inbox_events",
+			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
+				return sink.CountSQLite(ctx, db, consumer, feedID, after)
+			},
+			remove: sink.DeleteSQLite,
+		}
+	}
+	return keeper
 }
 
 func (t *sqliteTarget) close() {

@@ -1,0 +1,188 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// Change is what Rewind and Reset do to one of a consumer's checkpoints.
+type Change struct {
+	Consumer string
+	Feed     string // the feed's name
+	FeedID   string
+	From, To int64 // positions of the checkpoint; To is 0 where it is deleted
+
+	// Inbox is the table that Events events behind To are deleted from. There
+	// are none where a handler of the caller's applied them: what it wrote is
+	// the caller's to undo, before the checkpoint goes back.
+	Inbox  string
+	Events int64
+}
+
+// Rewind moves a consumer's checkpoint back to a position, and deletes from
+// the inbox what lies behind it, in one transaction. It is the way on from a
+// LostError: it never goes back to less than what the feed and the target have
+// in common, and returns a LostError if to lies beyond that.
+//
+// Before it changes anything it calls confirm, if that is not nil, and changes
+// nothing if that returns an error.
+func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
+	config, err := config.withDefaults()
+	if err != nil {
+		return err
+	}
+	from, err := walk.ParseURL(config.From)
+	if err != nil {
+		return err
+	}
+	defer config.Into.close()
+	if err := config.openConsumer(ctx); err != nil {
+		return err
+	}
+	client := &walk.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}
+	head, err := client.Head(ctx, from, "", true)
+	if err != nil {
+		return err
+	}
+	defer config.Into.release()
+	all, err := config.claimConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	at, err := ofFeed(all, head)
+	if err != nil {
+		return err
+	}
+	place, err := placeBack(ctx, client, head, at, to)
+	if err != nil {
+		return err
+	}
+	if err := config.confirm(ctx, all, to, confirm); err != nil {
+		return err
+	}
+	back := at
+	back.Epoch, back.Position, back.Digest = place.Epoch, place.Position, place.Digest
+	return config.Into.rewind(ctx, at, back)
+}
+
+// Reset deletes a consumer's checkpoints, and all of its events from the inbox,
+// in one transaction, so that the next Run begins at position 1. Of config it
+// needs no more than Into and Consumer. confirm is as in Rewind.
+func Reset(ctx context.Context, config Config, confirm func([]Change) error) error {
+	config, err := config.withDefaults()
+	if err != nil {
+		return err
+	}
+	defer config.Into.close()
+	if err := config.openConsumer(ctx); err != nil {
+		return err
+	}
+	defer config.Into.release()
+	all, err := config.claimConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	if err := config.confirm(ctx, all, 0, confirm); err != nil {
+		return err
+	}
+	return config.Into.reset(ctx, all)
+}
+
+// placeBack returns the feed's place at position to, which must lie in what
+// it has in common with a target whose checkpoint is at.
+func placeBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (walk.Place, error) {
+	if to < 0 || to > at.Position {
+		return walk.Place{}, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
+	}
+	common, err := head.Common(placeOf(at))
+	if err != nil && (to > common || !isKnown(err)) {
+		return walk.Place{}, fmt.Errorf("cannot go back to position %d: %w", to, err)
+	}
+	if err == nil { // the feed claims to hold all that was read
+		own, err := client.PlaceAt(ctx, head, at.Position)
+		if err != nil {
+			return walk.Place{}, err
+		}
+		if own.Digest != at.Digest {
+			return walk.Place{}, fmt.Errorf("%w: %s: has digest %s at position %d, where %s was read: its history was replaced",
+				ErrMismatch, head.URL.Redacted(), own.Digest, at.Position, at.Digest)
+		}
+	}
+	return client.PlaceAt(ctx, head, to)
+}
+
+func isKnown(err error) bool {
+	lost, is := errors.AsType[*LostError](err)
+	return is && lost.Known
+}
+
+func placeOf(c checkpoint.Checkpoint) walk.Place {
+	return walk.Place{Epoch: c.Epoch, Position: c.Position, Digest: c.Digest}
+}
+
+// ofFeed returns the one checkpoint of a consumer, which must be of this feed.
+func ofFeed(all []checkpoint.Checkpoint, head *walk.Head) (checkpoint.Checkpoint, error) {
+	if len(all) != 1 || all[0].FeedID != head.ID {
+		return checkpoint.Checkpoint{}, fmt.Errorf("%w: %s: is feed %s, but consumer %s reads feed %s (%s); name another consumer for it",
+			ErrMismatch, head.URL.Redacted(), head.ID, all[0].Consumer, all[0].Feed, all[0].FeedID)
+	}
+	return all[0], nil
+}
+
+// openConsumer opens the target as it is, and makes sure that the consumer has
+// a checkpoint there.
+func (c *Config) openConsumer(ctx context.Context) error {
+	if err := c.Into.open(ctx); err != nil {
+		return err
+	}
+	all, err := c.Into.list(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("consumer %s: %w, nor has any other", c.Consumer, ErrNoCheckpoint)
+	}
+	var others []string
+	for _, o := range all {
+		if o.Consumer == c.Consumer {
+			return nil
+		}
+		others = append(others, o.Consumer)
+	}
+	return fmt.Errorf("consumer %s: %w; the consumers there are: %s", c.Consumer, ErrNoCheckpoint, strings.Join(slices.Compact(others), ", "))
+}
+
+// claimConsumer takes the consumer and reads its checkpoints.
+func (c *Config) claimConsumer(ctx context.Context) ([]checkpoint.Checkpoint, error) {
+	if err := c.Into.claim(ctx, c.Consumer); err != nil {
+		return nil, err
+	}
+	all, err := c.Into.load(ctx, c.Consumer)
+	if err == nil && len(all) == 0 { // since it was looked for
+		err = fmt.Errorf("consumer %s: %w", c.Consumer, ErrNoCheckpoint)
+	}
+	return all, err
+}
+
+// confirm tells the caller what is about to be done. Nobody else can apply
+// events meanwhile, so it stays true.
+func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, to int64, confirm func([]Change) error) error {
+	if confirm == nil {
+		return nil
+	}
+	var changes []Change
+	for _, at := range all {
+		table, events, err := c.Into.count(ctx, at, to)
+		if err != nil {
+			return err
+		}
+		changes = append(changes, Change{at.Consumer, at.Feed, at.FeedID, at.Position, to, table, events})
+	}
+	return confirm(changes)
+}
