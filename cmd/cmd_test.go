@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,6 +39,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"postgres": postgres(t),
 			"serve":    serve(bin),
+			"shutdown": shutdown,
+			"copydb":   copyDatabase(t),
 			"follow":   follow(bin),
 			"settle":   settle,
 			"status":   status,
@@ -71,8 +74,8 @@ func status(ts *testscript.TestScript, _ bool, arguments []string) {
 
 var servingURL = regexp.MustCompile(`msg=serving url=(\S+)/`)
 
-// serve DB starts a server until the end of the script, on a free port, and
-// sets URL. It must end with status 0 when it is asked to.
+// serve DB starts a server until shutdown or the end of the script, on a free
+// port, and sets URL. It must end with status 0 when it is asked to.
 func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
 		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), "serve", "--db", arguments[0], "--listen", "127.0.0.1:0")
@@ -88,7 +91,7 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 			}
 			ts.Logf("server: %s", lines.Text())
 		}
-		ts.Defer(func() {
+		stop := sync.OnceFunc(func() {
 			ts.Check(server.Process.Signal(syscall.SIGTERM))
 			for lines.Scan() {
 				ts.Logf("server: %s", lines.Text())
@@ -97,6 +100,8 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 				ts.Fatalf("server: %v", err)
 			}
 		})
+		stops.Store(ts, stop)
+		ts.Defer(stop)
 	}
 }
 

@@ -16,7 +16,8 @@ type Change struct {
 	Consumer string
 	Feed     string // the feed's name
 	FeedID   string
-	From, To int64 // positions of the checkpoint; To is 0 where it is deleted
+	From, To int64 // positions of the checkpoint
+	Deleted  bool  // the checkpoint, in place of going back to To
 
 	// Inbox is the table that Events events behind To are deleted from. There
 	// are none where a handler of the caller's applied them: what it wrote is
@@ -63,7 +64,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	if err := config.confirm(ctx, all, to, confirm); err != nil {
+	if err := config.confirm(ctx, all, Change{To: to}, confirm); err != nil {
 		return err
 	}
 	back := at
@@ -88,7 +89,7 @@ func Reset(ctx context.Context, config Config, confirm func([]Change) error) err
 	if err != nil {
 		return err
 	}
-	if err := config.confirm(ctx, all, 0, confirm); err != nil {
+	if err := config.confirm(ctx, all, Change{Deleted: true}, confirm); err != nil {
 		return err
 	}
 	return config.Into.reset(ctx, all)
@@ -172,17 +173,19 @@ func (c *Config) claimConsumer(ctx context.Context) ([]checkpoint.Checkpoint, er
 
 // confirm tells the caller what is about to be done. Nobody else can apply
 // events meanwhile, so it stays true.
-func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, to int64, confirm func([]Change) error) error {
+func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, change Change, confirm func([]Change) error) error {
 	if confirm == nil {
 		return nil
 	}
 	var changes []Change
 	for _, at := range all {
-		table, events, err := c.Into.count(ctx, at, to)
+		table, events, err := c.Into.count(ctx, at, change.To)
 		if err != nil {
 			return err
 		}
-		changes = append(changes, Change{at.Consumer, at.Feed, at.FeedID, at.Position, to, table, events})
+		change.Consumer, change.Feed, change.FeedID, change.From = at.Consumer, at.Feed, at.FeedID, at.Position
+		change.Inbox, change.Events = table, events
+		changes = append(changes, change)
 	}
 	return confirm(changes)
 }

@@ -65,7 +65,7 @@ func (t *target[T]) remove(ctx context.Context, tx T, c checkpoint.Checkpoint, a
 
 func (t *sqliteTarget) open(ctx context.Context) error {
 	if _, err := os.Stat(t.path); err != nil {
-		return fmt.Errorf("database %w", err)
+		return fmt.Errorf("database %s: %w", t.path, err)
 	}
 	db, err := sqlitedb.OpenWriter(ctx, t.path)
 	if err != nil {

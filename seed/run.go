@@ -189,7 +189,8 @@ func (r *runner) current(ctx context.Context, head *walk.Head) (*walk.Head, erro
 	if head, err = r.client.Head(ctx, r.from, "", true); err != nil {
 		return nil, err
 	}
-	return head, head.Check(r.place())
+	err = head.Check(r.place())
+	return head, err
 }
 
 // claim takes the consumer and reads its checkpoint, or writes its first one.

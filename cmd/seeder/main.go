@@ -27,7 +27,7 @@ Every flag can come from the environment, as named in brackets.
 Exit status: 0 done, 1 failed, 2 wrong usage, 3 the feed does not add up,
 4 another seeder holds the consumer.`,
 	}
-	root.AddCommand(runCommand(), statusCommand(), verifyCommand(), inspectCommand())
+	root.AddCommand(runCommand(), statusCommand(), verifyCommand(), inspectCommand(), rewindCommand(), resetCommand())
 	return root
 }
 

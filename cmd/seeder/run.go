@@ -51,12 +51,12 @@ on. After a crash run the same command again.`,
 		}
 		defer closeTarget()
 		config.Into, config.Logger = target, cli.Logger(command.ErrOrStderr())
-		return run(command, config)
+		return run(command, config, *into)
 	}
 	return command
 }
 
-func run(command *cobra.Command, config seed.Config) error {
+func run(command *cobra.Command, config seed.Config, into string) error {
 	var last seed.Progress
 	start := time.Now()
 	lastLog := start
@@ -73,7 +73,7 @@ func run(command *cobra.Command, config seed.Config) error {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(err, "look at the feed with: seeder verify --from "+cli.Redact(config.From))
+		return withStatus(err, wayOn(err, config, into, lookAtFeed(config)))
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
 		last.Feed, last.Applied, cli.Pace(last.Applied, time.Since(start)), last.Position, last.Digest)
