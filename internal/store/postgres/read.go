@@ -82,7 +82,7 @@ func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) 
 		SELECT ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.feed IN (SELECT b.feed FROM busy b) OR f.identity <> i.now),
 		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives)
 		FROM (SELECT `+identity+` AS now) i`).Scan(&pending, &unsealed)
-	return pending, unsealed, err
+	return pending, unsealed, readOnly(err)
 }
 
 const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`
