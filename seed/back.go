@@ -105,7 +105,7 @@ func placeBack(ctx context.Context, client *walk.Client, head *walk.Head, at che
 	if err != nil && (to > common || !isKnown(err)) {
 		return walk.Place{}, fmt.Errorf("cannot go back to position %d: %w", to, err)
 	}
-	if err == nil { // the feed claims to hold all that was read
+	if err == nil && at.Position <= head.Last { // what was read is there to compare with
 		own, err := client.PlaceAt(ctx, head, at.Position)
 		if err != nil {
 			return walk.Place{}, err

@@ -85,6 +85,47 @@ func TestReaderInTheCommonPartGoesOnByItself(t *testing.T) {
 	})
 }
 
+// TestWhatARestoredFeedDoesNotShowYetIsNotLost: the backup was made while pages
+// were full and not sealed, and a server shows only the first of them.
+func TestWhatARestoredFeedDoesNotShowYetIsNotLost(t *testing.T) {
+	eachTarget(t, func(t *testing.T, again func() target) {
+		s := newSource(t, 25)
+		storetest.Append(t, s.Log, "f", storetest.Events(26, 60))
+		_, err := s.Sequence(t.Context(), "f", 100)
+		storetest.Must(t, err)
+		backup := s.backup(t)
+		storetest.Drain(t, s.Log, "f")
+		_, err = run(t, seed.Config{From: s.feed(), Into: again().Target})
+		storetest.Must(t, err)
+		s.add(t, 61, 80)
+		_, err = run(t, seed.Config{From: s.feed(), Into: again().Target, Consumer: "other"})
+		storetest.Must(t, err)
+
+		restored := restoreSource(t, backup)
+		end, err := run(t, seed.Config{From: restored.feed(), Into: again().Target})
+		if err != nil || end.Position != 60 || end.Applied != 0 {
+			t.Errorf("the reader in the common part ended with %+v, %v", end, err)
+		}
+		_, err = run(t, seed.Config{From: restored.feed(), Into: again().Target, Consumer: "other"})
+		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 60 {
+			t.Errorf("the one beyond it ended with %v", err)
+		}
+		err = seed.Rewind(t.Context(), seed.Config{From: restored.feed(), Into: again().Target, Consumer: "other"}, 60, nil)
+		if err == nil || errors.Is(err, seed.ErrMismatch) {
+			t.Errorf("rewound with %v", err)
+		}
+		restored.addOthers(t, 61, 75) // which seals the pages
+		storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: restored.feed(), Into: again().Target, Consumer: "other"}, 60, nil))
+		position, digest := storetest.Verify(t, restored.Log, "f")
+		for _, consumer := range []string{"default", "other"} {
+			end, err := run(t, seed.Config{From: restored.feed(), Into: again().Target, Consumer: consumer})
+			if err != nil || end.Position != position || end.Digest != digest || end.Applied != 15 {
+				t.Errorf("consumer %s ended with %+v, %v", consumer, end, err)
+			}
+		}
+	})
+}
+
 // TestReaderBeyondTheCommonPartGoesBack is the way on after a loss: the seeder
 // stops, says where the common part ends, and applies nothing; it can go back
 // to there or further, and no less far.

@@ -52,20 +52,21 @@ func (e *LostError) Unwrap() error { return ErrMismatch }
 //
 // A log places events in an epoch on one history only: after a loss it begins
 // the next one before it goes on. So two who know the same epoch have it in
-// common up to where one of them leaves it.
+// common up to where one of them leaves it; even if the document ends before
+// that, as it does where pages are full and not sealed yet.
 func (h *Head) Common(p Place) (end int64, err error) {
 	lost := &LostError{URL: h.URL.Redacted(), Epoch: p.Epoch, Position: p.Position}
 	own := slices.IndexFunc(h.Epochs, func(e feed.Epoch) bool { return e.ID == p.Epoch })
 	if own < 0 {
 		return 0, lost
 	}
-	lost.Known, lost.Common = true, min(h.Last, p.Position)
-	if own+1 < len(h.Epochs) && h.Epochs[own+1].FirstPosition <= p.Position {
-		lost.Next, lost.NextFirst = h.Epochs[own+1].ID, h.Epochs[own+1].FirstPosition
-		lost.Common = min(h.Last, lost.NextFirst-1)
+	lost.Known, lost.Common = true, h.Last
+	if own+1 < len(h.Epochs) {
+		next := h.Epochs[own+1]
+		lost.Next, lost.NextFirst, lost.Common = next.ID, next.FirstPosition, next.FirstPosition-1
 	}
-	if lost.Common < p.Position {
-		return lost.Common, lost
+	if p.Position <= lost.Common {
+		return p.Position, nil
 	}
-	return p.Position, nil
+	return lost.Common, lost
 }

@@ -13,6 +13,9 @@ func (c *Client) PlaceAt(ctx context.Context, h *Head, position int64) (Place, e
 	if position == 0 {
 		return h.Start(), nil
 	}
+	if position > h.Last {
+		return Place{}, fmt.Errorf("%s: shows positions up to %d so far, not %d; try again in a while", h.URL.Redacted(), h.Last, position)
+	}
 	d, err := c.documentAt(ctx, h, position)
 	if err != nil {
 		return Place{}, err

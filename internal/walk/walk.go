@@ -50,7 +50,7 @@ func (h *Head) Check(p Place) error {
 			return h.digestMismatch(p, e.DigestBefore)
 		}
 	}
-	if p.Position < h.First-1 {
+	if p.Position < h.First-1 || p.Position > h.Last {
 		return nil
 	}
 	digest, err := h.DigestAt(p.Position)
@@ -69,7 +69,7 @@ func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
 }
 
 // Walk returns the runs of events behind a place, in order, up to the end of
-// the subscription document. Archives are fetched ahead, prefetch at once.
+// the subscription document; none if that lies before the place. Archives are fetched ahead, prefetch at once.
 // Every run is checked to follow from the one before it; the first error ends
 // the walk. The caller says of each run when it is done with it.
 //
@@ -78,6 +78,9 @@ func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
 func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64, prefetch int) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		place := from
+		if place.Position > h.Last {
+			return
+		}
 		if place.Position < h.First-1 {
 			if firstPage == 0 {
 				var err error
