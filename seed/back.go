@@ -2,7 +2,6 @@ package seed
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,8 +27,8 @@ type Change struct {
 
 // Rewind moves a consumer's checkpoint back to a position, and deletes from
 // the inbox what lies behind it, in one transaction. It is the way on from a
-// LostError: it never goes back to less than what the feed and the target have
-// in common, and returns a LostError if to lies beyond that.
+// LostError, and returns one if to lies beyond what the feed and the target
+// have in common. The events that stay in an inbox are compared with the feed.
 //
 // Before it changes anything it calls confirm, if that is not nil, and changes
 // nothing if that returns an error.
@@ -64,6 +63,9 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
+	if err := config.checkInbox(ctx, at, place, head); err != nil {
+		return err
+	}
 	if err := config.confirm(ctx, all, Change{To: to}, confirm); err != nil {
 		return err
 	}
@@ -93,47 +95,6 @@ func Reset(ctx context.Context, config Config, confirm func([]Change) error) err
 		return err
 	}
 	return config.Into.reset(ctx, all)
-}
-
-// placeBack returns the feed's place at position to, which must lie in what
-// it has in common with a target whose checkpoint is at.
-func placeBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (walk.Place, error) {
-	if to < 0 || to > at.Position {
-		return walk.Place{}, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
-	}
-	common, err := head.Common(placeOf(at))
-	if err != nil && (to > common || !isKnown(err)) {
-		return walk.Place{}, fmt.Errorf("cannot go back to position %d: %w", to, err)
-	}
-	if err == nil && at.Position <= head.Last { // what was read is there to compare with
-		own, err := client.PlaceAt(ctx, head, at.Position)
-		if err != nil {
-			return walk.Place{}, err
-		}
-		if own.Digest != at.Digest {
-			return walk.Place{}, fmt.Errorf("%w: %s: has digest %s at position %d, where %s was read: its history was replaced",
-				ErrMismatch, head.URL.Redacted(), own.Digest, at.Position, at.Digest)
-		}
-	}
-	return client.PlaceAt(ctx, head, to)
-}
-
-func isKnown(err error) bool {
-	lost, is := errors.AsType[*LostError](err)
-	return is && lost.Known
-}
-
-func placeOf(c checkpoint.Checkpoint) walk.Place {
-	return walk.Place{Epoch: c.Epoch, Position: c.Position, Digest: c.Digest}
-}
-
-// ofFeed returns the one checkpoint of a consumer, which must be of this feed.
-func ofFeed(all []checkpoint.Checkpoint, head *walk.Head) (checkpoint.Checkpoint, error) {
-	if len(all) != 1 || all[0].FeedID != head.ID {
-		return checkpoint.Checkpoint{}, fmt.Errorf("%w: %s: is feed %s, but consumer %s reads feed %s (%s); name another consumer for it",
-			ErrMismatch, head.URL.Redacted(), head.ID, all[0].Consumer, all[0].Feed, all[0].FeedID)
-	}
-	return all[0], nil
 }
 
 // openConsumer opens the target as it is, and makes sure that the consumer has

@@ -9,9 +9,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -283,6 +285,77 @@ func TestHistoryThatWasReplacedInItsEpochIsNoPlaceToGoBackTo(t *testing.T) {
 			t.Errorf("rewound with %v", err)
 		}
 		wantInbox(t, again(), 40)
+	})
+}
+
+// TestNothingIsKeptThatTheFeedDoesNotHave: the log was restored to position 25
+// and went on, and nobody said so, or said it too late. Epochs cannot tell then
+// where the histories part; the events in the inbox can.
+func TestNothingIsKeptThatTheFeedDoesNotHave(t *testing.T) {
+	for name, newEpoch := range map[string]bool{"no epoch": false, "an epoch too late": true} {
+		t.Run(name, func(t *testing.T) {
+			eachTarget(t, func(t *testing.T, again func() target) {
+				s := newSource(t, 25)
+				backup := s.backup(t)
+				s.add(t, 26, 40)
+				_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+				storetest.Must(t, err)
+				restored := openSource(t, backup)
+				restored.addOthers(t, 26, 30)
+				if newEpoch {
+					storetest.Must(t, restored.NewEpoch(t.Context(), "f", "restored"))
+				}
+				config := seed.Config{From: restored.feed(), Into: again().Target}
+				_, err = run(t, config)
+				if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 30 {
+					t.Fatalf("stopped with %v", err)
+				}
+				for _, to := range []int64{30, 26} {
+					config.Into = again().Target
+					if err := seed.Rewind(t.Context(), config, to, nil); !errors.Is(err, seed.ErrMismatch) {
+						t.Errorf("rewound to %d with %v", to, err)
+					}
+				}
+				wantInbox(t, again(), 40)
+				config.Into = again().Target
+				storetest.Must(t, seed.Rewind(t.Context(), config, 25, nil))
+				config.Into = again().Target
+				end, err := run(t, config)
+				storetest.Must(t, err)
+				wantAgreement(t, restored, end, again())
+			})
+		})
+	}
+}
+
+// TestInboxTellsItsHistory: whatever an event is made of can be compared, and
+// an inbox that is not whole is not.
+func TestInboxTellsItsHistory(t *testing.T) {
+	eachTarget(t, func(t *testing.T, again func() target) {
+		s := newSource(t, 25)
+		storetest.Append(t, s.Log, "f", []event.Event{
+			{ID: "nothing", Source: "/s", Type: "T", Time: time.Date(1, 1, 2, 0, 0, 0, 0, time.UTC)},
+			{
+				ID: "everything", Source: "/s", Type: "T", Subject: "o'1", Time: time.Date(2026, 1, 1, 0, 0, 0, 123456000, time.UTC),
+				DataContentType: "image/png", DataSchema: "urn:s", Extensions: map[string]string{"n": "5", "b": "true", "x": "<\"é\">"}, Data: []byte{0, 0xff},
+			},
+		})
+		s.add(t, 28, 35)
+		config := seed.Config{From: s.feed(), Into: again().Target}
+		_, err := run(t, config)
+		storetest.Must(t, err)
+		config.Into = again().Target
+		storetest.Must(t, seed.Rewind(t.Context(), config, 33, nil))
+		again().exec(t, "UPDATE INBOX SET subject = 'another' WHERE position = 27")
+		config.Into = again().Target
+		if err := seed.Rewind(t.Context(), config, 32, nil); !errors.Is(err, seed.ErrMismatch) {
+			t.Errorf("rewound with %v", err)
+		}
+		config.Into = again().Target
+		storetest.Must(t, seed.Rewind(t.Context(), config, 26, nil))
+		again().exec(t, "DELETE FROM INBOX WHERE position < 10")
+		config.Into = again().Target
+		storetest.Must(t, seed.Rewind(t.Context(), config, 20, nil))
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
@@ -15,15 +16,18 @@ type backward interface {
 	list(ctx context.Context) ([]checkpoint.Checkpoint, error)
 	// count counts the events behind a position in the inbox.
 	count(ctx context.Context, c checkpoint.Checkpoint, after int64) (table string, events int64, err error)
+	// read reads the inbox up to a position, in order.
+	read(ctx context.Context, c checkpoint.Checkpoint, to int64, yield func(*event.Placed) error) error
 	rewind(ctx context.Context, from, to checkpoint.Checkpoint) error
 	reset(ctx context.Context, all []checkpoint.Checkpoint) error
 }
 
-// inbox takes events back out of the inbox, with the transaction type T of
+// inbox is what going back needs of the inbox, with the transaction type T of
 // its database.
 type inbox[T any] struct {
 	table  string
 	count  func(ctx context.Context, consumer, feedID string, after int64) (int64, error)
+	read   func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error
 	remove func(ctx context.Context, tx T, consumer, feedID string, after int64) error
 }
 
@@ -39,6 +43,13 @@ func (t *target[T]) count(ctx context.Context, c checkpoint.Checkpoint, after in
 	}
 	events, err = t.inbox.count(ctx, c.Consumer, c.FeedID, after)
 	return t.inbox.table, events, err
+}
+
+func (t *target[T]) read(ctx context.Context, c checkpoint.Checkpoint, to int64, yield func(*event.Placed) error) error {
+	if t.inbox == nil {
+		return nil
+	}
+	return t.inbox.read(ctx, c.Consumer, c.FeedID, to, yield)
 }
 
 func (t *target[T]) rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {

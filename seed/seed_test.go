@@ -118,7 +118,7 @@ func postgresInbox(pool *pgxpool.Pool) func(*testing.T) []string {
 
 func postgresExec(pool *pgxpool.Pool) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
-		_, err := pool.Exec(t.Context(), strings.ReplaceAll(statement, "CHECKPOINTS", "eventfeed_seed.checkpoints"))
+		_, err := pool.Exec(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_seed.checkpoints", "INBOX", "eventfeed_inbox.events").Replace(statement))
 		storetest.Must(t, err)
 	}
 }
@@ -152,7 +152,7 @@ func sqliteInbox(path string) func(*testing.T) []string {
 func sqliteExec(path string) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
 		withSQLite(t, path, func(db *sql.DB) {
-			_, err := db.ExecContext(t.Context(), strings.ReplaceAll(statement, "CHECKPOINTS", "eventfeed_checkpoints"))
+			_, err := db.ExecContext(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_checkpoints", "INBOX", "eventfeed_inbox_events").Replace(statement))
 			storetest.Must(t, err)
 		})
 	}

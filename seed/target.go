@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
@@ -53,7 +54,10 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 		inbox: &inbox[pgx.Tx]{
 			table: "eventfeed_inbox.events",
 			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
-				return sink.CountPostgres(ctx, pool, consumer, feedID, after)
+				return sink.CountPostgres(ctx, keeper.Conn(), consumer, feedID, after)
+			},
+			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
+				return sink.ReadPostgres(ctx, keeper.Conn(), consumer, feedID, to, yield)
 			},
 			remove: sink.DeletePostgres,
 		},
@@ -151,6 +155,9 @@ func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
 			table: "eventfeed_inbox_events",
 			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
 				return sink.CountSQLite(ctx, db, consumer, feedID, after)
+			},
+			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
+				return sink.ReadSQLite(ctx, db, consumer, feedID, to, yield)
 			},
 			remove: sink.DeleteSQLite,
 		}

@@ -72,6 +72,9 @@ func (p *Postgres) lock(ctx context.Context, consumer string) error {
 	}
 }
 
+// Conn is the connection that holds the lock, from Claim to Release.
+func (p *Postgres) Conn() *pgx.Conn { return p.conn.Conn() }
+
 // Release gives the consumer back. Closing the connection gives back its lock.
 func (p *Postgres) Release() {
 	if p.conn != nil {

@@ -133,34 +133,3 @@ func appendInt64(b []byte, value int64) []byte {
 	b = binary.BigEndian.AppendUint32(b, 8)
 	return binary.BigEndian.AppendUint64(b, uint64(value))
 }
-
-// CountPostgres counts a consumer's events of a feed behind a position in the
-// inbox; there are none where there is no inbox.
-func CountPostgres(ctx context.Context, pool *pgxpool.Pool, consumer, feedID string, after int64) (n int64, err error) {
-	there, err := inboxInPostgres(ctx, pool)
-	if err != nil || !there {
-		return 0, err
-	}
-	err = pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
-		consumer, feedID, after).Scan(&n)
-	return n, err
-}
-
-// DeletePostgres deletes a consumer's events of a feed behind a position from
-// the inbox, if there is one.
-func DeletePostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, after int64) error {
-	there, err := inboxInPostgres(ctx, tx)
-	if err != nil || !there {
-		return err
-	}
-	_, err = tx.Exec(ctx, "DELETE FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
-		consumer, feedID, after)
-	return err
-}
-
-func inboxInPostgres(ctx context.Context, db interface {
-	QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row
-}) (there bool, err error) {
-	err = db.QueryRow(ctx, "SELECT to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there)
-	return there, err
-}

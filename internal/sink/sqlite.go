@@ -51,34 +51,3 @@ func null(s string) any {
 	}
 	return s
 }
-
-// CountSQLite counts a consumer's events of a feed behind a position in the
-// inbox; there are none where there is no inbox.
-func CountSQLite(ctx context.Context, db *sql.DB, consumer, feedID string, after int64) (n int64, err error) {
-	there, err := inboxInSQLite(ctx, db)
-	if err != nil || !there {
-		return 0, err
-	}
-	err = db.QueryRowContext(ctx, "SELECT count(*) FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ?",
-		consumer, feedID, after).Scan(&n)
-	return n, err
-}
-
-// DeleteSQLite deletes a consumer's events of a feed behind a position from
-// the inbox, if there is one.
-func DeleteSQLite(ctx context.Context, tx *sql.Tx, consumer, feedID string, after int64) error {
-	there, err := inboxInSQLite(ctx, tx)
-	if err != nil || !there {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ?",
-		consumer, feedID, after)
-	return err
-}
-
-func inboxInSQLite(ctx context.Context, db interface {
-	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
-}) (there bool, err error) {
-	err = db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'eventfeed_inbox_events'").Scan(&there)
-	return there, err
-}
