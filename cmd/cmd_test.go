@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -56,6 +57,8 @@ func TestScripts(t *testing.T) {
 			"passwords": passwords(t),
 			"hides":     hides(bin),
 			"reach":     reach,
+			"shutdown":  shutdown,
+			"copydb":    copyDatabase(t),
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -102,8 +105,8 @@ func status(ts *testscript.TestScript, _ bool, arguments []string) {
 
 var servingURL = regexp.MustCompile(`msg=serving url=(\S+)/`)
 
-// serve DB starts a server until the end of the script, on a free port, and
-// sets URL and ADDRESS. It must end with status 0 when it is asked to.
+// serve DB starts a server until shutdown or the end of the script, on a free
+// port, and sets URL and ADDRESS. It must end with status 0 when it is asked to.
 func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
 		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), "serve", "--db", arguments[0], "--listen", "127.0.0.1:0")
@@ -120,7 +123,7 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 			}
 			ts.Logf("server: %s", lines.Text())
 		}
-		ts.Defer(func() {
+		stop := sync.OnceFunc(func() {
 			ts.Check(server.Process.Signal(syscall.SIGTERM))
 			for lines.Scan() {
 				ts.Logf("server: %s", lines.Text())
@@ -129,6 +132,8 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 				ts.Fatalf("server: %v", err)
 			}
 		})
+		stops.Store(ts, stop)
+		ts.Defer(stop)
 	}
 }
 

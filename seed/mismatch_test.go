@@ -2,6 +2,7 @@ package seed_test
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -206,21 +207,14 @@ func TestEpochThatBeginsWhileReadingIsNoReasonToStop(t *testing.T) {
 func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 	t.Parallel()
 	s := newSource(t, 15)
-	stale := httptest.NewRecorder()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.feed(), nil)
-	storetest.Must(t, err)
-	response, err := s.Client().Do(request)
-	storetest.Must(t, err)
-	_, err = stale.Body.ReadFrom(response.Body)
-	storetest.Must(t, err)
-	storetest.Must(t, response.Body.Close())
+	stale := fetch(t, s)
 	s.add(t, 16, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err = run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+	_, err := run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	cache := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/f") && r.Header.Get("Cache-Control") != "no-cache" {
-			_, _ = w.Write(stale.Body.Bytes())
+			_, _ = w.Write(stale)
 			return
 		}
 		real.ServeHTTP(w, r)
@@ -229,4 +223,17 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 	_, err = run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
+}
+
+// fetch returns the feed's subscription document.
+func fetch(t *testing.T, s *source) []byte {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.feed(), nil)
+	storetest.Must(t, err)
+	response, err := s.Client().Do(request)
+	storetest.Must(t, err)
+	body, err := io.ReadAll(response.Body)
+	storetest.Must(t, err)
+	storetest.Must(t, response.Body.Close())
+	return body
 }

@@ -41,6 +41,14 @@ func (n named) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batc
 	return n.at(fmt.Sprintf("apply positions %d to %d", from.Position+1, to.Position), n.Target.apply(ctx, from, to, b))
 }
 
+func (n named) rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {
+	return n.at(fmt.Sprintf("go back to position %d", to.Position), n.Target.rewind(ctx, from, to))
+}
+
+func (n named) reset(ctx context.Context, all []checkpoint.Checkpoint) error {
+	return n.at("delete the checkpoint", n.Target.reset(ctx, all))
+}
+
 // at leaves the errors of other seeders as they are: those name the consumer,
 // which is what they are about.
 func (n named) at(what string, err error) error {

@@ -178,21 +178,18 @@ func (r *runner) anew(ctx context.Context, head *walk.Head, missing error) (*wal
 	return fresh, nil
 }
 
-// current returns a head that reaches as far as the checkpoint. One that does
-// not may come from a cache, so the server is asked once more.
+// current returns a head whose history goes on from the checkpoint. One that
+// knows less than the checkpoint may come from a cache, so the server is asked
+// once more.
 func (r *runner) current(ctx context.Context, head *walk.Head) (*walk.Head, error) {
-	behind, err := head.Check(r.place())
-	if err != nil || !behind {
+	err := head.Check(r.place())
+	if _, lost := errors.AsType[*LostError](err); !lost {
 		return head, err
 	}
 	if head, err = r.client.Head(ctx, r.from, "", true); err != nil {
 		return nil, err
 	}
-	behind, err = head.Check(r.place())
-	if behind {
-		err = fmt.Errorf("%w: %s: ends at position %d, but position %d had been read",
-			ErrMismatch, r.from.Redacted(), head.Last, r.checkpoint.Position)
-	}
+	err = head.Check(r.place())
 	return head, err
 }
 
@@ -205,26 +202,21 @@ func (r *runner) claim(ctx context.Context, head *walk.Head) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case len(checkpoints) == 0:
+	if len(checkpoints) == 0 {
 		start := head.Start()
 		r.checkpoint = checkpoint.Checkpoint{Consumer: r.Consumer, Feed: head.Name, FeedID: head.ID, Epoch: start.Epoch, Digest: start.Digest}
-		if err := r.Into.start(ctx, r.checkpoint); err != nil {
-			return err
-		}
-	case len(checkpoints) == 1 && checkpoints[0].FeedID == head.ID:
-		r.checkpoint = checkpoints[0]
-	default:
-		return fmt.Errorf("%w: %w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",
-			ErrMismatch, ErrOtherFeed, r.from.Redacted(), head.Name, head.ID, r.Consumer, checkpoints[0].Feed, checkpoints[0].FeedID)
+		err = r.Into.start(ctx, r.checkpoint)
+	} else {
+		r.checkpoint, err = ofFeed(checkpoints, head)
+	}
+	if err != nil {
+		return err
 	}
 	r.claimed, r.held, r.nextPage = true, true, 0
 	return nil
 }
 
-func (r *runner) place() walk.Place {
-	return walk.Place{Epoch: r.checkpoint.Epoch, Position: r.checkpoint.Position, Digest: r.checkpoint.Digest}
-}
+func (r *runner) place() walk.Place { return placeOf(r.checkpoint) }
 
 func (r *runner) report(head *walk.Head) {
 	r.Progress(Progress{

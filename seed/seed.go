@@ -40,7 +40,17 @@ var (
 	ErrHeld = checkpoint.ErrHeld
 	// ErrMoved says that another seeder has taken the consumer over meanwhile.
 	ErrMoved = checkpoint.ErrMoved
+	// ErrNoCheckpoint says that there is nothing to rewind or reset.
+	ErrNoCheckpoint = errors.New("has no checkpoint in this database")
+	// ErrPosition says that a position is not one to rewind to.
+	ErrPosition = errors.New("must be between 0 and the checkpoint")
 )
+
+// LostError says that the target has read events that the feed has not: its
+// history was lost from some position on, as by a restore, or replaced. It
+// matches ErrMismatch. Rewind to Common leads on, or Reset where that is not
+// Known.
+type LostError = walk.LostError
 
 // Defaults of a Config.
 const (

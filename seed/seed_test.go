@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -30,6 +31,7 @@ import (
 type source struct {
 	*store.Log
 	*httptest.Server
+	database string // URL of the log's
 	// damage, if set, may answer a request in place of the server.
 	damage atomic.Pointer[func(w http.ResponseWriter, r *http.Request, real http.Handler)]
 }
@@ -41,9 +43,16 @@ func newSource(t *testing.T, events int) *source {
 
 func newSourceOfPages(t *testing.T, events, pageSize int) *source {
 	t.Helper()
-	s := &source{Log: storetest.Open(t, testdb.SQLite(t))}
+	s := openSource(t, testdb.SQLite(t))
 	storetest.Create(t, s.Log, "f", pageSize)
 	s.add(t, 1, events)
+	return s
+}
+
+// openSource serves what is in the log of a database URL.
+func openSource(t *testing.T, url string) *source {
+	t.Helper()
+	s := &source{Log: storetest.Open(t, url), database: url}
 	real := server.New(server.Config{Log: s.Log})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if damage := s.damage.Load(); damage != nil {
@@ -109,7 +118,7 @@ func postgresInbox(pool *pgxpool.Pool) func(*testing.T) []string {
 
 func postgresExec(pool *pgxpool.Pool) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
-		_, err := pool.Exec(t.Context(), strings.ReplaceAll(statement, "CHECKPOINTS", "eventfeed_seed.checkpoints"))
+		_, err := pool.Exec(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_seed.checkpoints", "INBOX", "eventfeed_inbox.events").Replace(statement))
 		storetest.Must(t, err)
 	}
 }
@@ -143,7 +152,7 @@ func sqliteInbox(path string) func(*testing.T) []string {
 func sqliteExec(path string) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
 		withSQLite(t, path, func(db *sql.DB) {
-			_, err := db.ExecContext(t.Context(), strings.ReplaceAll(statement, "CHECKPOINTS", "eventfeed_checkpoints"))
+			_, err := db.ExecContext(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_checkpoints", "INBOX", "eventfeed_inbox_events").Replace(statement))
 			storetest.Must(t, err)
 		})
 	}
@@ -152,9 +161,18 @@ func sqliteExec(path string) func(*testing.T, string) {
 // wantInbox compares the inbox with the events from 1 to last.
 func wantInbox(t *testing.T, to target, last int) {
 	t.Helper()
-	var want []string
+	var want []event.Placed
 	for n, e := range storetest.Events(1, last) {
-		want = append(want, fmt.Sprint(n+1, " ", e.ID, " ", e.Source, " ", e.Type, " ", e.Subject, " ", e.DataContentType, " ", string(e.Data)))
+		want = append(want, event.Placed{Event: e, Position: int64(n + 1)})
+	}
+	wantEvents(t, to, want)
+}
+
+func wantEvents(t *testing.T, to target, events []event.Placed) {
+	t.Helper()
+	var want []string
+	for _, e := range events {
+		want = append(want, fmt.Sprint(e.Position, " ", e.ID, " ", e.Source, " ", e.Type, " ", e.Subject, " ", e.DataContentType, " ", string(e.Data)))
 	}
 	if got := to.inbox(t); strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("inbox has %d events, want %d; first ones %.300v", len(got), len(want), got)

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
@@ -24,6 +25,7 @@ type Target interface {
 	apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error
 	mayPass(err error) bool
 	close()
+	backward
 }
 
 // Postgres returns a target in PostgreSQL whose events are applied by handle,
@@ -51,6 +53,16 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 			}
 			return sink.MigratePostgres(ctx, pool)
 		},
+		inbox: &inbox[pgx.Tx]{
+			table: "eventfeed_inbox.events",
+			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
+				return sink.CountPostgres(ctx, keeper.Conn(), consumer, feedID, after)
+			},
+			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
+				return sink.ReadPostgres(ctx, keeper.Conn(), consumer, feedID, to, yield)
+			},
+			remove: sink.DeletePostgres,
+		},
 	}, nameOf(pool)}
 }
 
@@ -66,9 +78,9 @@ func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) e
 // every event to the table eventfeed_inbox_events.
 func SQLiteInbox(path string) Target {
 	return named{&sqliteTarget{
-		path:         path,
-		handle:       func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
-		migrateInbox: true,
+		path:     path,
+		handle:   func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
+		hasInbox: true,
 	}, path}
 }
 
@@ -78,8 +90,10 @@ type keeper[T any] interface {
 	Claim(ctx context.Context, consumer string) error
 	Release()
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	List(ctx context.Context) ([]checkpoint.Checkpoint, error)
 	Start(ctx context.Context, c checkpoint.Checkpoint) error
-	Advance(ctx context.Context, from, to checkpoint.Checkpoint, apply func(T) error) error
+	Move(ctx context.Context, from, to checkpoint.Checkpoint, apply func(T) error) error
+	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
 	MayPass(err error) bool
 }
 
@@ -87,6 +101,7 @@ type target[T any] struct {
 	keeper  keeper[T]
 	handle  func(context.Context, T, Batch) error
 	migrate func(context.Context) error
+	inbox   *inbox[T] // nil where a handler of the caller's takes the events
 }
 
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
@@ -106,16 +121,16 @@ func (t *target[T]) start(ctx context.Context, c checkpoint.Checkpoint) error {
 }
 
 func (t *target[T]) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
-	return t.keeper.Advance(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
+	return t.keeper.Move(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
 }
 
 // sqliteTarget opens its file when Run begins.
 type sqliteTarget struct {
 	target[*sql.Tx]
-	path         string
-	handle       func(context.Context, *sql.Tx, Batch) error
-	migrateInbox bool
-	db           *sql.DB
+	path     string
+	handle   func(context.Context, *sql.Tx, Batch) error
+	hasInbox bool
+	db       *sql.DB
 }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {
@@ -124,11 +139,8 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.db = db
-	keeper := checkpoint.NewSQLite(db, t.path)
-	t.target = target[*sql.Tx]{keeper: keeper, handle: t.handle}
-	err = keeper.Migrate(ctx)
-	if err == nil && t.migrateInbox {
+	err = t.use(db).Migrate(ctx)
+	if err == nil && t.hasInbox {
 		err = sink.MigrateSQLite(ctx, db)
 	}
 	if err != nil {
@@ -146,6 +158,25 @@ func (t *sqliteTarget) release() {
 	if t.db != nil {
 		t.target.release()
 	}
+}
+
+// use makes db what the target is kept in, and closes it in the end.
+func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
+	keeper := checkpoint.NewSQLite(db, t.path)
+	t.db, t.target = db, target[*sql.Tx]{keeper: keeper, handle: t.handle}
+	if t.hasInbox {
+		t.inbox = &inbox[*sql.Tx]{
+			table: "eventfeed_inbox_events",
+			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
+				return sink.CountSQLite(ctx, db, consumer, feedID, after)
+			},
+			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
+				return sink.ReadSQLite(ctx, db, consumer, feedID, to, yield)
+			},
+			remove: sink.DeleteSQLite,
+		}
+	}
+	return keeper
 }
 
 func (t *sqliteTarget) close() {

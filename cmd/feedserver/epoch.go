@@ -12,8 +12,10 @@ func newEpochCommand() *cobra.Command {
 		Short: "Say that a feed may have lost the end of its history, after a restore",
 		Long: `Start a new epoch at the end of a feed, so that readers who have seen events
 that are gone notice it. On PostgreSQL the server does this by itself after a
-point-in-time recovery, a promotion or a restored dump; an SQLite file that was
-restored from a backup cannot be told from the original.`,
+promotion, a restored dump, or a base backup that was started with
+recovery.signal. A data directory that was merely copied back, or an SQLite
+file from a backup, cannot be told from the original: run this before the
+server is started on it.`,
 		Example: `  feedserver new-epoch orders --db sqlite:shop.db --reason 'backup of May 3 restored'`,
 		Args:    cobra.ExactArgs(1),
 	}

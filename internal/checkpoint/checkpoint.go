@@ -1,9 +1,9 @@
 // Package checkpoint keeps how far a consumer has got with a feed, in the
-// target's own database, and moves it on in the transaction that applies the
-// events.
+// target's own database, and moves it in the transaction that applies the
+// events, or takes them back.
 //
 // Two things keep two seeders of one consumer apart: a lock that goes with the
-// process, and behind it the checkpoint itself, which moves on only for its
+// process, and behind it the checkpoint itself, which moves only for its
 // present holder, from the position and digest that the holder believes in.
 package checkpoint
 
@@ -21,8 +21,8 @@ import (
 var (
 	// ErrHeld is returned by Claim while another seeder holds the consumer.
 	ErrHeld = errors.New("another seeder holds this consumer")
-	// ErrMoved is returned by Advance if the checkpoint is not where it should
-	// be: another seeder has taken the consumer over.
+	// ErrMoved is returned by Move and Delete if the checkpoint is not where it
+	// should be: another seeder has taken the consumer over.
 	ErrMoved = errors.New("the checkpoint was moved by someone else")
 )
 

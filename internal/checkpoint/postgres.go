@@ -72,6 +72,9 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	return err
 }
 
+// Conn is the connection for the consumer's transactions, from Claim to Release.
+func (p *Postgres) Conn() *pgx.Conn { return p.conn.Conn() }
+
 // Release gives the consumer back.
 func (p *Postgres) Release() {
 	if p.lock != nil {
@@ -122,15 +125,11 @@ func (p *Postgres) Start(ctx context.Context, c Checkpoint) error {
 	return err
 }
 
-// Advance runs apply and moves the checkpoint on, in one transaction that is
-// on disk when it has committed. It returns ErrMoved, and nothing is applied,
-// if the checkpoint is not at from or has another holder.
-func (p *Postgres) Advance(ctx context.Context, from, to Checkpoint, apply func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, p.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
-		if err != nil {
-			return err
-		}
+// Move runs apply and moves the checkpoint, on or back, in one transaction that
+// is on disk when it has committed. It returns ErrMoved, and nothing is
+// applied, if the checkpoint is not at from or has another holder.
+func (p *Postgres) Move(ctx context.Context, from, to Checkpoint, apply func(pgx.Tx) error) error {
+	return p.write(ctx, func(tx pgx.Tx) error {
 		// First, so that its row lock stops anyone else before the work is done.
 		tag, err := tx.Exec(ctx, `
 			UPDATE eventfeed_seed.checkpoints SET feed = $3, epoch = $4, position = $5, digest = $6, updated = now()
@@ -143,6 +142,38 @@ func (p *Postgres) Advance(ctx context.Context, from, to Checkpoint, apply func(
 			return fmt.Errorf("%s: %w", from, ErrMoved)
 		}
 		return apply(tx)
+	})
+}
+
+// Delete runs apply and deletes the checkpoints, in one transaction that is on
+// disk when it has committed. It returns ErrMoved, and nothing is done, if one
+// of them is not there as given, or has another holder.
+func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.Tx) error) error {
+	return p.write(ctx, func(tx pgx.Tx) error {
+		for _, c := range all {
+			tag, err := tx.Exec(ctx, `
+				DELETE FROM eventfeed_seed.checkpoints
+				WHERE consumer = $1 AND feed_id = $2 AND position = $3 AND digest = $4 AND holder = $5`,
+				c.Consumer, c.FeedID, c.Position, c.Digest[:], p.holder)
+			if err != nil {
+				return err
+			}
+			if tag.RowsAffected() != 1 {
+				return fmt.Errorf("%s: %w", c, ErrMoved)
+			}
+		}
+		return apply(tx)
+	})
+}
+
+// write runs do in one transaction that is on disk when it has committed.
+func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, p.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
+		if err != nil {
+			return err
+		}
+		return do(tx)
 	})
 }
 

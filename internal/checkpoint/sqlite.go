@@ -111,27 +111,55 @@ func (s *SQLite) Start(ctx context.Context, c Checkpoint) error {
 	return err
 }
 
-// Advance runs apply and moves the checkpoint on, in one transaction. It
+// Move runs apply and moves the checkpoint, on or back, in one transaction. It
 // returns ErrMoved, and nothing is applied, if the checkpoint is not at from or
 // has another holder.
-func (s *SQLite) Advance(ctx context.Context, from, to Checkpoint, apply func(*sql.Tx) error) error {
+func (s *SQLite) Move(ctx context.Context, from, to Checkpoint, apply func(*sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		result, err := tx.ExecContext(ctx, `
+			UPDATE eventfeed_checkpoints SET feed = ?, epoch = ?, position = ?, digest = ?, updated = ?
+			WHERE consumer = ? AND feed_id = ? AND position = ? AND digest = ? AND holder = ?`,
+			to.Feed, to.Epoch, to.Position, to.Digest[:], event.FormatTime(time.Now()),
+			to.Consumer, to.FeedID, from.Position, from.Digest[:], s.holder)
+		if err != nil {
+			return err
+		}
+		if moved, err := result.RowsAffected(); err != nil || moved != 1 {
+			return errors.Join(err, fmt.Errorf("%s: %w", from, ErrMoved))
+		}
+		return apply(tx)
+	})
+}
+
+// Delete runs apply and deletes the checkpoints, in one transaction. It returns
+// ErrMoved, and nothing is done, if one of them is not there as given, or has
+// another holder.
+func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for _, c := range all {
+			result, err := tx.ExecContext(ctx, `
+				DELETE FROM eventfeed_checkpoints
+				WHERE consumer = ? AND feed_id = ? AND position = ? AND digest = ? AND holder = ?`,
+				c.Consumer, c.FeedID, c.Position, c.Digest[:], s.holder)
+			if err != nil {
+				return err
+			}
+			if deleted, err := result.RowsAffected(); err != nil || deleted != 1 {
+				return errors.Join(err, fmt.Errorf("%s: %w", c, ErrMoved))
+			}
+		}
+		return apply(tx)
+	})
+}
+
+// write runs do in one transaction.
+func (s *SQLite) write(ctx context.Context, do func(*sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	result, err := tx.ExecContext(ctx, `
-		UPDATE eventfeed_checkpoints SET feed = ?, epoch = ?, position = ?, digest = ?, updated = ?
-		WHERE consumer = ? AND feed_id = ? AND position = ? AND digest = ? AND holder = ?`,
-		to.Feed, to.Epoch, to.Position, to.Digest[:], event.FormatTime(time.Now()),
-		to.Consumer, to.FeedID, from.Position, from.Digest[:], s.holder)
-	if err != nil {
-		return err
-	}
-	if moved, err := result.RowsAffected(); err != nil || moved != 1 {
-		return errors.Join(err, fmt.Errorf("%s: %w", from, ErrMoved))
-	}
-	if err := apply(tx); err != nil {
+	if err := do(tx); err != nil {
 		return err
 	}
 	return tx.Commit()

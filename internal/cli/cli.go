@@ -55,4 +55,8 @@ func prepare(root *cobra.Command) {
 }
 
 // nameVariable says in a flag's help which variable gives its value.
-func nameVariable(f *pflag.Flag) { f.Usage += " [$" + variable(f.Name) + "]" }
+func nameVariable(f *pflag.Flag) {
+	if settable(f) {
+		f.Usage += " [$" + variable(f.Name) + "]"
+	}
+}

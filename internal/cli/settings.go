@@ -26,8 +26,9 @@ func settle(command *cobra.Command, arguments []string) error {
 	return checkDatabases(command.Flags())
 }
 
-// settable reports whether a flag is a setting, which help is not.
-func settable(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" }
+// settable reports whether a flag is a setting. What asks for something, or
+// agrees to it, stands in the command itself.
+func settable(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" && f.Name != "yes" }
 
 // variable is the name of a flag's environment variable.
 func variable(flag string) string {

@@ -20,7 +20,7 @@ const (
 // StatusError is an error that ends a command with a status of its own.
 type StatusError struct {
 	Status int
-	Next   string // what leads on, a command where there is one; may be empty
+	Next   string // what leads on, a command where there is one, without passwords; may be empty
 	Err    error
 }
 
@@ -43,7 +43,7 @@ func report(w io.Writer, command *cobra.Command, err error) int {
 	if with, ok := errors.AsType[*StatusError](err); ok {
 		status = with.Status
 		if with.Next != "" {
-			_, _ = fmt.Fprintln(w, scrub(with.Next))
+			_, _ = fmt.Fprintln(w, with.Next)
 		}
 	}
 	if status == StatusUsage {

@@ -63,12 +63,15 @@ type publisher struct {
 
 func (p *publisher) sequenceLoop(ctx context.Context) error {
 	delay, busy := pollBusy, time.Now()
+	outage := outage{logger: p.Logger}
 	for {
 		placed, err := p.sequenceAll(ctx)
+		if ctx.Err() == nil {
+			outage.is("cannot give events their positions, trying again", err)
+		}
 		switch {
 		case ctx.Err() != nil: // sleep ends the loop
 		case err != nil:
-			p.Logger.Warn("cannot give events their positions, trying again", "error", err)
 			delay = pollError
 		case placed > 0:
 			delay, busy = pollBusy, time.Now()

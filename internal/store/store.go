@@ -22,6 +22,7 @@ var (
 	ErrNoPage       = errors.New("no such page")
 	ErrPageGone     = errors.New("page belongs to a history that was lost")
 	ErrDoesNotAddUp = errors.New("the log does not add up")
+	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted; what writes needs the primary")
 )
 
 // Feed is a feed as its row in the log holds it.

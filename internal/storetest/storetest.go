@@ -47,7 +47,9 @@ func Open(t testing.TB, url string) *store.Log {
 		Must(t, pathErr)
 		db, err = sqlite.Open(t.Context(), path, true)
 	} else {
-		Must(t, postgres.Migrate(t.Context(), url))
+		owner, ownerErr := postgres.Open(t.Context(), url, true) // which writes nothing on a standby
+		Must(t, ownerErr)
+		owner.Close()
 		db, err = postgres.Open(t.Context(), testdb.As(url, testdb.Server), false)
 	}
 	Must(t, err)

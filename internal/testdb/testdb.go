@@ -47,16 +47,16 @@ BEGIN
     GRANT eventfeed_writer TO test_writer;
 END $$`
 
-var rolesMade = sync.OnceValue(func() error { return execute(context.Background(), os.Getenv(serverVar), makeRoles) })
+var rolesMade = sync.OnceValue(func() error { return MakeRoles(context.Background(), os.Getenv(serverVar)) })
+
+// MakeRoles makes the users on a server, where they are missing.
+func MakeRoles(ctx context.Context, server string) error { return execute(ctx, server, makeRoles) }
 
 // As returns the URL of the same database for another user.
 func As(database, user string) string {
-	u, err := url.Parse(database)
-	if err != nil {
-		panic(err) // it is one of ours
-	}
-	u.User = url.User(user)
-	return u.String()
+	scheme, rest, _ := strings.Cut(database, "://") // which url.Parse does not take with two hosts
+	_, rest, _ = strings.Cut(rest, "@")
+	return scheme + "://" + user + "@" + rest
 }
 
 // Postgres creates an empty PostgreSQL database and returns its URL for its Owner. The database

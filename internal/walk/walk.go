@@ -38,44 +38,29 @@ func (r *Run) Done() {
 }
 
 // Check reports whether this feed's history goes on from a place, as far as
-// the subscription document tells: ErrMismatch if the place's epoch is not one
-// of its own, or has lost the events up to there. It returns behind, without
-// an error, if the document ends before the place; a cache may have answered
-// with an older one.
-func (h *Head) Check(p Place) (behind bool, err error) {
-	known := -1
-	for i, e := range h.Epochs {
-		if e.ID == p.Epoch {
-			known = i
+// the subscription document tells: it returns a LostError if events up to
+// there are not in it, and another ErrMismatch if they are others. A document
+// that a cache kept may be too old to know.
+func (h *Head) Check(p Place) error {
+	if _, err := h.Common(p); err != nil {
+		return err
+	}
+	for _, e := range h.Epochs {
+		if e.FirstPosition == p.Position+1 && e.DigestBefore != p.Digest {
+			return h.digestMismatch(p, e.DigestBefore)
 		}
 	}
-	if known < 0 {
-		return false, fmt.Errorf("%w: %s: knows no epoch %s: its history was replaced, or lost from before position %d on",
-			ErrMismatch, h.URL.Redacted(), p.Epoch, p.Position)
-	}
-	for _, next := range h.Epochs[known+1:] {
-		switch {
-		case next.FirstPosition <= p.Position:
-			return false, fmt.Errorf("%w: %s: events from position %d on were lost when epoch %s began; position %d had been read",
-				ErrMismatch, h.URL.Redacted(), next.FirstPosition, next.ID, p.Position)
-		case next.FirstPosition == p.Position+1 && next.DigestBefore != p.Digest:
-			return false, h.digestMismatch(p, next.DigestBefore)
-		}
-	}
-	if p.Position > h.Last {
-		return true, nil
-	}
-	if p.Position < h.First-1 {
-		return false, nil
+	if p.Position < h.First-1 || p.Position > h.Last {
+		return nil
 	}
 	digest, err := h.DigestAt(p.Position)
 	if err != nil {
-		return false, err
+		return err
 	}
 	if digest != p.Digest {
-		return false, h.digestMismatch(p, digest)
+		return h.digestMismatch(p, digest)
 	}
-	return false, nil
+	return nil
 }
 
 func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
@@ -84,7 +69,7 @@ func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
 }
 
 // Walk returns the runs of events behind a place, in order, up to the end of
-// the subscription document. Archives are fetched ahead, prefetch at once.
+// the subscription document; none if that lies before the place. Archives are fetched ahead, prefetch at once.
 // Every run is checked to follow from the one before it; the first error ends
 // the walk. The caller says of each run when it is done with it.
 //
@@ -93,6 +78,9 @@ func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
 func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64, prefetch int) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		place := from
+		if place.Position > h.Last {
+			return
+		}
 		if place.Position < h.First-1 {
 			if firstPage == 0 {
 				var err error

@@ -57,7 +57,7 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 	}
 	if err != nil {
 		pool.Close()
-		return nil, err
+		return nil, readOnly(err)
 	}
 	return &Log{pool: pool}, nil
 }
@@ -92,19 +92,19 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 		added, err = outbox.Pgx(ctx, tx, name, events)
 		return err
 	})
-	return added, err
+	return added, readOnly(err)
 }
 
 // Write runs step in one transaction that is on disk when it has committed,
 // whatever the server's default: a position that was served must survive.
 func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(t pgx.Tx) error {
+	return readOnly(pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(t pgx.Tx) error {
 		_, err := t.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
 			return err
 		}
 		return step(tx{t})
-	})
+	}))
 }
 
 // leadInterval is how long a lead is believed in: an idle server asks often.

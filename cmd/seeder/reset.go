@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+func resetCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "reset --into URL",
+		Short: "Forget how far a consumer has got, so that it begins anew",
+		Long: `Delete a consumer's checkpoint, and all of its events in the inbox, in one
+transaction. The next run begins at position 1.
+
+What will be done is said first, and asked for; --yes goes on without asking.`,
+		Example: `  seeder reset --into sqlite:shipping.db
+  seeder reset --into postgres://shipping@localhost/shipping --consumer reports --yes`,
+		Args: cobra.NoArgs,
+	}
+	flags := command.Flags()
+	var config seed.Config
+	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
+	yes := flags.Bool("yes", false, "go on without asking")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		target, closeTarget, err := openTarget(command.Context(), *into)
+		if err != nil {
+			return err
+		}
+		defer closeTarget()
+		config.Into = target
+		err = seed.Reset(command.Context(), config, func(changes []seed.Change) error {
+			return confirm(command, changes, *yes)
+		})
+		if err != nil {
+			return withStatus(explained(err, *into), "", "")
+		}
+		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run begins anew")
+		return err
+	}
+	return command
+}

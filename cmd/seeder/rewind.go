@@ -1,0 +1,97 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/walk"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+func rewindCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "rewind --from URL --into URL --to POSITION",
+		Short: "Go back in a database to what the feed still has, after a restore",
+		Long: `Go back to an earlier position: the consumer's checkpoint moves there, and the
+events behind it are deleted from the inbox, in one transaction. The next run
+goes on from there.
+
+It is for a feed that lost the end of its history, by a restore or a failover,
+after that end had been read. Then "seeder run" stops with status 3 and names
+the position to go back to. Further back is possible, less far is not.
+
+What will be done is said first, and asked for; --yes goes on without asking.`,
+		Example: `  seeder rewind --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db --to 120
+  seeder rewind --from https://shop.example/feeds/orders --into postgres://shipping@localhost/shipping --to 120 --yes`,
+		Args: cobra.NoArgs,
+	}
+	flags := command.Flags()
+	var config seed.Config
+	flags.StringVar(&config.From, "from", "", "`URL` of the feed")
+	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	to := flags.Int64("to", 0, "`POSITION` to go back to; 0 is before the first event")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
+	yes := flags.Bool("yes", false, "go on without asking")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		switch _, err := walk.ParseURL(config.From); {
+		case config.From == "":
+			return cli.Usage("--from is missing: the URL of the feed")
+		case err != nil:
+			return cli.Usage("--from: %w", err)
+		case !flags.Changed("to"):
+			return cli.Usage("--to is missing: the position to go back to")
+		case *to < 0:
+			return cli.Usage("--to %d: must not be below 0", *to)
+		}
+		target, closeTarget, err := openTarget(command.Context(), *into)
+		if err != nil {
+			return err
+		}
+		defer closeTarget()
+		config.Into, config.Logger = target, cli.Logger(command.ErrOrStderr())
+		err = seed.Rewind(command.Context(), config, *to, func(changes []seed.Change) error {
+			return confirm(command, changes, *yes)
+		})
+		if errors.Is(err, seed.ErrPosition) {
+			return cli.Usage("--to: %w", err)
+		}
+		if err != nil {
+			return withStatus(explained(err, *into), config.From, wayOn(err, config, *into, lookAtFeed(config)+"; if it adds up, begin anew with: "+resetLine(config, *into)))
+		}
+		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run goes on from there")
+		return err
+	}
+	return command
+}
+
+// confirm says what is about to be done, and asks whether to do it.
+func confirm(command *cobra.Command, changes []seed.Change, yes bool) error {
+	for _, c := range changes {
+		if _, err := fmt.Fprintln(command.OutOrStdout(), describe(c)); err != nil {
+			return err
+		}
+	}
+	return cli.Confirm(command, yes)
+}
+
+func describe(c seed.Change) string {
+	text := fmt.Sprintf("consumer %s, feed %s (%s): the checkpoint ", c.Consumer, c.Feed, c.FeedID)
+	if c.Deleted {
+		text += fmt.Sprintf("at position %d is deleted, so that the next run begins at position 1; ", c.From)
+	} else {
+		text += fmt.Sprintf("goes from position %d back to %d; ", c.From, c.To)
+	}
+	switch {
+	case c.Events == 1:
+		text += "1 event is deleted from " + c.Inbox
+	case c.Events > 1 || c.From == c.To:
+		text += fmt.Sprintf("%d events are deleted from %s", c.Events, c.Inbox)
+	default:
+		text += fmt.Sprintf("%s has none of its events:\nwhat a handler wrote for positions %d to %d is to be undone first, by who owns it",
+			c.Inbox, c.To+1, c.From)
+	}
+	return text
+}

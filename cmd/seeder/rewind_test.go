@@ -1,0 +1,33 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+func TestWhatGoingBackDoesIsSaid(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change seed.Change
+		want   string
+	}{
+		"the inbox goes back": {seed.Change{From: 150, To: 120, Events: 30},
+			"the checkpoint goes from position 150 back to 120; 30 events are deleted from inbox"},
+		"one event": {seed.Change{From: 121, To: 120, Events: 1},
+			"the checkpoint goes from position 121 back to 120; 1 event is deleted from inbox"},
+		"nothing to delete": {seed.Change{From: 120, To: 120},
+			"the checkpoint goes from position 120 back to 120; 0 events are deleted from inbox"},
+		"a handler's target": {seed.Change{From: 150, To: 120},
+			"the checkpoint goes from position 150 back to 120; inbox has none of its events:\nwhat a handler wrote for positions 121 to 150 is to be undone first, by who owns it"},
+		"anew": {seed.Change{From: 150, Deleted: true, Events: 150},
+			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; 150 events are deleted from inbox"},
+		"anew, a handler's target": {seed.Change{From: 150, Deleted: true},
+			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; inbox has none of its events:\nwhat a handler wrote for positions 1 to 150 is to be undone first, by who owns it"},
+	} {
+		test.change.Consumer, test.change.Feed, test.change.FeedID, test.change.Inbox = "default", "orders", "urn:uuid:1", "inbox"
+		if got, want := describe(test.change), "consumer default, feed orders (urn:uuid:1): "+test.want; got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package sink
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// querier is a connection, or a transaction on it.
+type querier interface {
+	Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row
+}
+
+// ReadPostgres calls yield with a consumer's events of a feed in the inbox, in
+// order, up to a position; with none where there is no inbox.
+func ReadPostgres(ctx context.Context, db querier, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
+	there, err := inboxInPostgres(ctx, db)
+	if err != nil || !there {
+		return err
+	}
+	rows, err := db.Query(ctx, `
+		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
+		FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position <= $3 ORDER BY position`, consumer, feedID, to)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e event.Placed
+		var extensions []byte
+		err := rows.Scan(&e.Position, &e.ID, &e.Source, &e.Type, &e.Subject, &e.Time, &e.DataContentType, &e.DataSchema, &extensions, &e.Data)
+		if err == nil && extensions != nil {
+			err = json.Unmarshal(extensions, &e.Extensions)
+		}
+		if err != nil {
+			return err
+		}
+		if err := yield(&e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// CountPostgres counts a consumer's events of a feed behind a position in the
+// inbox; there are none where there is no inbox.
+func CountPostgres(ctx context.Context, db querier, consumer, feedID string, after int64) (n int64, err error) {
+	there, err := inboxInPostgres(ctx, db)
+	if err != nil || !there {
+		return 0, err
+	}
+	err = db.QueryRow(ctx, "SELECT count(*) FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+		consumer, feedID, after).Scan(&n)
+	return n, err
+}
+
+// DeletePostgres deletes a consumer's events of a feed behind a position from
+// the inbox, if there is one.
+func DeletePostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, after int64) error {
+	there, err := inboxInPostgres(ctx, tx)
+	if err != nil || !there {
+		return err
+	}
+	_, err = tx.Exec(ctx, "DELETE FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+		consumer, feedID, after)
+	return err
+}
+
+func inboxInPostgres(ctx context.Context, db querier) (there bool, err error) {
+	err = db.QueryRow(ctx, "SELECT to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there)
+	return there, err
+}

@@ -1,0 +1,152 @@
+package seed
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// Change is what Rewind and Reset do to one of a consumer's checkpoints.
+type Change struct {
+	Consumer string
+	Feed     string // the feed's name
+	FeedID   string
+	From, To int64 // positions of the checkpoint
+	Deleted  bool  // the checkpoint, in place of going back to To
+
+	// Inbox is the table that Events events behind To are deleted from. There
+	// are none where a handler of the caller's applied them: what it wrote is
+	// the caller's to undo, before the checkpoint goes back.
+	Inbox  string
+	Events int64
+}
+
+// Rewind moves a consumer's checkpoint back to a position, and deletes from
+// the inbox what lies behind it, in one transaction. It is the way on from a
+// LostError, and returns one if to lies beyond what the feed and the target
+// have in common. The events that stay in an inbox are compared with the feed.
+//
+// Before it changes anything it calls confirm, if that is not nil, and changes
+// nothing if that returns an error.
+func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
+	config, err := config.withDefaults()
+	if err != nil {
+		return err
+	}
+	from, err := walk.ParseURL(config.From)
+	if err != nil {
+		return err
+	}
+	defer config.Into.close()
+	if err := config.openConsumer(ctx); err != nil {
+		return err
+	}
+	client := &walk.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}
+	head, err := client.Head(ctx, from, "", true)
+	if err != nil {
+		return err
+	}
+	defer config.Into.release()
+	all, err := config.claimConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	at, err := ofFeed(all, head)
+	if err != nil {
+		return err
+	}
+	place, err := placeBack(ctx, client, head, at, to)
+	if err != nil {
+		return err
+	}
+	if err := config.checkInbox(ctx, at, place, head); err != nil {
+		return err
+	}
+	if err := config.confirm(ctx, all, Change{To: to}, confirm); err != nil {
+		return err
+	}
+	back := at
+	back.Epoch, back.Position, back.Digest = place.Epoch, place.Position, place.Digest
+	return config.Into.rewind(ctx, at, back)
+}
+
+// Reset deletes a consumer's checkpoints, and all of its events from the inbox,
+// in one transaction, so that the next Run begins at position 1. Of config it
+// needs no more than Into and Consumer. confirm is as in Rewind.
+func Reset(ctx context.Context, config Config, confirm func([]Change) error) error {
+	config, err := config.withDefaults()
+	if err != nil {
+		return err
+	}
+	defer config.Into.close()
+	if err := config.openConsumer(ctx); err != nil {
+		return err
+	}
+	defer config.Into.release()
+	all, err := config.claimConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	if err := config.confirm(ctx, all, Change{Deleted: true}, confirm); err != nil {
+		return err
+	}
+	return config.Into.reset(ctx, all)
+}
+
+// openConsumer opens the target as it is, and makes sure that the consumer has
+// a checkpoint there.
+func (c *Config) openConsumer(ctx context.Context) error {
+	if err := c.Into.open(ctx); err != nil {
+		return err
+	}
+	all, err := c.Into.list(ctx)
+	if err != nil {
+		return err
+	}
+	if len(all) == 0 {
+		return fmt.Errorf("consumer %s: %w, nor has any other", c.Consumer, ErrNoCheckpoint)
+	}
+	var others []string
+	for _, o := range all {
+		if o.Consumer == c.Consumer {
+			return nil
+		}
+		others = append(others, o.Consumer)
+	}
+	return fmt.Errorf("consumer %s: %w; the consumers there are: %s", c.Consumer, ErrNoCheckpoint, strings.Join(slices.Compact(others), ", "))
+}
+
+// claimConsumer takes the consumer and reads its checkpoints.
+func (c *Config) claimConsumer(ctx context.Context) ([]checkpoint.Checkpoint, error) {
+	if err := c.Into.claim(ctx, c.Consumer); err != nil {
+		return nil, err
+	}
+	all, err := c.Into.load(ctx, c.Consumer)
+	if err == nil && len(all) == 0 { // since it was looked for
+		err = fmt.Errorf("consumer %s: %w", c.Consumer, ErrNoCheckpoint)
+	}
+	return all, err
+}
+
+// confirm tells the caller what is about to be done. Nobody else can apply
+// events meanwhile, so it stays true.
+func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, change Change, confirm func([]Change) error) error {
+	if confirm == nil {
+		return nil
+	}
+	var changes []Change
+	for _, at := range all {
+		table, events, err := c.Into.count(ctx, at, change.To)
+		if err != nil {
+			return err
+		}
+		change.Consumer, change.Feed, change.FeedID, change.From = at.Consumer, at.Feed, at.FeedID, at.Position
+		change.Inbox, change.Events = table, events
+		changes = append(changes, change)
+	}
+	return confirm(changes)
+}
