@@ -2,10 +2,13 @@ package migrate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3/database"
@@ -59,9 +62,7 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 	}
 	if !current {
-		db := stdlib.OpenDBFromPool(pool)
-		defer func() { _ = db.Close() }() // leaves the pool open
-		if err := up(ctx, db, database.DialectPostgres, p.Schema+"."+versionTable, p.Files); err != nil {
+		if err := p.up(ctx, pool); err != nil {
 			return fmt.Errorf("%w: %w", ErrTooOld, err)
 		}
 	}
@@ -70,6 +71,33 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 	return nil
 }
+
+// How often, and for how long, a migration is tried that gave up waiting for a
+// lock, so that writers had their turn.
+const (
+	lockInterval = time.Second
+	lockPatience = 10 * time.Minute
+)
+
+// up applies what is missing. Migrations wait for locks only for a moment.
+func (p Postgres) up(ctx context.Context, pool *pgxpool.Pool) error {
+	db := stdlib.OpenDBFromPool(pool)
+	defer func() { _ = db.Close() }() // leaves the pool open
+	for deadline := time.Now().Add(lockPatience); ; {
+		err := up(ctx, db, database.DialectPostgres, p.Schema+"."+versionTable, p.Files)
+		pgErr, ok := errors.AsType[*pgconn.PgError](err)
+		if !ok || pgErr.Code != lockNotAvailable || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(lockInterval):
+		}
+	}
+}
+
+const lockNotAvailable = "55P03"
 
 // Check returns ErrNone, ErrTooOld or ErrTooNew if this program cannot work on the
 // schema as it is. It writes nothing.

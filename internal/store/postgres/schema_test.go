@@ -1,11 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
@@ -124,4 +126,45 @@ func dump(t *testing.T, url string) string {
 		}
 	}
 	return strings.Join(kept, "")
+}
+
+// TestMigrationWaitsForALongTransactionAndWritersDoNot: it stands in the
+// migration's way and has to be waited for, but by nobody else.
+func TestMigrationWaitsForALongTransactionAndWritersDoNot(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	pool := openPool(t, url)
+	script, err := postgres.MigrationScript(t.Context(), url)
+	storetest.Must(t, err)
+	before, _, _ := strings.Cut(script, "-- 004_")
+	_, err = pool.Exec(t.Context(), before+`
+		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, identity, digest)
+		VALUES ('f', 'urn:f', 'f', 'f', 10, 1000, '', sha256('')); COMMIT`)
+	storetest.Must(t, err)
+	const write = "SELECT eventfeed.append('f', 'T', 's', '{}')"
+	long, err := pool.Begin(t.Context())
+	storetest.Must(t, err)
+	defer func() { _ = long.Rollback(context.Background()) }()
+	_, err = long.Exec(t.Context(), write)
+	storetest.Must(t, err)
+
+	migrated := make(chan error, 1)
+	go func() { migrated <- postgres.Migrate(t.Context(), url) }()
+	waiting := "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%ALTER TABLE%'"
+	for seen := false; !seen; {
+		storetest.Must(t, pool.QueryRow(t.Context(), waiting).Scan(&seen))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for range 20 {
+		_, err = pool.Exec(ctx, write)
+		storetest.Must(t, err)
+	}
+	select {
+	case err := <-migrated:
+		t.Fatalf("migrated beside the long transaction: %v", err)
+	default:
+	}
+	storetest.Must(t, long.Commit(t.Context()))
+	storetest.Must(t, <-migrated)
 }

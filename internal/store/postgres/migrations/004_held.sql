@@ -1,5 +1,8 @@
 -- +goose Up
 
+-- While this waits for a long transaction, everyone else waits for this.
+SET LOCAL lock_timeout = '2s';
+
 -- Events of a held feed stay pending until feedserver open.
 ALTER TABLE eventfeed.feeds ADD COLUMN held boolean NOT NULL DEFAULT false;
 
