@@ -20,6 +20,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -105,11 +106,11 @@ func status(ts *testscript.TestScript, _ bool, arguments []string) {
 
 var servingURL = regexp.MustCompile(`msg=serving url=(\S+)/`)
 
-// serve DB starts a server until shutdown or the end of the script, on a free
+// serve DB starts a server, with a server's rights, until shutdown or the end of the script, on a free
 // port, and sets URL and ADDRESS. It must end with status 0 when it is asked to.
 func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), "serve", "--db", arguments[0], "--listen", "127.0.0.1:0")
+		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), "serve", "--db", asServer(arguments[0]), "--listen", "127.0.0.1:0")
 		server.Dir = ts.Getenv("WORK")
 		stderr, err := server.StderrPipe()
 		ts.Check(err)
@@ -135,6 +136,15 @@ func serve(bin string) func(*testscript.TestScript, bool, []string) {
 		stops.Store(ts, stop)
 		ts.Defer(stop)
 	}
+}
+
+// asServer returns a database URL for the user that serves, whose schema the
+// owner has made.
+func asServer(database string) string {
+	if postgresdb.IsURL(database) {
+		return testdb.As(database, testdb.Server)
+	}
+	return database
 }
 
 // settle DB ARCHIVES [FEED] waits until every event of the feed, or of the

@@ -248,16 +248,18 @@ func TestRecipeForStateOnly(t *testing.T) {
 	r.next(2)
 	_, err := r.pool.Exec(t.Context(), `INSERT INTO orders SELECT 'o-' || n, 'created', n FROM generate_series(1, 500) n`)
 	must(t, err)
+	statements := []string{
+		"UPDATE orders SET status = 'paid', total = total + 1 WHERE id = $1",
+		"DELETE FROM orders WHERE id = $1",
+		"INSERT INTO orders VALUES ($1, 'created', 1) ON CONFLICT DO NOTHING",
+		"UPDATE orders SET id = id || '-renamed' WHERE id = $1 AND NOT EXISTS (SELECT FROM orders WHERE id = $1 || '-renamed')",
+	}
 	ctx, stop := context.WithCancel(t.Context())
 	var service sync.WaitGroup
 	for writer := range 4 {
 		service.Go(func() {
 			for n := writer; ctx.Err() == nil; n += 4 {
-				_, err := r.pool.Exec(t.Context(), []string{
-					"UPDATE orders SET status = 'paid', total = total + 1 WHERE id = $1",
-					"DELETE FROM orders WHERE id = $1",
-					"INSERT INTO orders VALUES ($1, 'created', 1) ON CONFLICT DO NOTHING",
-				}[n%3], fmt.Sprintf("o-%d", n%700))
+				_, err := r.pool.Exec(t.Context(), statements[n%len(statements)], fmt.Sprintf("o-%d", n%700))
 				if err != nil {
 					t.Errorf("the service: %v", err)
 				}

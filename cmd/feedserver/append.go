@@ -27,7 +27,7 @@ func appendCommand() *cobra.Command {
 event that is there already is passed over, so the same file can be appended
 again; after an error, which names the line, all lines before it are in.`,
 		Example: `  feedserver append orders history.ndjson.gz
-  feedserver append orders --db postgres://shop@localhost/shop < history.ndjson
+  feedserver append orders --db postgres://feedserver@localhost/shop < history.ndjson
   echo '{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced","subject":"o-1","data":{"total":5}}' |
     feedserver append orders`,
 		Args: cobra.RangeArgs(1, 2),

@@ -28,7 +28,7 @@ The events of a feed that is made with --held stay unpublished until feedserver
 open: for a history that is imported first, in several steps.`,
 
 		Example: `  feedserver create orders
-  feedserver create orders --db postgres://shop@localhost/shop --title 'All orders' --author 'The shop'
+  feedserver create orders --db postgres://feedserver@localhost/shop --title 'All orders' --author 'The shop'
   feedserver create clicks --page-size 2000 --page-bytes 1048576`,
 		Args: cobra.ExactArgs(1),
 	}

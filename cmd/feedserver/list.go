@@ -39,7 +39,7 @@ func listCommand() *cobra.Command {
 archive pages are sealed, and how many events are pending, which is to say that
 they are committed and have no position yet. A server gives it to them.`,
 		Example: `  feedserver list
-  feedserver list --db postgres://shop@localhost/shop --json`,
+  feedserver list --db postgres://feedserver@localhost/shop --json`,
 		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)

@@ -23,8 +23,8 @@ and writers of the version before go on meanwhile, and afterwards.
 
 With --print nothing is changed: the SQL that would be run is printed, for
 someone else to look at and to run with psql.`,
-		Example: `  feedserver migrate --db postgres://owner@localhost/shop
-  feedserver migrate --db postgres://owner@localhost/shop --print > migration.sql
+		Example: `  feedserver migrate --db postgres://shop_owner@localhost/shop
+  feedserver migrate --db postgres://shop_owner@localhost/shop --print > migration.sql
   feedserver serve --db postgres://feedserver@localhost/shop --migrate=false`,
 		Args: cobra.NoArgs,
 	}
@@ -71,6 +71,6 @@ func printMigration(ctx context.Context, w io.Writer, url, path string) (err err
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(w, script)
+	_, err = fmt.Fprintf(w, "-- For database %s, by feedserver migrate --print.\n\n%s", cli.Redact(url), script)
 	return err
 }

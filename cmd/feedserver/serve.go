@@ -34,7 +34,7 @@ It runs until SIGTERM or an interrupt, lets requests end for up to 10 s, and
 exits with status 0. It has no TLS and asks for no password: put a proxy that
 has before it, or listen only where readers may read all.`,
 		Example: `  feedserver serve
-  feedserver serve --db postgres://shop@localhost/shop --listen :8080
+  feedserver serve --db postgres://feedserver@localhost/shop --listen :8080
   feedserver serve --config /etc/eventfeed.toml --base-url https://feeds.example.org/`,
 		Args: cobra.NoArgs,
 	}
@@ -56,6 +56,7 @@ has before it, or listen only where readers may read all.`,
 			return err
 		}
 		defer log.Close()
+		log.Logger = logger
 		listener, err := net.Listen("tcp", *listen)
 		if err != nil {
 			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}

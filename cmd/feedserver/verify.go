@@ -21,7 +21,7 @@ position and digest, the same as that of seeder verify.
 
 Exit status 3: the log does not add up; the error says where.`,
 		Example: `  feedserver verify orders
-  feedserver verify orders --db postgres://shop@localhost/shop`,
+  feedserver verify orders --db postgres://feedserver@localhost/shop`,
 		Args: cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)

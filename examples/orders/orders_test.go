@@ -17,8 +17,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/store/postgres"
-	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -34,7 +33,7 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shop, shipping := database(t), database(t)
-			log := openLog(t, shop)
+			log := storetest.Open(t, shop)
 			if _, err := log.Create(t.Context(), store.Feed{Name: "orders", PageSize: 50}); err != nil {
 				t.Fatal(err)
 			}
@@ -118,22 +117,6 @@ func run(t *testing.T, programs, name string, arguments ...string) {
 	if err := command.Wait(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, arguments, err, command.Stderr)
 	}
-}
-
-func openLog(t *testing.T, database string) *store.Log {
-	t.Helper()
-	var backend store.Backend
-	var err error
-	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
-		backend, err = sqlite.Open(t.Context(), path, true)
-	} else {
-		backend, err = postgres.Open(t.Context(), database, true)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(backend.Close)
-	return store.New(backend)
 }
 
 // serve does what feedserver serve does, until the test ends.

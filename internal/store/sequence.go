@@ -17,7 +17,7 @@ import (
 // the one that looks for pending events, so that one sees all that the last
 // holder of the lock has done.
 func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error) {
-	placed := 0
+	placed, started := 0, func() {}
 	err := l.Write(ctx, func(tx Tx) error {
 		f, identity, err := tx.Lock(ctx, name)
 		if err != nil {
@@ -30,6 +30,10 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 				return err
 			}
 			f.Identity = identity
+			epoch := f.Epochs[len(f.Epochs)-1]
+			started = func() {
+				l.Logger.Warn("history goes on under a new epoch", "feed", name, "epoch", epoch.ID, "from", epoch.FirstPosition, "reason", reason)
+			}
 		}
 		p := newPlacer(&f)
 		if !f.Held {
@@ -52,6 +56,7 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 	if err != nil {
 		return 0, fmt.Errorf("sequence feed %s: %w", name, err)
 	}
+	started()
 	return placed, nil
 }
 

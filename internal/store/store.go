@@ -9,6 +9,7 @@ package store
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -169,7 +170,8 @@ type SealerTx interface {
 // Log is a database's feeds with the steps that move them on.
 type Log struct {
 	Backend
+	Logger *slog.Logger // for what happens by itself
 }
 
-// New returns the log that db holds.
-func New(db Backend) *Log { return &Log{Backend: db} }
+// New returns the log that db holds. It logs nothing.
+func New(db Backend) *Log { return &Log{Backend: db, Logger: slog.New(slog.DiscardHandler)} }

@@ -3,8 +3,10 @@ package sqlite
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
@@ -22,6 +24,9 @@ func schema() migrate.SQLite {
 	return migrate.SQLite{Prefix: "eventfeed_", Files: files}
 }
 
+// emptyDatabase is one in memory.
+const emptyDatabase = ":memory:"
+
 // Migrate brings the tables in the database file at path up to date.
 func Migrate(ctx context.Context, path string) error {
 	l, err := Open(ctx, path, true)
@@ -33,8 +38,11 @@ func Migrate(ctx context.Context, path string) error {
 }
 
 // MigrationScript returns the SQL that does what Migrate would do, for someone
-// else to run.
+// else to run. It makes no file.
 func MigrationScript(ctx context.Context, path string) (string, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		path = emptyDatabase
+	}
 	db, err := sqlitedb.OpenReader(ctx, path)
 	if err != nil {
 		return "", err
