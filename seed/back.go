@@ -23,6 +23,10 @@ type Change struct {
 	// the caller's to undo, before the checkpoint goes back.
 	Inbox  string
 	Events int64
+
+	// Compared says that the inbox holds all events up to To, and the same as
+	// the feed. Where some have been removed there is nothing to compare.
+	Compared bool
 }
 
 // Rewind moves a consumer's checkpoint back to a position, and deletes from
@@ -63,10 +67,11 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	if err := config.checkInbox(ctx, at, place, head); err != nil {
+	whole, err := config.checkInbox(ctx, at, place, head)
+	if err != nil {
 		return err
 	}
-	if err := config.confirm(ctx, all, Change{To: to}, confirm); err != nil {
+	if err := config.confirm(ctx, all, Change{To: to, Compared: whole}, confirm); err != nil {
 		return err
 	}
 	back := at

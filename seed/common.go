@@ -27,8 +27,8 @@ func placeBack(ctx context.Context, client *walk.Client, head *walk.Head, at che
 			return walk.Place{}, err
 		}
 		if own.Digest != at.Digest {
-			return walk.Place{}, fmt.Errorf("%w: %s: has digest %s at position %d, where %s was read: its history was replaced",
-				ErrMismatch, head.URL.Redacted(), own.Digest, at.Position, at.Digest)
+			return walk.Place{}, fmt.Errorf("%w: %w: %s: has digest %s at position %d, where %s was read",
+				ErrMismatch, walk.ErrReplaced, head.URL.Redacted(), own.Digest, at.Position, at.Digest)
 		}
 	}
 	return client.PlaceAt(ctx, head, to)
@@ -40,11 +40,11 @@ var errNotWhole = errors.New("the inbox is not whole")
 // checkInbox compares what is to stay in the inbox, if that is all of the
 // history up to the place, with the feed. Epochs tell where histories part only
 // if each new one began in time; events cannot be wrong about it.
-func (c *Config) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Head) error {
+func (c *Config) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Head) (whole bool, err error) {
 	chain := feed.Chain{Digest: feed.FirstDigest(head.ID), Epochs: head.Epochs}
 	var hash feed.Digest
 	var buffer []byte
-	err := c.Into.read(ctx, at, place.Position, func(e *event.Placed) error {
+	err = c.Into.read(ctx, at, place.Position, func(e *event.Placed) error {
 		if e.Position != chain.Position+1 {
 			return errNotWhole
 		}
@@ -54,14 +54,14 @@ func (c *Config) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place
 	})
 	switch {
 	case errors.Is(err, errNotWhole):
-		return nil
+		return false, nil
 	case err != nil:
-		return err
+		return false, err
 	case chain.Position == place.Position && chain.Digest != place.Digest:
-		return fmt.Errorf("%w: %s: has other events up to position %d than the inbox, where they have the digest %s: their histories part before, or the inbox was changed; go back further",
-			ErrMismatch, head.URL.Redacted(), place.Position, chain.Digest)
+		return false, fmt.Errorf("%w: %w: %s: has other events up to position %d than the inbox, where they have the digest %s: their histories part before, or the inbox was changed; go back further",
+			ErrMismatch, walk.ErrReplaced, head.URL.Redacted(), place.Position, chain.Digest)
 	}
-	return nil
+	return chain.Position == place.Position, nil
 }
 
 func isKnown(err error) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"slices"
 	"time"
@@ -103,12 +104,12 @@ func (r *runner) nextHead(ctx context.Context, head *walk.Head) (*walk.Head, err
 func (r *runner) retry(ctx context.Context, do func() error) error {
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
-	since, applied := time.Now(), r.applied
+	since, applied, level := time.Now(), r.applied, slog.LevelWarn
 	for {
 		err := do()
 		waited := time.Since(since)
 		if r.applied > applied {
-			since, applied, waited = time.Now(), r.applied, 0
+			since, applied, waited, level = time.Now(), r.applied, 0, slog.LevelWarn
 			policy.Reset()
 		}
 		switch {
@@ -124,7 +125,8 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		}
 		r.claimed = false
 		wait := policy.NextBackOff()
-		r.Logger.Warn("the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
+		r.Logger.Log(ctx, level, "the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
+		level = slog.LevelDebug // one warning an outage
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,6 +16,8 @@ import (
 func explained(err error, into string) error {
 	meaning := dberror.At(err, into)
 	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return noDatabase(err)
 	case errors.Is(err, sink.ErrThere):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err,
 			Next: "read under a name of its own with: --consumer NAME; or remove the rows behind the checkpoint from the inbox, if nobody needs them"}
@@ -24,6 +27,11 @@ func explained(err error, into string) error {
 		meaning.Next = rights(into)
 	}
 	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s: %w", meaning.What, err), Next: meaning.Next}
+}
+
+// noDatabase says of a file that is not there how one comes about.
+func noDatabase(err error) error {
+	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the path; seeder run --from URL --into URL makes the file"}
 }
 
 // rights says what the role of a PostgreSQL target must be allowed.
@@ -36,5 +44,7 @@ func rights(into string) string {
 	return fmt.Sprintf(`to make its tables it needs: GRANT CREATE ON DATABASE %[2]s TO %[1]s;
 where another role has made them, by running this once, it needs:
 GRANT USAGE ON SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;
-GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;`, role, database)
+GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;
+and for seeder rewind and reset:
+GRANT DELETE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;`, role, database)
 }

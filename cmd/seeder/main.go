@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"net/url"
 	"os"
@@ -43,9 +44,16 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL; a server of eventfeed lists its feeds at " + rootOf(from)}
 	case errors.Is(err, walk.ErrGaveUp):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; how long to wait for it is set with: --patience DURATION"}
+	case isFetch(err):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"}
 	default:
 		return err
 	}
+}
+
+func isFetch(err error) bool {
+	_, is := errors.AsType[*walk.FetchError](err)
+	return is && !errors.Is(err, context.Canceled)
 }
 
 // rootOf is the root of the server that a feed's URL leads to; the server may

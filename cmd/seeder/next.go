@@ -9,16 +9,19 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
 // wayOn says what leads on from an error of reading a feed into a database:
-// back to what both have in common, or else otherwise.
-func wayOn(err error, config seed.Config, into, otherwise string) string {
+// back to what both have in common, anew, or to see what is wrong with the feed.
+func wayOn(err error, config seed.Config, into string) string {
 	lost, is := errors.AsType[*seed.LostError](err)
 	switch {
+	case errors.Is(err, walk.ErrReplaced):
+		return lookAtFeed(config) + "; if it adds up, begin anew with: " + resetLine(config, into)
 	case !is:
-		return otherwise
+		return lookAtFeed(config)
 	case lost.Known:
 		return "go back to the common part with: " + rewindLine(config, into, lost.Common)
 	default:

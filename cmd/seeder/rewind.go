@@ -59,7 +59,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 			return cli.Usage("--to: %w", err)
 		}
 		if err != nil {
-			return withStatus(explained(err, *into), config.From, wayOn(err, config, *into, lookAtFeed(config)+"; if it adds up, begin anew with: "+resetLine(config, *into)))
+			return withStatus(explained(err, *into), config.From, wayOn(err, config, *into))
 		}
 		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run goes on from there")
 		return err
@@ -83,6 +83,9 @@ func describe(c seed.Change) string {
 		text += fmt.Sprintf("at position %d is deleted, so that the next run begins at position 1; ", c.From)
 	} else {
 		text += fmt.Sprintf("goes from position %d back to %d; ", c.From, c.To)
+	}
+	if c.Events > 0 && !c.Deleted && !c.Compared {
+		text += fmt.Sprintf("%s does not hold all events up to there, so they were not compared with the feed; ", c.Inbox)
 	}
 	switch {
 	case c.Events == 1:

@@ -12,10 +12,12 @@ func TestWhatGoingBackDoesIsSaid(t *testing.T) {
 		change seed.Change
 		want   string
 	}{
-		"the inbox goes back": {seed.Change{From: 150, To: 120, Events: 30},
+		"the inbox goes back": {seed.Change{From: 150, To: 120, Events: 30, Compared: true},
 			"the checkpoint goes from position 150 back to 120; 30 events are deleted from inbox"},
-		"one event": {seed.Change{From: 121, To: 120, Events: 1},
+		"one event": {seed.Change{From: 121, To: 120, Events: 1, Compared: true},
 			"the checkpoint goes from position 121 back to 120; 1 event is deleted from inbox"},
+		"an inbox that is not whole": {seed.Change{From: 150, To: 120, Events: 30},
+			"the checkpoint goes from position 150 back to 120; inbox does not hold all events up to there, so they were not compared with the feed; 30 events are deleted from inbox"},
 		"nothing to delete": {seed.Change{From: 120, To: 120},
 			"the checkpoint goes from position 120 back to 120; 0 events are deleted from inbox"},
 		"a handler's target": {seed.Change{From: 150, To: 120},

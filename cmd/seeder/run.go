@@ -87,7 +87,7 @@ func run(command *cobra.Command, config seed.Config, into string) error {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(explained(err, into), config.From, wayOn(err, config, into, lookAtFeed(config)))
+		return withStatus(explained(err, into), config.From, wayOn(err, config, into))
 	}
 	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
 		last.Feed, last.Applied, cli.Pace(last.Applied, time.Since(start)), last.Position, last.Digest)

@@ -64,7 +64,7 @@ func checkpoints(ctx context.Context, url string) ([]checkpoint.Checkpoint, erro
 		return checkpoint.NewPostgres(pool).List(ctx)
 	}
 	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("database %s: %w", url, err)
+		return nil, noDatabase(fmt.Errorf("database %s: %w", url, err))
 	}
 	db, err := sqlitedb.OpenReader(ctx, path)
 	if err != nil {

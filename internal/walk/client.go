@@ -31,6 +31,10 @@ var ErrMismatch = errors.New("the feed does not add up")
 // may have begun meanwhile, which moves pages.
 var ErrMissing = errors.New("page is missing")
 
+// ErrReplaced is returned, wrapped and together with ErrMismatch, where a feed
+// has other events than those that were read.
+var ErrReplaced = errors.New("its history is not the one that was read")
+
 // ErrNotFeed is returned, wrapped, where a URL leads to something else than a
 // feed.
 var ErrNotFeed = errors.New("no feed at this URL")
@@ -38,6 +42,15 @@ var ErrNotFeed = errors.New("no feed at this URL")
 // ErrGaveUp is returned, wrapped, for what may pass and has not, for as long as
 // the client's patience lasted.
 var ErrGaveUp = errors.New("gave up")
+
+// FetchError is what came of fetching a URL where no document did.
+type FetchError struct {
+	URL string // without passwords
+	Err error
+}
+
+func (e *FetchError) Error() string { return e.URL + ": " + e.Err.Error() }
+func (e *FetchError) Unwrap() error { return e.Err }
 
 // errBody says that an answer came whole and cannot be what was asked for.
 var errBody = errors.New("unusable answer")
@@ -111,7 +124,7 @@ func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string)
 			}
 			return answer, nil
 		}
-		err = fmt.Errorf("%s: %w", target.Redacted(), err)
+		err = &FetchError{target.Redacted(), err}
 		if ctx.Err() != nil || !mayPass(err) {
 			return nil, err
 		}

@@ -56,7 +56,7 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 		return nil, fmt.Errorf("%w: %s: %w", ErrNotFeed, answer.url.Redacted(), err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", answer.url.Redacted(), err)
+		return nil, &FetchError{answer.url.Redacted(), err}
 	}
 	if d.Kind != feed.Subscription {
 		return nil, fmt.Errorf("%w: %s: is archive %d of feed %s", ErrNotFeed, answer.url.Redacted(), d.Page, d.Name)

@@ -64,8 +64,8 @@ func (h *Head) Check(p Place) error {
 }
 
 func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
-	return fmt.Errorf("%w: %s: has digest %s at position %d, where %s was read",
-		ErrMismatch, h.URL.Redacted(), theirs, p.Position, p.Digest)
+	return fmt.Errorf("%w: %w: %s: has digest %s at position %d, where %s was read",
+		ErrMismatch, ErrReplaced, h.URL.Redacted(), theirs, p.Position, p.Digest)
 }
 
 // Walk returns the runs of events behind a place, in order, up to the end of
@@ -133,8 +133,8 @@ func (h *Head) follow(d *feed.Document, place Place) (Run, error) {
 		return Run{}, err
 	}
 	if digest != place.Digest {
-		return Run{}, fmt.Errorf("%w: %s: page %d has digest %s at position %d, where %s was read",
-			ErrMismatch, h.URL.Redacted(), d.Page, digest, place.Position, place.Digest)
+		return Run{}, fmt.Errorf("%w: %w: %s: page %d has digest %s at position %d, where %s was read",
+			ErrMismatch, ErrReplaced, h.URL.Redacted(), d.Page, digest, place.Position, place.Digest)
 	}
 	return Run{
 		Events: d.Entries[place.Position-d.First+1:],
