@@ -47,9 +47,6 @@ func (p *Postgres) Migrate(ctx context.Context) error {
 // ErrHeld.
 func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 	p.Release()
-	if p.pool.Config().MaxConns < 2 {
-		return errors.New("the pool has one connection, seeding needs two: set pool_max_conns")
-	}
 	if err := p.claim(ctx, consumer); err != nil {
 		p.Release()
 		return err

@@ -2,6 +2,7 @@ package postgresdb
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -20,6 +21,9 @@ type AdvisoryLock struct {
 // that stays open. It has read nothing, so it holds up neither vacuum nor
 // anyone else.
 func TryLock(ctx context.Context, pool *pgxpool.Pool, name string) (*AdvisoryLock, error) {
+	if pool.Config().MaxConns < 2 {
+		return nil, errors.New("the pool has one connection, two are needed: set pool_max_conns")
+	}
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,40 @@
+package seed_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// Two connections are enough to migrate, to run and to go back; one is refused
+// in place of waiting for ever.
+func TestTwoConnectionsAreEnough(t *testing.T) {
+	t.Parallel()
+	s := newSource(t, 25)
+	for connections := int32(1); connections <= 2; connections++ {
+		config, err := pgxpool.ParseConfig(testdb.Postgres(t))
+		storetest.Must(t, err)
+		config.MaxConns = connections
+		pool, err := pgxpool.NewWithConfig(t.Context(), config)
+		storetest.Must(t, err)
+		t.Cleanup(pool.Close)
+		from := seed.Config{From: s.feed(), Into: seed.PostgresInbox(pool)}
+		_, err = run(t, from)
+		if connections == 1 {
+			if err == nil || !strings.Contains(err.Error(), "set pool_max_conns") {
+				t.Errorf("with one connection: %v", err)
+			}
+			continue
+		}
+		storetest.Must(t, err)
+		storetest.Must(t, seed.Rewind(t.Context(), from, 5, nil))
+		storetest.Must(t, seed.Reset(t.Context(), from, nil))
+		_, err = run(t, from)
+		storetest.Must(t, err)
+	}
+}
