@@ -173,21 +173,12 @@ func TestRecipeForAnOutboxTable(t *testing.T) {
 		SELECT 'old-' || n % 50, 'OrderChanged', jsonb_build_object('n', n), '2020-01-01'::timestamptz + n * interval '1 minute'
 		FROM generate_series(1, 5000) n`)
 	must(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	var service sync.WaitGroup
-	for writer := range 6 {
-		service.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				write(t, r.pool, writer, n)
-			}
-		})
-	}
+	stop := atWork(t, 6, func(writer, n int) { write(t, r.pool, writer, n) })
 	r.next(3) // feed, functions, import
 	time.Sleep(200 * time.Millisecond)
 	r.next(1)
 	time.Sleep(200 * time.Millisecond)
 	stop()
-	service.Wait()
 	r.rest()
 	r.sequence()
 
@@ -220,29 +211,23 @@ func TestRecipeForAnOutboxTableWhoseRelayDeletes(t *testing.T) {
 		CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO written SELECT NEW.*; RETURN NULL; END $$;
 		CREATE TRIGGER note AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION note()`)
 	must(t, err)
-	ctx, stop := context.WithCancel(t.Context())
-	var service sync.WaitGroup
-	for writer := range 4 {
-		service.Go(func() {
-			for n := 0; ctx.Err() == nil; n++ {
-				write(t, r.pool, writer, n)
-			}
-		})
+	for n := range 7 {
+		write(t, r.pool, 0, n)
 	}
-	service.Go(func() {
-		for ctx.Err() == nil {
-			_, err := r.pool.Exec(t.Context(), "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT 3)")
-			if err != nil {
-				t.Errorf("the relay: %v", err)
-			}
+	r.next(2)
+	r.blocks = r.blocks[1:] // which would import what is there now
+	stopService := atWork(t, 4, func(writer, n int) { write(t, r.pool, writer, n) })
+	stopRelay := atWork(t, 1, func(int, int) {
+		_, err := r.pool.Exec(t.Context(), "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT 1000)")
+		if err != nil {
+			t.Errorf("the relay: %v", err)
 		}
 	})
-	r.next(2)
-	r.blocks = r.blocks[1:]
+	time.Sleep(200 * time.Millisecond)
 	r.next(1)
 	time.Sleep(200 * time.Millisecond)
-	stop()
-	service.Wait()
+	stopService()
+	stopRelay()
 	r.rest()
 	r.sequence()
 	missing := r.query(`
@@ -254,6 +239,25 @@ func TestRecipeForAnOutboxTableWhoseRelayDeletes(t *testing.T) {
 	}
 	if events := r.query("SELECT count(*)::text FROM eventfeed.positions"); len(events) < 2 {
 		t.Errorf("%s events", events)
+	}
+}
+
+// atWork does something again and again, by several at once, until stop. It is
+// told who does it, and for the how manieth time.
+func atWork(t *testing.T, workers int, do func(worker, n int)) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	for worker := range workers {
+		all.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				do(worker, n)
+			}
+		})
+	}
+	return func() {
+		cancel()
+		all.Wait()
 	}
 }
 
@@ -302,22 +306,18 @@ func TestRecipeForStateOnly(t *testing.T) {
 		"INSERT INTO orders VALUES ($1, 'created', 1) ON CONFLICT DO NOTHING",
 		"UPDATE orders SET id = id || '-renamed' WHERE id = $1 AND NOT EXISTS (SELECT FROM orders WHERE id = $1 || '-renamed')",
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	var service sync.WaitGroup
-	for writer := range 4 {
-		service.Go(func() {
-			for n := writer; ctx.Err() == nil; n += 4 {
-				_, err := r.pool.Exec(t.Context(), statements[n%len(statements)], fmt.Sprintf("o-%d", n%700))
-				if err != nil {
-					t.Errorf("the service: %v", err)
-				}
-			}
-		})
-	}
+	stop := atWork(t, 4, func(writer, n int) {
+		order := fmt.Sprintf("o-%d", (400+4*n+writer)%700)
+		_, err := r.pool.Exec(t.Context(), statements[(n+writer)%len(statements)], order)
+		if err != nil {
+			t.Errorf("the service: %v", err)
+		}
+	})
 	r.next(1)
-	time.Sleep(300 * time.Millisecond)
+	for deadline := time.Now().Add(30 * time.Second); r.query("SELECT count(DISTINCT type)::text FROM eventfeed.events") != "4" && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+	}
 	stop()
-	service.Wait()
 	r.sequence()
 	r.blocks = append([]block{{"sh", serveAndSeed}}, r.blocks...)
 	r.rest()

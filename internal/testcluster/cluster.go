@@ -11,9 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -62,7 +60,7 @@ func (c *Cluster) Backup(t testing.TB, options ...string) *Cluster {
 // empty makes a folder for a cluster, and starts what removes it.
 func empty(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{bin: testdb.PostgresBin(t), as: serverUser(t)}
+	c := &Cluster{bin: testdb.PostgresBin(t), as: testdb.ServerUser(t)}
 	var err error
 	if c.dir, err = makeFolder(c.as); err != nil {
 		t.Fatalf("make a folder for a cluster: %v", err)
@@ -103,31 +101,6 @@ func (c *Cluster) keep(t testing.TB) error {
 		_ = command.Wait()
 	})
 	return nil
-}
-
-// serverUser is whom PostgreSQL runs as, which refuses to be root: its
-// package's user, or any other without rights.
-func serverUser(t testing.TB) *syscall.Credential {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	u, err := user.Lookup("postgres")
-	if err != nil {
-		u, err = user.Lookup("nobody")
-	}
-	if err != nil {
-		t.Fatalf("find a user for the server: %v", err)
-	}
-	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 }
 
 // Data is the data directory.

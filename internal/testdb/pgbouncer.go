@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -73,7 +72,7 @@ func startBouncer(t testing.TB, database *url.URL, port int) []byte {
 	// Debian keeps it where only root looks.
 	command := exec.CommandContext(context.WithoutCancel(t.Context()), "/usr/sbin/pgbouncer", config)
 	command.Stderr = &stderr
-	command.SysProcAttr = &syscall.SysProcAttr{Credential: notRoot(t), Pdeathsig: syscall.SIGKILL}
+	command.SysProcAttr = &syscall.SysProcAttr{Credential: ServerUser(t), Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
 		return []byte(err.Error())
 	}
@@ -108,23 +107,6 @@ func answers(port int, ended <-chan struct{}) bool {
 		}
 	}
 	return false
-}
-
-// notRoot returns another user where the tests run as root: database programs refuse to.
-func notRoot(t testing.TB) *syscall.Credential {
-	t.Helper()
-	if os.Getuid() != 0 {
-		return nil
-	}
-	nobody, err := user.Lookup("nobody")
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, err := strconv.ParseUint(nobody.Uid, 10, 32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &syscall.Credential{Uid: uint32(id), Gid: uint32(id)}
 }
 
 // FreePort returns a port that nobody listens on at the moment.
