@@ -26,6 +26,9 @@ type Config struct {
 	Log    Log
 	Batch  int          // most events in one transaction; 0 means 2,000
 	Logger *slog.Logger // nil means discard
+	// Changed is called with the name of each feed that has moved on; nil
+	// means not.
+	Changed func(name string)
 }
 
 // How long the sequencer sleeps between two looks.
@@ -48,6 +51,9 @@ func Run(ctx context.Context, config Config) error {
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Changed == nil {
+		config.Changed = func(string) {}
 	}
 	p := &publisher{Config: config, seal: make(chan struct{}, 1)}
 	group, ctx := errgroup.WithContext(ctx)
@@ -114,6 +120,9 @@ func (p *publisher) sequenceAll(ctx context.Context) (total int, err error) {
 			if err != nil {
 				errs = append(errs, err)
 			}
+			if n > 0 {
+				p.Changed(name)
+			}
 			placed += n
 		}
 		total += placed
@@ -160,6 +169,7 @@ func (p *publisher) sealAll(ctx context.Context) error {
 			}
 			if n > 0 {
 				p.Logger.Debug("pages sealed", "feed", name, "pages", n)
+				p.Changed(name)
 			}
 			sealed += n
 		}

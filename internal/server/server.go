@@ -19,7 +19,7 @@ import (
 type Log interface {
 	Feeds(ctx context.Context) ([]store.Feed, error)
 	Feed(ctx context.Context, name string) (store.Feed, error)
-	Subscription(ctx context.Context, f *store.Feed) (*feed.Document, error)
+	Subscription(ctx context.Context, f *store.Feed, known *feed.Document) (*feed.Document, error)
 	Archive(ctx context.Context, f *store.Feed, page feed.Page) (store.Document, error)
 }
 
@@ -88,7 +88,7 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := s.subscriptions.get(&f, func() (*feed.Document, error) { return s.Log.Subscription(r.Context(), &f) })
+	body, err := s.subscriptions.get(&f, func() (*feed.Document, error) { return s.Log.Subscription(r.Context(), &f, nil) })
 	if err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func OpenWriter(ctx context.Context, path string) (*sql.DB, error) {
 
 // OpenReader opens the file for reading on several connections.
 func OpenReader(ctx context.Context, path string) (*sql.DB, error) {
-	return open(ctx, path, 4, pragmas+"&_pragma=query_only(1)")
+	return open(ctx, path, 5, pragmas+"&_pragma=query_only(1)")
 }
 
 func open(ctx context.Context, path string, connections int, options string) (*sql.DB, error) {

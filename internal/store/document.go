@@ -3,22 +3,27 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
 // Subscription returns the feed's subscription document: all that is not
-// archived yet, and at least the newest entries, see [feed.MinEntries].
-func (l *Log) Subscription(ctx context.Context, f *Feed) (*feed.Document, error) {
+// archived yet, and at least the newest entries, see [feed.MinEntries]. What an
+// earlier one, if there is one, holds already is not read again.
+func (l *Log) Subscription(ctx context.Context, f *Feed, known *feed.Document) (*feed.Document, error) {
 	d := f.document(feed.Subscription)
 	d.Archives, d.Template = f.Archives, feed.ArchiveTemplate(f.Name)
 	d.Page = f.Archives + 1
 	d.Epoch = f.archive(d.Page).Epoch
 	d.First, d.Last = f.ArchivedTo+1, f.Published
-	err := l.fill(ctx, f.Key, d)
+	goesOn, err := l.goOn(ctx, f, d, known)
+	if err == nil && !goesOn {
+		err = l.fill(ctx, f.Key, d)
+	}
 	if err == nil {
-		err = l.extend(ctx, f, d)
+		err = l.fit(ctx, f, d)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("subscription document of feed %s: %w", f.Name, err)
@@ -26,33 +31,65 @@ func (l *Log) Subscription(ctx context.Context, f *Feed) (*feed.Document, error)
 	return d, nil
 }
 
-// extendBy is how many entries extend reads at a time: few, since each may
-// have 8 MiB.
-const extendBy = 10
-
-// extend puts the newest archived entries in front until there are as many as
-// a subscription document should hold, as long as they fit on a page.
-func (l *Log) extend(ctx context.Context, f *Feed, d *feed.Document) error {
-	room := f.PageBytes
-	for d.First > 1 && len(d.Entries) < feed.MinEntries {
-		want := int64(min(extendBy, feed.MinEntries-len(d.Entries)))
-		more := f.document(feed.Subscription)
-		more.First, more.Last = max(1, d.First-want), d.First-1
-		if err := l.fill(ctx, f.Key, more); err != nil {
-			return err
-		}
-		for i := range more.Entries {
-			room -= more.Entries[i].Size()
-		}
-		if room < 0 {
-			return nil
-		}
-		if len(d.Entries) == 0 {
-			d.Updated = more.Updated
-		}
-		d.First, d.DigestBefore = more.First, more.DigestBefore
-		d.Entries = append(more.Entries, d.Entries...)
+// goOn fills a document with the entries of an earlier one and those behind
+// them, and reports whether it could: not if the history is another one now.
+func (l *Log) goOn(ctx context.Context, f *Feed, d, known *feed.Document) (bool, error) {
+	if known == nil || known.ID != d.ID || known.First > d.First || known.Last > d.Last || known.Last < known.First {
+		return false, nil
 	}
+	more := f.document(feed.Subscription)
+	more.First, more.Last = known.Last+1, d.Last
+	if err := l.fill(ctx, f.Key, more); err != nil || more.DigestBefore != known.DigestAfter {
+		return false, err
+	}
+	d.First, d.DigestBefore, d.DigestAfter = known.First, known.DigestBefore, more.DigestAfter
+	d.Entries = slices.Concat(known.Entries, more.Entries)
+	d.Updated = d.Entries[len(d.Entries)-1].Recorded
+	return true, nil
+}
+
+// readBy is how many entries fit reads at a time: few, since each may have 8
+// MiB.
+const readBy = 10
+
+// fit makes a document begin where it should: at the first entry that is not
+// archived, or so much before it that it has [feed.MinEntries], as long as those
+// before it fit on a page. Where it begins hangs on the history alone, so all
+// servers write the same document.
+func (l *Log) fit(ctx context.Context, f *Feed, d *feed.Document) error {
+	first, room := f.ArchivedTo+1, f.PageBytes
+	for first > 1 && d.Last-first+1 < feed.MinEntries {
+		if first == d.First {
+			if err := l.extend(ctx, f, d, feed.MinEntries-(d.Last-first+1)); err != nil {
+				return err
+			}
+		}
+		room -= d.Entries[first-1-d.First].Size()
+		if room < 0 {
+			break
+		}
+		first--
+	}
+	before, err := d.DigestAt(first - 1)
+	if err != nil {
+		return err
+	}
+	d.Entries, d.First, d.DigestBefore = d.Entries[first-d.First:], first, before
+	return nil
+}
+
+// extend puts archived entries in front.
+func (l *Log) extend(ctx context.Context, f *Feed, d *feed.Document, want int64) error {
+	more := f.document(feed.Subscription)
+	more.First, more.Last = max(1, d.First-min(readBy, want)), d.First-1
+	if err := l.fill(ctx, f.Key, more); err != nil {
+		return err
+	}
+	if len(d.Entries) == 0 {
+		d.Updated = more.Updated
+	}
+	d.First, d.DigestBefore = more.First, more.DigestBefore
+	d.Entries = append(more.Entries, d.Entries...)
 	return nil
 }
 
@@ -101,16 +138,26 @@ func (l *Log) fill(ctx context.Context, key int64, d *feed.Document) error {
 	return nil
 }
 
-// Archive returns a stored archive: ErrNoPage if there is no such page (yet),
-// ErrPageGone if its epoch ended before it.
-func (l *Log) Archive(ctx context.Context, f *Feed, page feed.Page) (Document, error) {
+// HasPage reports by its error whether an archive is there: ErrNoPage if there
+// is no such page (yet), ErrPageGone if its epoch ended before it.
+func (f *Feed) HasPage(page feed.Page) error {
 	for i, e := range f.Epochs {
-		if e.ID != page.Epoch {
-			continue
+		if e.ID == page.Epoch && i+1 < len(f.Epochs) && page.Number >= f.Epochs[i+1].FirstPage {
+			return fmt.Errorf("%w: page %d of epoch %s; history goes on under epoch %s from position %d",
+				ErrPageGone, page.Number, page.Epoch, f.Epoch(), f.Epochs[len(f.Epochs)-1].FirstPosition)
 		}
-		if i+1 < len(f.Epochs) && page.Number >= f.Epochs[i+1].FirstPage {
-			return Document{}, fmt.Errorf("%w: page %d of epoch %s", ErrPageGone, page.Number, page.Epoch)
-		}
+	}
+	if page.Number < 1 || page.Number > f.Archives || f.archive(page.Number) != page {
+		return fmt.Errorf("%w: page %d of epoch %.40s; feed %s has %d archives, the newest of epoch %s",
+			ErrNoPage, page.Number, page.Epoch, f.Name, f.Archives, f.archive(max(1, f.Archives)).Epoch)
+	}
+	return nil
+}
+
+// Archive returns a stored archive, or the error of [Feed.HasPage].
+func (l *Log) Archive(ctx context.Context, f *Feed, page feed.Page) (Document, error) {
+	if err := f.HasPage(page); err != nil {
+		return Document{}, err
 	}
 	return l.Document(ctx, f.Key, page)
 }

@@ -153,7 +153,7 @@ func TestSubscriptionDocumentEndsWithTheFirstFullPage(t *testing.T) {
 		for _, want := range []struct{ archives, first, last int64 }{{0, 1, 100}, {3, 281, 330}} {
 			f, err := l.Feed(t.Context(), "f")
 			storetest.Must(t, err)
-			d, err := l.Subscription(t.Context(), &f)
+			d, err := l.Subscription(t.Context(), &f, nil)
 			storetest.Must(t, err)
 			storetest.Must(t, d.Check())
 			if d.Archives != want.archives || d.First != want.first || d.Last != want.last {
@@ -238,6 +238,71 @@ func TestVerifyLooksAtAFeedThatGoesOn(t *testing.T) {
 			_, err = l.Seal(t.Context(), "f")
 			storetest.Must(t, err)
 			storetest.Verify(t, l, "f")
+		}
+	})
+}
+
+// TestSubscriptionDocumentIsTheSameHoweverItWasRead goes on from each document
+// before it, as a server does, and reads each anew, as another server does.
+func TestSubscriptionDocumentIsTheSameHoweverItWasRead(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 30, PageBytes: 4000})
+		storetest.Must(t, err)
+		var known *feed.Document
+		for n := range 60 {
+			events := storetest.Events(7*n+1, 7*n+7)
+			events[n%7].Data = fmt.Appendf(nil, `%0*d`, n*n*7%3900, 1)
+			events[n%7].DataContentType = "text/plain"
+			storetest.Append(t, l, "f", events)
+			if n%3 > 0 {
+				_, err := l.Sequence(t.Context(), "f", 5+n%5)
+				storetest.Must(t, err)
+			}
+			if n%4 == 0 {
+				storetest.Drain(t, l, "f")
+			}
+			if n%17 == 16 {
+				storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+			}
+			f, err := l.Feed(t.Context(), "f")
+			storetest.Must(t, err)
+			anew, err := l.Subscription(t.Context(), &f, nil)
+			storetest.Must(t, err)
+			storetest.Must(t, anew.Check())
+			known, err = l.Subscription(t.Context(), &f, known)
+			storetest.Must(t, err)
+			if a, b := feed.AppendDocument(nil, anew), feed.AppendDocument(nil, known); !bytes.Equal(a, b) {
+				t.Fatalf("after %d: read anew %.1500s\ngone on %.1500s", n, a, b)
+			}
+		}
+	})
+}
+
+func TestAnEventIsFoundByItsID(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		f := storetest.Create(t, l, "f", 5)
+		storetest.Create(t, l, "other", 5)
+		events := storetest.Events(1, 9)
+		events[3].Source, events[3].ID = "/a", "7"
+		events[4].Source, events[4].ID = "/z", "7"
+		storetest.Append(t, l, "f", events)
+		storetest.Append(t, l, "other", storetest.Events(7, 10))
+		find := func(source, id string) string {
+			positions, err := l.Find(t.Context(), f.Key, source, id)
+			storetest.Must(t, err)
+			return fmt.Sprint(positions)
+		}
+		if got := find("", "7"); got != "[]" {
+			t.Errorf("events without a position are at %s", got)
+		}
+		storetest.Drain(t, l, "f")
+		for _, test := range []struct{ source, id, want string }{
+			{"", "7", "[4 5 7]"}, {"/a", "7", "[4]"}, {"/test", "7", "[7]"}, {"/z", "7", "[5]"}, {"", "2", "[2]"},
+			{"/test", "4", "[]"}, {"/b", "7", "[]"}, {"", "10", "[]"}, {"", "", "[]"},
+		} {
+			if got := find(test.source, test.id); got != test.want {
+				t.Errorf("source %q, id %q: positions %s, want %s", test.source, test.id, got, test.want)
+			}
 		}
 	})
 }

@@ -118,6 +118,17 @@ type Reader interface {
 	Feed(ctx context.Context, name string) (Feed, error)
 	// Feeds returns all feeds by name.
 	Feeds(ctx context.Context) ([]Feed, error)
+	// Versions returns, by the feeds' names, what changes with each change of a
+	// feed's row.
+	Versions(ctx context.Context) (map[string]string, error)
+	// Watch calls changed for each feed whose row any process has changed, with
+	// an empty name where it may be any, until ctx is done. It ends earlier,
+	// with an error, where nobody can tell. It must not be relied on alone.
+	Watch(ctx context.Context, changed func(name string)) error
+	// Find returns the positions of the events with this id, in order: one from
+	// each source, or the one from source if that is not empty. It looks through
+	// the first MaxSources sources of the feed.
+	Find(ctx context.Context, key int64, source, id string) ([]int64, error)
 	// Pending counts a feed's events that have no position yet.
 	Pending(ctx context.Context, key int64) (int64, error)
 	// Unplaced counts a feed's events that have no position and are not
@@ -134,6 +145,10 @@ type Reader interface {
 	// Document returns the stored archive in its latest stage, or ErrNoPage.
 	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
 }
+
+// MaxSources bounds how many sources are looked through for an event of which
+// only the id is known.
+const MaxSources = 1000
 
 // Tx is one writing transaction of the log's own.
 type Tx interface {

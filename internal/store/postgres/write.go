@@ -35,7 +35,19 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	if err != nil {
 		return err
 	}
-	return t.AddEpoch(ctx, f.Key, f.Epochs[0], "created")
+	if err := t.AddEpoch(ctx, f.Key, f.Epochs[0], "created"); err != nil {
+		return err
+	}
+	return t.notify(ctx, f.Name)
+}
+
+// channel is where servers are told which feed has changed. A notification is
+// a hint: one that is lost delays readers by a second.
+const channel = "eventfeed"
+
+func (t tx) notify(ctx context.Context, name string) error {
+	_, err := t.Exec(ctx, "SELECT pg_notify($1, $2)", channel, name)
+	return err
 }
 
 func isUniqueViolation(err error) bool {
@@ -60,7 +72,10 @@ func (t tx) Save(ctx context.Context, f *store.Feed) error {
 		UPDATE eventfeed.feeds SET identity = $2, position = $3, digest = $4,
 			open_page = $5, open_first = $6, open_bytes = $7, archives = $8, held = $9 WHERE feed = $1`,
 		f.Key, f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held)
-	return err
+	if err != nil {
+		return err
+	}
+	return t.notify(ctx, f.Name)
 }
 
 func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event) error) error {

@@ -1,0 +1,150 @@
+package live_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+)
+
+// patience is far longer than anything here takes.
+const patience = time.Minute
+
+// open returns the states of a log's feeds, kept up to date until the end of
+// the test.
+func open(t *testing.T, l live.Log) *live.Feeds {
+	t.Helper()
+	feeds, err := live.Open(t.Context(), l, slog.New(slog.DiscardHandler))
+	storetest.Must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- feeds.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return feeds
+}
+
+func wait(t *testing.T, changed <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-changed:
+	case <-time.After(patience):
+		t.Fatal("nobody was woken")
+	}
+}
+
+func TestEveryServerOnTheDatabaseIsWoken(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, url string) {
+		storetest.Create(t, l, "f", 10)
+		storetest.Create(t, l, "other", 10)
+		one, two := open(t, l), open(t, storetest.Open(t, url))
+		for n := range 5 {
+			before := map[*live.Feeds]*live.State{}
+			other, err := one.Get("other")
+			storetest.Must(t, err)
+			for _, feeds := range []*live.Feeds{one, two} {
+				state, err := feeds.Get("f")
+				storetest.Must(t, err)
+				before[feeds] = state
+			}
+			storetest.Append(t, l, "f", storetest.Events(n+1, n+1))
+			storetest.Drain(t, l, "f")
+			for feeds, state := range before {
+				wait(t, state.Changed())
+				now, err := feeds.Get("f")
+				storetest.Must(t, err)
+				if now.Published != int64(n+1) {
+					t.Errorf("%d are published, want %d", now.Published, n+1)
+				}
+			}
+			select {
+			case <-other.Changed():
+				t.Error("who waits for another feed was woken")
+			default:
+			}
+		}
+	})
+}
+
+func TestAFeedThatIsCreatedIsThere(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		feeds := open(t, l)
+		if _, err := feeds.Get("f"); !errors.Is(err, store.ErrNoFeed) {
+			t.Errorf("a feed that is not there: %v", err)
+		}
+		for n := range 30 { // so many that all are read in one
+			storetest.Create(t, l, string(rune('a'+n%26))+string(rune('a'+n/26)), 10)
+		}
+		for deadline := time.Now().Add(patience); len(feeds.All()) < 30; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d feeds of 30 are there", len(feeds.All()))
+			}
+		}
+		if all := feeds.All(); all[0].Name != "aa" || all[1].Name != "ab" {
+			t.Errorf("%s, %s: not by name", all[0].Name, all[1].Name)
+		}
+	})
+}
+
+// deaf is a log that cannot be watched, as behind a pooler.
+type deaf struct{ live.Log }
+
+func (deaf) Watch(context.Context, func(string)) error { return errors.New("cannot be watched") }
+
+func TestChangesAreNoticedWhereNobodyTells(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 2)
+		feeds := open(t, deaf{l})
+		for _, change := range []func(){
+			func() {
+				storetest.Append(t, l, "f", storetest.Events(1, 1))
+				storetest.Drain(t, l, "f")
+			},
+			func() { storetest.Must(t, l.NewEpoch(t.Context(), "f", "test")) },
+		} {
+			state, err := feeds.Get("f")
+			storetest.Must(t, err)
+			change()
+			wait(t, state.Changed())
+		}
+	})
+}
+
+func TestWhatNoDocumentShowsWakesNobody(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 2)
+		storetest.Append(t, l, "f", storetest.Events(1, 2))
+		_, err := l.Sequence(t.Context(), "f", 10)
+		storetest.Must(t, err)
+		feeds := open(t, l)
+		state, err := feeds.Get("f")
+		storetest.Must(t, err)
+		storetest.Append(t, l, "f", storetest.Events(3, 4)) // behind a page that is full and not sealed
+		_, err = l.Sequence(t.Context(), "f", 10)
+		storetest.Must(t, err)
+		for {
+			now, err := feeds.Get("f")
+			storetest.Must(t, err)
+			if now.Position == 4 {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		select {
+		case <-state.Changed():
+			t.Error("was woken")
+		default:
+		}
+		storetest.Drain(t, l, "f")
+		wait(t, state.Changed())
+	})
+}

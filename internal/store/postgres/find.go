@@ -1,0 +1,28 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// Find hops from source to source over the index that keeps ids unique.
+func (l *Log) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {
+	rows, err := l.pool.Query(ctx, `
+		WITH RECURSIVE sources (source) AS (
+			(SELECT e.source FROM eventfeed.events e WHERE e.feed = $1 AND e.source >= $2 ORDER BY e.source LIMIT 1)
+			UNION ALL
+			SELECT (SELECT e.source FROM eventfeed.events e WHERE e.feed = $1 AND e.source > s.source ORDER BY e.source LIMIT 1)
+			FROM sources s WHERE s.source IS NOT NULL AND $2 = '')
+		SELECT p.position
+		FROM (SELECT s.source FROM sources s WHERE s.source IS NOT NULL LIMIT $4) s
+		JOIN eventfeed.events e ON e.feed = $1 AND e.source = s.source AND e.id = $3
+		JOIN eventfeed.positions p ON p.insert_no = e.insert_no
+		WHERE $2 IN ('', s.source) ORDER BY p.position`, key, source, id, store.MaxSources)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}

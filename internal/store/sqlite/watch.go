@@ -1,0 +1,52 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// watchInterval is how often the file is looked at; a look reads a few bytes of
+// shared memory.
+const watchInterval = 10 * time.Millisecond
+
+// Watch looks at the file's data version, which each commit on another
+// connection changes, whichever process it is of.
+func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
+	conn, err := l.reader.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for last := int64(-1); ; {
+		var version int64
+		if err := conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
+			return fmt.Errorf("look for changes: %w", err)
+		}
+		if version != last {
+			last = version
+			changed("")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+// Versions are all that changes in a feed's row.
+func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
+	versions := make(map[string]string)
+	err := each(ctx, l.reader, func(row scanner) error {
+		var name, version string
+		err := row.Scan(&name, &version)
+		versions[name] = version
+		return err
+	}, `SELECT f.name, printf('%d %d %d %d %d ', f.position, f.open_page, f.archives, f.held,
+			(SELECT count(*) FROM eventfeed_epochs e WHERE e.feed = f.feed)) || f.id || ' ' || f.title || ' ' || f.author
+		FROM eventfeed_feeds f`)
+	return versions, err
+}
