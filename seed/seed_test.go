@@ -19,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
@@ -53,7 +53,7 @@ func newSourceOfPages(t *testing.T, events, pageSize int) *source {
 func openSource(t *testing.T, url string) *source {
 	t.Helper()
 	s := &source{Log: storetest.Open(t, url), database: url}
-	real := server.New(server.Config{Log: s.Log})
+	real := servertest.Handler(t, s.Log)
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if damage := s.damage.Load(); damage != nil {
 			(*damage)(w, r, real)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -77,16 +78,23 @@ has before it, or listen only where readers may read all.`,
 // serve runs the publisher and the HTTP server until ctx is done or one of
 // them fails.
 func serve(ctx context.Context, log *store.Log, listener net.Listener, logger *slog.Logger) error {
+	feeds, err := live.Open(ctx, log, logger)
+	if err != nil {
+		return err
+	}
+	handler := server.New(server.Config{Log: log, Feeds: feeds, Logger: logger})
 	httpServer := &http.Server{
-		Handler:           server.New(server.Config{Log: log, Logger: logger}),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
+	httpServer.RegisterOnShutdown(handler.Release)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return publish.Run(ctx, publish.Config{Log: log, Logger: logger}) })
+	group.Go(func() error { return publish.Run(ctx, publish.Config{Log: log, Logger: logger, Changed: feeds.Hint}) })
+	group.Go(func() error { return feeds.Run(ctx) })
 	group.Go(func() error {
 		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			return err

@@ -1,10 +1,8 @@
 package orders_test
 
 import (
-	"context"
 	"database/sql"
 	"maps"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +12,7 @@ import (
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 
-	"github.com/eventfeed/eventfeed/internal/publish"
-	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
@@ -37,7 +34,7 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 			if _, err := log.Create(t.Context(), store.Feed{Name: "orders", PageSize: 50}); err != nil {
 				t.Fatal(err)
 			}
-			url := serve(t, log) + "/feeds/orders"
+			url := servertest.Publish(t, log).URL + "/feeds/orders"
 
 			run(t, programs, "shop", "--db", shop, "--orders", "100")
 			eventually(t, "all of the history is in archives or the subscription document", func() bool {
@@ -117,23 +114,6 @@ func run(t *testing.T, programs, name string, arguments ...string) {
 	if err := command.Wait(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, arguments, err, command.Stderr)
 	}
-}
-
-// serve does what feedserver serve does, until the test ends.
-func serve(t *testing.T, log *store.Log) (url string) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- publish.Run(ctx, publish.Config{Log: log}) }()
-	httpServer := httptest.NewServer(server.New(server.Config{Log: log}))
-	t.Cleanup(func() {
-		httpServer.Close()
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-	return httpServer.URL
 }
 
 func state(t *testing.T, log *store.Log) (f store.Feed, pending int64) {

@@ -59,25 +59,13 @@ func AppendDocument(b []byte, d *Document) []byte {
 
 // appendLinks writes the links of RFC 5005 section 4.
 func appendLinks(b []byte, d *Document) []byte {
-	if d.Kind == Subscription {
-		b = appendLink(b, "self", d.Name)
-		if d.Archives > 0 {
-			newest := Page{EpochOfPage(d.Epochs, d.Archives), d.Archives}
-			b = appendLink(b, "prev-archive", ExpandTemplate(d.Template, newest))
-		}
-		return b
+	for _, link := range d.Links() {
+		b = appendLink(b, link.Rel, link.Reference)
 	}
-	page := Page{d.Epoch, d.Page}
-	b = appendLink(b, "self", strconv.FormatInt(d.Page, 10))
-	b = appendLink(b, "current", subscriptionReference(d.Name))
-	if d.Page > 1 {
-		previous := Page{EpochOfPage(d.Epochs, d.Page-1), d.Page - 1}
-		b = appendLink(b, "prev-archive", archiveReference(page, previous))
+	if d.Kind == Archive {
+		b = append(b, archiveMark...)
 	}
-	if d.Next != nil {
-		b = appendLink(b, "next-archive", archiveReference(page, *d.Next))
-	}
-	return append(b, archiveMark...)
+	return b
 }
 
 // appendProfile writes what is ours alone: format, epochs, page and digests.

@@ -42,3 +42,32 @@ func archiveReference(from, to Page) string {
 
 // subscriptionReference is the reference from an archive to the feed's URL.
 func subscriptionReference(name string) string { return "../../../" + name }
+
+// Link leads from a document to another one, or to itself.
+type Link struct {
+	Rel       string // self, current, prev-archive or next-archive
+	Reference string // relative to the document's own URL
+}
+
+// Links are a document's links, RFC 5005 section 4, in the order that it has
+// them in.
+func (d *Document) Links() []Link {
+	if d.Kind == Subscription {
+		links := []Link{{"self", d.Name}}
+		if d.Archives > 0 {
+			newest := Page{EpochOfPage(d.Epochs, d.Archives), d.Archives}
+			links = append(links, Link{"prev-archive", ExpandTemplate(d.Template, newest)})
+		}
+		return links
+	}
+	page := Page{d.Epoch, d.Page}
+	links := []Link{{"self", strconv.FormatInt(d.Page, 10)}, {"current", subscriptionReference(d.Name)}}
+	if d.Page > 1 {
+		previous := Page{EpochOfPage(d.Epochs, d.Page-1), d.Page - 1}
+		links = append(links, Link{"prev-archive", archiveReference(page, previous)})
+	}
+	if d.Next != nil {
+		links = append(links, Link{"next-archive", archiveReference(page, *d.Next)})
+	}
+	return links
+}

@@ -55,10 +55,12 @@ type Feeds struct {
 	log    Log
 	logger *slog.Logger
 
-	mu       sync.RWMutex
-	states   map[string]*State
+	looking  sync.Mutex // so that what was read later is put later
 	versions map[string]string
-	read     time.Time
+
+	mu     sync.RWMutex
+	states map[string]*State
+	read   time.Time
 
 	hints  sync.Mutex
 	hinted map[string]bool // names of feeds to look at; the empty one means all
@@ -71,7 +73,7 @@ func Open(ctx context.Context, log Log, logger *slog.Logger) (*Feeds, error) {
 		log: log, logger: logger,
 		states: make(map[string]*State), hinted: make(map[string]bool), wake: make(chan struct{}, 1),
 	}
-	if err := f.look(ctx); err != nil {
+	if err := f.Look(ctx); err != nil {
 		return nil, fmt.Errorf("read the feeds: %w", err)
 	}
 	return f, nil
@@ -165,16 +167,18 @@ func (f *Feeds) refreshAll(ctx context.Context, names map[string]bool) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	if names[""] {
-		return f.look(ctx)
+		return f.Look(ctx)
 	}
-	for name := range names {
-		fresh, err := f.log.Feed(ctx, name)
-		if err != nil {
-			return err
-		}
-		f.put(&fresh)
-	}
-	return nil
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	return f.readEach(ctx, slices.Collect(maps.Keys(names)))
+}
+
+// Look reads what has changed, at once.
+func (f *Feeds) Look(ctx context.Context) error {
+	f.looking.Lock()
+	defer f.looking.Unlock()
+	return f.look(ctx)
 }
 
 // look reads the feeds whose versions are new. The versions are read first:
@@ -206,13 +210,17 @@ func (f *Feeds) look(ctx context.Context) error {
 }
 
 func (f *Feeds) readFeeds(ctx context.Context, names []string) error {
-	if len(names) > many {
-		feeds, err := f.log.Feeds(ctx)
-		for i := range feeds {
-			f.put(&feeds[i])
-		}
-		return err
+	if len(names) <= many {
+		return f.readEach(ctx, names)
 	}
+	feeds, err := f.log.Feeds(ctx)
+	for i := range feeds {
+		f.put(&feeds[i])
+	}
+	return err
+}
+
+func (f *Feeds) readEach(ctx context.Context, names []string) error {
 	for _, name := range names {
 		fresh, err := f.log.Feed(ctx, name)
 		if err != nil {

@@ -1,117 +1,186 @@
-// Package server serves feeds over HTTP: the subscription and archive
-// documents as the log holds them.
+// Package server serves feeds over HTTP: in each form that clients ask for,
+// as new as they need it, from memory where nothing has changed.
 package server
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/gorilla/mux"
 
+	"github.com/eventfeed/eventfeed/internal/cache"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // Log is where the documents come from.
 type Log interface {
-	Feeds(ctx context.Context) ([]store.Feed, error)
-	Feed(ctx context.Context, name string) (store.Feed, error)
 	Subscription(ctx context.Context, f *store.Feed, known *feed.Document) (*feed.Document, error)
 	Archive(ctx context.Context, f *store.Feed, page feed.Page) (store.Document, error)
+	Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error
+	Find(ctx context.Context, key int64, source, id string) ([]int64, error)
 }
+
+// Feeds knows how the feeds stand.
+type Feeds interface {
+	// Get returns store.ErrNoFeed, wrapped, if there is none of that name.
+	Get(name string) (*live.State, error)
+	All() []*live.State
+}
+
+// DefaultMaxWait is how long a request is held at most.
+const DefaultMaxWait = time.Minute
+
+// Bytes of what is kept in memory, about.
+const (
+	archiveBytes      = 64 << 20
+	subscriptionBytes = 128 << 20
+)
 
 // Config says what to serve.
 type Config struct {
 	Log    Log
+	Feeds  Feeds
 	Logger *slog.Logger // nil means discard
+	// MaxWait is how long a request that prefers to wait is held at most, in
+	// whole seconds. 0 means DefaultMaxWait, negative that none is.
+	MaxWait time.Duration
 }
 
-// Cache-Control of what the server answers.
-const (
-	cacheSubscription = "public, max-age=1"
-	cacheNewest       = "public, max-age=5"                   // until the next page is sealed
-	cacheFinal        = "public, max-age=31536000, immutable" // RFC 8246: it never changes
-)
+// Server answers requests for feeds.
+type Server struct{ server }
 
 type server struct {
 	Config
-	subscriptions subscriptionCache
+	router        *mux.Router
+	subscriptions subscriptions
+	archives      *cache.Cache[archiveKey, *archived]
+
+	closing   chan struct{}
+	closeOnce sync.Once
+	waiting   atomic.Int64
+	streams   atomic.Int64
 }
 
 // New returns the handler of the feeds' URLs.
-func New(config Config) http.Handler {
+func New(config Config) *Server {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &server{Config: config}
-	router := mux.NewRouter()
-	router.HandleFunc("/", s.handle(s.service)).Methods(http.MethodGet, http.MethodHead)
-	router.HandleFunc("/feeds/{feed}", s.handle(s.subscription)).Methods(http.MethodGet, http.MethodHead)
-	router.HandleFunc("/feeds/{feed}/archive/{epoch}/{page}", s.handle(s.archive)).Methods(http.MethodGet, http.MethodHead)
-	router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is nothing at "+r.URL.Path+"; the feeds are listed at /")
+	if config.MaxWait == 0 {
+		config.MaxWait = DefaultMaxWait
+	}
+	s := &Server{server{
+		Config:        config,
+		subscriptions: subscriptions{log: config.Log, feeds: config.Feeds, limit: subscriptionBytes},
+		archives:      cache.New[archiveKey](archiveBytes, (*archived).size),
+		closing:       make(chan struct{}),
+	}}
+	s.routes()
+	return s
+}
+
+// Release answers those who wait, and ends all streams, as a server does that
+// is about to stop.
+func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
+
+// Waiting is how many requests are being held.
+func (s *Server) Waiting() int64 { return s.waiting.Load() }
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
+
+func (s *server) routes() {
+	s.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
+	s.route("/", methods{http.MethodGet: s.service})
+	s.route("/feeds/{feed}", methods{http.MethodGet: s.subscription})
+	s.route("/feeds/{feed}/archive/{epoch}/{page}", methods{http.MethodGet: s.archive})
+	s.router.NotFoundHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
+		return refuse(http.StatusNotFound, "there is nothing at "+quote(r.URL.Path)+"; the feeds are listed at /")
 	})
-	router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Allow", "GET, HEAD")
-		fail(w, http.StatusMethodNotAllowed, "feeds can be read only: GET or HEAD")
-	})
-	return router
+}
+
+// endpoint answers a request, or returns the error to answer it with.
+type endpoint func(http.ResponseWriter, *http.Request) error
+
+// methods are what a resource can be asked to do. GET stands for HEAD, too.
+type methods map[string]endpoint
+
+func (s *server) route(path string, m methods) {
+	allow := []string{http.MethodOptions}
+	for method := range m {
+		allow = append(allow, method)
+		if method == http.MethodGet {
+			allow = append(allow, http.MethodHead)
+		}
+	}
+	slices.Sort(allow)
+	s.router.Handle(path, s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		if do := m[method]; do != nil {
+			return do(w, r)
+		}
+		w.Header().Set("Allow", strings.Join(allow, ", "))
+		if method == http.MethodOptions {
+			w.WriteHeader(http.StatusNoContent)
+			return nil
+		}
+		return refuse(http.StatusMethodNotAllowed, "this can be asked for "+strings.Join(allow, ", ")+" only")
+	}))
 }
 
 // handle turns the errors of an endpoint into answers.
-func (s *server) handle(endpoint func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		err := endpoint(w, r)
-		switch {
-		case err == nil || r.Context().Err() != nil:
-		case errors.Is(err, store.ErrNoFeed), errors.Is(err, store.ErrNoPage):
-			fail(w, http.StatusNotFound, err.Error())
-		case errors.Is(err, store.ErrPageGone):
-			fail(w, http.StatusGone, err.Error())
-		default:
-			s.Logger.Error("cannot answer", "path", r.URL.Path, "error", err)
-			fail(w, http.StatusInternalServerError, "the log could not be read, try again later")
+func (s *server) handle(do endpoint) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := do(w, r); err != nil && r.Context().Err() == nil {
+			s.fail(w, r, err)
 		}
-	}
+	})
 }
 
-func fail(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Cache-Control", "no-store")
-	http.Error(w, text, status)
+// feed returns the feed that a request names.
+func (s *server) feed(r *http.Request) (*live.State, error) {
+	return s.Feeds.Get(feedName(r))
 }
 
-func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.Log.Feed(r.Context(), mux.Vars(r)["feed"])
-	if err != nil {
-		return err
+// visible returns the feeds that a request may know of.
+func (s *server) visible(*http.Request) []*live.State { return s.Feeds.All() }
+
+// scope is who may keep an answer.
+func (s *server) scope() string { return "public" }
+
+// vary names the request's fields that an answer hangs on.
+func (s *server) vary(explicit bool) string {
+	if explicit {
+		return "Accept-Encoding"
 	}
-	body, err := s.subscriptions.get(&f, func() (*feed.Document, error) { return s.Log.Subscription(r.Context(), &f, nil) })
-	if err != nil {
-		return err
-	}
-	return body.serve(w, r, cacheSubscription)
+	return "Accept, Accept-Encoding"
 }
 
-func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
-	vars := mux.Vars(r)
-	number, err := strconv.ParseInt(vars["page"], 10, 64)
-	if err != nil || number < 1 || strconv.FormatInt(number, 10) != vars["page"] {
-		return store.ErrNoPage
+func (s *server) coding(r *http.Request) (string, error) {
+	coding, ok := chooseCoding(r.Header)
+	if !ok {
+		return "", refuse(http.StatusNotAcceptable, "Accept-Encoding rules out all that there is: zstd, gzip and identity")
 	}
-	f, err := s.Log.Feed(r.Context(), vars["feed"])
-	if err != nil {
-		return err
+	return coding, nil
+}
+
+// quote shows what a client sent, shortened.
+func quote(text string) string {
+	const most = 80
+	if len(text) > most {
+		text = text[:most] + "…"
 	}
-	d, err := s.Log.Archive(r.Context(), &f, feed.Page{Epoch: vars["epoch"], Number: number})
-	if err != nil {
-		return err
-	}
-	cache := cacheNewest
-	if d.Stage == store.Final {
-		cache = cacheFinal
-	}
-	return newBody(d.Body).serve(w, r, cache)
+	return strconv.Quote(text)
 }

@@ -5,10 +5,13 @@ import (
 	"net/http"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/live"
 )
 
-// The service document of RFC 5023 section 8: the feeds as collections that
-// take nothing.
+// serviceForm is the service document of RFC 5023 section 8: the feeds as
+// collections that take nothing.
+var serviceForm = &form{name: "service", mediaType: "application/atomsvc+xml", also: []string{"application/xml", "text/xml"}}
+
 type serviceDocument struct {
 	XMLName   xml.Name  `xml:"http://www.w3.org/2007/app service"`
 	Workspace workspace `xml:"workspace"`
@@ -22,7 +25,7 @@ type workspace struct {
 type collection struct {
 	Href   string    `xml:"href,attr"`
 	Title  atomTitle `xml:"http://www.w3.org/2005/Atom title"`
-	Accept string    `xml:"accept"`
+	Accept string    `xml:"accept"` // empty: nothing can be posted, section 8.3.4
 }
 
 type atomTitle struct {
@@ -30,10 +33,32 @@ type atomTitle struct {
 }
 
 func (s *server) service(w http.ResponseWriter, r *http.Request) error {
-	feeds, err := s.Log.Feeds(r.Context())
+	chosen, explicit, err := chooseForm(r, serviceForms)
 	if err != nil {
 		return err
 	}
+	content, err := serviceXML(s.visible(r))
+	if err != nil {
+		return err
+	}
+	linkAlternates(w.Header(), serviceForms, chosen)
+	return s.serveSmall(w, r, chosen, explicit, subscriptionLifetime, content)
+}
+
+// serveSmall answers with what is made for each request anew.
+func (s *server) serveSmall(w http.ResponseWriter, r *http.Request, chosen *form, explicit bool, life lifetime, content []byte) error {
+	coding, err := s.coding(r)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Vary", s.vary(explicit))
+	w.Header().Set("Cache-Control", life.cacheControl(s.scope()))
+	e := entity{mediaType: chosen.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
+	e.serve(w, r)
+	return nil
+}
+
+func serviceXML(feeds []*live.State) ([]byte, error) {
 	document := serviceDocument{Workspace: workspace{Title: atomTitle{"Feeds"}}}
 	for _, f := range feeds {
 		document.Workspace.Collections = append(document.Workspace.Collections,
@@ -41,12 +66,7 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	}
 	text, err := xml.MarshalIndent(document, "", " ")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	text = append([]byte(xml.Header), append(text, '\n')...)
-	w.Header().Set("Content-Type", "application/atomsvc+xml")
-	w.Header().Set("Cache-Control", cacheSubscription)
-	w.Header().Set("ETag", `"`+tagOf(text)+`"`)
-	serve(w, r, text)
-	return nil
+	return append([]byte(xml.Header), append(text, '\n')...), nil
 }

@@ -1,56 +1,98 @@
 package server
 
 import (
-	"sync"
+	"context"
+	"net/http"
+	"strconv"
+	"time"
 
-	"github.com/eventfeed/eventfeed/internal/compress"
-	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/gorilla/mux"
 )
 
-// subscriptionCache keeps each feed's subscription document until the feed
-// has moved on.
-type subscriptionCache struct {
-	mu    sync.Mutex
-	feeds map[string]*cachedSubscription
-}
-
-type cachedSubscription struct {
-	mu    sync.Mutex // one reader builds, the others wait for it
-	state subscriptionState
-	body  body
-}
-
-// subscriptionState is all that a subscription document depends on, besides
-// the history itself.
-type subscriptionState struct {
-	id, title, author   string
-	published, archives int64
-	epoch               string
-}
-
-func (c *subscriptionCache) get(f *store.Feed, build func() (*feed.Document, error)) (body, error) {
-	c.mu.Lock()
-	if c.feeds == nil {
-		c.feeds = make(map[string]*cachedSubscription)
-	}
-	cached := c.feeds[f.Name]
-	if cached == nil {
-		cached = &cachedSubscription{}
-		c.feeds[f.Name] = cached
-	}
-	c.mu.Unlock()
-
-	cached.mu.Lock()
-	defer cached.mu.Unlock()
-	state := subscriptionState{f.ID, f.Title, f.Author, f.Published, f.Archives, f.Epoch()}
-	if cached.state == state {
-		return cached.body, nil
-	}
-	d, err := build()
+// subscription answers with a feed's subscription document. A conditional
+// request that prefers to wait is held while the document is the one that the
+// client has.
+func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
+	ask, err := s.ask(r)
 	if err != nil {
-		return body{}, err
+		return err
 	}
-	cached.state, cached.body = state, newBody(compress.Zstd(feed.AppendDocument(nil, d)))
-	return cached.body, nil
+	v, err := s.await(r.Context(), ask)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Vary", s.vary(ask.explicit)+", A-IM, Prefer")
+	header.Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
+	linkAlternates(header, subscriptionForms, ask.form)
+	if ask.wait > 0 {
+		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(ask.wait/time.Second)))
+	}
+	if ask.delta && !matches(ask.have, v.tag(ask.entityKey)) {
+		if base, since, found := v.base(ask.have); found {
+			return serveDelta(w, v, ask.entityKey, base, since)
+		}
+	}
+	e, err := v.entity(ask.entityKey)
+	if err != nil {
+		return err
+	}
+	e.serve(w, r)
+	return nil
 }
+
+// ask is what a request wants of a subscription document.
+type ask struct {
+	feed     string
+	explicit bool
+	entityKey
+	have  []string      // the tags of If-None-Match
+	wait  time.Duration // how long to wait for another document than those
+	delta bool          // just what is new since one of those
+}
+
+func (s *server) ask(r *http.Request) (*ask, error) {
+	state, err := s.feed(r)
+	if err != nil {
+		return nil, err
+	}
+	a := &ask{feed: state.Name, have: ifNoneMatch(r.Header)}
+	if a.form, a.explicit, err = chooseForm(r, subscriptionForms); err != nil {
+		return nil, err
+	}
+	if a.coding, err = s.coding(r); err != nil {
+		return nil, err
+	}
+	if len(a.have) > 0 && r.Method == http.MethodGet {
+		wait, _ := preferredWait(r.Header)
+		a.wait = min(wait, s.MaxWait).Truncate(time.Second)
+		a.delta = a.form.delta && wantsDelta(r.Header)
+	}
+	return a, nil
+}
+
+// await returns the present version, or the next one if the client has the
+// present one and prefers to wait.
+func (s *server) await(ctx context.Context, a *ask) (*version, error) {
+	var until <-chan time.Time
+	if a.wait > 0 {
+		timer := time.NewTimer(a.wait)
+		defer timer.Stop()
+		until = timer.C
+	}
+	for {
+		v, err := s.subscriptions.at(ctx, a.feed)
+		if err != nil || until == nil || !matches(a.have, v.tag(a.entityKey)) {
+			return v, err
+		}
+		s.waiting.Add(1)
+		changed := s.changes(ctx, v.state.Changed(), until)
+		s.waiting.Add(-1)
+		if !changed {
+			return v, ctx.Err()
+		}
+	}
+}
+
+// feedName is the feed that a request's path names.
+func feedName(r *http.Request) string { return mux.Vars(r)["feed"] }

@@ -5,10 +5,12 @@ package walk
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -150,7 +152,7 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept", feed.ContentType)
+	request.Header.Set("Accept", feed.ContentType+", */*;q=0.1") // whatever else it is, the error can say so
 	request.Header.Set("Accept-Encoding", "zstd")
 	request.Header.Set("User-Agent", "eventfeed")
 	for i := 0; i+1 < len(conditions); i += 2 {
@@ -174,7 +176,7 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 		result.notModified = true
 		return result, nil
 	case answer.StatusCode != http.StatusOK:
-		return nil, &statusError{answer.StatusCode, firstLine(answer.Header.Get("Content-Type"), body)}
+		return nil, &statusError{answer.StatusCode, reason(answer.Header.Get("Content-Type"), body)}
 	}
 	switch coding := answer.Header.Get("Content-Encoding"); coding {
 	case "zstd":
@@ -202,14 +204,29 @@ func withoutURL(err error) error {
 	return &requestError{err}
 }
 
-// firstLine is what a server says in plain text about its refusal.
-func firstLine(contentType string, body []byte) string {
-	if !strings.HasPrefix(contentType, "text/plain") {
+// reason is what a server says about its refusal: in problem details, RFC 9457,
+// or the first line of plain text.
+func reason(contentType string, body []byte) string {
+	mediaType, _, _ := mime.ParseMediaType(contentType)
+	var text string
+	switch mediaType {
+	case "application/problem+json":
+		var problem struct{ Detail string }
+		if json.Unmarshal(body, &problem) == nil {
+			text = problem.Detail
+		}
+	case "text/plain":
+		text = string(body[:min(len(body), maxReason)])
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	if line == "" {
 		return ""
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(string(body[:min(len(body), 300)])), "\n")
-	return ": " + line
+	return fmt.Sprintf(": %.*s", maxReason, line)
 }
+
+// maxReason bounds what is shown of a server's words.
+const maxReason = 300
 
 // mayPass reports whether the same request may have an answer in a while.
 func mayPass(err error) bool {

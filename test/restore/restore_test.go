@@ -17,7 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/publish"
-	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
@@ -41,7 +41,7 @@ func serve(t *testing.T, url string, said io.Writer) (l *store.Log, feedURL stri
 	go func() {
 		published <- publish.Run(ctx, publish.Config{Log: opened, Logger: slog.New(slog.NewTextHandler(said, nil))})
 	}()
-	web := httptest.NewServer(server.New(server.Config{Log: opened}))
+	web := httptest.NewServer(servertest.Handler(t, opened))
 	return opened, web.URL + "/feeds/f", func() {
 		web.Close()
 		cancel()

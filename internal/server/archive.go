@@ -1,0 +1,183 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/eventfeed/eventfeed/internal/compress"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// archiveKey names an entity that never changes.
+type archiveKey struct {
+	feed   string // the feed's id
+	page   feed.Page
+	final  bool
+	form   *form
+	coding string
+}
+
+// archived is a sealed page in one form and one coding, with what other forms
+// are made of.
+type archived struct {
+	entity
+	hash string
+}
+
+func (a *archived) size() int64 { return int64(len(a.content)) + 500 }
+
+func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
+	state, page, err := s.page(r)
+	if err != nil {
+		return err
+	}
+	chosen, explicit, err := chooseForm(r, archiveForms)
+	if err != nil {
+		return err
+	}
+	coding, err := s.coding(r)
+	if err != nil {
+		return err
+	}
+	key := archiveKey{feed: state.ID, page: page, final: page.Number < state.Archives, form: chosen, coding: coding}
+	a, err := s.archived(r.Context(), state, key)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Vary", s.vary(explicit))
+	header.Set("Cache-Control", archiveLifetime(key).cacheControl(s.scope()))
+	linkAlternates(header, archiveForms, chosen)
+	a.serve(w, r)
+	return nil
+}
+
+// archiveLifetime: a final archive never changes, nor does any form of it that
+// machines read.
+func archiveLifetime(key archiveKey) lifetime {
+	switch {
+	case !key.final:
+		return newestLifetime
+	case key.form.fixed:
+		return finalLifetime
+	default:
+		return pageLifetime
+	}
+}
+
+// page returns the archive that a request names.
+func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
+	vars := mux.Vars(r)
+	state, err := s.feed(r)
+	if err != nil {
+		return nil, feed.Page{}, err
+	}
+	number, err := strconv.ParseInt(vars["page"], 10, 64)
+	if err != nil || number < 1 || strconv.FormatInt(number, 10) != vars["page"] {
+		return nil, feed.Page{}, refuse(http.StatusNotFound, "no such page: "+quote(vars["page"])+" is not the number of a page, which are 1, 2, 3 …")
+	}
+	page := feed.Page{Epoch: vars["epoch"], Number: number}
+	return state, page, state.HasPage(page)
+}
+
+// archived returns a sealed page, from the cache if it is there.
+func (s *server) archived(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+	return s.archives.Get(ctx, key, func(ctx context.Context) (*archived, error) {
+		plain := key
+		plain.coding = identityCoding
+		if key.form == atomForm {
+			plain.coding = zstdCoding
+		}
+		switch {
+		case plain != key:
+			from, err := s.archived(ctx, state, plain)
+			if err != nil {
+				return nil, err
+			}
+			return from.in(key.coding)
+		case key.form == atomForm:
+			return s.stored(ctx, state, key)
+		default:
+			return s.rewritten(ctx, state, key)
+		}
+	})
+}
+
+// stored reads a page as the sealer wrote it. Its bytes are what all else is
+// made of, so they make the ETag.
+func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+	d, err := s.Log.Archive(ctx, &state.Feed, key.page)
+	if err != nil {
+		return nil, err
+	}
+	text, err := compress.Unzstd(d.Body)
+	if err != nil {
+		return nil, err
+	}
+	a := &archived{hash: hashOf(d.Body)}
+	a.entity = entity{mediaType: atomForm.mediaType, coding: zstdCoding, content: d.Body, tag: strongTag(a.hash, zstdCoding)}
+	// Before it is final a page changes with the one after it, whose time
+	// nobody knows.
+	if d.Stage == store.Final {
+		a.updated, err = updatedOf(text)
+	}
+	return a, err
+}
+
+// updatedOf reads the time of the newest event of a document in canonical
+// form.
+func updatedOf(text []byte) (time.Time, error) {
+	_, rest, found := bytes.Cut(text, []byte("<updated>"))
+	value, _, closed := bytes.Cut(rest, []byte("<"))
+	if !found || !closed {
+		return time.Time{}, errors.New("a stored page has no time")
+	}
+	return time.Parse(time.RFC3339Nano, string(value))
+}
+
+// rewritten makes another form of a page.
+func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+	atom := key
+	atom.form, atom.coding = atomForm, zstdCoding
+	from, err := s.archived(ctx, state, atom)
+	if err != nil {
+		return nil, err
+	}
+	text, err := compress.Unzstd(from.content)
+	if err != nil {
+		return nil, err
+	}
+	d, err := feed.Decode(text)
+	if err != nil {
+		return nil, err
+	}
+	content, err := key.form.document(d, "")
+	if err != nil {
+		return nil, err
+	}
+	a := &archived{hash: hashOf(content)}
+	a.entity = entity{mediaType: key.form.mediaType, content: content, tag: strongTag(a.hash, identityCoding), updated: from.updated}
+	return a, nil
+}
+
+// in returns the same in another coding.
+func (a *archived) in(coding string) (*archived, error) {
+	text := a.content
+	if a.coding == zstdCoding {
+		var err error
+		if text, err = compress.Unzstd(a.content); err != nil {
+			return nil, err
+		}
+	}
+	other := *a
+	other.coding, other.content, other.tag = coding, encode(text, coding), strongTag(a.hash, coding)
+	return &other, nil
+}

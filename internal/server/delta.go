@@ -1,0 +1,36 @@
+package server
+
+import (
+	"net/http"
+)
+
+// wantsDelta reports whether a client takes the instance manipulation "feed":
+// of a feed just the entries that it has not, RFC 3229 section 5.3 and "Using
+// RFC 3229 with Feeds".
+func wantsDelta(header http.Header) bool {
+	for _, manipulation := range weights(header, "A-IM") {
+		if manipulation.value == "feed" {
+			return manipulation.q > 0
+		}
+	}
+	return false
+}
+
+// serveDelta answers with the entries behind a position, RFC 3229 section
+// 10.4.1. The ETag is that of the whole document, which the client has then.
+func serveDelta(w http.ResponseWriter, v *version, key entityKey, base string, since int64) error {
+	key.since, key.isDelta = since, true
+	e, err := v.entity(key)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	e.describe(header)
+	header.Set("IM", "feed")
+	header.Set("Delta-Base", base)
+	// A cache that does not know what a delta is must not give it to others.
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusIMUsed)
+	_, _ = w.Write(e.content) // who has gone needs no answer
+	return nil
+}

@@ -1,0 +1,103 @@
+package server
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/compress"
+)
+
+// entity is a representation as it is sent: in one form and one coding.
+type entity struct {
+	mediaType string
+	coding    string
+	tag       string // ETag, with its quotes
+	content   []byte
+	updated   time.Time // Last-Modified; zero means that it has none
+}
+
+// encode returns content in a coding.
+func encode(content []byte, coding string) []byte {
+	switch coding {
+	case zstdCoding:
+		return compress.Zstd(content)
+	case gzipCoding:
+		return compress.Gzip(content)
+	default:
+		return content
+	}
+}
+
+// hashOf is what an ETag is made of.
+func hashOf(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:12])
+}
+
+// strongTag is an ETag: each coding has one of its own, RFC 9110 section
+// 8.8.3.3.
+func strongTag(hash, coding string) string {
+	if coding == identityCoding {
+		return `"` + hash + `"`
+	}
+	return `"` + hash + "-" + coding + `"`
+}
+
+// lifetime says what caches may do with an answer.
+type lifetime struct {
+	seconds   int
+	immutable bool // RFC 8246
+}
+
+// Lifetimes of what the server answers.
+var (
+	subscriptionLifetime = lifetime{seconds: 1}
+	newestLifetime       = lifetime{seconds: 5} // until the next page is sealed
+	finalLifetime        = lifetime{seconds: 31536000, immutable: true}
+	pageLifetime         = lifetime{seconds: 60} // what is made anew with each release: HTML, single events
+)
+
+func (l lifetime) cacheControl(scope string) string {
+	text := fmt.Sprintf("%s, max-age=%d", scope, l.seconds)
+	if l.immutable {
+		text += ", immutable"
+	}
+	return text
+}
+
+// describe sets the header fields that an answer and the 304 in its place have
+// in common, RFC 9110 section 15.4.5.
+func (e *entity) describe(header http.Header) {
+	header.Set("ETag", e.tag)
+	header.Set("Content-Type", e.mediaType)
+	header.Set("X-Content-Type-Options", "nosniff")
+	if e.coding != identityCoding {
+		header.Set("Content-Encoding", e.coding)
+		// ServeContent leaves the length out where a coding is set.
+		header.Set("Content-Length", strconv.Itoa(len(e.content)))
+	}
+}
+
+// serve leaves conditions and HEAD to the standard library.
+func (e *entity) serve(w http.ResponseWriter, r *http.Request) {
+	e.describe(w.Header())
+	// A page is small; half of one is of no use.
+	r.Header.Del("Range")
+	w.Header().Set("Accept-Ranges", "none")
+	http.ServeContent(w, r, "", e.modified(), bytes.NewReader(e.content))
+}
+
+// modified is when the entity changed last, once that second is over: in the
+// second itself it may change again and have the same date, RFC 9110 section
+// 8.8.2.2.
+func (e *entity) modified() time.Time {
+	if time.Now().Unix() <= e.updated.Unix() {
+		return time.Time{}
+	}
+	return e.updated
+}

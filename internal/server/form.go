@@ -1,0 +1,72 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// form is one representation of a resource, RFC 9110 section 3.2.
+type form struct {
+	name      string   // of ?format=, which asks for it whatever Accept says
+	mediaType string   // Content-Type
+	also      []string // other media types that ask for it
+	delta     bool     // can be had as just what is new
+	absolute  bool     // needs the server's absolute URL
+	fixed     bool     // the same document gives the same bytes with every release
+
+	// document writes a feed's document; base is the server's absolute URL.
+	document func(d *feed.Document, base string) ([]byte, error)
+}
+
+// chooseForm returns the form that a request asks for; of those that it wants
+// alike the first. Explicit says that the URL asks for it, so that the answer
+// does not hang on Accept.
+func chooseForm(r *http.Request, forms []*form) (chosen *form, explicit bool, err error) {
+	if name := r.URL.Query().Get("format"); name != "" {
+		for _, f := range forms {
+			if f.name == name {
+				return f, true, nil
+			}
+		}
+		return nil, true, refuse(http.StatusNotFound, "there is no format "+quote(name)+" here; there is "+listOf(forms, func(f *form) string { return f.name }))
+	}
+	accept, best := weights(r.Header, "Accept"), 0.0
+	for _, f := range forms {
+		if q := f.weight(accept); q > best {
+			chosen, best = f, q
+		}
+	}
+	if best == 0 {
+		return nil, false, refuse(http.StatusNotAcceptable, "nothing here is of a type that Accept allows; there is "+listOf(forms, func(f *form) string { return f.mediaType }))
+	}
+	return chosen, false, nil
+}
+
+func (f *form) weight(accept []weighted) float64 {
+	q := typeWeight(accept, f.mediaType)
+	for _, mediaType := range f.also {
+		q = max(q, typeWeight(accept, mediaType))
+	}
+	return q
+}
+
+func listOf(forms []*form, name func(*form) string) string {
+	names := make([]string, len(forms))
+	for i, f := range forms {
+		names[i] = name(f)
+	}
+	return strings.Join(names, ", ")
+}
+
+// linkAlternates announces the other forms of a resource, RFC 8288. The
+// reference has a query and no path, so it is right wherever the server is
+// mounted.
+func linkAlternates(header http.Header, forms []*form, chosen *form) {
+	for _, f := range forms {
+		if f != chosen {
+			header.Add("Link", `<?format=`+f.name+`>; rel="alternate"; type="`+f.mediaType+`"`)
+		}
+	}
+}

@@ -1,0 +1,247 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/live"
+	build "github.com/eventfeed/eventfeed/internal/version"
+)
+
+// version is one version of a subscription document with what was made of it.
+type version struct {
+	state    *live.State
+	document *feed.Document
+	place    string // last position and digest, with which each ETag begins so that a delta can start there
+	history  string // of all else that the document says
+
+	mu       sync.Mutex
+	entities map[entityKey]*entity
+}
+
+// entityKey names an entity of a version: the whole document, or a delta of
+// what is behind a position.
+type entityKey struct {
+	form    *form
+	coding  string
+	base    string // absolute URL of the server, for forms that need it
+	isDelta bool
+	since   int64
+}
+
+// program is the release that writes what is not fixed.
+var program = build.Read().String()
+
+// maxEntities bounds what is kept of a version: deltas and absolute URLs are
+// as many as clients make them.
+const maxEntities = 64
+
+// digestInTag is how many digits of a digest tell two histories apart in an
+// ETag.
+const digestInTag = 16
+
+func newVersion(state *live.State, d *feed.Document) *version {
+	return &version{
+		state: state, document: d,
+		place:    fmt.Sprintf("%d-%.*s", d.Last, digestInTag, d.DigestAfter),
+		history:  fmt.Sprintf("%d %q %q %q %d %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.First, d.Epochs),
+		entities: make(map[entityKey]*entity),
+	}
+}
+
+// tag is the strong ETag of the whole document in a form and coding. It is
+// made of all that the bytes hang on, so that a document need not be written
+// to learn that a client has it.
+func (v *version) tag(key entityKey) string {
+	made := v.history + "\n" + key.form.name + "\n" + key.base
+	if !key.form.fixed {
+		made += "\n" + program
+	}
+	return strongTag(v.place+"-"+hashOf([]byte(made)), key.coding)
+}
+
+// entity returns the document in one form and coding, made once for all.
+func (v *version) entity(key entityKey) (*entity, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.make(key)
+}
+
+func (v *version) make(key entityKey) (*entity, error) {
+	if e := v.entities[key]; e != nil {
+		return e, nil
+	}
+	e := &entity{mediaType: key.form.mediaType, coding: key.coding, tag: v.tag(key), updated: v.document.Updated}
+	var err error
+	if key.coding == identityCoding {
+		e.content, err = v.write(key)
+	} else {
+		plain := key
+		plain.coding = identityCoding
+		var text *entity
+		if text, err = v.make(plain); err == nil {
+			e.content = encode(text.content, key.coding)
+		}
+	}
+	if err == nil && len(v.entities) < maxEntities {
+		v.entities[key] = e
+	}
+	return e, err
+}
+
+func (v *version) write(key entityKey) ([]byte, error) {
+	if !key.isDelta {
+		return key.form.document(v.document, key.base)
+	}
+	d, err := v.since(key.since)
+	if err != nil {
+		return nil, err
+	}
+	return key.form.document(d, key.base)
+}
+
+// base returns the first of a client's tags that the document goes on from,
+// and the position that it stands for.
+func (v *version) base(tags []string) (tag string, position int64, found bool) {
+	for _, tag := range tags {
+		parts := strings.SplitN(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`), "-", 3)
+		if len(parts) < 3 {
+			continue
+		}
+		position, err := strconv.ParseInt(parts[0], 10, 64)
+		if err != nil || position < v.document.First-1 || position > v.document.Last {
+			continue
+		}
+		// The tag may be of a history that was lost.
+		if digest, err := v.document.DigestAt(position); err == nil && digest.String()[:digestInTag] == parts[1] {
+			return tag, position, true
+		}
+	}
+	return "", 0, false
+}
+
+// since returns what is new behind a position, as a document of its own that a
+// reader checks like any other.
+func (v *version) since(position int64) (*feed.Document, error) {
+	before, err := v.document.DigestAt(position)
+	if err != nil {
+		return nil, err
+	}
+	d := *v.document
+	d.Entries = d.Entries[position+1-d.First:]
+	d.First, d.DigestBefore = position+1, before
+	return &d, nil
+}
+
+// subscriptions keeps the present version of each feed that is being read.
+type subscriptions struct {
+	log   Log
+	feeds Feeds
+	limit int64 // bytes of all together, about
+
+	mu     sync.Mutex
+	bytes  int64
+	clock  int64
+	latest map[string]*latest
+}
+
+type latest struct {
+	building sync.Mutex // one reader builds, the others wait for it
+	version  atomic.Pointer[version]
+
+	// Guarded by subscriptions.mu.
+	size, used int64
+}
+
+// at returns the present version of a feed's subscription document.
+func (s *subscriptions) at(ctx context.Context, name string) (*version, error) {
+	l := s.use(name)
+	if v, err := s.current(l, name); v != nil || err != nil {
+		return v, err
+	}
+	l.building.Lock()
+	defer l.building.Unlock()
+	if v, err := s.current(l, name); v != nil || err != nil {
+		return v, err
+	}
+	state, err := s.feeds.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	var known *feed.Document
+	if old := l.version.Load(); old != nil {
+		known = old.document
+	}
+	d, err := s.log.Subscription(ctx, &state.Feed, known)
+	if err != nil {
+		return nil, err
+	}
+	v := newVersion(state, d)
+	l.version.Store(v)
+	s.account(l, d)
+	return v, nil
+}
+
+// current returns the version that is kept if it is the present one.
+func (s *subscriptions) current(l *latest, name string) (*version, error) {
+	state, err := s.feeds.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	if v := l.version.Load(); v != nil && v.state.Changed() == state.Changed() {
+		return v, nil
+	}
+	return nil, nil
+}
+
+func (s *subscriptions) use(name string) *latest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.latest == nil {
+		s.latest = make(map[string]*latest)
+	}
+	l := s.latest[name]
+	if l == nil {
+		l = &latest{}
+		s.latest[name] = l
+	}
+	s.clock++
+	l.used = s.clock
+	return l
+}
+
+// formsKept is about how often a document's bytes are kept: as entries, and
+// encoded for those who read it.
+const formsKept = 4
+
+// account notes what a version takes, and lets go of those that were used
+// longest ago if all together take too much.
+func (s *subscriptions) account(l *latest, d *feed.Document) {
+	size := int64(1000)
+	for i := range d.Entries {
+		size += formsKept * int64(d.Entries[i].Size())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes += size - l.size
+	l.size = size
+	for s.bytes > s.limit {
+		var oldest *latest
+		for _, other := range s.latest {
+			if other != l && other.size > 0 && (oldest == nil || other.used < oldest.used) {
+				oldest = other
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		oldest.version.Store(nil)
+		s.bytes -= oldest.size
+		oldest.size = 0
+	}
+}
