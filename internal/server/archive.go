@@ -85,7 +85,8 @@ func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
 		return nil, feed.Page{}, refuse(http.StatusNotFound, "no such page: "+quote(vars["page"])+" is not the number of a page, which are 1, 2, 3 …")
 	}
 	page := feed.Page{Epoch: vars["epoch"], Number: number}
-	return state, page, state.HasPage(page)
+	err = state.HasPage(page)
+	return state, page, err
 }
 
 // archived returns a sealed page, from the cache if it is there.
