@@ -186,20 +186,19 @@ func (r *request) readBatch(body io.Reader) error {
 // readLines reads JSON one a line; empty lines count for nothing.
 func (r *request) readLines(body io.Reader) error {
 	lines := bufio.NewReader(body)
-	for {
+	for end := false; !end; {
 		line, err := readLine(lines)
-		if err != nil && !errors.Is(err, io.EOF) {
+		if end = errors.Is(err, io.EOF); err != nil && !end {
 			return unreadable(err)
 		}
-		if line = bytes.TrimSpace(line); len(line) > 0 {
-			if err := r.add(line); err != nil {
-				return err
-			}
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
 		}
-		if err != nil {
-			return nil
+		if err := r.add(line); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // add parses an event.

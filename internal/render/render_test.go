@@ -137,7 +137,7 @@ func TestIndependentReaderReadsTheSameItems(t *testing.T) {
 func TestRSSIsValid(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, name := range strings.Fields("rss channel title link description category docs lastBuildDate item guid pubDate") {
+	for name := range strings.FieldsSeq("rss channel title link description category docs lastBuildDate item guid pubDate") {
 		known[name] = true
 	}
 	for _, d := range []*feed.Document{document(feed.Subscription, hostile()), document(feed.Subscription, nil)} {
@@ -197,7 +197,7 @@ func TestRSSIsValid(t *testing.T) {
 func TestJSONFeedIsValid(t *testing.T) {
 	t.Parallel()
 	known := map[string]bool{}
-	for _, name := range strings.Fields(`version title home_page_url feed_url description author authors items _eventfeed
+	for name := range strings.FieldsSeq(`version title home_page_url feed_url description author authors items _eventfeed
 		id url content_text date_published tags`) {
 		known[name] = true
 	}
