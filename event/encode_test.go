@@ -33,7 +33,7 @@ func TestJSONHoldsDataInTheFormThatEveryReaderTakes(t *testing.T) {
 		"white space behind":           {"application/json", "1 ", `,"data_base64":"MSA="`},
 		"nested deeply":                {"application/json", deep(MaxJSONDepth), `,"data":` + deep(MaxJSONDepth)},
 		"nested more deeply":           {"application/json", deep(MaxJSONDepth + 1), `,"data_base64":"` + strings.Repeat("W1tb", 20) + "W11d" + strings.Repeat("XV1d", 19) + `XV0="`},
-		"many, not deep":               {"application/json", "[" + strings.Repeat("[],", 100) + `"[[\"{{"]`, `,"data":[` + strings.Repeat("[],", 100) + `"[[\"{{"]`},
+		"many, not deep":               {"application/json", "[" + strings.Repeat("[],", 100) + `"\"` + strings.Repeat("[", 100) + `"]`, `,"data":[` + strings.Repeat("[],", 100) + `"\"` + strings.Repeat("[", 100) + `"]`},
 		"no JSON":                      {"application/json", "{", `,"data_base64":"ew=="`},
 		"two values":                   {"application/json", "1 2", `,"data_base64":"MSAy"`},
 		"members that are not its own": {"application/json", `1,"id":"2"`, `,"data_base64":"MSwiaWQiOiIyIg=="`},
