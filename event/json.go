@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -36,7 +35,7 @@ func ParseJSON(text []byte) (Event, error) {
 		}
 	}
 	if version := members["specversion"]; version == nil || string(version) == "null" {
-		return Event{}, fmt.Errorf(`event %.80q: not a CloudEvent: specversion is missing, it must be "1.0"`, e.ID)
+		return Event{}, noVersion(e.ID)
 	}
 	switch {
 	case hasData && hasBase64:
@@ -54,6 +53,26 @@ func ParseJSON(text []byte) (Event, error) {
 	}
 	if err != nil {
 		return Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
+	}
+	return e.Normal()
+}
+
+func noVersion(id string) error {
+	return fmt.Errorf(`event %.80q: not a CloudEvent: specversion is missing, it must be "1.0"`, id)
+}
+
+// FromAttributes returns the event in normal form that has these attributes, by
+// name as canonical CloudEvents strings, and this data. That is how a protocol's
+// binary mode carries an event. The specversion must be among them.
+func FromAttributes(attributes map[string]string, data []byte) (Event, error) {
+	e := Event{Data: data}
+	for name, text := range attributes {
+		if err := e.setAttribute(name, text); err != nil {
+			return Event{}, fmt.Errorf("event %.80q: %w", attributes["id"], err)
+		}
+	}
+	if attributes["specversion"] == "" {
+		return Event{}, noVersion(attributes["id"])
 	}
 	return e.Normal()
 }
@@ -102,6 +121,11 @@ func (e *Event) setMember(name string, value json.RawMessage) error {
 	if coreAttributes[name] && value[0] != '"' {
 		return fmt.Errorf("%s: must be a string, not %.80s", name, value)
 	}
+	return e.setAttribute(name, text)
+}
+
+// setAttribute sets one that is there, by its name, to its canonical string.
+func (e *Event) setAttribute(name, text string) (err error) {
 	switch name {
 	case "specversion":
 		if text != "1.0" {
@@ -162,7 +186,7 @@ func unquote(value json.RawMessage) (s string, err error) {
 	return s, nil
 }
 
-// hasLoneSurrogate looks through the escapes of a valid JSON string.
+// hasLoneSurrogate looks through the escapes of valid JSON.
 func hasLoneSurrogate(value []byte) bool {
 	high := false // the escape right before was the first half of a pair
 	for i := 0; i < len(value); i++ {
@@ -202,11 +226,13 @@ func (e *Event) setData(value json.RawMessage) error {
 	return nil
 }
 
-// IsJSON reports whether a media type says that data is JSON.
+// IsJSON reports whether a media type says that data is JSON: without its
+// parameters it is */json or */*+json (JSON format, section 3.1.1).
 func IsJSON(contentType string) bool {
 	if contentType == "application/json" {
 		return true
 	}
-	media, _, err := mime.ParseMediaType(contentType)
-	return err == nil && (media == "text/json" || media == "application/json" || strings.HasSuffix(media, "+json"))
+	media, _, _ := strings.Cut(contentType, ";")
+	_, subtype, _ := strings.Cut(strings.ToLower(strings.TrimSpace(media)), "/")
+	return subtype == "json" || strings.HasSuffix(subtype, "+json")
 }

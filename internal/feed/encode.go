@@ -17,8 +17,8 @@ import (
 // The canonical form: elements in this order and no other, one entry a line,
 // so that [Decode] needs no XML parser. docs/format.md specifies it.
 const (
-	documentStart = `<?xml version="1.0" encoding="utf-8"?>` + "\n" +
-		`<feed xmlns="` + AtomNamespace + `" xmlns:fh="` + HistoryNamespace +
+	xmlStart      = `<?xml version="1.0" encoding="utf-8"?>` + "\n"
+	documentStart = xmlStart + `<feed xmlns="` + AtomNamespace + `" xmlns:fh="` + HistoryNamespace +
 		`" xmlns:ce="` + CloudEventNamespace + `" xmlns:ef="` + Namespace + `">` + "\n"
 	documentEnd     = "</feed>\n"
 	archiveMark     = "<fh:archive/>\n"
@@ -45,14 +45,8 @@ func AppendDocument(b []byte, d *Document) []byte {
 	b = append(b, "</author>\n"...)
 	b = appendLinks(b, d)
 	b = appendProfile(b, d)
-	if d.Kind == Archive {
-		for i := range d.Entries {
-			b = appendEntry(b, &d.Entries[i])
-		}
-	} else {
-		for i := range d.Entries { // newest first, as readers of the subscription document expect
-			b = appendEntry(b, &d.Entries[len(d.Entries)-1-i])
-		}
+	for e := range d.Listed() {
+		b = appendEntry(b, e)
 	}
 	return append(b, documentEnd...)
 }
@@ -90,13 +84,15 @@ func appendProfile(b []byte, d *Document) []byte {
 }
 
 func appendEntry(b []byte, e *event.Placed) []byte {
+	b = append(b, "<entry>"...)
+	b = appendEntryElements(b, e)
+	return append(b, "</entry>\n"...)
+}
+
+func appendEntryElements(b []byte, e *event.Placed) []byte {
 	ownID := isUUID(e.ID)
-	b = append(b, "<entry><id>urn:uuid:"...)
-	if ownID {
-		b = append(b, e.ID...)
-	} else {
-		b = append(b, derivedID(e.Source, e.ID)...)
-	}
+	b = append(b, "<id>"...)
+	b = appendEntryID(b, &e.Event)
 	b = append(b, "</id><title>"...)
 	b = appendTitle(b, &e.Event)
 	b = append(b, "</title><updated>"...)
@@ -125,8 +121,7 @@ func appendEntry(b []byte, e *event.Placed) []byte {
 	b = append(b, `" recorded="`...)
 	b = event.AppendTime(b, e.Recorded)
 	b = append(b, `"/>`...)
-	b = appendContent(b, e.Data)
-	return append(b, "</entry>\n"...)
+	return appendContent(b, e.Data)
 }
 
 // appendContent holds to RFC 4287 section 4.1.3.3. Only under text/plain do
@@ -175,6 +170,18 @@ func appendLink(b []byte, rel, href string) []byte {
 	b = append(b, `" href="`...)
 	b = appendAttribute(b, href)
 	return append(b, "\"/>\n"...)
+}
+
+// EntryID is the id of an event's entry, in every document that has one:
+// docs/format.md says how it comes from source and id.
+func EntryID(e *event.Event) string { return string(appendEntryID(nil, e)) }
+
+func appendEntryID(b []byte, e *event.Event) []byte {
+	b = append(b, "urn:uuid:"...)
+	if isUUID(e.ID) {
+		return append(b, e.ID...)
+	}
+	return append(b, derivedID(e.Source, e.ID)...)
 }
 
 // isUUID reports whether an event's id is a UUID in lower case with hyphens.

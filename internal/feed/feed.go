@@ -17,6 +17,7 @@
 package feed
 
 import (
+	"iter"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -75,6 +76,22 @@ type Document struct {
 	DigestBefore Digest // digest(First-1)
 	DigestAfter  Digest // digest(Last)
 	Entries      []event.Placed
+}
+
+// Listed gives the entries in the order in which every form of the document
+// lists them: an archive oldest first, the subscription document newest first,
+// as its readers expect.
+func (d *Document) Listed() iter.Seq[*event.Placed] {
+	return func(yield func(*event.Placed) bool) {
+		for i := range d.Entries {
+			if d.Kind == Subscription {
+				i = len(d.Entries) - 1 - i
+			}
+			if !yield(&d.Entries[i]) {
+				return
+			}
+		}
+	}
 }
 
 // Epoch is the identity of a stretch of history, a UUID. Where a new one

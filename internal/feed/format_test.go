@@ -90,6 +90,7 @@ func TestFormatNamesTheLimitsOfTheCode(t *testing.T) {
 		fmt.Sprintf("| `page_size` | %d | 1 to %d |", DefaultPageSize, MaxPageSize),
 		fmt.Sprintf("| `page_bytes` | %d | 1 to %d |", DefaultPageBytes, MaxPageBytes),
 		fmt.Sprintf("at least the newest %d", MinEntries),
+		fmt.Sprintf("nested more than %d levels deep", event.MaxJSONDepth),
 		fmt.Sprintf("%#q", namePattern),
 		fmt.Sprintf("%#q", derivedID("/orders", "17")),
 	} {

@@ -1,5 +1,6 @@
-// Package intake appends events from a file or a stream of CloudEvents in
-// JSON, one a line.
+// Package intake takes events in, in the forms of CloudEvents: it appends those
+// of a file or a stream in JSON, one a line (Append), and reads those that an
+// HTTP request brings (ParseRequest).
 package intake
 
 import (
@@ -140,7 +141,7 @@ func read(ctx context.Context, reader io.Reader, batches chan<- batch) error {
 		if lines.Buffered() == 0 {
 			b.offer(batches)
 		}
-		line, err := readLine(lines)
+		line, err := readFileLine(lines)
 		if err == nil || errors.Is(err, io.EOF) { // else the line may not be whole
 			err = cmp.Or(b.add(line, number), err)
 		}
@@ -166,15 +167,21 @@ func readLine(lines *bufio.Reader) (line []byte, err error) {
 		if len(line) > maxLine {
 			return nil, fmt.Errorf("%w: the line has more than %d bytes", event.ErrTooLarge, maxLine)
 		}
-		switch {
-		case errors.Is(err, io.ErrUnexpectedEOF):
-			return nil, fmt.Errorf("the compressed file is cut off here: %w", err)
-		case errors.Is(err, zstd.ErrMagicMismatch):
-			return nil, fmt.Errorf("not a zstd file, as its name says: %w", err)
-		case !errors.Is(err, bufio.ErrBufferFull):
+		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
+}
+
+func readFileLine(lines *bufio.Reader) (line []byte, err error) {
+	line, err = readLine(lines)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = fmt.Errorf("the compressed file is cut off here: %w", err)
+	case errors.Is(err, zstd.ErrMagicMismatch):
+		err = fmt.Errorf("not a zstd file, as its name says: %w", err)
+	}
+	return line, err
 }
 
 // add parses a line; an empty one is passed over.
@@ -183,7 +190,7 @@ func (b *batch) add(line []byte, number int) error {
 	if len(line) == 0 {
 		return nil
 	}
-	e, err := parse(line)
+	e, err := parse(line, "command was run again")
 	if err != nil {
 		return err
 	}
@@ -219,18 +226,29 @@ func (b *batch) send(ctx context.Context, batches chan<- batch) error {
 	}
 }
 
-// parse reads one event. Without an id of its own it would be there twice
-// after the file is appended again.
-func parse(line []byte) (event.Event, error) {
-	e, err := event.ParseJSON(line)
+// parse reads one event.
+func parse(text []byte, again string) (event.Event, error) {
+	e, err := event.ParseJSON(text)
 	if err != nil {
 		return e, err
 	}
+	return accept(e, again)
+}
+
+// accept holds an event to what a caller of ours must bring: without an id of
+// its own it would be there twice when it is appended again, in the way that
+// again says. What another feed said about its place there is left out.
+func accept(e event.Event, again string) (event.Event, error) {
 	if e.ID == "" {
-		return e, errors.New("event has no id; without one it would be there twice after the same command was run again")
+		return e, fmt.Errorf("event has no id; without one it would be there twice after the same %s", again)
 	}
 	if e.Source == "" {
 		return e, fmt.Errorf("event %q has no source", e.ID)
+	}
+	delete(e.Extensions, event.PositionAttribute)
+	delete(e.Extensions, event.RecordedAttribute)
+	if len(e.Extensions) == 0 {
+		e.Extensions = nil
 	}
 	return e, nil
 }

@@ -1,0 +1,24 @@
+package render
+
+import (
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// AppendBatch appends a document's events in the JSON Batch Format of
+// CloudEvents 1.0.2, one on each line, each as [event.AppendPlacedJSON] writes
+// it. Their order is that of the Atom document: oldest first in an archive,
+// newest first in the subscription document and in a delta.
+func AppendBatch(b []byte, d *feed.Document) []byte {
+	b = append(b, '[')
+	separator := "\n"
+	for e := range d.Listed() {
+		b = append(b, separator...)
+		b = event.AppendPlacedJSON(b, e)
+		separator = ",\n"
+	}
+	if len(d.Entries) > 0 {
+		b = append(b, '\n')
+	}
+	return append(b, "]\n"...)
+}
