@@ -1,0 +1,174 @@
+package html_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/audits"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a test waits for a browser on a busy machine.
+const patience = 2 * time.Minute
+
+// chromium is the browser of all tests, started by the first that needs it.
+var chromium struct {
+	once sync.Once
+	//nolint:containedctx // chromedp's handle of a browser is a context
+	browser context.Context
+	stop    []context.CancelFunc
+	err     error
+}
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	for i := len(chromium.stop) - 1; i >= 0; i-- {
+		chromium.stop[i]()
+	}
+	os.Exit(status)
+}
+
+func startChromium() {
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		chromium.err = fmt.Errorf("no Chromium for this test: run it with make test, which installs it")
+		return
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path),
+		chromedp.NoSandbox, // it cannot be had as root, and all pages are our own
+		chromedp.WSURLReadTimeout(patience),
+		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("hide-scrollbars", true),
+		chromedp.Flag("font-render-hinting", "none"),
+	)
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
+	browser, stopBrowser := chromedp.NewContext(allocator)
+	chromium.browser, chromium.stop = browser, []context.CancelFunc{stopAllocator, stopBrowser}
+	chromium.err = chromedp.Do(browser)
+}
+
+// tab is a page of the browser that notes whatever should not happen on it.
+type tab struct {
+	t *testing.T
+	//nolint:containedctx // chromedp's handle of a tab is a context
+	ctx context.Context
+
+	mu     sync.Mutex
+	wrongs []string
+}
+
+// open opens a tab of its own, in a window of this width.
+func open(t *testing.T, width int64) *tab {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a browser")
+	}
+	chromium.once.Do(startChromium)
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
+	}
+	ctx, stop := context.WithTimeout(chromium.browser, patience)
+	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
+	b := &tab{t: t, ctx: ctx}
+	t.Cleanup(func() { closeTab(); stop() })
+	if err := chromedp.Listen(ctx, b.notice); err != nil {
+		t.Fatal(err)
+	}
+	call(b, log.Enable, cdp.Empty{})
+	call(b, audits.Enable, cdp.Empty{})
+	b.do(chromedp.EmulateViewport(width, 800))
+	return b
+}
+
+// notice keeps dialogs, errors, and what the policy forbade.
+func (b *tab) notice(what any) {
+	wrong := ""
+	switch e := what.(type) {
+	case *page.EventJavascriptDialogOpening:
+		wrong = "dialog: " + e.Message
+		go func() {
+			_, _ = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{})
+		}()
+	case *runtime.EventConsoleAPICalled:
+		wrong = "console." + string(e.Type)
+	case *runtime.EventExceptionThrown:
+		wrong = "exception: " + e.ExceptionDetails.Text
+	case *log.EventEntryAdded:
+		wrong = fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text)
+	case *audits.EventIssueAdded:
+		wrong = "issue: " + string(e.Issue.Code)
+	default:
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wrongs = append(b.wrongs, wrong)
+}
+
+// clean fails the test if anything happened that should not.
+func (b *tab) clean() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.wrongs) > 0 {
+		b.t.Errorf("on the page: %s", strings.Join(b.wrongs, "\n"))
+	}
+}
+
+func (b *tab) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, actions...); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// eval returns the value of an expression in JavaScript, as the developer's
+// console would: scripts of the page may be switched off.
+func eval[T any](b *tab, expression string) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return value
+}
+
+// until waits until an expression is true.
+func (b *tab) until(expression string) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
+		b.t.Fatalf("waiting for %s: %v\n%s", expression, err, eval[string](b, "document.body.innerText"))
+	}
+}
+
+func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
+	b.t.Helper()
+	result, err := chromedp.Call(b.ctx, command, params)
+	if err != nil {
+		b.t.Fatalf("%s: %v", command.Method, err)
+	}
+	return result
+}
+
+func (b *tab) withoutScript() {
+	b.t.Helper()
+	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+}
