@@ -115,6 +115,12 @@ func (b *tab) notice(what any) {
 		wrong = fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text)
 	case *audits.EventIssueAdded:
 		wrong = "issue: " + string(e.Issue.Code)
+		if d := e.Issue.Details.GenericIssueDetails; d != nil {
+			if d.ErrorType == audits.GenericIssueErrorTypeNavigationEntryMarkedSkippable {
+				return // nobody has touched the page before it was left
+			}
+			wrong += " " + string(d.ErrorType) + " " + d.ViolatingNodeAttribute
+		}
 	default:
 		return
 	}
@@ -171,4 +177,41 @@ func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 func (b *tab) withoutScript() {
 	b.t.Helper()
 	call(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+}
+
+// forget forgets what was noticed, and reports whether there was anything.
+func (b *tab) forget() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	some := len(b.wrongs) > 0
+	b.wrongs = nil
+	return some
+}
+
+// follow clicks the first link that has this text and waits for the page with
+// this title.
+func (b *tab) follow(text, title string) {
+	b.t.Helper()
+	here := eval[string](b, "location.href")
+	link := fmt.Sprintf(`Array.from(document.links).find((a) => a.textContent === %q)`, text)
+	if eval[bool](b, "!"+link) {
+		b.t.Fatalf("no link %q on %s\n%s", text, here, eval[string](b, "document.body.innerText"))
+	}
+	if _, err := chromedp.RunResponse(b.ctx, chromedp.Evaluate[chromedp.Void](link+".click()")); err != nil {
+		b.t.Fatalf("link %q: %v", text, err)
+	}
+	if got := eval[string](b, "document.title"); got != title {
+		b.t.Fatalf("link %q of %s leads to %q, want %q", text, here, got, title)
+	}
+}
+
+// see checks that the page shows these texts.
+func (b *tab) see(texts ...string) {
+	b.t.Helper()
+	shown := eval[string](b, "document.body.innerText")
+	for _, text := range texts {
+		if !strings.Contains(shown, text) {
+			b.t.Errorf("%q is not on the page:\n%s", text, shown)
+		}
+	}
 }

@@ -16,7 +16,8 @@ const (
 	shownData    = 128 << 10 // on its own page
 	shownBinary  = 512       // of it, as hexadecimal digits
 	shownLine    = 160       // characters in a list
-	deepestShift = 20        // levels of JSON that are indented any further
+	readLine     = 8 * shownLine
+	deepestShift = 20 // levels of JSON that are indented any further
 )
 
 // dataView is an event's data as its page shows it.
@@ -157,32 +158,34 @@ func dataLine(e *event.Event) string {
 	if len(e.Data) == 0 {
 		return ""
 	}
-	start := e.Data[:min(len(e.Data), 8*shownLine)]
-	line := ""
+	line, cut := "", false
 	switch {
 	case !isText(e.Data):
 		return "binary data, " + size(len(e.Data))
 	case event.IsJSON(e.DataContentType):
-		line = compact(start)
+		line = compact(e.Data, readLine)
+		cut = len(line) >= readLine
 	default:
-		line = strings.Join(strings.Fields(string(start)), " ")
+		line = strings.Join(strings.Fields(string(e.Data[:min(len(e.Data), readLine)])), " ")
+		cut = len(e.Data) > readLine
 	}
 	line = plain(strings.ToValidUTF8(line, ""))
-	if len(start) < len(e.Data) && len(line) <= shownLine {
+	if cut && utf8.RuneCountInString(line) <= shownLine {
 		return line + "…"
 	}
 	return clip(shownLine, line)
 }
 
-// compact leaves the white space between the tokens of JSON out.
-func compact(data []byte) string {
+// compact returns the beginning of JSON, to a little more than a limit of bytes,
+// without the white space between its tokens.
+func compact(data []byte, limit int) string {
 	var b strings.Builder
-	for i := 0; i < len(data); i++ {
+	for i := 0; i < len(data) && b.Len() < limit; i++ {
 		switch c := data[i]; c {
 		case ' ', '\t', '\r', '\n':
 		case '"':
 			end := stringEnd(data, i)
-			b.Write(data[i:end])
+			b.Write(data[i:min(end, i+limit)])
 			i = end - 1
 		default:
 			b.WriteByte(c)

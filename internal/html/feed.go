@@ -52,7 +52,7 @@ func heading(name, title string) string {
 type feedContent struct {
 	*feed.Document
 	Heading string
-	Command string // to seed from the feed; empty if its absolute URL is not known
+	Address string // of the feed, as a shell reads it; empty if it is not known
 	Self    string
 	Stream  string
 	Events  string // folder of the pages of its events
@@ -72,7 +72,7 @@ func Feed(d *feed.Document, url string) ([]byte, error) {
 		Document: d, Heading: heading(d.Name, d.Title), Self: self, Stream: self + "/stream", Events: self + "/events/", Rows: rows(root, d),
 	}
 	if url != "" {
-		c.Command = "seeder run --from " + shellWord(url) + " --into sqlite:copy.db"
+		c.Address = shellWord(url)
 	}
 	if d.Archives > 0 {
 		c.Older = archiveReference(root, d, d.Archives)

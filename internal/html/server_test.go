@@ -3,6 +3,7 @@ package html_test
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -22,6 +23,32 @@ import (
 
 func serve(t *testing.T, l *store.Log) string {
 	t.Helper()
+	s := httptest.NewServer(handler(t, l))
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s.URL
+}
+
+// restartable serves at an address that it leaves and takes again.
+func restartable(t *testing.T, l *store.Log) (url string, stop, start func()) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	storetest.Must(t, err)
+	address := listener.Addr().String()
+	var s *http.Server
+	run := func(listener net.Listener) {
+		s = &http.Server{Handler: handler(t, l)}
+		go func() { _ = s.Serve(listener) }()
+	}
+	run(listener)
+	t.Cleanup(func() { _ = s.Close() })
+	return "http://" + address, func() { _ = s.Close() }, func() {
+		listener, err := net.Listen("tcp", address)
+		storetest.Must(t, err)
+		run(listener)
+	}
+}
+
+func handler(t *testing.T, l *store.Log) http.Handler {
 	router := mux.NewRouter()
 	write := func(w http.ResponseWriter, b []byte, err error) {
 		if err != nil {
@@ -121,9 +148,7 @@ func serve(t *testing.T, l *store.Log) string {
 		}
 		http.NotFound(w, r)
 	})
-	s := httptest.NewServer(router)
-	t.Cleanup(s.Close)
-	return s.URL
+	return router
 }
 
 func cloudEvent(e *event.Placed) []byte {

@@ -14,6 +14,7 @@
   const state = byId("state");
   const mostRows = Math.max(200, body.rows.length);
   const lineLength = 160;
+  const longest = 8 * lineLength;
   const every = 5000; // milliseconds between two announcements at least
 
   // BigInt: a position may be beyond what a number holds exactly.
@@ -45,39 +46,76 @@
     return i + 1;
   }
 
-  // The member "data" as it is written, without the white space between its
-  // tokens: numbers stay exact. Only its beginning is looked at.
-  function rawData(text) {
-    let depth = 0, key = "", out = null;
-    for (let i = 0; i < text.length; i++) {
+  // The beginning of JSON without the white space between its tokens, as it is
+  // written: numbers stay exact. A value ends before what follows it.
+  function compact(text, i, value) {
+    let depth = 0, out = "";
+    for (; i < text.length && out.length < longest; i++) {
       const c = text[i];
-      if (out !== null && (out.length > 8 * lineLength || (depth === 1 && c === ",") || (depth === 1 && c === "}"))) break;
-      if (c === '"') {
-        const end = stringEnd(text, i), string = text.slice(i, out === null ? end : Math.min(end, i + 8 * lineLength));
-        if (out !== null) out += string;
-        else if (depth === 1) key = string;
-        i = end - 1;
-        continue;
-      }
+      if (value && depth === 0 && out !== "" && ",}]".includes(c)) break;
       if (c === "{" || c === "[") depth++;
       if (c === "}" || c === "]") depth--;
-      if (out !== null && !/\s/.test(c)) out += c;
-      if (out === null && depth === 1 && c === ":" && key === '"data"') out = "";
+      if (c === '"') {
+        const end = stringEnd(text, i);
+        out += text.slice(i, Math.min(end, i + longest));
+        i = end - 1;
+      } else if (!/\s/.test(c)) out += c;
     }
-    return out || "";
+    return out;
+  }
+
+  // Where the value of the member "data" of a JSON object starts.
+  function dataStart(text) {
+    let depth = 0, key = "";
+    for (let i = 0; i < text.length; i++) {
+      const c = text[i];
+      if (c === "{" || c === "[") depth++;
+      if (c === "}" || c === "]") depth--;
+      if (c === ":" && depth === 1 && key === '"data"') return i + 1;
+      if (c === '"') {
+        const end = stringEnd(text, i);
+        if (depth === 1) key = text.slice(i, end);
+        i = end - 1;
+      }
+    }
+    return text.length;
   }
 
   const isJSON = (type) => /^\s*(text\/json|application\/json|[^;\s]+\+json)\s*(;|$)/i.test(type || "application/json");
 
-  function dataLine(event, text) {
+  function textOf(base64) {
+    try {
+      const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      return null;
+    }
+  }
+
+  function binary(bytes) {
+    return "binary data, " + bytes.toLocaleString("en") + (bytes === 1 ? " byte" : " bytes");
+  }
+
+  function dataLine(event, message) {
+    const json = isJSON(event.datacontenttype);
+    let text, line;
     if (event.data_base64 !== undefined) {
       const code = event.data_base64;
-      const bytes = code.length / 4 * 3 - (code.endsWith("==") ? 2 : code.endsWith("=") ? 1 : 0);
-      return "binary data, " + bytes.toLocaleString("en") + (bytes === 1 ? " byte" : " bytes");
+      text = textOf(code);
+      if (text === null || text.includes("\0")) return binary(code.length / 4 * 3 - (code.match(/=*$/)[0].length));
+      if (json) line = compact(text, 0, false);
+    } else if (event.data === undefined) {
+      return "";
+    } else if (json) {
+      line = compact(message, dataStart(message), true);
+    } else {
+      text = String(event.data);
+      if (text.includes("\0")) return binary(new TextEncoder().encode(text).length);
     }
-    if (event.data === undefined) return "";
-    const line = isJSON(event.datacontenttype) ? rawData(text) : String(event.data).slice(0, 8 * lineLength).trim().replace(/\s+/g, " ");
-    return clip(plain(line), lineLength);
+    if (line === undefined) line = text.slice(0, longest).replaceAll("\ufeff", "").replace(/[\s\u0085]+/g, " ").trim();
+    const cut = line.length >= longest || (text !== undefined && text.length > longest);
+    line = plain(line);
+    return cut && Array.from(line).length <= lineLength ? line + "…" : clip(line, lineLength);
   }
 
   function eventReference(event) {
