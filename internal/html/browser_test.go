@@ -2,6 +2,7 @@ package html_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,24 +23,18 @@ import (
 // patience is how long a test waits for a browser on a busy machine.
 const patience = 2 * time.Minute
 
-// chromium is the browser of all tests, started by the first that needs it.
-var chromium struct {
-	once sync.Once
-	//nolint:containedctx // chromedp's handle of a browser is a context
-	browser context.Context
-	stop    []context.CancelFunc
-	err     error
-}
+// stopChromium ends the browser of all tests, which the first that needs it starts.
+var stopChromium = func() {}
+
+var chromium = sync.OnceValues(startChromium)
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	for i := len(chromium.stop) - 1; i >= 0; i-- {
-		chromium.stop[i]()
-	}
+	stopChromium()
 	os.Exit(status)
 }
 
-func startChromium() {
+func startChromium() (context.Context, error) {
 	path := ""
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if found, err := exec.LookPath(name); err == nil {
@@ -48,8 +43,7 @@ func startChromium() {
 		}
 	}
 	if path == "" {
-		chromium.err = fmt.Errorf("no Chromium for this test: run it with make test, which installs it")
-		return
+		return nil, errors.New("no Chromium for this test: run it with make test, which installs it")
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
@@ -61,15 +55,14 @@ func startChromium() {
 	)
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	browser, stopBrowser := chromedp.NewContext(allocator)
-	chromium.browser, chromium.stop = browser, []context.CancelFunc{stopAllocator, stopBrowser}
-	chromium.err = chromedp.Do(browser)
+	stopChromium = func() { stopBrowser(); stopAllocator() }
+	return browser, chromedp.Do(browser)
 }
 
 // tab is a page of the browser that notes whatever should not happen on it.
 type tab struct {
-	t *testing.T
-	//nolint:containedctx // chromedp's handle of a tab is a context
-	ctx context.Context
+	t   *testing.T
+	ctx context.Context // chromedp's handle of it
 
 	mu     sync.Mutex
 	wrongs []string
@@ -81,11 +74,11 @@ func open(t *testing.T, width int64) *tab {
 	if testing.Short() {
 		t.Skip("needs a browser")
 	}
-	chromium.once.Do(startChromium)
-	if chromium.err != nil {
-		t.Fatal(chromium.err)
+	browser, err := chromium()
+	if err != nil {
+		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(chromium.browser, patience)
+	ctx, stop := context.WithTimeout(browser, patience)
 	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	b := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() { closeTab(); stop() })
@@ -100,30 +93,29 @@ func open(t *testing.T, width int64) *tab {
 
 // notice keeps dialogs, errors, and what the policy forbade.
 func (b *tab) notice(what any) {
-	wrong := ""
-	switch e := what.(type) {
-	case *page.EventJavascriptDialogOpening:
-		wrong = "dialog: " + e.Message
-		go func() {
+	if dialog, ok := what.(*page.EventJavascriptDialogOpening); ok {
+		b.note("dialog: " + dialog.Message)
+		go func() { // not here: this is where answers are read
 			_, _ = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{})
 		}()
-	case *runtime.EventConsoleAPICalled:
-		wrong = "console." + string(e.Type)
-	case *runtime.EventExceptionThrown:
-		wrong = "exception: " + e.ExceptionDetails.Text
-	case *log.EventEntryAdded:
-		wrong = fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text)
-	case *audits.EventIssueAdded:
-		wrong = "issue: " + string(e.Issue.Code)
-		if d := e.Issue.Details.GenericIssueDetails; d != nil {
-			if d.ErrorType == audits.GenericIssueErrorTypeNavigationEntryMarkedSkippable {
-				return // nobody has touched the page before it was left
-			}
-			wrong += " " + string(d.ErrorType) + " " + d.ViolatingNodeAttribute
-		}
-	default:
-		return
 	}
+	switch e := what.(type) {
+	case *runtime.EventConsoleAPICalled:
+		b.note("console." + string(e.Type))
+	case *runtime.EventExceptionThrown:
+		b.note("exception: " + e.ExceptionDetails.Text)
+	case *log.EventEntryAdded:
+		b.note(fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text))
+	case *audits.EventIssueAdded:
+		generic := e.Issue.Details.GenericIssueDetails
+		if generic != nil && generic.ErrorType == audits.GenericIssueErrorTypeNavigationEntryMarkedSkippable {
+			return // nobody has touched the page before it was left
+		}
+		b.note("issue: " + string(e.Issue.Code))
+	}
+}
+
+func (b *tab) note(wrong string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.wrongs = append(b.wrongs, wrong)

@@ -158,7 +158,8 @@ func dataLine(e *event.Event) string {
 	if len(e.Data) == 0 {
 		return ""
 	}
-	line, cut := "", false
+	var line string
+	var cut bool
 	switch {
 	case !isText(e.Data):
 		return "binary data, " + size(len(e.Data))

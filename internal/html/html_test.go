@@ -121,12 +121,12 @@ func pages(t testing.TB) map[string][]byte {
 func TestMarkupOfAPageIsOursAlone(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{}
-	for _, name := range strings.Fields(`html head meta title link style script body a nav ol ul li bdi main span h1 h2 table caption thead tbody tr th td
+	for name := range strings.FieldsSeq(`html head meta title link style script body a nav ol ul li bdi main span h1 h2 table caption thead tbody tr th td
 		time dl div dt dd p pre code section header noscript`) {
 		allowed[name] = name
 	}
 	attributes := map[string]bool{}
-	for _, name := range strings.Fields(`lang charset name content rel href type title class aria-label id tabindex role scope datetime aria-labelledby
+	for name := range strings.FieldsSeq(`lang charset name content rel href type title class aria-label id tabindex role scope datetime aria-labelledby
 		hidden data-last data-stream data-folder aria-live`) {
 		attributes[name] = true
 	}

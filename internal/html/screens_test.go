@@ -66,7 +66,8 @@ func checkScreen(t *testing.T, path string, kept []byte, size image.Point) {
 	}
 }
 
-// shrink keeps the 256 colours that are used most: text has few.
+// shrink keeps at most 256 colours: of those that look alike the one that is
+// used most. Text has few.
 func shrink(t *testing.T, screen []byte) []byte {
 	t.Helper()
 	picture, err := png.Decode(bytes.NewReader(screen))
@@ -77,8 +78,13 @@ func shrink(t *testing.T, screen []byte) []byte {
 			used[picture.At(x, y)]++
 		}
 	}
-	colours := slices.SortedFunc(maps.Keys(used), func(a, b color.Color) int { return used[b] - used[a] })
-	small := image.NewPaletted(bounds, colours[:min(len(colours), 256)])
+	var palette color.Palette
+	for _, c := range slices.SortedFunc(maps.Keys(used), func(a, b color.Color) int { return used[b] - used[a] }) {
+		if len(palette) < 256 && !slices.ContainsFunc(palette, func(kept color.Color) bool { return alike(c, kept) }) {
+			palette = append(palette, c)
+		}
+	}
+	small := image.NewPaletted(bounds, palette)
 	for y := range bounds.Dy() {
 		for x := range bounds.Dx() {
 			small.Set(x, y, picture.At(x, y))
@@ -87,4 +93,14 @@ func shrink(t *testing.T, screen []byte) []byte {
 	var b bytes.Buffer
 	storetest.Must(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, small))
 	return b.Bytes()
+}
+
+func alike(a, b color.Color) bool {
+	distance := 0
+	ar, ag, ab, _ := a.RGBA()
+	br, bg, bb, _ := b.RGBA()
+	for _, pair := range [][2]uint32{{ar, br}, {ag, bg}, {ab, bb}} {
+		distance = max(distance, int(max(pair[0], pair[1])-min(pair[0], pair[1]))>>8)
+	}
+	return distance < 6
 }

@@ -36,7 +36,7 @@ func restartable(t *testing.T, l *store.Log) (url string, stop, start func()) {
 	address := listener.Addr().String()
 	var s *http.Server
 	run := func(listener net.Listener) {
-		s = &http.Server{Handler: handler(t, l)}
+		s = &http.Server{Handler: handler(t, l), ReadHeaderTimeout: patience}
 		go func() { _ = s.Serve(listener) }()
 	}
 	run(listener)
@@ -109,12 +109,12 @@ func handler(t *testing.T, l *store.Log) http.Handler {
 			}
 			if f.Published > last {
 				_ = l.Rows(r.Context(), f.Key, last+1, f.Published, func(row *store.Row) error {
-					fmt.Fprintf(w, "id: %d\ndata: %s\n\n", row.Position, cloudEvent(&row.Placed))
+					_, _ = fmt.Fprintf(w, "id: %d\ndata: %s\n\n", row.Position, cloudEvent(&row.Placed))
 					last = row.Position
 					return nil
 				})
 			} else {
-				fmt.Fprint(w, ":\n\n")
+				_, _ = fmt.Fprint(w, ":\n\n")
 			}
 			w.(http.Flusher).Flush()
 			time.Sleep(50 * time.Millisecond)
