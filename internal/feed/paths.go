@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -21,18 +20,6 @@ func SubscriptionPath(name string) string { return "/feeds/" + name }
 // ArchivePath is the path of an archive below the server's root.
 func ArchivePath(name string, page Page) string {
 	return SubscriptionPath(name) + "/archive/" + page.Epoch + "/" + strconv.FormatInt(page.Number, 10)
-}
-
-// EventPath is the path of one event, with the query that tells it from events
-// of other sources, below the server's root. An id can be any string: what it
-// is made of is escaped, a slash too. '.' and '..', which clients would resolve
-// however they are escaped, stand in the query.
-func EventPath(name, source, id string) string {
-	path := SubscriptionPath(name) + "/events/"
-	if id == "." || id == ".." {
-		return path + "?id=" + id + "&source=" + url.QueryEscape(source)
-	}
-	return path + url.PathEscape(id) + "?source=" + url.QueryEscape(source)
 }
 
 // ArchiveTemplate is where a feed's archives are, relative to its own URL. A

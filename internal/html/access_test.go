@@ -1,0 +1,128 @@
+package html_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/accessibility"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// kinds returns a page of each kind of a shop's server.
+func kinds(t *testing.T) (names []string, pages map[string]string) {
+	t.Helper()
+	l := shop(t)
+	url := serve(t, l)
+	return []string{"list", "feed", "archive", "event", "error"}, map[string]string{
+		"list": url + "/", "feed": url + "/feeds/orders", "archive": url + archivePath(t, l, "orders", 2),
+		"event": url + feed.EventPath("orders", "/shop", "0198c0de-0000-7000-8000-000000000123"), "error": url + "/feeds/nothing",
+	}
+}
+
+// What assistive technology is told, as the browser computes it.
+func TestScreenReadersFindTheirWay(t *testing.T) {
+	t.Parallel()
+	names, pages := kinds(t)
+	for _, width := range []int64{1000, 360} { // on a phone a row is no longer laid out as one
+		b := open(t, width)
+		for _, name := range names {
+			b.do(chromedp.Navigate(pages[name]))
+			roles := map[string][]string{}
+			for _, node := range call(b, accessibility.GetFullAXTree, accessibility.GetFullAXTreeParams{}).Nodes {
+				if !node.Ignored && node.Role != nil {
+					role := strings.Trim(string(node.Role.Value), `"`)
+					roles[role] = append(roles[role], accessibleName(node))
+				}
+			}
+			for _, role := range []string{"link", "heading", "table", "navigation", "columnheader", "rowheader", "region"} {
+				for _, of := range roles[role] {
+					if of == "" {
+						t.Errorf("%s, %d wide: a %s without a name", name, width, role)
+					}
+				}
+			}
+			want := map[string]int{"main": 1, "heading": 1}
+			if name == "list" || name == "feed" || name == "archive" {
+				want = map[string]int{"main": 1, "heading": 1, "table": 1, "columnheader": 4, "rowheader": 3, "row": 4, "cell": 8}
+			}
+			for role, least := range want {
+				if len(roles[role]) < least {
+					t.Errorf("%s, %d wide: %d of role %s: %q", name, width, len(roles[role]), role, roles[role])
+				}
+			}
+			if h1 := eval[int](b, `document.querySelectorAll("h1").length`); h1 != 1 || eval[string](b, "document.documentElement.lang") != "en" {
+				t.Errorf("%s: %d headings of level 1", name, h1)
+			}
+		}
+	}
+}
+
+func accessibleName(node *accessibility.Node) string {
+	if node.Name == nil {
+		return ""
+	}
+	return strings.Trim(string(node.Name.Value), `"`)
+}
+
+// WCAG 2.2, 1.4.3: 4.5 to 1 between all text and what is behind it, in both
+// schemes, and 1.4.11: 3 to 1 for the outline of what has the focus.
+func TestTextStandsOutFromItsBackground(t *testing.T) {
+	t.Parallel()
+	names, pages := kinds(t)
+	for _, scheme := range []string{"light", "dark"} {
+		b := open(t, 1000)
+		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		for _, name := range names {
+			b.do(chromedp.Navigate(pages[name]))
+			if weak := eval[[]string](b, contrast); len(weak) > 0 {
+				t.Errorf("%s, %s: %q", name, scheme, weak)
+			}
+		}
+	}
+}
+
+const contrast = `(() => {
+	const parse = (color) => color.match(/[\d.]+/g).map(Number);
+	const light = (color) => {
+		const [r, g, b] = parse(color).map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const behind = (e) => {
+		for (; e; e = e.parentElement) {
+			const color = getComputedStyle(e).backgroundColor;
+			if (parse(color)[3] !== 0) return color;
+		}
+		return "rgb(255, 255, 255)";
+	};
+	const ratio = (a, b) => (Math.max(light(a), light(b)) + 0.05) / (Math.min(light(a), light(b)) + 0.05);
+	const weak = [];
+	for (const e of document.body.querySelectorAll("*")) {
+		if (!Array.from(e.childNodes).some((n) => n.nodeType === 3 && n.data.trim()) || ["SCRIPT", "NOSCRIPT"].includes(e.tagName)) continue;
+		const color = getComputedStyle(e).color, found = ratio(color, behind(e));
+		if (!(found >= 4.5)) weak.push(e.tagName + " " + e.className + " " + color + " on " + behind(e) + ": " + found);
+	}
+	document.links[0].focus({ focusVisible: true });
+	const style = getComputedStyle(document.links[0]);
+	if (style.outlineStyle !== "solid" || !(ratio(style.outlineColor, behind(document.body)) >= 3)) weak.push("outline " + style.outline);
+	return weak;
+})()`
+
+func TestKeyboardReachesTheContentFirst(t *testing.T) {
+	t.Parallel()
+	_, pages := kinds(t)
+	b := open(t, 1000)
+	b.do(chromedp.Navigate(pages["feed"]), chromedp.KeyEvent("\t"))
+	if text := eval[string](b, "document.activeElement.textContent"); text != "Skip to content" {
+		t.Fatalf("the first stop is %q", text)
+	}
+	if left := eval[float64](b, "document.activeElement.getBoundingClientRect().left"); left < 0 {
+		t.Error("the first stop cannot be seen")
+	}
+	b.do(chromedp.KeyEvent("\r"))
+	b.until(`document.activeElement.id === "main"`)
+}

@@ -1,0 +1,93 @@
+package html
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// Event is an event with what its page tells about its place.
+type Event struct {
+	event.Placed
+	Feed, Title    string
+	Previous, Next *Neighbour // nil if not known, or if there is none
+}
+
+// Neighbour is the event before or after another one.
+type Neighbour struct {
+	Source, ID string
+	Position   int64
+}
+
+// Bounds of what the page shows besides data: an extension may have megabytes,
+// and there may be a hundred thousand of them.
+const (
+	shownExtensions = 500
+	shownValue      = 2000 // characters
+)
+
+type extension struct{ Name, Value string }
+
+type eventContent struct {
+	*Event
+	Heading        string
+	Extensions     []extension
+	More           int // extensions that are not shown
+	Data           dataView
+	Whole          string // reference to all of the event
+	Previous, Next *link
+}
+
+var eventTemplate = parse("event.html")
+
+// EventPage renders the page of one event.
+func EventPage(e *Event) ([]byte, error) {
+	const root = "../../../"
+	self := eventReference(root, e.Feed, &e.Event)
+	c := eventContent{
+		Event: e, Heading: heading(e.Feed, e.Title), Data: viewData(&e.Event), Whole: self + "&format=cloudevents",
+		Previous: neighbour(root, e.Feed, e.Previous), Next: neighbour(root, e.Feed, e.Next),
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
+		if len(c.Extensions) == shownExtensions {
+			c.More = len(e.Extensions) - shownExtensions
+			break
+		}
+		c.Extensions = append(c.Extensions, extension{name, clip(shownValue, e.Extensions[name])})
+	}
+	title := e.Type
+	if e.Subject != "" {
+		title += " " + e.Subject
+	}
+	return render(eventTemplate, page{
+		Title: title, Root: root, Content: c,
+		Crumbs: []link{{Href: root, Text: "Feeds"}, {Href: feedReference(root, e.Feed), Text: c.Heading}},
+		Alternates: []link{
+			{self + "&format=atom", "Atom entry", "application/atom+xml;type=entry"},
+			{c.Whole, "CloudEvents JSON", "application/cloudevents+json"},
+		},
+	})
+}
+
+func neighbour(root, name string, n *Neighbour) *link {
+	if n == nil {
+		return nil
+	}
+	return &link{Href: eventReference(root, name, &event.Event{Source: n.Source, ID: n.ID}), Text: count(n.Position)}
+}
+
+// Failure is an answer that is an error.
+type Failure struct {
+	Root   string // see [Root]
+	Status int
+	Title  string
+	Detail string
+}
+
+var errorTemplate = parse("error.html")
+
+// Error renders an error for people.
+func Error(f Failure) ([]byte, error) {
+	return render(errorTemplate, page{Title: f.Title, Root: f.Root, Content: f, Crumbs: []link{{Href: f.Root, Text: "Feeds"}}})
+}

@@ -1,0 +1,319 @@
+package html_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	xhtml "golang.org/x/net/html"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+)
+
+const marker = "window.ran=true"
+
+// nasty returns events that try to break out of a page in all ways: markup,
+// schemes that run, characters that turn text, size. They are in normal form.
+func nasty(t testing.TB) []event.Event {
+	t.Helper()
+	breakouts := []string{
+		`<script>` + marker + `</script>`, `</script><script>` + marker + `</script>`, `"><img src=x onerror=` + marker + `>`,
+		`'><svg onload=` + marker + `>`, `</title></style></pre></td><iframe srcdoc="<script>` + marker + `</script>">`, `<!--`, `]]>`,
+		`{{.}}${` + marker + "}`", `javascript:` + marker, `data:text/html,<script>` + marker + `</script>`, `vbscript:x`, ` javascript:` + marker,
+		`https://example.com/" onclick="` + marker, `//example.com`, `http://`, "\u202egnp.exe", "\u2066\u2066\u2069\u2069\u2069\u202e", `&lt;b&gt;&amp;`,
+		strings.Repeat("W", 1000), strings.Repeat("ﷺ", 300), "a" + strings.Repeat("\u0301", 400), "..", ".", "a/b", "../../x", "%2e%2e", "a?b#c", "a b+c&d=e", "ünï", `\`, "<base href=//evil.example>",
+	}
+	var events []event.Event
+	many := map[string]string{}
+	for i := range 3000 {
+		many[fmt.Sprintf("x%d", i)] = "<i>"
+	}
+	for i, e := range []event.Event{
+		{Data: []byte(strings.Repeat("x", 8<<20-1000)), DataContentType: "text/plain"},
+		{Data: []byte(`{"long":"` + strings.Repeat("\u202e", 1<<20) + `"}`), DataContentType: "application/json"},
+		{Data: []byte(strings.Repeat("[", 9999) + strings.Repeat("0,", 1<<20) + "0" + strings.Repeat("]", 9999)), DataContentType: "application/json"},
+		{Data: []byte("\x00\xff<script>" + marker + "</script>"), DataContentType: "text/html"},
+		{Data: []byte("\x1b[31m\x7f\u0085\u2028</pre><script>" + marker + "</script>"), DataContentType: "text/plain"},
+		{Data: []byte(`{"half":`), DataContentType: "application/json"},
+		{Data: []byte(` { "big" : 123456789012345678901234567890.10e400 , "s":"a  b\" }" , "e":{ } ,"f":[ ] } `), DataContentType: "application/json"},
+		{Data: []byte(`"data\\"`), DataContentType: "application/json"},
+		{Extensions: many},
+		{Extensions: map[string]string{"huge": strings.Repeat("<b>", 1<<20)}},
+	} {
+		e.ID, e.Type = fmt.Sprint("size", i), "Large"
+		events = append(events, e)
+	}
+	for i, s := range breakouts {
+		id := s
+		if len(id) > event.MaxID {
+			id = fmt.Sprint("long", i)
+		}
+		events = append(events, event.Event{
+			ID: id, Source: s, Type: s, Subject: s, DataSchema: s, DataContentType: s, Extensions: map[string]string{"nasty": s, "onload": s}, Data: []byte(s),
+		})
+		if text, err := json.Marshal(map[string]any{s: []string{s}}); err == nil {
+			events = append(events, event.Event{ID: fmt.Sprint("json", i), DataContentType: "application/json", Type: "JSON", Source: s, Data: text})
+		}
+		events = append(events, event.Event{ID: fmt.Sprint("html", i), DataContentType: "text/html", Type: "HTML", Source: s, Data: []byte(s + "\x00")})
+	}
+	for i := range events {
+		if events[i].Source == "" {
+			events[i].Source = "/nasty"
+		}
+		events[i].Time = time.Date(2026, 1, 1, 0, 0, i, 123000, time.UTC)
+		e, err := events[i].Normal()
+		storetest.Must(t, err)
+		events[i] = e
+	}
+	return events
+}
+
+func document(t testing.TB, kind feed.Kind, events []event.Event) *feed.Document {
+	t.Helper()
+	d := &feed.Document{
+		Kind: kind, ID: "urn:uuid:00000000-0000-4000-8000-000000000001", Name: "f", Title: "<i>\u202e" + strings.Repeat("long", 100), Author: "a",
+		Epochs: []feed.Epoch{{ID: "00000000-0000-4000-8000-00000000000e", FirstPosition: 1, FirstPage: 1}}, Epoch: "00000000-0000-4000-8000-00000000000e",
+		Page: 2, Archives: 1, First: 1, Last: int64(len(events)), Updated: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	for i, e := range events {
+		d.Entries = append(d.Entries, event.Placed{Event: e, Position: int64(i + 1), Recorded: d.Updated})
+	}
+	return d
+}
+
+// pages renders every kind of page with all of the nasty events.
+func pages(t testing.TB) map[string][]byte {
+	t.Helper()
+	events, rendered := nasty(t), map[string][]byte{}
+	put := func(path string, page []byte, err error) {
+		storetest.Must(t, err)
+		rendered[path] = page
+	}
+	d := document(t, feed.Subscription, events)
+	page, err := html.List([]html.Item{{Name: "f", Title: d.Title, Position: 3, Newest: d.Updated}, {Name: "empty", Title: ""}})
+	put("/", page, err)
+	page, err = html.Feed(d, "")
+	put("/feeds/f", page, err)
+	page, err = html.Archive(document(t, feed.Archive, events))
+	put("/feeds/f/archive/00000000-0000-4000-8000-00000000000e/2", page, err)
+	for i := range d.Entries {
+		e := &html.Event{Placed: d.Entries[i], Feed: "f", Title: d.Title}
+		if i > 0 {
+			e.Previous = &html.Neighbour{Source: events[i-1].Source, ID: events[i-1].ID, Position: int64(i)}
+		}
+		page, err = html.EventPage(e)
+		put(feed.EventPath("f", e.Source, e.ID), page, err)
+	}
+	page, err = html.Error(html.Failure{Root: html.Root("/a/b/c"), Status: 404, Title: events[0].Type, Detail: events[1].Type})
+	put("/a/b/c", page, err)
+	return rendered
+}
+
+func TestMarkupOfAPageIsOursAlone(t *testing.T) {
+	t.Parallel()
+	allowed := map[string]string{}
+	for name := range strings.FieldsSeq(`html head meta title link style script body a nav ol ul li bdi main span h1 h2 table caption thead tbody tr th td
+		time dl div dt dd p pre code section header noscript`) {
+		allowed[name] = name
+	}
+	attributes := map[string]bool{}
+	for name := range strings.FieldsSeq(`lang charset name content rel href type title class aria-label id tabindex role scope datetime aria-labelledby
+		hidden data-last data-stream data-folder aria-live`) {
+		attributes[name] = true
+	}
+	for path, page := range pages(t) {
+		base, err := url.Parse("http://host/prefix" + path)
+		storetest.Must(t, err)
+		root, err := xhtml.ParseWithOptions(strings.NewReader(string(page)), xhtml.ParseOptionEnableScripting(false))
+		storetest.Must(t, err)
+		scripts := 0
+		for n := range root.Descendants() {
+			if n.Type == xhtml.CommentNode || n.Type == xhtml.ElementNode && allowed[n.Data] == "" {
+				t.Errorf("%.80s: holds %v <%s>", path, n.Type, n.Data)
+			}
+			if n.Data == "script" && n.Type == xhtml.ElementNode {
+				scripts++
+			}
+			for _, a := range n.Attr {
+				if !attributes[a.Key] {
+					t.Errorf("%.80s: <%s> has %s=%.80q", path, n.Data, a.Key, a.Val)
+				}
+				if a.Key == "href" {
+					checkReference(t, base, n.Data, a.Val)
+				}
+			}
+		}
+		if want := map[bool]int{true: 1}[path == "/feeds/f"]; scripts != want {
+			t.Errorf("%.80s: %d scripts", path, scripts)
+		}
+	}
+}
+
+// checkReference checks that a reference leads to a page of ours below the
+// prefix, or to the web.
+func checkReference(t *testing.T, base *url.URL, element, reference string) {
+	t.Helper()
+	target, err := base.Parse(reference)
+	switch {
+	case err != nil:
+		t.Errorf("%.80s: reference %.80q: %v", base.Path, reference, err)
+	case element == "link" && strings.HasPrefix(reference, "data:image/svg+xml,"), reference == "#main":
+	case strings.HasPrefix(reference, "https://example.com/") || strings.HasPrefix(reference, "http"):
+		if target.Host == "" || target.Host == "host" {
+			t.Errorf("%.80s: reference %.80q", base.Path, reference)
+		}
+	case target.Host != "host" || !strings.HasPrefix(target.Path, "/prefix/") || strings.Contains(target.Path, "//"):
+		t.Errorf("%.80s: reference %.80q leads to %s", base.Path, reference, target)
+	}
+}
+
+func TestPolicyAllowsExactlyWhatThePagesHold(t *testing.T) {
+	t.Parallel()
+	headers := map[string]string{}
+	html.SetHeaders(func(name, value string) { headers[name] = value })
+	policy := headers["Content-Security-Policy"]
+	for _, element := range []string{"style", "script"} {
+		page := string(pages(t)["/feeds/f"])
+		_, text, _ := strings.Cut(page, "<"+element+">")
+		text, _, _ = strings.Cut(text, "</"+element+">")
+		sum := sha256.Sum256([]byte(text))
+		want := element + "-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+		if text == "" || !strings.Contains(policy, want+";") {
+			t.Errorf("policy %s lacks %s", policy, want)
+		}
+	}
+	for _, want := range []string{"default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"} {
+		if !strings.Contains(policy, want) {
+			t.Errorf("policy %s lacks %s", policy, want)
+		}
+	}
+	if strings.Contains(policy, "unsafe") || headers["X-Content-Type-Options"] != "nosniff" || headers["Referrer-Policy"] == "" {
+		t.Errorf("headers: %v", headers)
+	}
+}
+
+func TestEveryIDHasAPathThatLeadsBackToIt(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{
+		"1", "0198c0de-0000-7000-8000-000000000123", "a.b", "~a", "-", "..", ".", "...", ".a", "a/b", "/", "//", "a%2Fb", "%2e", "a b", "a+b", "?", "#",
+		"a:b", "javascript:x", "ü", "\u202e", "a&source=x", `\..\`, "a;b", strings.Repeat("é", 127),
+	} {
+		for _, source := range []string{"/s", "urn:x:y", "https://example.com/a?b=c&d#e", "ü", "a+b"} {
+			for _, base := range []string{"http://h/x/feeds/other", "http://h/"} {
+				b, err := url.Parse(base)
+				storetest.Must(t, err)
+				u, err := b.Parse(feed.EventPath("f", source, id))
+				storetest.Must(t, err)
+				folder, got := u.Path[:strings.LastIndex(u.Path, "/")+1], u.Path[strings.LastIndex(u.Path, "/")+1:]
+				if got == "" {
+					got = u.Query().Get("id")
+				}
+				if folder != "/feeds/f/events/" || got != id || u.Query().Get("source") != source || u.Fragment != "" {
+					t.Errorf("%q of %q: %s", id, source, u)
+				}
+			}
+		}
+	}
+}
+
+func TestJSONIsIndentedWithoutChangingIt(t *testing.T) {
+	t.Parallel()
+	for data, want := range map[string]string{
+		`{"a":1,"b":[],"c":{ },"d":[1.10,-0,1e400,123456789012345678901234567890],"e":"a\" ,b"}`: `{
+  "a": 1,
+  "b": [],
+  "c": {},
+  "d": [
+    1.10,
+    -0,
+    1e400,
+    123456789012345678901234567890
+  ],
+  "e": "a\" ,b"
+}`,
+		` "x" `:                        `"x"`,
+		"[\"\u202e\u200b\U000e0041\"]": "[\n  \"\\u202e\\u200b\\udb40\\udc41\"\n]",
+		"null":                         "null",
+	} {
+		got := shownData(t, event.Event{DataContentType: "application/json", Data: []byte(data)})
+		if got != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", data, got, want)
+		}
+		var before, after any
+		storetest.Must(t, json.Unmarshal([]byte(strings.ReplaceAll(data, "1e400", "1")), &before))
+		storetest.Must(t, json.Unmarshal([]byte(strings.ReplaceAll(got, "1e400", "1")), &after))
+		if !reflect.DeepEqual(before, after) {
+			t.Errorf("%s became %s", data, got)
+		}
+	}
+}
+
+func TestOtherDataIsShownAsWhatItIs(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ contentType, data, want string }{
+		{"text/plain", "a\r\n\tb", "a\n\tb"},
+		{"text/plain", "\x1b\x7f\u0085é", "␛␡\ufffdé"},
+		{"application/json", `{"half":`, `{"half":`},
+		{"image/png", "\x89PNG\x00", "00000000  89 50 4e 47 00                                    |.PNG.|\n"},
+		{"text/plain", "a\x00b", "00000000  61 00 62                                          |a.b|\n"},
+		{"", "plain", "plain"},
+	} {
+		if got := shownData(t, event.Event{DataContentType: test.contentType, Data: []byte(test.data)}); got != test.want {
+			t.Errorf("%q: got %q, want %q", test.data, got, test.want)
+		}
+	}
+}
+
+// shownData returns what an event's page holds as its data.
+func shownData(t *testing.T, e event.Event) string {
+	t.Helper()
+	e.ID, e.Source, e.Type = "1", "/s", "T"
+	page, err := html.EventPage(&html.Event{Placed: event.Placed{Event: e, Position: 1}, Feed: "f", Title: "f"})
+	storetest.Must(t, err)
+	root, err := xhtml.Parse(strings.NewReader(string(page)))
+	storetest.Must(t, err)
+	for n := range root.Descendants() {
+		if n.Data == "pre" {
+			return n.FirstChild.FirstChild.Data
+		}
+	}
+	t.Fatalf("no data in\n%s", page)
+	return ""
+}
+
+func TestAPageOfAnEventStaysSmallAndLinksTheWhole(t *testing.T) {
+	t.Parallel()
+	for path, page := range pages(t) {
+		if len(page) > 2<<20 {
+			t.Errorf("%.80s: %d bytes", path, len(page))
+		}
+		if strings.Contains(path, "/size0") && !strings.Contains(string(page), `This is its beginning: <a href="../../../feeds/f/events/size0?source=%2Fnasty&amp;format=cloudevents">`) {
+			t.Errorf("%.80s: no link to the whole", path)
+		}
+		if strings.Contains(path, "/size8") && !strings.Contains(string(page), "And 2500 more extensions") {
+			t.Errorf("%.80s: no word of the other extensions", path)
+		}
+	}
+}
+
+func TestRootIsFoundFromEveryPath(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"/", "/a", "/a/", "/a/b", "/feeds/x/archive/e/1", "/%2F/b", "", "//"} {
+		base, err := url.Parse("http://h/prefix" + path)
+		storetest.Must(t, err)
+		target, err := base.Parse(html.Root(path))
+		storetest.Must(t, err)
+		if path != "" && target.Path != "/prefix/" {
+			t.Errorf("%q: %s", path, target)
+		}
+	}
+}
