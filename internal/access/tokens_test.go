@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -309,5 +311,38 @@ func TestFileThatEveryoneReadsOrThatIsEmptyIsWarnedOf(t *testing.T) {
 		if got := log.String(); strings.Contains(got, "everyone on this machine") != (want != "") || !strings.Contains(got, "nobody may read") {
 			t.Errorf("%o: %s", mode, got)
 		}
+	}
+}
+
+func TestOnlyThisMachineReachesALocalAddress(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[net.Addr]bool{
+		&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}:           true,
+		&net.TCPAddr{IP: net.IPv4(127, 9, 9, 9)}:           true,
+		&net.TCPAddr{IP: net.IPv6loopback}:                 true,
+		&net.UnixAddr{Name: "/run/eventfeed", Net: "unix"}: true,
+		&net.TCPAddr{IP: net.IPv4zero}:                     false,
+		&net.TCPAddr{IP: net.IPv6unspecified}:              false,
+		&net.TCPAddr{}:                                     false,
+		&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}:            false,
+		&net.UDPAddr{IP: net.IPv6loopback}:                 false,
+	} {
+		if got := Local(address); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+}
+
+func TestExampleInTheDocumentsIsAFileOfTokens(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operations.md")
+	must(t, err)
+	_, rest, _ := strings.Cut(string(text), "```toml\n# tokens.toml\n")
+	example, _, _ := strings.Cut(rest, "```")
+	tokens, _, _ := load(t, example)
+	grant, err := tokens.Grant(request("Bearer " + regexp.MustCompile(`eventfeed_[\w-]{43}`).FindString(string(text))))
+	must(t, err)
+	if !grant.MayRead("orders") || !grant.MayRead("shop-1") || grant.MayAppend("orders") {
+		t.Errorf("%+v", grant)
 	}
 }
