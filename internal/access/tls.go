@@ -36,7 +36,7 @@ func LoadTLS(files Files, logger *slog.Logger) (*TLS, error) {
 	}
 	t := &TLS{files: followed[*tls.Config]{
 		files:  paths,
-		parse:  func(contents [][]byte) (*tls.Config, error) { return files.parse(contents) },
+		parse:  files.parse,
 		logger: logger,
 	}}
 	if err := t.files.load(); err != nil {

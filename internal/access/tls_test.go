@@ -125,7 +125,7 @@ func TestTLSKeepsHTTP2AndRefusesOldVersions(t *testing.T) {
 	}
 	address := strings.Trim(strings.TrimPrefix(s.url, "https:"), "/")
 	for version, want := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
-		config := &tls.Config{RootCAs: s.server.Pool(), MinVersion: version, MaxVersion: version} //nolint:gosec // it is refused
+		config := &tls.Config{RootCAs: s.server.Pool(), MinVersion: version, MaxVersion: version}
 		connection, err := tls.Dial("tcp", address, config)
 		if (err == nil) != want {
 			t.Errorf("%s: %v", tls.VersionName(version), err)

@@ -58,12 +58,12 @@ append = ["shop-*"]`))
 	for token, may := range map[string]struct{ read, appendTo string }{
 		"one":   {"orders shop- shop-1", ""},
 		"two":   {"", "orders"},
-		"three": {"orders orders-2 shop shop- shop-1 x", "shop- shop-1"},
+		"three": {"orders orders-2 shop shop- shop-1 my-shop-1", "shop- shop-1"},
 	} {
 		grant, err := tokens.Grant(request("Bearer " + token))
 		must(t, err)
 		var read, appendTo []string
-		for _, feed := range []string{"orders", "orders-2", "shop", "shop-", "shop-1", "x"} {
+		for _, feed := range []string{"orders", "orders-2", "shop", "shop-", "shop-1", "my-shop-1"} {
 			if grant.MayRead(feed) {
 				read = append(read, feed)
 			}

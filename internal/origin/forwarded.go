@@ -3,6 +3,7 @@ package origin
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -13,13 +14,12 @@ import (
 // word counts.
 func (rules Rules) forwarded(fields []string, peer netip.Addr) (word, bool) {
 	said := word{client: peer}
-	for i := len(fields) - 1; i >= 0; i-- {
-		elements, ok := parseForwarded(fields[i])
+	for _, field := range slices.Backward(fields) {
+		elements, ok := parseForwarded(field)
 		if !ok {
 			return said, true // and nobody knows what the ones before it mean
 		}
-		for j := len(elements) - 1; j >= 0; j-- {
-			e := elements[j]
+		for _, e := range slices.Backward(elements) {
 			if scheme := cleanScheme(e["proto"]); scheme != "" {
 				said.scheme = scheme
 			}

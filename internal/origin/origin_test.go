@@ -89,7 +89,7 @@ func TestNonsenseCountsAsNotSaid(t *testing.T) {
 		"X-Forwarded-Prefix": {"x", "//evil.example", "/a//b", "/..", "/a/../b", "/./a", "/a?b", "/a#b", "/a b", "/a\"b", "/<a>", "/%", "/%zz", "/%2e%2e/a",
 			"/a%2fb", "/a%5cb", `/a\b`, "/%0d%0aX", "http://x", "/" + strings.Repeat("a", 255)},
 		"X-Forwarded-For": {"unknown", "_hidden", "1.2.3", "1.2.3.4.5", "evil\n", "[::1", strings.Repeat("1", 70000)},
-		"Forwarded": {"host=a b", `host="a/b"`, `host="a\`, "=a", "host", "host=", "ho st=a", `host="a" "b"`, `host="a"b`, "proto=javascript", "for=_x;host=\"\x01\"",
+		"Forwarded": {"host=a b", `host="a/b"`, `host="a\`, "=a", "host", "host=", "ho st=a", `host="a" "b"`, `host="a"b`, "proto=javascript", "x=\"\x01\";host=a", "for=_x;host=\"\x01\"",
 			strings.Repeat(",", 70000) + "host=a"},
 	} {
 		for _, value := range values {
