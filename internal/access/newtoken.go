@@ -14,7 +14,8 @@ import (
 const tokenPrefix = "eventfeed_"
 
 // NewToken makes a token of 256 random bits, and the lines of the file that
-// stand for it. The lists are of feeds, of beginnings of their names as in
+// stand for it, which begin on a new one where the file does not end with one.
+// The lists are of feeds, of beginnings of their names as in
 // "shop-*", or "*".
 func NewToken(name string, read, appendTo []string) (token, lines string, err error) {
 	if !nameForm.MatchString(name) {
@@ -28,7 +29,7 @@ func NewToken(name string, read, appendTo []string) (token, lines string, err er
 	random := make([]byte, sha256.Size)
 	_, _ = rand.Read(random) // which never fails
 	token = tokenPrefix + base64.RawURLEncoding.EncodeToString(random)
-	lines = fmt.Sprintf("[[token]]\nname   = %q\nsha256 = \"%x\"\n", name, sha256.Sum256([]byte(token)))
+	lines = fmt.Sprintf("\n[[token]]\nname   = %q\nsha256 = \"%x\"\n", name, sha256.Sum256([]byte(token)))
 	return token, lines + line("read  ", read) + line("append", appendTo), nil
 }
 

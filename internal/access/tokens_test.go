@@ -207,7 +207,7 @@ func TestNewTokenIsFoundByItsLines(t *testing.T) {
 	if token == other || len(token) < 43 || strings.Contains(lines, token) {
 		t.Errorf("token %s, then %s\n%s", token, other, lines)
 	}
-	tokens, _, _ := load(t, lines)
+	tokens, _, _ := load(t, "# no end of line"+lines)
 	grant, err := tokens.Grant(request("Bearer " + token))
 	must(t, err)
 	if grant.Name != "shipping" || !grant.MayRead("shop-1") || grant.MayRead("x") || !grant.MayAppend("x") {
