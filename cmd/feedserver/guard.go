@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -20,6 +22,8 @@ import (
 type guardFlags struct {
 	tls                              access.Files
 	tokens, trustedProxies, external string
+	allowAppend                      bool
+	maxWait                          time.Duration
 }
 
 func addGuardFlags(command *cobra.Command) *guardFlags {
@@ -29,6 +33,8 @@ func addGuardFlags(command *cobra.Command) *guardFlags {
 	flags.StringVar(&f.tls.Key, "tls-key", "", "`FILE` of the certificate's key, in PEM")
 	flags.StringVar(&f.tls.ClientCA, "client-ca", "", "`FILE` of the authorities whose certificates clients must show, in PEM")
 	flags.StringVar(&f.tokens, "tokens", "", "`FILE` of tokens, without one of which nobody may read; see feedserver token")
+	flags.BoolVar(&f.allowAppend, "allow-append", false, "take events by POST; without --tokens only on a loopback address")
+	flags.DurationVar(&f.maxWait, "max-wait", server.DefaultMaxWait, "`DURATION` for which a request that prefers to wait for something new is held at most; 0s: not at all")
 	flags.StringVar(&f.trustedProxies, "trusted-proxies", "", "`ADDRESSES` whose Forwarded and X-Forwarded-… fields count, such as 10.0.0.0/8,::1")
 	return f
 }
@@ -38,11 +44,14 @@ type guard struct {
 	tls    *access.TLS // nil means plain HTTP
 	tokens *access.Tokens
 	origin origin.Rules
+
+	allowAppend bool
+	maxWait     time.Duration
 }
 
 // check refuses what cannot be meant.
 func (f *guardFlags) check() (g *guard, err error) {
-	g = new(guard)
+	g = &guard{allowAppend: f.allowAppend, maxWait: cmp.Or(f.maxWait, -1)}
 	if f.external != "" {
 		if g.origin.Base, err = origin.ParseBase(f.external); err != nil {
 			return nil, cli.Usage("--base-url %q: %w", cli.Redact(f.external), err)
@@ -86,6 +95,14 @@ func (g *guard) scheme() string {
 		return "https"
 	}
 	return "http"
+}
+
+// checkAppend refuses to let everyone append who can reach the server.
+func (g *guard) checkAppend(listen net.Addr) error {
+	if !g.allowAppend || g.tokens != nil || access.Local(listen) {
+		return nil
+	}
+	return cli.Usage("--allow-append: without tokens everyone who reaches %s could append; name who may with --tokens FILE, or listen on a loopback address", listen)
 }
 
 // warn tells of tokens that others could read on their way. A base URL with

@@ -70,6 +70,10 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		if err != nil {
 			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
 		}
+		if err := guard.checkAppend(listener.Addr()); err != nil {
+			_ = listener.Close()
+			return err
+		}
 		url := guard.scheme() + "://" + listener.Addr().String()
 		if guard.origin.Base != nil {
 			url = strings.TrimSuffix(guard.origin.Base.String(), "/")
@@ -89,10 +93,13 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 // them fails.
 func serve(ctx context.Context, log *store.Log, guard *guard, listener net.Listener, logger *slog.Logger) error {
 	feeds, err := live.Open(ctx, log, logger)
+	if ctx.Err() != nil {
+		return nil // told to stop before it began
+	}
 	if err != nil {
 		return err
 	}
-	handler := server.New(server.Config{Log: log, Feeds: feeds, Grants: guard.grants(), Origin: guard.origin, Logger: logger})
+	handler := server.New(server.Config{Log: log, Feeds: feeds, Grants: guard.grants(), Origin: guard.origin, AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, Logger: logger})
 	httpServer := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,

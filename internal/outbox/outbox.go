@@ -17,6 +17,15 @@ var (
 	ErrConflict = errors.New("event is in the feed already, with other content")
 )
 
+// ConflictError names the event of an ErrConflict, which Err wraps.
+type ConflictError struct {
+	Source, ID string
+	Err        error
+}
+
+func (e *ConflictError) Error() string { return e.Err.Error() }
+func (e *ConflictError) Unwrap() error { return e.Err }
+
 // prepare returns the events in normal form, each with an id.
 func prepare(events []event.Event) ([]event.Event, error) {
 	normal := make([]event.Event, len(events))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -136,8 +137,21 @@ func postgresError(err error) error {
 	case "42704":
 		return fmt.Errorf("%w (%w)", ErrNoFeed, err)
 	case "23505":
-		return fmt.Errorf("%w (%w)", ErrConflict, err)
+		return conflict(err)
 	default:
 		return err
 	}
+}
+
+// conflictMessage is how eventfeed.append_many names an event: id and source
+// as JSON strings.
+var conflictMessage = regexp.MustCompile(`event ("(?:[^"\\]|\\.)*") of source ("(?:[^"\\]|\\.)*") is in feed`)
+
+func conflict(err error) error {
+	c := &ConflictError{Err: fmt.Errorf("%w (%w)", ErrConflict, err)}
+	if found := conflictMessage.FindStringSubmatch(err.Error()); found != nil {
+		_ = json.Unmarshal([]byte(found[1]), &c.ID) // else the message names it still
+		_ = json.Unmarshal([]byte(found[2]), &c.Source)
+	}
+	return c
 }

@@ -91,7 +91,7 @@ func compareSQLite(ctx context.Context, tx *sql.Tx, key int64, e *event.Event) e
 		return fmt.Errorf("event %q: %w", e.ID, err)
 	}
 	if differs.Valid {
-		return fmt.Errorf("%w: event %q of source %q has another %s", ErrConflict, e.ID, e.Source, differs.String)
+		return &ConflictError{e.Source, e.ID, fmt.Errorf("%w: event %q of source %q has another %s", ErrConflict, e.ID, e.Source, differs.String)}
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (s *server) admit(r *http.Request) (*http.Request, error) {
 	}
 	grant, err := s.Grants.Grant(r)
 	if err != nil {
-		return r, &challenge{err}
+		return r, &challenge{http.StatusUnauthorized, err}
 	}
 	return r.WithContext(context.WithValue(r.Context(), grantKey{}, grant)), nil
 }
@@ -42,7 +42,10 @@ func grant(r *http.Request) access.Grant {
 }
 
 // challenge is an error that a caller can mend by saying who it is.
-type challenge struct{ error }
+type challenge struct {
+	status int
+	error
+}
 
 func (c *challenge) Unwrap() error { return c.error }
 

@@ -18,26 +18,29 @@ type problem struct {
 	Status   int    `json:"status"`
 	Detail   string `json:"detail"`
 	Instance string `json:"instance,omitempty"`
+
+	Event *offender `json:"event,omitempty"` // of a request that appends
 }
 
 // statusError is an error that has a status of its own.
 type statusError struct {
 	status int
 	detail string
+	event  *offender
 }
 
 func (e *statusError) Error() string { return e.detail }
 
-func refuse(status int, detail string) error { return &statusError{status, detail} }
+func refuse(status int, detail string) error { return &statusError{status: status, detail: detail} }
 
 // statusOf returns the status that an error is answered with, and what the
 // client is told.
 func statusOf(err error) (status int, detail string) {
 	refused, isRefused := errors.AsType[*statusError](err)
-	_, isChallenge := errors.AsType[*challenge](err)
+	caller, isChallenge := errors.AsType[*challenge](err)
 	switch {
 	case isChallenge:
-		return http.StatusUnauthorized, err.Error()
+		return caller.status, err.Error()
 	case isRefused:
 		return refused.status, refused.detail
 	case errors.Is(err, store.ErrNoFeed), errors.Is(err, store.ErrNoPage):
@@ -61,7 +64,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	for _, field := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Link"} {
 		header.Del(field)
 	}
-	mediaType, body := explain(r, status, detail)
+	mediaType, body := explain(r, status, detail, err)
 	if caller, ok := errors.AsType[*challenge](err); ok {
 		access.Challenge(header, caller.error)
 	}
@@ -72,7 +75,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // explain writes what is wrong, for programs or for people.
-func explain(r *http.Request, status int, detail string) (mediaType string, body []byte) {
+func explain(r *http.Request, status int, detail string, err error) (mediaType string, body []byte) {
 	accept := weights(r.Header, "Accept")
 	if len(accept) > 0 && typeWeight(accept, html.ContentType) > typeWeight(accept, problemType) {
 		page, err := html.Error(html.Failure{Root: html.Root(r.URL.EscapedPath()), Status: status, Title: http.StatusText(status), Detail: detail})
@@ -80,9 +83,11 @@ func explain(r *http.Request, status int, detail string) (mediaType string, body
 			return html.ContentType, page
 		}
 	}
-	body, err := json.Marshal(problem{
-		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Instance: r.URL.EscapedPath(),
-	})
+	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Instance: r.URL.EscapedPath()}
+	if refused, ok := errors.AsType[*statusError](err); ok {
+		p.Event = refused.event
+	}
+	body, err = json.Marshal(p)
 	if err != nil {
 		panic(err) // strings and a number always have a JSON form
 	}

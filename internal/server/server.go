@@ -15,6 +15,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cache"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/live"
@@ -28,6 +29,8 @@ type Log interface {
 	Archive(ctx context.Context, f *store.Feed, page feed.Page) (store.Document, error)
 	Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error
 	Find(ctx context.Context, key int64, source, id string) ([]int64, error)
+	Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error)
+	Append(ctx context.Context, name string, events []event.Event) (int, error)
 }
 
 // Feeds knows how the feeds stand.
@@ -53,6 +56,8 @@ type Config struct {
 	Grants Grants       // nil means that everyone may do all
 	Origin origin.Rules // under which URL the server is known
 	Logger *slog.Logger // nil means discard
+	// AllowAppend lets those append who may.
+	AllowAppend bool
 	// MaxWait is how long a request that prefers to wait is held at most, in
 	// whole seconds. 0 means DefaultMaxWait, negative that none is.
 	MaxWait time.Duration
@@ -66,6 +71,9 @@ type server struct {
 	router        *mux.Router
 	subscriptions subscriptions
 	archives      *cache.Cache[archiveKey, *archived]
+
+	appending   chan struct{} // has room for those who append at once
+	crossOrigin *http.CrossOriginProtection
 
 	closing   chan struct{}
 	closeOnce sync.Once
@@ -85,6 +93,8 @@ func New(config Config) *Server {
 		Config:        config,
 		subscriptions: subscriptions{log: config.Log, feeds: config.Feeds, limit: subscriptionBytes},
 		archives:      cache.New[archiveKey](archiveBytes, (*archived).size),
+		appending:     make(chan struct{}, maxAppending),
+		crossOrigin:   http.NewCrossOriginProtection(),
 		closing:       make(chan struct{}),
 	}}
 	s.routes()
@@ -107,7 +117,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 func (s *server) routes() {
 	s.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
 	s.route("/", methods{http.MethodGet: s.service})
-	s.route("/feeds/{feed}", methods{http.MethodGet: s.subscription})
+	ofFeed := methods{http.MethodGet: s.subscription}
+	if s.AllowAppend {
+		ofFeed[http.MethodPost] = s.append
+	}
+	s.route("/feeds/{feed}", ofFeed)
 	s.route("/feeds/{feed}/archive/{epoch}/{page}", methods{http.MethodGet: s.archive})
 	s.route("/feeds/{feed}/stream", methods{http.MethodGet: s.stream})
 	s.route("/feeds/{feed}/events/{id:.*}", methods{http.MethodGet: s.event})

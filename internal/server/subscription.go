@@ -70,7 +70,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	}
 	if len(a.have) > 0 && r.Method == http.MethodGet {
 		wait, _ := preferredWait(r.Header)
-		a.wait = min(wait, s.MaxWait).Truncate(time.Second)
+		a.wait = max(0, min(wait, s.MaxWait)).Truncate(time.Second)
 		a.delta = a.form.delta && wantsDelta(r.Header)
 	}
 	return a, nil

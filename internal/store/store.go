@@ -130,6 +130,9 @@ type Reader interface {
 	// each source, or the one from source if that is not empty. It looks through
 	// the first MaxSources sources of the feed.
 	Find(ctx context.Context, key int64, source, id string) ([]int64, error)
+	// Placed returns the positions of events by their sources and ids, 0 for
+	// each that has none.
+	Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error)
 	// Pending counts a feed's events that have no position yet.
 	Pending(ctx context.Context, key int64) (int64, error)
 	// Unplaced counts a feed's events that have no position and are not

@@ -5,8 +5,27 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
+
+// Placed looks the events up in the index that keeps their ids unique.
+func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error) {
+	sources, ids := make([]string, len(events)), make([]string, len(events))
+	for i := range events {
+		sources[i], ids[i] = events[i].Source, events[i].ID
+	}
+	rows, err := l.pool.Query(ctx, `
+		SELECT coalesce(p.position, 0)
+		FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u (source, id, n)
+		LEFT JOIN eventfeed.events e ON e.feed = $1 AND e.source = u.source AND e.id = u.id
+		LEFT JOIN eventfeed.positions p ON p.insert_no = e.insert_no
+		ORDER BY u.n`, key, sources, ids)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[int64])
+}
 
 // Find hops from source to source over the index that keeps ids unique.
 func (l *Log) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {

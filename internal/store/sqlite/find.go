@@ -2,9 +2,34 @@ package sqlite
 
 import (
 	"context"
+	"encoding/json"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
+
+// Placed looks the events up in the index that keeps their ids unique.
+func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error) {
+	type name struct{ Source, ID string }
+	names := make([]name, len(events))
+	for i := range events {
+		names[i] = name{events[i].Source, events[i].ID}
+	}
+	list, err := json.Marshal(names)
+	if err != nil {
+		return nil, err
+	}
+	position := func(row scanner) (p int64, err error) {
+		err = row.Scan(&p)
+		return p, err
+	}
+	return collect(ctx, l.reader, position, `
+		SELECT coalesce(p.position, 0)
+		FROM json_each(?2) u
+		LEFT JOIN eventfeed_events e ON e.feed = ?1 AND e.source = u.value ->> 'Source' AND e.id = u.value ->> 'ID'
+		LEFT JOIN eventfeed_positions p ON p.insert_no = e.insert_no
+		ORDER BY u.key`, key, string(list))
+}
 
 // Find hops from source to source over the index that keeps ids unique.
 func (l *Log) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {

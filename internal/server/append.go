@@ -1,0 +1,194 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/access"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/intake"
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/outbox"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// maxAppend bounds the body of a request that appends, in bytes: JSON can make
+// an event of the largest size some six times longer.
+const maxAppend = 8 * event.MaxSize
+
+// maxAppending is how many requests are read and appended at once; others wait.
+const maxAppending = 8
+
+// placeTimeout is how long a request that appends waits for its events'
+// positions. Without a sequencer it is answered with 202 then.
+const placeTimeout = 2 * time.Second
+
+// appended is the answer to a request that appends: its events, in the order of
+// the request.
+type appended struct {
+	Events []appendedEvent `json:"events"`
+}
+
+// appendedEvent says where an event is. Its URL is relative to the feed's.
+type appendedEvent struct {
+	ID       string `json:"id"`
+	Source   string `json:"source"`
+	Position int64  `json:"position,omitempty"` // left out if it has none yet
+	URL      string `json:"url"`
+}
+
+// append takes CloudEvents into a feed: all of a request, or none of it. The
+// same events again are no change, and have the same answer.
+func (s *server) append(w http.ResponseWriter, r *http.Request) error {
+	state, err := s.mayAppend(r)
+	if err != nil {
+		return err
+	}
+	select {
+	case s.appending <- struct{}{}:
+		defer func() { <-s.appending }()
+	case <-r.Context().Done():
+		return r.Context().Err()
+	}
+	events, err := intake.ParseRequest(r.Header, http.MaxBytesReader(w, r.Body, maxAppend))
+	if err == nil {
+		// Once all is read a client that goes away changes nothing any more.
+		_, err = s.Log.Append(context.WithoutCancel(r.Context()), state.Name, events)
+	}
+	if err != nil {
+		return refusal(w, events, err)
+	}
+	positions, err := s.positions(r.Context(), state, events)
+	if err != nil {
+		return err
+	}
+	return answerAppend(w, state.Name, events, positions)
+}
+
+// mayAppend returns the feed that a request may append to.
+func (s *server) mayAppend(r *http.Request) (*live.State, error) {
+	// A page of another site must not make a browser append.
+	if err := s.crossOrigin.Check(r); err != nil {
+		return nil, refuse(http.StatusForbidden, "this request comes from a page of another origin")
+	}
+	name := feedName(r)
+	switch caller := grant(r); {
+	case caller.MayAppend(name):
+		return s.Feeds.Get(name)
+	case caller.MayRead(name):
+		return nil, &challenge{http.StatusForbidden, access.ErrNotGranted}
+	default:
+		return nil, live.NoFeed(name)
+	}
+}
+
+// positions waits until the events have their positions, and are in documents,
+// or placeTimeout has passed; then some are 0.
+func (s *server) positions(ctx context.Context, state *live.State, events []event.Event) ([]int64, error) {
+	timeout := time.NewTimer(placeTimeout)
+	defer timeout.Stop()
+	for {
+		state, err := s.Feeds.Get(state.Name)
+		if err != nil {
+			return nil, err
+		}
+		positions, err := s.Log.Placed(ctx, state.Key, events)
+		if err != nil {
+			return nil, err
+		}
+		if allShown(positions, state.Published) || !s.changes(ctx, state.Changed(), timeout.C) {
+			return positions, ctx.Err()
+		}
+	}
+}
+
+func allShown(positions []int64, published int64) bool {
+	for _, position := range positions {
+		if position == 0 || position > published {
+			return false
+		}
+	}
+	return true
+}
+
+func answerAppend(w http.ResponseWriter, name string, events []event.Event, positions []int64) error {
+	status := http.StatusCreated
+	if len(events) == 0 {
+		status = http.StatusOK
+	}
+	answer := appended{Events: make([]appendedEvent, len(events))}
+	for i := range events {
+		e := &events[i]
+		// From the feed's own URL, so that it is right below any path prefix.
+		answer.Events[i] = appendedEvent{ID: e.ID, Source: e.Source, Position: positions[i], URL: feed.EventPath(name, e.Source, e.ID)[len("/feeds/"):]}
+		if positions[i] == 0 {
+			status = http.StatusAccepted
+		}
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	if len(events) == 1 && status == http.StatusCreated {
+		header.Set("Location", answer.Events[0].URL)
+	}
+	header.Set("Content-Type", "application/json")
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(body, '\n')) // who has gone may ask again
+	return nil
+}
+
+// offender is the event of a request that cannot be taken.
+type offender struct {
+	Number int    `json:"number"` // in the request: 1, 2, 3 …
+	ID     string `json:"id,omitempty"`
+	Source string `json:"source,omitempty"`
+}
+
+// refusal turns what is wrong with a request into the answer that says so.
+func refusal(w http.ResponseWriter, events []event.Event, err error) error {
+	if request, ok := errors.AsType[*intake.RequestError](err); ok {
+		refused := &statusError{status: statusOfReason(request.Reason), detail: request.Error() + "; nothing of the request was appended"}
+		if request.Number > 0 {
+			refused.event = &offender{Number: request.Number, ID: request.ID}
+		}
+		if request.Reason == intake.UnknownType {
+			w.Header().Set("Accept-Post", intake.Accepted)
+		}
+		return refused
+	}
+	if conflict, ok := errors.AsType[*outbox.ConflictError](err); ok {
+		refused := &statusError{status: http.StatusConflict, detail: fmt.Sprintf(
+			"event %q of source %q is in the feed already, with other content; an event cannot be changed, append another one under an id of its own; nothing of the request was appended", conflict.ID, conflict.Source)}
+		for i := range events {
+			if events[i].ID == conflict.ID && events[i].Source == conflict.Source {
+				refused.event = &offender{Number: i + 1, ID: conflict.ID, Source: conflict.Source} // of two the later
+			}
+		}
+		return refused
+	}
+	if errors.Is(err, outbox.ErrNoFeed) {
+		return fmt.Errorf("%w", store.ErrNoFeed)
+	}
+	return err
+}
+
+func statusOfReason(reason intake.Reason) int {
+	switch reason {
+	case intake.UnknownType:
+		return http.StatusUnsupportedMediaType
+	case intake.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case intake.Refused:
+		return http.StatusUnprocessableEntity
+	default:
+		return http.StatusBadRequest
+	}
+}

@@ -1,0 +1,181 @@
+package server_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/servertest"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+)
+
+func allowAppend(c *server.Config) { c.AllowAppend = true }
+
+// post sends a body with header fields in pairs.
+func post(t *testing.T, url, body string, header ...string) (*http.Response, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	storetest.Must(t, err)
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	storetest.Must(t, err)
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	storetest.Must(t, err)
+	return response, string(text)
+}
+
+const (
+	structured = "application/cloudevents+json"
+	batch      = "application/cloudevents-batch+json"
+	ndjson     = "application/x-ndjson"
+)
+
+func cloudEvent(id, data string) string {
+	return fmt.Sprintf(`{"specversion":"1.0","id":%q,"source":"/s","type":"T","time":"2026-01-01T00:00:00Z","data":%s}`, id, data)
+}
+
+func TestPostAppendsInEveryMode(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 3)
+		s := servertest.Publish(t, l, allowAppend)
+		target := s.URL + "/feeds/f"
+		for _, test := range []struct {
+			body   string
+			header []string
+			want   string
+		}{
+			{cloudEvent("1", "1"), []string{"Content-Type", structured + "; charset=utf-8"}, "1:1"},
+			{"[" + cloudEvent("2", "2") + "," + cloudEvent("3", "3") + "]", []string{"Content-Type", batch}, "2:2 3:3"},
+			{cloudEvent("4", "4") + "\n\n" + cloudEvent("5", "5") + "\n", []string{"Content-Type", ndjson}, "4:4 5:5"},
+			{"<a/>", []string{"Content-Type", "application/xml", "ce-specversion", "1.0", "ce-id", "6", "ce-source", "/s", "ce-type", "T"}, "6:6"},
+			{"[" + cloudEvent("7", "7") + "," + cloudEvent("2", "2") + "]", []string{"Content-Type", batch}, "7:7 2:2"}, // one is there already
+			{"[]", []string{"Content-Type", batch}, ""},
+		} {
+			var answers []string
+			for range 2 { // the same again is the same answer
+				response, body := post(t, target, test.body, test.header...)
+				if want := map[bool]int{true: 200, false: 201}[test.want == ""]; response.StatusCode != want || response.Header.Get("Cache-Control") != "no-store" {
+					t.Fatalf("%s: %d %s", test.body, response.StatusCode, body)
+				}
+				answers = append(answers, body)
+			}
+			var answer struct {
+				Events []struct {
+					ID, Source, URL string
+					Position        int64
+				}
+			}
+			storetest.Must(t, json.Unmarshal([]byte(answers[0]), &answer))
+			var got []string
+			for _, e := range answer.Events {
+				got = append(got, fmt.Sprintf("%s:%d", e.ID, e.Position))
+				base, err := url.Parse(target)
+				storetest.Must(t, err)
+				there, err := base.Parse(e.URL)
+				storetest.Must(t, err)
+				if response, body := do(t, "GET", there.String()+"&format=cloudevents"); response.StatusCode != 200 || !strings.Contains(string(body), fmt.Sprintf(`"efposition":"%d"`, e.Position)) {
+					t.Errorf("%s: %d %s", there, response.StatusCode, body)
+				}
+			}
+			if strings.Join(got, " ") != test.want || answers[0] != answers[1] {
+				t.Errorf("%s: %q, then %q, want %s", test.body, answers[0], answers[1], test.want)
+			}
+		}
+		if position, _ := storetest.Verify(t, l, "f"); position != 7 {
+			t.Errorf("%d events, want 7", position)
+		}
+	})
+}
+
+func TestPostIsAllOrNothingAndNamesTheEvent(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 3)
+		s := servertest.Publish(t, l, allowAppend)
+		post(t, s.URL+"/feeds/f", cloudEvent(`a "b" \ <é>`, "1"), "Content-Type", structured)
+		for name, test := range map[string]struct {
+			body, contentType string
+			status            int
+			number            int
+			id                string
+		}{
+			"not JSON":         {"[" + cloudEvent("x", "1") + ", nonsense]", batch, 400, 0, ""},
+			"cut off":          {"[" + cloudEvent("x", "1"), batch, 400, 0, ""},
+			"a line no JSON":   {cloudEvent("x", "1") + "\n{\n", ndjson, 400, 2, ""},
+			"other content":    {"[" + cloudEvent("x", "1") + "," + cloudEvent(`a "b" \ <é>`, "2") + "]", batch, 409, 2, `a "b" \ <é>`},
+			"twice, different": {"[" + cloudEvent("x", "1") + "," + cloudEvent("x", "2") + "]", batch, 409, 2, "x"},
+			"event too large":  {"[" + cloudEvent("x", "1") + "," + cloudEvent("y", `"`+strings.Repeat("y", 9<<20)+`"`) + "]", batch, 413, 2, "y"},
+			"too many":         {"[" + strings.Repeat(cloudEvent("x", "1")+",", 10_000) + cloudEvent("y", "1") + "]", batch, 413, 0, ""},
+			"unknown type":     {"<x/>", "application/xml", 415, 0, ""},
+			"no event":         {cloudEvent("x", "1") + "\n" + `{"specversion":"1.0","id":"y","source":"/s"}`, ndjson, 422, 2, "y"},
+			"no id":            {`{"specversion":"1.0","source":"/s","type":"T"}`, structured, 422, 1, ""},
+		} {
+			response, body := post(t, s.URL+"/feeds/f", test.body, "Content-Type", test.contentType)
+			var problem struct {
+				Title, Detail string
+				Status        int
+				Event         struct {
+					Number int
+					ID     string
+				}
+			}
+			storetest.Must(t, json.Unmarshal([]byte(body), &problem))
+			if response.StatusCode != test.status || problem.Status != test.status || response.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s: %d %.300s", name, response.StatusCode, body)
+			}
+			if problem.Event.Number != test.number || problem.Event.ID != test.id || len(problem.Detail) < 20 {
+				t.Errorf("%s: %.300s", name, body)
+			}
+		}
+		if position, _ := storetest.Verify(t, l, "f"); position != 1 {
+			t.Errorf("%d events: something of what was refused is in", position)
+		}
+	})
+}
+
+func TestPostWithoutASequencerIsAccepted(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.Create(t, l, "f", 3)
+	s := servertest.Serve(t, l, allowAppend)
+	response, body := post(t, s.URL+"/feeds/f", cloudEvent("1", "1"), "Content-Type", structured)
+	if response.StatusCode != 202 || strings.Contains(body, "position") || response.Header.Get("Location") != "" {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+	storetest.Drain(t, l, "f")
+	response, body = post(t, s.URL+"/feeds/f", cloudEvent("1", "1"), "Content-Type", structured)
+	if response.StatusCode != 201 || !strings.Contains(body, `"position":1`) || response.Header.Get("Location") != "f/events/1?source=%2Fs" {
+		t.Errorf("%d %s %v", response.StatusCode, body, response.Header)
+	}
+}
+
+func TestPostIsOffUnlessAskedFor(t *testing.T) {
+	_, s := serve(t)
+	response, _ := post(t, s.URL+"/feeds/f", cloudEvent("1", "1"), "Content-Type", structured)
+	if response.StatusCode != 405 || response.Header.Get("Allow") != "GET, HEAD, OPTIONS" {
+		t.Errorf("%d %v", response.StatusCode, response.Header)
+	}
+}
+
+func TestPostOfAnotherSitesPageIsRefused(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.Create(t, l, "f", 3)
+	s := servertest.Serve(t, l, allowAppend)
+	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Origin", "https://evil.example"}} {
+		if response, body := post(t, s.URL+"/feeds/f", cloudEvent("1", "1"), append(header, "Content-Type", structured)...); response.StatusCode != 403 {
+			t.Errorf("%v: %d %s", header, response.StatusCode, body)
+		}
+	}
+	if response, _ := post(t, s.URL+"/feeds/g", cloudEvent("1", "1"), "Content-Type", structured); response.StatusCode != 404 {
+		t.Errorf("a feed that is not there: %d", response.StatusCode)
+	}
+}
