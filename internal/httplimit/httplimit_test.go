@@ -74,6 +74,12 @@ func (h *house) handler(t *testing.T) http.Handler {
 		n, err := io.Copy(io.Discard, r.Body)
 		_, _ = fmt.Fprintln(w, n, err)
 	})
+	router.HandleFunc("/pause", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = r.Body.Read(make([]byte, 1))
+		time.Sleep(longer)
+		n, err := io.Copy(io.Discard, r.Body)
+		_, _ = fmt.Fprintln(w, n+1, err)
+	})
 	router.HandleFunc("/wait", func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		select {
@@ -252,18 +258,24 @@ func TestWaitingIsNotSlow(t *testing.T) {
 	}
 }
 
-// Over HTTP/2 a client can take nothing of one answer and go on with others.
-func TestStreamsOfHTTP2AreFreedOneByOne(t *testing.T) {
-	t.Parallel()
+// secure starts a server with TLS, and returns what asks it over HTTP/2.
+func secure(t *testing.T, config httplimit.Config) (*house, *http.Client) {
+	t.Helper()
 	certificate := httptest.NewUnstartedServer(nil)
 	certificate.EnableHTTP2 = true
 	certificate.StartTLS()
 	t.Cleanup(certificate.Close)
-	h := start(t, quick(), func(server *http.Server, listener net.Listener) error {
+	h := start(t, config, func(server *http.Server, listener net.Listener) error {
 		server.TLSConfig = &tls.Config{Certificates: certificate.TLS.Certificates, MinVersion: tls.VersionTLS12}
 		return server.ServeTLS(listener, "", "")
 	})
-	client := certificate.Client()
+	return h, certificate.Client()
+}
+
+// Over HTTP/2 a client can take nothing of one answer and go on with others.
+func TestStreamsOfHTTP2AreFreedOneByOne(t *testing.T) {
+	t.Parallel()
+	h, client := secure(t, quick())
 	get := func(path string) *http.Response {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+h.address+path, nil)
 		must(t, err)
@@ -296,6 +308,44 @@ func TestStreamsOfHTTP2AreFreedOneByOne(t *testing.T) {
 		}
 	}()
 	wantEnded(t, h, "/post")
+}
+
+// slowBody is read by a client that is slow, and keeps the least rate.
+type slowBody struct{ left int }
+
+func (b *slowBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, io.EOF
+	}
+	time.Sleep(10 * time.Millisecond)
+	n := min(len(p), b.left)
+	b.left -= n
+	return n, nil
+}
+
+// A body may take longer than any one limit, and so may who reads it.
+func TestSlowBodyThatKeepsTheRateIsTaken(t *testing.T) {
+	t.Parallel()
+	config := quick()
+	config.MinRate = 128 << 10
+	plain := newHouse(t, config)
+	encrypted, client := secure(t, config)
+	for _, url := range []string{"http://" + plain.address, "https://" + encrypted.address} {
+		for _, path := range []string{"/post", "/pause"} {
+			t.Run(url+path, func(t *testing.T) {
+				t.Parallel()
+				const size = 4 << 20
+				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, &slowBody{size})
+				must(t, err)
+				response, err := client.Do(request)
+				must(t, err)
+				defer response.Body.Close()
+				if got, err := io.ReadAll(response.Body); string(got) != fmt.Sprintln(size, error(nil)) || err != nil {
+					t.Errorf("%q, %v", got, err)
+				}
+			})
+		}
+	}
 }
 
 func wantEnded(t *testing.T, h *house, path string) {
