@@ -14,7 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/httplimit"
 	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -42,16 +44,25 @@ has before it, or listen only where readers may read all.`,
 	db := databaseFlag(command)
 	listen := command.Flags().String("listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes a free one")
 	baseURL := command.Flags().String("base-url", "", "`URL` under which readers reach this server, where it is not the address")
+	operated := addOperationsFlags(command)
 	migrate := command.Flags().Bool("migrate", true, "bring the database's schema up to date first; false where this user may not")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if u, err := url.Parse(*baseURL); *baseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return cli.Usage("--base-url %q: must be an http or https URL", cli.Redact(*baseURL))
 		}
-		if err := checkAddress(command.Context(), *listen); err != nil {
+		if err := checkAddress(command.Context(), "listen", *listen); err != nil {
+			return err
+		}
+		if err := operated.check(command.Context()); err != nil {
 			return err
 		}
 		logger := cli.Logger(command.ErrOrStderr())
 		cli.LogSettings(command, logger)
+		operator, err := operated.open(logger)
+		if err != nil {
+			return err
+		}
+		defer operator.close()
 		log, err := openLog(command.Context(), *db, *migrate)
 		if err != nil {
 			return err
@@ -66,7 +77,7 @@ has before it, or listen only where readers may read all.`,
 			*baseURL = "http://" + listener.Addr().String()
 		}
 		logger.Info("serving", "url", strings.TrimSuffix(*baseURL, "/")+"/", "listen", listener.Addr().String(), "db", cli.Redact(*db))
-		err = serve(command.Context(), log, listener, logger)
+		err = serve(command.Context(), log, operator, listener)
 		if err == nil {
 			logger.Info("stopped")
 		}
@@ -77,23 +88,26 @@ has before it, or listen only where readers may read all.`,
 
 // serve runs the publisher and the HTTP server until ctx is done or one of
 // them fails.
-func serve(ctx context.Context, log *store.Log, listener net.Listener, logger *slog.Logger) error {
+func serve(ctx context.Context, log *store.Log, operator *operator, listener net.Listener) error {
+	logger := operator.logger
+	ctx, cancel := operator.drained(ctx)
+	defer cancel()
 	feeds, err := live.Open(ctx, log, logger)
 	if err != nil {
 		return err
 	}
 	handler := server.New(server.Config{Log: log, Feeds: feeds, Logger: logger})
-	httpServer := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
+	handler.Register(operator.registry)
+	operator.watch(log)
+	listener = httplimit.Listener(listener, operator.limits)
+	httpServer := httplimit.Server(observe.Handler(handler, operator.requests), operator.limits)
+	httpServer.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	httpServer.RegisterOnShutdown(handler.Release)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return publish.Run(ctx, publish.Config{Log: log, Logger: logger, Changed: feeds.Hint}) })
+	group.Go(func() error { return operator.wait(ctx) })
+	group.Go(func() error {
+		return publish.Run(ctx, publish.Config{Log: log, Logger: logger, Changed: feeds.Hint, Metrics: operator.publish})
+	})
 	group.Go(func() error { return feeds.Run(ctx) })
 	group.Go(func() error {
 		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

@@ -30,16 +30,9 @@ type record struct {
 
 type recordKey struct{}
 
-// Router observes what the router answers, also where no route of it matches.
-// What follows the routes with [mux.Router.Use] afterwards is observed too.
-func Router(router *mux.Router, config Config) http.Handler {
-	router.Use(nameRoute)
-	return Handler(router, config)
-}
-
-// nameRoute notes the template of the route that matched. Paths would make a
-// label without bounds.
-func nameRoute(next http.Handler) http.Handler {
+// NameRoute is for [mux.Router.Use]: it notes the template of the route that
+// matched. Paths would make a label without bounds.
+func NameRoute(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		record, observed := r.Context().Value(recordKey{}).(*record)
 		if route := mux.CurrentRoute(r); observed && route != nil {
@@ -51,7 +44,8 @@ func nameRoute(next http.Handler) http.Handler {
 	})
 }
 
-// Handler observes what next answers.
+// Handler observes what next answers, of which a router may be a part, with
+// [NameRoute].
 func Handler(next http.Handler, config Config) http.Handler {
 	if config.Metrics == nil {
 		config.Metrics = NewMetrics(nil)

@@ -49,7 +49,8 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	h := &house{registry: prometheus.NewRegistry(), log: &output{}, resume: make(chan struct{})}
 	router := mux.NewRouter()
-	observed := observe.Router(router, observe.Config{
+	router.Use(observe.NameRoute)
+	observed := observe.Handler(router, observe.Config{
 		Metrics: observe.NewMetrics(h.registry), AccessLog: slog.New(slog.NewTextHandler(h.log, nil)),
 	})
 	router.HandleFunc("/feeds/{feed}", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "12345") }).Methods("GET")

@@ -18,6 +18,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cache"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -100,6 +101,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.Se
 
 func (s *server) routes() {
 	s.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
+	s.router.Use(observe.NameRoute)
 	s.route("/", methods{http.MethodGet: s.service})
 	s.route("/feeds/{feed}", methods{http.MethodGet: s.subscription})
 	s.route("/feeds/{feed}/archive/{epoch}/{page}", methods{http.MethodGet: s.archive})

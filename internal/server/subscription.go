@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+
+	"github.com/eventfeed/eventfeed/internal/observe"
 )
 
 // subscription answers with a feed's subscription document. A conditional
@@ -86,7 +88,9 @@ func (s *server) await(ctx context.Context, a *ask) (*version, error) {
 			return v, err
 		}
 		s.waiting.Add(1)
+		observed := observe.Waiting(ctx)
 		changed := s.changes(ctx, v.state.Changed(), until)
+		observed()
 		s.waiting.Add(-1)
 		if !changed {
 			return v, ctx.Err()
