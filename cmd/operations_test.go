@@ -240,6 +240,9 @@ func TestServerStaysReadyWithoutItsDatabase(t *testing.T) {
 	o := operate(t, cluster.URL())
 	o.waitFor(t, "eventfeed_feed_archives", 2)
 	o.waitFor(t, "eventfeed_database_up", 1)
+	if status, _ := ask(t, o.feeds+"/feeds/orders"); status != http.StatusOK {
+		t.Errorf("the feed: %d", status)
+	}
 	cluster.Stop(t, "fast")
 	families := o.waitFor(t, "eventfeed_database_up", 0)
 	if _, there := families["eventfeed_feed_position"]; there {
@@ -249,6 +252,9 @@ func TestServerStaysReadyWithoutItsDatabase(t *testing.T) {
 		if status, body := ask(t, o.private+path); status != http.StatusOK {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
+	}
+	if status, body := ask(t, o.feeds+"/feeds/orders"); status != http.StatusOK {
+		t.Errorf("the feed, without the database: %d %s", status, body)
 	}
 	cluster.Start(t)
 	o.waitFor(t, "eventfeed_database_up", 1)
