@@ -45,7 +45,7 @@ func operate(t *testing.T, database string, arguments ...string) *operated {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	arguments = append([]string{"serve", "--db", database, "--listen", "127.0.0.1:0", "--operations-listen", "127.0.0.1:0"}, arguments...)
-	o := &operated{process: exec.Command(filepath.Join(bin, "feedserver"), arguments...), ended: make(chan error, 1)} //nolint:noctx // it is ended by a signal
+	o := &operated{process: exec.Command(filepath.Join(bin, "feedserver"), arguments...), ended: make(chan error, 1)}
 	stderr, err := o.process.StderrPipe()
 	storetest.Must(t, err)
 	storetest.Must(t, o.process.Start())

@@ -14,5 +14,5 @@ func freeFiles() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return mostConnections
 	}
-	return int(min(max(limit.Cur, 2*reserve)-reserve, mostConnections)) //nolint:gosec // it is small
+	return int(min(max(limit.Cur, 2*reserve)-reserve, mostConnections))
 }

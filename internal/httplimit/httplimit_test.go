@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -65,7 +66,9 @@ func start(t *testing.T, config httplimit.Config, serve func(*http.Server, net.L
 	go func() { served <- serve(server, httplimit.Listener(listener, config)) }()
 	t.Cleanup(func() {
 		_ = server.Close()
-		<-served
+		if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("it served until %v", err)
+		}
 	})
 	return h
 }

@@ -154,11 +154,10 @@ func (p *publisher) sealLoop(ctx context.Context) error {
 		case <-p.seal:
 		}
 		err := p.sealAll(ctx)
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			p.Metrics.sealer.round(err)
 		}
-		p.Metrics.sealer.round(err)
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			p.Logger.Warn("cannot seal pages, trying again", "error", err)
 			sleep(ctx, pollError)
 		}
