@@ -2,6 +2,7 @@ package cmd_test
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"maps"
 	"net/http"
@@ -177,6 +178,39 @@ func TestOperatorsSeeWhatAServerDoes(t *testing.T) {
 		t.Errorf("the access log: %s", o.logged())
 	}
 	wantDocumented(t, families)
+}
+
+// Who waits and who is being streamed to is counted while it lasts.
+func TestOperatorsSeeWhoWaits(t *testing.T) {
+	t.Parallel()
+	database := testdb.SQLite(t)
+	storetest.Create(t, storetest.Open(t, database), "orders", 10)
+	o := operate(t, database)
+	response, err := http.Get(o.feeds + "/feeds/orders")
+	storetest.Must(t, err)
+	_ = response.Body.Close()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	for _, path := range []string{"/feeds/orders", "/feeds/orders/stream"} {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.feeds+path, nil)
+		storetest.Must(t, err)
+		request.Header.Set("If-None-Match", response.Header.Get("ETag"))
+		request.Header.Set("Prefer", "wait=60")
+		go func() {
+			if response, err := http.DefaultClient.Do(request); err == nil {
+				_, _ = io.Copy(io.Discard, response.Body)
+				_ = response.Body.Close()
+			}
+		}()
+	}
+	gauges := []string{"eventfeed_waiting_readers", "eventfeed_open_streams"}
+	for _, name := range gauges {
+		o.waitFor(t, name, 1)
+	}
+	leave()
+	for _, name := range gauges {
+		o.waitFor(t, name, 0)
+	}
 }
 
 // wantDocumented compares the metrics of a server that has served with the
