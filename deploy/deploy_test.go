@@ -210,3 +210,49 @@ func read(t *testing.T, path string) string {
 	}
 	return string(content)
 }
+
+// Prometheus refuses rules with unknown keys. That their metrics exist is
+// tested beside the server that shows them.
+func TestAlertsAreWhatPrometheusLoads(t *testing.T) {
+	t.Parallel()
+	var file struct {
+		Groups []struct {
+			Name  string
+			Rules []struct {
+				Alert, Expr, For    string
+				Labels, Annotations map[string]string
+			}
+		}
+	}
+	decoder := yaml.NewDecoder(strings.NewReader(read(t, "alerts.yaml")))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&file); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			if group.Name == "" || rule.Alert == "" || rule.Expr == "" || rule.Annotations["summary"] == "" ||
+				rule.Labels["severity"] != "critical" && rule.Labels["severity"] != "warning" {
+				t.Errorf("%+v: must have an expression, a severity and a summary", rule)
+			}
+		}
+	}
+}
+
+// What Kubernetes asks is what the server answers, on the private port.
+func TestProbesAskTheListenerForOperations(t *testing.T) {
+	t.Parallel()
+	text := read(t, "kubernetes.yaml")
+	port := regexp.MustCompile(`"--operations-listen=:(\d+)"`).FindStringSubmatch(text)
+	if port == nil {
+		t.Fatal("the server has no private listener")
+	}
+	for _, want := range []string{
+		"{ name: operations, containerPort: " + port[1] + " }", `prometheus.io/port: "` + port[1] + `"`,
+		"{ path: /readyz, port: operations }", "{ path: /healthz, port: operations }",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("kubernetes.yaml has no %s", want)
+		}
+	}
+}

@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/httplimit"
 	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -46,13 +48,17 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 	db := databaseFlag(command)
 	listen := command.Flags().String("listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes a free one")
 	guards := addGuardFlags(command)
+	operated := addOperationsFlags(command)
 	migrate := command.Flags().Bool("migrate", true, "bring the database's schema up to date first; false where this user may not")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		guard, err := guards.check()
 		if err != nil {
 			return err
 		}
-		if err := checkAddress(command.Context(), *listen); err != nil {
+		if err := checkAddress(command.Context(), "listen", *listen); err != nil {
+			return err
+		}
+		if err := operated.check(command.Context()); err != nil {
 			return err
 		}
 		logger := cli.Logger(command.ErrOrStderr())
@@ -60,6 +66,11 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		if err := guards.open(guard, logger); err != nil {
 			return err
 		}
+		operator, err := operated.open(logger)
+		if err != nil {
+			return err
+		}
+		defer operator.close()
 		log, err := openLog(command.Context(), *db, *migrate)
 		if err != nil {
 			return err
@@ -80,7 +91,7 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		}
 		guard.warn(listener.Addr(), logger)
 		logger.Info("serving", "url", url+"/", "listen", listener.Addr().String(), "db", cli.Redact(*db))
-		err = serve(command.Context(), log, guard, listener, logger)
+		err = serve(command.Context(), log, guard, operator, listener)
 		if err == nil {
 			logger.Info("stopped")
 		}
@@ -91,7 +102,10 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 
 // serve runs the publisher and the HTTP server until ctx is done or one of
 // them fails.
-func serve(ctx context.Context, log *store.Log, guard *guard, listener net.Listener, logger *slog.Logger) error {
+func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator, listener net.Listener) error {
+	logger := operator.logger
+	ctx, cancel := operator.drained(ctx)
+	defer cancel()
 	feeds, err := live.Open(ctx, log, logger)
 	if ctx.Err() != nil {
 		return nil // told to stop before it began
@@ -99,18 +113,22 @@ func serve(ctx context.Context, log *store.Log, guard *guard, listener net.Liste
 	if err != nil {
 		return err
 	}
-	handler := server.New(server.Config{Log: log, Feeds: feeds, Grants: guard.grants(), Origin: guard.origin, AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, Logger: logger})
-	httpServer := &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
+	handler := server.New(server.Config{
+		Log: log, Feeds: feeds, Grants: guard.grants(), Origin: guard.origin,
+		AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, Logger: logger, Metrics: operator.server,
+	})
+	handler.Register(operator.registry)
+	operator.watch(log)
+	listener = httplimit.Listener(listener, operator.limits)
+	operator.requests.Remote = func(r *http.Request) string { return guard.origin.Of(r).Client }
+	httpServer := httplimit.Server(observe.Handler(handler, operator.requests), operator.limits)
+	httpServer.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	httpServer.RegisterOnShutdown(handler.Release)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return publish.Run(ctx, publish.Config{Log: log, Logger: logger, Changed: feeds.Hint}) })
+	group.Go(func() error { return operator.wait(ctx) })
+	group.Go(func() error {
+		return publish.Run(ctx, publish.Config{Log: log, Logger: logger, Changed: feeds.Hint, Metrics: operator.publish})
+	})
 	group.Go(func() error { return feeds.Run(ctx) })
 	group.Go(func() error { return guard.run(ctx) })
 	group.Go(func() error {

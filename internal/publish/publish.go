@@ -29,6 +29,7 @@ type Config struct {
 	// Changed is called with the name of each feed that has moved on; nil
 	// means not.
 	Changed func(name string)
+	Metrics *Metrics // nil means keep none
 }
 
 // How long the sequencer sleeps between two looks.
@@ -55,6 +56,9 @@ func Run(ctx context.Context, config Config) error {
 	if config.Changed == nil {
 		config.Changed = func(string) {}
 	}
+	if config.Metrics == nil {
+		config.Metrics = NewMetrics(nil)
+	}
 	p := &publisher{Config: config, seal: make(chan struct{}, 1)}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return p.sequenceLoop(ctx) })
@@ -73,6 +77,7 @@ func (p *publisher) sequenceLoop(ctx context.Context) error {
 	for {
 		placed, err := p.sequenceAll(ctx)
 		if ctx.Err() == nil {
+			p.Metrics.sequencer.round(err)
 			outage.is("cannot give events their positions, trying again", err)
 		}
 		switch {
@@ -116,7 +121,9 @@ func (p *publisher) sequenceAll(ctx context.Context) (total int, err error) {
 		placed := 0
 		var errs []error // of one feed; the others go on
 		for _, name := range busy {
+			began := time.Now()
 			n, err := p.Log.Sequence(ctx, name, p.Batch)
+			p.Metrics.sequencer.step(began, n)
 			if err != nil {
 				errs = append(errs, err)
 			}
@@ -146,7 +153,11 @@ func (p *publisher) sealLoop(ctx context.Context) error {
 			return nil
 		case <-p.seal:
 		}
-		if err := p.sealAll(ctx); err != nil && ctx.Err() == nil {
+		err := p.sealAll(ctx)
+		if ctx.Err() == nil {
+			p.Metrics.sealer.round(err)
+		}
+		if err != nil && ctx.Err() == nil {
 			p.Logger.Warn("cannot seal pages, trying again", "error", err)
 			sleep(ctx, pollError)
 		}
@@ -163,7 +174,9 @@ func (p *publisher) sealAll(ctx context.Context) error {
 		sealed := 0
 		var errs []error
 		for _, name := range unsealed {
+			began := time.Now()
 			n, err := p.Log.Seal(ctx, name)
+			p.Metrics.sealer.step(began, n)
 			if err != nil {
 				errs = append(errs, err)
 			}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -56,10 +57,12 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 		return r.Context().Err()
 	}
 	events, err := intake.ParseRequest(r.Header, http.MaxBytesReader(w, r.Body, maxAppend))
+	added := 0
 	if err == nil {
 		// Once all is read a client that goes away changes nothing any more.
-		_, err = s.Log.Append(context.WithoutCancel(r.Context()), state.Name, events)
+		added, err = s.Log.Append(context.WithoutCancel(r.Context()), state.Name, events)
 	}
+	s.Metrics.Appended.Add(float64(added))
 	if err != nil {
 		return refusal(w, events, err)
 	}
@@ -155,6 +158,9 @@ type offender struct {
 // refusal turns what is wrong with a request into the answer that says so.
 func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	if request, ok := errors.AsType[*intake.RequestError](err); ok {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return refuse(http.StatusRequestTimeout, "the body came too slowly; nothing of it was appended")
+		}
 		refused := &statusError{status: statusOfReason(request.Reason), detail: request.Error() + "; nothing of the request was appended"}
 		if request.Number > 0 {
 			refused.event = &offender{Number: request.Number, ID: request.ID}

@@ -19,6 +19,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cache"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/origin"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -56,6 +57,7 @@ type Config struct {
 	Grants Grants       // nil means that everyone may do all
 	Origin origin.Rules // under which URL the server is known
 	Logger *slog.Logger // nil means discard
+	Metrics *Metrics // nil means that nothing is counted
 	// AllowAppend lets those append who may.
 	AllowAppend bool
 	// MaxWait is how long a request that prefers to wait is held at most, in
@@ -78,13 +80,15 @@ type server struct {
 	closing   chan struct{}
 	closeOnce sync.Once
 	waiting   atomic.Int64
-	streams   atomic.Int64
 }
 
 // New returns the handler of the feeds' URLs.
 func New(config Config) *Server {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Metrics == nil {
+		config.Metrics = NewMetrics(nil)
 	}
 	if config.MaxWait == 0 {
 		config.MaxWait = DefaultMaxWait
@@ -108,14 +112,12 @@ func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
 // Waiting is how many requests are being held.
 func (s *Server) Waiting() int64 { return s.waiting.Load() }
 
-// Streams is how many event streams are open.
-func (s *Server) Streams() int64 { return s.streams.Load() }
-
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
 
 func (s *server) routes() {
 	s.router = mux.NewRouter().UseEncodedPath().SkipClean(true)
+	s.router.Use(observe.NameRoute)
 	s.route("/", methods{http.MethodGet: s.service})
 	ofFeed := methods{http.MethodGet: s.subscription}
 	if s.AllowAppend {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -34,11 +35,10 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	s.streams.Add(1)
-	defer s.streams.Add(-1)
+	defer observe.Streaming(r.Context())()
 	out := &eventStream{w: w, control: http.NewResponseController(w), position: lastSeen(r, state.Published)}
 	if err := out.send([]byte("retry: 1000\n\n")); err != nil {
-		return nil //nolint:nilerr // the client has gone
+		return nil // the client has gone
 	}
 	s.follow(r, state.Name, out)
 	return nil

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+
+	"github.com/eventfeed/eventfeed/internal/observe"
 )
 
 // subscription answers with a feed's subscription document. A conditional
@@ -91,7 +93,9 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 			return v, err
 		}
 		s.waiting.Add(1)
+		observed := observe.Waiting(r.Context())
 		changed := s.changes(r.Context(), v.state.Changed(), until)
+		observed()
 		s.waiting.Add(-1)
 		if err := s.stillMayRead(r); err != nil {
 			return nil, err

@@ -142,6 +142,9 @@ type Reader interface {
 	// pending events, unless the feed is held, or a database that is not the
 	// one of their history, and of those with closed pages that are not sealed.
 	Work(ctx context.Context) (pending, unsealed []string, err error)
+	// Stats returns how all feeds stand, cheaply enough to be asked for every
+	// few seconds.
+	Stats(ctx context.Context) (Stats, error)
 	// Rows calls yield with the events from position first to last in order.
 	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error
 	// Pages returns the closed pages from number first to last in order.

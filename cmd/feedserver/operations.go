@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/httplimit"
+	"github.com/eventfeed/eventfeed/internal/observe"
+	"github.com/eventfeed/eventfeed/internal/operations"
+	"github.com/eventfeed/eventfeed/internal/publish"
+	"github.com/eventfeed/eventfeed/internal/server"
+)
+
+// operationsFlags say what a server shows to those who run it.
+type operationsFlags struct {
+	listen    *string
+	drain     *time.Duration
+	accessLog *bool
+}
+
+func addOperationsFlags(command *cobra.Command) *operationsFlags {
+	flags := command.Flags()
+	return &operationsFlags{
+		listen:    flags.String("operations-listen", "", "private `ADDRESS` for health, metrics and profiles; none without it"),
+		drain:     flags.Duration("drain", 0, "`TIME` to go on serving after SIGTERM while /readyz already says no, such as 5s"),
+		accessLog: flags.Bool("access-log", false, "log every request"),
+	}
+}
+
+func (f *operationsFlags) check(ctx context.Context) error {
+	if *f.drain < 0 {
+		return cli.Usage("--drain %v: must not be negative", *f.drain)
+	}
+	if *f.listen == "" {
+		return nil
+	}
+	return checkAddress(ctx, "operations-listen", *f.listen)
+}
+
+// operator counts what a server does, and shows it on the private listener.
+type operator struct {
+	registry  *prometheus.Registry
+	readiness operations.Readiness
+	publish   *publish.Metrics
+	server    *server.Metrics
+	limits    httplimit.Config
+	requests  observe.Config
+
+	drain  time.Duration
+	http   *http.Server
+	ended  chan error
+	logger *slog.Logger
+}
+
+// open begins to show what there is. The caller closes the operator.
+func (f *operationsFlags) open(logger *slog.Logger) (*operator, error) {
+	registry := operations.NewRegistry()
+	o := &operator{
+		registry: registry,
+		publish:  publish.NewMetrics(registry),
+		server:   server.NewMetrics(registry),
+		limits:   httplimit.Config{Metrics: httplimit.NewMetrics(registry)},
+		requests: observe.Config{Metrics: observe.NewMetrics(registry)},
+		drain:    *f.drain, ended: make(chan error, 1), logger: logger,
+	}
+	if *f.accessLog {
+		o.requests.AccessLog = logger
+	}
+	o.http = httplimit.Server(operations.Handler(operations.Config{Ready: o.readiness.Err, Metrics: registry}), httplimit.Config{})
+	o.http.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	if *f.listen == "" {
+		return o, nil
+	}
+	listener, err := net.Listen("tcp", *f.listen)
+	if err != nil {
+		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --operations-listen; port 0 takes a free one"}
+	}
+	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
+	go func() { o.ended <- o.http.Serve(httplimit.Listener(listener, httplimit.Config{})) }()
+	return o, nil
+}
+
+// watch shows how the feeds stand, and that the server can answer.
+func (o *operator) watch(log operations.Log) {
+	o.registry.MustRegister(operations.NewFeeds(log))
+	o.readiness.Begin()
+}
+
+// wait returns once the private listener has been closed, or with an error
+// once it cannot be used any more, and at the latest when ctx is done.
+func (o *operator) wait(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-o.ended:
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return err
+	}
+}
+
+func (o *operator) close() { _ = o.http.Close() }
+
+// drained returns a context that ends when ctx has ended and the time to drain
+// is over; in between the server says that it is not ready.
+func (o *operator) drained(ctx context.Context) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	context.AfterFunc(ctx, func() {
+		o.readiness.Stop()
+		select {
+		case <-time.After(o.drain):
+		case <-later.Done():
+		}
+		cancel()
+	})
+	return later, cancel
+}

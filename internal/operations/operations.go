@@ -1,0 +1,49 @@
+// Package operations is what a server shows to those who run it, on a listener
+// of its own that readers cannot reach: health, readiness, metrics, profiles.
+package operations
+
+import (
+	"net/http"
+	"net/http/pprof"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Config says what to show.
+type Config struct {
+	// Ready returns why this server should get no requests now, or nil. That
+	// its database is away is no reason: it serves what it has.
+	Ready func() error
+	// Metrics are what /metrics shows.
+	Metrics prometheus.Gatherer
+}
+
+// Handler returns the handler of the private listener.
+func Handler(config Config) http.Handler {
+	router := http.NewServeMux()
+	// A loop that ends ends the process, so one that answers is healthy.
+	router.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
+	router.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := config.Ready(); err != nil {
+			say(w, http.StatusServiceUnavailable, err.Error())
+			return
+		}
+		say(w, http.StatusOK, "ok")
+	})
+	router.Handle("GET /metrics", promhttp.HandlerFor(config.Metrics, promhttp.HandlerOpts{}))
+	// The index serves the profiles that it lists by their names.
+	router.HandleFunc("GET /debug/pprof/", pprof.Index)
+	router.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	router.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	router.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	router.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return router
+}
+
+func say(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text + "\n"))
+}

@@ -1,0 +1,34 @@
+package server
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/eventfeed/eventfeed/internal/cache"
+)
+
+// Metrics is what the server counts besides its requests.
+type Metrics struct {
+	Appended prometheus.Counter // events that came in over HTTP and were not there already
+}
+
+// NewMetrics makes the metrics and registers them; with nil they are kept
+// nowhere.
+func NewMetrics(registerer prometheus.Registerer) *Metrics {
+	return &Metrics{Appended: promauto.With(registerer).NewCounter(prometheus.CounterOpts{
+		Name: "eventfeed_appended_events_total", Help: "Events that came in over HTTP and were not there already.",
+	})}
+}
+
+// Register registers what the server's cache counts by itself.
+func (s *Server) Register(registerer prometheus.Registerer) {
+	factory := promauto.With(registerer)
+	counter := func(name, help string, pick func(cache.Stats) int64) {
+		factory.NewCounterFunc(prometheus.CounterOpts{Name: "eventfeed_archive_cache_" + name, Help: help},
+			func() float64 { return float64(pick(s.archives.Stats())) })
+	}
+	counter("hits_total", "Archives that were in memory when they were needed.", func(c cache.Stats) int64 { return c.Hits })
+	counter("misses_total", "Archives that had to be read or made.", func(c cache.Stats) int64 { return c.Misses })
+	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_archive_cache_bytes", Help: "Size of the archives in memory."},
+		func() float64 { return float64(s.archives.Stats().Bytes) })
+}

@@ -1,0 +1,46 @@
+package store_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+)
+
+// What a look finds is what was done; a long queue is counted to a bound.
+func TestStatsTellHowEachFeedStands(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		for _, name := range []string{"busy", "empty", "long"} {
+			storetest.Create(t, l, name, 10)
+		}
+		_, err := l.Create(t.Context(), store.Feed{Name: "held", PageSize: 10, Held: true})
+		storetest.Must(t, err)
+		storetest.Append(t, l, "busy", storetest.Events(1, 25))
+		storetest.Drain(t, l, "busy")
+		storetest.Append(t, l, "busy", storetest.Events(26, 43))
+		storetest.Append(t, l, "held", storetest.Events(1, 3))
+		if _, err := l.Sequence(t.Context(), "busy", 16); err != nil { // up to 41: pages 3 and 4 are full
+			t.Fatal(err)
+		}
+		storetest.Append(t, l, "long", storetest.Events(1, store.PendingCounted+7))
+
+		got, err := l.Stats(t.Context())
+		storetest.Must(t, err)
+		for i := range got.Feeds {
+			if f := &got.Feeds[i]; (f.Oldest > 0) != (f.Pending > 0) {
+				t.Errorf("%+v: the oldest of what is pending has a number, and nothing else", *f)
+			}
+			got.Feeds[i].Oldest = 0
+		}
+		want := []store.FeedStats{
+			{Name: "busy", Position: 41, Archives: 2, Unsealed: 2, Pending: 2},
+			{Name: "empty"},
+			{Name: "held", Held: true, Pending: 3},
+			{Name: "long", Pending: store.PendingCounted},
+		}
+		if !slices.Equal(got.Feeds, want) {
+			t.Errorf("got  %+v\nwant %+v", got.Feeds, want)
+		}
+	})
+}
