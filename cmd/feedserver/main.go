@@ -26,5 +26,6 @@ func command() *cobra.Command {
 	} {
 		root.AddCommand(explained(command))
 	}
+	root.AddCommand(tokenCommand())
 	return root
 }

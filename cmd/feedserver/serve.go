@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -32,26 +31,35 @@ http://ADDRESS/feeds/NAME is a feed. Give events that were appended their
 positions, and seal full pages. Any number of servers may share a database.
 
 It runs until SIGTERM or an interrupt, lets requests end for up to 10 s, and
-exits with status 0. It has no TLS and asks for no password: put a proxy that
-has before it, or listen only where readers may read all.`,
+exits with status 0.
+
+Whoever reaches it may read all feeds, unless there are --tokens. It speaks TLS
+with --tls-cert and --tls-key, and with --client-ca only to clients that have a
+certificate. These files are read again when they change. Behind a proxy it
+needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		Example: `  feedserver serve
   feedserver serve --db postgres://feedserver@localhost/shop --listen :8080
-  feedserver serve --config /etc/eventfeed.toml --base-url https://feeds.example.org/`,
+  feedserver serve --config /etc/eventfeed.toml --base-url https://feeds.example.org/
+  feedserver serve --listen :8443 --tls-cert cert.pem --tls-key key.pem --tokens tokens.toml`,
 		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)
 	listen := command.Flags().String("listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes a free one")
-	baseURL := command.Flags().String("base-url", "", "`URL` under which readers reach this server, where it is not the address")
+	guards := addGuardFlags(command)
 	migrate := command.Flags().Bool("migrate", true, "bring the database's schema up to date first; false where this user may not")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		if u, err := url.Parse(*baseURL); *baseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
-			return cli.Usage("--base-url %q: must be an http or https URL", cli.Redact(*baseURL))
+		guard, err := guards.check()
+		if err != nil {
+			return err
 		}
 		if err := checkAddress(command.Context(), *listen); err != nil {
 			return err
 		}
 		logger := cli.Logger(command.ErrOrStderr())
 		cli.LogSettings(command, logger)
+		if err := guards.open(guard, logger); err != nil {
+			return err
+		}
 		log, err := openLog(command.Context(), *db, *migrate)
 		if err != nil {
 			return err
@@ -62,11 +70,13 @@ has before it, or listen only where readers may read all.`,
 		if err != nil {
 			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
 		}
-		if *baseURL == "" {
-			*baseURL = "http://" + listener.Addr().String()
+		url := guard.scheme() + "://" + listener.Addr().String()
+		if guard.origin.Base != nil {
+			url = strings.TrimSuffix(guard.origin.Base.String(), "/")
 		}
-		logger.Info("serving", "url", strings.TrimSuffix(*baseURL, "/")+"/", "listen", listener.Addr().String(), "db", cli.Redact(*db))
-		err = serve(command.Context(), log, listener, logger)
+		guard.warn(listener.Addr(), logger)
+		logger.Info("serving", "url", url+"/", "listen", listener.Addr().String(), "db", cli.Redact(*db))
+		err = serve(command.Context(), log, guard, listener, logger)
 		if err == nil {
 			logger.Info("stopped")
 		}
@@ -77,12 +87,12 @@ has before it, or listen only where readers may read all.`,
 
 // serve runs the publisher and the HTTP server until ctx is done or one of
 // them fails.
-func serve(ctx context.Context, log *store.Log, listener net.Listener, logger *slog.Logger) error {
+func serve(ctx context.Context, log *store.Log, guard *guard, listener net.Listener, logger *slog.Logger) error {
 	feeds, err := live.Open(ctx, log, logger)
 	if err != nil {
 		return err
 	}
-	handler := server.New(server.Config{Log: log, Feeds: feeds, Logger: logger})
+	handler := server.New(server.Config{Log: log, Feeds: feeds, Grants: guard.grants(), Origin: guard.origin, Logger: logger})
 	httpServer := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -95,8 +105,9 @@ func serve(ctx context.Context, log *store.Log, listener net.Listener, logger *s
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return publish.Run(ctx, publish.Config{Log: log, Logger: logger, Changed: feeds.Hint}) })
 	group.Go(func() error { return feeds.Run(ctx) })
+	group.Go(func() error { return guard.run(ctx) })
 	group.Go(func() error {
-		if err := httpServer.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := guard.serve(httpServer, listener); !errors.Is(err, http.ErrServerClosed) {
 			return err
 		}
 		return nil

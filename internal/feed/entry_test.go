@@ -77,12 +77,12 @@ func TestEventPathLeadsToOneEvent(t *testing.T) {
 	d := testDocument(Archive, testEvents())
 	for id, want := range map[string]string{
 		"17":       "/feeds/orders/events/17?source=%2Fa%3Fb%3Dc%26d",
-		"a/b":      "/feeds/orders/events/a%2Fb?source=%2Fa%3Fb%3Dc%26d",
-		"a:b c+%2": "/feeds/orders/events/a:b%20c+%252?source=%2Fa%3Fb%3Dc%26d",
-		"?#;\\ö":   "/feeds/orders/events/%3F%23%3B%5C%C3%B6?source=%2Fa%3Fb%3Dc%26d",
+		"a/b":      "/feeds/orders/events/?id=a%2Fb&source=%2Fa%3Fb%3Dc%26d",
+		"a:b c+%2": "/feeds/orders/events/?id=a%3Ab+c%2B%252&source=%2Fa%3Fb%3Dc%26d",
+		"?#;\\ö":   "/feeds/orders/events/?id=%3F%23%3B%5C%C3%B6&source=%2Fa%3Fb%3Dc%26d",
 		".":        "/feeds/orders/events/?id=.&source=%2Fa%3Fb%3Dc%26d",
 		"..":       "/feeds/orders/events/?id=..&source=%2Fa%3Fb%3Dc%26d",
-		"...":      "/feeds/orders/events/...?source=%2Fa%3Fb%3Dc%26d",
+		"...":      "/feeds/orders/events/?id=...&source=%2Fa%3Fb%3Dc%26d",
 	} {
 		const source = "/a?b=c&d"
 		path := EventPath("orders", source, id)

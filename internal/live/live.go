@@ -86,8 +86,11 @@ func (f *Feeds) Get(name string) (*State, error) {
 	if state := f.states[name]; state != nil {
 		return state, nil
 	}
-	return nil, fmt.Errorf("feed %.80s: %w", name, store.ErrNoFeed)
+	return nil, NoFeed(name)
 }
+
+// NoFeed is the error that Get returns for a name that is not there.
+func NoFeed(name string) error { return fmt.Errorf("feed %.80s: %w", name, store.ErrNoFeed) }
 
 // All returns the states of all feeds, by name.
 func (f *Feeds) All() []*State {

@@ -55,7 +55,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	header := w.Header()
 	header.Set("Vary", s.vary(explicit))
 	header.Set("Cache-Control", archiveLifetime(key).cacheControl(s.scope()))
-	linkAlternates(header, archiveForms, chosen)
+	linkAlternates(header, r, archiveForms, chosen)
 	a.serve(w, r)
 	return nil
 }

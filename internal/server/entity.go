@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/compress"
+	"github.com/eventfeed/eventfeed/internal/html"
 )
 
 // entity is a representation as it is sent: in one form and one coding.
@@ -74,6 +75,9 @@ func (l lifetime) cacheControl(scope string) string {
 // in common, RFC 9110 section 15.4.5.
 func (e *entity) describe(header http.Header) {
 	header.Set("ETag", e.tag)
+	if e.mediaType == html.ContentType {
+		html.SetHeaders(header.Set)
+	}
 	header.Set("Content-Type", e.mediaType)
 	header.Set("X-Content-Type-Options", "nosniff")
 	if e.coding != identityCoding {

@@ -63,10 +63,12 @@ func listOf(forms []*form, name func(*form) string) string {
 // linkAlternates announces the other forms of a resource, RFC 8288. The
 // reference has a query and no path, so it is right wherever the server is
 // mounted.
-func linkAlternates(header http.Header, forms []*form, chosen *form) {
+func linkAlternates(header http.Header, r *http.Request, forms []*form, chosen *form) {
+	query := r.URL.Query()
 	for _, f := range forms {
 		if f != chosen {
-			header.Add("Link", `<?format=`+f.name+`>; rel="alternate"; type="`+f.mediaType+`"`)
+			query.Set("format", f.name)
+			header.Add("Link", "<?"+query.Encode()+`>; rel="alternate"; type="`+f.mediaType+`"`)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/eventfeed/eventfeed/internal/access"
+	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -32,7 +34,10 @@ func refuse(status int, detail string) error { return &statusError{status, detai
 // client is told.
 func statusOf(err error) (status int, detail string) {
 	refused, isRefused := errors.AsType[*statusError](err)
+	_, isChallenge := errors.AsType[*challenge](err)
 	switch {
+	case isChallenge:
+		return http.StatusUnauthorized, err.Error()
 	case isRefused:
 		return refused.status, refused.detail
 	case errors.Is(err, store.ErrNoFeed), errors.Is(err, store.ErrNoPage):
@@ -56,14 +61,32 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	for _, field := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Link"} {
 		header.Del(field)
 	}
+	mediaType, body := explain(r, status, detail)
+	if caller, ok := errors.AsType[*challenge](err); ok {
+		access.Challenge(header, caller.error)
+	}
+	header.Set("Content-Type", mediaType)
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // who has gone needs no answer
+}
+
+// explain writes what is wrong, for programs or for people.
+func explain(r *http.Request, status int, detail string) (mediaType string, body []byte) {
+	accept := weights(r.Header, "Accept")
+	if len(accept) > 0 && typeWeight(accept, html.ContentType) > typeWeight(accept, problemType) {
+		page, err := html.Error(html.Failure{Root: html.Root(r.URL.EscapedPath()), Status: status, Title: http.StatusText(status), Detail: detail})
+		if err == nil {
+			return html.ContentType, page
+		}
+	}
 	body, err := json.Marshal(problem{
 		Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Instance: r.URL.EscapedPath(),
 	})
 	if err != nil {
 		panic(err) // strings and a number always have a JSON form
 	}
-	header.Set("Content-Type", "application/problem+json")
-	header.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // who has gone needs no answer
+	return problemType, append(body, '\n')
 }
+
+const problemType = "application/problem+json"

@@ -2,16 +2,51 @@ package server
 
 import (
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/render"
 )
 
-var atomForm = &form{
-	name: "atom", mediaType: feed.ContentType, also: []string{"application/xml", "text/xml"}, delta: true, fixed: true,
-	document: func(d *feed.Document, _ string) ([]byte, error) { return feed.AppendDocument(nil, d), nil },
-}
+// The forms of a feed's documents.
+var (
+	atomForm = &form{
+		name: "atom", mediaType: feed.ContentType, also: []string{"application/xml", "text/xml"}, delta: true, fixed: true,
+		document: func(d *feed.Document, _ string) ([]byte, error) { return feed.AppendDocument(nil, d), nil },
+	}
+	batchForm = &form{
+		name: "cloudevents", mediaType: render.BatchType, delta: true, fixed: true,
+		document: func(d *feed.Document, _ string) ([]byte, error) { return render.AppendBatch(nil, d), nil },
+	}
+	rssForm  = &form{name: "rss", mediaType: render.RSSType, absolute: true, document: render.RSS}
+	jsonForm = &form{name: "json", mediaType: render.JSONFeedType, also: []string{"application/json"}, absolute: true, document: render.JSONFeed}
+	htmlForm = &form{name: "html", mediaType: html.ContentType, also: []string{"application/xhtml+xml"}, document: renderPage}
+)
 
 // The forms of each resource; where a client does not care it gets the first.
 var (
-	serviceForms      = []*form{serviceForm}
-	subscriptionForms = []*form{atomForm}
-	archiveForms      = []*form{atomForm}
+	serviceForms      = []*form{serviceForm, htmlForm}
+	subscriptionForms = []*form{atomForm, htmlForm, rssForm, jsonForm, batchForm}
+	archiveForms      = []*form{atomForm, htmlForm, batchForm}
+	eventForms        = []*form{entryForm, htmlForm, cloudEventForm}
 )
+
+// renderPage writes a document for people. base is the server's absolute URL
+// where that is the same for all.
+func renderPage(d *feed.Document, base string) ([]byte, error) {
+	if d.Kind == feed.Archive {
+		return html.Archive(d)
+	}
+	url := ""
+	if base != "" {
+		url = base + feed.SubscriptionPath(d.Name)
+	}
+	return html.Feed(d, url)
+}
+
+func listPage(feeds []*live.State) ([]byte, error) {
+	items := make([]html.Item, len(feeds))
+	for i, f := range feeds {
+		items[i] = html.Item{Name: f.Name, Title: f.Title, Position: f.Published, Newest: f.Updated}
+	}
+	return html.List(items)
+}

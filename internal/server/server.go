@@ -18,6 +18,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cache"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/origin"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -49,6 +50,8 @@ const (
 type Config struct {
 	Log    Log
 	Feeds  Feeds
+	Grants Grants       // nil means that everyone may do all
+	Origin origin.Rules // under which URL the server is known
 	Logger *slog.Logger // nil means discard
 	// MaxWait is how long a request that prefers to wait is held at most, in
 	// whole seconds. 0 means DefaultMaxWait, negative that none is.
@@ -95,6 +98,9 @@ func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
 // Waiting is how many requests are being held.
 func (s *Server) Waiting() int64 { return s.waiting.Load() }
 
+// Streams is how many event streams are open.
+func (s *Server) Streams() int64 { return s.streams.Load() }
+
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
 
@@ -103,6 +109,8 @@ func (s *server) routes() {
 	s.route("/", methods{http.MethodGet: s.service})
 	s.route("/feeds/{feed}", methods{http.MethodGet: s.subscription})
 	s.route("/feeds/{feed}/archive/{epoch}/{page}", methods{http.MethodGet: s.archive})
+	s.route("/feeds/{feed}/stream", methods{http.MethodGet: s.stream})
+	s.route("/feeds/{feed}/events/{id:.*}", methods{http.MethodGet: s.event})
 	s.router.NotFoundHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusNotFound, "there is nothing at "+quote(r.URL.Path)+"; the feeds are listed at /")
 	})
@@ -143,29 +151,14 @@ func (s *server) route(path string, m methods) {
 // handle turns the errors of an endpoint into answers.
 func (s *server) handle(do endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := do(w, r); err != nil && r.Context().Err() == nil {
+		r, err := s.admit(r)
+		if err == nil {
+			err = do(w, r)
+		}
+		if err != nil && r.Context().Err() == nil {
 			s.fail(w, r, err)
 		}
 	})
-}
-
-// feed returns the feed that a request names.
-func (s *server) feed(r *http.Request) (*live.State, error) {
-	return s.Feeds.Get(feedName(r))
-}
-
-// visible returns the feeds that a request may know of.
-func (s *server) visible(*http.Request) []*live.State { return s.Feeds.All() }
-
-// scope is who may keep an answer.
-func (s *server) scope() string { return "public" }
-
-// vary names the request's fields that an answer hangs on.
-func (s *server) vary(explicit bool) string {
-	if explicit {
-		return "Accept-Encoding"
-	}
-	return "Accept, Accept-Encoding"
 }
 
 func (s *server) coding(r *http.Request) (string, error) {

@@ -37,11 +37,15 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	content, err := serviceXML(s.visible(r))
+	write := serviceXML
+	if chosen == htmlForm {
+		write = listPage
+	}
+	content, err := write(s.visible(r))
 	if err != nil {
 		return err
 	}
-	linkAlternates(w.Header(), serviceForms, chosen)
+	linkAlternates(w.Header(), r, serviceForms, chosen)
 	return s.serveSmall(w, r, chosen, explicit, subscriptionLifetime, content)
 }
 

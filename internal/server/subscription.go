@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -17,14 +16,14 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, err := s.await(r.Context(), ask)
+	v, err := s.await(r, ask)
 	if err != nil {
 		return err
 	}
 	header := w.Header()
 	header.Set("Vary", s.vary(ask.explicit)+", A-IM, Prefer")
 	header.Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
-	linkAlternates(header, subscriptionForms, ask.form)
+	linkAlternates(header, r, subscriptionForms, ask.form)
 	if ask.wait > 0 {
 		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(ask.wait/time.Second)))
 	}
@@ -63,6 +62,12 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	if a.coding, err = s.coding(r); err != nil {
 		return nil, err
 	}
+	switch {
+	case a.form.absolute:
+		a.base = s.Origin.Of(r).Base
+	case a.form == htmlForm && s.Origin.Base != nil: // else it is not the same for all
+		a.base = s.Origin.Of(r).Base
+	}
 	if len(a.have) > 0 && r.Method == http.MethodGet {
 		wait, _ := preferredWait(r.Header)
 		a.wait = min(wait, s.MaxWait).Truncate(time.Second)
@@ -73,7 +78,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 
 // await returns the present version, or the next one if the client has the
 // present one and prefers to wait.
-func (s *server) await(ctx context.Context, a *ask) (*version, error) {
+func (s *server) await(r *http.Request, a *ask) (*version, error) {
 	var until <-chan time.Time
 	if a.wait > 0 {
 		timer := time.NewTimer(a.wait)
@@ -81,15 +86,18 @@ func (s *server) await(ctx context.Context, a *ask) (*version, error) {
 		until = timer.C
 	}
 	for {
-		v, err := s.subscriptions.at(ctx, a.feed)
+		v, err := s.subscriptions.at(r.Context(), a.feed)
 		if err != nil || until == nil || !matches(a.have, v.tag(a.entityKey)) {
 			return v, err
 		}
 		s.waiting.Add(1)
-		changed := s.changes(ctx, v.state.Changed(), until)
+		changed := s.changes(r.Context(), v.state.Changed(), until)
 		s.waiting.Add(-1)
+		if err := s.stillMayRead(r); err != nil {
+			return nil, err
+		}
 		if !changed {
-			return v, ctx.Err()
+			return v, r.Context().Err()
 		}
 	}
 }

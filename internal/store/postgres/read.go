@@ -14,12 +14,15 @@ import (
 )
 
 // feedColumns are a feed's row with its epochs and the ends of two pages: the
-// newest archive, and the first page that is full but not sealed.
+// newest archive, and the first page that is full but not sealed; and the time
+// of the last event that documents show.
 const feedColumns = `
 	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
+	coalesce((SELECT p.recorded FROM eventfeed.positions p WHERE p.feed = f.feed AND p.position =
+		coalesce((SELECT g.last_position FROM eventfeed.pages g WHERE g.feed = f.feed AND g.page = f.archives + 1), f.position)), f.created),
 	(SELECT json_agg(json_build_object('id', e.epoch, 'position', e.first_position, 'page', e.first_page,
 	                                   'digest', encode(e.digest_before, 'hex')) ORDER BY e.ordinal)
 	 FROM eventfeed.epochs e WHERE e.feed = f.feed)`
@@ -28,7 +31,7 @@ func scanFeed(row pgx.Row) (f store.Feed, err error) {
 	var digest, epochs []byte
 	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
-		&f.ArchivedTo, &f.Published, &epochs)
+		&f.ArchivedTo, &f.Published, &f.Updated, &epochs)
 	if err != nil {
 		return f, err
 	}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/eventfeed/eventfeed/internal/access"
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/server"
+)
+
+// guardFlags are the flags of who may reach a server, and by which way.
+type guardFlags struct {
+	tls                              access.Files
+	tokens, trustedProxies, external string
+}
+
+func addGuardFlags(command *cobra.Command) *guardFlags {
+	f, flags := new(guardFlags), command.Flags()
+	flags.StringVar(&f.external, "base-url", "", "`URL` under which readers reach this server, where it is not the address")
+	flags.StringVar(&f.tls.Certificate, "tls-cert", "", "`FILE` of the certificate and those between it and the authority, in PEM")
+	flags.StringVar(&f.tls.Key, "tls-key", "", "`FILE` of the certificate's key, in PEM")
+	flags.StringVar(&f.tls.ClientCA, "client-ca", "", "`FILE` of the authorities whose certificates clients must show, in PEM")
+	flags.StringVar(&f.tokens, "tokens", "", "`FILE` of tokens, without one of which nobody may read; see feedserver token")
+	flags.StringVar(&f.trustedProxies, "trusted-proxies", "", "`ADDRESSES` whose Forwarded and X-Forwarded-… fields count, such as 10.0.0.0/8,::1")
+	return f
+}
+
+// guard is who may reach a server, by which way, and under which URL.
+type guard struct {
+	tls    *access.TLS // nil means plain HTTP
+	tokens *access.Tokens
+	origin origin.Rules
+}
+
+// check refuses what cannot be meant.
+func (f *guardFlags) check() (g *guard, err error) {
+	g = new(guard)
+	if f.external != "" {
+		if g.origin.Base, err = origin.ParseBase(f.external); err != nil {
+			return nil, cli.Usage("--base-url %q: %w", cli.Redact(f.external), err)
+		}
+	}
+	if g.origin.Trusted, err = origin.ParseTrusted(f.trustedProxies); err != nil {
+		return nil, cli.Usage("--trusted-proxies: %w", err)
+	}
+	switch {
+	case f.tls.Certificate == "" && f.tls.Key != "":
+		return nil, cli.Usage("--tls-key needs --tls-cert: the certificate that the key is for")
+	case f.tls.Certificate != "" && f.tls.Key == "":
+		return nil, cli.Usage("--tls-cert needs --tls-key: the certificate's key")
+	case f.tls.ClientCA != "" && f.tls.Certificate == "":
+		return nil, cli.Usage("--client-ca needs --tls-cert and --tls-key: clients show certificates only to a server that has one")
+	}
+	return g, nil
+}
+
+// open reads the files.
+func (f *guardFlags) open(g *guard, logger *slog.Logger) (err error) {
+	fail := func(err error, next string) error {
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: next}
+	}
+	if f.tls.Certificate != "" {
+		if g.tls, err = access.LoadTLS(f.tls, logger); err != nil {
+			return fail(err, "name other files with --tls-cert, --tls-key and --client-ca")
+		}
+	}
+	if f.tokens != "" {
+		if g.tokens, err = access.LoadTokens(f.tokens, logger); err != nil {
+			return fail(fmt.Errorf("--tokens: %w", err), "make lines for it with: feedserver token NAME --read FEEDS")
+		}
+	}
+	return nil
+}
+
+// scheme is that of the URLs of this server.
+func (g *guard) scheme() string {
+	if g.tls != nil {
+		return "https"
+	}
+	return "http"
+}
+
+// warn tells of tokens that others could read on their way. A base URL with
+// https says that a proxy has TLS.
+func (g *guard) warn(listen net.Addr, logger *slog.Logger) {
+	behindTLS := g.tls != nil || g.origin.Base != nil && g.origin.Base.Scheme == "https"
+	if g.tokens != nil && !behindTLS && !access.Local(listen) {
+		logger.Warn("tokens come over the network in the clear, unless a proxy before this server has TLS", "listen", listen.String())
+	}
+}
+
+// serve answers requests until the server is shut down.
+func (g *guard) serve(server *http.Server, listener net.Listener) error {
+	if g.tls == nil {
+		return server.Serve(listener)
+	}
+	server.TLSConfig = g.tls.Config()
+	return server.ServeTLS(listener, "", "")
+}
+
+// run follows the files until ctx is done.
+func (g *guard) run(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	if g.tls != nil {
+		group.Go(func() error { return g.tls.Run(ctx) })
+	}
+	group.Go(func() error { return g.tokens.Run(ctx) })
+	return group.Wait()
+}
+
+// grants are what callers may do, nil if all may do all.
+func (g *guard) grants() server.Grants {
+	if g.tokens == nil {
+		return nil
+	}
+	return g.tokens
+}

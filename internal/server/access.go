@@ -1,0 +1,100 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/eventfeed/eventfeed/internal/access"
+	"github.com/eventfeed/eventfeed/internal/live"
+)
+
+// Grants says what a caller may do.
+type Grants interface {
+	// Grant returns an error that [access.Challenge] takes, wrapped, if it
+	// does not know the caller.
+	Grant(*http.Request) (access.Grant, error)
+	// Changed is closed when grants have changed: whoever answers for long asks
+	// again then.
+	Changed() <-chan struct{}
+}
+
+type grantKey struct{}
+
+// admit asks who is calling, and refuses those whom nobody knows.
+func (s *server) admit(r *http.Request) (*http.Request, error) {
+	if s.Grants == nil {
+		return r, nil
+	}
+	grant, err := s.Grants.Grant(r)
+	if err != nil {
+		return r, &challenge{err}
+	}
+	return r.WithContext(context.WithValue(r.Context(), grantKey{}, grant)), nil
+}
+
+// grant returns what the caller may do.
+func grant(r *http.Request) access.Grant {
+	if g, ok := r.Context().Value(grantKey{}).(access.Grant); ok {
+		return g
+	}
+	return access.Everyone()
+}
+
+// challenge is an error that a caller can mend by saying who it is.
+type challenge struct{ error }
+
+func (c *challenge) Unwrap() error { return c.error }
+
+// feed returns the feed that a request names. One that the caller may not read
+// is not there.
+func (s *server) feed(r *http.Request) (*live.State, error) {
+	name := feedName(r)
+	if !grant(r).MayRead(name) {
+		return nil, live.NoFeed(name)
+	}
+	return s.Feeds.Get(name)
+}
+
+// stillMayRead asks again, on behalf of a request that was held.
+func (s *server) stillMayRead(r *http.Request) error {
+	r, err := s.admit(r)
+	if err == nil {
+		_, err = s.feed(r)
+	}
+	return err
+}
+
+// visible returns the feeds that a caller may know of.
+func (s *server) visible(r *http.Request) []*live.State {
+	return slices.DeleteFunc(s.Feeds.All(), func(f *live.State) bool { return !grant(r).MayRead(f.Name) })
+}
+
+// grantsChanged is closed when what callers may do has changed; nil if all may
+// do all.
+func (s *server) grantsChanged() <-chan struct{} {
+	if s.Grants == nil {
+		return nil
+	}
+	return s.Grants.Changed()
+}
+
+// scope is who may keep an answer.
+func (s *server) scope() string {
+	if s.Grants == nil {
+		return "public"
+	}
+	return "private"
+}
+
+// vary names the request's fields that an answer hangs on.
+func (s *server) vary(explicit bool) string {
+	fields := "Accept-Encoding"
+	if !explicit {
+		fields = "Accept, " + fields
+	}
+	if s.Grants != nil {
+		fields += ", Authorization"
+	}
+	return fields
+}

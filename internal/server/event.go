@@ -1,0 +1,132 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/render"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// The forms of a single event.
+var (
+	entryForm      = &form{name: "atom", mediaType: feed.ContentType + ";type=entry", also: []string{"application/xml", "text/xml"}}
+	cloudEventForm = &form{name: "cloudevents", mediaType: render.EventType, also: []string{"application/json"}}
+)
+
+// event answers with one event, by its id, and its source where several events
+// have the id.
+func (s *server) event(w http.ResponseWriter, r *http.Request) error {
+	state, err := s.feed(r)
+	if err != nil {
+		return err
+	}
+	chosen, explicit, err := chooseForm(r, eventForms)
+	if err != nil {
+		return err
+	}
+	position, err := s.find(r, state)
+	if err != nil {
+		return err
+	}
+	events, err := s.around(r.Context(), state, position)
+	if err != nil {
+		return err
+	}
+	content, err := renderEvent(chosen, state, events, position)
+	if err != nil {
+		return err
+	}
+	linkAlternates(w.Header(), r, eventForms, chosen)
+	return s.serveSmall(w, r, chosen, explicit, pageLifetime, content)
+}
+
+// find returns the position of the event that a request names.
+func (s *server) find(r *http.Request, state *live.State) (int64, error) {
+	query := r.URL.Query()
+	id, err := url.PathUnescape(mux.Vars(r)["id"])
+	if id == "" {
+		id = query.Get("id")
+	}
+	if err != nil || id == "" {
+		return 0, refuse(http.StatusNotFound, "name an event: /feeds/"+state.Name+"/events/ID")
+	}
+	positions, err := s.Log.Find(r.Context(), state.Key, query.Get("source"), id)
+	if err != nil {
+		return 0, err
+	}
+	for len(positions) > 0 && positions[len(positions)-1] > state.Published {
+		positions = positions[:len(positions)-1] // not in any document yet
+	}
+	switch len(positions) {
+	case 0:
+		return 0, refuse(http.StatusNotFound, fmt.Sprintf("feed %s has no event with the id %s; one that was just appended comes in a moment", state.Name, quote(id)))
+	case 1:
+		return positions[0], nil
+	default:
+		return 0, s.choices(r.Context(), state, positions)
+	}
+}
+
+// maxChoices bounds how many events are listed for an id that they share.
+const maxChoices = 20
+
+// choices is the error for an id that events of several sources have.
+func (s *server) choices(ctx context.Context, state *live.State, positions []int64) error {
+	var urls []string
+	for _, position := range positions[:min(len(positions), maxChoices)] {
+		err := s.Log.Rows(ctx, state.Key, position, position, func(row *store.Row) error {
+			urls = append(urls, feed.EventPath(state.Name, row.Source, row.ID))
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return refuse(http.StatusMultipleChoices, fmt.Sprintf("%d events have this id, each of another source; name the source: %s", len(positions), strings.Join(urls, " ")))
+}
+
+// around returns the event at a position with those beside it.
+func (s *server) around(ctx context.Context, state *live.State, position int64) ([]event.Placed, error) {
+	var events []event.Placed
+	err := s.Log.Rows(ctx, state.Key, max(1, position-1), min(position+1, state.Published), func(row *store.Row) error {
+		events = append(events, row.Placed)
+		return nil
+	})
+	return events, err
+}
+
+// renderEvent writes the event at a position in a form.
+func renderEvent(chosen *form, state *live.State, events []event.Placed, position int64) ([]byte, error) {
+	page := html.Event{Feed: state.Name, Title: state.Title}
+	for i := range events {
+		e := &events[i]
+		beside := &html.Neighbour{Source: e.Source, ID: e.ID, Position: e.Position}
+		switch {
+		case e.Position < position:
+			page.Previous = beside
+		case e.Position > position:
+			page.Next = beside
+		default:
+			page.Placed = *e
+		}
+	}
+	switch chosen {
+	case entryForm:
+		d := feed.Document{ID: state.ID, Name: state.Name, Title: state.Title, Author: state.Author}
+		return feed.AppendEntryDocument(nil, &d, &page.Placed), nil
+	case cloudEventForm:
+		return append(event.AppendPlacedJSON(nil, &page.Placed), '\n'), nil
+	default:
+		return html.EventPage(&page)
+	}
+}

@@ -1,0 +1,150 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// heartbeat is how often a stream says that it is alive: proxies cut what is
+// silent for a minute or so.
+const heartbeat = 15 * time.Second
+
+// writeTimeout is how long a client may take to read what it is sent.
+const writeTimeout = 30 * time.Second
+
+// stream sends the events of a feed as they come, as server-sent events (HTML
+// standard, section 9.2). The id of each is its position; a client that comes
+// back with the last one it saw goes on from there, any other begins at the
+// end.
+func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
+	state, err := s.feed(r)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/event-stream")
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Accel-Buffering", "no") // nginx would hold events back
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	s.streams.Add(1)
+	defer s.streams.Add(-1)
+	out := &eventStream{w: w, control: http.NewResponseController(w), position: lastSeen(r, state.Published)}
+	if err := out.send([]byte("retry: 1000\n\n")); err != nil {
+		return nil //nolint:nilerr // the client has gone
+	}
+	s.follow(r, state.Name, out)
+	return nil
+}
+
+// lastSeen is the position that a client has seen last. EventSource sends it
+// when it connects again; a page that has events already says it in the query.
+func lastSeen(r *http.Request, end int64) int64 {
+	last := r.Header.Get("Last-Event-ID")
+	if last == "" {
+		last = r.URL.Query().Get("lastEventId")
+	}
+	position, err := strconv.ParseInt(last, 10, 64)
+	if err != nil || position < 0 || position > end {
+		return end
+	}
+	return position
+}
+
+// follow sends what comes until the client is gone, may not read any more, or
+// the server ends.
+func (s *server) follow(r *http.Request, name string, out *eventStream) {
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		grantsChanged := s.grantsChanged()
+		if s.stillMayRead(r) != nil {
+			return
+		}
+		v, err := s.subscriptions.at(r.Context(), name)
+		if err == nil {
+			err = s.sendNew(r.Context(), v, out)
+		}
+		if err != nil {
+			return // the client comes again, and may find the database back
+		}
+		select {
+		case <-v.state.Changed():
+		case <-grantsChanged:
+		case <-beat.C:
+			if out.send([]byte(":\n\n")) != nil {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		case <-s.closing:
+			return
+		}
+	}
+}
+
+// catchUp is how many events are read at a time for a client that is behind
+// what the subscription document holds.
+const catchUp = 50
+
+// sendNew sends what is behind the stream's position.
+func (s *server) sendNew(ctx context.Context, v *version, out *eventStream) error {
+	d := v.document
+	if out.position > d.Last {
+		out.position = d.Last // history was lost, and goes on from there
+	}
+	for out.position < d.First-1 {
+		var batch []byte
+		last := min(out.position+catchUp, d.First-1)
+		err := s.Log.Rows(ctx, v.state.Key, out.position+1, last, func(row *store.Row) error {
+			batch = appendMessage(batch, &row.Placed)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		if err := out.send(batch); err != nil {
+			return err
+		}
+		out.position = last
+	}
+	var batch []byte
+	for i := out.position + 1 - d.First; i < int64(len(d.Entries)); i++ {
+		batch = appendMessage(batch, &d.Entries[i])
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	out.position = d.Last
+	return out.send(batch)
+}
+
+func appendMessage(b []byte, e *event.Placed) []byte {
+	b = fmt.Appendf(b, "id: %d\ndata: ", e.Position)
+	b = event.AppendPlacedJSON(b, e)
+	return append(b, "\n\n"...)
+}
+
+// eventStream is one client's stream.
+type eventStream struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	position int64 // last one sent
+}
+
+func (s *eventStream) send(text []byte) error {
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	if _, err := s.w.Write(text); err != nil {
+		return err
+	}
+	return s.control.Flush()
+}
