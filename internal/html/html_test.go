@@ -306,6 +306,9 @@ func shownData(t *testing.T, e event.Event) string {
 	storetest.Must(t, err)
 	for n := range root.Descendants() {
 		if n.Data == "pre" {
+			if n.FirstChild.FirstChild == nil {
+				return ""
+			}
 			return n.FirstChild.FirstChild.Data
 		}
 	}
