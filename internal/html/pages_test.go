@@ -75,7 +75,7 @@ func TestPeopleGetFromTheListToEveryEvent(t *testing.T) {
 	for _, script := range []bool{true, false} {
 		t.Run(fmt.Sprint("script ", script), func(t *testing.T) {
 			t.Parallel()
-			url := servertest.Serve(t, shop(t)).URL
+			url := mount(t, shop(t))
 			b := open(t, 1000)
 			if !script {
 				b.withoutScript()
@@ -109,7 +109,7 @@ func TestPeopleGetFromTheListToEveryEvent(t *testing.T) {
 func TestNewEventsComeInByThemselves(t *testing.T) {
 	t.Parallel()
 	l := shop(t)
-	url := servertest.Serve(t, l).URL
+	url := mount(t, l)
 	b := open(t, 1000)
 	b.do(chromedp.Navigate(url + "/feeds/orders"))
 	b.until(`document.getElementById("state").textContent === "Live"`)

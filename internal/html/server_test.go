@@ -3,12 +3,21 @@ package html_test
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 )
+
+// mount serves below a path, as behind a proxy that takes it away.
+func mount(t *testing.T, l *store.Log) string {
+	t.Helper()
+	s := httptest.NewServer(http.StripPrefix("/below/here", servertest.Handler(t, l)))
+	t.Cleanup(s.Close)
+	return s.URL + "/below/here"
+}
 
 // restartable serves at an address that it can leave, and take again.
 func restartable(t *testing.T, l *store.Log) (url string, stop, start func()) {
