@@ -1,6 +1,8 @@
 package html_test
 
 import (
+	"net/http"
+	neturl "net/url"
 	"strings"
 	"testing"
 
@@ -9,16 +11,41 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/servertest"
+	"github.com/eventfeed/eventfeed/internal/storetest"
 )
 
 // kinds returns a page of each kind of a shop's server.
 func kinds(t *testing.T) (names []string, pages map[string]string) {
 	t.Helper()
 	l := shop(t)
-	url := serve(t, l)
+	base := &neturl.URL{Scheme: "https", Host: "events.example"}
+	url := servertest.Serve(t, l, func(c *server.Config) { c.Origin.Base = base }).URL
 	return []string{"list", "feed", "archive", "event", "error"}, map[string]string{
 		"list": url + "/", "feed": url + "/feeds/orders", "archive": url + archivePath(t, l, "orders", 2),
 		"event": url + feed.EventPath("orders", "/shop", "0198c0de-0000-7000-8000-000000000123"), "error": url + "/feeds/nothing",
+	}
+}
+
+func TestEveryPageIsSentWithItsPolicy(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{}
+	html.SetHeaders(func(name, value string) { want[name] = value })
+	_, pages := kinds(t)
+	for name, url := range pages {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+		storetest.Must(t, err)
+		request.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+		response, err := http.DefaultClient.Do(request)
+		storetest.Must(t, err)
+		_ = response.Body.Close()
+		for field, value := range want {
+			if got := response.Header.Get(field); got != value {
+				t.Errorf("%s: %s is %q, want %q", name, field, got, value)
+			}
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ var listTemplate = parse("list.html")
 func List(feeds []Item) ([]byte, error) {
 	return render(listTemplate, page{
 		Title: "Feeds", Root: "./", Content: feeds,
-		Alternates: []link{{"./?format=atom", "Service document (AtomPub)", "application/atomsvc+xml"}},
+		Alternates: []link{{"./?format=service", "Service document (AtomPub)", "application/atomsvc+xml"}},
 	})
 }
 

@@ -71,15 +71,21 @@ func (l lifetime) cacheControl(scope string) string {
 	return text
 }
 
+// setType says what an answer is, and that it is nothing else: an event's data
+// must not become a page of its own, nor do anything in one of ours.
+func setType(header http.Header, mediaType string) {
+	if mediaType == html.ContentType {
+		html.SetHeaders(header.Set)
+	}
+	header.Set("Content-Type", mediaType)
+	header.Set("X-Content-Type-Options", "nosniff")
+}
+
 // describe sets the header fields that an answer and the 304 in its place have
 // in common, RFC 9110 section 15.4.5.
 func (e *entity) describe(header http.Header) {
 	header.Set("ETag", e.tag)
-	if e.mediaType == html.ContentType {
-		html.SetHeaders(header.Set)
-	}
-	header.Set("Content-Type", e.mediaType)
-	header.Set("X-Content-Type-Options", "nosniff")
+	setType(header, e.mediaType)
 	if e.coding != identityCoding {
 		header.Set("Content-Encoding", e.coding)
 		// ServeContent leaves the length out where a coding is set.

@@ -68,7 +68,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if caller, ok := errors.AsType[*challenge](err); ok {
 		access.Challenge(header, caller.error)
 	}
-	header.Set("Content-Type", mediaType)
+	setType(header, mediaType)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // who has gone needs no answer
