@@ -60,8 +60,11 @@ var errBody = errors.New("unusable answer")
 // errRedirect says that the server sends its readers where they do not follow.
 var errRedirect = errors.New("cannot follow the redirect")
 
-// requestTimeout bounds one request with its body.
-const requestTimeout = 2 * time.Minute
+// Bounds of a request that is not held: until its answer begins, and in all.
+const (
+	answerTimeout  = 30 * time.Second
+	requestTimeout = 2 * time.Minute
+)
 
 // Client fetches documents.
 type Client struct {
@@ -76,13 +79,14 @@ type Client struct {
 
 // NewHTTPClient returns the client that reads feeds where the caller brings
 // none. It keeps as many connections as pages are fetched at once, and follows
-// redirects only on the origin that it was sent to.
-func NewHTTPClient(connections int) *http.Client {
+// redirects only on the origin that it was sent to. A server may hold its
+// requests for as long as wait.
+func NewHTTPClient(connections int, wait time.Duration) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
-	transport.ResponseHeaderTimeout = 30 * time.Second
+	transport.ResponseHeaderTimeout = answerTimeout + wait
 	transport.DisableCompression = true // we ask for zstd ourselves
-	return &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: sameOrigin}
+	return &http.Client{Transport: transport, Timeout: requestTimeout + wait, CheckRedirect: sameOrigin}
 }
 
 func sameOrigin(next *http.Request, via []*http.Request) error {
@@ -100,6 +104,8 @@ type response struct {
 	url         *url.URL // where it came from, after redirects
 	etag        string
 	notModified bool
+	partial     bool // 226: no more than what follows the document that the request named
+	waits       bool // the server takes a wish to be kept waiting, RFC 7240 section 4.3
 	body        []byte
 }
 
@@ -170,11 +176,13 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 	if len(body) > compress.MaxBody {
 		return nil, fmt.Errorf("%w: %w", errBody, compress.ErrTooLarge)
 	}
-	result := &response{url: answer.Request.URL, etag: answer.Header.Get("ETag")}
+	result := &response{url: answer.Request.URL, etag: answer.Header.Get("ETag"), waits: applied(answer.Header, "wait")}
 	switch {
-	case answer.StatusCode == http.StatusNotModified:
+	case answer.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match") != "":
 		result.notModified = true
 		return result, nil
+	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
+		result.partial = true
 	case answer.StatusCode != http.StatusOK:
 		return nil, &statusError{answer.StatusCode, reason(answer.Header.Get("Content-Type"), body)}
 	}
