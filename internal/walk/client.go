@@ -5,16 +5,13 @@ package walk
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -109,16 +106,6 @@ type response struct {
 	body        []byte
 }
 
-// statusError is an answer that is no document.
-type statusError struct {
-	status int
-	text   string
-}
-
-func (e *statusError) Error() string {
-	return fmt.Sprintf("server answered %d %s%s", e.status, http.StatusText(e.status), e.text)
-}
-
 // get fetches a URL. Conditions are further header fields in pairs.
 func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string) (*response, error) {
 	started := time.Now()
@@ -211,30 +198,6 @@ func withoutURL(err error) error {
 	}
 	return &requestError{err}
 }
-
-// reason is what a server says about its refusal: in problem details, RFC 9457,
-// or the first line of plain text.
-func reason(contentType string, body []byte) string {
-	mediaType, _, _ := mime.ParseMediaType(contentType)
-	var text string
-	switch mediaType {
-	case "application/problem+json":
-		var problem struct{ Detail string }
-		if json.Unmarshal(body, &problem) == nil {
-			text = problem.Detail
-		}
-	case "text/plain":
-		text = string(body[:min(len(body), maxReason)])
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	if line == "" {
-		return ""
-	}
-	return fmt.Sprintf(": %.*s", maxReason, line)
-}
-
-// maxReason bounds what is shown of a server's words.
-const maxReason = 300
 
 // mayPass reports whether the same request may have an answer in a while.
 func mayPass(err error) bool {

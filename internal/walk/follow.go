@@ -78,7 +78,7 @@ func (f *Follower) ask(ctx context.Context, after *Head) (*Head, error) {
 	}
 	f.Client.Logger.Debug("a request that may be held has failed, asking plainly", "error", err, "after", time.Since(asked).Round(time.Millisecond))
 	f.live, f.ready = false, asked.Add(f.Interval)
-	if time.Since(asked) < f.Interval {
+	if !mayPass(err) {
 		f.plain = asked.Add(wait)
 	}
 	return f.Client.Head(ctx, f.URL, after.ETag, true)
