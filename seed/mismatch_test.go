@@ -36,6 +36,7 @@ func replace(old, new string) func(string) string {
 
 var (
 	entryLine = regexp.MustCompile(`(?m)^<entry>.*\n`)
+	digests   = regexp.MustCompile(`digest-(before|after)="[0-9a-f]{64}"`)
 	digest    = regexp.MustCompile(`digest-after="[0-9a-f]{64}"`)
 )
 
