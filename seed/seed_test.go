@@ -258,7 +258,7 @@ func TestPollingAnUnchangedFeedIsConditional(t *testing.T) {
 	}
 	s.damage.Store(&count)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	storetest.Must(t, seed.Run(ctx, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Follow: true, PollInterval: time.Millisecond}))
+	storetest.Must(t, seed.Run(ctx, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
 	if conditional.Load() < 3 {
 		t.Errorf("%d answers were 304", conditional.Load())
 	}
