@@ -165,21 +165,41 @@ func (r *runner) anew(ctx context.Context, missing error) error {
 	return nil
 }
 
+// staleFor is how long a server may be behind another one that serves the same
+// log, where requests go now to the one and now to the other.
+const staleFor = 3 * time.Second
+
 // makeCurrent makes sure of a head whose history goes on from the checkpoint.
-// One that knows less than the checkpoint may come from a cache, and a partial
-// one may not begin at the checkpoint, which can have changed hands meanwhile:
-// so the server is asked once more, for the whole.
+// One that knows less than the checkpoint may come from a cache or a server that
+// is behind, and a partial one may not begin at the checkpoint, which can have
+// gone back meanwhile: so the server is asked once more, for the whole.
 func (r *runner) makeCurrent(ctx context.Context) error {
 	err := r.head.Check(r.place())
-	if _, lost := errors.AsType[*LostError](err); !lost && !(err != nil && r.head.Partial) {
+	if _, lost := errors.AsType[*LostError](err); !lost && (err == nil || !r.head.Partial) {
 		return err
 	}
-	fresh, err := r.client.Head(ctx, r.from, "", true)
-	if err != nil {
-		return err
+	for since := time.Now(); ; {
+		fresh, err := r.client.Head(ctx, r.from, "", true)
+		if err != nil {
+			return err
+		}
+		r.head = fresh
+		if err = fresh.Check(r.place()); !mayBeBehind(err) || time.Since(since) > staleFor {
+			return err
+		}
+		select {
+		case <-time.After(staleFor / 20):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	r.head = fresh
-	return fresh.Check(r.place())
+}
+
+// mayBeBehind reports whether a head that lacks what was read may just be too
+// old to know it. One that tells of the epoch that began when it was lost is not.
+func mayBeBehind(err error) bool {
+	lost, is := errors.AsType[*LostError](err)
+	return is && lost.Next == ""
 }
 
 // claim takes the consumer and reads its checkpoint, or writes its first one.

@@ -153,11 +153,11 @@ func TestNoAnswerMakesABusyLoop(t *testing.T) {
 	}{
 		"a cache answers 304 at once": {func(w http.ResponseWriter, r *http.Request) {
 			send(w, r, 200, 1, 3)
-		}, 30, 55, 61, 61},
+		}, 30 * time.Second, 55, 61, 61},
 		"a cache answers 304 at once, with a header that it has kept": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Preference-Applied", "wait=30")
 			send(w, r, 200, 1, 3)
-		}, 30, 55, 61, 61},
+		}, 30 * time.Second, 55, 61, 61},
 		"a cache has an older document": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Preference-Applied", "wait=30")
 			last := 3
@@ -165,19 +165,19 @@ func TestNoAnswerMakesABusyLoop(t *testing.T) {
 				last = 2
 			}
 			send(w, r, 200, 1, last)
-		}, 30, 55, 61, 61},
+		}, 30 * time.Second, 55, 61, 61},
 		"caches have the same document under other tags": {func(w http.ResponseWriter, r *http.Request) {
 			asks++
 			body, _ := document(1, 3)
 			w.Header().Set("Preference-Applied", "wait=30")
 			w.Header().Set("ETag", fmt.Sprintf(`"%d"`, asks))
 			_, _ = w.Write(body)
-		}, 30, 55, 61, 61},
+		}, 30 * time.Second, 55, 61, 61},
 		"a document without a tag": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Preference-Applied", "wait=30")
 			body, _ := document(1, 3)
 			_, _ = w.Write(body)
-		}, 30, 55, 61, 0},
+		}, 30 * time.Second, 55, 61, 0},
 		"the same delta again and again": {func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("A-IM") != "" {
 				w.Header().Set("IM", "feed")
@@ -189,7 +189,7 @@ func TestNoAnswerMakesABusyLoop(t *testing.T) {
 				return
 			}
 			send(w, r, 200, 1, 3)
-		}, 30, 55, 61, 61},
+		}, 30 * time.Second, 55, 61, 61},
 		"a delta of another manipulation": {func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("A-IM") != "" {
 				w.Header().Set("IM", "feed, gzip")
@@ -197,50 +197,50 @@ func TestNoAnswerMakesABusyLoop(t *testing.T) {
 				return
 			}
 			send(w, r, 200, 1, 3)
-		}, 30, 55, 64, 3},
+		}, 30 * time.Second, 55, 64, 3},
 		"what is asked for is refused": {func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("A-IM") != "" {
 				http.Error(w, "what is that?", http.StatusBadRequest)
 				return
 			}
 			send(w, r, 200, 1, 3)
-		}, 30, 55, 64, 3},
+		}, 30 * time.Second, 55, 64, 3},
 		"too many are waiting": {func(w http.ResponseWriter, r *http.Request) {
 			if r.Header.Get("Prefer") != "" {
 				http.Error(w, "too many", http.StatusServiceUnavailable)
 				return
 			}
 			send(w, r, 200, 1, 3)
-		}, 30, 100, 122, 61},
+		}, 30 * time.Second, 100, 122, 61},
 		"the server waits": {func(w http.ResponseWriter, r *http.Request) {
 			hold(w, r, time.Minute)
 			send(w, r, 200, 1, 3)
-		}, 30, 2, 3, 3},
+		}, 30 * time.Second, 2, 3, 3},
 		"the server waits less than it is asked to": {func(w http.ResponseWriter, r *http.Request) {
 			hold(w, r, 10*time.Second)
 			send(w, r, 200, 1, 3)
-		}, 30, 6, 7, 7},
+		}, 30 * time.Second, 6, 7, 7},
 		"the server waits no time at all": {func(w http.ResponseWriter, r *http.Request) {
 			hold(w, r, 0)
 			send(w, r, 200, 1, 3)
-		}, 30, 55, 61, 61},
+		}, 30 * time.Second, 55, 61, 61},
 		"a proxy cuts what is held": {func(w http.ResponseWriter, r *http.Request) {
 			if hold(w, r, 10*time.Second); r.Header.Get("Prefer") != "" {
 				http.Error(w, "time is over", http.StatusGatewayTimeout)
 				return
 			}
 			send(w, r, 200, 1, 3)
-		}, 30, 10, 13, 7},
+		}, 30 * time.Second, 10, 13, 7},
 		"a connection breaks while the request is held": {func(w http.ResponseWriter, r *http.Request) {
 			if hold(w, r, 10*time.Second); r.Header.Get("Prefer") != "" {
 				panic(http.ErrAbortHandler)
 			}
 			send(w, r, 200, 1, 3)
-		}, 30, 10, 13, 7},
+		}, 30 * time.Second, 10, 13, 7},
 		"the server waits a second": {func(w http.ResponseWriter, r *http.Request) {
 			hold(w, r, time.Second)
 			send(w, r, 200, 1, 3)
-		}, 30, 59, 61, 61},
+		}, 30 * time.Second, 59, 61, 61},
 		"a cache answers 304 at once, after something new": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Preference-Applied", "wait=30")
 			if r.Header.Get("If-None-Match") == "" {
@@ -248,11 +248,11 @@ func TestNoAnswerMakesABusyLoop(t *testing.T) {
 			} else {
 				send(w, r, 200, 1, 3)
 			}
-		}, 30, 55, 62, 62},
+		}, 30 * time.Second, 55, 62, 62},
 		"a server that knows nothing of it has something new each time": {func(w http.ResponseWriter, r *http.Request) {
 			asks++
 			send(w, r, 200, 1, 3+asks)
-		}, 30, 55, 61, 61},
+		}, 30 * time.Second, 55, 61, 61},
 		"plain polling": {func(w http.ResponseWriter, r *http.Request) {
 			send(w, r, 200, 1, 3)
 		}, 0, 55, 61, 0},
@@ -260,7 +260,7 @@ func TestNoAnswerMakesABusyLoop(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				asks = 0
-				p, head, log := followFor(t, time.Minute, &http.Client{}, test.handler, test.wait*time.Second)
+				p, head, log := followFor(t, time.Minute, &http.Client{}, test.handler, test.wait)
 				if n := len(p.requests); n < test.least || n > test.most {
 					t.Errorf("%d requests in a minute, want %d to %d", n, test.least, test.most)
 				}
@@ -335,7 +335,7 @@ func TestDeltaIsForThoseWhoAsked(t *testing.T) {
 			w.Header().Set("IM", "feed")
 			w.WriteHeader(status)
 		}))
-		defer s.Close()
+		t.Cleanup(s.Close)
 		from, err := walk.ParseURL(s.URL + "/feeds/f")
 		storetest.Must(t, err)
 		c := &walk.Client{HTTP: s.Client(), Logger: slog.New(slog.DiscardHandler)}
