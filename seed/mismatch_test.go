@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ func replace(old, new string) func(string) string {
 
 var (
 	entryLine = regexp.MustCompile(`(?m)^<entry>.*\n`)
+	digests   = regexp.MustCompile(`digest-(before|after)="[0-9a-f]{64}"`)
 	digest    = regexp.MustCompile(`digest-after="[0-9a-f]{64}"`)
 )
 
@@ -223,6 +225,38 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 	_, err = run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
+}
+
+// TestServerThatIsBehindAnotherIsAskedForAWhile: it does not know yet what the
+// seeder has read from the other one, not even the epoch.
+func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
+	t.Parallel()
+	for name, epoch := range map[string]bool{"of the same epoch": false, "of an epoch before": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newSource(t, 15)
+			stale := fetch(t, s)
+			if epoch {
+				storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
+			}
+			s.add(t, 16, 40)
+			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
+			_, err := run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+			storetest.Must(t, err)
+			var asked atomic.Int32
+			behind := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+				if asked.Add(1) <= 5 {
+					_, _ = w.Write(stale)
+					return
+				}
+				real.ServeHTTP(w, r)
+			}
+			s.damage.Store(&behind)
+			_, err = run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+			storetest.Must(t, err)
+			wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
+		})
+	}
 }
 
 // fetch returns the feed's subscription document.

@@ -29,10 +29,12 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
+	client := &walk.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}
 	r := &runner{
-		Config: config,
-		from:   from,
-		client: &walk.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience},
+		Config:   config,
+		from:     from,
+		client:   client,
+		follower: &walk.Follower{Client: client, URL: from, Interval: config.PollInterval, Wait: config.Wait},
 	}
 	defer r.Into.close()
 	defer r.Into.release()
@@ -49,8 +51,10 @@ type runner struct {
 	Config
 	from       *url.URL
 	client     *walk.Client
-	claimed    bool // the consumer is ours, and checkpoint is what the target holds
-	held       bool // it was ours at least once
+	follower   *walk.Follower
+	head       *walk.Head // the end of the feed, as far as it is known
+	claimed    bool       // the consumer is ours, and checkpoint is what the target holds
+	held       bool       // it was ours at least once
 	checkpoint checkpoint.Checkpoint
 	nextPage   int64 // no page before it holds anything new; 0 if that is not known
 	applied    int64
@@ -60,12 +64,12 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.retry(ctx, func() error { return r.Into.prepare(ctx) }); err != nil {
 		return fmt.Errorf("prepare the target: %w", err)
 	}
-	head, err := r.client.Head(ctx, r.from, "", false)
-	if err != nil {
+	var err error
+	if r.head, err = r.client.Head(ctx, r.from, "", false); err != nil {
 		return err
 	}
 	for following := false; ; {
-		if err := r.retry(ctx, func() error { return r.advance(ctx, head) }); err != nil {
+		if err := r.retry(ctx, func() error { return r.advance(ctx) }); err != nil {
 			return err
 		}
 		if !r.Follow {
@@ -75,26 +79,8 @@ func (r *runner) run(ctx context.Context) error {
 			following = true
 			r.Logger.Info("following", "feed", r.checkpoint.Feed, "consumer", r.Consumer, "position", r.checkpoint.Position)
 		}
-		if head, err = r.nextHead(ctx, head); err != nil {
+		if r.head, err = r.follower.Next(ctx, r.head); err != nil {
 			return err
-		}
-	}
-}
-
-// nextHead polls until there is another subscription document.
-func (r *runner) nextHead(ctx context.Context, head *walk.Head) (*walk.Head, error) {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(r.PollInterval):
-		}
-		next, err := r.client.Head(ctx, r.from, head.ETag, false)
-		if err != nil {
-			return nil, err
-		}
-		if next != nil {
-			return next, nil
 		}
 	}
 }
@@ -136,63 +122,84 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 }
 
 // advance applies what lies between the checkpoint and the head.
-func (r *runner) advance(ctx context.Context, head *walk.Head) error {
+func (r *runner) advance(ctx context.Context) error {
 	if !r.claimed {
-		if err := r.claim(ctx, head); err != nil {
+		if err := r.claim(ctx, r.head); err != nil {
 			return err
 		}
 	}
-	if head.ID != r.checkpoint.FeedID {
-		return fmt.Errorf("%w: %w: %s: is feed %s now, was %s", ErrMismatch, ErrOtherFeed, r.from.Redacted(), head.ID, r.checkpoint.FeedID)
+	if r.head.ID != r.checkpoint.FeedID {
+		return fmt.Errorf("%w: %w: %s: is feed %s now, was %s", ErrMismatch, ErrOtherFeed, r.from.Redacted(), r.head.ID, r.checkpoint.FeedID)
 	}
 	for {
-		current, err := r.current(ctx, head)
-		if err != nil {
+		if err := r.makeCurrent(ctx); err != nil {
 			return err
 		}
-		r.report(current)
-		err = r.applyAll(ctx, current)
+		r.report(r.head)
+		err := r.applyAll(ctx, r.head)
 		if err == nil {
-			r.nextPage = current.Archives + 1
+			r.nextPage = r.head.Archives + 1
 			return nil
 		}
-		if head, err = r.anew(ctx, current, err); err != nil {
+		if err := r.anew(ctx, err); err != nil {
 			return err
 		}
 	}
 }
 
-// anew returns the feed's present head, if a page was missing because an epoch
-// has begun since the head was fetched: that moves pages, and nothing is lost
-// by it. Else it returns the error.
-func (r *runner) anew(ctx context.Context, head *walk.Head, missing error) (*walk.Head, error) {
+// anew fetches the feed's present head, if a page was missing because an epoch
+// has begun since the one in hand was fetched: that moves pages, and nothing is
+// lost by it. Else it returns the error.
+func (r *runner) anew(ctx context.Context, missing error) error {
 	if !errors.Is(missing, walk.ErrMissing) {
-		return nil, missing
+		return missing
 	}
 	fresh, err := r.client.Head(ctx, r.from, "", true)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if slices.Equal(fresh.Epochs, head.Epochs) {
-		return nil, missing
+	if slices.Equal(fresh.Epochs, r.head.Epochs) {
+		return missing
 	}
-	r.nextPage = 0
-	return fresh, nil
+	r.head, r.nextPage = fresh, 0
+	return nil
 }
 
-// current returns a head whose history goes on from the checkpoint. One that
-// knows less than the checkpoint may come from a cache, so the server is asked
-// once more.
-func (r *runner) current(ctx context.Context, head *walk.Head) (*walk.Head, error) {
-	err := head.Check(r.place())
-	if _, lost := errors.AsType[*LostError](err); !lost {
-		return head, err
+// staleFor is how long a server may be behind another one that serves the same
+// log, where requests go now to the one and now to the other.
+const staleFor = 3 * time.Second
+
+// makeCurrent makes sure of a head whose history goes on from the checkpoint.
+// One that knows less than the checkpoint may come from a cache or a server that
+// is behind, and a partial one may not begin at the checkpoint, which can have
+// gone back meanwhile: so the server is asked once more, for the whole.
+func (r *runner) makeCurrent(ctx context.Context) error {
+	err := r.head.Check(r.place())
+	if _, lost := errors.AsType[*LostError](err); !lost && (err == nil || !r.head.Partial) {
+		return err
 	}
-	if head, err = r.client.Head(ctx, r.from, "", true); err != nil {
-		return nil, err
+	for since := time.Now(); ; {
+		fresh, err := r.client.Head(ctx, r.from, "", true)
+		if err != nil {
+			return err
+		}
+		r.head = fresh
+		if err = fresh.Check(r.place()); !mayBeBehind(err) || time.Since(since) > staleFor {
+			return err
+		}
+		select {
+		case <-time.After(staleFor / 20):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	err = head.Check(r.place())
-	return head, err
+}
+
+// mayBeBehind reports whether a head that lacks what was read may just be too
+// old to know it. One that tells of the epoch that began when it was lost is not.
+func mayBeBehind(err error) bool {
+	lost, is := errors.AsType[*LostError](err)
+	return is && lost.Next == ""
 }
 
 // claim takes the consumer and reads its checkpoint, or writes its first one.

@@ -57,6 +57,7 @@ const (
 	DefaultConsumer     = "default"
 	DefaultPrefetch     = 16
 	DefaultPollInterval = time.Second
+	DefaultWait         = 30 * time.Second
 	DefaultPatience     = time.Minute
 )
 
@@ -70,9 +71,15 @@ type Config struct {
 	Consumer string
 	// Follow goes on after the end of the feed, until the context is done.
 	Follow bool
-	// PollInterval is how long Follow waits between two looks for something
-	// new. 0 means DefaultPollInterval.
+	// PollInterval is how long Follow lets pass between two looks for something
+	// new, where the server does not wait for it. 0 means DefaultPollInterval.
 	PollInterval time.Duration
+	// Wait is how long Follow asks the server to hold a request while there is
+	// nothing new, and then to send no more than that; in whole seconds, and
+	// shorter where HTTPClient's time limits are. It occupies one connection.
+	// 0 means DefaultWait; negative means not to ask for any of it, so that
+	// every cache on the way can answer.
+	Wait time.Duration
 	// Prefetch is how many pages are fetched at once, ahead of what is being
 	// applied. 0 means DefaultPrefetch.
 	Prefetch int
@@ -117,6 +124,10 @@ func (c Config) withDefaults() (Config, error) {
 	if c.PollInterval <= 0 {
 		c.PollInterval = DefaultPollInterval
 	}
+	if c.Wait == 0 {
+		c.Wait = DefaultWait
+	}
+	c.Wait = max(c.Wait, 0)
 	if c.Patience == 0 {
 		c.Patience = DefaultPatience
 		if c.Follow {
@@ -124,7 +135,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if c.HTTPClient == nil {
-		c.HTTPClient = walk.NewHTTPClient(c.Prefetch)
+		c.HTTPClient = walk.NewHTTPClient(c.Prefetch, c.Wait)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

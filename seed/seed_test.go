@@ -226,35 +226,15 @@ func TestConsumersReadForThemselves(t *testing.T) {
 func TestFollowingGoesOnUntilItIsStopped(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 15)
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		reached := make(chan int64, 1000)
-		done := make(chan error, 1)
-		go func() {
-			done <- seed.Run(ctx, seed.Config{From: s.feed(), Into: again().Target, Follow: true, PollInterval: 10 * time.Millisecond,
-				Progress: func(p seed.Progress) { reached <- p.Position }})
-		}()
-		wait := func(position int64) {
-			for deadline := time.After(10 * time.Second); ; {
-				select {
-				case p := <-reached:
-					if p == position {
-						return
-					}
-				case <-deadline:
-					t.Fatalf("position %d was not reached", position)
-				}
-			}
-		}
-		wait(15)
+		f := follow(t, seed.Config{From: s.feed(), Into: again().Target, PollInterval: 10 * time.Millisecond, Wait: -1})
+		f.wait(t, 15)
 		at := 15
 		for _, last := range []int{16, 29, 150} { // within the document, over a page's end, over many
 			s.add(t, at+1, last)
-			wait(int64(last))
+			f.wait(t, int64(last))
 			at = last
 		}
-		stop()
-		if err := <-done; err != nil {
+		if err := f.stop(); err != nil {
 			t.Errorf("stopped with %v", err)
 		}
 		wantInbox(t, again(), 150)
@@ -278,7 +258,7 @@ func TestPollingAnUnchangedFeedIsConditional(t *testing.T) {
 	}
 	s.damage.Store(&count)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	storetest.Must(t, seed.Run(ctx, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Follow: true, PollInterval: time.Millisecond}))
+	storetest.Must(t, seed.Run(ctx, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
 	if conditional.Load() < 3 {
 		t.Errorf("%d answers were 304", conditional.Load())
 	}

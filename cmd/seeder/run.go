@@ -29,6 +29,11 @@ on. They are made where they are missing. After a crash run the same command
 again. A server or a database that is away is waited for: up to a minute, and
 without end with --follow.
 
+With --follow the server is asked to hold each request until there is something
+new, for up to --wait, and to send no more than that. Where a server or a cache
+does not, the feed is looked at once a second. --wait 0 asks for neither, so
+that a cache in front of the server can answer every request.
+
 Exit status 3: the feed does not add up, and what does not was not applied.
 Exit status 4: another seeder holds the consumer.`,
 		Example: `  seeder run --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db
@@ -43,6 +48,7 @@ Exit status 4: another seeder holds the consumer.`,
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader, where several fill one database")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if config.From == "" {
@@ -54,6 +60,9 @@ Exit status 4: another seeder holds the consumer.`,
 		if config.Prefetch < 1 {
 			return cli.Usage("--prefetch %d: must be at least 1", config.Prefetch)
 		}
+		if *wait < 0 || *wait%time.Second != 0 {
+			return cli.Usage("--wait %s: must be whole seconds, 0 or more", *wait)
+		}
 		logger := cli.Logger(command.ErrOrStderr())
 		if config.Follow {
 			cli.LogSettings(command, logger)
@@ -64,6 +73,9 @@ Exit status 4: another seeder holds the consumer.`,
 		}
 		defer closeTarget()
 		config.Into, config.Logger, config.Patience = target, logger, patience.or(0)
+		if config.Wait = *wait; *wait == 0 {
+			config.Wait = -1 // in a seed.Config 0 stands for the default
+		}
 		return run(command, config, *into)
 	}
 	return command

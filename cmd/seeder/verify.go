@@ -58,7 +58,7 @@ func fetchHead(command *cobra.Command, from string, connections int, wait time.D
 		return nil, nil, cli.Usage("%w", err)
 	}
 	client := &walk.Client{
-		HTTP:     walk.NewHTTPClient(connections),
+		HTTP:     walk.NewHTTPClient(connections, 0),
 		Logger:   cli.Logger(command.ErrOrStderr()),
 		Patience: wait,
 	}

@@ -5,16 +5,13 @@ package walk
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -60,8 +57,11 @@ var errBody = errors.New("unusable answer")
 // errRedirect says that the server sends its readers where they do not follow.
 var errRedirect = errors.New("cannot follow the redirect")
 
-// requestTimeout bounds one request with its body.
-const requestTimeout = 2 * time.Minute
+// Bounds of a request that is not held: until its answer begins, and in all.
+const (
+	answerTimeout  = 30 * time.Second
+	requestTimeout = 2 * time.Minute
+)
 
 // Client fetches documents.
 type Client struct {
@@ -76,13 +76,14 @@ type Client struct {
 
 // NewHTTPClient returns the client that reads feeds where the caller brings
 // none. It keeps as many connections as pages are fetched at once, and follows
-// redirects only on the origin that it was sent to.
-func NewHTTPClient(connections int) *http.Client {
+// redirects only on the origin that it was sent to. A server may hold its
+// requests for as long as wait.
+func NewHTTPClient(connections int, wait time.Duration) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
-	transport.ResponseHeaderTimeout = 30 * time.Second
+	transport.ResponseHeaderTimeout = answerTimeout + wait
 	transport.DisableCompression = true // we ask for zstd ourselves
-	return &http.Client{Transport: transport, Timeout: requestTimeout, CheckRedirect: sameOrigin}
+	return &http.Client{Transport: transport, Timeout: requestTimeout + wait, CheckRedirect: sameOrigin}
 }
 
 func sameOrigin(next *http.Request, via []*http.Request) error {
@@ -100,17 +101,9 @@ type response struct {
 	url         *url.URL // where it came from, after redirects
 	etag        string
 	notModified bool
+	partial     bool // 226: no more than what follows the document that the request named
+	waits       bool // the server takes a wish to be kept waiting, RFC 7240 section 4.3
 	body        []byte
-}
-
-// statusError is an answer that is no document.
-type statusError struct {
-	status int
-	text   string
-}
-
-func (e *statusError) Error() string {
-	return fmt.Sprintf("server answered %d %s%s", e.status, http.StatusText(e.status), e.text)
 }
 
 // get fetches a URL. Conditions are further header fields in pairs.
@@ -170,11 +163,13 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 	if len(body) > compress.MaxBody {
 		return nil, fmt.Errorf("%w: %w", errBody, compress.ErrTooLarge)
 	}
-	result := &response{url: answer.Request.URL, etag: answer.Header.Get("ETag")}
+	result := &response{url: answer.Request.URL, etag: answer.Header.Get("ETag"), waits: applied(answer.Header, "wait")}
 	switch {
-	case answer.StatusCode == http.StatusNotModified:
+	case answer.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match") != "":
 		result.notModified = true
 		return result, nil
+	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
+		result.partial = true
 	case answer.StatusCode != http.StatusOK:
 		return nil, &statusError{answer.StatusCode, reason(answer.Header.Get("Content-Type"), body)}
 	}
@@ -203,30 +198,6 @@ func withoutURL(err error) error {
 	}
 	return &requestError{err}
 }
-
-// reason is what a server says about its refusal: in problem details, RFC 9457,
-// or the first line of plain text.
-func reason(contentType string, body []byte) string {
-	mediaType, _, _ := mime.ParseMediaType(contentType)
-	var text string
-	switch mediaType {
-	case "application/problem+json":
-		var problem struct{ Detail string }
-		if json.Unmarshal(body, &problem) == nil {
-			text = problem.Detail
-		}
-	case "text/plain":
-		text = string(body[:min(len(body), maxReason)])
-	}
-	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
-	if line == "" {
-		return ""
-	}
-	return fmt.Sprintf(": %.*s", maxReason, line)
-}
-
-// maxReason bounds what is shown of a server's words.
-const maxReason = 300
 
 // mayPass reports whether the same request may have an answer in a while.
 func mayPass(err error) bool {

@@ -16,6 +16,10 @@ type Head struct {
 	*feed.Document
 	URL  *url.URL // where it came from; links are relative to it
 	ETag string
+	// Partial says that the document may leave out what it would hold before
+	// First, so that nothing but events from there on can be had of it: it is
+	// a delta, RFC 3229.
+	Partial bool
 }
 
 // ParseURL reads a feed's URL.
@@ -48,6 +52,12 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 	if err != nil {
 		return nil, err
 	}
+	return answer.head()
+}
+
+// head reads a subscription document, and checks that it adds up in itself. It
+// returns nil if the answer is that the document has not changed.
+func (answer *response) head() (*Head, error) {
 	if answer.notModified {
 		return nil, nil
 	}
@@ -64,7 +74,7 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 	if err := d.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
 	}
-	return &Head{Document: d, URL: answer.url, ETag: answer.etag}, nil
+	return &Head{Document: d, URL: answer.url, ETag: answer.etag, Partial: answer.partial}, nil
 }
 
 // pageURL is where an archive is.

@@ -39,8 +39,9 @@ func (r *Run) Done() {
 
 // Check reports whether this feed's history goes on from a place, as far as
 // the subscription document tells: it returns a LostError if events up to
-// there are not in it, and another ErrMismatch if they are others. A document
-// that a cache kept may be too old to know.
+// there are not in it, and another ErrMismatch if they are others, or if the
+// document is partial and begins too late. A document that a cache kept may be
+// too old to know.
 func (h *Head) Check(p Place) error {
 	if _, err := h.Common(p); err != nil {
 		return err
@@ -49,6 +50,10 @@ func (h *Head) Check(p Place) error {
 		if e.FirstPosition == p.Position+1 && e.DigestBefore != p.Digest {
 			return h.digestMismatch(p, e.DigestBefore)
 		}
+	}
+	if h.Partial && p.Position < h.First-1 {
+		return fmt.Errorf("%w: %s: sent only what follows position %d, where %d is the last one read",
+			ErrMismatch, h.URL.Redacted(), h.First-1, p.Position)
 	}
 	if p.Position < h.First-1 || p.Position > h.Last {
 		return nil
@@ -69,9 +74,10 @@ func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
 }
 
 // Walk returns the runs of events behind a place, in order, up to the end of
-// the subscription document; none if that lies before the place. Archives are fetched ahead, prefetch at once.
-// Every run is checked to follow from the one before it; the first error ends
-// the walk. The caller says of each run when it is done with it.
+// the subscription document; none if that lies before the place. Archives are
+// fetched ahead, prefetch at once. Every run is checked to follow from the one
+// before it; the first error ends the walk. The caller says of each run when it
+// is done with it. A partial document must not begin behind the place.
 //
 // If firstPage is not 0, no page before it holds an event behind the place;
 // else the page to begin with is searched for.

@@ -1,0 +1,53 @@
+package walk
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"unicode"
+)
+
+// statusError is an answer that is no document.
+type statusError struct {
+	status int
+	reason string
+}
+
+func (e *statusError) Error() string {
+	text := fmt.Sprintf("server answered %d %s", e.status, http.StatusText(e.status))
+	if e.reason != "" {
+		text += ": " + e.reason
+	}
+	return text
+}
+
+// maxReason bounds what is shown of a server's words, in bytes.
+const maxReason = 300
+
+// reason is what a server says about its refusal in one line: the detail of a
+// problem (RFC 9457), or the first line of plain text.
+func reason(contentType string, body []byte) string {
+	text := ""
+	switch kind, _, _ := mime.ParseMediaType(contentType); kind {
+	case "text/plain":
+		text = string(body)
+	case "application/problem+json":
+		var problem struct{ Title, Detail string }
+		if json.Unmarshal(body, &problem) != nil {
+			return ""
+		}
+		if text = problem.Detail; text == "" {
+			text = problem.Title
+		}
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(text), "\n")
+	line = strings.ToValidUTF8(line[:min(len(line), maxReason)], "")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, line)
+}
