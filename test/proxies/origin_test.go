@@ -1,0 +1,125 @@
+//go:build unix
+
+package proxies_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testproxy"
+)
+
+// origin is a real server that remembers what reached it.
+type origin struct {
+	*httptest.Server
+	log *store.Log
+
+	mu   sync.Mutex
+	seen []exchange
+}
+
+// exchange is one request as the server saw it, and what it answered.
+type exchange struct {
+	method, path  string
+	request       http.Header
+	status, bytes int
+}
+
+// start starts a server with a feed "f" of 250 events, 100 a page: page 1 is final, page 2 is the
+// newest archive, and page 3 does not exist yet.
+func start(t *testing.T) *origin {
+	t.Helper()
+	o := &origin{log: storetest.Open(t, storetest.Databases["sqlite"](t))}
+	storetest.Create(t, o.log, "f", 100)
+	o.grow(t, 1, 250)
+	handler := server.New(server.Config{Log: o.log})
+	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Headers may be changed on the way.
+		e := exchange{method: r.Method, path: r.URL.RequestURI(), request: r.Header.Clone()}
+		counter := &counter{ResponseWriter: w, status: http.StatusOK}
+		handler.ServeHTTP(counter, r)
+		e.status, e.bytes = counter.status, counter.bytes
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.seen = append(o.seen, e)
+	}))
+	t.Cleanup(o.Close)
+	return o
+}
+
+// grow appends events, gives them their positions and seals the pages that are full.
+func (o *origin) grow(t *testing.T, first, last int) {
+	t.Helper()
+	storetest.Append(t, o.log, "f", storetest.Events(first, last))
+	storetest.Drain(t, o.log, "f")
+}
+
+// archive is the path of an archive in the feed's present epoch.
+func (o *origin) archive(t *testing.T, number int64) string {
+	t.Helper()
+	f, err := o.log.Feed(t.Context(), "f")
+	storetest.Must(t, err)
+	return feed.ArchivePath("f", feed.Page{Epoch: f.Epoch(), Number: number})
+}
+
+// requests returns what reached the server for a path so far.
+func (o *origin) requests(path string) (matching []exchange) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range o.seen {
+		if e.path == path {
+			matching = append(matching, e)
+		}
+	}
+	return matching
+}
+
+// counter notes status and length of an answer.
+type counter struct {
+	http.ResponseWriter
+	status, bytes int
+}
+
+func (c *counter) WriteHeader(status int) {
+	c.status = status
+	c.ResponseWriter.WriteHeader(status)
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	c.bytes += n
+	return n, err
+}
+
+// Unwrap lets a stream be flushed.
+func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
+// behind runs a test behind each proxy, with a server of its own.
+func behind(t *testing.T, test func(t *testing.T, o *origin, proxy string)) {
+	t.Helper()
+	t.Parallel()
+	for name, run := range testproxy.Proxies {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o := start(t)
+			test(t, o, run(t, o.URL))
+		})
+	}
+}
+
+func createFeed(t *testing.T, o *origin, name string) {
+	t.Helper()
+	storetest.Create(t, o.log, name, 100)
+}
+
+func newEpoch(t *testing.T, o *origin) {
+	t.Helper()
+	storetest.Must(t, o.log.NewEpoch(t.Context(), "f", "test"))
+	storetest.Drain(t, o.log, "f")
+}
