@@ -302,3 +302,14 @@ func TestForwardedFieldsAreTheProxys(t *testing.T) {
 		}
 	})
 }
+
+// An id may have any character, so a path may have any encoded one.
+func TestPathsPassAsTheyAre(t *testing.T) {
+	behind(t, func(t *testing.T, o *origin, proxy string) {
+		path := "/feeds/f/events/a%2Fb%20%3F%23%25%C3%BC..?source=%2Fa%26b+c"
+		do(t, "GET", proxy+path)
+		if len(o.requests(path)) != 1 {
+			t.Errorf("%v", o.seen)
+		}
+	})
+}
