@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testproxy"
@@ -21,10 +21,10 @@ type origin struct {
 	log *store.Log
 
 	mu   sync.Mutex
-	seen []exchange
+	seen []*exchange
 }
 
-// exchange is one request as the server saw it, and what it answered.
+// exchange is one request as the server saw it, and what it answered once it has.
 type exchange struct {
 	method, path  string
 	request       http.Header
@@ -32,25 +32,44 @@ type exchange struct {
 }
 
 // start starts a server with a feed "f" of 250 events, 100 a page: page 1 is final, page 2 is the
-// newest archive, and page 3 does not exist yet.
+// newest archive, and page 3 does not exist yet. It knows of what grow adds at once.
 func start(t *testing.T) *origin {
+	t.Helper()
+	return startWith(t, func(l *store.Log) *httptest.Server { return servertest.Serve(t, l) })
+}
+
+// startLive is start with a server as it runs in production, that finds by itself what is appended.
+func startLive(t *testing.T) *origin {
+	t.Helper()
+	return startWith(t, func(l *store.Log) *httptest.Server { return servertest.Publish(t, l) })
+}
+
+func startWith(t *testing.T, serve func(*store.Log) *httptest.Server) *origin {
 	t.Helper()
 	o := &origin{log: storetest.Open(t, storetest.Databases["sqlite"](t))}
 	storetest.Create(t, o.log, "f", 100)
 	o.grow(t, 1, 250)
-	handler := server.New(server.Config{Log: o.log})
-	o.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// Headers may be changed on the way.
-		e := exchange{method: r.Method, path: r.URL.RequestURI(), request: r.Header.Clone()}
-		counter := &counter{ResponseWriter: w, status: http.StatusOK}
-		handler.ServeHTTP(counter, r)
-		e.status, e.bytes = counter.status, counter.bytes
-		o.mu.Lock()
-		defer o.mu.Unlock()
-		o.seen = append(o.seen, e)
-	}))
-	t.Cleanup(o.Close)
+	o.Server = serve(o.log)
+	o.Config.Handler = o.remember(o.Config.Handler)
 	return o
+}
+
+// remember notes each request as it comes, and what it was answered.
+func (o *origin) remember(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Headers may be changed on the way.
+		e := &exchange{method: r.Method, path: r.URL.RequestURI(), request: r.Header.Clone()}
+		o.mu.Lock()
+		o.seen = append(o.seen, e)
+		o.mu.Unlock()
+		counter := &counter{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			e.status, e.bytes = counter.status, counter.bytes
+		}()
+		handler.ServeHTTP(counter, r)
+	})
 }
 
 // grow appends events, gives them their positions and seals the pages that are full.
@@ -74,7 +93,7 @@ func (o *origin) requests(path string) (matching []exchange) {
 	defer o.mu.Unlock()
 	for _, e := range o.seen {
 		if e.path == path {
-			matching = append(matching, e)
+			matching = append(matching, *e)
 		}
 	}
 	return matching
@@ -102,6 +121,12 @@ func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 // behind runs a test behind each proxy, with a server of its own.
 func behind(t *testing.T, test func(t *testing.T, o *origin, proxy string)) {
+	t.Helper()
+	behindThe(t, start, test)
+}
+
+// behindThe is behind, with the server that start starts.
+func behindThe(t *testing.T, start func(*testing.T) *origin, test func(t *testing.T, o *origin, proxy string)) {
 	t.Helper()
 	t.Parallel()
 	for name, run := range testproxy.Proxies {

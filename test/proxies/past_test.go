@@ -3,13 +3,18 @@
 package proxies_test
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/storetest"
 )
 
 // past are the header fields that send a request past the cache.
-var past = map[string]string{"A-Im": "feed", "Prefer": "wait=1", "Authorization": "Bearer none"}
+var past = map[string]string{"A-Im": "feed", "Prefer": "wait=0", "Authorization": "Bearer none"}
 
 func TestWhatTheServerMustSeeGoesPastTheCache(t *testing.T) {
 	behind(t, func(t *testing.T, o *origin, proxy string) {
@@ -52,6 +57,90 @@ func TestSecondLineOfAFieldCannotPoisonTheCache(t *testing.T) {
 					t.Errorf("the server saw %s in lines: %q", name, lines)
 				}
 			}
+		}
+	})
+}
+
+// One in three asks for a delta, all at once, while the feed grows: whoever did not ask gets whole
+// documents, and who did gets what is new to him.
+func TestDeltaIsGivenOnlyToThoseWhoAskForIt(t *testing.T) {
+	behind(t, func(t *testing.T, o *origin, proxy string) {
+		old := map[string]string{}
+		for _, coding := range codings {
+			old[coding] = do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", coding).Header.Get("ETag")
+		}
+		for last := 251; last <= 254; last++ {
+			o.grow(t, last, last)
+			var wg sync.WaitGroup
+			for range 12 {
+				wg.Go(func() {
+					for range 10 {
+						coding := codings[rand.IntN(len(codings))]
+						header := []string{"Accept-Encoding", coding, "If-None-Match", old[coding]}
+						if rand.IntN(3) == 0 {
+							checkDelta(t, do(t, "GET", proxy+"/feeds/f", append(header, "A-Im", "feed")...), last)
+						} else {
+							checkWhole(t, do(t, "GET", proxy+"/feeds/f", header[:2+2*rand.IntN(2)]...))
+						}
+					}
+				})
+			}
+			wg.Wait()
+		}
+	})
+}
+
+func checkDelta(t *testing.T, a answer, last int) {
+	t.Helper()
+	text := a.text(t)
+	if a.StatusCode != 226 || a.Header.Get("Im") != "feed" || a.Header.Get("Cache-Control") != "no-store" {
+		t.Errorf("delta: %d %v", a.StatusCode, a.Header)
+	}
+	if n := strings.Count(text, "<entry>"); n != last-250 || !strings.Contains(text, fmt.Sprintf(`position="%d"`, last)) {
+		t.Errorf("delta: %d entries, want those from 251 to %d", n, last)
+	}
+}
+
+func checkWhole(t *testing.T, a answer) {
+	t.Helper()
+	if a.StatusCode == 304 { // by a copy that is not a second old
+		return
+	}
+	if n := strings.Count(a.text(t), "<entry>"); a.StatusCode != 200 || a.Header.Get("Im") != "" || n < 50 {
+		t.Errorf("whole document: %d %v, %d entries", a.StatusCode, a.Header, n)
+	}
+}
+
+func TestWaitingRequestIsAnsweredAtOnceWhenAnEventComes(t *testing.T) {
+	behindThe(t, startLive, func(t *testing.T, o *origin, proxy string) {
+		tag := do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd").Header.Get("ETag")
+		answers := make(chan answer)
+		const readers = 5
+		for range readers {
+			go func() {
+				answers <- do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd", "Prefer", "wait=55", "If-None-Match", tag)
+			}()
+		}
+		await(t, "waiting", func() answer { return answer{} }, func(answer) bool { return len(o.requests("/feeds/f")) >= 1+readers })
+		storetest.Append(t, o.log, "f", storetest.Events(251, 251))
+		for range readers {
+			// After the time it would be 304.
+			if a := <-answers; a.StatusCode != 200 || a.Header.Get("Preference-Applied") != "wait=55" || !strings.Contains(a.text(t), `position="251"`) {
+				t.Errorf("%d %v", a.StatusCode, a.Header)
+			}
+		}
+	})
+}
+
+func TestWaitingRequestEndsWithItsTime(t *testing.T) {
+	behindThe(t, startLive, func(t *testing.T, o *origin, proxy string) {
+		tag := do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd").Header.Get("ETag")
+		a := do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd", "Prefer", "wait=1", "If-None-Match", tag)
+		if a.StatusCode != 304 || a.Header.Get("ETag") != tag || len(a.body) > 0 {
+			t.Errorf("%d %v", a.StatusCode, a.Header)
+		}
+		if seen := o.requests("/feeds/f"); len(seen) != 2 || seen[1].status != 304 {
+			t.Errorf("%+v", seen)
 		}
 	})
 }
