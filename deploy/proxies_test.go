@@ -2,8 +2,13 @@ package deploy_test
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/server"
 )
 
 // Whoever reads a line of a proxy's configuration finds in operations.md why it is there, and finds
@@ -47,4 +52,36 @@ func TestEveryLineOfAProxyIsExplained(t *testing.T) {
 
 func withoutComments(text string) string {
 	return regexp.MustCompile(`(?m)(^|\s)#.*$`).ReplaceAllString(text, "")
+}
+
+// A proxy that loses patience before the server answers turns each quiet minute into an error.
+func TestProxiesWaitLongerThanTheServer(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ file, setting string }{
+		{"nginx.conf", "proxy_read_timeout "},
+		{"varnish.vcl", ".first_byte_timeout = "},
+		{"varnish.vcl", ".between_bytes_timeout = "},
+	} {
+		if patience := time.Duration(number(t, test.file, test.setting)) * time.Second; patience < server.DefaultMaxWait+30*time.Second {
+			t.Errorf("%s: %s%s, the server waits for %s", test.file, test.setting, patience, server.DefaultMaxWait)
+		}
+	}
+	// In JSON, data in Base64 is a third longer.
+	if most := number(t, "nginx.conf", "client_max_body_size "); most<<20 < event.MaxSize*2 {
+		t.Errorf("nginx.conf lets %d MB pass, an event may have %d bytes", most, event.MaxSize)
+	}
+}
+
+// number returns the number behind a text in a file.
+func number(t *testing.T, file, text string) int {
+	t.Helper()
+	groups := regexp.MustCompile(regexp.QuoteMeta(text) + `(\d+)[sm];`).FindStringSubmatch(read(t, file))
+	if groups == nil {
+		t.Fatalf("%s: no %q", file, text)
+	}
+	n, err := strconv.Atoi(groups[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }

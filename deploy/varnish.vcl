@@ -24,7 +24,6 @@ sub vcl_recv {
 
     # Vary is checked against the first line of a field; the server would read them all.
     std.collect(req.http.Accept);
-    std.collect(req.http.Accept-Encoding);
 
     # Every Accept-Encoding there is comes down to one of three. What a client takes fully goes before
     # what it gives a lower weight. The name of our own hides it from Varnish, which knows no zstd and
