@@ -19,7 +19,7 @@ import (
 var codings = []string{"identity", "gzip", "zstd"}
 
 func TestFinalArchiveReachesTheServerOncePerCoding(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		path := o.archive(t, 1)
 		var wg sync.WaitGroup
 		for range 20 {
@@ -41,7 +41,7 @@ func TestFinalArchiveReachesTheServerOncePerCoding(t *testing.T) {
 }
 
 func TestManyWaysToAskForACodingShareItsCopy(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		path := o.archive(t, 1)
 		for accept, want := range map[string]string{
 			"":                                      "",
@@ -76,7 +76,7 @@ func TestManyWaysToAskForACodingShareItsCopy(t *testing.T) {
 }
 
 func TestCodingsNeverMix(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		paths := []string{o.archive(t, 1), o.archive(t, 2), "/feeds/f"}
 		want := map[string]answer{} // by path and coding, from the server itself
 		for _, path := range paths {
@@ -123,7 +123,7 @@ func compare(t *testing.T, got, want answer, tag string) {
 }
 
 func TestSubscriptionDocumentIsRevalidatedByItsETag(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		get := func() answer { return do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "gzip") }
 		first := get()
 		await(t, "revalidated three times", get, func(a answer) bool {
@@ -146,7 +146,7 @@ func TestSubscriptionDocumentIsRevalidatedByItsETag(t *testing.T) {
 // that hands out the old document while it fetches the new one makes followers late by as long as
 // nobody asked.
 func TestNothingIsGivenOutAfterItsTime(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		old := do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "gzip")
 		o.grow(t, 251, 251)
 		await(t, "expired", func() answer { return do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd") },
@@ -164,7 +164,7 @@ func TestNothingIsGivenOutAfterItsTime(t *testing.T) {
 }
 
 func TestPageAskedForBeforeItExistsAppearsAsSoonAsItDoes(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		for _, path := range []string{o.archive(t, 3), "/feeds/f/archive/none/1"} {
 			for range 3 {
 				if a := do(t, "GET", proxy+path); a.StatusCode != 404 {
@@ -187,7 +187,7 @@ func TestPageAskedForBeforeItExistsAppearsAsSoonAsItDoes(t *testing.T) {
 }
 
 func TestFeedAskedForBeforeItExistsAppearsAsSoonAsItDoes(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		if a := do(t, "GET", proxy+"/feeds/g"); a.StatusCode != 404 {
 			t.Fatal(a.StatusCode)
 		}
@@ -199,7 +199,7 @@ func TestFeedAskedForBeforeItExistsAppearsAsSoonAsItDoes(t *testing.T) {
 }
 
 func TestNewestArchiveIsReplacedByItsFinalForm(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		path := o.archive(t, 2)
 		get := func() answer { return do(t, "GET", proxy+path) }
 		if a := get(); strings.Contains(a.text(t), "next-archive") {
@@ -211,7 +211,7 @@ func TestNewestArchiveIsReplacedByItsFinalForm(t *testing.T) {
 }
 
 func TestHEADIsGETWithoutTheBody(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		for _, path := range []string{"/", "/feeds/f", o.archive(t, 1)} {
 			for _, order := range [][]string{{"HEAD", "GET", "HEAD"}} {
 				var tags []string
@@ -231,7 +231,7 @@ func TestHEADIsGETWithoutTheBody(t *testing.T) {
 }
 
 func TestArchivesInTheCacheOutliveTheServer(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		path := o.archive(t, 1)
 		want := do(t, "GET", proxy+path)
 		o.CloseClientConnections()
@@ -249,7 +249,7 @@ func TestArchivesInTheCacheOutliveTheServer(t *testing.T) {
 // A page of the old epoch is cached for a year where it is final, and moves to the new epoch
 // where it was not.
 func TestPagesAfterANewEpoch(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		final, newest := o.archive(t, 1), o.archive(t, 2)
 		want := do(t, "GET", proxy+final)
 		if a := do(t, "GET", proxy+newest); a.StatusCode != 200 {
@@ -278,10 +278,10 @@ func TestPagesAfterANewEpoch(t *testing.T) {
 
 // The proxy says who asked and for what; nobody can say it in its place.
 func TestForwardedFieldsAreTheProxys(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		r := request(t.Context(), t, "GET", proxy+"/feeds/f",
 			"Forwarded", "for=192.0.2.1;host=evil.example;proto=https", "X-Forwarded-For", "192.0.2.1",
-			"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "gopher", "X-Forwarded-Prefix", "/evil")
+			"X-Forwarded-Host", "evil.example", "X-Forwarded-Proto", "gopher", "X-Forwarded-Port", "666", "X-Forwarded-Prefix", "/evil")
 		r.Host = "feeds.example:81"
 		response, err := plain.Do(r)
 		if err != nil {
@@ -293,7 +293,7 @@ func TestForwardedFieldsAreTheProxys(t *testing.T) {
 			t.Fatal(seen)
 		}
 		for name, want := range map[string]string{
-			"Forwarded": "[]", "X-Forwarded-Prefix": "[]", "X-Forwarded-For": "[127.0.0.1]",
+			"Forwarded": "[]", "X-Forwarded-Prefix": "[]", "X-Forwarded-Port": "[]", "X-Forwarded-For": "[127.0.0.1]",
 			"X-Forwarded-Host": "[feeds.example:81]", "X-Forwarded-Proto": "[http]",
 		} {
 			if got := fmt.Sprint(seen[0].request[http.CanonicalHeaderKey(name)]); got != want {
@@ -305,7 +305,7 @@ func TestForwardedFieldsAreTheProxys(t *testing.T) {
 
 // An id may have any character, so a path may have any encoded one.
 func TestPathsPassAsTheyAre(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		path := "/feeds/f/events/a%2Fb%20%3F%23%25%C3%BC..?source=%2Fa%26b+c"
 		do(t, "GET", proxy+path)
 		if len(o.requests(path)) != 1 {

@@ -177,7 +177,7 @@ func TestFeedReadersShowEveryEvent(t *testing.T) {
 // Through a proxy, and as more comes: 300 events in pages, of which a reader that only polls gets
 // all, as long as it polls often enough.
 func TestFeedReadersKeepUp(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		seen := map[string]map[string]bool{}
 		for last := 250; last <= 300; last += 25 {
 			if last > 250 {

@@ -3,7 +3,9 @@
 package proxies_test
 
 import (
+	"bufio"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"strings"
@@ -17,7 +19,7 @@ import (
 var past = map[string]string{"A-Im": "feed", "Prefer": "wait=0", "Authorization": "Bearer none"}
 
 func TestWhatTheServerMustSeeGoesPastTheCache(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		for _, path := range []string{"/feeds/f", o.archive(t, 1)} {
 			cached := do(t, "GET", proxy+path, "Accept-Encoding", "zstd")
 			for name, value := range past {
@@ -40,7 +42,7 @@ func TestWhatTheServerMustSeeGoesPastTheCache(t *testing.T) {
 // A field in two lines is one list to the server. What a cache does not look at must not decide
 // what others get.
 func TestSecondLineOfAFieldCannotPoisonTheCache(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		do(t, "GET", proxy+"/feeds/f", "Accept", "*/*;q=0.1", "Accept", "text/html", "Accept-Encoding", "identity")
 		do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "identity;q=0.5", "Accept-Encoding", "zstd")
 		do(t, "GET", proxy+"/feeds/f", "A-Im", "", "A-Im", "feed", "Prefer", "", "Prefer", "wait=1", "If-None-Match", `"x"`)
@@ -64,7 +66,7 @@ func TestSecondLineOfAFieldCannotPoisonTheCache(t *testing.T) {
 // One in three asks for a delta, all at once, while the feed grows: whoever did not ask gets whole
 // documents, and who did gets what is new to him.
 func TestDeltaIsGivenOnlyToThoseWhoAskForIt(t *testing.T) {
-	behind(t, func(t *testing.T, o *origin, proxy string) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
 		old := map[string]string{}
 		for _, coding := range codings {
 			old[coding] = do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", coding).Header.Get("ETag")
@@ -112,7 +114,7 @@ func checkWhole(t *testing.T, a answer) {
 }
 
 func TestWaitingRequestIsAnsweredAtOnceWhenAnEventComes(t *testing.T) {
-	behindThe(t, startLive, func(t *testing.T, o *origin, proxy string) {
+	behindThe(t, startLive, func(t *testing.T, o *backend, proxy string) {
 		tag := do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd").Header.Get("ETag")
 		answers := make(chan answer)
 		const readers = 5
@@ -133,7 +135,7 @@ func TestWaitingRequestIsAnsweredAtOnceWhenAnEventComes(t *testing.T) {
 }
 
 func TestWaitingRequestEndsWithItsTime(t *testing.T) {
-	behindThe(t, startLive, func(t *testing.T, o *origin, proxy string) {
+	behindThe(t, startLive, func(t *testing.T, o *backend, proxy string) {
 		tag := do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd").Header.Get("ETag")
 		a := do(t, "GET", proxy+"/feeds/f", "Accept-Encoding", "zstd", "Prefer", "wait=1", "If-None-Match", tag)
 		if a.StatusCode != 304 || a.Header.Get("ETag") != tag || len(a.body) > 0 {
@@ -141,6 +143,67 @@ func TestWaitingRequestEndsWithItsTime(t *testing.T) {
 		}
 		if seen := o.requests("/feeds/f"); len(seen) != 2 || seen[1].status != 304 {
 			t.Errorf("%+v", seen)
+		}
+	})
+}
+
+// Two streams of one feed at once, each event as it comes: neither held back, nor shared, nor one
+// after the other.
+func TestStreamsPassAtOnce(t *testing.T) {
+	behindThe(t, startLive, func(t *testing.T, o *backend, proxy string) {
+		var streams []*bufio.Scanner
+		for _, last := range []string{"250", "249"} {
+			response, err := plain.Do(request(t.Context(), t, "GET", proxy+"/feeds/f/stream", "Accept", "text/event-stream", "Last-Event-Id", last))
+			storetest.Must(t, err)
+			t.Cleanup(func() { _ = response.Body.Close() })
+			streams = append(streams, bufio.NewScanner(response.Body))
+		}
+		expectEvent(t, streams[1], 250) // resumes
+		for n := 251; n <= 260; n++ {
+			storetest.Append(t, o.log, "f", storetest.Events(n, n))
+			for _, stream := range streams {
+				expectEvent(t, stream, n) // before the next one is even there
+			}
+		}
+	})
+}
+
+func expectEvent(t *testing.T, stream *bufio.Scanner, position int) {
+	t.Helper()
+	for stream.Scan() {
+		if id, found := strings.CutPrefix(stream.Text(), "id: "); found {
+			if id != fmt.Sprint(position) {
+				t.Fatalf("event %s, want %d", id, position)
+			}
+			return
+		}
+	}
+	t.Fatalf("the stream ends before event %d: %v", position, stream.Err())
+}
+
+// What RSS and JSON Feed hold as absolute URLs is as the client has asked, and not as another one has.
+func TestAbsoluteURLsAreNobodyElses(t *testing.T) {
+	behind(t, func(t *testing.T, o *backend, proxy string) {
+		for _, form := range []string{"rss", "json"} {
+			get := func(host string, header ...string) string {
+				r := request(t.Context(), t, "GET", proxy+"/feeds/f?format="+form, append(header, "Accept-Encoding", "identity")...)
+				r.Host = host
+				response, err := plain.Do(r)
+				storetest.Must(t, err)
+				defer response.Body.Close()
+				body, err := io.ReadAll(response.Body)
+				storetest.Must(t, err)
+				return string(body)
+			}
+			for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Prefix"} {
+				get("feeds.example", name, "666")
+			}
+			get("feeds.example", "Forwarded", "host=evil.example;proto=https")
+			get("evil.example")
+			text := get("feeds.example")
+			if !strings.Contains(text, "http://feeds.example/feeds/f/events/") || strings.Contains(text, "evil") || strings.Contains(text, "666") {
+				t.Errorf("%.600s", text)
+			}
 		}
 	})
 }

@@ -9,14 +9,16 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testproxy"
 )
 
-// origin is a real server that remembers what reached it.
-type origin struct {
+// backend is a real server that remembers what reached it.
+type backend struct {
 	*httptest.Server
 	log *store.Log
 
@@ -33,20 +35,28 @@ type exchange struct {
 
 // start starts a server with a feed "f" of 250 events, 100 a page: page 1 is final, page 2 is the
 // newest archive, and page 3 does not exist yet. It knows of what grow adds at once.
-func start(t *testing.T) *origin {
+func start(t *testing.T) *backend {
 	t.Helper()
-	return startWith(t, func(l *store.Log) *httptest.Server { return servertest.Serve(t, l) })
+	return startWith(t, func(l *store.Log) *httptest.Server { return servertest.Serve(t, l, trustProxies(t)) })
+}
+
+// trustProxies lets the server believe what a proxy on this machine says.
+func trustProxies(t *testing.T) func(*server.Config) {
+	t.Helper()
+	trusted, err := origin.ParseTrusted("127.0.0.1")
+	storetest.Must(t, err)
+	return func(c *server.Config) { c.Origin.Trusted = trusted }
 }
 
 // startLive is start with a server as it runs in production, that finds by itself what is appended.
-func startLive(t *testing.T) *origin {
+func startLive(t *testing.T) *backend {
 	t.Helper()
 	return startWith(t, func(l *store.Log) *httptest.Server { return servertest.Publish(t, l) })
 }
 
-func startWith(t *testing.T, serve func(*store.Log) *httptest.Server) *origin {
+func startWith(t *testing.T, serve func(*store.Log) *httptest.Server) *backend {
 	t.Helper()
-	o := &origin{log: storetest.Open(t, storetest.Databases["sqlite"](t))}
+	o := &backend{log: storetest.Open(t, storetest.Databases["sqlite"](t))}
 	storetest.Create(t, o.log, "f", 100)
 	o.grow(t, 1, 250)
 	o.Server = serve(o.log)
@@ -55,7 +65,7 @@ func startWith(t *testing.T, serve func(*store.Log) *httptest.Server) *origin {
 }
 
 // remember notes each request as it comes, and what it was answered.
-func (o *origin) remember(handler http.Handler) http.Handler {
+func (o *backend) remember(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// Headers may be changed on the way.
 		e := &exchange{method: r.Method, path: r.URL.RequestURI(), request: r.Header.Clone()}
@@ -73,14 +83,14 @@ func (o *origin) remember(handler http.Handler) http.Handler {
 }
 
 // grow appends events, gives them their positions and seals the pages that are full.
-func (o *origin) grow(t *testing.T, first, last int) {
+func (o *backend) grow(t *testing.T, first, last int) {
 	t.Helper()
 	storetest.Append(t, o.log, "f", storetest.Events(first, last))
 	storetest.Drain(t, o.log, "f")
 }
 
 // archive is the path of an archive in the feed's present epoch.
-func (o *origin) archive(t *testing.T, number int64) string {
+func (o *backend) archive(t *testing.T, number int64) string {
 	t.Helper()
 	f, err := o.log.Feed(t.Context(), "f")
 	storetest.Must(t, err)
@@ -88,7 +98,7 @@ func (o *origin) archive(t *testing.T, number int64) string {
 }
 
 // requests returns what reached the server for a path so far.
-func (o *origin) requests(path string) (matching []exchange) {
+func (o *backend) requests(path string) (matching []exchange) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, e := range o.seen {
@@ -120,13 +130,13 @@ func (c *counter) Write(p []byte) (int, error) {
 func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 
 // behind runs a test behind each proxy, with a server of its own.
-func behind(t *testing.T, test func(t *testing.T, o *origin, proxy string)) {
+func behind(t *testing.T, test func(t *testing.T, o *backend, proxy string)) {
 	t.Helper()
 	behindThe(t, start, test)
 }
 
 // behindThe is behind, with the server that start starts.
-func behindThe(t *testing.T, start func(*testing.T) *origin, test func(t *testing.T, o *origin, proxy string)) {
+func behindThe(t *testing.T, start func(*testing.T) *backend, test func(t *testing.T, o *backend, proxy string)) {
 	t.Helper()
 	t.Parallel()
 	for name, run := range testproxy.Proxies {
@@ -138,12 +148,12 @@ func behindThe(t *testing.T, start func(*testing.T) *origin, test func(t *testin
 	}
 }
 
-func createFeed(t *testing.T, o *origin, name string) {
+func createFeed(t *testing.T, o *backend, name string) {
 	t.Helper()
 	storetest.Create(t, o.log, name, 100)
 }
 
-func newEpoch(t *testing.T, o *origin) {
+func newEpoch(t *testing.T, o *backend) {
 	t.Helper()
 	storetest.Must(t, o.log.NewEpoch(t.Context(), "f", "test"))
 	storetest.Drain(t, o.log, "f")
