@@ -95,7 +95,7 @@ func compareShown(t *testing.T, got, want []shown) {
 	}
 }
 
-// readers are how real feed readers show what is at a URL.
+// readers are what real feed readers have of what is at a URL. Neither of these versions knows JSON Feed.
 var readers = map[string]func(t *testing.T, url string) []shown{"feedparser": readByFeedparser, "newsboat": readByNewsboat}
 
 func readByFeedparser(t *testing.T, url string) (all []shown) {
@@ -105,7 +105,7 @@ func readByFeedparser(t *testing.T, url string) (all []shown) {
 	return all
 }
 
-// readByNewsboat lets newsboat fill a cache of its own and reads that. It keeps texts as HTML.
+// readByNewsboat lets newsboat fill a cache of its own and reads that.
 func readByNewsboat(t *testing.T, url string) (all []shown) {
 	t.Helper()
 	folder := t.TempDir()
@@ -128,7 +128,6 @@ func readByNewsboat(t *testing.T, url string) (all []shown) {
 	for rows.Next() {
 		var s shown
 		storetest.Must(t, rows.Scan(&s.ID, &s.Title, &s.Content))
-		s.Content = html.UnescapeString(s.Content)
 		all = append(all, s)
 	}
 	storetest.Must(t, rows.Err())
@@ -157,21 +156,43 @@ func run(t *testing.T, tool, name string, arguments ...string) []byte {
 func TestFeedReadersShowEveryEvent(t *testing.T) {
 	t.Parallel()
 	for name, read := range readers {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			o := start(t)
-			createFeed(t, o, "nasty")
-			events := troublesome()
-			storetest.Append(t, o.log, "nasty", events)
-			storetest.Drain(t, o.log, "nasty")
-			url := o.URL + "/feeds/nasty"
-			want := expected(t, url, events)
-			compareShown(t, read(t, url), want)
-			if asked := o.requests("/feeds/nasty"); !strings.Contains(asked[len(asked)-1].request.Get("Accept-Encoding"), "gzip") {
-				t.Errorf("%s does not ask for gzip: %v", name, asked[len(asked)-1].request)
-			}
-		})
+		for _, form := range []string{"", "?format=atom", "?format=rss"} {
+			t.Run(name+form, func(t *testing.T) {
+				t.Parallel()
+				o := start(t)
+				createFeed(t, o, "nasty")
+				events := troublesome()
+				storetest.Append(t, o.log, "nasty", events)
+				storetest.Drain(t, o.log, "nasty")
+				url := o.URL + "/feeds/nasty"
+				want, got := expected(t, url, events), read(t, url+form)
+				for i := range got {
+					switch {
+					case form == "?format=rss":
+						got[i].Content = fromRSS(t, got[i].Content)
+					case name == "newsboat": // keeps all texts as HTML
+						got[i].Content = html.UnescapeString(got[i].Content)
+					}
+				}
+				compareShown(t, got, want)
+				asked := o.requests("/feeds/nasty" + form)
+				if last := asked[len(asked)-1].request; !strings.Contains(last.Get("Accept-Encoding"), "gzip") {
+					t.Errorf("%s does not ask for gzip: %v", name, last)
+				}
+			})
+		}
 	}
+}
+
+// fromRSS undoes what RSS demands: its texts are HTML.
+func fromRSS(t *testing.T, content string) string {
+	t.Helper()
+	text, found := strings.CutPrefix(content, "<pre>")
+	text, foundEnd := strings.CutSuffix(text, "</pre>")
+	if !found || !foundEnd {
+		t.Errorf("not as it was written: %.200q", content)
+	}
+	return html.UnescapeString(text)
 }
 
 // Through a proxy, and as more comes: 300 events in pages, of which a reader that only polls gets

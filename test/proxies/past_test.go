@@ -184,26 +184,39 @@ func expectEvent(t *testing.T, stream *bufio.Scanner, position int) {
 // What RSS and JSON Feed hold as absolute URLs is as the client has asked, and not as another one has.
 func TestAbsoluteURLsAreNobodyElses(t *testing.T) {
 	behind(t, func(t *testing.T, o *backend, proxy string) {
-		for _, form := range []string{"rss", "json"} {
-			get := func(host string, header ...string) string {
-				r := request(t.Context(), t, "GET", proxy+"/feeds/f?format="+form, append(header, "Accept-Encoding", "identity")...)
-				r.Host = host
-				response, err := plain.Do(r)
-				storetest.Must(t, err)
-				defer response.Body.Close()
-				body, err := io.ReadAll(response.Body)
-				storetest.Must(t, err)
-				return string(body)
-			}
-			for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Prefix"} {
-				get("feeds.example", name, "666")
-			}
-			get("feeds.example", "Forwarded", "host=evil.example;proto=https")
-			get("evil.example")
-			text := get("feeds.example")
-			if !strings.Contains(text, "http://feeds.example/feeds/f/events/") || strings.Contains(text, "evil") || strings.Contains(text, "666") {
-				t.Errorf("%.600s", text)
+		for i, before := range []struct {
+			host   string
+			header []string
+		}{
+			{"evil.example", nil},
+			{"feeds.example:666", nil},
+			{"feeds.example", []string{"X-Forwarded-Host", "evil.example"}},
+			{"feeds.example", []string{"X-Forwarded-Port", "666"}},
+			{"feeds.example", []string{"X-Forwarded-Proto", "https"}},
+			{"feeds.example", []string{"X-Forwarded-Prefix", "/evil"}},
+			{"feeds.example", []string{"Forwarded", "host=evil.example;proto=https"}},
+		} {
+			for _, form := range []string{"rss", "json"} {
+				url := fmt.Sprintf("%s/feeds/f?format=%s&copy=%d", proxy, form, i)
+				getFrom(t, before.host, url, before.header...)
+				if text := getFrom(t, "feeds.example", url); !strings.Contains(text, `"http://feeds.example/feeds/f`) ||
+					strings.Contains(text, "evil") || strings.Contains(text, "666") || strings.Contains(text, "https://feeds.example") {
+					t.Errorf("after %v: %.600s", before, text)
+				}
 			}
 		}
 	})
+}
+
+// getFrom asks for a URL by another name of its host.
+func getFrom(t *testing.T, host, url string, header ...string) string {
+	t.Helper()
+	r := request(t.Context(), t, "GET", url, append(header, "Accept-Encoding", "identity")...)
+	r.Host = host
+	response, err := plain.Do(r)
+	storetest.Must(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	storetest.Must(t, err)
+	return string(body)
 }
