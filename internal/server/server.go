@@ -52,12 +52,12 @@ const (
 
 // Config says what to serve.
 type Config struct {
-	Log    Log
-	Feeds  Feeds
-	Grants Grants       // nil means that everyone may do all
-	Origin origin.Rules // under which URL the server is known
-	Logger *slog.Logger // nil means discard
-	Metrics *Metrics // nil means that nothing is counted
+	Log     Log
+	Feeds   Feeds
+	Grants  Grants       // nil means that everyone may do all
+	Origin  origin.Rules // under which URL the server is known
+	Logger  *slog.Logger // nil means discard
+	Metrics *Metrics     // nil means that nothing is counted
 	// AllowAppend lets those append who may.
 	AllowAppend bool
 	// MaxWait is how long a request that prefers to wait is held at most, in
