@@ -20,8 +20,12 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience is how long a test waits for a browser on a busy machine.
-const patience = 2 * time.Minute
+// How long a test waits for a browser on a busy machine: for one thing, and for
+// all that is done on one page.
+const (
+	patience = 2 * time.Minute
+	lifetime = 8 * time.Minute
+)
 
 // stopChromium ends the browser of all tests, which the first that needs it starts.
 var stopChromium = func() {}
@@ -78,7 +82,7 @@ func open(t *testing.T, width int64) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, stop := context.WithTimeout(browser, patience)
+	ctx, stop := context.WithTimeout(browser, lifetime)
 	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	b := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() { closeTab(); stop() })
