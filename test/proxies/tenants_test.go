@@ -3,6 +3,7 @@
 package proxies_test
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/http/httptest"
 	"os"
@@ -30,9 +31,7 @@ func TestTenantsNeverGetAForeignByte(t *testing.T) {
 	chains := map[string]testproxy.Start{"nginx before varnish": func(t testing.TB, upstream string) string {
 		return testproxy.Nginx(t, testproxy.Varnish(t, upstream))
 	}}
-	for name, run := range testproxy.Proxies {
-		chains[name] = run
-	}
+	maps.Copy(chains, testproxy.Proxies)
 	for name, run := range chains {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
