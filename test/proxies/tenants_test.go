@@ -45,7 +45,7 @@ func TestTenantsNeverGetAForeignByte(t *testing.T) {
 			var wg sync.WaitGroup
 			for range 8 {
 				wg.Go(func() {
-					for range 60 {
+					for range 20 {
 						one := rand.IntN(2)
 						asks, other := tenants[one], tenants[1-one]
 						checkOwn(t, askAs(t, proxy, asks, paths[asks.feed]), asks, other)
