@@ -32,9 +32,8 @@ const keeper = `{ "$@" </dev/null; kill -KILL 0; } & cat >/dev/null; kill -KILL 
 func run(t testing.TB, p *proxy, folder string, arguments []string) *process {
 	t.Helper()
 	path, err := exec.LookPath(p.program)
-	if err != nil {
-		// Debian keeps servers where only root looks.
-		path, err = exec.LookPath(filepath.Join("/usr/sbin", p.program))
+	if err != nil { // Debian keeps servers where only root looks
+		path, err = exec.LookPath("/usr/sbin/" + p.program)
 	}
 	if err != nil {
 		t.Fatalf("no %s for this test: run it with make test, which installs it, or run test/install-tools %s", p.tool, p.tool)
@@ -71,8 +70,9 @@ func run(t testing.TB, p *proxy, folder string, arguments []string) *process {
 func (r *process) finish(t testing.TB, p *proxy, folder string) {
 	more := ""
 	if t.Failed() && len(p.more) > 0 {
-		command := append(p.more, filepath.Join(folder, "work"))
-		out, _ := exec.CommandContext(context.WithoutCancel(t.Context()), command[0], command[1:]...).CombinedOutput() // no more than a help
+		command := exec.CommandContext(context.WithoutCancel(t.Context()), p.more[0], p.more[1:]...)
+		command.Args = append(command.Args, filepath.Join(folder, "work"))
+		out, _ := command.CombinedOutput() // no more than a help
 		more = end(string(out))
 	}
 	said := r.stop()

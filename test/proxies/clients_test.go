@@ -144,8 +144,7 @@ func run(t *testing.T, tool, name string, arguments ...string) []byte {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, arguments...).Output()
 	if err != nil {
-		var ended *exec.ExitError
-		if errors.As(err, &ended) {
+		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
 			err = fmt.Errorf("%w\n%s%s", err, out, ended.Stderr)
 		}
 		t.Fatalf("%s: %v\nIf it is missing: run this with make test, which installs it, or run test/install-tools %s", tool, err, tool)
