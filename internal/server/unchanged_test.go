@@ -1,0 +1,103 @@
+package server_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/servertest"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+)
+
+// watched counts what is read from a log, and can be away.
+type watched struct {
+	server.Log
+	documents, archives atomic.Int64
+	away                atomic.Bool
+}
+
+func (w *watched) Subscription(ctx context.Context, f *store.Feed, known *feed.Document) (*feed.Document, error) {
+	w.documents.Add(1)
+	if w.away.Load() {
+		return nil, errors.New("the database is away")
+	}
+	return w.Log.Subscription(ctx, f, known)
+}
+
+func (w *watched) Archive(ctx context.Context, f *store.Feed, page feed.Page) (store.Document, error) {
+	w.archives.Add(1)
+	if w.away.Load() {
+		return store.Document{}, errors.New("the database is away")
+	}
+	return w.Log.Archive(ctx, f, page)
+}
+
+func watch(t *testing.T) (*watched, *store.Log, string) {
+	t.Helper()
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	f := storetest.Create(t, l, "f", 10)
+	storetest.Append(t, l, "f", storetest.Events(1, 205))
+	storetest.Drain(t, l, "f")
+	w := &watched{Log: l}
+	s := servertest.Publish(t, l, func(c *server.Config) { c.Log = w })
+	return w, l, s.URL + feed.SubscriptionPath(f.Name)
+}
+
+func TestPollingAnUnchangedFeedReadsNothing(t *testing.T) {
+	w, l, url := watch(t)
+	first, _ := do(t, "GET", url)
+	read := w.documents.Load()
+	w.away.Store(true)
+	for range 50 {
+		for _, header := range [][]string{{"If-None-Match", first.Header.Get("ETag")}, {}, {"Accept", "application/rss+xml"}, {"Accept-Encoding", "gzip"}} {
+			if response, _ := do(t, "GET", url, header...); response.StatusCode != 304 && response.StatusCode != 200 {
+				t.Fatalf("%v: %d", header, response.StatusCode)
+			}
+		}
+	}
+	if again := w.documents.Load(); again != read {
+		t.Errorf("an unchanged feed was read %d times", again-read)
+	}
+	w.away.Store(false)
+	storetest.Append(t, l, "f", storetest.Events(206, 206))
+	response, _ := do(t, "GET", url, "If-None-Match", first.Header.Get("ETag"), "Prefer", "wait=50")
+	if response.StatusCode != 200 || w.documents.Load() != read+1 {
+		t.Errorf("%d after %d reads", response.StatusCode, w.documents.Load()-read)
+	}
+}
+
+func TestADozenWhoSeedAtOnceReadEachPageOnce(t *testing.T) {
+	w, l, url := watch(t)
+	f, err := l.Feed(t.Context(), "f")
+	storetest.Must(t, err)
+	var all sync.WaitGroup
+	for n := range 12 {
+		coding := []string{"zstd", "gzip", "identity"}[n%3]
+		all.Go(func() {
+			for page := range f.Archives {
+				response, _ := do(t, "GET", url+fmt.Sprintf("/archive/%s/%d", f.Epoch(), page+1), "Accept-Encoding", coding)
+				if response.StatusCode != 200 {
+					t.Errorf("page %d: %d", page+1, response.StatusCode)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if got := w.archives.Load(); got != f.Archives {
+		t.Errorf("%d reads of %d pages", got, f.Archives)
+	}
+	w.away.Store(true)
+	if response, _ := do(t, "GET", url+"/archive/"+f.Epoch()+"/1"); response.StatusCode != 200 {
+		t.Errorf("while the database is away: %d", response.StatusCode)
+	}
+	if response, body := do(t, "GET", url+"/archive/"+f.Epoch()+"/99"); response.StatusCode != 404 {
+		t.Errorf("a page that is not there, while the database is away: %d %s", response.StatusCode, body)
+	}
+}
