@@ -127,7 +127,10 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return operator.wait(ctx) })
 	group.Go(func() error {
-		return publish.Run(ctx, publish.Config{Log: log, Logger: logger, Changed: feeds.Hint, Metrics: operator.publish})
+		return publish.Run(ctx, publish.Config{
+			Log: log, Logger: logger, Changed: feeds.Hint, Metrics: operator.publish,
+			Waited: func() bool { return handler.Waiting() > 0 },
+		})
 	})
 	group.Go(func() error { return feeds.Run(ctx) })
 	group.Go(func() error { return guard.run(ctx) })

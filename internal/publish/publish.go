@@ -26,6 +26,9 @@ type Config struct {
 	Log    Log
 	Batch  int          // most events in one transaction; 0 means 2,000
 	Logger *slog.Logger // nil means discard
+	// Waited reports whether someone waits for events at this moment; then the
+	// sequencer looks closely, whoever leads. nil means never.
+	Waited func() bool
 	// Changed is called with the name of each feed that has moved on; nil
 	// means not.
 	Changed func(name string)
@@ -35,6 +38,7 @@ type Config struct {
 // How long the sequencer sleeps between two looks.
 const (
 	pollBusy    = 5 * time.Millisecond   // while there is work
+	pollWaited  = 10 * time.Millisecond  // while someone waits for some
 	pollIdle    = 50 * time.Millisecond  // it backs off to this
 	pollQuiet   = 125 * time.Millisecond // and to this, where nothing has come for quietAfter
 	pollStandby = time.Second            // while another process leads
@@ -52,6 +56,9 @@ func Run(ctx context.Context, config Config) error {
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Waited == nil {
+		config.Waited = func() bool { return false }
 	}
 	if config.Changed == nil {
 		config.Changed = func(string) {}
@@ -99,6 +106,8 @@ func (p *publisher) sequenceLoop(ctx context.Context) error {
 func (p *publisher) idle(ctx context.Context, idle time.Duration) time.Duration {
 	lead, err := p.Log.Lead(ctx)
 	switch {
+	case err == nil && p.Waited():
+		return pollWaited
 	case err != nil || !lead:
 		return pollStandby
 	case idle > quietAfter:

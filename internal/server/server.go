@@ -109,7 +109,8 @@ func New(config Config) *Server {
 // is about to stop.
 func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
 
-// Waiting is how many requests are being held.
+// Waiting is how many requests are being held until something happens, event
+// streams among them.
 func (s *Server) Waiting() int64 { return s.waiting.Load() }
 
 // ServeHTTP answers a request.

@@ -61,6 +61,8 @@ func lastSeen(r *http.Request, end int64) int64 {
 // follow sends what comes until the client is gone, may not read any more, or
 // the server ends.
 func (s *server) follow(r *http.Request, name string, out *eventStream) {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {

@@ -92,11 +92,9 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 		if err != nil || until == nil || !matches(a.have, v.tag(a.entityKey)) {
 			return v, err
 		}
-		s.waiting.Add(1)
 		observed := observe.Waiting(r.Context())
 		changed := s.changes(r.Context(), v.state.Changed(), until)
 		observed()
-		s.waiting.Add(-1)
 		if err := s.stillMayRead(r); err != nil {
 			return nil, err
 		}

@@ -48,6 +48,8 @@ func ifNoneMatch(header http.Header) []string {
 // changes waits until a feed changes, the time is over, the client is gone or
 // the server ends, and reports whether the feed has changed.
 func (s *server) changes(ctx context.Context, changed <-chan struct{}, until <-chan time.Time) bool {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
 	select {
 	case <-changed:
 		return true
