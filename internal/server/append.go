@@ -22,8 +22,9 @@ import (
 // an event of the largest size some six times longer.
 const maxAppend = 8 * event.MaxSize
 
-// maxAppending is how many requests are read and appended at once; others wait.
-const maxAppending = 8
+// maxAppending is how many requests are in the database at once, so that there
+// are connections left for all else; others wait.
+const maxAppending = 4
 
 // placeTimeout is how long a request that appends waits for its events'
 // positions. Without a sequencer it is answered with 202 then.
@@ -50,19 +51,10 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case s.appending <- struct{}{}:
-		defer func() { <-s.appending }()
-	case <-r.Context().Done():
-		return r.Context().Err()
-	}
 	events, err := intake.ParseRequest(r.Header, http.MaxBytesReader(w, r.Body, maxAppend))
-	added := 0
 	if err == nil {
-		// Once all is read a client that goes away changes nothing any more.
-		added, err = s.Log.Append(context.WithoutCancel(r.Context()), state.Name, events)
+		err = s.take(r.Context(), state.Name, events)
 	}
-	s.Metrics.Appended.Add(float64(added))
 	if err != nil {
 		return refusal(w, events, err)
 	}
@@ -71,6 +63,20 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answerAppend(w, state.Name, events, positions)
+}
+
+// take appends the events of a request. Once all of it was read a client that
+// goes away changes nothing any more.
+func (s *server) take(ctx context.Context, name string, events []event.Event) error {
+	select {
+	case s.appending <- struct{}{}:
+		defer func() { <-s.appending }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	added, err := s.Log.Append(context.WithoutCancel(ctx), name, events)
+	s.Metrics.Appended.Add(float64(added))
+	return err
 }
 
 // mayAppend returns the feed that a request may append to.

@@ -21,9 +21,10 @@ import (
 // minVersion is the oldest server that is known to work.
 const minVersion = 130000
 
-// minConnections leaves some for readers beside the four that publishing uses:
-// the lead's, the sequencer's, the sealer's, and one to read with in a step.
-const minConnections = 10
+// minConnections leaves some for readers beside the five that are in use all the
+// time or often: the lead's, the one that listens, the sequencer's, the sealer's,
+// and one to read with in a step; and beside those who append over HTTP.
+const minConnections = 12
 
 // readCommitted is what the order of events stands on: each statement sees all
 // that is committed when it begins. The server's default may be another level.
