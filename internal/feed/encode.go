@@ -217,6 +217,6 @@ func Finalize(newest []byte, page, next Page) ([]byte, error) {
 	}
 	final := make([]byte, 0, len(newest)+128)
 	final = append(final, newest[:at]...)
-	final = appendLink(final, "next-archive", archiveReference(page, next))
+	final = appendLink(final, "next-archive", ArchiveReference(page, next))
 	return append(final, newest[at:]...), nil
 }

@@ -31,8 +31,8 @@ func ExpandTemplate(template string, page Page) string {
 	return strings.NewReplacer("{epoch}", page.Epoch, "{page}", strconv.FormatInt(page.Number, 10)).Replace(template)
 }
 
-// archiveReference is the reference from one archive to another.
-func archiveReference(from, to Page) string {
+// ArchiveReference is the reference from one archive of a feed to another.
+func ArchiveReference(from, to Page) string {
 	number := strconv.FormatInt(to.Number, 10)
 	if from.Epoch == to.Epoch {
 		return number
@@ -40,8 +40,8 @@ func archiveReference(from, to Page) string {
 	return "../" + to.Epoch + "/" + number
 }
 
-// subscriptionReference is the reference from an archive to the feed's URL.
-func subscriptionReference(name string) string { return "../../../" + name }
+// SubscriptionReference is the reference from an archive to the feed's URL.
+func SubscriptionReference(name string) string { return "../../../" + name }
 
 // Link leads from a document to another one, or to itself.
 type Link struct {
@@ -61,13 +61,13 @@ func (d *Document) Links() []Link {
 		return links
 	}
 	page := Page{d.Epoch, d.Page}
-	links := []Link{{"self", strconv.FormatInt(d.Page, 10)}, {"current", subscriptionReference(d.Name)}}
+	links := []Link{{"self", strconv.FormatInt(d.Page, 10)}, {"current", SubscriptionReference(d.Name)}}
 	if d.Page > 1 {
 		previous := Page{EpochOfPage(d.Epochs, d.Page-1), d.Page - 1}
-		links = append(links, Link{"prev-archive", archiveReference(page, previous)})
+		links = append(links, Link{"prev-archive", ArchiveReference(page, previous)})
 	}
 	if d.Next != nil {
-		links = append(links, Link{"next-archive", archiveReference(page, *d.Next)})
+		links = append(links, Link{"next-archive", ArchiveReference(page, *d.Next)})
 	}
 	return links
 }

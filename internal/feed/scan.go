@@ -78,7 +78,7 @@ func (s *scanner) links(d *Document) {
 	s.skip(archiveMark)
 }
 
-// parsePageReference reads what archiveReference writes. An epoch that it
+// parsePageReference reads what ArchiveReference writes. An epoch that it
 // does not name is that of the page that it stands in, left empty here.
 func parsePageReference(href string) *Page {
 	page := &Page{}

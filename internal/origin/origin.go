@@ -23,6 +23,16 @@ type Origin struct {
 	Client string // address of the client, for the log; "unix" behind a Unix socket
 }
 
+// Fields are the request's fields that Origin.Base hangs on besides Host. Those
+// that name the client are not among them: they say only which of the others'
+// words count.
+func (rules Rules) Fields() []string {
+	if rules.Base != nil || !rules.Trusted.unix && len(rules.Trusted.prefixes) == 0 {
+		return nil
+	}
+	return []string{"Forwarded", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"}
+}
+
 // Of returns the origin of a request.
 //
 // Of a trusted peer's request the fields Forwarded (RFC 7239) or

@@ -17,19 +17,43 @@ type weighted struct {
 // section 12.4.2. What cannot be read is passed over.
 func weights(header http.Header, field string) []weighted {
 	var list []weighted
-	for element := range strings.SplitSeq(strings.Join(header.Values(field), ","), ",") {
-		value, parameters, _ := strings.Cut(element, ";")
-		value = strings.ToLower(strings.TrimSpace(value))
+	for _, element := range elements(header, field) {
+		parts := split(element, ';')
+		value := strings.ToLower(strings.TrimSpace(parts[0]))
 		if value == "" {
 			continue
 		}
-		list = append(list, weighted{value, weight(parameters)})
+		list = append(list, weighted{value, weight(parts[1:])})
 	}
 	return list
 }
 
-func weight(parameters string) float64 {
-	for parameter := range strings.SplitSeq(parameters, ";") {
+// elements are those of a list, of all fields of that name together, RFC 9110
+// section 5.3.
+func elements(header http.Header, field string) []string {
+	return split(strings.Join(header.Values(field), ","), ',')
+}
+
+// split cuts text at each separator that does not stand in a quoted string, RFC
+// 9110 section 5.6.4.
+func split(text string, separator byte) []string {
+	var parts []string
+	quoted, start := false, 0
+	for i := 0; i < len(text); i++ {
+		switch {
+		case text[i] == '"':
+			quoted = !quoted
+		case quoted && text[i] == '\\':
+			i++ // what follows stands for itself
+		case !quoted && text[i] == separator:
+			parts, start = append(parts, text[start:i]), i+1
+		}
+	}
+	return append(parts, text[start:])
+}
+
+func weight(parameters []string) float64 {
+	for _, parameter := range parameters {
 		name, value, _ := strings.Cut(parameter, "=")
 		if strings.EqualFold(strings.TrimSpace(name), "q") {
 			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
@@ -77,6 +101,10 @@ const (
 	identityCoding = ""
 )
 
+// alsoCalled are names of codings that old clients use, RFC 9110 section
+// 8.4.1.3.
+var alsoCalled = map[string]string{gzipCoding: "x-gzip", zstdCoding: zstdCoding, "identity": "identity"}
+
 // chooseCoding returns the coding that a client wants most, RFC 9110 section
 // 12.5.3, and false if it takes none of ours.
 func chooseCoding(header http.Header) (string, bool) {
@@ -97,7 +125,7 @@ func codingWeight(accept []weighted, coding string) float64 {
 	rest := -1.0
 	for _, a := range accept {
 		switch a.value {
-		case coding:
+		case coding, alsoCalled[coding]:
 			return a.q
 		case "*":
 			rest = a.q

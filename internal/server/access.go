@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/live"
@@ -88,6 +89,13 @@ func (s *server) scope() string {
 		return "public"
 	}
 	return "private"
+}
+
+// addVary names further fields that an answer hangs on.
+func addVary(header http.Header, fields []string) {
+	if len(fields) > 0 {
+		header.Set("Vary", header.Get("Vary")+", "+strings.Join(fields, ", "))
+	}
 }
 
 // vary names the request's fields that an answer hangs on.

@@ -56,8 +56,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Vary", s.vary(explicit))
 	header.Set("Cache-Control", archiveLifetime(key).cacheControl(s.scope()))
 	linkAlternates(header, r, archiveForms, chosen)
-	a.serve(w, r)
-	return nil
+	return a.serve(w, r)
 }
 
 // archiveLifetime: a final archive never changes, nor does any form of it that
@@ -85,8 +84,7 @@ func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
 		return nil, feed.Page{}, refuse(http.StatusNotFound, "no such page: "+quote(vars["page"])+" is not the number of a page, which are 1, 2, 3 …")
 	}
 	page := feed.Page{Epoch: vars["epoch"], Number: number}
-	err = state.HasPage(page)
-	return state, page, err
+	return state, page, whereItGoesOn(state, page, state.HasPage(page))
 }
 
 // archived returns a sealed page, from the cache if it is there.

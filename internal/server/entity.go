@@ -93,13 +93,19 @@ func (e *entity) describe(header http.Header) {
 	}
 }
 
-// serve leaves conditions and HEAD to the standard library.
-func (e *entity) serve(w http.ResponseWriter, r *http.Request) {
+// serve leaves HEAD, and conditions that are met with a 304, to the standard
+// library.
+func (e *entity) serve(w http.ResponseWriter, r *http.Request) error {
+	if e.hasChanged(r.Header) {
+		return errChanged()
+	}
+	clean(r.Header)
 	e.describe(w.Header())
 	// A page is small; half of one is of no use.
 	r.Header.Del("Range")
 	w.Header().Set("Accept-Ranges", "none")
 	http.ServeContent(w, r, "", e.modified(), bytes.NewReader(e.content))
+	return nil
 }
 
 // modified is when the entity changed last, once that second is over: in the

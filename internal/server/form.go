@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
@@ -44,10 +45,14 @@ func chooseForm(r *http.Request, forms []*form) (chosen *form, explicit bool, er
 	return chosen, false, nil
 }
 
+// weight is how much a client wants the form. The other types count where it
+// names them: by a range such as text/* it asks for what is of that type.
 func (f *form) weight(accept []weighted) float64 {
 	q := typeWeight(accept, f.mediaType)
-	for _, mediaType := range f.also {
-		q = max(q, typeWeight(accept, mediaType))
+	for _, a := range accept {
+		if slices.Contains(f.also, a.value) {
+			q = max(q, a.q)
+		}
 	}
 	return q
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/html"
@@ -68,6 +69,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if caller, ok := errors.AsType[*challenge](err); ok {
 		access.Challenge(header, caller.error)
 	}
+	if replaced, ok := errors.AsType[*replacedPage](err); ok {
+		replaced.link(header)
+	}
 	setType(header, mediaType)
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
@@ -83,7 +87,7 @@ func explain(r *http.Request, status int, detail string, err error) (mediaType s
 			return html.ContentType, page
 		}
 	}
-	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Instance: r.URL.EscapedPath()}
+	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Instance: instanceOf(r)}
 	if refused, ok := errors.AsType[*statusError](err); ok {
 		p.Event = refused.event
 	}
@@ -92,6 +96,16 @@ func explain(r *http.Request, status int, detail string, err error) (mediaType s
 		panic(err) // strings and a number always have a JSON form
 	}
 	return problemType, append(body, '\n')
+}
+
+// instanceOf is the path that a request names. One that begins with two slashes
+// would name another host, RFC 3986 section 4.2.
+func instanceOf(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if strings.HasPrefix(path, "//") {
+		return "/." + path
+	}
+	return path
 }
 
 const problemType = "application/problem+json"

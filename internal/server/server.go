@@ -139,6 +139,13 @@ type endpoint func(http.ResponseWriter, *http.Request) error
 // methods are what a resource can be asked to do. GET stands for HEAD, too.
 type methods map[string]endpoint
 
+// knownMethods are those of RFC 9110 and RFC 5789; any other is answered with
+// 501, RFC 9110 section 9.1.
+var knownMethods = []string{
+	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete,
+	http.MethodConnect, http.MethodOptions, http.MethodTrace, http.MethodPatch,
+}
+
 func (s *server) route(path string, m methods) {
 	allow := []string{http.MethodOptions}
 	for method := range m {
@@ -155,6 +162,9 @@ func (s *server) route(path string, m methods) {
 		}
 		if do := m[method]; do != nil {
 			return do(w, r)
+		}
+		if !slices.Contains(knownMethods, method) {
+			return refuse(http.StatusNotImplemented, "the method "+quote(r.Method)+" is unknown here")
 		}
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 		if method == http.MethodOptions {

@@ -58,8 +58,7 @@ func (s *server) serveSmall(w http.ResponseWriter, r *http.Request, chosen *form
 	w.Header().Set("Vary", s.vary(explicit))
 	w.Header().Set("Cache-Control", life.cacheControl(s.scope()))
 	e := entity{mediaType: chosen.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
-	e.serve(w, r)
-	return nil
+	return e.serve(w, r)
 }
 
 func serviceXML(feeds []*live.State) ([]byte, error) {

@@ -24,22 +24,27 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	}
 	header := w.Header()
 	header.Set("Vary", s.vary(ask.explicit)+", A-IM, Prefer")
+	if ask.form.absolute {
+		addVary(header, s.Origin.Fields())
+	}
 	header.Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
 	linkAlternates(header, r, subscriptionForms, ask.form)
 	if ask.wait > 0 {
 		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(ask.wait/time.Second)))
+	}
+	e := &entity{tag: v.tag(ask.entityKey), updated: v.updated()}
+	if e.hasChanged(r.Header) {
+		return errChanged()
 	}
 	if ask.delta && !matches(ask.have, v.tag(ask.entityKey)) {
 		if base, since, found := v.base(ask.have); found {
 			return serveDelta(w, v, ask.entityKey, base, since)
 		}
 	}
-	e, err := v.entity(ask.entityKey)
-	if err != nil {
+	if e, err = v.entity(ask.entityKey); err != nil {
 		return err
 	}
-	e.serve(w, r)
-	return nil
+	return e.serve(w, r)
 }
 
 // ask is what a request wants of a subscription document.
@@ -57,7 +62,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &ask{feed: state.Name, have: ifNoneMatch(r.Header)}
+	a := &ask{feed: state.Name, have: entityTags(r.Header, "If-None-Match")}
 	if a.form, a.explicit, err = chooseForm(r, subscriptionForms); err != nil {
 		return nil, err
 	}

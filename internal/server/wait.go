@@ -11,7 +11,7 @@ import (
 // preferredWait is how long a client lets us think about a request, RFC 7240
 // section 4.3; of several the first counts, section 2.
 func preferredWait(header http.Header) (wait time.Duration, found bool) {
-	for preference := range strings.SplitSeq(strings.Join(header.Values("Prefer"), ","), ",") {
+	for _, preference := range elements(header, "Prefer") {
 		preference, _, _ = strings.Cut(preference, ";")
 		name, value, _ := strings.Cut(preference, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "wait") {
@@ -21,28 +21,6 @@ func preferredWait(header http.Header) (wait time.Duration, found bool) {
 		return time.Duration(seconds) * time.Second, err == nil
 	}
 	return 0, false
-}
-
-// matches reports whether a condition names one of these tags, in the weak
-// comparison of RFC 9110 section 13.1.2.
-func matches(condition []string, tag string) bool {
-	for _, candidate := range condition {
-		if candidate == "*" || strings.TrimPrefix(candidate, "W/") == tag {
-			return true
-		}
-	}
-	return false
-}
-
-// ifNoneMatch returns the tags of the condition. None of ours holds a comma.
-func ifNoneMatch(header http.Header) []string {
-	var tags []string
-	for tag := range strings.SplitSeq(strings.Join(header.Values("If-None-Match"), ","), ",") {
-		if tag = strings.TrimSpace(tag); tag != "" {
-			tags = append(tags, tag)
-		}
-	}
-	return tags
 }
 
 // changes waits until a feed changes, the time is over, the client is gone or

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// entityTags reads a list of entity tags, RFC 9110 section 8.8.3, of all fields
+// of that name together. A tag may hold commas. What stands behind something
+// that is no tag is not read. "*" counts alone only.
+func entityTags(header http.Header, field string) []string {
+	rest := strings.Trim(strings.Join(header.Values(field), ","), " \t")
+	if rest == "*" {
+		return []string{rest}
+	}
+	var tags []string
+	for {
+		rest = strings.TrimLeft(rest, " \t,")
+		weak := 0
+		if strings.HasPrefix(rest, "W/") {
+			weak = len("W/")
+		}
+		if !strings.HasPrefix(rest[weak:], `"`) {
+			return tags
+		}
+		length := strings.IndexFunc(rest[weak+1:], func(r rune) bool { return r <= ' ' || r == '"' || r == 0x7f })
+		if length < 0 || rest[weak+1+length] != '"' {
+			return tags
+		}
+		end := weak + 1 + length + 1
+		tags, rest = append(tags, rest[:end]), rest[end:]
+	}
+}
+
+// matches reports whether a condition names a tag of ours, in the weak
+// comparison of RFC 9110 section 13.1.2.
+func matches(condition []string, tag string) bool {
+	return slices.ContainsFunc(condition, func(candidate string) bool {
+		return candidate == "*" || strings.TrimPrefix(candidate, "W/") == tag
+	})
+}
+
+// noTag is a tag that nothing has.
+const noTag = `"-"`
+
+// clean makes the conditions of a request such that the standard library, which
+// reads the first field of each name, takes them as RFC 9110 section 13.1 has
+// them.
+func clean(header http.Header) {
+	if header.Values("If-None-Match") != nil {
+		tags := entityTags(header, "If-None-Match")
+		if len(tags) == 0 {
+			tags = []string{noTag}
+		}
+		header.Set("If-None-Match", strings.Join(tags, ", "))
+	}
+	if len(header.Values("If-Modified-Since")) > 1 {
+		header.Del("If-Modified-Since")
+	}
+	header.Del("If-Match")            // hasChanged has looked at
+	header.Del("If-Unmodified-Since") // these two
+}
+
+// hasChanged reports whether a request asks for what the entity was before, by
+// If-Match or, where that is not there, If-Unmodified-Since: RFC 9110 sections
+// 13.1.1, with strong comparison, and 13.1.4.
+func (e *entity) hasChanged(header http.Header) bool {
+	if header.Values("If-Match") != nil {
+		return !slices.ContainsFunc(entityTags(header, "If-Match"), func(tag string) bool { return tag == "*" || tag == e.tag })
+	}
+	modified := e.modified()
+	since, err := http.ParseTime(header.Get("If-Unmodified-Since"))
+	return err == nil && len(header.Values("If-Unmodified-Since")) == 1 &&
+		!modified.IsZero() && modified.Truncate(time.Second).After(since)
+}
+
+// errChanged is the answer to a request for an entity that has changed.
+func errChanged() error {
+	return refuse(http.StatusPreconditionFailed, "it is not what If-Match or If-Unmodified-Since says any more; ask without them for what it is now")
+}
