@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -109,5 +110,12 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 	}
 }
 
-// feedName is the feed that a request's path names.
-func feedName(r *http.Request) string { return mux.Vars(r)["feed"] }
+// feedName is the feed that a request's path names. A character of a name is
+// the same where it is percent-encoded, RFC 9110 section 4.2.3.
+func feedName(r *http.Request) string {
+	raw := mux.Vars(r)["feed"]
+	if name, err := url.PathUnescape(raw); err == nil {
+		return name
+	}
+	return raw
+}
