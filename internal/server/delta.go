@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"strconv"
 )
 
 // wantsDelta reports whether a client takes the instance manipulation "feed":
@@ -26,6 +27,7 @@ func serveDelta(w http.ResponseWriter, v *version, key entityKey, base string, s
 	}
 	header := w.Header()
 	e.describe(header)
+	header.Set("Content-Length", strconv.Itoa(len(e.content)))
 	header.Set("IM", "feed")
 	header.Set("Delta-Base", base)
 	// A cache that does not know what a delta is must not give it to others.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/access"
@@ -73,6 +74,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		replaced.link(header)
 	}
 	setType(header, mediaType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // who has gone needs no answer

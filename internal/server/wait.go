@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,7 +19,9 @@ func preferredWait(header http.Header) (wait time.Duration, found bool) {
 			continue
 		}
 		seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
-		return time.Duration(seconds) * time.Second, err == nil
+		// More than a number holds is the longest that it holds, RFC 9111
+		// section 1.2.2.
+		return time.Duration(seconds) * time.Second, err == nil || errors.Is(err, strconv.ErrRange)
 	}
 	return 0, false
 }
