@@ -101,12 +101,21 @@ func (e *entity) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	clean(r.Header)
 	e.describe(w.Header())
-	// A page is small; half of one is of no use.
 	r.Header.Del("Range")
-	w.Header().Set("Accept-Ranges", "none")
-	http.ServeContent(w, r, "", e.modified(), bytes.NewReader(e.content))
+	http.ServeContent(noRanges{w}, r, "", e.modified(), bytes.NewReader(e.content))
 	return nil
 }
+
+// noRanges says, as ServeContent does not, that no part of an entity is to be
+// had: a page is small, half of one is of no use.
+type noRanges struct{ http.ResponseWriter }
+
+func (w noRanges) WriteHeader(status int) {
+	w.Header().Set("Accept-Ranges", "none")
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w noRanges) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // modified is when the entity changed last, once that second is over: in the
 // second itself it may change again and have the same date, RFC 9110 section

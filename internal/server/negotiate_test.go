@@ -203,3 +203,18 @@ func TestHEADHasTheFieldsOfGET(t *testing.T) {
 		}
 	}
 }
+
+// TestRangesAreNotOffered: a part of a page is of no use, RFC 9110 section 14.2
+// lets a server pass over the wish for one.
+func TestRangesAreNotOffered(t *testing.T) {
+	l, s := serve(t)
+	for _, url := range resources(t, l, s) {
+		whole, body := do(t, "GET", url)
+		for _, header := range [][]string{{"Range", "bytes=0-9"}, {"Range", "bytes=0-9", "If-Range", whole.Header.Get("ETag")}} {
+			response, got := do(t, "GET", url, header...)
+			if response.StatusCode != 200 || string(got) != string(body) || response.Header.Get("Accept-Ranges") != "none" || response.Header.Get("Content-Range") != "" {
+				t.Errorf("%s: %d with %d bytes, %v", url, response.StatusCode, len(got), response.Header)
+			}
+		}
+	}
+}

@@ -112,3 +112,25 @@ func TestAPageOfALostHistorySaysWhereItGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// TestAnIDOfSeveralSourcesNamesThemAll holds RFC 9110 section 15.4.1.
+func TestAnIDOfSeveralSourcesNamesThemAll(t *testing.T) {
+	_, s := serveNasty(t)
+	response, body := do(t, "GET", s.URL+"/feeds/f/events/7")
+	if response.StatusCode != http.StatusMultipleChoices {
+		t.Errorf("%d", response.StatusCode)
+	}
+	checkProblem(t, response, body)
+	var problem struct{ Detail string }
+	storetest.Must(t, json.Unmarshal(body, &problem))
+	_, list, _ := strings.Cut(problem.Detail, ": ")
+	choices := strings.Fields(list)
+	if len(choices) != 2 {
+		t.Errorf("%s", body)
+	}
+	for _, url := range choices {
+		if there, _ := do(t, "GET", s.URL+url); there.StatusCode != 200 {
+			t.Errorf("%s: %d", url, there.StatusCode)
+		}
+	}
+}
