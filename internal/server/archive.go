@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gorilla/mux"
-
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/live"
@@ -74,16 +72,16 @@ func archiveLifetime(key archiveKey) lifetime {
 
 // page returns the archive that a request names.
 func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
-	vars := mux.Vars(r)
 	state, err := s.feed(r)
 	if err != nil {
 		return nil, feed.Page{}, err
 	}
-	number, err := strconv.ParseInt(vars["page"], 10, 64)
-	if err != nil || number < 1 || strconv.FormatInt(number, 10) != vars["page"] {
-		return nil, feed.Page{}, refuse(http.StatusNotFound, "no such page: "+quote(vars["page"])+" is not the number of a page, which are 1, 2, 3 …")
+	text := segment(r, "page")
+	number, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || number < 1 || strconv.FormatInt(number, 10) != text {
+		return nil, feed.Page{}, refuse(http.StatusNotFound, "no such page: "+quote(text)+" is not the number of a page, which are 1, 2, 3 …")
 	}
-	page := feed.Page{Epoch: vars["epoch"], Number: number}
+	page := feed.Page{Epoch: segment(r, "epoch"), Number: number}
 	return state, page, whereItGoesOn(state, page, state.HasPage(page))
 }
 

@@ -15,8 +15,10 @@ import (
 )
 
 func TestEveryErrorIsAProblem(t *testing.T) {
-	_, s := serve(t)
+	l, s := serve(t)
+	first := strings.TrimPrefix(archiveURL(t, l, s, 1), s.URL)
 	for url, status := range map[string]int{
+		strings.TrimSuffix(first, "1") + "%31": 200, first + "%2f": 404,
 		"/nothing": 404, "/feeds": 404, "/feeds/": 404, "/feeds/nothing": 404, "/feeds/f/": 404, "/feeds/f/archive/x/1": 404,
 		"/feeds/f/events/nothing": 404, "/feeds/f/events/": 404, "/feeds/nothing/stream": 404, "/feeds/f?format=x": 404,
 		"//evil.example/x": 404, "/feeds/%66": 200, "/feeds/f%2farchive": 404, "/feeds/%22%3Cx%3E": 404,

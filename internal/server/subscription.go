@@ -110,12 +110,15 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 	}
 }
 
-// feedName is the feed that a request's path names. A character of a name is
-// the same where it is percent-encoded, RFC 9110 section 4.2.3.
-func feedName(r *http.Request) string {
-	raw := mux.Vars(r)["feed"]
-	if name, err := url.PathUnescape(raw); err == nil {
-		return name
+// feedName is the feed that a request's path names.
+func feedName(r *http.Request) string { return segment(r, "feed") }
+
+// segment is a part of a request's path. A character is the same where it is
+// percent-encoded, RFC 9110 section 4.2.3.
+func segment(r *http.Request, name string) string {
+	raw := mux.Vars(r)[name]
+	if text, err := url.PathUnescape(raw); err == nil {
+		return text
 	}
 	return raw
 }
