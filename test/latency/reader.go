@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/compress"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// reader follows the feed until it has seen every event.
+type reader struct {
+	*measurement
+	from  string
+	ready func() // to be called once it follows
+	seen  []time.Duration
+	count int
+}
+
+// follower follows a feed until done, which takes each event and reports
+// whether it was the last.
+type follower func(ctx context.Context, r *reader) error
+
+func (r *reader) run(ctx context.Context, follow follower) error {
+	err := follow(ctx, r)
+	if r.count < len(r.seen) && err == nil || errors.Is(err, context.Canceled) {
+		return fmt.Errorf("saw %d events of %d", r.count, len(r.seen))
+	}
+	return err
+}
+
+// take notes when an event was in hand. Those of other runs, and those that
+// come again in a whole document, do not count.
+func (r *reader) take(e *event.Event, now time.Duration) error {
+	if e.Source != r.source {
+		return nil
+	}
+	n, err := strconv.Atoi(e.ID)
+	if err != nil || n >= len(r.seen) {
+		return fmt.Errorf("event %s was never written", e.ID)
+	}
+	if r.seen[n] == 0 {
+		r.seen[n] = now
+		r.count++
+	}
+	return nil
+}
+
+func (r *reader) done() bool { return r.count == len(r.seen) }
+
+// get asks for a URL on a connection of the reader's own.
+func get(ctx context.Context, client *http.Client, url string, header ...string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	return client.Do(request)
+}
+
+// wait asks for what is new behind what it has, and lets the server wait for
+// it, as the seeder does.
+func wait(ctx context.Context, r *reader) error {
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	for tag := ""; !r.done(); {
+		header := []string{"Accept", feed.ContentType, "Accept-Encoding", "zstd"}
+		if tag != "" {
+			header = append(header, "If-None-Match", tag, "A-IM", "feed", "Prefer", "wait=30")
+		}
+		answer, err := get(ctx, client, r.from, header...)
+		if err != nil {
+			return err
+		}
+		body, err := io.ReadAll(answer.Body)
+		_ = answer.Body.Close()
+		if err != nil {
+			return err
+		}
+		switch answer.StatusCode {
+		case http.StatusNotModified:
+			continue
+		case http.StatusOK, http.StatusIMUsed:
+		default:
+			return fmt.Errorf("answered %s", answer.Status)
+		}
+		if err := r.takeDocument(body); err != nil {
+			return err
+		}
+		if tag == "" {
+			r.ready()
+		}
+		tag = answer.Header.Get("ETag")
+	}
+	return nil
+}
+
+func (r *reader) takeDocument(compressed []byte) error {
+	body, err := compress.Unzstd(compressed)
+	if err != nil {
+		return err
+	}
+	d, err := feed.Decode(body)
+	if err != nil {
+		return err
+	}
+	now := time.Since(r.start)
+	for i := range d.Entries {
+		if err := r.take(&d.Entries[i].Event, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stream takes server-sent events, as a browser does.
+func stream(ctx context.Context, r *reader) error {
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	answer, err := get(ctx, client, r.from+"/stream", "Accept", "text/event-stream")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return fmt.Errorf("answered %s", answer.Status)
+	}
+	lines := bufio.NewScanner(answer.Body)
+	lines.Buffer(nil, 16<<20)
+	for !r.done() && lines.Scan() {
+		if bytes.HasPrefix(lines.Bytes(), []byte("retry:")) {
+			r.ready()
+		}
+		data, isData := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
+		if !isData {
+			continue
+		}
+		e, err := event.ParseJSON(data)
+		if err != nil {
+			return err
+		}
+		if err := r.take(&e, time.Since(r.start)); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
