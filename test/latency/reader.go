@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -21,8 +22,9 @@ type reader struct {
 	*measurement
 	from  string
 	ready func() // to be called once it follows
-	seen  []time.Duration
+	seen  []sight
 	count int
+	last  int64 // position of the last event
 }
 
 // follower follows a feed until done, which takes each event and reports
@@ -39,7 +41,7 @@ func (r *reader) run(ctx context.Context, follow follower) error {
 
 // take notes when an event was in hand. Those of other runs, and those that
 // come again in a whole document, do not count.
-func (r *reader) take(e *event.Event, now time.Duration) error {
+func (r *reader) take(e *event.Event, recorded time.Time, now time.Duration) error {
 	if e.Source != r.source {
 		return nil
 	}
@@ -47,8 +49,8 @@ func (r *reader) take(e *event.Event, now time.Duration) error {
 	if err != nil || n >= len(r.seen) {
 		return fmt.Errorf("event %s was never written", e.ID)
 	}
-	if r.seen[n] == 0 {
-		r.seen[n] = now
+	if r.seen[n].inHand == 0 {
+		r.seen[n] = sight{placed: recorded.Sub(r.start), inHand: now}
 		r.count++
 	}
 	return nil
@@ -73,49 +75,79 @@ func get(ctx context.Context, client *http.Client, url string, header ...string)
 func wait(ctx context.Context, r *reader) error {
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
 	for tag := ""; !r.done(); {
-		header := []string{"Accept", feed.ContentType, "Accept-Encoding", "zstd"}
+		var conditions []string
 		if tag != "" {
-			header = append(header, "If-None-Match", tag, "A-IM", "feed", "Prefer", "wait=30")
+			conditions = []string{"If-None-Match", tag, "A-IM", "feed", "Prefer", "wait=30"}
 		}
-		answer, err := get(ctx, client, r.from, header...)
+		d, newTag, err := r.document(ctx, client, r.from, conditions...)
 		if err != nil {
 			return err
 		}
-		body, err := io.ReadAll(answer.Body)
-		_ = answer.Body.Close()
-		if err != nil {
-			return err
-		}
-		switch answer.StatusCode {
-		case http.StatusNotModified:
+		if d == nil {
 			continue
-		case http.StatusOK, http.StatusIMUsed:
-		default:
-			return fmt.Errorf("answered %s", answer.Status)
 		}
-		if err := r.takeDocument(body); err != nil {
-			return err
-		}
-		if tag == "" {
+		if r.last > 0 {
+			err = r.catchUp(ctx, client, d)
+		} else {
 			r.ready()
 		}
-		tag = answer.Header.Get("ETag")
+		if err == nil {
+			err = r.takeAll(d)
+		}
+		if err != nil {
+			return err
+		}
+		tag, r.last = newTag, d.Last
 	}
 	return nil
 }
 
-func (r *reader) takeDocument(compressed []byte) error {
-	body, err := compress.Unzstd(compressed)
+// document fetches a document, or nil if there is no other than the reader has.
+func (r *reader) document(ctx context.Context, client *http.Client, url string, conditions ...string) (*feed.Document, string, error) {
+	answer, err := get(ctx, client, url, append(conditions, "Accept", feed.ContentType, "Accept-Encoding", "zstd")...)
 	if err != nil {
-		return err
+		return nil, "", err
+	}
+	body, err := io.ReadAll(answer.Body)
+	_ = answer.Body.Close()
+	if err != nil {
+		return nil, "", err
+	}
+	switch answer.StatusCode {
+	case http.StatusNotModified:
+		return nil, "", nil
+	case http.StatusOK, http.StatusIMUsed:
+	default:
+		return nil, "", fmt.Errorf("%s: answered %s", url, answer.Status)
+	}
+	if body, err = compress.Unzstd(body); err != nil {
+		return nil, "", err
 	}
 	d, err := feed.Decode(body)
-	if err != nil {
-		return err
+	return d, answer.Header.Get("ETag"), err
+}
+
+// catchUp takes what was archived while the reader was away.
+func (r *reader) catchUp(ctx context.Context, client *http.Client, d *feed.Document) error {
+	first := d.First
+	for page := d.Archives; first > r.last+1; page-- {
+		path := feed.ArchivePath(r.feed, feed.Page{Epoch: feed.EpochOfPage(d.Epochs, page), Number: page})
+		archive, _, err := r.document(ctx, client, strings.TrimSuffix(r.from, feed.SubscriptionPath(r.feed))+path)
+		if err != nil {
+			return err
+		}
+		if err := r.takeAll(archive); err != nil {
+			return err
+		}
+		first = archive.First
 	}
+	return nil
+}
+
+func (r *reader) takeAll(d *feed.Document) error {
 	now := time.Since(r.start)
 	for i := range d.Entries {
-		if err := r.take(&d.Entries[i].Event, now); err != nil {
+		if err := r.take(&d.Entries[i].Event, d.Entries[i].Recorded, now); err != nil {
 			return err
 		}
 	}
@@ -147,7 +179,11 @@ func stream(ctx context.Context, r *reader) error {
 		if err != nil {
 			return err
 		}
-		if err := r.take(&e, time.Since(r.start)); err != nil {
+		recorded, err := event.ParseTime(e.Extensions["efrecorded"])
+		if err != nil {
+			return err
+		}
+		if err := r.take(&e, recorded, time.Since(r.start)); err != nil {
 			return err
 		}
 	}

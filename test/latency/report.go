@@ -6,29 +6,41 @@ import (
 	"time"
 )
 
-// report prints the latencies of all events at all readers: from the moment
-// when the writer's Commit has returned, and the median and the 99th percentile
-// from when it was called, too.
+// report prints how long it took from the return of Commit until the event was
+// in a reader's hands, over all events and readers; of that until it had its
+// position; and the same from the call of Commit.
 func (m *measurement) report() {
-	var since, sinceCall []time.Duration
-	var last time.Duration
+	var total, placed, strict []time.Duration
+	last := m.committed[0].returned
 	for _, seen := range m.seen {
-		for n, at := range seen {
-			since = append(since, at-m.committed[n].returned)
-			sinceCall = append(sinceCall, at-m.committed[n].called)
-			last = max(last, m.committed[n].returned)
+		for n, s := range seen {
+			c := m.committed[n]
+			total = append(total, s.inHand-c.returned)
+			placed = append(placed, s.placed-c.returned)
+			strict = append(strict, s.inHand-c.called)
+			last = max(last, c.returned)
 		}
 	}
-	slices.Sort(since)
-	slices.Sort(sinceCall)
-	first := m.committed[0].returned
-	fmt.Printf("%4d by %-7s %7.0f events/s  median %s, 90%% %s, 99%% %s, at most %s; from the call of Commit %s, 99%% %s\n",
-		m.readers, m.by+",", float64(len(m.committed)-1)/(last-first).Seconds(),
-		part(since, 0.5), part(since, 0.9), part(since, 0.99), part(since, 1), part(sinceCall, 0.5), part(sinceCall, 0.99))
+	fmt.Printf("%4d by %-6s %5.0f events/s\n", m.readers, m.by, float64(len(m.committed)-1)/(last-m.committed[0].returned).Seconds())
+	for _, line := range []struct {
+		text      string
+		latencies []time.Duration
+	}{
+		{"from commit to the event in hand", total},
+		{"of that until it has its position", placed},
+		{"from the call of Commit to the event in hand", strict},
+	} {
+		slices.Sort(line.latencies)
+		fmt.Printf("%14s%-45s", "", line.text)
+		for _, share := range []float64{0.5, 0.9, 0.99, 1} {
+			fmt.Printf("  %3.0f %% %6.1f ms", share*100, part(line.latencies, share))
+		}
+		fmt.Println()
+	}
 }
 
-// part is the latency that this part of all does not exceed.
-func part(sorted []time.Duration, share float64) string {
+// part is the latency, in milliseconds, that this part of all does not exceed.
+func part(sorted []time.Duration, share float64) float64 {
 	d := sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
-	return fmt.Sprintf("%6.1f ms", float64(d)/float64(time.Millisecond))
+	return float64(d) / float64(time.Millisecond)
 }

@@ -22,20 +22,23 @@ type measurement struct {
 	source    string // tells the events of this run from those of others
 	start     time.Time
 	committed []commit
-	seen      [][]time.Duration // by reader
+	seen      [][]sight // by reader
 }
 
 type commit struct{ called, returned time.Duration }
+
+// sight is when an event got its position, and when a reader had it.
+type sight struct{ placed, inHand time.Duration }
 
 func newMeasurement(o *options) *measurement {
 	n := int(o.duration.Seconds() * float64(o.rate))
 	m := &measurement{
 		options: o, feed: o.from[strings.LastIndexByte(o.from, '/')+1:],
 		source: fmt.Sprintf("/latency/%d/%d", os.Getpid(), time.Now().UnixNano()), start: time.Now(),
-		committed: make([]commit, n), seen: make([][]time.Duration, o.readers),
+		committed: make([]commit, n), seen: make([][]sight, o.readers),
 	}
 	for i := range m.seen {
-		m.seen[i] = make([]time.Duration, n)
+		m.seen[i] = make([]sight, n)
 	}
 	return m
 }
