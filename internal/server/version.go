@@ -133,7 +133,7 @@ func (v *version) since(position int64) (*feed.Document, error) {
 		return nil, err
 	}
 	d := *v.document
-	d.Entries = d.Entries[position+1-d.First:]
+	d.Entries, d.Digests = d.Entries[position+1-d.First:], d.Digests[position+1-d.First:]
 	d.First, d.DigestBefore = position+1, before
 	return &d, nil
 }
