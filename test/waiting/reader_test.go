@@ -81,6 +81,14 @@ func (r *reader) ask(path string, header ...string) error {
 	return err
 }
 
+// start reads the feed as it is, as readers do first.
+func (r *reader) start(known *documents) error {
+	if err := r.ask("/feeds/f"); err != nil {
+		return err
+	}
+	return r.takes(http.StatusOK, 50, known)
+}
+
 // wait asks for what comes after a version of the feed.
 func (r *reader) wait(tag string) error {
 	header := []string{"If-None-Match", tag, "Prefer", fmt.Sprintf("wait=%d", patience/time.Second)}
@@ -90,8 +98,17 @@ func (r *reader) wait(tag string) error {
 	return r.ask("/feeds/f", header...)
 }
 
-// takes checks that the answer is there, and is the event at a position.
-func (r *reader) takes(position int64, known *documents) error {
+// takesNew checks that the event at a position has come.
+func (r *reader) takesNew(position int64, known *documents) error {
+	status := http.StatusOK
+	if r.delta {
+		status = http.StatusIMUsed
+	}
+	return r.takes(status, position, known)
+}
+
+// takes checks that one answer has come, which ends at a position.
+func (r *reader) takes(status int, position int64, known *documents) error {
 	buffered := bufio.NewReader(r.conn)
 	response, err := http.ReadResponse(buffered, nil)
 	if err != nil {
@@ -101,14 +118,10 @@ func (r *reader) takes(position int64, known *documents) error {
 	if err != nil {
 		return err
 	}
-	want := http.StatusOK
-	if r.delta {
-		want = http.StatusIMUsed
+	if response.StatusCode != status || buffered.Buffered() > 0 {
+		return fmt.Errorf("answered %s, and %d bytes behind it; want %d", response.Status, buffered.Buffered(), status)
 	}
-	if response.StatusCode != want || buffered.Buffered() > 0 {
-		return fmt.Errorf("answered %s, and %d bytes behind it; want %d", response.Status, buffered.Buffered(), want)
-	}
-	return known.check(string(body), position, r.delta)
+	return known.check(string(body), position, status == http.StatusIMUsed)
 }
 
 // documents are those that were checked. Readers get the same bytes, so it is

@@ -54,6 +54,8 @@ func TestTenThousandReadersWait(t *testing.T) {
 	waiting := append(connect(t, first, atFirst), connect(t, second, atSecond)...)
 	streaming := append(connect(t, first, streams), connect(t, second, streams)...)
 	lines := openStreams(t, streaming)
+	documents := &documents{known: make(map[string]bool)}
+	each(t, waiting, func(_ int, r *reader) error { return r.start(documents) })
 	for round := range 2 {
 		position := int64(51 + round)
 		tag := get(t, "http://"+first.address+"/feeds/f").tag
@@ -74,8 +76,7 @@ func TestTenThousandReadersWait(t *testing.T) {
 		}
 		appendEvent(t, program, database, position)
 		appended := time.Now()
-		documents := &documents{known: make(map[string]bool)}
-		each(t, waiting, func(_ int, r *reader) error { return r.takes(position, documents) })
+		each(t, waiting, func(_ int, r *reader) error { return r.takesNew(position, documents) })
 		t.Logf("the last of %d has its answer after %v", len(waiting), time.Since(appended).Round(time.Millisecond))
 		each(t, streaming, func(i int, _ *reader) error { return streamed(lines[i], position) })
 		if took := first.memory(t, "VmHWM"); took > most {
