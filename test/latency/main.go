@@ -30,7 +30,7 @@ func main() {
 	flag.StringVar(&o.db, "db", "", "the database's `URL`")
 	flag.StringVar(&o.from, "from", "", "the feed's `URL`")
 	flag.StringVar(&o.by, "by", "wait", "how readers follow: wait or stream")
-	flag.IntVar(&o.readers, "readers", 1, "how many readers follow")
+	flag.IntVar(&o.readers, "readers", 1, "how many readers follow; the first one decodes and measures, the others take what they are sent")
 	flag.IntVar(&o.writers, "writers", 16, "how many writers append, each on a connection of its own")
 	flag.IntVar(&o.rate, "rate", 1000, "how many transactions a second, of one event each, all writers do together")
 	flag.DurationVar(&o.duration, "duration", 20*time.Second, "for how long")
@@ -50,14 +50,17 @@ func run(ctx context.Context, o *options) error {
 		return fmt.Errorf("readers follow by wait or by stream, not by %q", o.by)
 	}
 	m := newMeasurement(o)
-	reading, stop := context.WithCancel(ctx)
+	readers, reading := errgroup.WithContext(ctx) // ends if a reader fails
+	following, stop := context.WithCancel(reading)
 	defer stop()
-	readers, reading := errgroup.WithContext(reading)
 	ready := make(chan struct{}, o.readers)
 	for i := range o.readers {
 		readers.Go(func() error {
-			r := &reader{measurement: m, seen: m.seen[i], from: o.from, ready: func() { ready <- struct{}{} }}
-			return r.run(reading, follow)
+			r := &reader{measurement: m, from: o.from, idle: i > 0, ready: func() { ready <- struct{}{} }}
+			if !r.idle {
+				defer stop() // the others only follow along
+			}
+			return r.run(following, follow)
 		})
 	}
 	for range o.readers {

@@ -22,18 +22,20 @@ type reader struct {
 	*measurement
 	from  string
 	ready func() // to be called once it follows
-	seen  []sight
+	idle  bool   // takes no events, only what it is sent
 	count int
 	last  int64 // position of the last event
 }
 
-// follower follows a feed until done, which takes each event and reports
-// whether it was the last.
+// follower follows a feed until the reader is done.
 type follower func(ctx context.Context, r *reader) error
 
 func (r *reader) run(ctx context.Context, follow follower) error {
 	err := follow(ctx, r)
-	if r.count < len(r.seen) && err == nil || errors.Is(err, context.Canceled) {
+	if r.idle && ctx.Err() != nil {
+		return nil
+	}
+	if !r.done() && err == nil || errors.Is(err, context.Canceled) {
 		return fmt.Errorf("saw %d events of %d", r.count, len(r.seen))
 	}
 	return err
@@ -56,7 +58,7 @@ func (r *reader) take(e *event.Event, recorded time.Time, now time.Duration) err
 	return nil
 }
 
-func (r *reader) done() bool { return r.count == len(r.seen) }
+func (r *reader) done() bool { return !r.idle && r.count == len(r.seen) }
 
 // get asks for a URL on a connection of the reader's own.
 func get(ctx context.Context, client *http.Client, url string, header ...string) (*http.Response, error) {
@@ -83,26 +85,27 @@ func wait(ctx context.Context, r *reader) error {
 		if err != nil {
 			return err
 		}
-		if d == nil {
+		if newTag == "" {
 			continue
 		}
-		if r.last > 0 {
-			err = r.catchUp(ctx, client, d)
-		} else {
+		if tag == "" {
 			r.ready()
+		} else if !r.idle {
+			err = r.catchUp(ctx, client, d)
 		}
-		if err == nil {
+		if err == nil && !r.idle {
 			err = r.takeAll(d)
+			r.last = d.Last
 		}
 		if err != nil {
 			return err
 		}
-		tag, r.last = newTag, d.Last
+		tag = newTag
 	}
 	return nil
 }
 
-// document fetches a document, or nil if there is no other than the reader has.
+// document fetches a document, with its tag: none if the reader has it already.
 func (r *reader) document(ctx context.Context, client *http.Client, url string, conditions ...string) (*feed.Document, string, error) {
 	answer, err := get(ctx, client, url, append(conditions, "Accept", feed.ContentType, "Accept-Encoding", "zstd")...)
 	if err != nil {
@@ -119,6 +122,9 @@ func (r *reader) document(ctx context.Context, client *http.Client, url string, 
 	case http.StatusOK, http.StatusIMUsed:
 	default:
 		return nil, "", fmt.Errorf("%s: answered %s", url, answer.Status)
+	}
+	if r.idle {
+		return nil, answer.Header.Get("ETag"), nil
 	}
 	if body, err = compress.Unzstd(body); err != nil {
 		return nil, "", err
@@ -172,7 +178,7 @@ func stream(ctx context.Context, r *reader) error {
 			r.ready()
 		}
 		data, isData := bytes.CutPrefix(lines.Bytes(), []byte("data: "))
-		if !isData {
+		if !isData || r.idle {
 			continue
 		}
 		e, err := event.ParseJSON(data)

@@ -7,21 +7,19 @@ import (
 )
 
 // report prints how long it took from the return of Commit until the event was
-// in a reader's hands, over all events and readers; of that until it had its
-// position; and the same from the call of Commit.
+// in the reader's hands, over all events; of that until it had its position; and
+// the whole from the call of Commit.
 func (m *measurement) report() {
 	var total, placed, strict []time.Duration
 	last := m.committed[0].returned
-	for _, seen := range m.seen {
-		for n, s := range seen {
-			c := m.committed[n]
-			total = append(total, s.inHand-c.returned)
-			placed = append(placed, s.placed-c.returned)
-			strict = append(strict, s.inHand-c.called)
-			last = max(last, c.returned)
-		}
+	for n, s := range m.seen {
+		c := m.committed[n]
+		total = append(total, s.inHand-c.returned)
+		placed = append(placed, s.placed-c.returned)
+		strict = append(strict, s.inHand-c.called)
+		last = max(last, c.returned)
 	}
-	fmt.Printf("%4d by %-6s %5.0f events/s\n", m.readers, m.by, float64(len(m.committed)-1)/(last-m.committed[0].returned).Seconds())
+	fmt.Printf("%d waiting by %s, %d writers, %.0f events/s\n", m.readers, m.by, m.writers, float64(len(m.committed)-1)/(last-m.committed[0].returned).Seconds())
 	for _, line := range []struct {
 		text      string
 		latencies []time.Duration
@@ -31,7 +29,7 @@ func (m *measurement) report() {
 		{"from the call of Commit to the event in hand", strict},
 	} {
 		slices.Sort(line.latencies)
-		fmt.Printf("%14s%-45s", "", line.text)
+		fmt.Printf("  %-45s", line.text)
 		for _, share := range []float64{0.5, 0.9, 0.99, 1} {
 			fmt.Printf("  %3.0f %% %6.1f ms", share*100, part(line.latencies, share))
 		}

@@ -15,32 +15,28 @@ import (
 )
 
 // measurement is what happened when, by the number of the event. A writer sets
-// what happened to its events, a reader when it saw them.
+// what happened to its events, the reader when it saw them.
 type measurement struct {
 	*options
 	feed      string
 	source    string // tells the events of this run from those of others
 	start     time.Time
 	committed []commit
-	seen      [][]sight // by reader
+	seen      []sight
 }
 
 type commit struct{ called, returned time.Duration }
 
-// sight is when an event got its position, and when a reader had it.
+// sight is when an event got its position, and when the reader had it.
 type sight struct{ placed, inHand time.Duration }
 
 func newMeasurement(o *options) *measurement {
 	n := int(o.duration.Seconds() * float64(o.rate))
-	m := &measurement{
+	return &measurement{
 		options: o, feed: o.from[strings.LastIndexByte(o.from, '/')+1:],
 		source: fmt.Sprintf("/latency/%d/%d", os.Getpid(), time.Now().UnixNano()), start: time.Now(),
-		committed: make([]commit, n), seen: make([][]sight, o.readers),
+		committed: make([]commit, n), seen: make([]sight, n),
 	}
-	for i := range m.seen {
-		m.seen[i] = make([]sight, n)
-	}
-	return m
 }
 
 // write appends every event whose turn it is for this writer, at its time.
