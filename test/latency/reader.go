@@ -32,13 +32,15 @@ type follower func(ctx context.Context, r *reader) error
 
 func (r *reader) run(ctx context.Context, follow follower) error {
 	err := follow(ctx, r)
-	if r.idle && ctx.Err() != nil {
+	canceled := errors.Is(err, context.Canceled) // the idle ones are told so
+	switch {
+	case canceled && r.idle:
 		return nil
-	}
-	if !r.done() && err == nil || errors.Is(err, context.Canceled) {
+	case canceled, err == nil && !r.done():
 		return fmt.Errorf("saw %d events of %d", r.count, len(r.seen))
+	default:
+		return err
 	}
-	return err
 }
 
 // take notes when an event was in hand. Those of other runs, and those that
