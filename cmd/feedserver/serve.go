@@ -63,6 +63,7 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		}
 		logger := cli.Logger(command.ErrOrStderr())
 		cli.LogSettings(command, logger)
+		saveMemory()
 		if err := guards.open(guard, logger); err != nil {
 			return err
 		}

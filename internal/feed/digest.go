@@ -84,8 +84,11 @@ func (d *Document) Check() error {
 
 // DigestAt returns the digest at a position from First-1 to Last.
 func (d *Document) DigestAt(position int64) (Digest, error) {
-	if position == d.Last {
+	switch i := position - d.First; {
+	case position == d.Last:
 		return d.DigestAfter, nil
+	case i >= 0 && i < int64(len(d.Digests)):
+		return d.Digests[i], nil
 	}
 	chain, err := d.chainTo(position)
 	return chain.Digest, err

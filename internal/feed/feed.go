@@ -76,6 +76,7 @@ type Document struct {
 	DigestBefore Digest // digest(First-1)
 	DigestAfter  Digest // digest(Last)
 	Entries      []event.Placed
+	Digests      []Digest // at each entry's position, of a document made from a log; nil of one that was read
 }
 
 // Listed gives the entries in the order in which every form of the document

@@ -33,6 +33,6 @@ func serveDelta(w http.ResponseWriter, v *version, key entityKey, base string, s
 	// A cache that does not know what a delta is must not give it to others.
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusIMUsed)
-	_, _ = w.Write(e.content) // who has gone needs no answer
+	send(w, e.content)
 	return nil
 }

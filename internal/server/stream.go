@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -29,7 +30,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	header := w.Header()
-	header.Set("Content-Type", "text/event-stream")
+	header.Set("Content-Type", streamType)
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Accel-Buffering", "no") // nginx would hold events back
 	if r.Method == http.MethodHead {
@@ -117,16 +118,27 @@ func (s *server) sendNew(ctx context.Context, v *version, out *eventStream) erro
 		}
 		out.position = last
 	}
-	var batch []byte
-	for i := out.position + 1 - d.First; i < int64(len(d.Entries)); i++ {
-		batch = appendMessage(batch, &d.Entries[i])
-	}
-	if len(batch) == 0 {
+	if out.position == d.Last {
 		return nil
 	}
+	batch, err := v.entity(entityKey{form: messages, coding: identityCoding, isDelta: true, since: out.position})
+	if err != nil {
+		return err
+	}
 	out.position = d.Last
-	return out.send(batch)
+	return out.send(batch.content)
 }
+
+// messages is the form in which streams send what is new: written once for all
+// that have come as far.
+var messages = &form{name: "messages", mediaType: streamType, document: func(d *feed.Document, _ string) (batch []byte, err error) {
+	for i := range d.Entries {
+		batch = appendMessage(batch, &d.Entries[i])
+	}
+	return batch, nil
+}}
+
+const streamType = "text/event-stream"
 
 func appendMessage(b []byte, e *event.Placed) []byte {
 	b = fmt.Appendf(b, "id: %d\ndata: ", e.Position)

@@ -23,6 +23,9 @@ type version struct {
 
 	mu       sync.Mutex
 	entities map[entityKey]*entity
+
+	naming sync.Mutex // so that nobody waits for an entity who wants but a tag
+	tags   map[entityKey]string
 }
 
 // entityKey names an entity of a version: the whole document, or a delta of
@@ -51,7 +54,7 @@ func newVersion(state *live.State, d *feed.Document) *version {
 		state: state, document: d,
 		place:    fmt.Sprintf("%d-%.*s", d.Last, digestInTag, d.DigestAfter),
 		history:  fmt.Sprintf("%d %q %q %q %d %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.First, d.Epochs),
-		entities: make(map[entityKey]*entity),
+		entities: make(map[entityKey]*entity), tags: make(map[entityKey]string),
 	}
 }
 
@@ -59,6 +62,20 @@ func newVersion(state *live.State, d *feed.Document) *version {
 // made of all that the bytes hang on, so that a document need not be written
 // to learn that a client has it.
 func (v *version) tag(key entityKey) string {
+	key = entityKey{form: key.form, coding: key.coding, base: key.base}
+	v.naming.Lock()
+	defer v.naming.Unlock()
+	tag := v.tags[key]
+	if tag == "" {
+		tag = v.makeTag(key)
+		if len(v.tags) < maxEntities {
+			v.tags[key] = tag
+		}
+	}
+	return tag
+}
+
+func (v *version) makeTag(key entityKey) string {
 	made := v.history + "\n" + key.form.name + "\n" + key.base
 	if !key.form.fixed {
 		made += "\n" + program
@@ -147,7 +164,7 @@ func (v *version) since(position int64) (*feed.Document, error) {
 		return nil, err
 	}
 	d := *v.document
-	d.Entries = d.Entries[position+1-d.First:]
+	d.Entries, d.Digests = d.Entries[position+1-d.First:], d.Digests[position+1-d.First:]
 	d.First, d.DigestBefore = position+1, before
 	return &d, nil
 }

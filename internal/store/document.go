@@ -44,6 +44,7 @@ func (l *Log) goOn(ctx context.Context, f *Feed, d, known *feed.Document) (bool,
 	}
 	d.First, d.DigestBefore, d.DigestAfter = known.First, known.DigestBefore, more.DigestAfter
 	d.Entries = slices.Concat(known.Entries, more.Entries)
+	d.Digests = slices.Concat(known.Digests, more.Digests)
 	d.Updated = d.Entries[len(d.Entries)-1].Recorded
 	return true, nil
 }
@@ -74,7 +75,8 @@ func (l *Log) fit(ctx context.Context, f *Feed, d *feed.Document) error {
 	if err != nil {
 		return err
 	}
-	d.Entries, d.First, d.DigestBefore = d.Entries[first-d.First:], first, before
+	d.Entries, d.Digests = d.Entries[first-d.First:], d.Digests[first-d.First:]
+	d.First, d.DigestBefore = first, before
 	return nil
 }
 
@@ -89,7 +91,7 @@ func (l *Log) extend(ctx context.Context, f *Feed, d *feed.Document, want int64)
 		d.Updated = more.Updated
 	}
 	d.First, d.DigestBefore = more.First, more.DigestBefore
-	d.Entries = append(more.Entries, d.Entries...)
+	d.Entries, d.Digests = append(more.Entries, d.Entries...), append(more.Digests, d.Digests...)
 	return nil
 }
 
@@ -119,6 +121,7 @@ func (l *Log) fill(ctx context.Context, key int64, d *feed.Document) error {
 	d.DigestBefore = feed.FirstDigest(d.ID)
 	d.DigestAfter = d.DigestBefore
 	d.Entries = make([]event.Placed, 0, d.Last-d.First+1)
+	d.Digests = make([]feed.Digest, 0, d.Last-d.First+1)
 	err := l.Rows(ctx, key, d.First-1, d.Last, func(r *Row) error {
 		d.DigestAfter = r.Digest
 		if r.Position < d.First {
@@ -126,7 +129,7 @@ func (l *Log) fill(ctx context.Context, key int64, d *feed.Document) error {
 			return nil
 		}
 		d.Updated = r.Recorded
-		d.Entries = append(d.Entries, r.Placed)
+		d.Entries, d.Digests = append(d.Entries, r.Placed), append(d.Digests, r.Digest)
 		return nil
 	})
 	if err != nil {

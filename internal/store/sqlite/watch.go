@@ -6,9 +6,12 @@ import (
 	"time"
 )
 
-// watchInterval is how often the file is looked at; a look reads a few bytes of
-// shared memory.
-const watchInterval = 10 * time.Millisecond
+// How often the file is looked at: closely after a change, and backing off while
+// there is none. A look reads a few bytes of shared memory.
+const (
+	watchBusy = 10 * time.Millisecond
+	watchIdle = 100 * time.Millisecond
+)
 
 // Watch looks at the file's data version, which each commit on another
 // connection changes, whichever process it is of.
@@ -18,21 +21,19 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	tick := time.NewTicker(watchInterval)
-	defer tick.Stop()
-	for last := int64(-1); ; {
+	for last, interval := int64(-1), watchBusy; ; interval = min(interval*5/4, watchIdle) {
 		var version int64
 		if err := conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
 			return fmt.Errorf("look for changes: %w", err)
 		}
 		if version != last {
-			last = version
+			last, interval = version, watchBusy
 			changed("")
 		}
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-tick.C:
+		case <-time.After(interval):
 		}
 	}
 }
