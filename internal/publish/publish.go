@@ -39,6 +39,7 @@ type Config struct {
 const (
 	pollBusy    = 5 * time.Millisecond   // while there is work
 	pollWaited  = 10 * time.Millisecond  // while someone waits for some
+	pollLonging = 25 * time.Millisecond  // and nothing has come for quietAfter
 	pollIdle    = 50 * time.Millisecond  // it backs off to this
 	pollQuiet   = 125 * time.Millisecond // and to this, where nothing has come for quietAfter
 	pollStandby = time.Second            // while another process leads
@@ -107,6 +108,9 @@ func (p *publisher) idle(ctx context.Context, idle time.Duration) time.Duration 
 	lead, err := p.Log.Lead(ctx)
 	switch {
 	case err == nil && p.Waited():
+		if idle > quietAfter {
+			return pollLonging
+		}
 		return pollWaited
 	case err != nil || !lead:
 		return pollStandby
