@@ -26,9 +26,9 @@ func TestSequencerLooksCloselyWhileSomeoneWaits(t *testing.T) {
 	}{
 		"just idle":                     {led{lead: true}, false, time.Second, pollIdle},
 		"idle for long":                 {led{lead: true}, false, time.Hour, pollQuiet},
-		"someone waits":                 {led{lead: true}, true, time.Hour, pollLonging},
+		"someone waits":                 {led{lead: true}, true, time.Hour, pollWaitedQuiet},
 		"someone waits, just idle":      {led{lead: true}, true, time.Second, pollWaited},
-		"someone waits, another leads":  {led{}, true, time.Hour, pollLonging},
+		"someone waits, another leads":  {led{}, true, time.Hour, pollWaitedQuiet},
 		"another leads":                 {led{}, false, time.Second, pollStandby},
 		"the database is away":          {led{err: errors.New("away")}, false, 0, pollStandby},
 		"it is away, and someone waits": {led{err: errors.New("away")}, true, 0, pollStandby},

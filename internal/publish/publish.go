@@ -37,13 +37,13 @@ type Config struct {
 
 // How long the sequencer sleeps between two looks.
 const (
-	pollBusy    = 5 * time.Millisecond   // while there is work
-	pollWaited  = 10 * time.Millisecond  // while someone waits for some
-	pollLonging = 25 * time.Millisecond  // and nothing has come for quietAfter
-	pollIdle    = 50 * time.Millisecond  // it backs off to this
-	pollQuiet   = 125 * time.Millisecond // and to this, where nothing has come for quietAfter
-	pollStandby = time.Second            // while another process leads
-	pollError   = time.Second            // after an error, the database being away for one
+	pollBusy        = 5 * time.Millisecond   // while there is work
+	pollWaited      = 10 * time.Millisecond  // while someone waits for some
+	pollWaitedQuiet = 25 * time.Millisecond  // and nothing has come for quietAfter
+	pollIdle        = 50 * time.Millisecond  // it backs off to this
+	pollQuiet       = 125 * time.Millisecond // and to this, where nothing has come for quietAfter
+	pollStandby     = time.Second            // while another process leads
+	pollError       = time.Second            // after an error, the database being away for one
 )
 
 const quietAfter = 10 * time.Second
@@ -109,7 +109,7 @@ func (p *publisher) idle(ctx context.Context, idle time.Duration) time.Duration 
 	switch {
 	case err == nil && p.Waited():
 		if idle > quietAfter {
-			return pollLonging
+			return pollWaitedQuiet
 		}
 		return pollWaited
 	case err != nil || !lead:
