@@ -1,8 +1,10 @@
 package server_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,9 +22,7 @@ func ask(t *testing.T, method, url string, header http.Header) (*http.Response, 
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	storetest.Must(t, err)
 	request.Header.Set("Accept-Encoding", "identity")
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, header)
 	response, err := http.DefaultClient.Do(request)
 	storetest.Must(t, err)
 	defer func() { _ = response.Body.Close() }()
@@ -187,7 +187,7 @@ func TestIfMatchAndIfUnmodifiedSinceRefuseWithAProblem(t *testing.T) {
 			case 412:
 				checkProblem(t, response, body)
 			case 200:
-				if string(body) != string(whole) {
+				if !bytes.Equal(body, whole) {
 					t.Errorf("%s: %s: another document", url, name)
 				}
 			}

@@ -10,18 +10,18 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// replacedPage is the error for an archive of a history that was lost. A reader
+// replacedPageError is the error for an archive of a history that was lost. A reader
 // that comes by next-archive has to know that: no redirect hides it. But it is
 // told where history goes on, by links (RFC 8288) and in the detail.
-type replacedPage struct {
+type replacedPageError struct {
 	error
 	successor string // reference to the page in its place (RFC 5829); empty if there is none yet
 	current   string // reference to the subscription document
 }
 
-func (p *replacedPage) Unwrap() error { return p.error }
+func (p *replacedPageError) Unwrap() error { return p.error }
 
-func (p *replacedPage) link(header http.Header) {
+func (p *replacedPageError) link(header http.Header) {
 	if p.successor != "" {
 		header.Add("Link", "<"+p.successor+`>; rel="successor-version"`)
 	}
@@ -33,7 +33,7 @@ func whereItGoesOn(state *live.State, page feed.Page, err error) error {
 	if !errors.Is(err, store.ErrPageGone) {
 		return err
 	}
-	p := &replacedPage{current: feed.SubscriptionReference(state.Name)}
+	p := &replacedPageError{current: feed.SubscriptionReference(state.Name)}
 	if page.Number > state.Archives {
 		p.error = fmt.Errorf("%w; no page has this number yet", err)
 		return p

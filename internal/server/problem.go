@@ -70,7 +70,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if caller, ok := errors.AsType[*challenge](err); ok {
 		access.Challenge(header, caller.error)
 	}
-	if replaced, ok := errors.AsType[*replacedPage](err); ok {
+	if replaced, ok := errors.AsType[*replacedPageError](err); ok {
 		replaced.link(header)
 	}
 	setType(header, mediaType)

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"net/http"
@@ -109,7 +110,7 @@ func TestStreamHoldsDataInOneLine(t *testing.T) {
 	want := nasty()
 	for i, m := range messages(t, response.Body, len(want)) {
 		e, err := event.ParseJSON([]byte(m.data))
-		if err != nil || string(e.Data) != string(want[i].Data) || e.ID != want[i].ID {
+		if err != nil || !bytes.Equal(e.Data, want[i].Data) || e.ID != want[i].ID {
 			t.Errorf("message %d: %v: %q", i, err, m.data)
 		}
 	}
