@@ -93,6 +93,9 @@ func TestEqualTagsAreEqualBytes(t *testing.T) {
 			_, form, _ := strings.Cut(url, "?")
 			for _, coding := range codings {
 				for _, s := range []string{one.URL, other.URL} {
+					if s == other.URL && coding != "identity" && form != "format=atom" {
+						continue // one is enough, and the codings cost
+					}
 					response, body := do(t, "GET", s+url, "Accept-Encoding", coding)
 					if response.StatusCode != 200 {
 						t.Fatalf("%s: %d %s", url, response.StatusCode, body)
