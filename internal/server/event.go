@@ -30,6 +30,10 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if id := mux.Vars(r)["id"]; strings.Contains(id, "/") {
+		redirectToQuery(w, r, id)
+		return nil
+	}
 	chosen, explicit, err := chooseForm(r, eventForms)
 	if err != nil {
 		return err
@@ -48,6 +52,20 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	}
 	linkAlternates(w.Header(), r, eventForms, chosen)
 	return s.serveSmall(w, r, chosen, explicit, pageLifetime, content)
+}
+
+// redirectToQuery leads from an id with slashes in the path, where a proxy may
+// have decoded them, to the URL that the links of the event are relative to.
+func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
+	query := r.URL.Query()
+	if text, err := url.PathUnescape(id); err == nil {
+		id = text
+	}
+	query.Set("id", id)
+	header := w.Header()
+	header.Set("Location", strings.Repeat("../", strings.Count(mux.Vars(r)["id"], "/"))+"?"+query.Encode())
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusMovedPermanently)
 }
 
 // find returns the position of the event that a request names.
@@ -85,7 +103,9 @@ func (s *server) choices(ctx context.Context, state *live.State, positions []int
 	var urls []string
 	for _, position := range positions[:min(len(positions), maxChoices)] {
 		err := s.Log.Rows(ctx, state.Key, position, position, func(row *store.Row) error {
-			urls = append(urls, feed.EventPath(state.Name, row.Source, row.ID))
+			// From the folder of the events, in which the request's URL is.
+			_, reference, _ := strings.Cut(feed.EventPath(state.Name, row.Source, row.ID), "/events/")
+			urls = append(urls, reference)
 			return nil
 		})
 		if err != nil {

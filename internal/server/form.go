@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -67,9 +68,15 @@ func listOf(forms []*form, name func(*form) string) string {
 
 // linkAlternates announces the other forms of a resource, RFC 8288. The
 // reference has a query and no path, so it is right wherever the server is
-// mounted.
+// mounted. Of the request's own query it has what names an event: all else
+// would make a header longer than proxies take.
 func linkAlternates(header http.Header, r *http.Request, forms []*form, chosen *form) {
-	query := r.URL.Query()
+	asked, query := r.URL.Query(), url.Values{}
+	for _, name := range []string{"id", "source"} {
+		if asked.Has(name) {
+			query.Set(name, asked.Get(name))
+		}
+	}
 	for _, f := range forms {
 		if f != chosen {
 			query.Set("format", f.name)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -93,9 +94,15 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 	}
 }
 
-// catchUp is how many events are read at a time for a client that is behind
-// what the subscription document holds.
-const catchUp = 50
+// How much is read at a time for a client that is behind what the subscription
+// document holds: so many events, or as many as make so many bytes.
+const (
+	catchUpEvents = 50
+	catchUpBytes  = 1 << 20
+)
+
+// errEnough ends a reading that has enough.
+var errEnough = errors.New("enough for now")
 
 // sendNew sends what is behind the stream's position.
 func (s *server) sendNew(ctx context.Context, v *version, out *eventStream) error {
@@ -104,19 +111,9 @@ func (s *server) sendNew(ctx context.Context, v *version, out *eventStream) erro
 		out.position = d.Last // history was lost, and goes on from there
 	}
 	for out.position < d.First-1 {
-		var batch []byte
-		last := min(out.position+catchUp, d.First-1)
-		err := s.Log.Rows(ctx, v.state.Key, out.position+1, last, func(row *store.Row) error {
-			batch = appendMessage(batch, &row.Placed)
-			return nil
-		})
-		if err != nil {
+		if err := s.sendOld(ctx, v.state.Key, d.First-1, out); err != nil {
 			return err
 		}
-		if err := out.send(batch); err != nil {
-			return err
-		}
-		out.position = last
 	}
 	if out.position == d.Last {
 		return nil
@@ -139,6 +136,25 @@ var messages = &form{name: "messages", mediaType: streamType, document: func(d *
 }}
 
 const streamType = "text/event-stream"
+
+// sendOld sends what follows the stream's position in the log, up to another one.
+func (s *server) sendOld(ctx context.Context, key, last int64, out *eventStream) error {
+	var batch []byte
+	position := min(out.position+catchUpEvents, last)
+	err := s.Log.Rows(ctx, key, out.position+1, position, func(row *store.Row) error {
+		batch = appendMessage(batch, &row.Placed)
+		if len(batch) >= catchUpBytes {
+			position = row.Position
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	out.position = position
+	return out.send(batch)
+}
 
 func appendMessage(b []byte, e *event.Placed) []byte {
 	b = fmt.Appendf(b, "id: %d\ndata: ", e.Position)

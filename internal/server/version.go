@@ -23,6 +23,7 @@ type version struct {
 
 	mu       sync.Mutex
 	entities map[entityKey]*entity
+	room     int64 // bytes that entities may still take of which clients make as many as they like
 
 	naming sync.Mutex // so that nobody waits for an entity who wants but a tag
 	tags   map[entityKey]string
@@ -41,9 +42,16 @@ type entityKey struct {
 // program is the release that writes what is not fixed.
 var program = build.Read().String()
 
-// maxEntities bounds what is kept of a version: deltas and absolute URLs are
-// as many as clients make them.
-const maxEntities = 64
+// keptForClients is how many times the size of a document, and how much at
+// least, the entities of a version may take of which there are as many as
+// clients make: deltas, and those that hold the URL by which a client has come.
+const (
+	keptForClients      = 2
+	leastKeptForClients = 32 << 10
+)
+
+// maxTags bounds how many tags are kept.
+const maxTags = 64
 
 // digestInTag is how many digits of a digest tell two histories apart in an
 // ETag.
@@ -55,6 +63,7 @@ func newVersion(state *live.State, d *feed.Document) *version {
 		place:    fmt.Sprintf("%d-%.*s", d.Last, digestInTag, d.DigestAfter),
 		history:  fmt.Sprintf("%d %q %q %q %d %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.First, d.Epochs),
 		entities: make(map[entityKey]*entity), tags: make(map[entityKey]string),
+		room: max(leastKeptForClients, keptForClients*sizeOf(d)),
 	}
 }
 
@@ -68,7 +77,7 @@ func (v *version) tag(key entityKey) string {
 	tag := v.tags[key]
 	if tag == "" {
 		tag = v.makeTag(key)
-		if len(v.tags) < maxEntities {
+		if len(v.tags) < maxTags {
 			v.tags[key] = tag
 		}
 	}
@@ -119,10 +128,23 @@ func (v *version) make(key entityKey) (*entity, error) {
 			e.content = encode(text.content, key.coding)
 		}
 	}
-	if err == nil && len(v.entities) < maxEntities {
-		v.entities[key] = e
+	if err == nil {
+		v.keep(key, e)
 	}
 	return e, err
+}
+
+// keep keeps what there are few of, and of the rest what there is room for.
+func (v *version) keep(key entityKey, e *entity) {
+	if key.isDelta || key.base != "" {
+		const overhead = 1000
+		size := int64(len(e.content)) + overhead
+		if size > v.room {
+			return
+		}
+		v.room -= size
+	}
+	v.entities[key] = e
 }
 
 func (v *version) write(key entityKey) ([]byte, error) {
@@ -248,15 +270,20 @@ func (s *subscriptions) use(name string) *latest {
 
 // formsKept is about how often a document's bytes are kept: as entries, and
 // encoded for those who read it.
-const formsKept = 4
+const formsKept = 4 + keptForClients
+
+// sizeOf is about how many bytes a document has.
+func sizeOf(d *feed.Document) (size int64) {
+	for i := range d.Entries {
+		size += int64(d.Entries[i].Size())
+	}
+	return size
+}
 
 // account notes what a version takes, and lets go of those that were used
 // longest ago if all together take too much.
 func (s *subscriptions) account(l *latest, d *feed.Document) {
-	size := int64(1000)
-	for i := range d.Entries {
-		size += formsKept * int64(d.Entries[i].Size())
-	}
+	size := max(leastKeptForClients, formsKept*sizeOf(d))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bytes += size - l.size

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"bytes"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+)
+
+// pieces notes how much is sent at once, and all of it.
+type pieces struct {
+	http.ResponseWriter
+	largest int
+	all     bytes.Buffer
+}
+
+func (p *pieces) Write(b []byte) (int, error) {
+	p.largest = max(p.largest, len(b))
+	return p.all.Write(b)
+}
+func (p *pieces) Flush()                           {}
+func (p *pieces) SetWriteDeadline(time.Time) error { return nil }
+
+func TestStreamReadsFewLargeEventsAtATime(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.Create(t, l, "f", 100)
+	const data = 300_000
+	events := storetest.Events(1, 40)
+	for i := range events {
+		events[i].DataContentType, events[i].Data = "text/plain", bytes.Repeat([]byte("x"), data)
+	}
+	storetest.Append(t, l, "f", events)
+	storetest.Append(t, l, "f", storetest.Events(41, 150))
+	storetest.Drain(t, l, "f")
+	feeds, err := live.Open(t.Context(), l, nil)
+	storetest.Must(t, err)
+	s := New(Config{Log: l, Feeds: feeds})
+	v, err := s.subscriptions.at(t.Context(), "f")
+	storetest.Must(t, err)
+	sent := &pieces{}
+	storetest.Must(t, s.sendNew(t.Context(), v, &eventStream{w: sent, control: http.NewResponseController(sent)}))
+	if n := bytes.Count(sent.all.Bytes(), []byte("id: ")); n != 150 {
+		t.Errorf("%d of 150 events were sent", n)
+	}
+	if most := catchUpBytes + 2*data; sent.largest > most {
+		t.Errorf("%d bytes were held at once, more than %d", sent.largest, most)
+	}
+}

@@ -1,0 +1,48 @@
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/live"
+)
+
+// A client can ask by as many hosts, and from as many positions, as it likes.
+func TestWhatClientsMakeUpTakesLittleMemory(t *testing.T) {
+	t.Parallel()
+	const data, events = 10_000, 100
+	d := &feed.Document{Kind: feed.Subscription, ID: "urn:uuid:f", Name: "f", First: 1, Last: events}
+	for i := range events {
+		e := event.Event{ID: fmt.Sprint(i), Source: "/s", Type: "T", DataContentType: "text/plain", Data: bytes.Repeat([]byte("x"), data)}
+		d.Entries = append(d.Entries, event.Placed{Event: e, Position: int64(i + 1)})
+	}
+	v := newVersion(&live.State{}, d)
+	for i := range 100 {
+		for _, key := range []entityKey{
+			{form: rssForm, base: fmt.Sprintf("http://%d.example", i)},
+			{form: batchForm, isDelta: true, since: int64(i)},
+		} {
+			if _, err := v.entity(key); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	kept := 0
+	for _, e := range v.entities {
+		kept += len(e.content)
+	}
+	if size := data * events; kept > 3*size || kept < size {
+		t.Errorf("%d bytes are kept of a document of %d", kept, size)
+	}
+	key := entityKey{form: batchForm, coding: gzipCoding}
+	first, err := v.entity(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if second, _ := v.entity(key); second != first {
+		t.Error("the whole document is written again each time")
+	}
+}
