@@ -93,6 +93,9 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 	since, applied, level := time.Now(), r.applied, slog.LevelWarn
 	for {
 		err := do()
+		if level == slog.LevelDebug && (err == nil || r.applied > applied) {
+			r.Logger.Info("the target can be used again")
+		}
 		waited := time.Since(since)
 		if r.applied > applied {
 			since, applied, waited, level = time.Now(), r.applied, 0, slog.LevelWarn

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -414,6 +415,28 @@ func TestLostConnectionsToTheTargetChangeNothing(t *testing.T) {
 	storetest.Must(t, killer.QueryRow(t.Context(), "SELECT count(*), max(position) FROM seen").Scan(&seen, &last))
 	if seen != 600 || last != 600 || end.Position != 600 || len(killed) < 3 {
 		t.Errorf("%d events up to %d, ended at %d, %d sessions ended", seen, last, end.Position, len(killed))
+	}
+}
+
+// TestAnOutageOfTheTargetIsSaidOnceAndSoIsItsEnd, for whoever reads the log.
+func TestAnOutageOfTheTargetIsSaidOnceAndSoIsItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newSource(t, 20)
+	pool := newPool(t)
+	tries := 0
+	handle := func(ctx context.Context, tx pgx.Tx, _ seed.Batch) error {
+		if tries++; tries > 3 {
+			return nil
+		}
+		_, err := tx.Exec(ctx, "SELECT pg_terminate_backend(pg_backend_pid())")
+		return err
+	}
+	var log bytes.Buffer
+	_, err := run(t, seed.Config{From: s.feed(), Into: seed.Postgres(pool, handle), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	storetest.Must(t, err)
+	_, after, _ := strings.Cut(log.String(), "the target is away, trying again")
+	if strings.Count(log.String(), "the target is away") != 1 || strings.Count(after, "the target can be used again") != 1 {
+		t.Errorf("the log:\n%s", log.String())
 	}
 }
 

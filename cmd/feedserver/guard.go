@@ -61,6 +61,8 @@ func (f *guardFlags) check() (g *guard, err error) {
 		return nil, cli.Usage("--trusted-proxies: %w", err)
 	}
 	switch {
+	case f.maxWait < 0:
+		return nil, cli.Usage("--max-wait %v: must not be negative; 0s holds no request", f.maxWait)
 	case f.tls.Certificate == "" && f.tls.Key != "":
 		return nil, cli.Usage("--tls-key needs --tls-cert: the certificate that the key is for")
 	case f.tls.Certificate != "" && f.tls.Key == "":

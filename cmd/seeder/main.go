@@ -44,6 +44,8 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL; a server of eventfeed lists its feeds at " + rootOf(from)}
 	case errors.Is(err, walk.ErrGaveUp):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; how long to wait for it is set with: --patience DURATION"}
+	case errors.Is(err, walk.ErrUnauthorized):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "give the token as the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config"}
 	case isFetch(err):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"}
 	default:

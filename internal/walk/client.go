@@ -42,6 +42,10 @@ var ErrNotFeed = errors.New("no feed at this URL")
 // the client's patience lasted.
 var ErrGaveUp = errors.New("gave up")
 
+// ErrUnauthorized is returned, wrapped, where a server wants to know who asks:
+// the feed's URL holds no token, or one that it does not know.
+var ErrUnauthorized = errors.New("a token is needed")
+
 // FetchError is what came of fetching a URL where no document did.
 type FetchError struct {
 	URL string // without passwords

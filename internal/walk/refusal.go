@@ -23,6 +23,11 @@ func (e *statusError) Error() string {
 	return text
 }
 
+// Is makes the status that asks for a token ErrUnauthorized.
+func (e *statusError) Is(target error) bool {
+	return target == ErrUnauthorized && e.status == http.StatusUnauthorized
+}
+
 // maxReason bounds what is shown of a server's words, in bytes.
 const maxReason = 300
 
