@@ -53,7 +53,15 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context)
 	if value, found := c.find(key); found {
 		return value, nil
 	}
-	result := c.loads.DoChan(fmt.Sprint(key), func() (any, error) {
+	result := c.loads.DoChan(fmt.Sprint(key), func() (loaded any, err error) {
+		defer func() { // a panic here would end the process, not just the request
+			if p := recover(); p != nil {
+				err = fmt.Errorf("load %v: panic: %v", key, p)
+			}
+		}()
+		if value, found := c.peek(key); found {
+			return value, nil // another load has ended since
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTimeout)
 		defer cancel()
 		value, err := load(ctx)
@@ -89,6 +97,12 @@ func (c *Cache[K, V]) find(key K) (V, bool) {
 		c.misses++
 	}
 	return value, found
+}
+
+func (c *Cache[K, V]) peek(key K) (V, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.values.Peek(key)
 }
 
 func (c *Cache[K, V]) put(key K, value V) {

@@ -110,3 +110,14 @@ func TestWhoAskedFirstMayLeave(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestALoadThatPanicsIsAnError(t *testing.T) {
+	t.Parallel()
+	c := cache.New[int](10, size)
+	if _, err := c.Get(t.Context(), 1, func(context.Context) (string, error) { panic("broken") }); err == nil {
+		t.Error("no error")
+	}
+	if value, err := c.Get(t.Context(), 1, load("there", new(atomic.Int64))); value != "there" || err != nil {
+		t.Error(value, err)
+	}
+}

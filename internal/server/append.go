@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -25,6 +27,9 @@ const maxAppend = 8 * event.MaxSize
 // maxAppending is how many requests are in the database at once, so that there
 // are connections left for all else; others wait.
 const maxAppending = 4
+
+// appendTimeout is how long the database may take for a request.
+const appendTimeout = 30 * time.Second
 
 // placeTimeout is how long a request that appends waits for its events'
 // positions. Without a sequencer it is answered with 202 then.
@@ -51,18 +56,41 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	events, err := intake.ParseRequest(r.Header, http.MaxBytesReader(w, r.Body, maxAppend))
+	events, err := s.read(w, r)
 	if err == nil {
 		err = s.take(r.Context(), state.Name, events)
 	}
 	if err != nil {
 		return refusal(w, events, err)
 	}
-	positions, err := s.positions(r.Context(), state, events)
+	positions, err := s.positions(r.Context(), state.Name, events)
 	if err != nil {
 		return err
 	}
 	return answerAppend(w, state.Name, events, positions)
+}
+
+// Bodies of requests are in memory while they come. Small ones need not ask for
+// room, so that large ones that come slowly do not hold them up.
+const (
+	bodyRoom  = 4 * maxAppend
+	smallBody = 64 << 10
+)
+
+// read reads the events of a request.
+func (s *server) read(w http.ResponseWriter, r *http.Request) ([]event.Event, error) {
+	size := r.ContentLength
+	if size < 0 || size > maxAppend {
+		size = maxAppend // or refused before it has come
+	}
+	if size > smallBody {
+		if !s.bodies.TryAcquire(size) {
+			w.Header().Set("Retry-After", "1")
+			return nil, refuse(http.StatusServiceUnavailable, "too many large requests are coming in at this moment, try again")
+		}
+		defer s.bodies.Release(size)
+	}
+	return intake.ParseRequest(r.Header, http.MaxBytesReader(w, r.Body, maxAppend))
 }
 
 // take appends the events of a request. Once all of it was read a client that
@@ -74,7 +102,9 @@ func (s *server) take(ctx context.Context, name string, events []event.Event) er
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	added, err := s.Log.Append(context.WithoutCancel(ctx), name, events)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+	defer cancel()
+	added, err := s.Log.Append(ctx, name, events)
 	s.Metrics.Appended.Add(float64(added))
 	return err
 }
@@ -84,6 +114,10 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	// A page of another site must not make a browser append.
 	if err := s.crossOrigin.Check(r); err != nil {
 		return nil, refuse(http.StatusForbidden, "this request comes from a page of another origin")
+	}
+	// Nor one whose name has come to mean this machine.
+	if s.Grants == nil && !s.isOwnName(r.Host) {
+		return nil, refuse(http.StatusForbidden, "without tokens events are taken under the server's address, localhost or --base-url only, not as "+quote(r.Host))
 	}
 	name := feedName(r)
 	switch caller := grant(r); {
@@ -96,13 +130,25 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	}
 }
 
+// isOwnName reports whether a Host field names this server as those do who are
+// meant to reach it without a token.
+func (s *server) isOwnName(host string) bool {
+	if s.Origin.Base != nil && strings.EqualFold(host, s.Origin.Base.Host) {
+		return true
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.EqualFold(host, "localhost") || net.ParseIP(strings.Trim(host, "[]")) != nil
+}
+
 // positions waits until the events have their positions, and are in documents,
 // or placeTimeout has passed; then some are 0.
-func (s *server) positions(ctx context.Context, state *live.State, events []event.Event) ([]int64, error) {
+func (s *server) positions(ctx context.Context, name string, events []event.Event) ([]int64, error) {
 	timeout := time.NewTimer(placeTimeout)
 	defer timeout.Stop()
 	for {
-		state, err := s.Feeds.Get(state.Name)
+		state, err := s.Feeds.Get(name)
 		if err != nil {
 			return nil, err
 		}
@@ -173,16 +219,22 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 		}
 		if request.Reason == intake.UnknownType {
 			w.Header().Set("Accept-Post", intake.Accepted)
+			w.Header().Set("Accept-Encoding", "identity") // RFC 9110 section 12.5.3
 		}
 		return refused
 	}
 	if conflict, ok := errors.AsType[*outbox.ConflictError](err); ok {
 		refused := &statusError{status: http.StatusConflict, detail: fmt.Sprintf(
 			"event %q of source %q is in the feed already, with other content; an event cannot be changed, append another one under an id of its own; nothing of the request was appended", conflict.ID, conflict.Source)}
+		times := 0
 		for i := range events {
 			if events[i].ID == conflict.ID && events[i].Source == conflict.Source {
+				times++
 				refused.event = &offender{Number: i + 1, ID: conflict.ID, Source: conflict.Source} // of two the later
 			}
+		}
+		if times > 1 {
+			refused.detail = fmt.Sprintf("event %q of source %q is in the request more than once, with different content; nothing of the request was appended", conflict.ID, conflict.Source)
 		}
 		return refused
 	}

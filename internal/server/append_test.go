@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/origin"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -177,5 +179,80 @@ func TestPostOfAnotherSitesPageIsRefused(t *testing.T) {
 	}
 	if response, _ := post(t, s.URL+"/feeds/g", cloudEvent("1", "1"), "Content-Type", structured); response.StatusCode != 404 {
 		t.Errorf("a feed that is not there: %d", response.StatusCode)
+	}
+}
+
+func TestWithoutTokensPostComesByTheServersOwnName(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.Create(t, l, "f", 3)
+	base, err := origin.ParseBase("https://feeds.example.org/x")
+	storetest.Must(t, err)
+	s := servertest.Serve(t, l, allowAppend, func(c *server.Config) { c.Origin.Base = base })
+	for host, status := range map[string]int{
+		"localhost:8080": 202, "[::1]:8080": 202, "127.0.0.1": 202, "feeds.example.org": 202,
+		"evil.example": 403, "localhost.evil.example:80": 403, "": 202,
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/feeds/f", strings.NewReader(cloudEvent("1", "1")))
+		storetest.Must(t, err)
+		request.Host = host
+		request.Header.Set("Content-Type", structured)
+		request.Header.Set("Sec-Fetch-Site", "same-origin")
+		response, err := http.DefaultClient.Do(request)
+		storetest.Must(t, err)
+		storetest.Must(t, response.Body.Close())
+		if response.StatusCode != status {
+			t.Errorf("Host %q: %d", host, response.StatusCode)
+		}
+	}
+}
+
+// TestSlowLargeBodiesDoNotHoldUpSmallOnes fills the room for bodies with
+// requests that never go on.
+func TestSlowLargeBodiesDoNotHoldUpSmallOnes(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.Create(t, l, "f", 3)
+	s := servertest.Publish(t, l, allowAppend)
+	for range 4 {
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "http://"))
+		storetest.Must(t, err)
+		defer func() { _ = conn.Close() }()
+		_, err = fmt.Fprintf(conn, "POST /feeds/f HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 66000000\r\n\r\n[", batch)
+		storetest.Must(t, err)
+	}
+	large := "[" + strings.Repeat(cloudEvent("large", `"`+strings.Repeat("x", 50_000)+`"`)+",", 120) + cloudEvent("large", "1") + "]"
+	for {
+		response, _ := post(t, s.URL+"/feeds/f", large, "Content-Type", batch)
+		if response.StatusCode == 503 && response.Header.Get("Retry-After") != "" {
+			break
+		}
+	}
+	if response, body := post(t, s.URL+"/feeds/f", cloudEvent("small", "1"), "Content-Type", structured); response.StatusCode != 201 {
+		t.Errorf("%d %s", response.StatusCode, body)
+	}
+}
+
+func TestPathOfTheBaseURLMayStandBefore(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.Create(t, l, "f", 3)
+	base, err := origin.ParseBase("https://feeds.example.org/pre/fix")
+	storetest.Must(t, err)
+	s := servertest.Serve(t, l, allowAppend, func(c *server.Config) { c.Origin.Base = base })
+	for path, status := range map[string]int{
+		"/pre/fix/feeds/f": 200, "/feeds/f": 200, "/pre/fix/": 200, "/pre/fix": 200, "/pre/fixfeeds/f": 404, "/pre/feeds/f": 404,
+	} {
+		if response, _ := do(t, "GET", s.URL+path); response.StatusCode != status {
+			t.Errorf("%s: %d", path, response.StatusCode)
+		}
+	}
+	response, _ := post(t, s.URL+"/pre/fix/feeds/f", cloudEvent("a/b", "1"), "Content-Type", structured)
+	if response.StatusCode != 202 {
+		t.Errorf("%d", response.StatusCode)
+	}
+	storetest.Drain(t, l, "f")
+	if response, _ := do(t, "GET", s.URL+"/pre/fix/feeds/f/events/?id=a%2Fb"); response.StatusCode != 200 {
+		t.Errorf("%d", response.StatusCode)
 	}
 }

@@ -38,6 +38,9 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+	defer cancel()
+	r = r.WithContext(ctx)
 	position, err := s.find(r, state)
 	if err != nil {
 		return err
@@ -87,7 +90,7 @@ func (s *server) find(r *http.Request, state *live.State) (int64, error) {
 	}
 	switch len(positions) {
 	case 0:
-		return 0, refuse(http.StatusNotFound, fmt.Sprintf("feed %s has no event with the id %s; one that was just appended comes in a moment", state.Name, quote(id)))
+		return 0, refuse(http.StatusNotFound, fmt.Sprintf("feed %s has no event with the id %s; one that was just appended comes in a moment, and one of many sources is found with ?source=", state.Name, quote(id)))
 	case 1:
 		return positions[0], nil
 	default:

@@ -3,9 +3,11 @@ package server
 import (
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/html"
@@ -59,7 +61,7 @@ func statusOf(err error) (status int, detail string) {
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, detail := statusOf(err)
 	if status == http.StatusServiceUnavailable {
-		s.Logger.Error("cannot answer", "path", r.URL.Path, "error", err)
+		s.logFailure(r, err)
 		w.Header().Set("Retry-After", "1")
 	}
 	header := w.Header()
@@ -78,6 +80,18 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // who has gone needs no answer
+}
+
+// failureInterval is how often a failure is logged: in an outage each request is
+// one.
+const failureInterval = 10 * time.Second
+
+func (s *server) logFailure(r *http.Request, err error) {
+	level, now := slog.LevelDebug, time.Now().UnixNano()
+	if last := s.failed.Load(); now-last > int64(failureInterval) && s.failed.CompareAndSwap(last, now) {
+		level = slog.LevelError
+	}
+	s.Logger.Log(r.Context(), level, "cannot answer", "path", r.URL.Path, "error", err)
 }
 
 // explain writes what is wrong, for programs or for people.

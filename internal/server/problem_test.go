@@ -131,7 +131,7 @@ func TestAnIDOfSeveralSourcesNamesThemAll(t *testing.T) {
 		t.Errorf("%s", body)
 	}
 	for _, url := range choices {
-		if there, _ := do(t, "GET", s.URL+url); there.StatusCode != 200 {
+		if there, _ := do(t, "GET", s.URL+"/feeds/f/events/"+url); there.StatusCode != 200 {
 			t.Errorf("%s: %d", url, there.StatusCode)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cache"
@@ -71,15 +73,19 @@ type Server struct{ server }
 type server struct {
 	Config
 	router        *mux.Router
+	prefix        string       // path of the base URL, without a slash at its end
+	below         http.Handler // the router below that path
 	subscriptions subscriptions
 	archives      *cache.Cache[archiveKey, *archived]
 
-	appending   chan struct{} // has room for those who append at once
+	appending   chan struct{}       // has room for those who append at once
+	bodies      *semaphore.Weighted // room for their bodies, in bytes
 	crossOrigin *http.CrossOriginProtection
 
 	closing   chan struct{}
 	closeOnce sync.Once
 	waiting   atomic.Int64
+	failed    atomic.Int64 // when a failure was logged last, in nanoseconds
 }
 
 // New returns the handler of the feeds' URLs.
@@ -98,10 +104,15 @@ func New(config Config) *Server {
 		subscriptions: subscriptions{log: config.Log, feeds: config.Feeds, limit: subscriptionBytes},
 		archives:      cache.New[archiveKey](archiveBytes, (*archived).size),
 		appending:     make(chan struct{}, maxAppending),
+		bodies:        semaphore.NewWeighted(bodyRoom),
 		crossOrigin:   http.NewCrossOriginProtection(),
 		closing:       make(chan struct{}),
 	}}
 	s.routes()
+	if config.Origin.Base != nil {
+		s.prefix = strings.TrimSuffix(config.Origin.Base.Path, "/")
+		s.below = http.StripPrefix(s.prefix, s.router)
+	}
 	return s
 }
 
@@ -113,8 +124,26 @@ func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
 // streams among them.
 func (s *Server) Waiting() int64 { return s.waiting.Load() }
 
-// ServeHTTP answers a request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.router.ServeHTTP(w, r) }
+// ServeHTTP answers a request. The path of the base URL may stand before its
+// own, as it does behind a proxy that passes it on.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if s.prefix != "" && r.URL.Path == s.prefix {
+		w.Header().Set("Location", path.Base(s.prefix)+"/")
+		w.WriteHeader(http.StatusPermanentRedirect)
+		return
+	}
+	if s.prefix != "" && strings.HasPrefix(r.URL.Path, s.prefix+"/") && !s.routed(r) {
+		s.below.ServeHTTP(w, r)
+		return
+	}
+	s.router.ServeHTTP(w, r)
+}
+
+// routed reports whether a request's path is one of the server's as it stands.
+func (s *server) routed(r *http.Request) bool {
+	var match mux.RouteMatch
+	return s.router.Match(r, &match) && match.MatchErr == nil
+}
 
 func (s *server) routes() {
 	s.router = mux.NewRouter().UseEncodedPath().SkipClean(true)

@@ -72,7 +72,7 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 		if s.stillMayRead(r) != nil {
 			return
 		}
-		v, err := s.subscriptions.at(r.Context(), name)
+		v, next, err := s.subscriptions.at(r.Context(), name)
 		if err == nil {
 			err = s.sendNew(r.Context(), v, out)
 		}
@@ -80,7 +80,7 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 			return // the client comes again, and may find the database back
 		}
 		select {
-		case <-v.state.Changed():
+		case <-next:
 		case <-grantsChanged:
 		case <-beat.C:
 			if out.send([]byte(":\n\n")) != nil {

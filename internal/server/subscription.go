@@ -77,8 +77,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 		a.base = s.Origin.Of(r).Base
 	}
 	if len(a.have) > 0 && r.Method == http.MethodGet {
-		wait, _ := preferredWait(r.Header)
-		a.wait = max(0, min(wait, s.MaxWait)).Truncate(time.Second)
+		a.wait = max(0, min(preferredWait(r.Header), s.MaxWait)).Truncate(time.Second)
 		a.delta = a.form.delta && wantsDelta(r.Header)
 	}
 	return a, nil
@@ -94,12 +93,12 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 		until = timer.C
 	}
 	for {
-		v, err := s.subscriptions.at(r.Context(), a.feed)
+		v, next, err := s.subscriptions.at(r.Context(), a.feed)
 		if err != nil || until == nil || !matches(a.have, v.tag(a.entityKey)) {
 			return v, err
 		}
 		observed := observe.Waiting(r.Context())
-		changed := s.changes(r.Context(), v.state.Changed(), until)
+		changed := s.changes(r.Context(), next, until)
 		observed()
 		if err := s.stillMayRead(r); err != nil {
 			return nil, err

@@ -101,3 +101,48 @@ func TestADozenWhoSeedAtOnceReadEachPageOnce(t *testing.T) {
 		t.Errorf("a page that is not there, while the database is away: %d %s", response.StatusCode, body)
 	}
 }
+
+// TestWhileTheLogIsAwayTheVersionBeforeIsServed: the state is newer than what
+// can be read of it; who waits is answered when the log is back.
+func TestWhileTheLogIsAwayTheVersionBeforeIsServed(t *testing.T) {
+	w, l, url := watch(t)
+	first, _ := do(t, "GET", url)
+	tag := first.Header.Get("ETag")
+	w.away.Store(true)
+	storetest.Append(t, l, "f", storetest.Events(206, 206))
+	answered := make(chan int)
+	go func() {
+		response, _ := do(t, "GET", url, "If-None-Match", tag, "Prefer", "wait=50")
+		answered <- response.StatusCode
+	}()
+	for read := w.documents.Load(); w.documents.Load() == read; { // until it was tried in vain
+		if response, _ := do(t, "GET", url, "If-None-Match", tag); response.StatusCode != 304 {
+			t.Fatalf("while the log is away: %d", response.StatusCode)
+		}
+	}
+	if response, _ := do(t, "GET", url); response.StatusCode != 200 {
+		t.Errorf("while the log is away: %d", response.StatusCode)
+	}
+	select {
+	case status := <-answered:
+		t.Errorf("who waits was answered %d", status)
+	default:
+	}
+	w.away.Store(false)
+	if status := <-answered; status != 200 {
+		t.Errorf("who waits was answered %d", status)
+	}
+}
+
+func TestWhileTheLogIsAwayNoOtherHistoryIsServed(t *testing.T) {
+	w, l, url := watch(t)
+	first, _ := do(t, "GET", url)
+	w.away.Store(true)
+	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+	for read := w.documents.Load(); w.documents.Load() == read; {
+		do(t, "GET", url)
+	}
+	if response, _ := do(t, "GET", url, "If-None-Match", first.Header.Get("ETag")); response.StatusCode != 503 {
+		t.Errorf("%d", response.StatusCode)
+	}
+}

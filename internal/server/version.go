@@ -1,12 +1,10 @@
 package server
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
@@ -186,120 +184,10 @@ func (v *version) since(position int64) (*feed.Document, error) {
 		return nil, err
 	}
 	d := *v.document
-	d.Entries, d.Digests = d.Entries[position+1-d.First:], d.Digests[position+1-d.First:]
+	d.Entries = d.Entries[position+1-d.First:]
+	if d.Digests != nil {
+		d.Digests = d.Digests[position+1-d.First:]
+	}
 	d.First, d.DigestBefore = position+1, before
 	return &d, nil
-}
-
-// subscriptions keeps the present version of each feed that is being read.
-type subscriptions struct {
-	log   Log
-	feeds Feeds
-	limit int64 // bytes of all together, about
-
-	mu     sync.Mutex
-	bytes  int64
-	clock  int64
-	latest map[string]*latest
-}
-
-type latest struct {
-	building sync.Mutex // one reader builds, the others wait for it
-	version  atomic.Pointer[version]
-
-	// Guarded by subscriptions.mu.
-	size, used int64
-}
-
-// at returns the present version of a feed's subscription document.
-func (s *subscriptions) at(ctx context.Context, name string) (*version, error) {
-	l := s.use(name)
-	if v, err := s.current(l, name); v != nil || err != nil {
-		return v, err
-	}
-	l.building.Lock()
-	defer l.building.Unlock()
-	if v, err := s.current(l, name); v != nil || err != nil {
-		return v, err
-	}
-	state, err := s.feeds.Get(name)
-	if err != nil {
-		return nil, err
-	}
-	var known *feed.Document
-	if old := l.version.Load(); old != nil {
-		known = old.document
-	}
-	d, err := s.log.Subscription(ctx, &state.Feed, known)
-	if err != nil {
-		return nil, err
-	}
-	v := newVersion(state, d)
-	l.version.Store(v)
-	s.account(l, d)
-	return v, nil
-}
-
-// current returns the version that is kept if it is the present one.
-func (s *subscriptions) current(l *latest, name string) (*version, error) {
-	state, err := s.feeds.Get(name)
-	if err != nil {
-		return nil, err
-	}
-	if v := l.version.Load(); v != nil && v.state.Changed() == state.Changed() {
-		return v, nil
-	}
-	return nil, nil
-}
-
-func (s *subscriptions) use(name string) *latest {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.latest == nil {
-		s.latest = make(map[string]*latest)
-	}
-	l := s.latest[name]
-	if l == nil {
-		l = &latest{}
-		s.latest[name] = l
-	}
-	s.clock++
-	l.used = s.clock
-	return l
-}
-
-// formsKept is about how often a document's bytes are kept: as entries, and
-// encoded for those who read it.
-const formsKept = 4 + keptForClients
-
-// sizeOf is about how many bytes a document has.
-func sizeOf(d *feed.Document) (size int64) {
-	for i := range d.Entries {
-		size += int64(d.Entries[i].Size())
-	}
-	return size
-}
-
-// account notes what a version takes, and lets go of those that were used
-// longest ago if all together take too much.
-func (s *subscriptions) account(l *latest, d *feed.Document) {
-	size := max(leastKeptForClients, formsKept*sizeOf(d))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.bytes += size - l.size
-	l.size = size
-	for s.bytes > s.limit {
-		var oldest *latest
-		for _, other := range s.latest {
-			if other != l && other.size > 0 && (oldest == nil || other.used < oldest.used) {
-				oldest = other
-			}
-		}
-		if oldest == nil {
-			return
-		}
-		oldest.version.Store(nil)
-		s.bytes -= oldest.size
-		oldest.size = 0
-	}
 }

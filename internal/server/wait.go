@@ -11,7 +11,7 @@ import (
 
 // preferredWait is how long a client lets us think about a request, RFC 7240
 // section 4.3; of several the first counts, section 2.
-func preferredWait(header http.Header) (wait time.Duration, found bool) {
+func preferredWait(header http.Header) time.Duration {
 	for _, preference := range elements(header, "Prefer") {
 		preference, _, _ = strings.Cut(preference, ";")
 		name, value, _ := strings.Cut(preference, "=")
@@ -21,9 +21,12 @@ func preferredWait(header http.Header) (wait time.Duration, found bool) {
 		seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
 		// More than a number holds is the longest that it holds, RFC 9111
 		// section 1.2.2.
-		return time.Duration(seconds) * time.Second, err == nil || errors.Is(err, strconv.ErrRange)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
+			return 0
+		}
+		return time.Duration(seconds) * time.Second
 	}
-	return 0, false
+	return 0
 }
 
 // changes waits until a feed changes, the time is over, the client is gone or

@@ -1,0 +1,176 @@
+package server
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/live"
+)
+
+// subscriptions keeps the present version of each feed that is being read.
+type subscriptions struct {
+	log   Log
+	feeds Feeds
+	limit int64 // bytes of all together, about
+
+	mu     sync.Mutex
+	bytes  int64
+	clock  int64
+	latest map[string]*latest
+}
+
+type latest struct {
+	building sync.Mutex // one reader builds, the others wait for it
+	version  atomic.Pointer[version]
+	retried  chan struct{} // while an old version stands in for the present one: closed when to try again
+
+	// Guarded by subscriptions.mu.
+	size, used int64
+}
+
+// How long a document may take to read, and how long an old one is given in its
+// place before it is tried again.
+const (
+	readTimeout   = 10 * time.Second
+	retryInterval = time.Second
+)
+
+// at returns the present version of a feed's subscription document, and what is
+// closed when there may be another one. While the log cannot be read it is the
+// version before, if that is of the same history.
+func (s *subscriptions) at(ctx context.Context, name string) (*version, <-chan struct{}, error) {
+	l := s.use(name)
+	if v, err := s.current(l, name); v != nil || err != nil {
+		return v, changed(v), err
+	}
+	l.building.Lock()
+	defer l.building.Unlock()
+	if v, err := s.current(l, name); v != nil || err != nil {
+		return v, changed(v), err
+	}
+	state, err := s.feeds.Get(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	old := l.version.Load()
+	if old != nil && !(old.document.ID == state.ID && slices.Equal(old.state.Epochs, state.Epochs)) {
+		old = nil
+	}
+	if old != nil && l.retried != nil {
+		return old, l.retried, nil
+	}
+	v, err := s.build(ctx, state, old)
+	if err != nil && old != nil {
+		return old, l.retryLater(), nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	l.version.Store(v)
+	s.account(l, v.document)
+	return v, changed(v), nil
+}
+
+func changed(v *version) <-chan struct{} {
+	if v == nil {
+		return nil
+	}
+	return v.state.Changed()
+}
+
+// retryLater is closed when it is time to try again. The caller holds building.
+func (l *latest) retryLater() <-chan struct{} {
+	retried := make(chan struct{})
+	l.retried = retried
+	time.AfterFunc(retryInterval, func() {
+		l.building.Lock()
+		l.retried = nil
+		l.building.Unlock()
+		close(retried)
+	})
+	return retried
+}
+
+// build reads a feed's document. It does not end with a client that has gone:
+// others wait for the same.
+func (s *subscriptions) build(ctx context.Context, state *live.State, old *version) (*version, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+	defer cancel()
+	var known *feed.Document
+	if old != nil {
+		known = old.document
+	}
+	d, err := s.log.Subscription(ctx, &state.Feed, known)
+	if err != nil {
+		return nil, err
+	}
+	return newVersion(state, d), nil
+}
+
+// current returns the version that is kept if it is the present one.
+func (s *subscriptions) current(l *latest, name string) (*version, error) {
+	state, err := s.feeds.Get(name)
+	if err != nil {
+		return nil, err
+	}
+	if v := l.version.Load(); v != nil && v.state.Changed() == state.Changed() {
+		return v, nil
+	}
+	return nil, nil
+}
+
+func (s *subscriptions) use(name string) *latest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.latest == nil {
+		s.latest = make(map[string]*latest)
+	}
+	l := s.latest[name]
+	if l == nil {
+		l = &latest{}
+		s.latest[name] = l
+	}
+	s.clock++
+	l.used = s.clock
+	return l
+}
+
+// formsKept is about how often a document's bytes are kept: as entries, and
+// encoded for those who read it.
+const formsKept = 4 + keptForClients
+
+// sizeOf is about how many bytes a document has.
+func sizeOf(d *feed.Document) (size int64) {
+	for i := range d.Entries {
+		size += int64(d.Entries[i].Size())
+	}
+	return size
+}
+
+// account notes what a version takes, and lets go of those that were used
+// longest ago if all together take too much.
+func (s *subscriptions) account(l *latest, d *feed.Document) {
+	size := max(leastKeptForClients, formsKept*sizeOf(d))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes += size - l.size
+	l.size = size
+	for s.bytes > s.limit {
+		var oldest *latest
+		for _, other := range s.latest {
+			if other != l && other.size > 0 && (oldest == nil || other.used < oldest.used) {
+				oldest = other
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		oldest.version.Store(nil)
+		s.bytes -= oldest.size
+		oldest.size = 0
+	}
+}
