@@ -142,7 +142,7 @@ func TestOperatorsSeeWhatAServerDoes(t *testing.T) {
 			break
 		}
 	}
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 200, "/debug/pprof/": 200, "/debug/pprof/heap": 200, "/feeds/orders": 404} {
+	for path, want := range map[string]int{"/": 200, "/healthz": 200, "/readyz": 200, "/debug/pprof/": 200, "/debug/pprof/heap": 200, "/feeds/orders": 404} {
 		if got, _ := ask(t, o.private+path); got != want {
 			t.Errorf("private %s: %d, want %d", path, got, want)
 		}

@@ -210,8 +210,11 @@ func TestNothingInAnEventRunsOrBreaksThePage(t *testing.T) {
 		if eval[bool](b, "window.ran === true") {
 			t.Errorf("%.80s: ran", path)
 		}
-		if width := eval[int64](b, "document.documentElement.scrollWidth"); width > 360 {
-			t.Errorf("%.80s: is %d wide", path, width)
+		for _, window := range []int64{980, 360} { // with a table, and without
+			b.do(chromedp.EmulateViewport(window, 800))
+			if width := eval[int64](b, "document.documentElement.scrollWidth"); width > window {
+				t.Errorf("%.80s: is %d wide in a window of %d", path, width, window)
+			}
 		}
 		if path == "/feeds/<script>" {
 			b.forget() // that there is none is in the log

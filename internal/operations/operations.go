@@ -22,6 +22,10 @@ type Config struct {
 // Handler returns the handler of the private listener.
 func Handler(config Config) http.Handler {
 	router := http.NewServeMux()
+	// The address that the log names.
+	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		say(w, http.StatusOK, "/healthz\n/readyz\n/metrics\n/debug/pprof/")
+	})
 	// A loop that ends ends the process, so one that answers is healthy.
 	router.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	router.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
