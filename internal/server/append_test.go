@@ -217,7 +217,7 @@ func TestSlowLargeBodiesDoNotHoldUpSmallOnes(t *testing.T) {
 	for range 4 {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "http://"))
 		storetest.Must(t, err)
-		defer func() { _ = conn.Close() }()
+		t.Cleanup(func() { _ = conn.Close() })
 		_, err = fmt.Fprintf(conn, "POST /feeds/f HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 66000000\r\n\r\n[", batch)
 		storetest.Must(t, err)
 	}

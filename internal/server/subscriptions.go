@@ -57,7 +57,7 @@ func (s *subscriptions) at(ctx context.Context, name string) (*version, <-chan s
 		return nil, nil, err
 	}
 	old := l.version.Load()
-	if old != nil && !(old.document.ID == state.ID && slices.Equal(old.state.Epochs, state.Epochs)) {
+	if old != nil && (old.document.ID != state.ID || !slices.Equal(old.state.Epochs, state.Epochs)) {
 		old = nil
 	}
 	if old != nil && l.retried != nil {
