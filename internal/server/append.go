@@ -3,11 +3,8 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -16,8 +13,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/internal/live"
-	"github.com/eventfeed/eventfeed/internal/outbox"
-	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // maxAppend bounds the body of a request that appends, in bytes: JSON can make
@@ -198,61 +193,4 @@ func answerAppend(w http.ResponseWriter, name string, events []event.Event, posi
 	w.WriteHeader(status)
 	_, _ = w.Write(append(body, '\n')) // who has gone may ask again
 	return nil
-}
-
-// offender is the event of a request that cannot be taken.
-type offender struct {
-	Number int    `json:"number"` // in the request: 1, 2, 3 …
-	ID     string `json:"id,omitempty"`
-	Source string `json:"source,omitempty"`
-}
-
-// refusal turns what is wrong with a request into the answer that says so.
-func refusal(w http.ResponseWriter, events []event.Event, err error) error {
-	if request, ok := errors.AsType[*intake.RequestError](err); ok {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return refuse(http.StatusRequestTimeout, "the body came too slowly; nothing of it was appended")
-		}
-		refused := &statusError{status: statusOfReason(request.Reason), detail: request.Error() + "; nothing of the request was appended"}
-		if request.Number > 0 {
-			refused.event = &offender{Number: request.Number, ID: request.ID}
-		}
-		if request.Reason == intake.UnknownType {
-			w.Header().Set("Accept-Post", intake.Accepted)
-			w.Header().Set("Accept-Encoding", "identity") // RFC 9110 section 12.5.3
-		}
-		return refused
-	}
-	if conflict, ok := errors.AsType[*outbox.ConflictError](err); ok {
-		refused := &statusError{status: http.StatusConflict, detail: fmt.Sprintf(
-			"event %q of source %q is in the feed already, with other content; an event cannot be changed, append another one under an id of its own; nothing of the request was appended", conflict.ID, conflict.Source)}
-		times := 0
-		for i := range events {
-			if events[i].ID == conflict.ID && events[i].Source == conflict.Source {
-				times++
-				refused.event = &offender{Number: i + 1, ID: conflict.ID, Source: conflict.Source} // of two the later
-			}
-		}
-		if times > 1 {
-			refused.detail = fmt.Sprintf("event %q of source %q is in the request more than once, with different content; nothing of the request was appended", conflict.ID, conflict.Source)
-		}
-		return refused
-	}
-	if errors.Is(err, outbox.ErrNoFeed) {
-		return fmt.Errorf("%w", store.ErrNoFeed)
-	}
-	return err
-}
-
-func statusOfReason(reason intake.Reason) int {
-	switch reason {
-	case intake.UnknownType:
-		return http.StatusUnsupportedMediaType
-	case intake.TooLarge:
-		return http.StatusRequestEntityTooLarge
-	case intake.Refused:
-		return http.StatusUnprocessableEntity
-	default:
-		return http.StatusBadRequest
-	}
 }
