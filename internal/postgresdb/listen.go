@@ -20,11 +20,7 @@ func Listen(ctx context.Context, pool *pgxpool.Pool, channel string, heard func(
 	if err != nil {
 		return err
 	}
-	defer func() {
-		// It still listens, which is nothing for those who use it next.
-		_ = conn.Conn().Close(context.WithoutCancel(ctx))
-		conn.Release()
-	}()
+	defer conn.Release()
 	pooled, err := isPooled(ctx, conn.Conn())
 	if err != nil {
 		return err
@@ -32,6 +28,8 @@ func Listen(ctx context.Context, pool *pgxpool.Pool, channel string, heard func(
 	if pooled {
 		return ErrPooled
 	}
+	// It goes on listening, which is nothing for those who would use it next.
+	defer func() { _ = conn.Conn().Close(context.WithoutCancel(ctx)) }()
 	if _, err := conn.Exec(ctx, "LISTEN "+channel); err != nil {
 		return fmt.Errorf("listen to %s: %w", channel, err)
 	}
