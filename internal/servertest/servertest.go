@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/live"
@@ -19,12 +20,20 @@ import (
 // the log holds at that moment, so that a test need not wait for it.
 func Handler(t testing.TB, l *store.Log, change ...func(*server.Config)) http.Handler {
 	t.Helper()
-	feeds, handler := open(t, l, change)
+	handler, _ := Start(t, l, change...)
+	return handler
+}
+
+// Start is [Handler] for a log that is closed before the end of the test: stop
+// lets go of it.
+func Start(t testing.TB, l *store.Log, change ...func(*server.Config)) (handler http.Handler, stop func()) {
+	t.Helper()
+	feeds, real, stop := open(t, l, change)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// A log that cannot be read is the server's business.
 		_ = feeds.Look(r.Context())
-		handler.ServeHTTP(w, r)
-	})
+		real.ServeHTTP(w, r)
+	}), stop
 }
 
 // Serve serves a log's feeds until the end of the test, see [Handler].
@@ -39,7 +48,7 @@ func Serve(t testing.TB, l *store.Log, change ...func(*server.Config)) *httptest
 // events their positions and seals pages.
 func Publish(t testing.TB, l *store.Log, change ...func(*server.Config)) *httptest.Server {
 	t.Helper()
-	feeds, handler := open(t, l, change)
+	feeds, handler, _ := open(t, l, change)
 	run(t, func(ctx context.Context) error {
 		return publish.Run(ctx, publish.Config{Log: l, Changed: feeds.Hint})
 	})
@@ -48,29 +57,31 @@ func Publish(t testing.TB, l *store.Log, change ...func(*server.Config)) *httpte
 	return web
 }
 
-func open(t testing.TB, l *store.Log, change []func(*server.Config)) (*live.Feeds, *server.Server) {
+func open(t testing.TB, l *store.Log, change []func(*server.Config)) (feeds *live.Feeds, handler *server.Server, stop func()) {
 	t.Helper()
 	feeds, err := live.Open(t.Context(), l, slog.New(slog.DiscardHandler))
 	storetest.Must(t, err)
-	run(t, feeds.Run)
+	stop = run(t, feeds.Run)
 	config := server.Config{Log: l, Feeds: feeds}
 	for _, f := range change {
 		f(&config)
 	}
-	handler := server.New(config)
+	handler = server.New(config)
 	t.Cleanup(handler.Release)
-	return feeds, handler
+	return feeds, handler, stop
 }
 
-// run runs a loop until the end of the test.
-func run(t testing.TB, loop func(context.Context) error) {
+// run runs a loop until stop, or the end of the test.
+func run(t testing.TB, loop func(context.Context) error) (stop func()) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	done := make(chan error, 1)
 	go func() { done <- loop(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(stop)
+	return stop
 }

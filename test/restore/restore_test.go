@@ -41,11 +41,13 @@ func serve(t *testing.T, url string, said io.Writer) (l *store.Log, feedURL stri
 	go func() {
 		published <- publish.Run(ctx, publish.Config{Log: opened, Logger: slog.New(slog.NewTextHandler(said, nil))})
 	}()
-	web := httptest.NewServer(servertest.Handler(t, opened))
+	handler, letGo := servertest.Start(t, opened)
+	web := httptest.NewServer(handler)
 	return opened, web.URL + "/feeds/f", func() {
 		web.Close()
 		cancel()
 		storetest.Must(t, <-published)
+		letGo()
 		opened.Close()
 	}
 }
