@@ -13,9 +13,11 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 	return postgresdb.Listen(ctx, l.pool, channel, changed)
 }
 
-// Versions takes the transaction that wrote a row last for its version.
+// Versions takes the transaction that wrote a row last, and all that stands in
+// it: a standby that was promoted counts transactions on from where it was, and
+// another one may have had the same number before.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
-	rows, err := l.pool.Query(ctx, "SELECT f.name, f.xmin::text || f.ctid::text FROM eventfeed.feeds f")
+	rows, err := l.pool.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || md5(f::text) FROM eventfeed.feeds f")
 	if err != nil {
 		return nil, err
 	}

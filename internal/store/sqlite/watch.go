@@ -47,7 +47,7 @@ func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
 		versions[name] = version
 		return err
 	}, `SELECT f.name, printf('%d %d %d %d %d ', f.position, f.open_page, f.archives, f.held,
-			(SELECT count(*) FROM eventfeed_epochs e WHERE e.feed = f.feed)) || f.id || ' ' || f.title || ' ' || f.author
+			(SELECT count(*) FROM eventfeed_epochs e WHERE e.feed = f.feed)) || f.id || ' ' || hex(f.digest) || ' ' || f.title || ' ' || f.author
 		FROM eventfeed_feeds f`)
 	return versions, err
 }
