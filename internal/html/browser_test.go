@@ -75,9 +75,6 @@ type tab struct {
 // open opens a tab of its own, in a window of this width.
 func open(t *testing.T, width int64) *tab {
 	t.Helper()
-	if testing.Short() {
-		t.Skip("needs a browser")
-	}
 	browser, err := chromium()
 	if err != nil {
 		t.Fatal(err)

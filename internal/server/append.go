@@ -80,7 +80,6 @@ func (s *server) read(w http.ResponseWriter, r *http.Request) ([]event.Event, er
 	}
 	if size > smallBody {
 		if !s.bodies.TryAcquire(size) {
-			w.Header().Set("Retry-After", "1")
 			return nil, refuse(http.StatusServiceUnavailable, "too many large requests are coming in at this moment, try again")
 		}
 		defer s.bodies.Release(size)

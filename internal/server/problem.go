@@ -61,8 +61,10 @@ func statusOf(err error) (status int, detail string) {
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, detail := statusOf(err)
 	if status == http.StatusServiceUnavailable {
-		s.logFailure(r, err)
 		w.Header().Set("Retry-After", "1")
+		if _, refused := errors.AsType[*statusError](err); !refused {
+			s.logFailure(r, err)
+		}
 	}
 	header := w.Header()
 	for _, field := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Link"} {

@@ -51,7 +51,7 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 		return refused
 	}
 	if errors.Is(err, outbox.ErrNoFeed) {
-		return fmt.Errorf("%w", store.ErrNoFeed)
+		return store.ErrNoFeed
 	}
 	return err
 }
