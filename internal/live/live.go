@@ -60,7 +60,6 @@ type Feeds struct {
 
 	mu     sync.RWMutex
 	states map[string]*State
-	read   time.Time
 
 	hints  sync.Mutex
 	hinted map[string]bool // names of feeds to look at; the empty one means all
@@ -97,13 +96,6 @@ func (f *Feeds) All() []*State {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return slices.SortedFunc(maps.Values(f.states), func(a, b *State) int { return cmp.Compare(a.Name, b.Name) })
-}
-
-// Read is when the log was last looked at with success.
-func (f *Feeds) Read() time.Time {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	return f.read
 }
 
 // Hint says that a feed has changed, or with an empty name that any may have.
@@ -200,9 +192,9 @@ func (f *Feeds) look(ctx context.Context) error {
 	if err := f.readFeeds(ctx, changed); err != nil {
 		return err
 	}
+	f.versions = versions
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.versions, f.read = versions, time.Now()
 	for name, state := range f.states {
 		if _, there := versions[name]; !there {
 			close(state.changed)
