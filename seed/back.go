@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -41,7 +42,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	from, err := walk.ParseURL(config.From)
+	from, err := fetch.ParseURL(config.From)
 	if err != nil {
 		return err
 	}
@@ -49,7 +50,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err := config.openConsumer(ctx); err != nil {
 		return err
 	}
-	client := &walk.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}
+	client := &walk.Client{Client: &fetch.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}}
 	head, err := client.Head(ctx, from, "", true)
 	if err != nil {
 		return err

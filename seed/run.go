@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -25,11 +26,11 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	from, err := walk.ParseURL(config.From)
+	from, err := fetch.ParseURL(config.From)
 	if err != nil {
 		return err
 	}
-	client := &walk.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}
+	client := &walk.Client{Client: &fetch.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}}
 	r := &runner{
 		Config:   config,
 		from:     from,

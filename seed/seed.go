@@ -25,6 +25,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -135,7 +136,7 @@ func (c Config) withDefaults() (Config, error) {
 		}
 	}
 	if c.HTTPClient == nil {
-		c.HTTPClient = walk.NewHTTPClient(c.Prefetch, c.Wait)
+		c.HTTPClient = fetch.NewHTTPClient(c.Prefetch, c.Wait)
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -42,9 +43,9 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one first; or read into another database, or on PostgreSQL under a name of your own with: --consumer NAME"}
 	case errors.Is(err, walk.ErrNotFeed):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL; a server of eventfeed lists its feeds at " + rootOf(from)}
-	case errors.Is(err, walk.ErrGaveUp):
+	case errors.Is(err, fetch.ErrGaveUp):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; how long to wait for it is set with: --patience DURATION"}
-	case errors.Is(err, walk.ErrUnauthorized):
+	case errors.Is(err, fetch.ErrUnauthorized):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "give the token as the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config"}
 	case isFetch(err):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"}
@@ -54,7 +55,7 @@ func withStatus(err error, from, lookAt string) error {
 }
 
 func isFetch(err error) bool {
-	_, is := errors.AsType[*walk.FetchError](err)
+	_, is := errors.AsType[*fetch.Error](err)
 	return is && !errors.Is(err, context.Canceled)
 }
 

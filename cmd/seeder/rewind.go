@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/walk"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -36,7 +36,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
 	yes := flags.Bool("yes", false, "go on without asking")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		switch _, err := walk.ParseURL(config.From); {
+		switch _, err := fetch.ParseURL(config.From); {
 		case config.From == "":
 			return cli.Usage("--from is missing: the URL of the feed")
 		case err != nil:

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/walk"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -54,7 +54,7 @@ Exit status 4: another seeder holds the consumer.`,
 		if config.From == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
-		if _, err := walk.ParseURL(config.From); err != nil {
+		if _, err := fetch.ParseURL(config.From); err != nil {
 			return cli.Usage("--from: %w", err)
 		}
 		if config.Prefetch < 1 {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -53,15 +54,15 @@ const lookAtServer = "look at the log itself, where the feed is served, with: fe
 
 // fetchHead fetches a feed's subscription document.
 func fetchHead(command *cobra.Command, from string, connections int, wait time.Duration) (*walk.Client, *walk.Head, error) {
-	target, err := walk.ParseURL(from)
+	target, err := fetch.ParseURL(from)
 	if err != nil {
 		return nil, nil, cli.Usage("%w", err)
 	}
-	client := &walk.Client{
-		HTTP:     walk.NewHTTPClient(connections, 0),
+	client := &walk.Client{Client: &fetch.Client{
+		HTTP:     fetch.NewHTTPClient(connections, 0),
 		Logger:   cli.Logger(command.ErrOrStderr()),
 		Patience: wait,
-	}
+	}}
 	head, err := client.Head(command.Context(), target, "", false)
 	return client, head, err
 }

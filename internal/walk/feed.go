@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // Head is a subscription document: the end of a feed, as it was when it was
@@ -22,18 +22,6 @@ type Head struct {
 	Partial bool
 }
 
-// ParseURL reads a feed's URL.
-func ParseURL(raw string) (*url.URL, error) {
-	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" { // not shown, it may hold a password anywhere
-		return nil, errors.New("feed URL: must be an http or https URL, such as https://shop.example/feeds/orders")
-	}
-	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("feed URL %q: must be an http or https URL, such as https://shop.example/feeds/orders", u.Redacted())
-	}
-	return u, nil
-}
-
 // Head fetches a feed's subscription document. It returns nil without an error
 // if it is the one with this ETag still. Where fresh is set no cache on the
 // way may answer by itself.
@@ -45,36 +33,36 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 	if fresh {
 		conditions = append(conditions, "Cache-Control", "no-cache")
 	}
-	answer, err := c.get(ctx, target, conditions...)
-	if isMissing(err) {
+	answer, err := c.Get(ctx, target, conditions...)
+	if fetch.IsMissing(err) {
 		return nil, fmt.Errorf("%w: %w", ErrNotFeed, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return answer.head()
+	return headOf(answer)
 }
 
-// head reads a subscription document, and checks that it adds up in itself. It
+// headOf reads a subscription document, and checks that it adds up in itself. It
 // returns nil if the answer is that the document has not changed.
-func (answer *response) head() (*Head, error) {
-	if answer.notModified {
+func headOf(answer *fetch.Response) (*Head, error) {
+	if answer.NotModified {
 		return nil, nil
 	}
-	d, err := feed.Decode(answer.body)
+	d, err := feed.Decode(answer.Body)
 	if errors.Is(err, feed.ErrNotOurs) {
-		return nil, fmt.Errorf("%w: %s: %w", ErrNotFeed, answer.url.Redacted(), err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrNotFeed, answer.URL.Redacted(), err)
 	}
 	if err != nil {
-		return nil, &FetchError{answer.url.Redacted(), err}
+		return nil, &fetch.Error{URL: answer.URL.Redacted(), Err: err}
 	}
 	if d.Kind != feed.Subscription {
-		return nil, fmt.Errorf("%w: %s: is archive %d of feed %s", ErrNotFeed, answer.url.Redacted(), d.Page, d.Name)
+		return nil, fmt.Errorf("%w: %s: is archive %d of feed %s", ErrNotFeed, answer.URL.Redacted(), d.Page, d.Name)
 	}
 	if err := d.Check(); err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
-	return &Head{Document: d, URL: answer.url, ETag: answer.etag, Partial: answer.partial}, nil
+	return &Head{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial}, nil
 }
 
 // pageURL is where an archive is.
@@ -95,30 +83,24 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
 	}
-	answer, err := c.get(ctx, target)
+	answer, err := c.Get(ctx, target)
 	if err != nil {
-		if isMissing(err) {
+		if fetch.IsMissing(err) {
 			return nil, 0, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
 		}
-		if errors.Is(err, errBody) {
+		if errors.Is(err, fetch.ErrBody) {
 			return nil, 0, fmt.Errorf("%w: %w", ErrMismatch, err)
 		}
 		return nil, 0, err
 	}
-	d, err = feed.Decode(answer.body)
+	d, err = feed.Decode(answer.Body)
 	if err == nil {
 		err = checkArchive(d, h, page)
 	}
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.url.Redacted(), err)
+		return nil, 0, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
-	return d, int64(len(answer.body)), nil
-}
-
-// isMissing reports whether the server says that there is nothing at a URL.
-func isMissing(err error) bool {
-	status, ok := errors.AsType[*statusError](err)
-	return ok && (status.status == http.StatusNotFound || status.status == http.StatusGone)
+	return d, int64(len(answer.Body)), nil
 }
 
 func checkArchive(d *feed.Document, h *Head, page feed.Page) error {

@@ -6,8 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // Follower asks for what is new in a feed. It asks the server to hold its
@@ -78,7 +79,7 @@ func (f *Follower) ask(ctx context.Context, after *Head) (*Head, error) {
 	}
 	f.Client.Logger.Debug("a request that may be held has failed, asking plainly", "error", err, "after", time.Since(asked).Round(time.Millisecond))
 	f.live, f.ready = false, asked.Add(f.Interval)
-	if !mayPass(err) {
+	if !fetch.MayPass(err) {
 		f.plain = asked.Add(wait)
 	}
 	return f.Client.Head(ctx, f.URL, after.ETag, true)
@@ -86,24 +87,24 @@ func (f *Follower) ask(ctx context.Context, after *Head) (*Head, error) {
 
 // hold sends one request that may be held.
 func (f *Follower) hold(ctx context.Context, after *Head, wait time.Duration) (*Head, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, wait+fetch.RequestTimeout)
 	defer cancel()
 	asked := time.Now()
-	answer, err := f.Client.try(ctx, f.URL, []string{
+	answer, err := f.Client.Try(ctx, f.URL,
 		"If-None-Match", after.ETag,
 		"A-IM", "feed",
-		"Prefer", "wait=" + strconv.Itoa(int(wait/time.Second)),
-	})
+		"Prefer", "wait="+strconv.Itoa(int(wait/time.Second)),
+	)
 	if err != nil {
 		return nil, err
 	}
-	head, err := answer.head()
+	head, err := headOf(answer)
 	if err == nil && head != nil && head.ID != after.ID && head.Partial {
 		err = fmt.Errorf("%w: %s: a delta of feed %s was sent for feed %s", ErrMismatch, f.URL.Redacted(), head.ID, after.ID)
 	}
-	f.live = answer.partial || answer.waits
+	f.live = answer.Partial || answer.Waits
 	f.ready = time.Now().Add(f.Interval)
-	if answer.waits { // who was kept waiting need not wait again
+	if answer.Waits { // who was kept waiting need not wait again
 		f.ready = asked.Add(min(f.Interval, wait))
 	}
 	return head, err
@@ -119,7 +120,7 @@ func (f *Follower) wait() time.Duration {
 	}
 	for _, limit := range limits {
 		if limit > 0 {
-			wait = min(wait, limit-min(limit/2, answerTimeout))
+			wait = min(wait, limit-min(limit/2, fetch.AnswerTimeout))
 		}
 	}
 	return wait.Truncate(time.Second)
@@ -137,24 +138,4 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// isDelta reports whether an answer of status 226 is made as it was asked for:
-// by the instance manipulation "feed" and by no other (RFC 3229 section 10.5.2).
-func isDelta(header http.Header) bool {
-	manipulations := strings.Split(strings.Join(header.Values("IM"), ","), ",")
-	return len(manipulations) == 1 && strings.EqualFold(strings.TrimSpace(manipulations[0]), "feed")
-}
-
-// applied reports whether a server says that it went by a preference, RFC 7240
-// section 3.
-func applied(header http.Header, preference string) bool {
-	for one := range strings.SplitSeq(strings.Join(header.Values("Preference-Applied"), ","), ",") {
-		name, _, _ := strings.Cut(one, "=")
-		name, _, _ = strings.Cut(name, ";")
-		if strings.EqualFold(strings.TrimSpace(name), preference) {
-			return true
-		}
-	}
-	return false
 }

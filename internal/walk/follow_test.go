@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
@@ -116,10 +117,10 @@ func followFor(t *testing.T, d time.Duration, client *http.Client, handler http.
 	t.Helper()
 	p = &inProcess{handler: handler}
 	client.Transport = p
-	from, err := walk.ParseURL("http://feeds.test/feeds/f")
+	from, err := fetch.ParseURL("http://feeds.test/feeds/f")
 	storetest.Must(t, err)
 	var logged bytes.Buffer
-	c := &walk.Client{HTTP: client, Logger: slog.New(slog.NewTextHandler(&logged, nil)), Patience: -1}
+	c := &walk.Client{Client: &fetch.Client{HTTP: client, Logger: slog.New(slog.NewTextHandler(&logged, nil)), Patience: -1}}
 	head, err = c.Head(t.Context(), from, "", false)
 	storetest.Must(t, err)
 	p.requests = nil
@@ -336,9 +337,9 @@ func TestDeltaIsForThoseWhoAsked(t *testing.T) {
 			w.WriteHeader(status)
 		}))
 		t.Cleanup(s.Close)
-		from, err := walk.ParseURL(s.URL + "/feeds/f")
+		from, err := fetch.ParseURL(s.URL + "/feeds/f")
 		storetest.Must(t, err)
-		c := &walk.Client{HTTP: s.Client(), Logger: slog.New(slog.DiscardHandler)}
+		c := &walk.Client{Client: &fetch.Client{HTTP: s.Client(), Logger: slog.New(slog.DiscardHandler)}}
 		if head, err := c.Head(t.Context(), from, "", false); err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) {
 			t.Errorf("status %d: %v, %v", status, head, err)
 		}

@@ -1,13 +1,37 @@
+// Package walk reads eventfeed's own feeds: it finds what there is to read,
+// fetches pages ahead, and hands them out in order, each checked.
 package walk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
+
+// ErrMismatch is returned, wrapped, for what does not add up: a missing page,
+// a gap, a wrong digest, a foreign epoch or feed. The error names the URL.
+var ErrMismatch = errors.New("the feed does not add up")
+
+// ErrMissing is returned, wrapped and together with ErrMismatch, for a page
+// that the subscription document counts and the server does not have. An epoch
+// may have begun meanwhile, which moves pages.
+var ErrMissing = errors.New("page is missing")
+
+// ErrReplaced is returned, wrapped and together with ErrMismatch, where a feed
+// has other events than those that were read.
+var ErrReplaced = errors.New("its history is not the one that was read")
+
+// ErrNotFeed is returned, wrapped, where a URL leads to something else than a
+// feed.
+var ErrNotFeed = errors.New("no feed at this URL")
+
+// Client reads feeds.
+type Client struct{ *fetch.Client }
 
 // Place is a place in a feed's history: a position with all that identifies
 // the history up to there.

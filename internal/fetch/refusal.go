@@ -1,7 +1,8 @@
-package walk
+package fetch
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -55,4 +56,10 @@ func reason(contentType string, body []byte) string {
 		}
 		return r
 	}, line)
+}
+
+// IsMissing reports whether the server says that there is nothing at a URL.
+func IsMissing(err error) bool {
+	status, ok := errors.AsType[*statusError](err)
+	return ok && (status.status == http.StatusNotFound || status.status == http.StatusGone)
 }

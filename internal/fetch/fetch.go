@@ -1,6 +1,6 @@
-// Package walk reads feeds over HTTP: it finds what there is to read, fetches
-// pages ahead, and hands them out in order, each checked.
-package walk
+// Package fetch gets documents over HTTP, whatever is in them: it tries again
+// what may pass, bounds what it reads, and stays on the origin it was sent to.
+package fetch
 
 import (
 	"context"
@@ -21,23 +21,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// ErrMismatch is returned, wrapped, for what does not add up: a missing page,
-// a gap, a wrong digest, a foreign epoch or feed. The error names the URL.
-var ErrMismatch = errors.New("the feed does not add up")
-
-// ErrMissing is returned, wrapped and together with ErrMismatch, for a page
-// that the subscription document counts and the server does not have. An epoch
-// may have begun meanwhile, which moves pages.
-var ErrMissing = errors.New("page is missing")
-
-// ErrReplaced is returned, wrapped and together with ErrMismatch, where a feed
-// has other events than those that were read.
-var ErrReplaced = errors.New("its history is not the one that was read")
-
-// ErrNotFeed is returned, wrapped, where a URL leads to something else than a
-// feed.
-var ErrNotFeed = errors.New("no feed at this URL")
-
 // ErrGaveUp is returned, wrapped, for what may pass and has not, for as long as
 // the client's patience lasted.
 var ErrGaveUp = errors.New("gave up")
@@ -46,25 +29,26 @@ var ErrGaveUp = errors.New("gave up")
 // the feed's URL holds no token, or one that it does not know.
 var ErrUnauthorized = errors.New("a token is needed")
 
-// FetchError is what came of fetching a URL where no document did.
-type FetchError struct {
+// Error is what came of fetching a URL where no document did.
+type Error struct {
 	URL string // without passwords
 	Err error
 }
 
-func (e *FetchError) Error() string { return e.URL + ": " + e.Err.Error() }
-func (e *FetchError) Unwrap() error { return e.Err }
+func (e *Error) Error() string { return e.URL + ": " + e.Err.Error() }
+func (e *Error) Unwrap() error { return e.Err }
 
-// errBody says that an answer came whole and cannot be what was asked for.
-var errBody = errors.New("unusable answer")
+// ErrBody is returned, wrapped, for an answer that came whole and cannot be
+// what was asked for.
+var ErrBody = errors.New("unusable answer")
 
 // errRedirect says that the server sends its readers where they do not follow.
 var errRedirect = errors.New("cannot follow the redirect")
 
 // Bounds of a request that is not held: until its answer begins, and in all.
 const (
-	answerTimeout  = 30 * time.Second
-	requestTimeout = 2 * time.Minute
+	AnswerTimeout  = 30 * time.Second
+	RequestTimeout = 2 * time.Minute
 )
 
 // Client fetches documents.
@@ -85,9 +69,9 @@ type Client struct {
 func NewHTTPClient(connections int, wait time.Duration) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = connections
-	transport.ResponseHeaderTimeout = answerTimeout + wait
+	transport.ResponseHeaderTimeout = AnswerTimeout + wait
 	transport.DisableCompression = true // we ask for zstd ourselves
-	return &http.Client{Transport: transport, Timeout: requestTimeout + wait, CheckRedirect: sameOrigin}
+	return &http.Client{Transport: transport, Timeout: RequestTimeout + wait, CheckRedirect: sameOrigin}
 }
 
 func sameOrigin(next *http.Request, via []*http.Request) error {
@@ -100,31 +84,32 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// response is an answer, read whole.
-type response struct {
-	url         *url.URL // where it came from, after redirects
-	etag        string
-	notModified bool
-	partial     bool // 226: no more than what follows the document that the request named
-	waits       bool // the server takes a wish to be kept waiting, RFC 7240 section 4.3
-	body        []byte
+// Response is an answer, read whole.
+type Response struct {
+	URL         *url.URL // where it came from, after redirects
+	ETag        string
+	NotModified bool
+	Partial     bool // 226: no more than what follows the document that the request named
+	Waits       bool // the server takes a wish to be kept waiting, RFC 7240 section 4.3
+	Body        []byte
 }
 
-// get fetches a URL. Conditions are further header fields in pairs.
-func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string) (*response, error) {
+// Get fetches a URL, and tries again for as long as Patience lasts what may
+// pass. Conditions are further header fields in pairs.
+func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
 	started := time.Now()
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for {
-		answer, err := c.try(ctx, target, conditions)
+		answer, err := c.Try(ctx, target, conditions...)
 		if err == nil {
 			if c.away.CompareAndSwap(true, false) {
 				c.Logger.Info("server answers again", "url", target.Redacted())
 			}
 			return answer, nil
 		}
-		err = &FetchError{target.Redacted(), err}
-		if ctx.Err() != nil || !mayPass(err) {
+		err = &Error{target.Redacted(), err}
+		if ctx.Err() != nil || !MayPass(err) {
 			return nil, err
 		}
 		if c.Patience >= 0 && time.Since(started) > c.Patience {
@@ -144,7 +129,8 @@ func (c *Client) get(ctx context.Context, target *url.URL, conditions ...string)
 	}
 }
 
-func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) (*response, error) {
+// Try fetches a URL once.
+func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil, err
@@ -165,25 +151,25 @@ func (c *Client) try(ctx context.Context, target *url.URL, conditions []string) 
 		return nil, fmt.Errorf("the answer broke off: %w", err)
 	}
 	if len(body) > compress.MaxBody {
-		return nil, fmt.Errorf("%w: %w", errBody, compress.ErrTooLarge)
+		return nil, fmt.Errorf("%w: %w", ErrBody, compress.ErrTooLarge)
 	}
-	result := &response{url: answer.Request.URL, etag: answer.Header.Get("ETag"), waits: applied(answer.Header, "wait")}
+	result := &Response{URL: answer.Request.URL, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
 	switch {
 	case answer.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match") != "":
-		result.notModified = true
+		result.NotModified = true
 		return result, nil
 	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
-		result.partial = true
+		result.Partial = true
 	case answer.StatusCode != http.StatusOK:
 		return nil, &statusError{answer.StatusCode, reason(answer.Header.Get("Content-Type"), body)}
 	}
 	switch coding := answer.Header.Get("Content-Encoding"); coding {
 	case "zstd":
-		if result.body, err = compress.Unzstd(body); err != nil {
-			err = fmt.Errorf("%w: %w", errBody, err)
+		if result.Body, err = compress.Unzstd(body); err != nil {
+			err = fmt.Errorf("%w: %w", ErrBody, err)
 		}
 	case "", "identity":
-		result.body = body
+		result.Body = body
 	default:
 		err = fmt.Errorf("answer has the Content-Encoding %q, which was not asked for", coding)
 	}
@@ -203,8 +189,8 @@ func withoutURL(err error) error {
 	return &requestError{err}
 }
 
-// mayPass reports whether the same request may have an answer in a while.
-func mayPass(err error) bool {
+// MayPass reports whether the same request may have an answer in a while.
+func MayPass(err error) bool {
 	if status, ok := errors.AsType[*statusError](err); ok {
 		return status.status >= 500 || status.status == http.StatusTooManyRequests || status.status == http.StatusRequestTimeout
 	}

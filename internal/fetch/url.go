@@ -1,0 +1,19 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+)
+
+// ParseURL reads a feed's URL.
+func ParseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Opaque != "" { // not shown, it may hold a password anywhere
+		return nil, errors.New("feed URL: must be an http or https URL, such as https://shop.example/feeds/orders")
+	}
+	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("feed URL %q: must be an http or https URL, such as https://shop.example/feeds/orders", u.Redacted())
+	}
+	return u, nil
+}
