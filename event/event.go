@@ -36,3 +36,14 @@ type Placed struct {
 	Position int64     // 1, 2, 3 … without gaps
 	Recorded time.Time // when the event got its position, to the microsecond
 }
+
+// Delivered is an event as a reader hands it to what applies it: with the feed
+// that it comes from.
+type Delivered struct {
+	Placed
+	Feed   string // the feed's name
+	FeedID string
+	// Live says that the event is news: it lies behind the end that the feed had
+	// when the consumer read it for the first time.
+	Live bool
+}

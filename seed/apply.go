@@ -88,13 +88,15 @@ func gather(first fetched, runs <-chan fetched) (gathered []walk.Run, err error)
 // apply hands consecutive runs to the target, in the transaction that moves
 // the checkpoint on to where they lead.
 func (r *runner) apply(ctx context.Context, runs []walk.Run) error {
-	var events []event.Placed
-	for i := range runs {
-		events = append(events, runs[i].Events...)
-	}
 	next, to := r.checkpoint, runs[len(runs)-1].To
 	next.Epoch, next.Position, next.Digest = to.Epoch, to.Position, to.Digest
-	batch := Batch{Consumer: next.Consumer, Feed: next.Feed, FeedID: next.FeedID, Events: events}
+	var events []event.Delivered
+	for i := range runs {
+		for _, e := range runs[i].Events {
+			events = append(events, event.Delivered{Placed: e, Feed: next.Feed, FeedID: next.FeedID})
+		}
+	}
+	batch := Batch{Consumer: next.Consumer, Events: events}
 	if err := r.Into.apply(ctx, r.checkpoint, next, batch); err != nil {
 		return err
 	}

@@ -104,12 +104,11 @@ type Progress struct {
 	Applied  int64 // events applied by this run
 }
 
-// Batch is a run of consecutive events of one feed, to be applied in order.
+// Batch is events to be applied in this order. Those of each feed are
+// consecutive.
 type Batch struct {
 	Consumer string
-	Feed     string // the feed's name
-	FeedID   string
-	Events   []event.Placed
+	Events   []event.Delivered
 }
 
 func (c Config) withDefaults() (Config, error) {

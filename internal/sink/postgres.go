@@ -98,11 +98,11 @@ var postgresEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 // jsonbVersion stands in front of jsonb in binary form.
 const jsonbVersion = 1
 
-func (r *copyReader) appendRow(b []byte, e *event.Placed) []byte {
+func (r *copyReader) appendRow(b []byte, e *event.Delivered) []byte {
 	b = binary.BigEndian.AppendUint16(b, 13)
 	b = appendValue(b, r.batch.Consumer)
-	b = appendValue(b, r.batch.FeedID)
-	b = appendValue(b, r.batch.Feed)
+	b = appendValue(b, e.FeedID)
+	b = appendValue(b, e.Feed)
 	b = appendInt64(b, e.Position)
 	b = appendValue(b, e.ID)
 	b = appendValue(b, e.Source)

@@ -3,8 +3,10 @@
 package sink
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/eventfeed/eventfeed/event"
 )
@@ -12,13 +14,48 @@ import (
 // ErrThere is returned, wrapped, for an event whose place in the inbox is taken.
 var ErrThere = errors.New("the inbox holds events of this consumer already that its checkpoint does not know of")
 
-// Batch is a run of consecutive events of one feed for one consumer.
+// Batch is events for one consumer, to be applied in this order, in one
+// transaction. Those of each feed are consecutive.
 type Batch struct {
 	Consumer string
-	Feed     string
-	FeedID   string
-	Events   []event.Placed
+	Events   []event.Delivered
 }
+
+// Sink applies events in transactions of type T.
+type Sink[T any] interface {
+	// Setup is called once for a consumer, in the transaction that writes its
+	// first checkpoints.
+	Setup(ctx context.Context, tx T) error
+	// Prepare is called each time that the consumer was claimed, after Setup and
+	// before anything is fetched, on the connection that applies. What can be
+	// checked without events is checked here.
+	Prepare(ctx context.Context, tx T) error
+	// Apply applies a batch. Where an error is one event's, it is an EventError.
+	Apply(ctx context.Context, tx T, b Batch) (Outcome, error)
+}
+
+// Outcome is what became of a batch's events.
+type Outcome struct {
+	Skipped map[string]int64 // by type: events that the sink has no use for
+}
+
+// EventError is an error of applying one event.
+type EventError struct {
+	Feed     string // the feed's name
+	Position int64
+	ID       string
+	Err      error
+}
+
+func (e *EventError) Error() string {
+	return fmt.Sprintf("feed %s, position %d (event %s): %s", e.Feed, e.Position, e.ID, e.Err)
+}
+
+func (e *EventError) Unwrap() error { return e.Err }
+
+// ErrOwn is matched by errors that are an event's own, where they come from
+// Go and not from the database: its data is not what its type promises.
+var ErrOwn = errors.New("the event is not what it should be")
 
 // extensionsJSON is the JSON object of an event's extensions, nil for none.
 func extensionsJSON(extensions map[string]string) []byte {

@@ -40,7 +40,7 @@ func SQLite(ctx context.Context, tx *sql.Tx, b Batch) error {
 	defer func() { _ = insert.Close() }()
 	for i := range b.Events {
 		e := &b.Events[i]
-		_, err := insert.ExecContext(ctx, b.Consumer, b.FeedID, b.Feed, e.Position, e.ID, e.Source, e.Type, null(e.Subject),
+		_, err := insert.ExecContext(ctx, b.Consumer, e.FeedID, e.Feed, e.Position, e.ID, e.Source, e.Type, null(e.Subject),
 			event.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(extensionsJSON(e.Extensions))), e.Data)
 		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY {
 			err = fmt.Errorf("%w: %w", ErrThere, err)

@@ -77,7 +77,7 @@ func apply(b seed.Batch, exec execute) error {
 
 // applyOne may count on each event coming exactly once, in order. So it needs
 // no ON CONFLICT, and a row that is not there is an error.
-func applyOne(e event.Placed, exec execute) error {
+func applyOne(e event.Delivered, exec execute) error {
 	switch e.Type {
 	case "OrderCreated":
 		var data struct {
@@ -98,7 +98,7 @@ func applyOne(e event.Placed, exec execute) error {
 	}
 }
 
-func move(e event.Placed, status string, exec execute) error {
+func move(e event.Delivered, status string, exec execute) error {
 	n, err := exec("UPDATE shipments SET status = $1, last_position = $2 WHERE order_id = $3", status, e.Position, e.Subject)
 	if err == nil && n != 1 {
 		err = errors.New("there is no such order")
