@@ -8,7 +8,6 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
-	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // Change is what Rewind and Reset do to one of a consumer's checkpoints.
@@ -50,7 +49,10 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err := config.openConsumer(ctx); err != nil {
 		return err
 	}
-	client := &walk.Client{Client: &fetch.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}}
+	client, err := config.newClient(from)
+	if err != nil {
+		return err
+	}
 	head, err := client.Head(ctx, from, "", true)
 	if err != nil {
 		return err

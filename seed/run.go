@@ -30,7 +30,10 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	client := &walk.Client{Client: &fetch.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}}
+	client, err := config.newClient(from)
+	if err != nil {
+		return err
+	}
 	r := &runner{
 		Config:   config,
 		from:     from,
