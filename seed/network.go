@@ -5,22 +5,25 @@ import (
 	"net/url"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
-	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// newClient returns the client that reads one feed: what it shows of itself, it
-// shows to that feed's origin only.
-func (c Config) newClient(from *url.URL) (*walk.Client, error) {
-	client := &fetch.Client{
+// fetcher returns what fetches the documents of one feed: what it shows of
+// itself, it shows to that feed's origin only.
+func (c *Config) fetcher(feed *url.URL) *fetch.Client {
+	return &fetch.Client{
 		HTTP: c.HTTPClient, Logger: c.Logger, Patience: c.Patience,
-		Feed: from, Credentials: c.Credentials,
+		Feed: feed, AllowOrigins: c.AllowOrigins, Credentials: c.Credentials,
 	}
-	for _, raw := range c.AllowOrigins {
-		origin, err := fetch.ParseOrigin(raw)
+}
+
+// normalOrigins brings origins to the form in which they are compared.
+func normalOrigins(raw []string) (normal []string, err error) {
+	for _, r := range raw {
+		origin, err := fetch.ParseOrigin(r)
 		if err != nil {
-			return nil, fmt.Errorf("allowed origin: %w", err)
+			return nil, fmt.Errorf("seed: Config.AllowOrigins: %w", err)
 		}
-		client.AllowOrigins = append(client.AllowOrigins, origin)
+		normal = append(normal, origin)
 	}
-	return &walk.Client{Client: client}, nil
+	return normal, nil
 }

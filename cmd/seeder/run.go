@@ -43,7 +43,7 @@ Exit status 4: another seeder holds the consumer.`,
 	}
 	flags := command.Flags()
 	var config seed.Config
-	flags.StringVar(&config.From, "from", "", "`URL` of the feed")
+	flags.Var((*cli.URLs)(&config.From), "from", "`URL` of the feed; given again and again for several feeds")
 	into := flags.String("into", "", "`URL` of the database to fill, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader, where several fill one database")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
@@ -51,11 +51,13 @@ Exit status 4: another seeder holds the consumer.`,
 	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		if config.From == "" {
+		if len(config.From) == 0 {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
-		if _, err := fetch.ParseURL(config.From); err != nil {
-			return cli.Usage("--from: %w", err)
+		for _, from := range config.From {
+			if _, err := fetch.ParseURL(from); err != nil {
+				return cli.Usage("--from: %w", err)
+			}
 		}
 		if config.Prefetch < 1 {
 			return cli.Usage("--prefetch %d: must be at least 1", config.Prefetch)
@@ -84,14 +86,15 @@ Exit status 4: another seeder holds the consumer.`,
 func run(command *cobra.Command, config seed.Config, into string) error {
 	var last seed.Progress
 	start := time.Now()
-	lastLog, reached := start, false
+	lastLog := start
 	config.Progress = func(p seed.Progress) {
 		last = p
-		reached = reached || p.Position == p.Head // from there on it follows
-		if time.Since(lastLog) >= logInterval && !reached {
+		if time.Since(lastLog) >= logInterval && !p.Following {
 			lastLog = time.Now()
-			config.Logger.Info("seeding", "feed", p.Feed, "position", p.Position, "of", p.Head,
-				"events/s", int64(float64(p.Applied)/time.Since(start).Seconds()))
+			for _, f := range p.Feeds {
+				config.Logger.Info("seeding", "feed", f.Feed, "position", f.Position, "of", f.Head,
+					"events/s", int64(float64(f.Applied)/time.Since(start).Seconds()))
+			}
 		}
 	}
 	err := seed.Run(command.Context(), config)
@@ -99,9 +102,14 @@ func run(command *cobra.Command, config seed.Config, into string) error {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(explained(err, into), config.From, wayOn(err, config, into))
+		return withStatus(explained(err, into), config.From[0], wayOn(err, config, into))
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
-		last.Feed, last.Applied, cli.Pace(last.Applied, time.Since(start)), last.Position, last.Digest)
-	return err
+	for _, f := range last.Feeds {
+		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
+			f.Feed, f.Applied, cli.Pace(f.Applied, time.Since(start)), f.Position, f.Digest)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -64,9 +64,9 @@ type Client struct {
 	// Feed is the feed's URL. Requests may go to its origin, and show the user
 	// and password that it has. nil means the URL of the first request.
 	Feed *url.URL
-	// AllowOrigins are further origins that redirects and links may lead to.
-	// What is asked there shows no credentials.
-	AllowOrigins []*url.URL
+	// AllowOrigins are further origins, in the form of [Origin], that redirects
+	// and links may lead to. What is asked there shows no credentials.
+	AllowOrigins []string
 	// Credentials gives what requests to the feed's own origin show; nil means
 	// nothing.
 	Credentials Credentials

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -35,17 +36,17 @@ func Origin(u *url.URL) string {
 	return scheme + "://" + host
 }
 
-// ParseOrigin reads an origin: a URL of which no more is given than scheme,
-// host and port.
-func ParseOrigin(raw string) (*url.URL, error) {
+// ParseOrigin reads an origin, a URL of which no more is given than scheme,
+// host and port, into the form of [Origin].
+func ParseOrigin(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.User != nil { // not shown, it may hold a password
-		return nil, errors.New("must be no more than scheme, host and port, such as https://archive.example:8443")
+		return "", errors.New("must be no more than scheme, host and port, such as https://archive.example:8443")
 	}
 	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%q: must be no more than scheme, host and port, such as https://archive.example:8443", u.Redacted())
+		return "", fmt.Errorf("%q: must be no more than scheme, host and port, such as https://archive.example:8443", u.Redacted())
 	}
-	return u, nil
+	return Origin(u), nil
 }
 
 // feed is the URL whose origin is the client's own.
@@ -72,13 +73,10 @@ func (c *Client) CheckOrigin(u *url.URL) error {
 	if c.isOwn(u) {
 		return nil
 	}
-	origin := Origin(u)
-	for _, allowed := range c.AllowOrigins {
-		if Origin(allowed) == origin {
-			return nil
-		}
+	if slices.Contains(c.AllowOrigins, Origin(u)) {
+		return nil
 	}
-	return &OriginError{origin}
+	return &OriginError{Origin(u)}
 }
 
 // redirect decides whether a redirect is followed, and what the next request

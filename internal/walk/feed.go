@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
@@ -83,7 +84,9 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
 	}
+	started := time.Now()
 	answer, err := c.Get(ctx, target)
+	c.Meter.Fetch.Add(int64(time.Since(started)))
 	if err != nil {
 		if fetch.IsMissing(err) {
 			return nil, 0, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
@@ -93,10 +96,14 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 		}
 		return nil, 0, err
 	}
+	started = time.Now()
 	d, err = feed.Decode(answer.Body)
 	if err == nil {
 		err = checkArchive(d, h, page)
 	}
+	c.Meter.Decode.Add(int64(time.Since(started)))
+	c.Meter.Pages.Add(1)
+	c.Meter.Bytes.Add(int64(len(answer.Body)))
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
