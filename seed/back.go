@@ -54,7 +54,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err := config.openConsumer(ctx); err != nil {
 		return err
 	}
-	client := &walk.Client{Client: config.fetcher()}
+	client := &walk.Client{Client: config.fetcher(from)}
 	head, err := client.Head(ctx, from, "", true)
 	if err != nil {
 		return err

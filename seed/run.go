@@ -68,7 +68,7 @@ func newRunner(config Config) (*runner, error) {
 
 func (r *runner) newReading(from *url.URL) *reading {
 	share := len(r.From) // of what is held in memory, and of the connections
-	client := &walk.Client{Client: r.fetcher(), Room: walk.DefaultRoom / int64(share)}
+	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
 	r.meters = append(r.meters, &client.Meter)
 	return &reading{url: from, source: &ours{
 		client:   client,
@@ -76,10 +76,6 @@ func (r *runner) newReading(from *url.URL) *reading {
 		url:      from,
 		prefetch: max(1, r.Prefetch/share),
 	}}
-}
-
-func (c *Config) fetcher() *fetch.Client {
-	return &fetch.Client{HTTP: c.HTTPClient, Logger: c.Logger, Patience: c.Patience}
 }
 
 func (r *runner) run(ctx context.Context) error {

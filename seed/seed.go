@@ -113,7 +113,21 @@ type Config struct {
 	// 0 means DefaultPatience, or without end with Follow.
 	Patience time.Duration
 
-	HTTPClient *http.Client   // nil means one of its own
+	// AllowOrigins are further origins, such as https://archive.example, that
+	// redirects and links of the feed may lead to. Without any it is read from
+	// its own scheme, host and port only.
+	AllowOrigins []string
+	// Credentials gives the header fields, such as Authorization, that requests
+	// to a feed's own origin are made with, and no others. It is called before
+	// each request, from several goroutines, and once more after an answer of
+	// status 401. What it returns is not changed. A user and password in the
+	// feed's URL go before its Authorization. nil means none.
+	Credentials func() (http.Header, error)
+
+	// HTTPClient makes the requests. Its Timeout, if there is one, bounds each;
+	// what it shows of itself, such as a client certificate, is its own affair.
+	// nil means one of its own.
+	HTTPClient *http.Client
 	Logger     *slog.Logger   // nil means discard
 	Progress   func(Progress) // called after each commit; nil means not
 }
@@ -160,6 +174,10 @@ func (c Config) withDefaults() (Config, error) {
 		if c.Follow {
 			c.Patience = -1
 		}
+	}
+	var err error
+	if c.AllowOrigins, err = normalOrigins(c.AllowOrigins); err != nil {
+		return c, err
 	}
 	if c.HTTPClient == nil {
 		c.HTTPClient = fetch.NewHTTPClient(c.Prefetch, c.Wait)

@@ -67,10 +67,10 @@ func headOf(answer *fetch.Response) (*Head, error) {
 }
 
 // pageURL is where an archive is.
-func (h *Head) pageURL(page feed.Page) (*url.URL, error) {
+func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
 	target, err := h.URL.Parse(feed.ExpandTemplate(h.Template, page))
-	if err == nil && (target.Host != h.URL.Host || target.Scheme != h.URL.Scheme) {
-		err = errors.New("leads to another origin")
+	if err == nil {
+		err = c.CheckOrigin(target)
 	}
 	return target, err
 }
@@ -80,7 +80,7 @@ func (h *Head) pageURL(page feed.Page) (*url.URL, error) {
 // It returns the size of the document, too, in bytes.
 func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
 	page := feed.Page{Epoch: feed.EpochOfPage(h.Epochs, number), Number: number}
-	target, err := h.pageURL(page)
+	target, err := c.pageURL(h, page)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
 	}
