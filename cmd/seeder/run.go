@@ -53,6 +53,7 @@ Exit status 4: another seeder holds the consumer.`,
 	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	sinks := addSinkFlags(command)
 	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
 	command.RunE = func(command *cobra.Command, _ []string) error {
@@ -71,6 +72,9 @@ Exit status 4: another seeder holds the consumer.`,
 		if err := contradiction(command, config); err != nil {
 			return err
 		}
+		if err := sinks.apply(command, &config); err != nil {
+			return err
+		}
 		if config.Prefetch < 1 {
 			return cli.Usage("--prefetch %d: must be at least 1", config.Prefetch)
 		}
@@ -81,7 +85,7 @@ Exit status 4: another seeder holds the consumer.`,
 		if config.Follow {
 			cli.LogSettings(command, logger)
 		}
-		target, closeTarget, err := openTarget(command.Context(), *into)
+		target, closeTarget, err := sinks.target(command.Context(), *into)
 		if err != nil {
 			return err
 		}
