@@ -54,6 +54,7 @@ Exit status 4: another seeder holds the consumer.`,
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
 	sinks := addSinkFlags(command)
+	sinks.addProgramFlag(command)
 	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
 	command.RunE = func(command *cobra.Command, _ []string) error {
@@ -85,7 +86,7 @@ Exit status 4: another seeder holds the consumer.`,
 		if config.Follow {
 			cli.LogSettings(command, logger)
 		}
-		target, closeTarget, err := sinks.target(command.Context(), *into)
+		target, closeTarget, err := sinks.target(command, *into, patience.or(programPatience(config.Follow)))
 		if err != nil {
 			return err
 		}
@@ -97,6 +98,15 @@ Exit status 4: another seeder holds the consumer.`,
 		return run(command, config, *into)
 	}
 	return command
+}
+
+// programPatience is for how long a program that fails is started again where
+// nothing was said.
+func programPatience(follow bool) time.Duration {
+	if follow {
+		return -1
+	}
+	return seed.DefaultPatience
 }
 
 // pointInTime reads the value of --as-of.
