@@ -69,9 +69,9 @@ func count(o *sink.Outcome, p *Projection, strict bool, e *event.Delivered) erro
 		return failedEvent(e, fmt.Errorf("%s has no block for type %s, which --strict refuses: add one, without statements if there is nothing to do", p.Name, e.Type))
 	}
 	if o.Skipped == nil {
-		o.Skipped = make(map[string]int64)
+		o.Skipped = make(map[sink.Kind]int64)
 	}
-	o.Skipped[e.Type]++
+	o.Skipped[sink.Kind{FeedID: e.FeedID, Type: e.Type}]++
 	return nil
 }
 
