@@ -221,7 +221,7 @@ func TestTheSameFileGivesTheSameRowsOnBothDatabases(t *testing.T) {
 			at(9, "OrderShipped", "nobody", ``),
 		)
 		must(t, err)
-		if len(outcome.Skipped) != 1 || outcome.Skipped["Unknown"] != 2 {
+		if len(outcome.Skipped) != 1 || outcome.Skipped[sink.Kind{FeedID: "urn:uuid:1", Type: "Unknown"}] != 2 {
 			t.Errorf("%s: skipped %v, want 2 of type Unknown", target.name, outcome.Skipped)
 		}
 	}
