@@ -158,6 +158,9 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if tag.RowsAffected() != 1 {
 				return fmt.Errorf("%s: %w", c, ErrMoved)
 			}
+			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
+				return err
+			}
 		}
 		return apply(tx)
 	})

@@ -147,6 +147,9 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if deleted, err := result.RowsAffected(); err != nil || deleted != 1 {
 				return errors.Join(err, fmt.Errorf("%s: %w", c, ErrMoved))
 			}
+			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
+				return err
+			}
 		}
 		return apply(tx)
 	})
