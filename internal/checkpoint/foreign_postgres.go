@@ -65,7 +65,7 @@ func (m *PostgresMemory) Record(ctx context.Context, a *Archive, entries []Versi
 	return pgx.BeginFunc(ctx, m.Pool, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			INSERT INTO eventfeed_seed.archives (consumer, feed_id, number, url, prev, hash)
-			SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5 FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2
+			SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5::bytea FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2
 			RETURNING number`, m.Consumer, m.FeedID, a.URL, a.Prev, a.Hash[:]).Scan(&a.Number)
 		if err != nil {
 			return err

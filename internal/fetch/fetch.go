@@ -87,6 +87,7 @@ func sameOrigin(next *http.Request, via []*http.Request) error {
 // Response is an answer, read whole.
 type Response struct {
 	URL         *url.URL // where it came from, after redirects
+	Header      http.Header
 	ETag        string
 	NotModified bool
 	Partial     bool // 226: no more than what follows the document that the request named
@@ -153,9 +154,9 @@ func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string)
 	if len(body) > compress.MaxBody {
 		return nil, fmt.Errorf("%w: %w", ErrBody, compress.ErrTooLarge)
 	}
-	result := &Response{URL: answer.Request.URL, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
+	result := &Response{URL: answer.Request.URL, Header: answer.Header, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
 	switch {
-	case answer.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match") != "":
+	case answer.StatusCode == http.StatusNotModified && isConditional(request):
 		result.NotModified = true
 		return result, nil
 	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
@@ -174,6 +175,11 @@ func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string)
 		err = fmt.Errorf("answer has the Content-Encoding %q, which was not asked for", coding)
 	}
 	return result, err
+}
+
+// isConditional reports whether "not modified" answers a request.
+func isConditional(request *http.Request) bool {
+	return request.Header.Get("If-None-Match") != "" || request.Header.Get("If-Modified-Since") != ""
 }
 
 // requestError is an error of a request that got no answer, in the words of
