@@ -139,6 +139,9 @@ func (r *Reader) chain(ctx context.Context) (base string, passed int64, err erro
 		if a != nil && a.Applied {
 			return a.URL, w.passed, r.meet(ctx, w, a)
 		}
+		if w.passed >= r.MaxArchives {
+			return "", 0, mismatch(w.at, "the chain of archives is longer than %d", r.MaxArchives)
+		}
 		more := true
 		if a != nil {
 			err = w.pass(a)
@@ -167,8 +170,6 @@ func (r *Reader) check(w *way) error {
 		return mismatch(w.at, "the chain of archives loops: it leads back to the feed at %s", w.next.Redacted())
 	case w.passed > w.known.Open:
 		return mismatch(w.at, "the chain of archives loops: it leads back to %s", w.next.Redacted())
-	case w.passed >= r.MaxArchives:
-		return mismatch(w.at, "the chain of archives is longer than %d", r.MaxArchives)
 	}
 	return nil
 }

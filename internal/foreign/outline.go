@@ -74,6 +74,12 @@ type scanner struct {
 // scan reads a document, which must be well-formed but for the named entities
 // of HTML. Its links are resolved as RFC 3986 has it.
 func scan(body []byte, from *url.URL) (*outline, error) {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return nil, errors.New("is empty")
+	case isHTML(body):
+		return nil, errors.New("is an HTML page, not a feed")
+	}
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	decoder.Entity = xml.HTMLEntity
 	s := &scanner{stack: []open{{base: from}}}
@@ -83,7 +89,7 @@ func scan(body []byte, from *url.URL) (*outline, error) {
 			return &s.outline, nil
 		}
 		if err != nil {
-			return nil, notXML(body, err)
+			return nil, fmt.Errorf("is not well-formed XML: %w", err)
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
@@ -100,16 +106,11 @@ func scan(body []byte, from *url.URL) (*outline, error) {
 	}
 }
 
-// notXML says what a document is that cannot be read.
-func notXML(body []byte, err error) error {
+// isHTML reports whether a document is a page of a website, as a login or a
+// proxy's error often is.
+func isHTML(body []byte) bool {
 	start := strings.ToLower(string(bytes.TrimSpace(body[:min(len(body), 200)])))
-	switch {
-	case start == "":
-		return errors.New("is empty")
-	case strings.HasPrefix(start, "<!doctype html"), strings.HasPrefix(start, "<html"):
-		return errors.New("is an HTML page, not a feed")
-	}
-	return fmt.Errorf("is not well-formed XML: %w", err)
+	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
 func (s *scanner) open(t *xml.StartElement) error {

@@ -131,8 +131,10 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 	from, err := fetch.ParseURL(s.url)
 	must(t, err)
 	logger := slog.New(slog.NewTextHandler(&s.log, nil))
+	client := fetch.NewHTTPClient(1, 0)
+	client.Transport = s
 	reader, err := foreign.Open(t.Context(), foreign.Config{
-		Client: &fetch.Client{HTTP: &http.Client{Transport: s}, Logger: logger},
+		Client: &fetch.Client{HTTP: client, Logger: logger},
 		URL:    from, Interval: 10 * time.Millisecond, Logger: logger, MaxArchives: s.max,
 	})
 	if err != nil {

@@ -14,14 +14,17 @@ const staticConfig = `server {
     listen 127.0.0.1:%d;
     root %s;
     types { application/atom+xml atom; application/rss+xml rss; application/rdf+xml rdf; text/html html; }
-    location /slow/ { limit_rate 1k; }
-    location /fresh/ { add_header Cache-Control "max-age=2"; }
     location /moved/ { rewrite ^/moved/(.*)$ /$1 redirect; }
+    location /away/ { return 302 http://127.0.0.2:1$request_uri; }
+    location /gone/ { return 410; }
+    location /old/ { add_header Cache-Control "max-age=1000"; }
 }
 `
 
 // Static starts nginx for the files of a folder, until the test ends, and
-// returns its URL.
+// returns its URL. Below /moved/ it redirects to them, below /away/ to another
+// server; below /gone/ there are none any more, and those below /old/ may be
+// kept for a while.
 func Static(t testing.TB, files string) string {
 	t.Helper()
 	p := &proxy{tool: "nginx", program: "nginx", ready: "start worker processes"}
