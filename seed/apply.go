@@ -2,108 +2,107 @@ package seed
 
 import (
 	"context"
+	"fmt"
+	"time"
 
-	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/walk"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
-// A transaction takes what has been fetched so far, up to these bounds: large
-// enough that its commit costs nothing, small enough that little is done again
-// after a crash.
-const (
-	maxBatchEvents = 20_000
-	maxBatchBytes  = 32 << 20
-)
-
-// fetched is a run, or the error that ended the walk.
-type fetched struct {
-	walk.Run
-	err error
-}
-
-// applyAll walks to the head in one goroutine and applies in this one what
-// has arrived meanwhile. What came before an error is applied before it is
-// returned.
-func (r *runner) applyAll(ctx context.Context, head *walk.Head) error {
-	ctx, cancel := context.WithCancel(ctx)
-	runs := make(chan fetched, r.Prefetch)
-	done := make(chan struct{})
-	defer func() {
-		cancel()
-		<-done
-	}()
-	go func() {
-		defer close(done)
-		defer close(runs)
-		for run, err := range r.client.Walk(ctx, head, r.place(), r.nextPage, r.Prefetch) {
-			select {
-			case runs <- fetched{run, err}:
-			case <-ctx.Done():
-				return
-			}
+// advance applies what lies between the feeds' checkpoints and the positions
+// that to gives. What came before an error is applied before it is returned.
+func (r *runner) advance(ctx context.Context, feeds []*reading, to func(*reading) int64) error {
+	for {
+		failed, err := r.applyAll(ctx, feeds, to)
+		if err == nil || failed == nil {
+			return err
 		}
-	}()
-	for first := range runs {
-		gathered, err := gather(first, runs)
-		if len(gathered) > 0 {
-			if applyErr := r.apply(ctx, gathered); applyErr != nil {
-				return applyErr
-			}
-			r.report(head)
+		if err := failed.Again(ctx, err); err != nil {
+			return err
 		}
-		if err != nil {
+		failed.shows = failed.Last()
+		if err := failed.Check(ctx, failed.place()); err != nil {
 			return err
 		}
 	}
-	return ctx.Err()
 }
 
-// gather takes runs that are there already, without waiting for more.
-func gather(first fetched, runs <-chan fetched) (gathered []walk.Run, err error) {
-	events, bytes := 0, 0
-	for next := first; ; {
-		if next.err != nil {
-			return gathered, next.err
-		}
-		gathered = append(gathered, next.Run)
-		events += len(next.Events)
-		for i := range next.Events {
-			bytes += len(next.Events[i].Data)
-		}
-		if events >= maxBatchEvents || bytes >= maxBatchBytes {
-			return gathered, nil
-		}
-		select {
-		case more, open := <-runs:
-			if !open {
-				return gathered, nil
+// applyAll does so once. It returns the feed that could not be read to its end.
+func (r *runner) applyAll(ctx context.Context, feeds []*reading, to func(*reading) int64) (failed *reading, err error) {
+	m := newMerge(ctx, feeds, to, r.AsOf, max(1, r.Prefetch/len(feeds)))
+	defer m.close()
+	for {
+		s, err := m.step()
+		if s == nil {
+			if err == nil {
+				err = ctx.Err()
 			}
-			next = more
-		default:
-			return gathered, nil
+			return m.failed, err
+		}
+		if err := r.apply(ctx, s); err != nil {
+			return nil, err
 		}
 	}
 }
 
-// apply hands consecutive runs to the target, in the transaction that moves
-// the checkpoint on to where they lead.
-func (r *runner) apply(ctx context.Context, runs []walk.Run) error {
-	next, to := r.checkpoint, runs[len(runs)-1].To
-	next.Epoch, next.Position, next.Digest = to.Epoch, to.Position, to.Digest
-	var events []event.Delivered
-	for i := range runs {
-		for _, e := range runs[i].Events {
-			events = append(events, event.Delivered{Placed: e, Feed: next.Feed, FeedID: next.FeedID})
-		}
-	}
-	batch := Batch{Consumer: next.Consumer, Events: events}
-	if err := r.Into.apply(ctx, r.checkpoint, next, batch); err != nil {
+// work is a step as a target sees it.
+type work struct {
+	Batch
+	// after returns where the checkpoints are to be moved when the first n
+	// events have been applied.
+	after func(n int) ([]checkpoint.Move, error)
+	// moved is told that they were moved.
+	moved func(n int, moves []checkpoint.Move, outcome sink.Outcome)
+}
+
+// apply hands a step to the target, which moves the checkpoints with it.
+func (r *runner) apply(ctx context.Context, s *step) error {
+	counted := 0
+	started := time.Now()
+	var applying time.Duration
+	err := r.Into.apply(ctx, work{
+		Batch: Batch{Consumer: r.Consumer, Events: s.events},
+		after: s.after,
+		moved: func(n int, moves []checkpoint.Move, outcome sink.Outcome) {
+			r.moved(s, moves)
+			r.totals.count(s, counted, n, outcome)
+			counted = n
+			applying += outcome.Took
+			r.commits++
+		},
+	})
+	r.totals.apply += applying
+	r.totals.commit += time.Since(started) - applying
+	if err != nil {
 		return err
 	}
-	r.checkpoint = next
-	r.applied += int64(len(events))
-	for i := range runs {
-		runs[i].Done()
-	}
+	s.done()
+	r.report()
 	return nil
+}
+
+// moved takes over what the target holds now.
+func (r *runner) moved(s *step, moves []checkpoint.Move) {
+	for _, m := range moves {
+		for _, f := range r.feeds {
+			if f.checkpoint.FeedID == m.To.FeedID {
+				left := m.To.LeftOut - f.checkpoint.LeftOut
+				r.totals.leftOut += left
+				f.applied += m.To.Position - m.From.Position - left
+				f.checkpoint = m.To
+			}
+		}
+	}
+}
+
+// first and last position of a step's events, for people.
+func (w *work) String() string {
+	if len(w.Events) == 0 {
+		return "nothing"
+	}
+	first, last := &w.Events[0], &w.Events[len(w.Events)-1]
+	if first.FeedID == last.FeedID {
+		return fmt.Sprintf("positions %d to %d", first.Position, last.Position)
+	}
+	return fmt.Sprintf("position %d of feed %s to position %d of feed %s", first.Position, first.Feed, last.Position, last.Feed)
 }

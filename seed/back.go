@@ -2,6 +2,7 @@ package seed
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,7 +43,10 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	from, err := fetch.ParseURL(config.From)
+	if len(config.From) != 1 {
+		return errors.New("seed: one feed at a time can be rewound, Config.From must hold its URL")
+	}
+	from, err := fetch.ParseURL(config.From[0])
 	if err != nil {
 		return err
 	}
@@ -50,7 +54,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err := config.openConsumer(ctx); err != nil {
 		return err
 	}
-	client := &walk.Client{Client: &fetch.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}}
+	client := &walk.Client{Client: config.fetcher(from)}
 	head, err := client.Head(ctx, from, "", true)
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	place, err := placeBack(ctx, client, head, at, to)
+	place, common, err := placeBack(ctx, client, head, at, to)
 	if err != nil {
 		return err
 	}
@@ -72,11 +76,12 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	if err := config.confirm(ctx, all, Change{To: to, Compared: whole}, confirm); err != nil {
+	if err := config.confirm(ctx, []checkpoint.Checkpoint{at}, Change{To: to, Compared: whole}, confirm); err != nil {
 		return err
 	}
 	back := at
 	back.Epoch, back.Position, back.Digest = place.Epoch, place.Position, place.Digest
+	back.SeedEnd = max(at.SeedEnd, common) // what has been applied once is no news the next time
 	return config.Into.rewind(ctx, at, back)
 }
 
@@ -84,6 +89,9 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 // in one transaction, so that the next Run begins at position 1. Of config it
 // needs no more than Into and Consumer. confirm is as in Rewind.
 func Reset(ctx context.Context, config Config, confirm func([]Change) error) error {
+	if len(config.From) == 0 {
+		config.From = []string{""} // it is not needed
+	}
 	config, err := config.withDefaults()
 	if err != nil {
 		return err

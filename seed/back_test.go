@@ -50,7 +50,7 @@ func (s *source) addOthers(t *testing.T, first, last int) {
 }
 
 // wantAgreement compares the end of a run, and the inbox, with the feed.
-func wantAgreement(t *testing.T, s *source, end seed.Progress, to target) {
+func wantAgreement(t *testing.T, s *source, end seed.FeedProgress, to target) {
 	t.Helper()
 	position, digest := storetest.Verify(t, s.Log, "f")
 	if end.Position != position || end.Digest != digest {
@@ -69,7 +69,7 @@ func TestReaderInTheCommonPartGoesOnByItself(t *testing.T) {
 			if i > 0 {
 				s.add(t, readTo[i-1]+1, last)
 			}
-			_, err := run(t, seed.Config{From: s.feed(), Into: again().Target, Consumer: fmt.Sprint(last)})
+			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: fmt.Sprint(last)})
 			storetest.Must(t, err)
 		}
 		backup := s.backup(t)
@@ -78,7 +78,7 @@ func TestReaderInTheCommonPartGoesOnByItself(t *testing.T) {
 		restored.addOthers(t, 48, 60)
 		position, digest := storetest.Verify(t, restored.Log, "f")
 		for _, at := range readTo {
-			end, err := run(t, seed.Config{From: restored.feed(), Into: again().Target, Consumer: fmt.Sprint(at)})
+			end, err := run(t, seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: fmt.Sprint(at)})
 			storetest.Must(t, err)
 			if end.Position != position || end.Digest != digest || end.Applied != position-int64(at) {
 				t.Errorf("from position %d: ended with %+v", at, end)
@@ -97,30 +97,30 @@ func TestWhatARestoredFeedDoesNotShowYetIsNotLost(t *testing.T) {
 		storetest.Must(t, err)
 		backup := s.backup(t)
 		storetest.Drain(t, s.Log, "f")
-		_, err = run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
 		s.add(t, 61, 80)
-		_, err = run(t, seed.Config{From: s.feed(), Into: again().Target, Consumer: "other"})
+		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: "other"})
 		storetest.Must(t, err)
 
 		restored := restoreSource(t, backup)
-		end, err := run(t, seed.Config{From: restored.feed(), Into: again().Target})
+		end, err := run(t, seed.Config{From: []string{restored.feed()}, Into: again().Target})
 		if err != nil || end.Position != 60 || end.Applied != 0 {
 			t.Errorf("the reader in the common part ended with %+v, %v", end, err)
 		}
-		_, err = run(t, seed.Config{From: restored.feed(), Into: again().Target, Consumer: "other"})
+		_, err = run(t, seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: "other"})
 		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 60 {
 			t.Errorf("the one beyond it ended with %v", err)
 		}
-		err = seed.Rewind(t.Context(), seed.Config{From: restored.feed(), Into: again().Target, Consumer: "other"}, 60, nil)
+		err = seed.Rewind(t.Context(), seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: "other"}, 60, nil)
 		if err == nil || errors.Is(err, seed.ErrMismatch) {
 			t.Errorf("rewound with %v", err)
 		}
 		restored.addOthers(t, 61, 75) // which seals the pages
-		storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: restored.feed(), Into: again().Target, Consumer: "other"}, 60, nil))
+		storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: "other"}, 60, nil))
 		position, digest := storetest.Verify(t, restored.Log, "f")
 		for _, consumer := range []string{"default", "other"} {
-			end, err := run(t, seed.Config{From: restored.feed(), Into: again().Target, Consumer: consumer})
+			end, err := run(t, seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: consumer})
 			if err != nil || end.Position != position || end.Digest != digest || end.Applied != 15 {
 				t.Errorf("consumer %s ended with %+v, %v", consumer, end, err)
 			}
@@ -138,12 +138,12 @@ func TestReaderBeyondTheCommonPartGoesBack(t *testing.T) {
 				s := newSource(t, 47)
 				backup := s.backup(t)
 				s.add(t, 48, 95)
-				_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 				storetest.Must(t, err)
 				restored := restoreSource(t, backup)
 				restored.addOthers(t, 48, 120)
 
-				config := seed.Config{From: restored.feed(), Into: again().Target}
+				config := seed.Config{From: []string{restored.feed()}, Into: again().Target}
 				_, err = run(t, config)
 				lost, is := errors.AsType[*seed.LostError](err)
 				if !is || !errors.Is(err, seed.ErrMismatch) || !lost.Known || lost.Common != 47 || lost.Position != 95 || lost.NextFirst != 48 {
@@ -188,7 +188,7 @@ func TestLossUponLossIsFound(t *testing.T) {
 		s := newSource(t, 25)
 		backup := s.backup(t)
 		s.add(t, 26, 40)
-		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
 		restored := restoreSource(t, backup)
 		restored.addOthers(t, 26, 80)
@@ -196,7 +196,7 @@ func TestLossUponLossIsFound(t *testing.T) {
 		restored.addOthers(t, 81, 90)
 		restored = restoreSource(t, backup)
 		restored.addOthers(t, 81, 83)
-		config := seed.Config{From: restored.feed(), Into: again().Target}
+		config := seed.Config{From: []string{restored.feed()}, Into: again().Target}
 		_, err = run(t, config)
 		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 25 {
 			t.Fatalf("stopped with %v", err)
@@ -219,12 +219,12 @@ func TestUnknownEpochLeavesNothingButToBeginAnew(t *testing.T) {
 		storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
 		s.add(t, 26, 40)
 		for _, consumer := range []string{"default", "other"} {
-			_, err := run(t, seed.Config{From: s.feed(), Into: again().Target, Consumer: consumer})
+			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: consumer})
 			storetest.Must(t, err)
 		}
 		restored := restoreSource(t, backup)
 		restored.addOthers(t, 26, 60)
-		config := seed.Config{From: restored.feed(), Into: again().Target}
+		config := seed.Config{From: []string{restored.feed()}, Into: again().Target}
 		_, err := run(t, config)
 		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Known {
 			t.Fatalf("stopped with %v", err)
@@ -262,10 +262,10 @@ func TestHistoryThatWasReplacedInItsEpochIsNoPlaceToGoBackTo(t *testing.T) {
 		s := newSource(t, 25)
 		backup := s.backup(t)
 		s.add(t, 26, 40)
-		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
 		copied := openSource(t, backup)
-		config := seed.Config{From: copied.feed()}
+		config := seed.Config{From: []string{copied.feed()}}
 		at := 25
 		for _, last := range []int{30, 120} {
 			copied.addOthers(t, at+1, last)
@@ -298,14 +298,14 @@ func TestNothingIsKeptThatTheFeedDoesNotHave(t *testing.T) {
 				s := newSource(t, 25)
 				backup := s.backup(t)
 				s.add(t, 26, 40)
-				_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 				storetest.Must(t, err)
 				restored := openSource(t, backup)
 				restored.addOthers(t, 26, 30)
 				if newEpoch {
 					storetest.Must(t, restored.NewEpoch(t.Context(), "f", "restored"))
 				}
-				config := seed.Config{From: restored.feed(), Into: again().Target}
+				config := seed.Config{From: []string{restored.feed()}, Into: again().Target}
 				_, err = run(t, config)
 				if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 30 {
 					t.Fatalf("stopped with %v", err)
@@ -341,7 +341,7 @@ func TestInboxTellsItsHistory(t *testing.T) {
 			},
 		})
 		s.add(t, 28, 35)
-		config := seed.Config{From: s.feed(), Into: again().Target}
+		config := seed.Config{From: []string{s.feed()}, Into: again().Target}
 		_, err := run(t, config)
 		storetest.Must(t, err)
 		config.Into = again().Target
@@ -368,7 +368,7 @@ func TestStaleEpochsFromACacheAreNoReasonToStop(t *testing.T) {
 	storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
 	s.add(t, 16, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	cache := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/f") && r.Header.Get("Cache-Control") != "no-cache" {
@@ -378,7 +378,7 @@ func TestStaleEpochsFromACacheAreNoReasonToStop(t *testing.T) {
 		real.ServeHTTP(w, r)
 	}
 	s.damage.Store(&cache)
-	_, err = run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 }
@@ -392,16 +392,16 @@ func TestHandlersKeepWhatTheyWrote(t *testing.T) {
 	into := func() seed.Target {
 		return seed.Postgres(pool, func(context.Context, pgx.Tx, seed.Batch) error { return nil })
 	}
-	_, err := run(t, seed.Config{From: s.feed(), Into: into()})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: into()})
 	storetest.Must(t, err)
 	for name, target := range map[string]seed.Target{"its own target": into(), "the command's": seed.PostgresInbox(pool)} {
-		storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: s.feed(), Into: target}, 15, func(changes []seed.Change) error {
+		storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: []string{s.feed()}, Into: target}, 15, func(changes []seed.Change) error {
 			if changes[0].Events != 0 {
 				t.Errorf("%s: %+v", name, changes)
 			}
 			return nil
 		}))
-		end, err := run(t, seed.Config{From: s.feed(), Into: into()})
+		end, err := run(t, seed.Config{From: []string{s.feed()}, Into: into()})
 		storetest.Must(t, err)
 		if end.Applied != 10 || end.Position != 25 {
 			t.Errorf("%s: ended with %+v", name, end)
@@ -418,14 +418,14 @@ func TestHandlersKeepWhatTheyWrote(t *testing.T) {
 func TestNobodyGoesBackWhileAnotherSeederIsAtWork(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
-		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
-		config := seed.Config{From: s.feed(), Into: again().Target}
+		config := seed.Config{From: []string{s.feed()}, Into: again().Target}
 		storetest.Must(t, seed.Rewind(t.Context(), config, 5, func([]seed.Change) error {
-			if _, err := run(t, seed.Config{From: s.feed(), Into: again().Target}); !errors.Is(err, seed.ErrHeld) {
+			if _, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target}); !errors.Is(err, seed.ErrHeld) {
 				t.Errorf("a seeder ended with %v while going back was asked for", err)
 			}
-			other := seed.Config{From: s.feed(), Into: again().Target}
+			other := seed.Config{From: []string{s.feed()}, Into: again().Target}
 			if err := seed.Reset(t.Context(), other, nil); !errors.Is(err, seed.ErrHeld) {
 				t.Errorf("reset ended with %v", err)
 			}

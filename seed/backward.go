@@ -53,7 +53,7 @@ func (t *target[T]) read(ctx context.Context, c checkpoint.Checkpoint, to int64,
 }
 
 func (t *target[T]) rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {
-	return t.keeper.Move(ctx, from, to, func(tx T) error { return t.remove(ctx, tx, to, to.Position) })
+	return t.keeper.Move(ctx, []checkpoint.Move{{From: from, To: to}}, func(tx T) error { return t.remove(ctx, tx, to, to.Position) })
 }
 
 func (t *target[T]) reset(ctx context.Context, all []checkpoint.Checkpoint) error {

@@ -12,26 +12,28 @@ import (
 )
 
 // placeBack returns the feed's place at position to, which must lie in what
-// it has in common with a target whose checkpoint is at.
-func placeBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (walk.Place, error) {
+// it has in common with a target whose checkpoint is at. It returns the end of
+// that, too.
+func placeBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (place walk.Place, common int64, err error) {
 	if to < 0 || to > at.Position {
-		return walk.Place{}, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
+		return place, 0, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
 	}
-	common, err := head.Common(placeOf(at))
+	common, err = head.Common(placeOf(at))
 	if err != nil && (to > common || !isKnown(err)) {
-		return walk.Place{}, fmt.Errorf("cannot go back to position %d: %w", to, err)
+		return place, common, fmt.Errorf("cannot go back to position %d: %w", to, err)
 	}
 	if err == nil && at.Position <= head.Last { // what was read is there to compare with
 		own, err := client.PlaceAt(ctx, head, at.Position)
 		if err != nil {
-			return walk.Place{}, err
+			return place, common, err
 		}
 		if own.Digest != at.Digest {
-			return walk.Place{}, fmt.Errorf("%w: %w: %s: has digest %s at position %d, where %s was read",
+			return place, common, fmt.Errorf("%w: %w: %s: has digest %s at position %d, where %s was read",
 				ErrMismatch, walk.ErrReplaced, head.URL.Redacted(), own.Digest, at.Position, at.Digest)
 		}
 	}
-	return client.PlaceAt(ctx, head, to)
+	place, err = client.PlaceAt(ctx, head, to)
+	return place, common, err
 }
 
 // errNotWhole says that events are missing in the inbox.
@@ -73,11 +75,13 @@ func placeOf(c checkpoint.Checkpoint) walk.Place {
 	return walk.Place{Epoch: c.Epoch, Position: c.Position, Digest: c.Digest}
 }
 
-// ofFeed returns the one checkpoint of a consumer, which must be of this feed.
+// ofFeed returns a consumer's checkpoint of this feed.
 func ofFeed(all []checkpoint.Checkpoint, head *walk.Head) (checkpoint.Checkpoint, error) {
-	if len(all) != 1 || all[0].FeedID != head.ID {
-		return checkpoint.Checkpoint{}, fmt.Errorf("%w: %w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",
-			ErrMismatch, ErrOtherFeed, head.URL.Redacted(), head.Name, head.ID, all[0].Consumer, all[0].Feed, all[0].FeedID)
+	for _, c := range all {
+		if c.FeedID == head.ID {
+			return c, nil
+		}
 	}
-	return all[0], nil
+	return checkpoint.Checkpoint{}, fmt.Errorf("%w: %w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",
+		ErrMismatch, ErrOtherFeed, head.URL.Redacted(), head.Name, head.ID, all[0].Consumer, all[0].Feed, all[0].FeedID)
 }

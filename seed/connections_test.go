@@ -23,7 +23,7 @@ func TestTwoConnectionsAreEnough(t *testing.T) {
 		pool, err := pgxpool.NewWithConfig(t.Context(), config)
 		storetest.Must(t, err)
 		t.Cleanup(pool.Close)
-		from := seed.Config{From: s.feed(), Into: seed.PostgresInbox(pool)}
+		from := seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool)}
 		_, err = run(t, from)
 		if connections == 1 {
 			if err == nil || !strings.Contains(err.Error(), "set pool_max_conns") {

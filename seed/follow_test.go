@@ -39,7 +39,7 @@ func follow(t *testing.T, config seed.Config) *follower {
 	f := &follower{reached: make(chan int64, 10_000)}
 	done := make(chan error, 1)
 	config.Follow = true
-	config.Progress = func(p seed.Progress) { f.reached <- p.Position }
+	config.Progress = func(p seed.Progress) { f.reached <- p.Feeds[0].Position }
 	go func() {
 		done <- seed.Run(ctx, config)
 		close(f.reached)
@@ -136,7 +136,7 @@ func TestFollowingReadsNothingTwice(t *testing.T) {
 		var c record
 		pass := c.pass
 		s.damage.Store(&pass)
-		f := follow(t, seed.Config{From: s.feed(), Into: again().Target, PollInterval: time.Minute})
+		f := follow(t, seed.Config{From: []string{s.feed()}, Into: again().Target, PollInterval: time.Minute})
 		f.wait(t, 15)
 		s.add(t, 16, 16)
 		f.wait(t, 16)
@@ -224,7 +224,7 @@ func TestWrongDeltaIsReadAgainAsAWhole(t *testing.T) {
 				change = func(string) string { return string(body) }
 			}
 			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-			config := seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Patience: time.Millisecond, PollInterval: 20 * time.Millisecond}
+			config := seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Patience: time.Millisecond, PollInterval: 20 * time.Millisecond}
 
 			var deltas atomic.Int32
 			damage := altered([]int{http.StatusIMUsed}, func(body string) string {
@@ -268,7 +268,7 @@ func TestDeltaAndWholeThatDoNotAddUpStopTheFollower(t *testing.T) {
 	damage := altered([]int{http.StatusOK, http.StatusIMUsed}, replace(`{"n":17}`, `{"n":71}`))
 	s.damage.Store(&damage)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	f := follow(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 	f.wait(t, 15)
 	s.add(t, 16, 18)
 	for range f.reached { // until it ends
@@ -288,14 +288,14 @@ func TestCheckpointThatWentBackMeanwhileIsReadFrom(t *testing.T) {
 	var c record
 	pass := c.pass
 	s.damage.Store(&pass)
-	f := follow(t, seed.Config{From: s.feed(), Into: seed.PostgresInbox(pool), PollInterval: time.Minute})
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool), PollInterval: time.Minute})
 	f.wait(t, 155)
 	other, err := pgxpool.New(t.Context(), pool.Config().ConnString())
 	storetest.Must(t, err)
 	defer other.Close()
 	_, err = other.Exec(t.Context(), "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	storetest.Must(t, err)
-	storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: s.feed(), Into: seed.PostgresInbox(other)}, 5, nil))
+	storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(other)}, 5, nil))
 	s.add(t, 156, 157)
 	f.wait(t, 5)
 	f.wait(t, 157)
@@ -323,7 +323,7 @@ func TestServerThatEndsWhileARequestIsHeldIsWaitedFor(t *testing.T) {
 	s.damage.Store(&first)
 	var log lockedBuffer
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	f := follow(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond,
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	f.wait(t, 15)
 	eventually(t, held.Load)
@@ -362,7 +362,7 @@ func TestServerThatKnowsNothingOfItIsPolled(t *testing.T) {
 	s.damage.Store(&ignorant)
 	var log lockedBuffer
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	f := follow(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond,
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	f.wait(t, 15)
 	s.add(t, 16, 16)

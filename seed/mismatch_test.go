@@ -99,7 +99,7 @@ func TestWhatDoesNotAddUpStopsTheSeeder(t *testing.T) {
 			s := newSource(t, 95)
 			s.damage.Store(&damage)
 			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-			config := seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Patience: time.Millisecond}
+			config := seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Patience: time.Millisecond}
 			for range 2 { // it stays so
 				_, err := run(t, config)
 				if name == "a foreign redirect" {
@@ -123,7 +123,7 @@ func TestWhatDoesNotAddUpStopsTheSeeder(t *testing.T) {
 func TestAnotherHistoryStopsTheSeeder(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
-		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
 		other := newSource(t, 40)
 		shorter := newSource(t, 20)
@@ -143,7 +143,7 @@ func TestAnotherHistoryStopsTheSeeder(t *testing.T) {
 			if test.damage != nil {
 				s.damage.Store(&test.damage)
 			}
-			_, err := run(t, seed.Config{From: test.from, Into: again().Target, Patience: time.Millisecond})
+			_, err := run(t, seed.Config{From: []string{test.from}, Into: again().Target, Patience: time.Millisecond})
 			if !errors.Is(err, seed.ErrMismatch) {
 				t.Errorf("%s: ended with %v", name, err)
 			}
@@ -158,11 +158,11 @@ func TestAnotherHistoryStopsTheSeeder(t *testing.T) {
 func TestEpochs(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
-		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
 		storetest.Must(t, s.NewEpoch(t.Context(), "f", "restored, nothing lost"))
 		s.add(t, 26, 70)
-		end, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+		end, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
 		wantInbox(t, again(), 70)
 		f, err := s.Feed(t.Context(), "f")
@@ -173,7 +173,7 @@ func TestEpochs(t *testing.T) {
 		// The consumer has seen positions that the present epoch does not know
 		// of: as if position 26 to 70 had come from the old one.
 		again().exec(t, "UPDATE CHECKPOINTS SET epoch = '"+f.Epochs[0].ID+"'")
-		_, err = run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		if !errors.Is(err, seed.ErrMismatch) || !strings.Contains(err.Error(), "lost") {
 			t.Errorf("ended with %v", err)
 		}
@@ -195,7 +195,7 @@ func TestEpochThatBeginsWhileReadingIsNoReasonToStop(t *testing.T) {
 			real.ServeHTTP(w, r)
 		}
 		s.damage.Store(&begin)
-		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target, Prefetch: 1})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Prefetch: 1})
 		storetest.Must(t, err)
 		if !begun {
 			t.Fatal("the newest archive was not asked for")
@@ -212,7 +212,7 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 	stale := fetch(t, s)
 	s.add(t, 16, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	cache := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/f") && r.Header.Get("Cache-Control") != "no-cache" {
@@ -222,7 +222,7 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 		real.ServeHTTP(w, r)
 	}
 	s.damage.Store(&cache)
-	_, err = run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 }
@@ -241,7 +241,7 @@ func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
 			}
 			s.add(t, 16, 40)
 			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-			_, err := run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 			storetest.Must(t, err)
 			var asked atomic.Int32
 			behind := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
@@ -252,7 +252,7 @@ func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
 				real.ServeHTTP(w, r)
 			}
 			s.damage.Store(&behind)
-			_, err = run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+			_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 			storetest.Must(t, err)
 			wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 		})

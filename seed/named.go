@@ -33,12 +33,21 @@ func (n named) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoi
 	return found, n.at("read the checkpoint", err)
 }
 
-func (n named) start(ctx context.Context, c checkpoint.Checkpoint) error {
-	return n.at("write the first checkpoint", n.Target.start(ctx, c))
+func (n named) consumer(ctx context.Context, name string) (checkpoint.Consumer, bool, error) {
+	c, known, err := n.Target.consumer(ctx, name)
+	return c, known, n.at("read what the consumer is", err)
 }
 
-func (n named) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
-	return n.at(fmt.Sprintf("apply positions %d to %d", from.Position+1, to.Position), n.Target.apply(ctx, from, to, b))
+func (n named) start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
+	return n.at("write the first checkpoint", n.Target.start(ctx, c, first, fresh))
+}
+
+func (n named) check(ctx context.Context, c checkpoint.Consumer) error {
+	return n.at("prepare to apply", n.Target.check(ctx, c))
+}
+
+func (n named) apply(ctx context.Context, w work) error {
+	return n.at("apply "+w.String(), n.Target.apply(ctx, w))
 }
 
 func (n named) rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {

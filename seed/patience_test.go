@@ -36,7 +36,7 @@ func TestPatienceBeginsAnewWithProgress(t *testing.T) {
 		}
 		return nil
 	}
-	end, err := run(t, seed.Config{From: s.feed(), Into: seed.Postgres(newPool(t), handle), Patience: 1})
+	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.Postgres(newPool(t), handle), Patience: 1})
 	storetest.Must(t, err)
 	if away || end.Position != 95 {
 		t.Errorf("ended at %d", end.Position)

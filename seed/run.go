@@ -6,36 +6,31 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
-	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Run reads the feed into the target: from the target's checkpoint, or the
-// feed's first event, to the position of the first subscription document that
+// Run reads the feeds into the target: from the target's checkpoints, or the
+// feeds' first events, to the positions of the first subscription documents that
 // it reads, and with Follow on from there until ctx is done, which is no error
 // then. What may pass, such as a server or a database that is away, it waits
 // for; after a crash or an error Run can simply be called again.
+//
+// Several feeds are brought into one order by the times of their events, up to
+// the ends that they have when the consumer is begun. What comes after that is
+// applied in the order in which it arrives, each feed's in its own.
 func Run(ctx context.Context, config Config) error {
 	config, err := config.withDefaults()
 	if err != nil {
 		return err
 	}
-	from, err := fetch.ParseURL(config.From)
+	r, err := newRunner(config)
 	if err != nil {
 		return err
-	}
-	client := &walk.Client{Client: &fetch.Client{HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience}}
-	r := &runner{
-		Config:   config,
-		from:     from,
-		client:   client,
-		follower: &walk.Follower{Client: client, URL: from, Interval: config.PollInterval, Wait: config.Wait},
 	}
 	defer r.Into.close()
 	defer r.Into.release()
@@ -46,44 +41,114 @@ func Run(ctx context.Context, config Config) error {
 	return err
 }
 
-// runner is one run. What it believes of the target is in checkpoint; after
-// every error there it believes nothing and reads it again.
+// runner is one run. What it believes of the target is in the checkpoints of its
+// feeds; after every error there it believes nothing and reads it again.
 type runner struct {
 	Config
-	from       *url.URL
-	client     *walk.Client
-	follower   *walk.Follower
-	head       *walk.Head // the end of the feed, as far as it is known
-	claimed    bool       // the consumer is ours, and checkpoint is what the target holds
-	held       bool       // it was ours at least once
-	checkpoint checkpoint.Checkpoint
-	nextPage   int64 // no page before it holds anything new; 0 if that is not known
-	applied    int64
+	feeds     []*reading
+	meters    []*walk.Meter
+	claimed   bool // the consumer is ours, and the checkpoints are what the target holds
+	held      bool // it was ours at least once
+	following bool
+	commits   int64
+	totals    totals
+}
+
+func newRunner(config Config) (*runner, error) {
+	r := &runner{Config: config, totals: totals{types: make(map[string]int64)}}
+	for _, raw := range config.From {
+		from, err := fetch.ParseURL(raw)
+		if err != nil {
+			return nil, err
+		}
+		r.feeds = append(r.feeds, r.newReading(from))
+	}
+	return r, nil
+}
+
+func (r *runner) newReading(from *url.URL) *reading {
+	share := len(r.From) // of what is held in memory, and of the connections
+	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
+	r.meters = append(r.meters, &client.Meter)
+	return &reading{url: from, source: &ours{
+		client:   client,
+		follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
+		url:      from,
+		prefetch: max(1, r.Prefetch/share),
+	}}
 }
 
 func (r *runner) run(ctx context.Context) error {
 	if err := r.retry(ctx, func() error { return r.Into.prepare(ctx) }); err != nil {
 		return fmt.Errorf("prepare the target: %w", err)
 	}
-	var err error
-	if r.head, err = r.client.Head(ctx, r.from, "", false); err != nil {
+	for _, f := range r.feeds {
+		if err := f.Look(ctx); err != nil {
+			return err
+		}
+		f.shows = f.Last()
+	}
+	if err := r.distinct(); err != nil {
 		return err
 	}
-	for following := false; ; {
-		if err := r.retry(ctx, func() error { return r.advance(ctx) }); err != nil {
-			return err
-		}
-		if !r.Follow {
-			return nil
-		}
-		if !following {
-			following = true
-			r.Logger.Info("following", "feed", r.checkpoint.Feed, "consumer", r.Consumer, "position", r.checkpoint.Position)
-		}
-		if r.head, err = r.follower.Next(ctx, r.head); err != nil {
-			return err
-		}
+	if err := r.retry(ctx, func() error { return r.seed(ctx) }); err != nil {
+		return err
 	}
+	if !r.Follow || r.atUntil() {
+		return r.reached()
+	}
+	return r.follow(ctx)
+}
+
+// distinct makes sure that no feed was given twice.
+func (r *runner) distinct() error {
+	urls := make(map[string]string)
+	for _, f := range r.feeds {
+		id, name := f.Feed()
+		if other, twice := urls[id]; twice {
+			return fmt.Errorf("%s and %s", other, f.url.Redacted())
+		}
+		urls[id] = fmt.Sprintf("feed %s (%s) was given twice, as %s", name, id, f.url.Redacted())
+	}
+	return nil
+}
+
+// seed applies the history: up to the ends that the feeds had when the consumer
+// was begun in one order, so that a seed that was broken off and goes on gives
+// the same; and then what has come since.
+func (r *runner) seed(ctx context.Context) error {
+	if err := r.claim(ctx, r.feeds); err != nil {
+		return err
+	}
+	if at := &r.feeds[0].checkpoint; r.Until > 0 && at.Position > r.Until {
+		return fmt.Errorf("%s: %w, %d", at, ErrBeyond, r.Until)
+	}
+	r.report()
+	err := r.advance(ctx, r.feeds, func(f *reading) int64 { return min(r.end(f), f.checkpoint.SeedEnd) })
+	if err != nil || !r.AsOf.IsZero() {
+		return err
+	}
+	return r.advance(ctx, r.feeds, r.end)
+}
+
+// end is the position that a feed is to be read to.
+func (r *runner) end(f *reading) int64 {
+	if r.Until > 0 {
+		return min(f.Last(), r.Until)
+	}
+	return f.Last()
+}
+
+func (r *runner) atUntil() bool {
+	return r.Until > 0 && r.feeds[0].checkpoint.Position >= r.Until
+}
+
+// reached reports whether the run got to where it was to end.
+func (r *runner) reached() error {
+	if at := &r.feeds[0].checkpoint; r.Until > at.Position {
+		return fmt.Errorf("feed %s: %w %d, it ends at %d", at.Feed, ErrUntil, r.Until, at.Position)
+	}
+	return nil
 }
 
 // retry does something with the target until it is done, has failed for good,
@@ -91,15 +156,15 @@ func (r *runner) run(ctx context.Context) error {
 func (r *runner) retry(ctx context.Context, do func() error) error {
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
-	since, applied, level := time.Now(), r.applied, slog.LevelWarn
+	since, commits, level := time.Now(), r.commits, slog.LevelWarn
 	for {
 		err := do()
-		if level == slog.LevelDebug && (err == nil || r.applied > applied) {
+		if level == slog.LevelDebug && (err == nil || r.commits > commits) {
 			r.Logger.Info("the target can be used again")
 		}
 		waited := time.Since(since)
-		if r.applied > applied {
-			since, applied, waited, level = time.Now(), r.applied, 0, slog.LevelWarn
+		if r.commits > commits {
+			since, commits, waited, level = time.Now(), r.commits, 0, slog.LevelWarn
 			policy.Reset()
 		}
 		switch {
@@ -123,117 +188,4 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// advance applies what lies between the checkpoint and the head.
-func (r *runner) advance(ctx context.Context) error {
-	if !r.claimed {
-		if err := r.claim(ctx, r.head); err != nil {
-			return err
-		}
-	}
-	if r.head.ID != r.checkpoint.FeedID {
-		return fmt.Errorf("%w: %w: %s: is feed %s now, was %s", ErrMismatch, ErrOtherFeed, r.from.Redacted(), r.head.ID, r.checkpoint.FeedID)
-	}
-	for {
-		if err := r.makeCurrent(ctx); err != nil {
-			return err
-		}
-		r.report(r.head)
-		err := r.applyAll(ctx, r.head)
-		if err == nil {
-			r.nextPage = r.head.Archives + 1
-			return nil
-		}
-		if err := r.anew(ctx, err); err != nil {
-			return err
-		}
-	}
-}
-
-// anew fetches the feed's present head, if a page was missing because an epoch
-// has begun since the one in hand was fetched: that moves pages, and nothing is
-// lost by it. Else it returns the error.
-func (r *runner) anew(ctx context.Context, missing error) error {
-	if !errors.Is(missing, walk.ErrMissing) {
-		return missing
-	}
-	fresh, err := r.client.Head(ctx, r.from, "", true)
-	if err != nil {
-		return err
-	}
-	if slices.Equal(fresh.Epochs, r.head.Epochs) {
-		return missing
-	}
-	r.head, r.nextPage = fresh, 0
-	return nil
-}
-
-// staleFor is how long a server may be behind another one that serves the same
-// log, where requests go now to the one and now to the other.
-const staleFor = 3 * time.Second
-
-// makeCurrent makes sure of a head whose history goes on from the checkpoint.
-// One that knows less than the checkpoint may come from a cache or a server that
-// is behind, and a partial one may not begin at the checkpoint, which can have
-// gone back meanwhile: so the server is asked once more, for the whole.
-func (r *runner) makeCurrent(ctx context.Context) error {
-	err := r.head.Check(r.place())
-	if _, lost := errors.AsType[*LostError](err); !lost && (err == nil || !r.head.Partial) {
-		return err
-	}
-	for since := time.Now(); ; {
-		fresh, err := r.client.Head(ctx, r.from, "", true)
-		if err != nil {
-			return err
-		}
-		r.head = fresh
-		if err = fresh.Check(r.place()); !mayBeBehind(err) || time.Since(since) > staleFor {
-			return err
-		}
-		select {
-		case <-time.After(staleFor / 20):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// mayBeBehind reports whether a head that lacks what was read may just be too
-// old to know it. One that tells of the epoch that began when it was lost is not.
-func mayBeBehind(err error) bool {
-	lost, is := errors.AsType[*LostError](err)
-	return is && lost.Next == ""
-}
-
-// claim takes the consumer and reads its checkpoint, or writes its first one.
-func (r *runner) claim(ctx context.Context, head *walk.Head) error {
-	if err := r.Into.claim(ctx, r.Consumer); err != nil {
-		return err
-	}
-	checkpoints, err := r.Into.load(ctx, r.Consumer)
-	if err != nil {
-		return err
-	}
-	if len(checkpoints) == 0 {
-		start := head.Start()
-		r.checkpoint = checkpoint.Checkpoint{Consumer: r.Consumer, Feed: head.Name, FeedID: head.ID, Epoch: start.Epoch, Digest: start.Digest}
-		err = r.Into.start(ctx, r.checkpoint)
-	} else {
-		r.checkpoint, err = ofFeed(checkpoints, head)
-	}
-	if err != nil {
-		return err
-	}
-	r.claimed, r.held, r.nextPage = true, true, 0
-	return nil
-}
-
-func (r *runner) place() walk.Place { return placeOf(r.checkpoint) }
-
-func (r *runner) report(head *walk.Head) {
-	r.Progress(Progress{
-		Feed: r.checkpoint.Feed, FeedID: r.checkpoint.FeedID, Epoch: r.checkpoint.Epoch, Position: r.checkpoint.Position,
-		Head: max(head.Last, r.checkpoint.Position), Digest: r.checkpoint.Digest.String(), Applied: r.applied,
-	})
 }

@@ -7,7 +7,7 @@
 // without a gap, and a digest over all of the history so far.
 //
 //	err := seed.Run(ctx, seed.Config{
-//		From: "http://orders.internal/feeds/orders",
+//		From: []string{"http://orders.internal/feeds/orders"},
 //		Into: seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, batch seed.Batch) error {
 //			for _, e := range batch.Events {
 //				…
@@ -37,6 +37,13 @@ var (
 	// ErrOtherFeed says, together with ErrMismatch, that the feed is not the
 	// one that the consumer reads.
 	ErrOtherFeed = errors.New("another feed")
+	// ErrNewFeed says, together with ErrMismatch, that the consumer has not read
+	// one of the feeds so far, which it may with Config.AddFeed.
+	ErrNewFeed = errors.New("another feed than before")
+	// ErrUntil says that a feed ends before Config.Until.
+	ErrUntil = errors.New("has no position")
+	// ErrBeyond says that a target holds more than it is to be filled to.
+	ErrBeyond = errors.New("the target is beyond the position to stop at")
 	// ErrHeld says that another seeder holds the consumer.
 	ErrHeld = checkpoint.ErrHeld
 	// ErrMoved says that another seeder has taken the consumer over meanwhile.
@@ -64,8 +71,8 @@ const (
 
 // Config says what to read into what.
 type Config struct {
-	From string // the feed's URL
-	Into Target // what takes the events and keeps the checkpoint
+	From []string // the URLs of the feeds, one or several
+	Into Target   // what takes the events and keeps the checkpoints
 
 	// Consumer names the reader; several in one target each read for
 	// themselves. Empty means DefaultConsumer.
@@ -81,6 +88,24 @@ type Config struct {
 	// 0 means DefaultWait; negative means not to ask for any of it, so that
 	// every cache on the way can answer.
 	Wait time.Duration
+	// AddFeed lets a consumer that has read other feeds begin with one more.
+	// What is new in it is applied as it arrives: its history comes after what
+	// the others have brought so far.
+	AddFeed bool
+	// Until is the last position to apply, of a single feed; 0 means its end. A
+	// feed that ends before it is ErrUntil, and with Follow is waited for.
+	Until int64
+	// AsOf builds the state as of a point in time: the feeds are read to the
+	// ends that they have when the consumer is begun, and events with a later
+	// time are left out and counted. Such a consumer cannot go on any further.
+	// Zero leaves nothing out.
+	AsOf time.Time
+	// DryRun checks all and applies all in one transaction, and rolls it back.
+	DryRun bool
+	// AcceptProjection goes on with another text of a projection than what has
+	// been applied was applied by.
+	AcceptProjection bool
+
 	// Prefetch is how many pages are fetched at once, ahead of what is being
 	// applied. 0 means DefaultPrefetch.
 	Prefetch int
@@ -88,20 +113,23 @@ type Config struct {
 	// 0 means DefaultPatience, or without end with Follow.
 	Patience time.Duration
 
-	HTTPClient *http.Client   // nil means one of its own
+	// AllowOrigins are further origins, such as https://archive.example, that
+	// redirects and links of the feed may lead to. Without any it is read from
+	// its own scheme, host and port only.
+	AllowOrigins []string
+	// Credentials gives the header fields, such as Authorization, that requests
+	// to a feed's own origin are made with, and no others. It is called before
+	// each request, from several goroutines, and once more after an answer of
+	// status 401. What it returns is not changed. A user and password in the
+	// feed's URL go before its Authorization. nil means none.
+	Credentials func() (http.Header, error)
+
+	// HTTPClient makes the requests. Its Timeout, if there is one, bounds each;
+	// what it shows of itself, such as a client certificate, is its own affair.
+	// nil means one of its own.
+	HTTPClient *http.Client
 	Logger     *slog.Logger   // nil means discard
 	Progress   func(Progress) // called after each commit; nil means not
-}
-
-// Progress is how far a run has got.
-type Progress struct {
-	Feed     string // the feed's name
-	FeedID   string
-	Epoch    string
-	Position int64 // last one applied
-	Head     int64 // last one there is
-	Digest   string
-	Applied  int64 // events applied by this run
 }
 
 // Batch is events to be applied in this order. Those of each feed are
@@ -114,6 +142,21 @@ type Batch struct {
 func (c Config) withDefaults() (Config, error) {
 	if c.Into == nil {
 		return c, errors.New("seed: Config.Into is missing")
+	}
+	switch {
+	case len(c.From) == 0:
+		return c, errors.New("seed: Config.From is missing")
+	case c.Until < 0 || c.Until > 0 && len(c.From) > 1:
+		return c, errors.New("seed: Config.Until must be a position, of a single feed")
+	case !c.AsOf.IsZero() && (c.Follow || c.Until > 0):
+		return c, errors.New("seed: Config.AsOf goes together with neither Follow nor Until")
+	case c.DryRun && c.Into.describe().Sink == checkpoint.SinkProgram:
+		return c, errors.New("seed: Config.DryRun cannot undo what a program does")
+	case c.DryRun && c.Follow:
+		return c, errors.New("seed: Config.DryRun cannot Follow")
+	}
+	if c.DryRun {
+		c.Into.rehearse()
 	}
 	if c.Consumer == "" {
 		c.Consumer = DefaultConsumer
@@ -133,6 +176,10 @@ func (c Config) withDefaults() (Config, error) {
 		if c.Follow {
 			c.Patience = -1
 		}
+	}
+	var err error
+	if c.AllowOrigins, err = normalOrigins(c.AllowOrigins); err != nil {
+		return c, err
 	}
 	if c.HTTPClient == nil {
 		c.HTTPClient = fetch.NewHTTPClient(c.Prefetch, c.Wait)

@@ -181,9 +181,9 @@ func wantEvents(t *testing.T, to target, events []event.Placed) {
 }
 
 // run runs a seeder and returns the progress it ended with.
-func run(t *testing.T, config seed.Config) (last seed.Progress, err error) {
+func run(t *testing.T, config seed.Config) (last seed.FeedProgress, err error) {
 	t.Helper()
-	config.Progress = func(p seed.Progress) { last = p }
+	config.Progress = func(p seed.Progress) { last = p.Feeds[0] }
 	err = seed.Run(t.Context(), config)
 	return last, err
 }
@@ -196,7 +196,7 @@ func TestSeedingGoesOnWhereItEnded(t *testing.T) {
 			if last > at {
 				s.add(t, at+1, last)
 			}
-			end, err := run(t, seed.Config{From: s.feed(), Into: again().Target, Prefetch: 3})
+			end, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Prefetch: 3})
 			storetest.Must(t, err)
 			wantInbox(t, again(), last)
 			position, digest := storetest.Verify(t, s.Log, "f")
@@ -212,7 +212,7 @@ func TestConsumersReadForThemselves(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
 		for _, consumer := range []string{"a", "b"} {
-			end, err := run(t, seed.Config{From: s.feed(), Into: again().Target, Consumer: consumer})
+			end, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: consumer})
 			storetest.Must(t, err)
 			if end.Applied != 25 {
 				t.Errorf("consumer %s: %d events applied", consumer, end.Applied)
@@ -227,7 +227,7 @@ func TestConsumersReadForThemselves(t *testing.T) {
 func TestFollowingGoesOnUntilItIsStopped(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 15)
-		f := follow(t, seed.Config{From: s.feed(), Into: again().Target, PollInterval: 10 * time.Millisecond, Wait: -1})
+		f := follow(t, seed.Config{From: []string{s.feed()}, Into: again().Target, PollInterval: 10 * time.Millisecond, Wait: -1})
 		f.wait(t, 15)
 		at := 15
 		for _, last := range []int{16, 29, 150} { // within the document, over a page's end, over many
@@ -259,7 +259,7 @@ func TestPollingAnUnchangedFeedIsConditional(t *testing.T) {
 	}
 	s.damage.Store(&count)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	storetest.Must(t, seed.Run(ctx, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
+	storetest.Must(t, seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
 	if conditional.Load() < 3 {
 		t.Errorf("%d answers were 304", conditional.Load())
 	}
@@ -286,7 +286,7 @@ func TestHandlerAndCheckpointCommitTogether(t *testing.T) {
 			}
 			return nil
 		}
-		err := seed.Run(t.Context(), seed.Config{From: s.feed(), Into: seed.Postgres(pool, handle)})
+		err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle)})
 		if limit < 95 && !errors.Is(err, fail) || limit > 95 && err != nil {
 			t.Errorf("ended with %v", err)
 		}
@@ -306,7 +306,7 @@ func TestSQLiteHandlerGetsTheTransaction(t *testing.T) {
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE seen (position INTEGER PRIMARY KEY)")
 		storetest.Must(t, err)
 	})
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: s.feed(), Into: seed.SQLite(path, func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
+	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.SQLite(path, func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
 		for _, e := range b.Events {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO seen VALUES (?)", e.Position); err != nil {
 				return err
@@ -332,16 +332,16 @@ func TestOnlyOneOfTwoSeedersApplies(t *testing.T) {
 		holding := make(chan struct{})
 		first := make(chan error, 1)
 		go func() {
-			first <- seed.Run(ctx, seed.Config{From: s.feed(), Into: again().Target, Follow: true,
+			first <- seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: again().Target, Follow: true,
 				Progress: func(seed.Progress) { once.Do(func() { close(holding) }) }})
 		}()
 		<-holding
-		if _, err := run(t, seed.Config{From: s.feed(), Into: again().Target}); !errors.Is(err, seed.ErrHeld) {
+		if _, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target}); !errors.Is(err, seed.ErrHeld) {
 			t.Errorf("the second one ended with %v", err)
 		}
 		stop()
 		storetest.Must(t, <-first)
-		_, err := run(t, seed.Config{From: s.feed(), Into: again().Target})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
 		storetest.Must(t, err)
 		wantInbox(t, again(), 50)
 	})
@@ -352,12 +352,12 @@ func TestSeederThatWasTakenOverAppliesNothing(t *testing.T) {
 	t.Parallel()
 	s := newSource(t, 30)
 	pool := newPool(t)
-	_, err := run(t, seed.Config{From: s.feed(), Into: seed.PostgresInbox(pool)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool)})
 	storetest.Must(t, err)
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()
 	taken := false
-	err = seed.Run(ctx, seed.Config{From: s.feed(), Into: seed.PostgresInbox(pool), Follow: true, PollInterval: time.Millisecond,
+	err = seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool), Follow: true, PollInterval: time.Millisecond,
 		Progress: func(seed.Progress) {
 			if !taken {
 				taken = true
@@ -408,7 +408,7 @@ func TestLostConnectionsToTheTargetChangeNothing(t *testing.T) {
 		}
 		return nil
 	}
-	end, err := run(t, seed.Config{From: s.feed(), Into: seed.Postgres(pool, handle), Prefetch: 2})
+	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle), Prefetch: 2})
 	storetest.Must(t, err)
 	killers.Wait()
 	var seen, last int64
@@ -432,7 +432,7 @@ func TestAnOutageOfTheTargetIsSaidOnceAndSoIsItsEnd(t *testing.T) {
 		return err
 	}
 	var log bytes.Buffer
-	_, err := run(t, seed.Config{From: s.feed(), Into: seed.Postgres(pool, handle), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	storetest.Must(t, err)
 	_, after, _ := strings.Cut(log.String(), "the target is away, trying again")
 	if strings.Count(log.String(), "the target is away") != 1 || strings.Count(after, "the target can be used again") != 1 {
@@ -462,7 +462,7 @@ func TestServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 	}
 	s.damage.Store(&flaky)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path), Prefetch: 4})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Prefetch: 4})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 200)
 }
@@ -479,7 +479,7 @@ func TestDocumentsThatAProxyWroteAnewAreRead(t *testing.T) {
 	}
 	s.damage.Store(&anew)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: s.feed(), Into: seed.SQLiteInbox(path)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 45)
 }

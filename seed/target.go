@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -17,12 +18,20 @@ import (
 // Target is a database that takes events and keeps the checkpoint. It is for
 // one Run at a time.
 type Target interface {
+	// describe says what kind of sink it has. The consumer's name is not its to say.
+	describe() checkpoint.Consumer
+	// rehearse makes it undo in the end all that it is about to do.
+	rehearse()
 	prepare(ctx context.Context) error
 	claim(ctx context.Context, consumer string) error
 	release()
+	consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
-	start(ctx context.Context, c checkpoint.Checkpoint) error
-	apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error
+	// start writes first checkpoints, and sets the sink up if it is fresh.
+	start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error
+	// check prepares the sink, and takes down what the consumer is now.
+	check(ctx context.Context, c checkpoint.Consumer) error
+	apply(ctx context.Context, w work) error
 	mayPass(err error) bool
 	close()
 	backward
@@ -37,7 +46,12 @@ type Target interface {
 // schema eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return named{&target[pgx.Tx]{keeper: keeper, handle: handle, migrate: keeper.Migrate}, nameOf(pool)}
+	return named{postgresTarget(keeper, handler[pgx.Tx](handle), checkpoint.Consumer{Sink: checkpoint.SinkHandler}), nameOf(pool)}
+}
+
+// postgresTarget is a target in PostgreSQL without an inbox.
+func postgresTarget(keeper *checkpoint.Postgres, sink sink.Sink[pgx.Tx], kind checkpoint.Consumer) *target[pgx.Tx] {
+	return &target[pgx.Tx]{keeper: keeper, sink: sink, kind: kind, migrate: keeper.Migrate}
 }
 
 // PostgresInbox returns a target in PostgreSQL that adds every event to the
@@ -46,7 +60,8 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 	keeper := checkpoint.NewPostgres(pool)
 	return named{&target[pgx.Tx]{
 		keeper: keeper,
-		handle: func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) },
+		sink:   handler[pgx.Tx](func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) }),
+		kind:   checkpoint.Consumer{Sink: checkpoint.SinkInbox},
 		migrate: func(ctx context.Context) error {
 			if err := keeper.Migrate(ctx); err != nil {
 				return err
@@ -71,7 +86,7 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 // on. The file is made if it is not there. A lock file stands beside it while
 // Run is at work, PATH.lock.
 func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
-	return named{&sqliteTarget{path: path, handle: handle}, path}
+	return named{&sqliteTarget{path: path, sink: handler[*sql.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler}}, path}
 }
 
 // SQLiteInbox returns a target in the SQLite database file at path that adds
@@ -79,9 +94,19 @@ func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) e
 func SQLiteInbox(path string) Target {
 	return named{&sqliteTarget{
 		path:     path,
-		handle:   func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) },
+		sink:     handler[*sql.Tx](func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) }),
+		kind:     checkpoint.Consumer{Sink: checkpoint.SinkInbox},
 		hasInbox: true,
 	}, path}
+}
+
+// handler is a sink that is one function.
+type handler[T any] func(ctx context.Context, tx T, b Batch) error
+
+func (handler[T]) Setup(context.Context, T) error   { return nil }
+func (handler[T]) Prepare(context.Context, T) error { return nil }
+func (h handler[T]) Apply(ctx context.Context, tx T, b sink.Batch) (sink.Outcome, error) {
+	return sink.Outcome{}, h(ctx, tx, Batch(b))
 }
 
 // keeper is what both databases' checkpoints can do, with the transaction
@@ -89,49 +114,117 @@ func SQLiteInbox(path string) Target {
 type keeper[T any] interface {
 	Claim(ctx context.Context, consumer string) error
 	Release()
+	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
 	List(ctx context.Context) ([]checkpoint.Checkpoint, error)
-	Start(ctx context.Context, c checkpoint.Checkpoint) error
-	Move(ctx context.Context, from, to checkpoint.Checkpoint, apply func(T) error) error
+	Start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, setUp func(T) error) error
+	Check(ctx context.Context, c checkpoint.Consumer, check func(T) error) error
+	Move(ctx context.Context, moves []checkpoint.Move, apply func(T) error) error
 	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
 	MayPass(err error) bool
+	SetRehearsal()
 }
 
 type target[T any] struct {
 	keeper  keeper[T]
-	handle  func(context.Context, T, Batch) error
+	sink    sink.Sink[T]        // nil where a program takes the events
+	kind    checkpoint.Consumer // what the sink is
 	migrate func(context.Context) error
-	inbox   *inbox[T] // nil where a handler of the caller's takes the events
+	inbox   *inbox[T] // nil where something else takes the events
 }
 
+func (t *target[T]) describe() checkpoint.Consumer     { return t.kind }
+func (t *target[T]) rehearse()                         { t.keeper.SetRehearsal() }
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
+func (t *target[T]) release()                          { t.keeper.Release() }
+func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
+func (t *target[T]) close()                            {}
+
 func (t *target[T]) claim(ctx context.Context, consumer string) error {
 	return t.keeper.Claim(ctx, consumer)
 }
-func (t *target[T]) release()               { t.keeper.Release() }
-func (t *target[T]) mayPass(err error) bool { return t.keeper.MayPass(err) }
-func (t *target[T]) close()                 {}
+
+func (t *target[T]) consumer(ctx context.Context, name string) (checkpoint.Consumer, bool, error) {
+	return t.keeper.Consumer(ctx, name)
+}
 
 func (t *target[T]) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
 	return t.keeper.Load(ctx, consumer)
 }
 
-func (t *target[T]) start(ctx context.Context, c checkpoint.Checkpoint) error {
-	return t.keeper.Start(ctx, c)
+func (t *target[T]) move(ctx context.Context, moves []checkpoint.Move) error {
+	return t.keeper.Move(ctx, moves, func(T) error { return nil })
 }
 
-func (t *target[T]) apply(ctx context.Context, from, to checkpoint.Checkpoint, b Batch) error {
-	return t.keeper.Move(ctx, from, to, func(tx T) error { return t.handle(ctx, tx, b) })
+func (t *target[T]) start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
+	return t.keeper.Start(ctx, c, first, func(tx T) error {
+		if t.sink == nil {
+			return nil
+		}
+		if fresh {
+			if err := t.sink.Setup(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return t.sink.Prepare(ctx, tx)
+	})
+}
+
+func (t *target[T]) check(ctx context.Context, c checkpoint.Consumer) error {
+	return t.keeper.Check(ctx, c, func(tx T) error {
+		if t.sink == nil {
+			return nil
+		}
+		return t.sink.Prepare(ctx, tx)
+	})
+}
+
+func (t *target[T]) apply(ctx context.Context, w work) error {
+	moves, err := w.after(len(w.Events))
+	if err != nil {
+		return err
+	}
+	var outcome sink.Outcome
+	err = t.keeper.Move(ctx, moves, func(tx T) error {
+		if len(w.Events) == 0 {
+			return nil
+		}
+		started := time.Now()
+		outcome, err = t.sink.Apply(ctx, tx, sink.Batch(w.Batch))
+		outcome.Took = time.Since(started)
+		count(moves, outcome)
+		return err
+	})
+	if err == nil {
+		w.moved(len(w.Events), moves, outcome)
+	}
+	return err
+}
+
+// count counts up what was skipped.
+func count(moves []checkpoint.Move, outcome sink.Outcome) {
+	for kind, skipped := range outcome.Skipped {
+		for i := range moves {
+			if moves[i].To.FeedID == kind.FeedID {
+				moves[i].To.Skipped += skipped
+			}
+		}
+	}
 }
 
 // sqliteTarget opens its file when Run begins.
 type sqliteTarget struct {
 	target[*sql.Tx]
-	path     string
-	handle   func(context.Context, *sql.Tx, Batch) error
-	hasInbox bool
-	db       *sql.DB
+	path      string
+	sink      sink.Sink[*sql.Tx]
+	kind      checkpoint.Consumer
+	hasInbox  bool
+	rehearsal bool
+	db        *sql.DB
 }
+
+func (t *sqliteTarget) describe() checkpoint.Consumer { return t.kind }
+func (t *sqliteTarget) rehearse()                     { t.rehearsal = true }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {
 	t.close() // what an attempt before this one has opened
@@ -163,7 +256,8 @@ func (t *sqliteTarget) release() {
 // use makes db what the target is kept in, and closes it in the end.
 func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
 	keeper := checkpoint.NewSQLite(db, t.path)
-	t.db, t.target = db, target[*sql.Tx]{keeper: keeper, handle: t.handle}
+	keeper.Rehearse = t.rehearsal
+	t.db, t.target = db, target[*sql.Tx]{keeper: keeper, sink: t.sink, kind: t.kind}
 	if t.hasInbox {
 		t.inbox = &inbox[*sql.Tx]{
 			table: "eventfeed_inbox_events",

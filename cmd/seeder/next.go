@@ -30,11 +30,20 @@ func wayOn(err error, config seed.Config, into string) string {
 }
 
 func lookAtFeed(config seed.Config) string {
-	return "look at the feed with: seeder verify --from " + cli.Redact(config.From)
+	return "look at the feed with: seeder verify --from " + cli.Redact(feedOf(config))
+}
+
+// feedOf is the feed's URL; of several it stands for the one that is at fault,
+// which the error names.
+func feedOf(config seed.Config) string {
+	if len(config.From) == 1 {
+		return config.From[0]
+	}
+	return "URL"
 }
 
 func rewindLine(config seed.Config, into string, to int64) string {
-	return "seeder rewind" + urlFlag("from", config.From) + urlFlag("into", into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
+	return "seeder rewind" + urlFlag("from", feedOf(config)) + urlFlag("into", into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
 }
 
 func resetLine(config seed.Config, into string) string {

@@ -26,7 +26,7 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 		"a password that comes from the environment": {"http://orders/feeds/orders", "postgres://me:secret@environment/db", "default",
 			"seeder rewind --from http://orders/feeds/orders --to 120"},
 	} {
-		config := seed.Config{From: test.from, Consumer: test.consumer}
+		config := seed.Config{From: []string{test.from}, Consumer: test.consumer}
 		got := wayOn(&walk.LostError{Known: true, Common: 120}, config, test.into)
 		if want := "go back to the common part with: " + test.want; got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)

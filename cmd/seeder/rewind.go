@@ -30,14 +30,14 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 	}
 	flags := command.Flags()
 	var config seed.Config
-	flags.StringVar(&config.From, "from", "", "`URL` of the feed")
+	from := flags.String("from", "", "`URL` of the feed")
 	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	to := flags.Int64("to", 0, "`POSITION` to go back to; 0 is before the first event")
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
 	yes := flags.Bool("yes", false, "go on without asking")
 	command.RunE = func(command *cobra.Command, _ []string) error {
-		switch _, err := fetch.ParseURL(config.From); {
-		case config.From == "":
+		switch _, err := fetch.ParseURL(*from); {
+		case *from == "":
 			return cli.Usage("--from is missing: the URL of the feed")
 		case err != nil:
 			return cli.Usage("--from: %w", err)
@@ -51,7 +51,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 			return err
 		}
 		defer closeTarget()
-		config.Into, config.Logger = target, cli.Logger(command.ErrOrStderr())
+		config.From, config.Into, config.Logger = []string{*from}, target, cli.Logger(command.ErrOrStderr())
 		err = seed.Rewind(command.Context(), config, *to, func(changes []seed.Change) error {
 			return confirm(command, changes, *yes)
 		})
@@ -59,7 +59,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 			return cli.Usage("--to: %w", err)
 		}
 		if err != nil {
-			return withStatus(explained(err, *into), config.From, wayOn(err, config, *into))
+			return withStatus(explained(err, *into), *from, wayOn(err, config, *into))
 		}
 		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run goes on from there")
 		return err

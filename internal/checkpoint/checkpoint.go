@@ -10,6 +10,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,15 +36,51 @@ type Checkpoint struct {
 	Consumer string
 	Feed     string // the feed's name
 	FeedID   string
+	URL      string // where the feed was read last, without credentials
 	Epoch    string // of the event at Position
 	Position int64
 	Digest   feed.Digest
+	SeedEnd  int64 // last position of the history that the consumer began with; what lies behind it is news
+	Skipped  int64 // events that the sink had no use for
+	LeftOut  int64 // events later than the consumer's AsOf
 	Updated  time.Time
 }
 
 // String names the checkpoint in errors.
 func (c Checkpoint) String() string {
 	return fmt.Sprintf("consumer %s of feed %s at position %d", c.Consumer, c.Feed, c.Position)
+}
+
+// Move takes a checkpoint from one place to another, on or back.
+type Move struct{ From, To Checkpoint }
+
+// The kinds of sinks that a consumer's events are applied by.
+const (
+	SinkInbox      = "inbox"
+	SinkHandler    = "handler"
+	SinkProjection = "projection"
+	SinkProgram    = "program"
+)
+
+// Consumer is what all checkpoints of a consumer have in common.
+type Consumer struct {
+	Name           string
+	Sink           string    // its kind; empty if not known
+	Projection     string    // name of the projection's file, empty where there is none
+	ProjectionHash []byte    // SHA-256 of the projection's text
+	Schema         string    // where the projection's tables are, empty where nothing was said
+	AsOf           time.Time // events later than this were left out; zero: none were
+	HeldBy         string    // process that claimed it last
+	HeldSince      time.Time
+}
+
+// process names this process to people.
+func process() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, process %d", host, os.Getpid())
 }
 
 // newHolder makes the token that tells this claim from every other.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,14 +26,21 @@ var postgresMigrations embed.FS
 // Postgres keeps checkpoints in the table eventfeed_seed.checkpoints of a
 // PostgreSQL target. It is for one goroutine.
 type Postgres struct {
-	pool   *pgxpool.Pool
-	lock   *postgresdb.AdvisoryLock
-	conn   *pgxpool.Conn // runs the consumer's transactions
-	holder string
+	// Rehearse makes one transaction of all, which is rolled back in the end.
+	Rehearse bool
+
+	pool      *pgxpool.Pool
+	lock      *postgresdb.AdvisoryLock
+	conn      *pgxpool.Conn // runs the consumer's transactions
+	holder    string
+	rehearsal pgx.Tx
 }
 
 // NewPostgres returns the keeper of the database that pool leads to.
 func NewPostgres(pool *pgxpool.Pool) *Postgres { return &Postgres{pool: pool} }
+
+// SetRehearsal sets Rehearse.
+func (p *Postgres) SetRehearsal() { p.Rehearse = true }
 
 // Migrate makes the table where it is missing.
 func (p *Postgres) Migrate(ctx context.Context) error {
@@ -53,6 +61,10 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 	}
 	p.holder = newHolder()
 	_, err = p.conn.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = $2 WHERE consumer = $1", consumer, p.holder)
+	if err != nil {
+		return err
+	}
+	_, err = p.conn.Exec(ctx, "UPDATE eventfeed_seed.consumers SET held_by = $2, held_since = now() WHERE consumer = $1", consumer, process())
 	return err
 }
 
@@ -74,6 +86,10 @@ func (p *Postgres) Conn() *pgx.Conn { return p.conn.Conn() }
 
 // Release gives the consumer back.
 func (p *Postgres) Release() {
+	if p.rehearsal != nil {
+		_ = p.rehearsal.Rollback(context.Background())
+		p.rehearsal = nil
+	}
 	if p.lock != nil {
 		p.lock.Release()
 		p.lock = nil
@@ -101,48 +117,128 @@ func (p *Postgres) List(ctx context.Context) ([]Checkpoint, error) {
 func selectPostgres(ctx context.Context, db interface {
 	Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error)
 }, where string, arguments ...any) ([]Checkpoint, error) {
-	rows, err := db.Query(ctx, `SELECT consumer, feed, feed_id, epoch, position, digest, updated FROM eventfeed_seed.checkpoints `+where, arguments...)
+	rows, err := db.Query(ctx, `SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated FROM eventfeed_seed.checkpoints `+where, arguments...)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c Checkpoint, err error) {
 		var digest []byte
-		if err = row.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, &c.Updated); err == nil {
+		if err = row.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, &c.Updated); err == nil {
 			c.Digest = feed.Digest(digest)
 		}
 		return c, err
 	})
 }
 
-// Start writes a consumer's first checkpoint for a feed.
-func (p *Postgres) Start(ctx context.Context, c Checkpoint) error {
-	_, err := p.conn.Exec(ctx, `
-		INSERT INTO eventfeed_seed.checkpoints (consumer, feed, feed_id, epoch, position, digest, holder)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)`, c.Consumer, c.Feed, c.FeedID, c.Epoch, c.Position, c.Digest[:], p.holder)
-	return err
-}
-
-// Move runs apply and moves the checkpoint, on or back, in one transaction that
-// is on disk when it has committed. It returns ErrMoved, and nothing is
-// applied, if the checkpoint is not at from or has another holder.
-func (p *Postgres) Move(ctx context.Context, from, to Checkpoint, apply func(pgx.Tx) error) error {
+// Start writes a consumer's first checkpoints for feeds and runs setUp, in one
+// transaction. Where the consumer is known already, it gets further feeds.
+func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoint, setUp func(pgx.Tx) error) error {
 	return p.write(ctx, func(tx pgx.Tx) error {
-		// First, so that its row lock stops anyone else before the work is done.
-		tag, err := tx.Exec(ctx, `
-			UPDATE eventfeed_seed.checkpoints SET feed = $3, epoch = $4, position = $5, digest = $6, updated = now()
-			WHERE consumer = $1 AND feed_id = $2 AND position = $7 AND digest = $8 AND holder = $9`,
-			to.Consumer, to.FeedID, to.Feed, to.Epoch, to.Position, to.Digest[:], from.Position, from.Digest[:], p.holder)
-		if err != nil {
+		if err := p.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
-		if tag.RowsAffected() != 1 {
-			return fmt.Errorf("%s: %w", from, ErrMoved)
+		for _, c := range all {
+			_, err := tx.Exec(ctx, `
+				INSERT INTO eventfeed_seed.checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, holder)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, p.holder)
+			if err != nil {
+				return err
+			}
 		}
-		return apply(tx)
+		return setUp(tx)
 	})
 }
 
-// Delete runs apply and deletes the checkpoints, in one transaction that is on
+// Check runs check in a transaction, and saves the consumer as it is now.
+func (p *Postgres) Check(ctx context.Context, consumer Consumer, check func(pgx.Tx) error) error {
+	return p.write(ctx, func(tx pgx.Tx) error {
+		if err := p.saveConsumer(ctx, tx, consumer); err != nil {
+			return err
+		}
+		return check(tx)
+	})
+}
+
+func (p *Postgres) saveConsumer(ctx context.Context, tx pgx.Tx, c Consumer) error {
+	var asOf *time.Time
+	if !c.AsOf.IsZero() {
+		asOf = &c.AsOf
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)
+		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, schema = $5, as_of = $6`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process())
+	return err
+}
+
+// Consumer returns what is known of a consumer; ok is false where nothing is.
+func (p *Postgres) Consumer(ctx context.Context, name string) (c Consumer, ok bool, err error) {
+	var asOf *time.Time
+	err = p.conn.QueryRow(ctx, `
+		SELECT consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since
+		FROM eventfeed_seed.consumers WHERE consumer = $1`, name).
+		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &asOf, &c.HeldBy, &c.HeldSince)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return c, false, nil
+	}
+	if asOf != nil {
+		c.AsOf = asOf.UTC()
+	}
+	return c, err == nil, err
+}
+
+// Move runs apply and makes the moves, in one transaction that is on disk when
+// it has committed. apply may count up what was skipped. It returns ErrMoved,
+// and nothing is applied, if a checkpoint is not where its move begins or has
+// another holder.
+func (p *Postgres) Move(ctx context.Context, moves []Move, apply func(pgx.Tx) error) error {
+	return p.write(ctx, func(tx pgx.Tx) error {
+		// First, so that their row locks stop anyone else before the work is done.
+		for i := range moves {
+			if err := p.move(ctx, tx, &moves[i]); err != nil {
+				return err
+			}
+		}
+		if err := apply(tx); err != nil {
+			return err
+		}
+		for i := range moves {
+			if to := &moves[i].To; to.Skipped != moves[i].From.Skipped {
+				_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET skipped = $3 WHERE consumer = $1 AND feed_id = $2",
+					to.Consumer, to.FeedID, to.Skipped)
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
+	from, to := &m.From, &m.To
+	tag, err := tx.Exec(ctx, `
+		UPDATE eventfeed_seed.checkpoints
+		SET feed = $3, url = $4, epoch = $5, position = $6, digest = $7, seed_end = $8, left_out = $9, updated = now()
+		WHERE consumer = $1 AND feed_id = $2 AND position = $10 AND digest = $11 AND holder = $12`,
+		to.Consumer, to.FeedID, to.Feed, to.URL, to.Epoch, to.Position, to.Digest[:], to.SeedEnd, to.LeftOut,
+		from.Position, from.Digest[:], p.holder)
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() != 1 {
+		return fmt.Errorf("%s: %w", from, ErrMoved)
+	}
+	if to.Position < from.Position {
+		_, err = tx.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+			to.Consumer, to.FeedID, to.Position)
+	}
+	return err
+}
+
+// Delete runs apply and deletes all checkpoints of a consumer, in one transaction that is on
 // disk when it has committed. It returns ErrMoved, and nothing is done, if one
 // of them is not there as given, or has another holder.
 func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.Tx) error) error {
@@ -161,6 +257,11 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
+			for _, table := range []string{"parked", "consumers"} {
+				if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1", c.Consumer); err != nil {
+					return err
+				}
+			}
 		}
 		return apply(tx)
 	})
@@ -168,6 +269,9 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 
 // write runs do in one transaction that is on disk when it has committed.
 func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
+	if p.Rehearse {
+		return p.rehearse(ctx, do)
+	}
 	return pgx.BeginTxFunc(ctx, p.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
@@ -175,6 +279,16 @@ func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
 		}
 		return do(tx)
 	})
+}
+
+// rehearse runs do in a savepoint of a transaction that Release rolls back.
+func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err error) {
+	if p.rehearsal == nil {
+		if p.rehearsal, err = p.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}); err != nil {
+			return err
+		}
+	}
+	return pgx.BeginFunc(ctx, p.rehearsal, do)
 }
 
 // MayPass reports whether an error may be gone after a while: the server is

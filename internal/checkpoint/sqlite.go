@@ -25,9 +25,13 @@ var sqliteMigrations embed.FS
 // target. Its lock is on the file beside it, PATH.lock. It is for one
 // goroutine.
 type SQLite struct {
-	db     *sql.DB
-	lock   *flock.Flock
-	holder string
+	// Rehearse makes one transaction of all, which is rolled back in the end.
+	Rehearse bool
+
+	db        *sql.DB
+	lock      *flock.Flock
+	holder    string
+	rehearsal *sql.Tx
 }
 
 // NewSQLite returns the keeper of the database file at path. The transactions
@@ -35,6 +39,9 @@ type SQLite struct {
 func NewSQLite(db *sql.DB, path string) *SQLite {
 	return &SQLite{db: db, lock: flock.New(path + ".lock")}
 }
+
+// SetRehearsal sets Rehearse.
+func (s *SQLite) SetRehearsal() { s.Rehearse = true }
 
 // Migrate makes the table where it is missing.
 func (s *SQLite) Migrate(ctx context.Context) error {
@@ -60,11 +67,22 @@ func (s *SQLite) Claim(ctx context.Context, consumer string) error {
 	}
 	s.holder = newHolder()
 	_, err = s.db.ExecContext(ctx, "UPDATE eventfeed_checkpoints SET holder = ? WHERE consumer = ?", s.holder, consumer)
+	if err != nil {
+		return err
+	}
+	_, err = s.db.ExecContext(ctx, "UPDATE eventfeed_consumers SET held_by = ?, held_since = ? WHERE consumer = ?",
+		process(), event.FormatTime(time.Now()), consumer)
 	return err
 }
 
 // Release gives the consumer back.
-func (s *SQLite) Release() { _ = s.lock.Unlock() }
+func (s *SQLite) Release() {
+	if s.rehearsal != nil {
+		_ = s.rehearsal.Rollback()
+		s.rehearsal = nil
+	}
+	_ = s.lock.Unlock()
+}
 
 // Load returns the consumer's checkpoints.
 func (s *SQLite) Load(ctx context.Context, consumer string) ([]Checkpoint, error) {
@@ -82,7 +100,7 @@ func (s *SQLite) List(ctx context.Context) ([]Checkpoint, error) {
 }
 
 func (s *SQLite) query(ctx context.Context, where string, arguments ...any) (all []Checkpoint, err error) {
-	rows, err := s.db.QueryContext(ctx, `SELECT consumer, feed, feed_id, epoch, position, digest, updated FROM eventfeed_checkpoints `+where, arguments...)
+	rows, err := s.db.QueryContext(ctx, `SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated FROM eventfeed_checkpoints `+where, arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +109,7 @@ func (s *SQLite) query(ctx context.Context, where string, arguments ...any) (all
 		var c Checkpoint
 		var digest []byte
 		var updated string
-		if err := rows.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, &updated); err != nil {
+		if err := rows.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, &updated); err != nil {
 			return nil, err
 		}
 		c.Digest = feed.Digest(digest)
@@ -103,35 +121,117 @@ func (s *SQLite) query(ctx context.Context, where string, arguments ...any) (all
 	return all, rows.Err()
 }
 
-// Start writes a consumer's first checkpoint for a feed.
-func (s *SQLite) Start(ctx context.Context, c Checkpoint) error {
-	_, err := s.db.ExecContext(ctx, `
-		INSERT INTO eventfeed_checkpoints (consumer, feed, feed_id, epoch, position, digest, holder, updated)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`, c.Consumer, c.Feed, c.FeedID, c.Epoch, c.Position, c.Digest[:], s.holder, event.FormatTime(time.Now()))
-	return err
-}
-
-// Move runs apply and moves the checkpoint, on or back, in one transaction. It
-// returns ErrMoved, and nothing is applied, if the checkpoint is not at from or
-// has another holder.
-func (s *SQLite) Move(ctx context.Context, from, to Checkpoint, apply func(*sql.Tx) error) error {
+// Start writes a consumer's first checkpoints for feeds and runs setUp, in one
+// transaction. Where the consumer is known already, it gets further feeds.
+func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint, setUp func(*sql.Tx) error) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		result, err := tx.ExecContext(ctx, `
-			UPDATE eventfeed_checkpoints SET feed = ?, epoch = ?, position = ?, digest = ?, updated = ?
-			WHERE consumer = ? AND feed_id = ? AND position = ? AND digest = ? AND holder = ?`,
-			to.Feed, to.Epoch, to.Position, to.Digest[:], event.FormatTime(time.Now()),
-			to.Consumer, to.FeedID, from.Position, from.Digest[:], s.holder)
-		if err != nil {
+		if err := saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
-		if moved, err := result.RowsAffected(); err != nil || moved != 1 {
-			return errors.Join(err, fmt.Errorf("%s: %w", from, ErrMoved))
+		for _, c := range all {
+			_, err := tx.ExecContext(ctx, `
+				INSERT INTO eventfeed_checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, holder, updated)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, s.holder, event.FormatTime(time.Now()))
+			if err != nil {
+				return err
+			}
 		}
-		return apply(tx)
+		return setUp(tx)
 	})
 }
 
-// Delete runs apply and deletes the checkpoints, in one transaction. It returns
+// Check runs check in a transaction, and saves the consumer as it is now.
+func (s *SQLite) Check(ctx context.Context, consumer Consumer, check func(*sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := saveConsumer(ctx, tx, consumer); err != nil {
+			return err
+		}
+		return check(tx)
+	})
+}
+
+func saveConsumer(ctx context.Context, tx *sql.Tx, c Consumer) error {
+	var asOf any
+	if !c.AsOf.IsZero() {
+		asOf = event.FormatTime(c.AsOf)
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process(), event.FormatTime(time.Now()))
+	return err
+}
+
+// Consumer returns what is known of a consumer; ok is false where nothing is.
+func (s *SQLite) Consumer(ctx context.Context, name string) (c Consumer, ok bool, err error) {
+	var asOf sql.NullString
+	var since string
+	err = s.db.QueryRowContext(ctx, `
+		SELECT consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since
+		FROM eventfeed_consumers WHERE consumer = ?`, name).
+		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &asOf, &c.HeldBy, &since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, false, nil
+	}
+	if err == nil {
+		c.HeldSince, err = event.ParseTime(since)
+	}
+	if err == nil && asOf.Valid {
+		c.AsOf, err = event.ParseTime(asOf.String)
+	}
+	return c, err == nil, err
+}
+
+// Move runs apply and makes the moves, in one transaction. apply may count up
+// what was skipped. It returns ErrMoved, and nothing is applied, if a checkpoint
+// is not where its move begins or has another holder.
+func (s *SQLite) Move(ctx context.Context, moves []Move, apply func(*sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		for i := range moves {
+			if err := s.move(ctx, tx, &moves[i]); err != nil {
+				return err
+			}
+		}
+		if err := apply(tx); err != nil {
+			return err
+		}
+		for i := range moves {
+			if to := &moves[i].To; to.Skipped != moves[i].From.Skipped {
+				_, err := tx.ExecContext(ctx, "UPDATE eventfeed_checkpoints SET skipped = ? WHERE consumer = ? AND feed_id = ?",
+					to.Skipped, to.Consumer, to.FeedID)
+				if err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (s *SQLite) move(ctx context.Context, tx *sql.Tx, m *Move) error {
+	from, to := &m.From, &m.To
+	result, err := tx.ExecContext(ctx, `
+		UPDATE eventfeed_checkpoints
+		SET feed = ?, url = ?, epoch = ?, position = ?, digest = ?, seed_end = ?, left_out = ?, updated = ?
+		WHERE consumer = ? AND feed_id = ? AND position = ? AND digest = ? AND holder = ?`,
+		to.Feed, to.URL, to.Epoch, to.Position, to.Digest[:], to.SeedEnd, to.LeftOut, event.FormatTime(time.Now()),
+		to.Consumer, to.FeedID, from.Position, from.Digest[:], s.holder)
+	if err != nil {
+		return err
+	}
+	if moved, err := result.RowsAffected(); err != nil || moved != 1 {
+		return errors.Join(err, fmt.Errorf("%s: %w", from, ErrMoved))
+	}
+	if to.Position < from.Position {
+		_, err = tx.ExecContext(ctx, "DELETE FROM eventfeed_parked WHERE consumer = ? AND feed_id = ? AND position > ?",
+			to.Consumer, to.FeedID, to.Position)
+	}
+	return err
+}
+
+// Delete runs apply and deletes all checkpoints of a consumer, in one transaction. It returns
 // ErrMoved, and nothing is done, if one of them is not there as given, or has
 // another holder.
 func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.Tx) error) error {
@@ -150,6 +250,11 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
+			for _, table := range []string{"eventfeed_parked", "eventfeed_consumers"} {
+				if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ?", c.Consumer); err != nil {
+					return err
+				}
+			}
 		}
 		return apply(tx)
 	})
@@ -157,6 +262,9 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 
 // write runs do in one transaction.
 func (s *SQLite) write(ctx context.Context, do func(*sql.Tx) error) error {
+	if s.Rehearse {
+		return s.rehearse(ctx, do)
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -166,6 +274,24 @@ func (s *SQLite) write(ctx context.Context, do func(*sql.Tx) error) error {
 		return err
 	}
 	return tx.Commit()
+}
+
+// rehearse runs do in a savepoint of a transaction that Release rolls back.
+func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err error) {
+	if s.rehearsal == nil {
+		if s.rehearsal, err = s.db.BeginTx(ctx, nil); err != nil {
+			return err
+		}
+	}
+	if _, err := s.rehearsal.ExecContext(ctx, "SAVEPOINT eventfeed_rehearsal"); err != nil {
+		return err
+	}
+	if err := do(s.rehearsal); err != nil {
+		_, undoErr := s.rehearsal.ExecContext(ctx, "ROLLBACK TO eventfeed_rehearsal")
+		return errors.Join(err, undoErr)
+	}
+	_, err = s.rehearsal.ExecContext(ctx, "RELEASE eventfeed_rehearsal")
+	return err
 }
 
 // MayPass reports whether an error may be gone after a while: another process

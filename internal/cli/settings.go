@@ -71,6 +71,14 @@ func isURL(f *pflag.Flag) bool {
 	return word == "URL"
 }
 
+// redactValue is a URL flag's value as it may be shown.
+func redactValue(f *pflag.Flag) string {
+	if all, several := f.Value.(*URLs); several {
+		return all.redact()
+	}
+	return Redact(f.Value.String())
+}
+
 // LogSettings logs the value that each of the command's flags has in effect,
 // without passwords, and where those came from that are not the defaults.
 func LogSettings(command *cobra.Command, logger *slog.Logger) {
@@ -81,7 +89,7 @@ func LogSettings(command *cobra.Command, logger *slog.Logger) {
 		}
 		value := f.Value.String()
 		if isURL(f) && value != "" {
-			value = Redact(value)
+			value = redactValue(f)
 		}
 		settings = append(settings, f.Name, value)
 		if kind, _ := source(f); kind != "default" {

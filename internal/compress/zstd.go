@@ -5,6 +5,7 @@ package compress
 import (
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -40,8 +41,11 @@ const MaxBody = 256 << 20
 func Zstd(body []byte) []byte { return encoder().EncodeAll(body, nil) }
 
 // Unzstd decompresses what [Zstd] made. It returns [ErrTooLarge] for more than
-// MaxBody bytes.
+// MaxBody bytes, and io.ErrUnexpectedEOF, wrapped, for what was cut off.
 func Unzstd(compressed []byte) ([]byte, error) {
+	if len(compressed) == 0 {
+		return nil, fmt.Errorf("decompress: %w", io.ErrUnexpectedEOF)
+	}
 	body, err := decoder().DecodeAll(compressed, nil)
 	if errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded) {
 		return nil, ErrTooLarge

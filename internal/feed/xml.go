@@ -98,7 +98,21 @@ type xmlTree struct {
 	roots    int
 }
 
+// Bounds of a document that is not in canonical form, far beyond what ours
+// have: parsers recurse, and copy the prefixes for each element that declares one.
+const (
+	maxDepth      = 100
+	maxAttributes = 100
+	maxPrefixes   = 100
+)
+
 func (x *xmlTree) open(t xml.StartElement) error {
+	switch {
+	case len(x.scopes) > maxDepth:
+		return fmt.Errorf("%w: more than %d elements inside one another", ErrDamaged, maxDepth)
+	case len(t.Attr) > maxAttributes:
+		return fmt.Errorf("%w: element %.80s has more than %d attributes", ErrDamaged, t.Name.Local, maxAttributes)
+	}
 	if len(x.scopes) == 1 {
 		x.roots++
 		if t.Name.Local != "feed" {
@@ -156,11 +170,17 @@ func isHTML(body []byte) bool {
 // checks those that the element itself uses.
 func openScope(outer map[string]bool, element xml.StartElement) (map[string]bool, error) {
 	scope := outer
+	cloned := false
 	for _, a := range element.Attr {
 		if a.Name.Space == "xmlns" && !scope[a.Name.Local] {
-			scope = maps.Clone(scope)
+			if !cloned {
+				scope, cloned = maps.Clone(scope), true
+			}
 			scope[a.Name.Local] = true
 		}
+	}
+	if len(scope) > maxPrefixes {
+		return nil, fmt.Errorf("%w: more than %d prefixes are declared", ErrDamaged, maxPrefixes)
 	}
 	names := make(map[xml.Name]bool, len(element.Attr))
 	for _, a := range element.Attr {

@@ -4,20 +4,18 @@ package fetch
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
 
-	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -25,9 +23,14 @@ import (
 // the client's patience lasted.
 var ErrGaveUp = errors.New("gave up")
 
-// ErrUnauthorized is returned, wrapped, where a server wants to know who asks:
-// the feed's URL holds no token, or one that it does not know.
-var ErrUnauthorized = errors.New("a token is needed")
+// Errors of a server that wants to know who asks; both are wrapped.
+var (
+	// ErrUnauthorized says that a request showed no credentials, or such that
+	// the server does not know.
+	ErrUnauthorized = errors.New("credentials are needed")
+	// ErrForbidden says that whoever asked may not read this.
+	ErrForbidden = errors.New("not allowed")
+)
 
 // Error is what came of fetching a URL where no document did.
 type Error struct {
@@ -38,18 +41,17 @@ type Error struct {
 func (e *Error) Error() string { return e.URL + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// ErrBody is returned, wrapped, for an answer that came whole and cannot be
-// what was asked for.
-var ErrBody = errors.New("unusable answer")
-
-// errRedirect says that the server sends its readers where they do not follow.
-var errRedirect = errors.New("cannot follow the redirect")
-
 // Bounds of a request that is not held: until its answer begins, and in all.
 const (
 	AnswerTimeout  = 30 * time.Second
-	RequestTimeout = 2 * time.Minute
+	RequestTimeout = 5 * time.Minute
+	// DefaultStall is how long an answer that has begun may bring nothing.
+	DefaultStall = 30 * time.Second
 )
+
+// MaxPages bounds how many documents a walk along links reads that no count
+// bounds, such as those of feeds that are not ours.
+const MaxPages = 1_000_000
 
 // Client fetches documents.
 type Client struct {
@@ -59,29 +61,21 @@ type Client struct {
 	// away, an answer that breaks off. Negative means without end.
 	Patience time.Duration
 
-	away atomic.Bool // the last request got no answer
-}
+	// Feed is the feed's URL. Requests may go to its origin, and show the user
+	// and password that it has. nil means the URL of the first request.
+	Feed *url.URL
+	// AllowOrigins are further origins, in the form of [Origin], that redirects
+	// and links may lead to. What is asked there shows no credentials.
+	AllowOrigins []string
+	// Credentials gives what requests to the feed's own origin show; nil means
+	// nothing.
+	Credentials Credentials
+	// Stall is how long an answer that has begun may bring nothing. 0 means
+	// DefaultStall.
+	Stall time.Duration
 
-// NewHTTPClient returns the client that reads feeds where the caller brings
-// none. It keeps as many connections as pages are fetched at once, and follows
-// redirects only on the origin that it was sent to. A server may hold its
-// requests for as long as wait.
-func NewHTTPClient(connections int, wait time.Duration) *http.Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = connections
-	transport.ResponseHeaderTimeout = AnswerTimeout + wait
-	transport.DisableCompression = true // we ask for zstd ourselves
-	return &http.Client{Transport: transport, Timeout: RequestTimeout + wait, CheckRedirect: sameOrigin}
-}
-
-func sameOrigin(next *http.Request, via []*http.Request) error {
-	if len(via) >= 10 {
-		return fmt.Errorf("%w to %s: it is the tenth", errRedirect, next.URL.Redacted())
-	}
-	if first := via[0].URL; next.URL.Host != first.Host || next.URL.Scheme != first.Scheme {
-		return fmt.Errorf("%w to %s: it leads to another origin, give that URL if it is where the feed is now", errRedirect, next.URL.Redacted())
-	}
-	return nil
+	first atomic.Pointer[url.URL] // that was asked for
+	away  atomic.Bool             // the last request got no answer
 }
 
 // Response is an answer, read whole.
@@ -102,7 +96,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for {
-		answer, err := c.Try(ctx, target, conditions...)
+		answer, err := c.tryFor(ctx, RequestTimeout, target, conditions)
 		if err == nil {
 			if c.away.CompareAndSwap(true, false) {
 				c.Logger.Info("server answers again", "url", target.Redacted())
@@ -113,10 +107,14 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 		if ctx.Err() != nil || !MayPass(err) {
 			return nil, err
 		}
-		if c.Patience >= 0 && time.Since(started) > c.Patience {
-			return nil, fmt.Errorf("%w: %w", ErrGaveUp, err)
+		wait := max(policy.NextBackOff(), asked(err))
+		if c.Patience >= 0 {
+			left := c.Patience - time.Since(started)
+			if left <= 0 {
+				return nil, fmt.Errorf("%w: %w", ErrGaveUp, err)
+			}
+			wait = min(wait, left)
 		}
-		wait := policy.NextBackOff()
 		level := slog.LevelDebug // one warning an outage, however many pages are being fetched
 		if c.away.CompareAndSwap(false, true) {
 			level = slog.LevelWarn
@@ -130,30 +128,65 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 	}
 }
 
-// Try fetches a URL once.
+func (c *Client) tryFor(ctx context.Context, limit time.Duration, target *url.URL, conditions []string) (*Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return c.Try(ctx, target, conditions...)
+}
+
+// Try fetches a URL once; and once more if the server does not know the
+// credentials, and there are others by now.
 func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
+	c.first.CompareAndSwap(nil, target)
+	if err := c.CheckOrigin(target); err != nil {
+		return nil, err
+	}
+	shown, err := c.show()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.ask(ctx, target, shown, conditions)
+	if !errors.Is(err, ErrUnauthorized) {
+		return answer, err
+	}
+	fresh, showErr := c.show()
+	if showErr != nil || maps.EqualFunc(fresh, shown, slices.Equal) {
+		return nil, err
+	}
+	return c.ask(ctx, target, fresh, conditions)
+}
+
+// ask sends a request and reads its answer.
+func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, conditions []string) (*Response, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Accept", feed.ContentType+", */*;q=0.1") // whatever else it is, the error can say so
-	request.Header.Set("Accept-Encoding", "zstd")
+	request.Header.Set("Accept-Encoding", "zstd, gzip;q=0.5")
 	request.Header.Set("User-Agent", "eventfeed")
 	for i := 0; i+1 < len(conditions); i += 2 {
 		request.Header.Set(conditions[i], conditions[i+1])
 	}
-	answer, err := c.HTTP.Do(request)
+	c.authorize(request, shown)
+	client := *c.HTTP
+	client.CheckRedirect = c.redirect(shown)
+	answer, err := client.Do(request)
 	if err != nil {
 		return nil, withoutURL(err)
 	}
 	defer func() { _ = answer.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, compress.MaxBody+1))
+	body, err := c.readAll(ctx, cancel, answer)
 	if err != nil {
-		return nil, fmt.Errorf("the answer broke off: %w", err)
+		return nil, err
 	}
-	if len(body) > compress.MaxBody {
-		return nil, fmt.Errorf("%w: %w", ErrBody, compress.ErrTooLarge)
-	}
+	return c.response(request, answer, body)
+}
+
+// response makes of an answer what the caller asked for.
+func (c *Client) response(request *http.Request, answer *http.Response, body []byte) (*Response, error) {
 	result := &Response{URL: answer.Request.URL, Header: answer.Header, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
 	switch {
 	case answer.StatusCode == http.StatusNotModified && isConditional(request):
@@ -162,60 +195,17 @@ func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string)
 	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
 		result.Partial = true
 	case answer.StatusCode != http.StatusOK:
-		return nil, &statusError{answer.StatusCode, reason(answer.Header.Get("Content-Type"), body)}
+		return nil, &statusError{answer.StatusCode, reason(answer.Header.Get("Content-Type"), body), retryAfter(answer.Header, time.Now())}
 	}
-	switch coding := answer.Header.Get("Content-Encoding"); coding {
-	case "zstd":
-		if result.Body, err = compress.Unzstd(body); err != nil {
-			err = fmt.Errorf("%w: %w", ErrBody, err)
-		}
-	case "", "identity":
-		result.Body = body
-	default:
-		err = fmt.Errorf("answer has the Content-Encoding %q, which was not asked for", coding)
+	var err error
+	result.Body, err = decode(answer.Header.Get("Content-Encoding"), body)
+	if err != nil {
+		return nil, err
 	}
-	return result, err
+	return result, nil
 }
 
 // isConditional reports whether "not modified" answers a request.
 func isConditional(request *http.Request) bool {
 	return request.Header.Get("If-None-Match") != "" || request.Header.Get("If-Modified-Since") != ""
-}
-
-// requestError is an error of a request that got no answer, in the words of
-// what went wrong: the caller names the URL.
-type requestError struct{ error }
-
-func (e *requestError) Unwrap() error { return e.error }
-
-func withoutURL(err error) error {
-	if named, ok := errors.AsType[*url.Error](err); ok { // everything that http.Client.Do returns is one
-		err = named.Err
-	}
-	return &requestError{err}
-}
-
-// MayPass reports whether the same request may have an answer in a while.
-func MayPass(err error) bool {
-	if status, ok := errors.AsType[*statusError](err); ok {
-		return status.status >= 500 || status.status == http.StatusTooManyRequests || status.status == http.StatusRequestTimeout
-	}
-	if _, isDo := errors.AsType[*requestError](err); isDo {
-		return !isPermanent(err)
-	}
-	_, isNet := errors.AsType[net.Error](err)
-	return isNet || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
-}
-
-// isPermanent reports whether a request that got no answer will get none the
-// next time either.
-func isPermanent(err error) bool {
-	if errors.Is(err, errRedirect) {
-		return true
-	}
-	dns, isDNS := errors.AsType[*net.DNSError](err)
-	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
-	_, isAlert := errors.AsType[tls.AlertError](err)
-	_, isNoTLS := errors.AsType[tls.RecordHeaderError](err)
-	return isDNS && dns.IsNotFound || isCertificate || isAlert || isNoTLS
 }

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -14,6 +15,7 @@ import (
 type statusError struct {
 	status int
 	reason string
+	after  time.Duration // that the server wants to be left alone for; 0 where it does not say
 }
 
 func (e *statusError) Error() string {
@@ -24,9 +26,10 @@ func (e *statusError) Error() string {
 	return text
 }
 
-// Is makes the status that asks for a token ErrUnauthorized.
+// Is makes the statuses of credentials ErrUnauthorized and ErrForbidden.
 func (e *statusError) Is(target error) bool {
-	return target == ErrUnauthorized && e.status == http.StatusUnauthorized
+	return target == ErrUnauthorized && e.status == http.StatusUnauthorized ||
+		target == ErrForbidden && e.status == http.StatusForbidden
 }
 
 // maxReason bounds what is shown of a server's words, in bytes.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/eventfeed/eventfeed/event"
 )
@@ -36,8 +37,12 @@ type Sink[T any] interface {
 
 // Outcome is what became of a batch's events.
 type Outcome struct {
-	Skipped map[string]int64 // by type: events that the sink has no use for
+	Skipped map[Kind]int64 // events that the sink has no use for
+	Took    time.Duration  // to apply them, without the commit
 }
+
+// Kind is the events of one type from one feed.
+type Kind struct{ FeedID, Type string }
 
 // EventError is an error of applying one event.
 type EventError struct {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
@@ -66,10 +67,10 @@ func headOf(answer *fetch.Response) (*Head, error) {
 }
 
 // pageURL is where an archive is.
-func (h *Head) pageURL(page feed.Page) (*url.URL, error) {
+func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
 	target, err := h.URL.Parse(feed.ExpandTemplate(h.Template, page))
-	if err == nil && (target.Host != h.URL.Host || target.Scheme != h.URL.Scheme) {
-		err = errors.New("leads to another origin")
+	if err == nil {
+		err = c.CheckOrigin(target)
 	}
 	return target, err
 }
@@ -79,11 +80,13 @@ func (h *Head) pageURL(page feed.Page) (*url.URL, error) {
 // It returns the size of the document, too, in bytes.
 func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
 	page := feed.Page{Epoch: feed.EpochOfPage(h.Epochs, number), Number: number}
-	target, err := h.pageURL(page)
+	target, err := c.pageURL(h, page)
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
 	}
+	started := time.Now()
 	answer, err := c.Get(ctx, target)
+	c.Meter.Fetch.Add(int64(time.Since(started)))
 	if err != nil {
 		if fetch.IsMissing(err) {
 			return nil, 0, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
@@ -93,10 +96,14 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 		}
 		return nil, 0, err
 	}
+	started = time.Now()
 	d, err = feed.Decode(answer.Body)
 	if err == nil {
 		err = checkArchive(d, h, page)
 	}
+	c.Meter.Decode.Add(int64(time.Since(started)))
+	c.Meter.Pages.Add(1)
+	c.Meter.Bytes.Add(int64(len(answer.Body)))
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}

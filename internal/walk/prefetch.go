@@ -10,11 +10,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// prefetchBytes bounds the documents that have been fetched, or are being
-// fetched, and have not been used: in bytes, by the largest one so far. Pages
-// of the default size stay far below it.
-const prefetchBytes = 64 << 20
-
 // page is an archive that was fetched ahead.
 type page struct {
 	*feed.Document
@@ -32,7 +27,11 @@ func (c *Client) archives(ctx context.Context, h *Head, first int64, prefetch in
 		fetching := make(chan chan page, max(1, prefetch)-1) // each in flight, in order
 		go func() {
 			defer close(fetching)
-			f := &fetcher{client: c, head: h, room: semaphore.NewWeighted(prefetchBytes)}
+			room := c.Room
+			if room <= 0 {
+				room = DefaultRoom
+			}
+			f := &fetcher{client: c, head: h, size: room, room: semaphore.NewWeighted(room)}
 			for number := first; number <= h.Archives; number++ {
 				future := make(chan page, 1)
 				weight, err := f.reserve(ctx)
@@ -66,6 +65,7 @@ func (c *Client) archives(ctx context.Context, h *Head, first int64, prefetch in
 type fetcher struct {
 	client  *Client
 	head    *Head
+	size    int64
 	room    *semaphore.Weighted
 	largest atomic.Int64 // document so far, in bytes
 }
@@ -73,8 +73,8 @@ type fetcher struct {
 // reserve waits for room for one more document.
 func (f *fetcher) reserve(ctx context.Context) (weight int64, err error) {
 	weight = f.largest.Load()
-	if weight == 0 || weight > prefetchBytes {
-		weight = prefetchBytes
+	if weight == 0 || weight > f.size {
+		weight = f.size
 	}
 	return weight, f.room.Acquire(ctx, weight)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"sync/atomic"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
@@ -31,7 +32,24 @@ var ErrReplaced = errors.New("its history is not the one that was read")
 var ErrNotFeed = errors.New("no feed at this URL")
 
 // Client reads feeds.
-type Client struct{ *fetch.Client }
+type Client struct {
+	*fetch.Client
+	// Room bounds the documents that have been fetched, or are being fetched,
+	// and have not been used: in bytes, by the largest one so far. 0 means
+	// DefaultRoom.
+	Room  int64
+	Meter Meter
+}
+
+// DefaultRoom is a room in bytes that pages of the default size stay far below.
+const DefaultRoom = 64 << 20
+
+// Meter counts what reading archives took. Where several are read at once their
+// times add up.
+type Meter struct {
+	Pages, Bytes  atomic.Int64
+	Fetch, Decode atomic.Int64 // in nanoseconds
+}
 
 // Place is a place in a feed's history: a position with all that identifies
 // the history up to there.
@@ -50,7 +68,9 @@ func (h *Head) Start() Place {
 type Run struct {
 	Events []event.Placed
 	To     Place
-	done   func()
+	// At returns the place at a position of the run's events.
+	At   func(position int64) (Place, error)
+	done func()
 }
 
 // Done says that the run is not used any more, which lets more pages be
@@ -166,10 +186,12 @@ func (h *Head) follow(d *feed.Document, place Place) (Run, error) {
 		return Run{}, fmt.Errorf("%w: %w: %s: page %d has digest %s at position %d, where %s was read",
 			ErrMismatch, ErrReplaced, h.URL.Redacted(), d.Page, digest, place.Position, place.Digest)
 	}
-	return Run{
-		Events: d.Entries[place.Position-d.First+1:],
-		To:     Place{Epoch: feed.EpochOfPosition(d.Epochs, d.Last), Position: d.Last, Digest: d.DigestAfter},
-	}, nil
+	at := func(position int64) (Place, error) {
+		digest, err := d.DigestAt(position)
+		return Place{Epoch: feed.EpochOfPosition(d.Epochs, position), Position: position, Digest: digest}, err
+	}
+	to, err := at(d.Last)
+	return Run{Events: d.Entries[place.Position-d.First+1:], To: to, At: at}, err
 }
 
 // findPage returns the number of the archive that holds a position.

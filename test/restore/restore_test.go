@@ -82,14 +82,14 @@ type reader struct{ path string }
 func newReader(t *testing.T) *reader { return &reader{filepath.Join(t.TempDir(), "reader.db")} }
 
 func (r *reader) config(from string) seed.Config {
-	return seed.Config{From: from, Into: seed.SQLiteInbox(r.path)}
+	return seed.Config{From: []string{from}, Into: seed.SQLiteInbox(r.path)}
 }
 
 // read reads to the end of the feed, and returns where that was.
-func (r *reader) read(t *testing.T, from string) (end seed.Progress, err error) {
+func (r *reader) read(t *testing.T, from string) (end seed.FeedProgress, err error) {
 	t.Helper()
 	config := r.config(from)
-	config.Progress = func(p seed.Progress) { end = p }
+	config.Progress = func(p seed.Progress) { end = p.Feeds[0] }
 	err = seed.Run(t.Context(), config)
 	return end, err
 }

@@ -53,11 +53,11 @@ func run(ctx context.Context, from, into string, follow bool) error {
 	}
 	defer closeTarget()
 	var last seed.Progress
-	err = seed.Run(ctx, seed.Config{From: from, Into: target, Follow: follow, Progress: func(p seed.Progress) { last = p }})
+	err = seed.Run(ctx, seed.Config{From: []string{from}, Into: target, Follow: follow, Progress: func(p seed.Progress) { last = p }})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d events applied, now at position %d\n", last.Applied, last.Position)
+	fmt.Printf("%d events applied, now at position %d\n", last.Applied, last.Feeds[0].Position)
 	return nil
 }
 

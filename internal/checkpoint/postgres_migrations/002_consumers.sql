@@ -1,0 +1,40 @@
+-- +goose Up
+
+-- What all checkpoints of a consumer have in common.
+CREATE TABLE eventfeed_seed.consumers (
+    consumer        text        PRIMARY KEY,
+    sink            text        NOT NULL,              -- what applies its events: inbox, handler, projection, program; '' if not known
+    projection      text        NOT NULL DEFAULT '',   -- name of the file
+    projection_hash bytea,                             -- SHA-256 of its text
+    schema          text        NOT NULL DEFAULT '',   -- where the projection's tables are
+    as_of           timestamptz,                       -- later events were left out
+    held_by         text        NOT NULL DEFAULT '',   -- process that claimed it last
+    held_since      timestamptz NOT NULL DEFAULT now()
+);
+
+INSERT INTO eventfeed_seed.consumers (consumer, sink) SELECT DISTINCT consumer, '' FROM eventfeed_seed.checkpoints;
+
+ALTER TABLE eventfeed_seed.checkpoints
+    ADD url      text   NOT NULL DEFAULT '',   -- of the feed, without credentials
+    ADD seed_end bigint NOT NULL DEFAULT 0,    -- last position of the history; what lies behind it is news
+    ADD skipped  bigint NOT NULL DEFAULT 0,    -- events that the sink had no use for
+    ADD left_out bigint NOT NULL DEFAULT 0;    -- events later than as_of
+
+UPDATE eventfeed_seed.checkpoints SET seed_end = position;
+
+-- Events that could not be applied, and those of their entities that came after.
+CREATE TABLE eventfeed_seed.parked (
+    consumer text        NOT NULL,
+    feed_id  text        NOT NULL,
+    position bigint      NOT NULL,
+    feed     text        NOT NULL,
+    id       text        NOT NULL,
+    type     text        NOT NULL,
+    subject  text        NOT NULL,             -- '' if the event is about no entity
+    live     boolean     NOT NULL,
+    event    bytea       NOT NULL,             -- in CloudEvents JSON
+    error    text        NOT NULL,             -- '' if it only waits for another event of its entity
+    attempts integer     NOT NULL DEFAULT 1,
+    parked   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (consumer, feed_id, position)
+);

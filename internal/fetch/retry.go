@@ -1,0 +1,130 @@
+package fetch
+
+import (
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxRetryAfter bounds how long a server is not asked because it said so.
+const MaxRetryAfter = 10 * time.Minute
+
+// retryAfter is how long a server wants to be left alone, RFC 9110 section
+// 10.2.3: a number of seconds, or a date, which is compared with the server's
+// own clock where the answer tells it. 0 means that it does not say.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	text := strings.TrimSpace(header.Get("Retry-After"))
+	if text != "" && strings.Trim(text, "0123456789") == "" {
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || seconds > int64(MaxRetryAfter/time.Second) {
+			return MaxRetryAfter
+		}
+		return time.Duration(seconds) * time.Second
+	}
+	until, err := http.ParseTime(text)
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(header.Get("Date")); err == nil {
+		now = date
+	}
+	return min(max(until.Sub(now), 0), MaxRetryAfter)
+}
+
+// asked is how long the server wants to be left alone that answered with this
+// error, and a little more, so that not all who were told so come at once.
+func asked(err error) time.Duration {
+	status, ok := errors.AsType[*statusError](err)
+	if !ok || status.after <= 0 {
+		return 0
+	}
+	return status.after + rand.N(status.after/10+100*time.Millisecond) //nolint:gosec // no secret
+}
+
+// requestError is an error of a request that got no answer, in the words of
+// what went wrong: the caller names the URL.
+type requestError struct{ error }
+
+func (e *requestError) Unwrap() error { return e.error }
+
+func withoutURL(err error) error {
+	if named, ok := errors.AsType[*url.Error](err); ok { // everything that http.Client.Do returns is one
+		err = named.Err
+	}
+	return &requestError{err}
+}
+
+// MayPass reports whether the same request may have an answer in a while.
+func MayPass(err error) bool {
+	if status, ok := errors.AsType[*statusError](err); ok {
+		return status.mayPass()
+	}
+	if _, isDo := errors.AsType[*requestError](err); isDo {
+		return !isPermanent(err)
+	}
+	_, isBroken := errors.AsType[*brokenError](err)
+	return isBroken
+}
+
+func (e *statusError) mayPass() bool {
+	switch e.status {
+	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
+		return true
+	default:
+		return e.status >= 500
+	}
+}
+
+// isPermanent reports whether a request that got no answer will get none the
+// next time either.
+func isPermanent(err error) bool {
+	if errors.Is(err, errRedirect) || errors.Is(err, http.ErrSchemeMismatch) || IsTLS(err) {
+		return true
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return true
+	}
+	if proxy, ok := errors.AsType[*proxyError](err); ok {
+		return proxy.status < 500
+	}
+	return isNoHTTP(err)
+}
+
+// noHTTP is how net/http begins to say, without a type, that the other end does
+// not speak HTTP, or too much of it.
+var noHTTP = []string{
+	"malformed HTTP response", "malformed HTTP version", "malformed HTTP status code",
+	"net/http: server response headers exceeded", "net/http: too many 1xx informational responses",
+}
+
+func isNoHTTP(err error) bool {
+	text := err.Error()
+	for _, mark := range noHTTP {
+		if strings.Contains(text, mark) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsTLS reports whether an error is of TLS: one end does not trust the other's
+// certificate, or they do not speak it alike.
+func IsTLS(err error) bool {
+	if _, isCertificate := errors.AsType[*tls.CertificateVerificationError](err); isCertificate {
+		return true
+	}
+	if _, isNoTLS := errors.AsType[tls.RecordHeaderError](err); isNoTLS {
+		return true
+	}
+	alert, ok := errors.AsType[*net.OpError](err)
+	if ok && alert.Op == "remote error" { // an alert, for which crypto/tls has no type
+		return alert.Err.Error() != "tls: internal error" && alert.Err.Error() != "tls: user canceled"
+	}
+	return strings.HasPrefix(err.Error(), "tls: ") // as where both know no common version
+}

@@ -1,0 +1,109 @@
+package seed
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// claim takes the consumer, if it is not ours, and reads its checkpoints, or
+// writes its first ones; and makes sure that these feeds' histories go on from
+// there.
+func (r *runner) claim(ctx context.Context, feeds []*reading) error {
+	if !r.claimed {
+		if err := r.take(ctx); err != nil {
+			return err
+		}
+		r.claimed, r.held = true, true
+	}
+	for _, f := range feeds {
+		if id, _ := f.Feed(); id != f.checkpoint.FeedID {
+			return fmt.Errorf("%w: %w: %s: is feed %s now, was %s", ErrMismatch, ErrOtherFeed, f.url.Redacted(), id, f.checkpoint.FeedID)
+		}
+		if err := f.Check(ctx, f.place()); err != nil {
+			return err
+		}
+		f.shows = f.Last()
+	}
+	return nil
+}
+
+func (r *runner) take(ctx context.Context) error {
+	if err := r.Into.claim(ctx, r.Consumer); err != nil {
+		return err
+	}
+	was, known, err := r.Into.consumer(ctx, r.Consumer)
+	if err != nil {
+		return err
+	}
+	found, err := r.Into.load(ctx, r.Consumer)
+	if err != nil {
+		return err
+	}
+	now := r.consumer()
+	if known {
+		if now, err = r.agree(was); err != nil {
+			return err
+		}
+	}
+	missing, err := r.match(found)
+	switch {
+	case err != nil:
+		return err
+	case len(missing) == 0:
+		return r.Into.check(ctx, now)
+	}
+	var first []checkpoint.Checkpoint
+	for _, f := range missing {
+		f.checkpoint = r.begin(f)
+		first = append(first, f.checkpoint)
+	}
+	return r.Into.start(ctx, now, first, !known)
+}
+
+// begin is the first checkpoint of a feed.
+func (r *runner) begin(f *reading) checkpoint.Checkpoint {
+	id, name := f.Feed()
+	start := f.Start()
+	return checkpoint.Checkpoint{
+		Consumer: r.Consumer, Feed: name, FeedID: id, URL: shown(f.url),
+		Epoch: start.Epoch, Position: start.Position, Digest: start.Digest, SeedEnd: f.Last(),
+	}
+}
+
+// match gives each feed its checkpoint, and returns those that have none. The
+// feeds of a consumer are the same in each run.
+func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err error) {
+	for _, f := range r.feeds {
+		id, _ := f.Feed()
+		i := slices.IndexFunc(found, func(c checkpoint.Checkpoint) bool { return c.FeedID == id })
+		if i < 0 {
+			missing = append(missing, f)
+			continue
+		}
+		f.checkpoint = found[i]
+		f.checkpoint.URL = shown(f.url)
+		found = slices.Delete(slices.Clone(found), i, i+1)
+	}
+	begun := len(missing) < len(r.feeds) || len(found) > 0
+	switch {
+	case len(found) > 0:
+		return nil, fmt.Errorf("%w: %w: %s", ErrMismatch, ErrOtherFeed, r.otherFeeds(missing, found))
+	case begun && len(missing) > 0 && !r.AddFeed:
+		id, name := missing[0].Feed()
+		return nil, fmt.Errorf("%w: %w: %s: is feed %s (%s), which consumer %s has not read so far",
+			ErrMismatch, ErrNewFeed, missing[0].url.Redacted(), name, id, r.Consumer)
+	}
+	return missing, nil
+}
+
+func (r *runner) otherFeeds(missing []*reading, found []checkpoint.Checkpoint) string {
+	if len(missing) == 0 {
+		return fmt.Sprintf("consumer %s reads feed %s (%s), too, of which no URL was given", r.Consumer, found[0].Feed, found[0].FeedID)
+	}
+	id, name := missing[0].Feed()
+	return fmt.Sprintf("%s: is feed %s (%s), but consumer %s reads feed %s (%s)",
+		missing[0].url.Redacted(), name, id, r.Consumer, found[0].Feed, found[0].FeedID)
+}

@@ -1,0 +1,29 @@
+package seed
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/eventfeed/eventfeed/internal/fetch"
+)
+
+// fetcher returns what fetches the documents of one feed: what it shows of
+// itself, it shows to that feed's origin only.
+func (c *Config) fetcher(feed *url.URL) *fetch.Client {
+	return &fetch.Client{
+		HTTP: c.HTTPClient, Logger: c.Logger, Patience: c.Patience,
+		Feed: feed, AllowOrigins: c.AllowOrigins, Credentials: c.Credentials,
+	}
+}
+
+// normalOrigins brings origins to the form in which they are compared.
+func normalOrigins(raw []string) (normal []string, err error) {
+	for _, r := range raw {
+		origin, err := fetch.ParseOrigin(r)
+		if err != nil {
+			return nil, fmt.Errorf("seed: Config.AllowOrigins: %w", err)
+		}
+		normal = append(normal, origin)
+	}
+	return normal, nil
+}

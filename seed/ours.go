@@ -1,0 +1,108 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// ours is a feed that an eventfeed server serves.
+type ours struct {
+	client   *walk.Client
+	follower *walk.Follower
+	url      *url.URL
+	prefetch int
+
+	head     *walk.Head // the end of the feed, as far as it is known
+	walked   int64      // position that the last whole walk has led to
+	nextPage int64      // no page before it holds anything behind that; 0 if that is not known
+}
+
+func (s *ours) Look(ctx context.Context) (err error) {
+	s.head, err = s.client.Head(ctx, s.url, "", false)
+	return err
+}
+
+func (s *ours) Feed() (id, name string) { return s.head.ID, s.head.Name }
+func (s *ours) Start() walk.Place       { return s.head.Start() }
+func (s *ours) Last() int64             { return s.head.Last }
+
+func (s *ours) Next(ctx context.Context) (err error) {
+	s.head, err = s.follower.Next(ctx, s.head)
+	return err
+}
+
+func (s *ours) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, error] {
+	return func(yield func(walk.Run, error) bool) {
+		firstPage := s.nextPage
+		if from.Position != s.walked {
+			firstPage = 0
+		}
+		for run, err := range s.client.Walk(ctx, s.head, from, firstPage, s.prefetch) {
+			if !yield(run, err) || err != nil {
+				return
+			}
+		}
+		s.walked, s.nextPage = max(s.head.Last, from.Position), s.head.Archives+1
+	}
+}
+
+// Again fetches the feed's present head, if a page was missing because an epoch
+// has begun since the one in hand was fetched: that moves pages, and nothing is
+// lost by it.
+func (s *ours) Again(ctx context.Context, after error) error {
+	if !errors.Is(after, walk.ErrMissing) {
+		return after
+	}
+	fresh, err := s.client.Head(ctx, s.url, "", true)
+	if err != nil {
+		return err
+	}
+	if slices.Equal(fresh.Epochs, s.head.Epochs) {
+		return after
+	}
+	s.head, s.nextPage = fresh, 0
+	return nil
+}
+
+// staleFor is how long a server may be behind another one that serves the same
+// log, where requests go now to the one and now to the other.
+const staleFor = 3 * time.Second
+
+// Check makes sure of a head whose history goes on from the place. One that
+// knows less than that may come from a cache or a server that is behind, and a
+// partial one may not begin there, as a checkpoint can have gone back meanwhile:
+// so the server is asked once more, for the whole.
+func (s *ours) Check(ctx context.Context, from walk.Place) error {
+	err := s.head.Check(from)
+	if _, lost := errors.AsType[*LostError](err); !lost && (err == nil || !s.head.Partial) {
+		return err
+	}
+	for since := time.Now(); ; {
+		fresh, err := s.client.Head(ctx, s.url, "", true)
+		if err != nil {
+			return err
+		}
+		s.head = fresh
+		if err = fresh.Check(from); !mayBeBehind(err) || time.Since(since) > staleFor {
+			return err
+		}
+		select {
+		case <-time.After(staleFor / 20):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// mayBeBehind reports whether a head that lacks what was read may just be too
+// old to know it. One that tells of the epoch that began when it was lost is not.
+func mayBeBehind(err error) bool {
+	lost, is := errors.AsType[*LostError](err)
+	return is && lost.Next == ""
+}

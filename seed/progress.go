@@ -1,0 +1,99 @@
+package seed
+
+import (
+	"maps"
+	"net/url"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/sink"
+)
+
+// Progress is how far a run has got, and what it has done so far. At its end it
+// is the run's report.
+type Progress struct {
+	Feeds     []FeedProgress // in the order of Config.From
+	Following bool           // the end that the feeds had when the run began has been reached
+
+	Applied int64 // events, by this run
+	Skipped int64 // of them those that the sink had no use for
+	Parked  int64 // events put aside, by this run
+	LeftOut int64 // events later than Config.AsOf
+
+	Types       map[string]int64 // applied and skipped, by type
+	First, Last time.Time        // smallest and largest time of those events
+	Pages       int64            // archives fetched
+	Bytes       int64            // in them
+
+	// Where the time went. Fetching and decoding go on beside applying, several
+	// at once, so all together is more than has passed.
+	Fetch, Decode, Apply, Commit time.Duration
+}
+
+// FeedProgress is how far a run has got with one feed.
+type FeedProgress struct {
+	Feed     string // its name
+	FeedID   string
+	URL      string // without credentials
+	Epoch    string
+	Position int64  // of the last event applied
+	Head     int64  // of the last event there is
+	Digest   string // at Position
+	Applied  int64  // events, by this run
+}
+
+// totals is what a run has done so far.
+type totals struct {
+	applied, skipped, parked, leftOut int64
+	types                             map[string]int64
+	first, last                       time.Time
+	apply, commit                     time.Duration
+}
+
+// count counts a step that was applied, up to its event n, from event from on.
+func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
+	for i := range s.events[from:n] {
+		e := &s.events[from+i]
+		t.types[e.Type]++
+		if t.first.IsZero() || e.Time.Before(t.first) {
+			t.first = e.Time
+		}
+		if e.Time.After(t.last) {
+			t.last = e.Time
+		}
+	}
+	t.applied += int64(n - from)
+	for _, skipped := range outcome.Skipped {
+		t.skipped += skipped
+	}
+}
+
+// report tells the caller how far the run has got.
+func (r *runner) report() {
+	p := Progress{
+		Following: r.following,
+		Applied:   r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
+		Types: maps.Clone(r.totals.types), First: r.totals.first, Last: r.totals.last,
+		Apply: r.totals.apply, Commit: r.totals.commit,
+	}
+	for _, f := range r.feeds {
+		c := &f.checkpoint
+		p.Feeds = append(p.Feeds, FeedProgress{
+			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
+			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied,
+		})
+	}
+	for _, m := range r.meters {
+		p.Pages += m.Pages.Load()
+		p.Bytes += m.Bytes.Load()
+		p.Fetch += time.Duration(m.Fetch.Load())
+		p.Decode += time.Duration(m.Decode.Load())
+	}
+	r.Progress(p)
+}
+
+// shown is a feed's URL without what must not be shown or kept.
+func shown(u *url.URL) string {
+	bare := *u
+	bare.User = nil
+	return bare.String()
+}

@@ -1,0 +1,43 @@
+package seed
+
+import (
+	"context"
+	"iter"
+	"net/url"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// source is one feed, as a run reads it. It is used by one goroutine at a time.
+type source interface {
+	// Look fetches what the feed shows now. Nothing is known of it before.
+	Look(ctx context.Context) error
+	// Feed says which feed it is.
+	Feed() (id, name string)
+	// Start is the place before the feed's first event.
+	Start() walk.Place
+	// Last is the position of the last event that it shows.
+	Last() int64
+	// Check makes sure that the feed's history goes on from a place, and looks
+	// again where what it shows is too old to tell.
+	Check(ctx context.Context, from walk.Place) error
+	// Walk returns the events behind a place, in order, up to Last.
+	Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, error]
+	// Again looks again after Walk has ended with an error that another look
+	// may mend. Else it returns the error.
+	Again(ctx context.Context, after error) error
+	// Next waits until the feed shows something new.
+	Next(ctx context.Context) error
+}
+
+// reading is a feed and how far the consumer has got with it.
+type reading struct {
+	source
+	url        *url.URL
+	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
+	shows      int64                 // position of the last event that the source has shown
+	applied    int64                 // events, by this run
+}
+
+func (f *reading) place() walk.Place { return placeOf(f.checkpoint) }
