@@ -57,6 +57,7 @@ Exit status 4: another seeder holds the consumer.`,
 	sinks.addProgramFlag(command)
 	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
+	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if len(config.From) == 0 {
 			return cli.Usage("--from is missing: the URL of the feed")
@@ -94,6 +95,9 @@ Exit status 4: another seeder holds the consumer.`,
 		config.Into, config.Logger, config.Patience = target, logger, patience.or(0)
 		if config.Wait = *wait; *wait == 0 {
 			config.Wait = -1 // in a seed.Config 0 stands for the default
+		}
+		if err := network.configure(&config); err != nil {
+			return err
 		}
 		return run(command, config, *into)
 	}
