@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"role":      role,
 			"url":       setURL,
 			"sql":       execute,
+			"rows":      rows,
 			"bouncer":   bouncer(t),
 			"old":       old(t),
 			"passwords": passwords(t),

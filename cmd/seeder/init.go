@@ -32,6 +32,7 @@ data has. With a sample as large as the feed it has seen all of them.`,
 	command.Flags().Var((*cli.URLs)(&from), "from", "`URL` of the feed; given again and again for several feeds")
 	sample := command.Flags().Int64("sample", defaultSample, "`NUMBER` of pages to read of each feed")
 	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
+	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if len(from) == 0 {
 			return cli.Usage("--from is missing: the URL of the feed")
@@ -41,7 +42,7 @@ data has. With a sample as large as the feed it has seen all of them.`,
 		}
 		samples := make([]*projection.Sample, len(from))
 		for i, url := range from {
-			client, head, err := fetchHead(command, url, 1, patience.or(seed.DefaultPatience))
+			client, head, err := fetchHead(command, network, url, 1, patience.or(seed.DefaultPatience))
 			if err == nil {
 				samples[i], err = readSample(command, client, head, *sample)
 			}

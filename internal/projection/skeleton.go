@@ -69,7 +69,7 @@ func (s *skeleton) table(sample *Sample, table string) {
 // block writes what was seen of a type, and what to do with its events.
 func (s *skeleton) block(sample *Sample, name, table string) {
 	t := sample.types[name]
-	s.line("\n-- %d events of type %s:", t.count, shown(name)) // a name in front might look like a head
+	s.line("\n-- %s of type %s:", counted(t.count, "event"), shown(name)) // a name in front might look like a head
 	for _, f := range slices.SortedFunc(maps.Values(t.fields), byPath) {
 		s.field(f, t)
 	}
@@ -77,10 +77,10 @@ func (s *skeleton) block(sample *Sample, name, table string) {
 		s.line("--   … and more fields")
 	}
 	if t.withOther > 0 {
-		s.line("--   %d have data that is not JSON: it comes as :data_bytes", t.withOther)
+		s.line("--   not JSON in %s: it comes as :data_bytes", counted(t.withOther, "event"))
 	}
 	if t.withoutSubject > 0 {
-		s.line("--   %d have no subject", t.withoutSubject)
+		s.line("--   without a subject: %s", counted(t.withoutSubject, "event"))
 	}
 	head, ok := s.head(sample.Feed, name)
 	if !ok {
@@ -210,4 +210,11 @@ func shown(text string) string {
 		}
 		return '\ufffd'
 	}, text)
+}
+
+func counted(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
 }

@@ -1,4 +1,6 @@
 -- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.
+-- To try it, without leaving anything behind:
+--   seeder run --from URL --into URL --projection FILE --dry-run
 -- docs/projections.md says how such files are written. Parameters are:
 --   :feed :position :id :source :type :subject :time :dataschema :data :data_bytes :live
 
@@ -29,36 +31,36 @@ SELECT :subject, :type, :position, :time, 1, :data WHERE :subject IS NOT NULL
 ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,
   time = excluded.time, events = orders_state.events + 1, data = excluded.data;
 
--- 1 events of type com.example.created:
+-- 1 event of type com.example.created:
 -- on com.example.created
 INSERT INTO orders_state (subject, type, position, time, events)
 SELECT :subject, :type, :position, :time, 1 WHERE :subject IS NOT NULL
 ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,
   time = excluded.time, events = orders_state.events + 1;
 
--- 1 events of type https://shop.example/Created:
+-- 1 event of type https://shop.example/Created:
 -- on "https://shop.example/Created"
 INSERT INTO orders_state (subject, type, position, time, events, data)
 SELECT :subject, :type, :position, :time, 1, :data WHERE :subject IS NOT NULL
 ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,
   time = excluded.time, events = orders_state.events + 1, data = excluded.data;
 
--- 1 events of type live:
---   1 have data that is not JSON: it comes as :data_bytes
---   1 have no subject
+-- 1 event of type live:
+--   not JSON in 1 event: it comes as :data_bytes
+--   without a subject: 1 event
 -- on live
 INSERT INTO orders_state (subject, type, position, time, events)
 SELECT :subject, :type, :position, :time, 1 WHERE :subject IS NOT NULL
 ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,
   time = excluded.time, events = orders_state.events + 1;
 
--- 1 events of type on "this" page:
+-- 1 event of type on "this" page:
 -- on "on ""this"" page"
 INSERT INTO orders_state (subject, type, position, time, events, data)
 SELECT :subject, :type, :position, :time, 1, :data WHERE :subject IS NOT NULL
 ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,
   time = excluded.time, events = orders_state.events + 1, data = excluded.data;
 
--- 1 events of type x�; DROP TABLE a; --:
+-- 1 event of type x�; DROP TABLE a; --:
 --   :data->>'a�; DROP TABLE a; --'   integer
 --   has a name that no block can have
