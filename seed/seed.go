@@ -150,6 +150,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("seed: Config.Until must be a position, of a single feed")
 	case !c.AsOf.IsZero() && (c.Follow || c.Until > 0):
 		return c, errors.New("seed: Config.AsOf goes together with neither Follow nor Until")
+	case c.DryRun && c.Into.describe().Sink == checkpoint.SinkProgram:
+		return c, errors.New("seed: Config.DryRun cannot undo what a program does")
 	case c.DryRun && c.Follow:
 		return c, errors.New("seed: Config.DryRun cannot Follow")
 	}

@@ -46,9 +46,12 @@ type Target interface {
 // schema eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return named{&target[pgx.Tx]{
-		keeper: keeper, sink: handler[pgx.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler}, migrate: keeper.Migrate,
-	}, nameOf(pool)}
+	return named{postgresTarget(keeper, handler[pgx.Tx](handle), checkpoint.Consumer{Sink: checkpoint.SinkHandler}), nameOf(pool)}
+}
+
+// postgresTarget is a target in PostgreSQL without an inbox.
+func postgresTarget(keeper *checkpoint.Postgres, sink sink.Sink[pgx.Tx], kind checkpoint.Consumer) *target[pgx.Tx] {
+	return &target[pgx.Tx]{keeper: keeper, sink: sink, kind: kind, migrate: keeper.Migrate}
 }
 
 // PostgresInbox returns a target in PostgreSQL that adds every event to the
@@ -124,7 +127,7 @@ type keeper[T any] interface {
 
 type target[T any] struct {
 	keeper  keeper[T]
-	sink    sink.Sink[T]
+	sink    sink.Sink[T]        // nil where a program takes the events
 	kind    checkpoint.Consumer // what the sink is
 	migrate func(context.Context) error
 	inbox   *inbox[T] // nil where something else takes the events
@@ -149,8 +152,15 @@ func (t *target[T]) load(ctx context.Context, consumer string) ([]checkpoint.Che
 	return t.keeper.Load(ctx, consumer)
 }
 
+func (t *target[T]) move(ctx context.Context, moves []checkpoint.Move) error {
+	return t.keeper.Move(ctx, moves, func(T) error { return nil })
+}
+
 func (t *target[T]) start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
 	return t.keeper.Start(ctx, c, first, func(tx T) error {
+		if t.sink == nil {
+			return nil
+		}
 		if fresh {
 			if err := t.sink.Setup(ctx, tx); err != nil {
 				return err
@@ -161,7 +171,12 @@ func (t *target[T]) start(ctx context.Context, c checkpoint.Consumer, first []ch
 }
 
 func (t *target[T]) check(ctx context.Context, c checkpoint.Consumer) error {
-	return t.keeper.Check(ctx, c, func(tx T) error { return t.sink.Prepare(ctx, tx) })
+	return t.keeper.Check(ctx, c, func(tx T) error {
+		if t.sink == nil {
+			return nil
+		}
+		return t.sink.Prepare(ctx, tx)
+	})
 }
 
 func (t *target[T]) apply(ctx context.Context, w work) error {

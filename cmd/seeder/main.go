@@ -35,6 +35,16 @@ func command() *cobra.Command {
 // what leads on.
 func withStatus(err error, from, lookAt string) error {
 	switch {
+	case errors.Is(err, seed.ErrNewFeed):
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed from now on, run the same command with --add-feed, or give it a consumer of its own with: --consumer NAME"}
+	case errors.Is(err, seed.ErrAsOf), errors.Is(err, seed.ErrSink):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into another database, or on the same under a name of its own with: --consumer NAME"}
+	case errors.Is(err, seed.ErrProjection):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "to go on from here with the new text: --accept-projection; to build a fresh one beside it: --schema NAME (PostgreSQL), or another file (SQLite)"}
+	case errors.Is(err, seed.ErrUntil):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
+	case errors.Is(err, seed.ErrBeyond):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database, or go back with: seeder rewind"}
 	case errors.Is(err, seed.ErrOtherFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrMismatch):

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/seed"
@@ -46,8 +47,14 @@ Exit status 4: another seeder holds the consumer.`,
 	flags.Var((*cli.URLs)(&config.From), "from", "`URL` of the feed; given again and again for several feeds")
 	into := flags.String("into", "", "`URL` of the database to fill, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader, where several fill one database")
+	flags.BoolVar(&config.AddFeed, "add-feed", false, "let the consumer begin with a feed that it has not read so far")
+	flags.Int64Var(&config.Until, "until", 0, "`POSITION` to stop at, with that event applied; of a single feed")
+	asOf := flags.String("as-of", "", "`TIME` as of which to build the state, such as 2024-03-01T00:00:00Z: later events are left out")
+	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	sinks := addSinkFlags(command)
+	sinks.addProgramFlag(command)
 	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
 	network := networkFlags(command)
@@ -60,6 +67,16 @@ Exit status 4: another seeder holds the consumer.`,
 				return cli.Usage("--from: %w", err)
 			}
 		}
+		var err error
+		if config.AsOf, err = pointInTime(*asOf); err != nil {
+			return err
+		}
+		if err := contradiction(command, config); err != nil {
+			return err
+		}
+		if err := sinks.apply(command, &config); err != nil {
+			return err
+		}
 		if config.Prefetch < 1 {
 			return cli.Usage("--prefetch %d: must be at least 1", config.Prefetch)
 		}
@@ -70,7 +87,7 @@ Exit status 4: another seeder holds the consumer.`,
 		if config.Follow {
 			cli.LogSettings(command, logger)
 		}
-		target, closeTarget, err := openTarget(command.Context(), *into)
+		target, closeTarget, err := sinks.target(command, *into, patience.or(programPatience(config.Follow)))
 		if err != nil {
 			return err
 		}
@@ -85,6 +102,44 @@ Exit status 4: another seeder holds the consumer.`,
 		return run(command, config, *into)
 	}
 	return command
+}
+
+// programPatience is for how long a program that fails is started again where
+// nothing was said.
+func programPatience(follow bool) time.Duration {
+	if follow {
+		return -1
+	}
+	return seed.DefaultPatience
+}
+
+// pointInTime reads the value of --as-of.
+func pointInTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := event.ParseTime(text)
+	if err != nil {
+		return at, cli.Usage("--as-of %q: must be a time with its offset, such as 2024-03-01T00:00:00Z", text)
+	}
+	return at, nil
+}
+
+// contradiction finds flags that cannot go together.
+func contradiction(command *cobra.Command, config seed.Config) error {
+	switch {
+	case config.Until < 0, config.Until == 0 && command.Flags().Changed("until"):
+		return cli.Usage("--until %d: must be a position, 1 or more", config.Until)
+	case config.Until > 0 && len(config.From) > 1:
+		return cli.Usage("--until: is a position of one feed, not of %d", len(config.From))
+	case !config.AsOf.IsZero() && config.Follow:
+		return cli.Usage("--as-of: the state as of a point in time cannot be followed; leave out --follow")
+	case !config.AsOf.IsZero() && config.Until > 0:
+		return cli.Usage("--as-of and --until: only one of them can be where to stop")
+	case config.DryRun && config.Follow:
+		return cli.Usage("--dry-run: ends at the end of the feed; leave out --follow")
+	}
+	return nil
 }
 
 func run(command *cobra.Command, config seed.Config, into string) error {

@@ -85,6 +85,7 @@ type Client struct {
 // Response is an answer, read whole.
 type Response struct {
 	URL         *url.URL // where it came from, after redirects
+	Header      http.Header
 	ETag        string
 	NotModified bool
 	Partial     bool // 226: no more than what follows the document that the request named
@@ -191,9 +192,9 @@ func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, co
 
 // response makes of an answer what the caller asked for.
 func (c *Client) response(request *http.Request, answer *http.Response, body []byte) (*Response, error) {
-	result := &Response{URL: answer.Request.URL, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
+	result := &Response{URL: answer.Request.URL, Header: answer.Header, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
 	switch {
-	case answer.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match") != "":
+	case answer.StatusCode == http.StatusNotModified && isConditional(request):
 		result.NotModified = true
 		return result, nil
 	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
@@ -207,4 +208,9 @@ func (c *Client) response(request *http.Request, answer *http.Response, body []b
 		return nil, err
 	}
 	return result, nil
+}
+
+// isConditional reports whether "not modified" answers a request.
+func isConditional(request *http.Request) bool {
+	return request.Header.Get("If-None-Match") != "" || request.Header.Get("If-Modified-Since") != ""
 }

@@ -1,0 +1,98 @@
+package projection
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var (
+	// directive is a block's head; nearly is what may have been meant as one.
+	directive = regexp.MustCompile(`^--[ \t]+on[ \t]+(\S.*)$`)
+	nearly    = regexp.MustCompile(`(?i)^--+[ \t]*on([ \t:]|$)`)
+)
+
+const headForm = `a block begins with a line such as: -- on OrderShipped, orders/OrderCreated`
+
+// looksLikeHead reports whether a comment is a block's head, or nearly so.
+func looksLikeHead(comment string) bool { return nearly.MatchString(comment) }
+
+// parseHead reads a comment that looks like a block's head.
+func parseHead(comment string) (names []typeName, live bool, err error) {
+	match := directive.FindStringSubmatch(strings.TrimRight(comment, " \t\r"))
+	if match == nil {
+		return nil, false, fmt.Errorf("%.80q is nearly the head of a block; %s; a comment begins with another word than on", comment, headForm)
+	}
+	h := &headReader{rest: match[1]}
+	for {
+		name, err := h.typeName()
+		if err != nil {
+			return nil, false, err
+		}
+		names = append(names, name)
+		h.skipSpace()
+		switch {
+		case h.take(","):
+			h.skipSpace()
+		case h.rest == "":
+			return names, false, nil
+		case h.rest == "live":
+			return names, true, nil
+		default:
+			return nil, false, fmt.Errorf("%.80q: behind a type stands a comma, the word live as the last one, or nothing; names with spaces stand in double quotes", h.rest)
+		}
+	}
+}
+
+type headReader struct{ rest string }
+
+func (h *headReader) skipSpace() { h.rest = strings.TrimLeft(h.rest, " \t") }
+
+func (h *headReader) take(prefix string) bool {
+	rest, found := strings.CutPrefix(h.rest, prefix)
+	h.rest = rest
+	return found
+}
+
+// typeName reads TYPE or FEED/TYPE.
+func (h *headReader) typeName() (n typeName, err error) {
+	if n.event, err = h.name("/"); err != nil {
+		return n, err
+	}
+	if !h.take("/") {
+		return n, nil
+	}
+	n.feed = n.event
+	if strings.HasPrefix(h.rest, "/") {
+		return n, fmt.Errorf(`%s//…: put a type that holds slashes in double quotes: "%s//…"`, n.feed, n.feed)
+	}
+	n.event, err = h.name("")
+	return n, err
+}
+
+// name reads one in quotes, or one that ends where it would need them.
+func (h *headReader) name(until string) (string, error) {
+	if strings.HasPrefix(h.rest, `"`) {
+		n := quotedLength(h.rest, '"')
+		if n < 0 {
+			return "", errors.New(`a name in " has no end`)
+		}
+		name := strings.ReplaceAll(h.rest[1:n-1], `""`, `"`)
+		h.rest = h.rest[n:]
+		if name == "" {
+			return "", errors.New(`"" is no name`)
+		}
+		return name, nil
+	}
+	n := strings.IndexAny(h.rest, " \t,\"';()"+until)
+	if n < 0 {
+		n = len(h.rest)
+	}
+	if n == 0 {
+		return "", errors.New("the name of a type is missing; " + headForm)
+	}
+	name := h.rest[:n]
+	h.rest = h.rest[n:]
+	return name, nil
+}

@@ -1,0 +1,215 @@
+package projection
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// Parse reads the text of a projection, whose name is for messages. Parameters
+// are:
+//
+//	:feed        the feed's name     text
+//	:position    in the feed         bigint                    integer
+//	:id          the event's id      text
+//	:source                          text
+//	:type                            text
+//	:subject     the entity          text
+//	:time                            timestamptz               text, RFC 3339 in UTC
+//	:dataschema                      text
+//	:data        data that is JSON   jsonb                     text
+//	:data_bytes  data as it came     bytea                     blob
+//	:live        is it news?         boolean                   0 or 1
+//
+// in PostgreSQL and, where it differs, in SQLite. What an event lacks is NULL.
+func Parse(name string, text []byte) (*Projection, error) {
+	p := &parser{projection: &Projection{Name: name, hash: hashOf(text)}, line: 1}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if i := firstBad(text); i >= 0 {
+		return nil, fmt.Errorf("%s:%d: holds what is no text: it must be UTF-8 without zero bytes", name, 1+bytes.Count(text[:i], []byte{'\n'}))
+	}
+	p.lexer.text = string(text)
+	if err := p.run(); err != nil {
+		return nil, fmt.Errorf("%s:%d: %w", name, p.line, err)
+	}
+	return p.projection, nil
+}
+
+// firstBad is the offset of what is not UTF-8, or a zero byte; negative if all is well.
+func firstBad(text []byte) int {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == 0 || r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return -1
+}
+
+type parser struct {
+	lexer      lexer
+	projection *Projection
+	line       int // of the token at hand
+
+	tokens    []token // of the statement at hand, spaces and comments included
+	first     int     // its line
+	afterHead bool    // a block has begun
+	body      body
+}
+
+func (p *parser) run() error {
+	for {
+		t, err := p.lexer.next()
+		if broken, is := errors.AsType[*unterminated](err); is {
+			p.line = 1 + strings.Count(p.lexer.text[:broken.at], "\n")
+			return err
+		}
+		if t.text == "" {
+			return p.finish()
+		}
+		if err := p.take(t); err != nil {
+			return err
+		}
+		p.line += strings.Count(t.text, "\n")
+	}
+}
+
+// take takes the next token.
+func (p *parser) take(t token) error {
+	switch t.kind {
+	case kindSpace, kindBlockComment:
+		if len(p.tokens) > 0 {
+			p.tokens = append(p.tokens, t)
+		}
+		return nil
+	case kindLineComment:
+		return p.comment(t)
+	case kindSemicolon:
+		if p.body.open() {
+			break
+		}
+		return p.finish()
+	case kindPlaceholder:
+		if t.text[0] == '$' {
+			return fmt.Errorf("%s: parameters are named: %s", t.text, knownParameters())
+		}
+	case kindParameter:
+		if err := p.parameter(t); err != nil {
+			return err
+		}
+	}
+	if len(p.tokens) == 0 {
+		p.first = p.line
+	}
+	p.tokens = append(p.tokens, t)
+	p.body.follow(t)
+	return nil
+}
+
+func (p *parser) parameter(t token) error {
+	if _, known := parameterNamed(t.text[1:]); !known {
+		return fmt.Errorf("there is no parameter %s, there are: %s (a colon that is none has a space behind it)", t.text, knownParameters())
+	}
+	if !p.afterHead {
+		return fmt.Errorf("%s in the set-up, which runs without an event; parameters are for the blocks behind a line -- on TYPE", t.text)
+	}
+	return nil
+}
+
+// comment begins a block where the comment is its head.
+func (p *parser) comment(t token) error {
+	if strings.Contains(strings.TrimSuffix(t.text, "\r"), "\r") {
+		return errors.New("a comment holds a carriage return, which ends it for PostgreSQL and not for SQLite")
+	}
+	before := p.lexer.text[:t.at]
+	lead := before[strings.LastIndexByte(before, '\n')+1:]
+	if strings.Trim(lead, " \t\r") != "" || !looksLikeHead(t.text) || lead != "" && len(p.tokens) > 0 {
+		if len(p.tokens) > 0 {
+			p.tokens = append(p.tokens, t)
+		}
+		return nil
+	}
+	if lead != "" {
+		return errors.New("the head of a block begins in the first column; a comment begins with another word than on")
+	}
+	names, live, err := parseHead(t.text)
+	if err != nil {
+		return err
+	}
+	if len(p.tokens) > 0 && (p.body.open() || len(p.lexer.open) > 0) {
+		return fmt.Errorf("a block begins within the statement of line %d; a comment begins with another word than on, or not in the first column", p.first)
+	}
+	if err := p.finish(); err != nil {
+		return err
+	}
+	p.afterHead = true
+	p.projection.blocks = append(p.projection.blocks, block{line: p.line, names: names, live: live})
+	return nil
+}
+
+// finish adds the statement at hand, if there is one.
+func (p *parser) finish() error {
+	tokens := p.tokens
+	p.tokens, p.lexer.open = nil, nil
+	open := p.body.open()
+	p.body = body{}
+	for len(tokens) > 0 && isBlank(tokens[len(tokens)-1].kind) {
+		tokens = tokens[:len(tokens)-1]
+	}
+	if len(tokens) == 0 {
+		return nil
+	}
+	err := checkStatement(tokens)
+	if err == nil && open {
+		err = errors.New("its body, which BEGIN begins, has no END behind a semicolon")
+	}
+	s := newStatement(p.projection.Name, p.first, tokens)
+	if err != nil {
+		p.line = p.first
+		return fmt.Errorf("%s: %w", s.start, err)
+	}
+	if !p.afterHead {
+		p.projection.setup = append(p.projection.setup, s)
+		return nil
+	}
+	last := &p.projection.blocks[len(p.projection.blocks)-1]
+	last.statements = append(last.statements, s)
+	return nil
+}
+
+func newStatement(file string, line int, tokens []token) statement {
+	s := statement{file: file, line: line}
+	var text, all strings.Builder
+	for _, t := range tokens {
+		if t.kind == kindBlockComment && strings.Count(t.text, "/*") > 1 {
+			t.text = " " + strings.Repeat("\n", strings.Count(t.text, "\n")) // SQLite's comments do not nest
+		}
+		if t.kind == kindLineComment || t.kind == kindBlockComment {
+			all.WriteByte(' ')
+		} else {
+			all.WriteString(t.text)
+		}
+		switch {
+		case t.kind == kindParameter:
+			s.pieces = append(s.pieces, text.String())
+			text.Reset()
+			named, _ := parameterNamed(t.text[1:])
+			if !s.uses(named) {
+				s.distinct = append(s.distinct, named)
+			}
+			s.parameters = append(s.parameters, named)
+			continue
+		case t.kind == kindPlaceholder && s.placeholder == "":
+			s.placeholder = t.text
+		}
+		text.WriteString(t.text)
+	}
+	s.pieces = append(s.pieces, text.String())
+	s.start = startOf(all.String())
+	return s
+}
+
+func isBlank(k kind) bool { return k == kindSpace || k == kindLineComment || k == kindBlockComment }

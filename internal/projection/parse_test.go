@@ -1,0 +1,155 @@
+package projection
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// outline shows what was read, one line a statement.
+func outline(p *Projection) string {
+	var b strings.Builder
+	for _, s := range p.setup {
+		fmt.Fprintf(&b, "%d: %q\n", s.line, s.render("$"))
+	}
+	for _, block := range p.blocks {
+		fmt.Fprintf(&b, "%d on", block.line)
+		for _, n := range block.names {
+			fmt.Fprintf(&b, " <%s|%s>", n.feed, n.event)
+		}
+		if block.live {
+			b.WriteString(" live")
+		}
+		b.WriteString("\n")
+		for _, s := range block.statements {
+			fmt.Fprintf(&b, "%d: %q\n", s.line, s.render("$"))
+		}
+	}
+	return b.String()
+}
+
+func TestFilesAreReadAsSetUpAndBlocks(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ rule, text, want string }{
+		{"nothing", "", ""},
+		{"set-up only", "-- tables\nCREATE TABLE a (b int) ; ;\n\nCREATE INDEX c ON a (b)\n", `2: "CREATE TABLE a (b int)"` + "\n" + `4: "CREATE INDEX c ON a (b)"` + "\n"},
+		{"a byte order mark", "\ufeffSELECT 1", "1: \"SELECT 1\"\n"},
+		{"a block", "-- on A\nINSERT INTO a VALUES (:id, :feed, :id);", "1 on <|A>\n2: \"INSERT INTO a VALUES ($1, $2, $1)\"\n"},
+		{"line ends of Windows", "-- on A\r\nSELECT :id;\r\n-- on B live\r\n", "1 on <|A>\n2: \"SELECT $1\"\n3 on <|B> live\n"},
+		{"a block without statements", "-- on A, B\n-- on C\n", "1 on <|A> <|B>\n2 on <|C>\n"},
+		{"a head ends a statement", "SELECT 1\n-- on A\nSELECT 2\n-- on B", "1: \"SELECT 1\"\n2 on <|A>\n3: \"SELECT 2\"\n4 on <|B>\n"},
+		{"names", `-- on a/B,com.example.created , "x y",c/"d/e", "f"/g, "it""s", a/b/c, live live`,
+			"1 on <a|B> <|com.example.created> <|x y> <c|d/e> <f|g> <|it\"s> <a|b/c> <|live> live\n"},
+		{"a type named live", "-- on live", "1 on <|live>\n"},
+		{"semicolons where they end nothing", `SELECT ';', ";", $$;$$ /* ; */ -- ;` + "\n;SELECT 2", `1: "SELECT ';', \";\", $$;$$"` + "\n" + `2: "SELECT 2"` + "\n"},
+		{"a trigger of SQLite", "CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET b = CASE WHEN 1 THEN 2 END; DELETE FROM a WHERE end; END; SELECT 1",
+			"1: \"CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET b = CASE WHEN 1 THEN 2 END; DELETE FROM a WHERE end; END\"\n1: \"SELECT 1\"\n"},
+		{"a trigger of PostgreSQL", "CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f(); SELECT 1", "1: \"CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()\"\n1: \"SELECT 1\"\n"},
+		{"a body of PostgreSQL", "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE 1 WHEN 1 THEN 2 END; SELECT 1; END; SELECT 1",
+			"1: \"CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE 1 WHEN 1 THEN 2 END; SELECT 1; END\"\n1: \"SELECT 1\"\n"},
+		{"an empty body", "CREATE PROCEDURE f() BEGIN ATOMIC END; SELECT 1", "1: \"CREATE PROCEDURE f() BEGIN ATOMIC END\"\n1: \"SELECT 1\"\n"},
+		{"comments that begin otherwise", "-- once\n--only\n-- on-call\nSELECT 1", "4: \"SELECT 1\"\n"},
+		{"a comment in a statement", "CREATE TABLE a (\n  -- on hand\n  b int\n)", "1: \"CREATE TABLE a (\\n  -- on hand\\n  b int\\n)\"\n"},
+		{"what looks like a head in a string", "SELECT '\n-- on A\n'", "1: \"SELECT '\\n-- on A\\n'\"\n"},
+		{"comments within comments, which SQLite does not know", "SELECT /* a /* b */\n c */ 1", "1: \"SELECT  \\n 1\"\n"},
+		{"settings of the transaction", "SET LOCAL work_mem = '1GB'; SET CONSTRAINTS ALL DEFERRED", "1: \"SET LOCAL work_mem = '1GB'\"\n1: \"SET CONSTRAINTS ALL DEFERRED\"\n"},
+	} {
+		p, err := Parse("a.sql", []byte(c.text))
+		if err != nil {
+			t.Errorf("%s: %v", c.rule, err)
+		} else if got := outline(p); got != c.want {
+			t.Errorf("%s:\n%s\nwant:\n%s", c.rule, got, c.want)
+		}
+	}
+}
+
+func TestWhatIsWrongIsSaidWithFileAndLine(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ text, want string }{
+		{"-- on A\nSELECT 1,\n :nmae", "a.sql:3: there is no parameter :nmae, there are: :feed :position :id :source :type :subject :time :dataschema :data :data_bytes :live"},
+		{"SELECT 1;\nSELECT :id", "a.sql:2: :id in the set-up"},
+		{"-- on A\nSELECT $1", "a.sql:2: $1: parameters are named"},
+		{"\n--on A", `a.sql:2: "--on A" is nearly the head of a block`},
+		{"-- On A", "a.sql:1: \"-- On A\" is nearly"},
+		{"-- ON A", "is nearly"},
+		{"-- on: A", "is nearly"},
+		{"--- on A", "is nearly"},
+		{"-- on", "is nearly"},
+		{"SELECT 1;\n  -- on A", "a.sql:2: the head of a block begins in the first column"},
+		{"-- on A,", "the name of a type is missing"},
+		{"-- on ,A", "the name of a type is missing"},
+		{"-- on a/", "the name of a type is missing"},
+		{"-- on A;", `";": behind a type`},
+		{"-- on A B", `"B": behind a type stands a comma`},
+		{"-- on A live, B", `"live, B": behind a type`},
+		{"-- on conflict we do nothing", "behind a type"},
+		{`-- on "A`, `a name in " has no end`},
+		{`-- on ""`, `"" is no name`},
+		{"-- on https://shop.example/Created", "in double quotes"},
+		{"CREATE TABLE a (\n-- on hand\nb int)", "a.sql:2: a block begins within the statement of line 1"},
+		{"CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1;\n-- on A", "a.sql:2: a block begins within the statement of line 1"},
+		{"\nCREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT 1;", "a.sql:2: CREATE TRIGGER t AFTER INSERT ON a BEGIN SELECT …: its body, which BEGIN begins, has no END"},
+		{"SELECT 1;\nSELECT 'a\n", "a.sql:2: a string in ' has no end"},
+		{"SELECT 1\n; \x00", "a.sql:2: holds what is no text"},
+		{"\nSELECT '\xff'", "a.sql:2: holds what is no text"},
+		{"-- a\rb\nSELECT 1", "a.sql:1: a comment holds a carriage return"},
+		{"SELECT 1;\n/* x */ commit;", "a.sql:2: commit: events and checkpoint commit together"},
+		{"BEGIN", "commit together"},
+		{"START TRANSACTION", "commit together"},
+		{"END;", "commit together"},
+		{"-- on A\nROLLBACK", "commit together"},
+		{"ABORT", "commit together"},
+		{"SAVEPOINT a", "commit together"},
+		{"RELEASE a", "commit together"},
+		{"PREPARE TRANSACTION 'a'", "commit together"},
+		{"-- on A\nINSERT OR ROLLBACK INTO a VALUES (1)", "OR ROLLBACK: events and checkpoint commit together"},
+		{"CREATE TABLE a (b UNIQUE ON CONFLICT ROLLBACK)", "CONFLICT ROLLBACK"},
+		{"CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT RAISE(ROLLBACK, 'x'); END", "RAISE ROLLBACK"},
+		{"SET search_path = a", "would outlast the transaction"},
+		{"DISCARD ALL", "would outlast the transaction"},
+		{"COPY a FROM STDIN", "there is no input or output here"},
+	} {
+		_, err := Parse("a.sql", []byte(c.text))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q: %v, want %s", c.text, err, c.want)
+		}
+	}
+}
+
+func TestTheBlocksOfAnEventAreThoseOfItsTypeAndFeedInTheOrderOfTheFile(t *testing.T) {
+	t.Parallel()
+	p, err := Parse("a.sql", []byte("-- on A, x/A\n-- on x/A\n-- on B\n-- on A live\n-- on y/A"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ feed, event, want string }{
+		{"x", "A", "1 2 4"},
+		{"y", "A", "1 4 5"},
+		{"x", "B", "3"},
+		{"x", "C", ""},
+		{"x", "x/A", ""},
+	} {
+		var lines []string
+		for _, b := range p.matching(c.feed, c.event) {
+			lines = append(lines, fmt.Sprint(b.line))
+		}
+		if got := strings.Join(lines, " "); got != c.want {
+			t.Errorf("%s of %s: blocks of lines %s, want %s", c.event, c.feed, got, c.want)
+		}
+	}
+	if got := strings.Join(p.Types(), " "); got != "A x/A B y/A" {
+		t.Errorf("types %s", got)
+	}
+}
+
+func TestTheHashIsThatOfTheWholeText(t *testing.T) {
+	t.Parallel()
+	p, err := Parse("a.sql", []byte("SELECT 1;\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "b4e0497804e46e0a0b0b8c31975b062152d551bac49c3c2e80932567b4085dcd"
+	if p.Hash() != want {
+		t.Errorf("hash %s, want %s", p.Hash(), want)
+	}
+}

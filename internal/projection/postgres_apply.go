@@ -1,0 +1,162 @@
+package projection
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/sink"
+)
+
+// How much is sent before the answers to what was sent before it are read, so
+// that PostgreSQL is at work meanwhile and neither side keeps much in memory.
+const (
+	chunkStatements = 512
+	chunkBytes      = 256 << 10
+)
+
+// Apply runs the statements of a batch's events in order, without waiting for
+// one before the next is sent.
+func (p *Postgres) Apply(ctx context.Context, tx pgx.Tx, b sink.Batch) (outcome sink.Outcome, err error) {
+	line := &pipeline{Pipeline: tx.Conn().PgConn().StartPipeline(ctx), prepared: make(map[*postgresStatement]bool)}
+	if p.schema != "" {
+		line.SendQueryParams(p.searchPath(), nil, nil, nil, nil)
+		line.sent = append(line.sent, sent{})
+	}
+	refused := p.send(line, b, &outcome)
+	if err = line.end(); err == nil {
+		err = refused // the last one
+	}
+	return outcome, err
+}
+
+func (p *Postgres) send(line *pipeline, b sink.Batch, outcome *sink.Outcome) error {
+	for i := range b.Events {
+		e := &b.Events[i]
+		plan := p.of(e)
+		if !plan.known {
+			if err := count(outcome, p.projection, p.strict, e); err != nil {
+				return err
+			}
+		}
+		for _, s := range plan.statements {
+			if !line.add(e, s) {
+				return nil
+			}
+		}
+	}
+	return nil
+}
+
+// pipeline is statements on their way. Its errors stay in it.
+type pipeline struct {
+	*pgconn.Pipeline
+	values encoder
+	sent   []sent // whose answers have not been read
+	chunks int    // that were sent, and whose answers have not been read
+	queued int    // statements
+	bytes  int
+	err    error // the first one
+	broken bool  // no answer comes any more
+
+	prepared map[*postgresStatement]bool // for as long as the pipeline lasts
+}
+
+// sent is a statement that was sent for an event; for none if it is ours.
+type sent struct {
+	event     *event.Delivered
+	statement *postgresStatement
+}
+
+// add sends a statement, and reports whether to go on.
+func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
+	if !l.prepared[s] {
+		l.prepared[s] = true
+		l.SendPrepare(s.name, s.sql, s.types)
+		l.sent = append(l.sent, sent{e, s})
+	}
+	values, size := l.values.encode(s.distinct, e)
+	l.SendQueryPrepared(s.name, values, binaryFormat, nil)
+	l.sent = append(l.sent, sent{e, s})
+	l.queued++
+	l.bytes += size
+	if l.queued < chunkStatements && l.bytes < chunkBytes {
+		return true
+	}
+	l.flush()
+	if l.chunks > 1 {
+		l.read()
+	}
+	return l.err == nil
+}
+
+// flush sends what is queued.
+func (l *pipeline) flush() {
+	l.queued, l.bytes = 0, 0
+	l.chunks++
+	if err := l.Sync(); err != nil {
+		l.fail(sent{}, err)
+	}
+}
+
+// fail takes the first error.
+func (l *pipeline) fail(of sent, err error) {
+	if _, answered := errors.AsType[*pgconn.PgError](err); !answered {
+		l.broken = true
+	}
+	if l.err == nil && of.event != nil {
+		err = of.statement.eventError(of.event, err)
+	}
+	if l.err == nil {
+		l.err = err
+	}
+}
+
+// read reads the answers to one chunk. There are fewer than statements behind
+// one that failed.
+func (l *pipeline) read() {
+	l.chunks--
+	for n := 0; !l.broken; n++ {
+		results, err := l.GetResults()
+		switch answer := results.(type) {
+		case *pgconn.PipelineSync:
+			l.sent = append(l.sent[:0], l.sent[min(n, len(l.sent)):]...)
+			return
+		case *pgconn.ResultReader:
+			_, err = answer.Close()
+		case nil:
+			if err == nil {
+				err = errors.New("PostgreSQL has sent no answer")
+			}
+		}
+		if err != nil {
+			var of sent
+			if n < len(l.sent) {
+				of = l.sent[n]
+			}
+			l.fail(of, err)
+		}
+	}
+}
+
+// end reads all that is left and gives the connection back.
+func (l *pipeline) end() error {
+	l.flush()
+	if len(l.prepared) > 0 { // not with the others, where none is done that follows one that failed
+		for s := range l.prepared {
+			l.SendDeallocate(s.name)
+			l.sent = append(l.sent, sent{})
+		}
+		l.flush()
+	}
+	for l.chunks > 0 && !l.broken {
+		l.read()
+	}
+	if err := l.Close(); l.err == nil {
+		l.err = err
+	}
+	return l.err
+}

@@ -1,0 +1,109 @@
+// Package projection applies events by a file of SQL: the reader's own tables,
+// filled by statements that it names for each type of event.
+//
+// # The file
+//
+// What stands before the first line that begins with "-- on" is the set-up. It
+// runs once for a consumer, in the transaction that writes its checkpoint. Then
+// come blocks:
+//
+//	-- on OrderShipped, returns/OrderShipped live
+//
+// followed by the statements, none or more, that run for each event of one of
+// these types, in the order of the file. Each of an event's blocks runs.
+//
+// Such a line begins in the first column, and ends the statement before it. Of
+// a name with a slash, what stands before the first slash is the name of a feed,
+// and the rest the type; without one it is a type in whatever feed. Names that
+// hold spaces, commas, quotes, slashes that are the type's own, or the like stand
+// in double quotes, which are doubled within: "https://shop.example/Created",
+// shop/"it is so". Behind the list the word live makes a block one for live
+// events only.
+//
+// # Statements
+//
+// A statement names the event's attributes as parameters, see the list of
+// [Parse]. They are known outside of strings, names in quotes and comments. The
+// brackets of SQLite, [a name], do not quote: in PostgreSQL they are arrays.
+// In them a colon directly behind a value is that of a slice, a[1:n].
+//
+// What would end the transaction, outlast it, or talk to the client is refused.
+package projection
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+)
+
+// Projection is a file that was read, and looks right as far as can be said
+// without a database.
+type Projection struct {
+	// Name is the file's, for messages.
+	Name string
+
+	hash   string
+	setup  []statement
+	blocks []block
+}
+
+// block is statements for events of some types.
+type block struct {
+	line       int
+	names      []typeName
+	live       bool // for live events only
+	statements []statement
+}
+
+// typeName is a type of events, of one feed's or of all.
+type typeName struct {
+	feed  string // empty for all
+	event string
+}
+
+// Hash is the SHA-256 of the file's text, in hexadecimal.
+func (p *Projection) Hash() string { return p.hash }
+
+// Types returns the types that have a block, each as the file names it first,
+// without quotes: TYPE or FEED/TYPE.
+func (p *Projection) Types() []string {
+	var all []string
+	for _, b := range p.blocks {
+		for _, n := range b.names {
+			if !slices.Contains(all, n.String()) {
+				all = append(all, n.String())
+			}
+		}
+	}
+	return all
+}
+
+func (n typeName) String() string {
+	if n.feed == "" {
+		return n.event
+	}
+	return n.feed + "/" + n.event
+}
+
+func hashOf(text []byte) string {
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// matching returns the blocks for events of a feed and type, in the order of
+// the file.
+func (p *Projection) matching(feed, event string) []*block {
+	var all []*block
+	for i := range p.blocks {
+		if p.blocks[i].matches(feed, event) {
+			all = append(all, &p.blocks[i])
+		}
+	}
+	return all
+}
+
+func (b *block) matches(feed, event string) bool {
+	return slices.ContainsFunc(b.names, func(n typeName) bool {
+		return n.event == event && (n.feed == "" || n.feed == feed)
+	})
+}
