@@ -53,10 +53,6 @@ const (
 	DefaultStall = 30 * time.Second
 )
 
-// MaxPages bounds how many documents a walk along links reads that no count
-// bounds, such as those of feeds that are not ours.
-const MaxPages = 1_000_000
-
 // Client fetches documents.
 type Client struct {
 	HTTP   *http.Client
