@@ -75,17 +75,17 @@ func (c *Client) archiveAt(ctx context.Context, h *Head, position int64) (*feed.
 
 // findPage returns the number of the archive that holds a position, and the
 // archive itself where finding it took that. Pages hold about the same number of
-// events, mostly, so each second guess goes by that; the others halve what is
-// left, so that no feed takes many.
+// events, mostly, so guesses go by that; each third one halves what is left, so
+// that no feed takes many.
 func (c *Client) findPage(ctx context.Context, h *Head, position int64) (number int64, d *feed.Document, err error) {
 	low, high := int64(1), h.Archives
 	before, last := int64(0), max(h.First-1, position) // about what the pages from low to high hold: what is between
-	for even := true; low < high; even = !even {
+	for guesses := 1; low < high; guesses++ {
 		if position == before+1 {
 			break // the first one of low
 		}
 		guess := (low + high) / 2
-		if even {
+		if guesses%3 != 0 {
 			share := float64(position-1-before) / float64(last-before)
 			guess = min(high, low+int64(share*float64(high-low+1)))
 		}
