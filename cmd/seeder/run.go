@@ -30,6 +30,13 @@ on. They are made where they are missing. After a crash run the same command
 again. A server or a database that is away is waited for: up to a minute, and
 without end with --follow.
 
+An event that cannot be applied, because a constraint of a table or a conversion
+refuses it, stops the run, and nothing of its transaction is applied. With
+--on-error park it is put aside in the database, and with it every later event
+of its entity (the events of that feed with that subject), in order; the others
+go on. "seeder parked" lists them, and "seeder retry" applies them once the cause
+is mended. Other errors, such as a table that is missing, stop a run always.
+
 With --follow the server is asked to hold each request until there is something
 new, for up to --wait, and to send no more than that. Where a server or a cache
 does not, the feed is looked at once a second. --wait 0 asks for neither, so
@@ -50,6 +57,7 @@ Exit status 4: another seeder holds the consumer.`,
 	flags.BoolVar(&config.AddFeed, "add-feed", false, "let the consumer begin with a feed that it has not read so far")
 	flags.Int64Var(&config.Until, "until", 0, "`POSITION` to stop at, with that event applied; of a single feed")
 	asOf := flags.String("as-of", "", "`TIME` as of which to build the state, such as 2024-03-01T00:00:00Z: later events are left out")
+	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` for what to do with an event that cannot be applied: stop, or park it with all later events of its entity")
 	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
@@ -147,7 +155,10 @@ func run(command *cobra.Command, config seed.Config, into string) error {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(explained(err, into), config.From[0], wayOn(err, config, into))
+		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
+	}
+	if err := sayParked(command.OutOrStdout(), last, config, into); err != nil {
+		return err
 	}
 	for _, f := range last.Feeds {
 		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
