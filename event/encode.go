@@ -12,12 +12,23 @@ import (
 	"unicode/utf8"
 )
 
-// Extension attributes that stand in the JSON of a placed event and nowhere
-// else. An extension of the event's own under one of these names gives way. The
-// position is a string: an Integer of CloudEvents has 32 bits.
+// Extension attributes that stand in the JSON of a placed event, the last three
+// in that of a delivered one only, and nowhere else. An extension of the event's
+// own under one of these names gives way. The position is a string: an Integer
+// of CloudEvents has 32 bits. Whether the event is live is a Boolean.
 const (
 	PositionAttribute = "efposition"
 	RecordedAttribute = "efrecorded"
+	FeedAttribute     = "effeed"
+	FeedIDAttribute   = "effeedid"
+	LiveAttribute     = "eflive"
+)
+
+// placeAttributes are those of a placed event, deliveryAttributes those of a
+// delivered one.
+var (
+	placeAttributes    = []string{PositionAttribute, RecordedAttribute}
+	deliveryAttributes = []string{PositionAttribute, RecordedAttribute, FeedAttribute, FeedIDAttribute, LiveAttribute}
 )
 
 // MaxJSONDepth is how deeply data may be nested to stand in the JSON format as
@@ -38,7 +49,7 @@ const MaxJSONDepth = 60
 //   - comes without a datacontenttype, which data would set to application/json.
 func AppendJSON(b []byte, e *Event) []byte {
 	b = appendAttributes(b, e)
-	b = appendExtensions(b, e.Extensions, false)
+	b = appendExtensions(b, e.Extensions, nil)
 	return append(appendData(b, e), '}')
 }
 
@@ -46,13 +57,30 @@ func AppendJSON(b []byte, e *Event) []byte {
 // time it got it as extension attributes.
 func AppendPlacedJSON(b []byte, e *Placed) []byte {
 	b = appendAttributes(b, &e.Event)
-	b = appendExtensions(b, e.Extensions, true)
+	b = appendExtensions(b, e.Extensions, placeAttributes)
+	b = appendPlace(b, e)
+	return append(appendData(b, &e.Event), '}')
+}
+
+// AppendDeliveredJSON appends e as [AppendPlacedJSON] does, and as further
+// extension attributes the feed's name, if it has one, its id, and whether the
+// event is live.
+func AppendDeliveredJSON(b []byte, e *Delivered) []byte {
+	b = appendAttributes(b, &e.Event)
+	b = appendExtensions(b, e.Extensions, deliveryAttributes)
+	b = appendPlace(b, &e.Placed)
+	b = appendMember(b, FeedAttribute, e.Feed)
+	b = appendMember(b, FeedIDAttribute, e.FeedID)
+	b = strconv.AppendBool(appendName(b, LiveAttribute), e.Live)
+	return append(appendData(b, &e.Event), '}')
+}
+
+func appendPlace(b []byte, e *Placed) []byte {
 	b = append(b, `,"`+PositionAttribute+`":"`...)
 	b = strconv.AppendInt(b, e.Position, 10)
 	b = append(b, `","`+RecordedAttribute+`":"`...)
 	b = AppendTime(b, e.Recorded)
-	b = append(b, '"')
-	return append(appendData(b, &e.Event), '}')
+	return append(b, '"')
 }
 
 func appendAttributes(b []byte, e *Event) []byte {
@@ -83,13 +111,13 @@ func appendName(b []byte, name string) []byte {
 }
 
 // appendExtensions writes them in the order of their names, each as a string:
-// what type it had is not kept.
-func appendExtensions(b []byte, extensions map[string]string, placed bool) []byte {
+// what type it had is not kept. Those under names of ours are left out.
+func appendExtensions(b []byte, extensions map[string]string, ours []string) []byte {
 	if len(extensions) == 0 {
 		return b
 	}
 	for _, name := range slices.Sorted(maps.Keys(extensions)) {
-		if placed && (name == PositionAttribute || name == RecordedAttribute) {
+		if slices.Contains(ours, name) {
 			continue
 		}
 		b = appendString(appendName(b, name), extensions[name])

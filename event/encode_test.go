@@ -83,6 +83,27 @@ func TestJSONHasItsMembersInOneOrder(t *testing.T) {
 	}
 }
 
+// Whether an event is live is a Boolean of JSON: the string "false" is true in
+// most languages.
+func TestJSONOfADeliveredEventTellsItsFeed(t *testing.T) {
+	t.Parallel()
+	e := Delivered{Feed: "orders", FeedID: "urn:uuid:1", Live: true, Placed: Placed{Position: 7, Recorded: at, Event: Event{
+		ID: "1", Source: "/s", Type: "T", DataContentType: "text/plain", Data: []byte("x"),
+		Extensions: map[string]string{"a": "1", "eflive": "no", "effeed": "other", "effeedid": "other", "efposition": "9"},
+	}}}
+	const place = `{"specversion":"1.0","id":"1","source":"/s","type":"T","datacontenttype":"text/plain","a":"1","efposition":"7","efrecorded":"2026-11-23T09:30:00Z"`
+	if got, want := string(AppendDeliveredJSON(nil, &e)), place+`,"effeed":"orders","effeedid":"urn:uuid:1","eflive":true,"data":"x"}`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	e.Feed, e.Live = "", false // a feed that is not ours may have no name
+	if got, want := string(AppendDeliveredJSON(nil, &e)), place+`,"effeedid":"urn:uuid:1","eflive":false,"data":"x"}`; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if _, err := ParseJSON(AppendDeliveredJSON(nil, &e)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestFromAttributesTakesWhatParseJSONTakes(t *testing.T) {
 	t.Parallel()
 	attributes := map[string]string{"specversion": "1.0", "id": "1", "source": "/s", "type": "T", "time": "2026-11-23T10:30:00+01:00", "n": "5"}

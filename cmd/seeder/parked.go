@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -162,7 +163,7 @@ func (o *onError) Set(text string) error {
 	case "park":
 		*o = onError(seed.Park)
 	default:
-		return fmt.Errorf("must be stop or park")
+		return errors.New("must be stop or park")
 	}
 	return nil
 }

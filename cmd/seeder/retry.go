@@ -44,7 +44,7 @@ Exit status 4: another seeder holds the consumer.`,
 		if err := sinks.apply(command, &config); err != nil {
 			return err
 		}
-		target, closeTarget, err := sinks.target(command.Context(), *into)
+		target, closeTarget, err := sinks.target(command, *into, 0)
 		if err != nil {
 			return err
 		}

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
@@ -18,6 +18,7 @@ type sinkFlags struct {
 	schema     string
 	strict     bool
 	accept     bool
+	program    string
 }
 
 func addSinkFlags(command *cobra.Command) *sinkFlags {
@@ -30,6 +31,11 @@ func addSinkFlags(command *cobra.Command) *sinkFlags {
 	return s
 }
 
+// addProgramFlag adds what only a run can do: a program has no transaction.
+func (s *sinkFlags) addProgramFlag(command *cobra.Command) {
+	command.Flags().StringVar(&s.program, "exec", "", "`COMMAND` that takes the events on its standard input and prints the positions it has done, in place of the inbox; each event at least once")
+}
+
 // apply checks the flags against one another and gives the configuration what
 // they say of it.
 func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
@@ -38,6 +44,15 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 			return cli.Usage("--%s: is about a projection; --projection is missing", name)
 		}
 	}
+	switch {
+	case s.program == "":
+	case s.projection != "":
+		return cli.Usage("--exec and --projection: only one of them can take the events")
+	case config.OnError == seed.Park:
+		return cli.Usage("--on-error park: what --exec does cannot be undone, so its events cannot be put aside")
+	case config.DryRun:
+		return cli.Usage("--dry-run: what --exec does cannot be rolled back")
+	}
 	if s.schema != "" && !command.Flags().Changed("consumer") {
 		config.Consumer = s.schema
 	}
@@ -45,37 +60,50 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	return nil
 }
 
-// target opens a database with the sink that the flags ask for.
-func (s *sinkFlags) target(ctx context.Context, into string) (target seed.Target, closeTarget func(), err error) {
-	if s.projection == "" {
-		return openTarget(ctx, into)
-	}
-	text, err := os.ReadFile(s.projection)
-	if err != nil {
-		return nil, nil, cli.Usage("--projection: %w", err)
-	}
-	pool, path, err := openDatabase(ctx, into)
+// target opens a database with the sink that the flags ask for. patience is for
+// how long a program that fails is started again.
+func (s *sinkFlags) target(command *cobra.Command, into string, patience time.Duration) (target seed.Target, closeTarget func(), err error) {
+	pool, path, err := openDatabase(command.Context(), into)
 	if err != nil {
 		return nil, nil, err
-	}
-	p := seed.Projection{Name: filepath.Base(s.projection), Text: text, Strict: s.strict, Schema: s.schema}
-	if pool == nil {
-		if s.schema != "" {
-			return nil, nil, cli.Usage("--schema: SQLite has none; build beside a projection into another file")
-		}
-		target, err = seed.SQLiteProjection(path, p)
-	} else {
-		target, err = seed.PostgresProjection(pool, p)
-	}
-	if err != nil {
-		if pool != nil {
-			pool.Close()
-		}
-		return nil, nil, fmt.Errorf("projection: %w", err)
 	}
 	closeTarget = func() {}
 	if pool != nil {
 		closeTarget = pool.Close
 	}
+	if target, err = s.on(command, pool, path, patience); err != nil {
+		closeTarget()
+		return nil, nil, err
+	}
 	return target, closeTarget, nil
+}
+
+// on gives a PostgreSQL pool, or else an SQLite file, its sink.
+func (s *sinkFlags) on(command *cobra.Command, pool *pgxpool.Pool, path string, patience time.Duration) (seed.Target, error) {
+	isSQLite := pool == nil
+	switch {
+	case s.program != "":
+		p := seed.Program{Command: s.program, Patience: patience, Stderr: command.ErrOrStderr(), Logger: cli.Logger(command.ErrOrStderr())}
+		if isSQLite {
+			return seed.SQLiteProgram(path, p), nil
+		}
+		return seed.PostgresProgram(pool, p), nil
+	case s.projection != "":
+		text, err := os.ReadFile(s.projection)
+		if err != nil {
+			return nil, cli.Usage("--projection: %w", err)
+		}
+		p := seed.Projection{Name: filepath.Base(s.projection), Text: text, Strict: s.strict, Schema: s.schema}
+		if isSQLite && s.schema != "" {
+			return nil, cli.Usage("--schema: SQLite has none; build beside a projection into another file")
+		}
+		if isSQLite {
+			return seed.SQLiteProjection(path, p)
+		}
+		return seed.PostgresProjection(pool, p)
+	case isSQLite:
+		return seed.SQLiteInbox(path), nil
+	default:
+		return seed.PostgresInbox(pool), nil
+	}
 }

@@ -254,6 +254,9 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if tag.RowsAffected() != 1 {
 				return fmt.Errorf("%s: %w", c, ErrMoved)
 			}
+			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
+				return err
+			}
 			for _, table := range []string{"parked", "consumers"} {
 				if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1", c.Consumer); err != nil {
 					return err

@@ -247,6 +247,9 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if deleted, err := result.RowsAffected(); err != nil || deleted != 1 {
 				return errors.Join(err, fmt.Errorf("%s: %w", c, ErrMoved))
 			}
+			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
+				return err
+			}
 			for _, table := range []string{"eventfeed_parked", "eventfeed_consumers"} {
 				if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ?", c.Consumer); err != nil {
 					return err

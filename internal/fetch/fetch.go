@@ -75,12 +75,13 @@ type Client struct {
 	Stall time.Duration
 
 	first atomic.Pointer[url.URL] // that was asked for
-	away  atomic.Bool             // the last request got no answer
+	away  outage
 }
 
 // Response is an answer, read whole.
 type Response struct {
 	URL         *url.URL // where it came from, after redirects
+	Header      http.Header
 	ETag        string
 	NotModified bool
 	Partial     bool // 226: no more than what follows the document that the request named
@@ -95,9 +96,10 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for {
+		began := time.Now()
 		answer, err := c.tryFor(ctx, RequestTimeout, target, conditions)
 		if err == nil {
-			if c.away.CompareAndSwap(true, false) {
+			if c.away.answered(began) {
 				c.Logger.Info("server answers again", "url", target.Redacted())
 			}
 			return answer, nil
@@ -115,7 +117,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 			wait = min(wait, left)
 		}
 		level := slog.LevelDebug // one warning an outage, however many pages are being fetched
-		if c.away.CompareAndSwap(false, true) {
+		if c.away.failed(began) {
 			level = slog.LevelWarn
 		}
 		c.Logger.Log(ctx, level, "cannot fetch, trying again", "error", err, "wait", wait.Round(time.Millisecond))
@@ -186,9 +188,9 @@ func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, co
 
 // response makes of an answer what the caller asked for.
 func (c *Client) response(request *http.Request, answer *http.Response, body []byte) (*Response, error) {
-	result := &Response{URL: answer.Request.URL, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
+	result := &Response{URL: answer.Request.URL, Header: answer.Header, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
 	switch {
-	case answer.StatusCode == http.StatusNotModified && request.Header.Get("If-None-Match") != "":
+	case answer.StatusCode == http.StatusNotModified && isConditional(request):
 		result.NotModified = true
 		return result, nil
 	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
@@ -202,4 +204,9 @@ func (c *Client) response(request *http.Request, answer *http.Response, body []b
 		return nil, err
 	}
 	return result, nil
+}
+
+// isConditional reports whether "not modified" answers a request.
+func isConditional(request *http.Request) bool {
+	return request.Header.Get("If-None-Match") != "" || request.Header.Get("If-Modified-Since") != ""
 }

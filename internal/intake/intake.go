@@ -245,8 +245,9 @@ func accept(e event.Event, again string) (event.Event, error) {
 	if e.Source == "" {
 		return e, fmt.Errorf("event %q has no source", e.ID)
 	}
-	delete(e.Extensions, event.PositionAttribute)
-	delete(e.Extensions, event.RecordedAttribute)
+	for _, ours := range [...]string{event.PositionAttribute, event.RecordedAttribute, event.FeedAttribute, event.FeedIDAttribute, event.LiveAttribute} {
+		delete(e.Extensions, ours)
+	}
 	if len(e.Extensions) == 0 {
 		e.Extensions = nil
 	}

@@ -64,7 +64,7 @@ func TestParseRequestReadsEveryMode(t *testing.T) {
 		"binary, lines as data":         {binary("application/x-ndjson"), "{}\n", []event.Event{{ID: "1", Source: "/s", Type: "T", DataContentType: "application/x-ndjson", Data: []byte("{}\n")}}},
 		"binary, no data":               {binary(""), "", []event.Event{first}},
 		"no coding":                     {http.Header{"Content-Type": {"application/cloudevents+json"}, "Content-Encoding": {"Identity"}}, one, []event.Event{first}},
-		"a place in another feed":       {typed("application/cloudevents+json"), strings.Replace(one, "}", `,"efposition":"7","efrecorded":"2026-01-01T00:00:00Z"}`, 1), []event.Event{first}},
+		"a place in another feed":       {typed("application/cloudevents+json"), strings.Replace(one, "}", `,"efposition":"7","efrecorded":"2026-01-01T00:00:00Z","effeed":"f","effeedid":"urn:f","eflive":true}`, 1), []event.Event{first}},
 		"a place in another, binary":    {binary("", "ce-efposition", "7"), "", []event.Event{first}},
 		"a place in another, and other": {binary("", "ce-efposition", "7", "ce-a", "b"), "", []event.Event{{ID: "1", Source: "/s", Type: "T", Extensions: map[string]string{"a": "b"}}}},
 	} {

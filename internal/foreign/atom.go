@@ -1,0 +1,90 @@
+package foreign
+
+import (
+	"encoding/base64"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/mmcdole/gofeed/atom"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// atomEntry reads an entry of an Atom feed: its texts as gofeed has them, all
+// else as the outline does.
+func atomEntry(e *atom.Entry, i *item) (raw, error) {
+	if i.id == "" && len(i.ce) == 0 {
+		return raw{}, errNoID
+	}
+	r := raw{id: i.id, item: i, published: valid(e.PublishedParsed), updated: valid(e.UpdatedParsed)}
+	r.about = about{
+		ID: i.id, Title: e.Title, Link: firstLink(i.links), Links: i.links, Summary: e.Summary,
+		Published: e.Published, Updated: e.Updated,
+	}
+	for _, p := range e.Authors {
+		r.about.Authors = append(r.about.Authors, person{p.Name, p.Email, p.URI})
+	}
+	for _, c := range e.Categories {
+		r.about.Categories = append(r.about.Categories, category{c.Term, c.Scheme, c.Label})
+	}
+	if e.Content != nil {
+		r.about.setContent(e.Content, i.content)
+	}
+	r.about.setTimes(r)
+	return r, nil
+}
+
+// firstLink is where the first alternate link leads.
+func firstLink(links []link) string {
+	for _, l := range links {
+		if l.Rel == "alternate" {
+			return l.Href
+		}
+	}
+	return ""
+}
+
+// setTimes writes the times as events do, where they are times.
+func (a *about) setTimes(r raw) {
+	if !r.published.IsZero() {
+		a.Published = event.FormatTime(r.published)
+	}
+	if !r.updated.IsZero() {
+		a.Updated = event.FormatTime(r.updated)
+	}
+}
+
+// setContent reads the content of an Atom entry, RFC 4287 section 4.1.3.3: what
+// is neither text nor XML is Base64, or should be.
+func (a *about) setContent(c *atom.Content, text string) {
+	a.ContentType, a.ContentSrc = c.Type, c.Src
+	kind, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(c.Type)), ";")
+	switch {
+	case !strings.Contains(kind, "/"), strings.HasSuffix(kind, "+xml"), strings.HasSuffix(kind, "/xml"):
+		a.Content = c.Value
+	case strings.HasPrefix(kind, "text/"):
+		a.Content = text
+	default:
+		data, encoded := fromBase64(text)
+		if encoded && !utf8.Valid(data) {
+			a.ContentBase64 = base64.StdEncoding.EncodeToString(data)
+		} else {
+			a.Content = string(data)
+		}
+	}
+}
+
+// fromBase64 decodes a content, and reports whether it was Base64; else it
+// returns it as it is, since many write JSON as it is.
+func fromBase64(text string) ([]byte, bool) {
+	data, err := base64.StdEncoding.DecodeString(strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" \t\r\n", r) {
+			return -1
+		}
+		return r
+	}, text))
+	if err != nil {
+		return []byte(text), false
+	}
+	return data, true
+}

@@ -1,0 +1,43 @@
+package foreign
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxWait bounds how long a server's word keeps a follower from looking.
+const maxWait = time.Hour
+
+// wait is how long to let pass until the next look.
+func (r *Reader) wait() time.Duration {
+	return max(r.Interval, min(freshFor(r.header.Values("Cache-Control"), r.header.Get("Age")), maxWait))
+}
+
+// freshFor is for how long an answer holds, by its max-age (RFC 9111 section
+// 5.2.2.1) and its Age; 0 if it does not say.
+func freshFor(cacheControl []string, age string) time.Duration {
+	seconds := 0
+	for directive := range strings.SplitSeq(strings.Join(cacheControl, ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch {
+		case strings.EqualFold(name, "no-cache"), strings.EqualFold(name, "no-store"):
+			return 0
+		case strings.EqualFold(name, "max-age"):
+			seconds, _ = strconv.Atoi(strings.Trim(value, `"`))
+		}
+	}
+	passed, _ := strconv.Atoi(age)
+	return time.Duration(max(0, min(seconds, int(maxWait/time.Second))-passed)) * time.Second
+}
+
+// conditions make a request for the feed's document one for a later one.
+func (r *Reader) conditions() (conditions []string) {
+	if tag := r.header.Get("ETag"); tag != "" {
+		conditions = append(conditions, "If-None-Match", tag)
+	}
+	if modified := r.header.Get("Last-Modified"); modified != "" {
+		conditions = append(conditions, "If-Modified-Since", modified)
+	}
+	return conditions
+}

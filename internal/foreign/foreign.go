@@ -1,0 +1,241 @@
+// Package foreign reads feeds that are not eventfeed's own: Atom and RSS, as
+// archived, paged or complete feeds of RFC 5005, or plain.
+//
+// The chain of archives can only be walked from its newest end back, and is to
+// be applied from its oldest on. So a [Reader] works in two steps:
+//
+//  1. [Reader.Look] walks back, to the oldest archive or to one that has been
+//     applied. Of each archive it remembers, in the target, its URL, a hash of its
+//     entries, and which version of which entry it has: that is what decides
+//     which one of several versions is applied, and from which archive.
+//  2. [Reader.Walk] goes forward over what is remembered, and gets each archive
+//     that still has something to apply again. Its entries must have the hash
+//     that they had on the way back.
+//
+// What holds at every moment:
+//
+//   - An entry is applied from the one document that holds its latest known
+//     version; where several do, from the oldest archive of them.
+//   - An archive is marked as applied in the transaction that applies the last
+//     of its entries, or a later one. So is every archive before it.
+//   - Positions 1, 2, 3 … are given in the order of applying. They are this
+//     consumer's own: another one that began later may count otherwise.
+package foreign
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// DefaultMaxArchives bounds how many documents a feed may be made of.
+const DefaultMaxArchives = 100_000
+
+// Config says which feed to read.
+type Config struct {
+	Client *fetch.Client
+	URL    *url.URL
+	// Interval is how long Next lets pass between two looks, at least. A longer
+	// max-age of the server's, up to an hour, takes its place.
+	Interval time.Duration
+	// MaxArchives bounds how many documents are read on one way back. 0 means
+	// DefaultMaxArchives.
+	MaxArchives int64
+	Logger      *slog.Logger // nil means discard
+}
+
+// Memory is what is known of a feed in the target. Its methods are called
+// while no transaction of the same goroutine is open.
+type Memory interface {
+	Archives
+	Entries
+	// Counts tells how much there is.
+	Counts(ctx context.Context) (checkpoint.Counts, error)
+	// Forget forgets all that was recorded and is not applied.
+	Forget(ctx context.Context) error
+}
+
+// Archives is what is known of a feed's archives.
+type Archives interface {
+	// Archive returns the archive at a URL; nil if it is not known.
+	Archive(ctx context.Context, url string) (*checkpoint.Archive, error)
+	// After returns the archive that names the one at a URL as the one before
+	// it; with an empty URL the oldest. It is nil if none is known.
+	After(ctx context.Context, url string) (*checkpoint.Archive, error)
+	// Record writes down an archive, to which it gives a number, and the
+	// versions of its entries. Each entry stands there once.
+	Record(ctx context.Context, a *checkpoint.Archive, entries []checkpoint.Version) error
+}
+
+// Entries is what is known of a feed's entries.
+type Entries interface {
+	// Pending returns the entries, with their versions, that are to be applied
+	// from the archive with a number.
+	Pending(ctx context.Context, number int64) (map[string]int64, error)
+	// Known returns what is known of entries.
+	Known(ctx context.Context, entries []string) (map[string]checkpoint.Known, error)
+}
+
+// Reader reads one feed for one consumer. It is for one goroutine, but Walk's
+// runs may be applied by another one.
+type Reader struct {
+	Config
+	ID    string // atom:id; of RSS the URL that it gives itself, or the one it was read at
+	Name  string // made of the URL, see nameOf
+	Title string
+	Kind  Kind
+
+	memory Memory
+	head   *document
+	header http.Header // that the head came with
+	sum    [sha256.Size]byte
+	warned bool
+	look   look
+	pages  *spool // of a paged feed
+}
+
+// Open fetches a feed's document.
+func Open(ctx context.Context, config Config) (*Reader, error) {
+	if config.Logger == nil {
+		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.MaxArchives <= 0 {
+		config.MaxArchives = DefaultMaxArchives
+	}
+	r := &Reader{Config: config, Name: nameOf(config.URL)}
+	if _, err := r.fetchHead(ctx); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Use sets the memory of the consumer that reads the feed. Look and Walk need
+// it.
+func (r *Reader) Use(memory Memory) { r.memory = memory }
+
+// Close frees what the reader holds.
+func (r *Reader) Close() { r.pages.close() }
+
+// Entries is how many entries the feed's own document holds.
+func (r *Reader) Entries() int { return len(r.head.entries) }
+
+// Updated is when the feed was changed last, by its own word; zero if it does
+// not say.
+func (r *Reader) Updated() time.Time { return r.head.updated }
+
+// Epoch is the one epoch of the feed.
+func (r *Reader) Epoch() string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(r.ID)).String()
+}
+
+// Start is the place before the first event.
+func (r *Reader) Start() walk.Place {
+	return walk.Place{Epoch: r.Epoch(), Digest: feed.FirstDigest(r.ID)}
+}
+
+// fetchHead fetches the feed's document, and reports whether it is another one
+// than before.
+func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, error) {
+	answer, err := r.Client.Get(ctx, r.URL, append(conditions, "Accept", accept)...)
+	if fetch.IsMissing(err) {
+		return false, fmt.Errorf("%w: %w", walk.ErrNotFeed, err)
+	}
+	if err != nil || answer.NotModified {
+		return false, err
+	}
+	r.header = answer.Header
+	sum := sha256.Sum256(answer.Body)
+	if r.head != nil && sum == r.sum {
+		return false, nil
+	}
+	head, err := parse(answer.Body, withoutUser(answer.URL))
+	if err != nil {
+		return false, fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, answer.URL.Redacted(), err)
+	}
+	if err := r.takeHead(head); err != nil {
+		return false, err
+	}
+	r.sum = sum
+	return true, nil
+}
+
+func (r *Reader) takeHead(head *document) error {
+	kind, err := head.kind()
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, head.url.Redacted(), err)
+	}
+	id := head.identity(r.URL)
+	if r.head != nil && id != r.ID {
+		return mismatch(head.url, "is the feed %q now, was %q", id, r.ID)
+	}
+	if err := head.makeEvents(id); err != nil {
+		return fmt.Errorf("%s: %w", head.url.Redacted(), err)
+	}
+	r.head, r.ID, r.Title, r.Kind, r.look = head, id, head.title, kind, look{}
+	return nil
+}
+
+// get fetches an archive or a page of the feed.
+func (r *Reader) get(ctx context.Context, target *url.URL) (*document, []byte, error) {
+	withUser := *target
+	withUser.User = r.URL.User // links, and what is stored, know no password
+	answer, err := r.Client.Get(ctx, &withUser, "Accept", accept)
+	switch {
+	case fetch.IsMissing(err):
+		return nil, nil, fmt.Errorf("%w: the chain of archives breaks off: %w", walk.ErrMismatch, err)
+	case errors.Is(err, fetch.ErrBody):
+		return nil, nil, fmt.Errorf("%w: %w", walk.ErrMismatch, err)
+	case err != nil:
+		return nil, nil, err
+	}
+	d, err := r.archive(answer.Body, withoutUser(answer.URL))
+	return d, answer.Body, err
+}
+
+// archive reads an archive or a page of the feed.
+func (r *Reader) archive(body []byte, from *url.URL) (*document, error) {
+	d, err := parse(body, from)
+	if err != nil {
+		return nil, mismatch(from, "the chain of archives breaks off: %w", err)
+	}
+	if d.atom != r.head.atom || d.atom && d.id != r.head.id {
+		return nil, mismatch(from, "is an archive of another feed, %q, not of %q", d.id, r.ID)
+	}
+	if current := d.links["current"]; !d.atom && len(current) == 1 && !r.isFeed(current[0]) {
+		return nil, mismatch(from, "is an archive of another feed, at %s, not of %q", current[0], r.ID)
+	}
+	if err := d.makeEvents(r.ID); err != nil {
+		return nil, fmt.Errorf("%s: %w", from.Redacted(), err)
+	}
+	return d, nil
+}
+
+// isFeed reports whether a URL is that of the feed's own document.
+func (r *Reader) isFeed(target string) bool {
+	return target == r.ID || target == withoutFragment(r.URL) || target == withoutFragment(r.head.url)
+}
+
+// allows reports whether a link of the feed's may be followed to a URL.
+func (r *Reader) allows(target *url.URL) bool {
+	return target.Scheme == r.head.url.Scheme && target.Host == r.head.url.Host
+}
+
+// mismatch says of a URL what does not add up.
+func mismatch(at *url.URL, format string, arguments ...any) error {
+	return fmt.Errorf("%w: %s: %w", walk.ErrMismatch, at.Redacted(), fmt.Errorf(format, arguments...))
+}
+
+// accept is what a reader of feeds asks for.
+const accept = "application/atom+xml, application/rss+xml;q=0.9, application/rdf+xml;q=0.8, application/xml;q=0.7, text/xml;q=0.7, */*;q=0.1"

@@ -1,0 +1,249 @@
+package foreign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// look is what one way back has found.
+type look struct {
+	done  bool
+	from  walk.Place
+	last  int64            // position that the feed's present end will have
+	base  string           // URL of the archive that the way forward begins behind; empty: with the oldest
+	head  map[string]int64 // versions to be applied from the feed's own document
+	trail bool             // archives are marked as applied: they stay as they are
+}
+
+// way is a way back that is being gone.
+type way struct {
+	at     *url.URL // the last one passed
+	next   *url.URL // the one before it
+	known  checkpoint.Counts
+	passed int64 // archives that are not applied
+}
+
+// Look walks back to what has been applied, which leads to a place, and makes
+// Last and Walk ready. What does not add up is an ErrMismatch.
+func (r *Reader) Look(ctx context.Context, from walk.Place) error {
+	if r.look.done && r.look.from == from {
+		return nil
+	}
+	r.warn()
+	return r.forgetting(ctx, r.goBack(ctx, from))
+}
+
+// forgetting returns an error, and forgets what is not applied where the feed
+// does not add up: it would be believed in when the feed has been put right.
+func (r *Reader) forgetting(ctx context.Context, err error) error {
+	if errors.Is(err, walk.ErrMismatch) {
+		if forgetErr := r.memory.Forget(ctx); forgetErr != nil {
+			return errors.Join(err, forgetErr)
+		}
+	}
+	return err
+}
+
+func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
+	if r.Kind == Paged {
+		if err := r.newPages(ctx); err != nil {
+			return err
+		}
+	}
+	base, passed, err := r.chain(ctx)
+	if err != nil {
+		return err
+	}
+	known, err := r.memory.Counts(ctx)
+	if err != nil {
+		return err
+	}
+	if passed != known.Open { // a way that was begun once leads along archives that are gone
+		if err := r.memory.Forget(ctx); err != nil {
+			return err
+		}
+		if base, passed, err = r.chain(ctx); err != nil {
+			return err
+		}
+		if known, err = r.memory.Counts(ctx); err != nil {
+			return err
+		}
+		if passed != known.Open {
+			return mismatch(r.head.url, "the chain of archives has %d that are new, %d were found", passed, known.Open)
+		}
+	}
+	r.look = look{done: true, from: from, base: base, last: from.Position + known.Pending, trail: r.Kind == Archived}
+	return r.pickHead(ctx)
+}
+
+// pickHead decides what is to be applied from the feed's own document: what is
+// later than all that is known.
+func (r *Reader) pickHead(ctx context.Context) error {
+	versions, known, err := r.knownHead(ctx)
+	if err != nil {
+		return err
+	}
+	r.look.head = make(map[string]int64)
+	for _, v := range versions {
+		k, isKnown := known[v.Entry]
+		if isKnown && v.Updated <= k.Latest {
+			continue
+		}
+		r.look.head[v.Entry] = v.Updated
+		if !k.Pending { // else it takes the place of one that is counted
+			r.look.last++
+		}
+	}
+	return nil
+}
+
+func (r *Reader) knownHead(ctx context.Context) ([]checkpoint.Version, map[string]checkpoint.Known, error) {
+	versions := r.head.latest()
+	entries := make([]string, len(versions))
+	for i, v := range versions {
+		entries[i] = v.Entry
+	}
+	known, err := r.memory.Known(ctx, entries)
+	return versions, known, err
+}
+
+// chain goes back along the chain of archives. It returns the URL of the
+// archive where it ended, because that is applied, or none if it came to the
+// oldest, and how many it passed that are not applied.
+func (r *Reader) chain(ctx context.Context) (base string, passed int64, err error) {
+	w := &way{at: r.head.url}
+	if w.next, err = r.head.before(r.Kind); err != nil {
+		return "", 0, err
+	}
+	if w.known, err = r.memory.Counts(ctx); err != nil {
+		return "", 0, err
+	}
+	if r.Kind == Paged {
+		if isNew, err := r.hasNews(ctx); err != nil || !isNew {
+			return "", 0, err
+		}
+	}
+	for w.next != nil {
+		if err := r.check(w); err != nil {
+			return "", 0, err
+		}
+		a, err := r.memory.Archive(ctx, w.next.String())
+		if err != nil {
+			return "", 0, err
+		}
+		if a != nil && a.Applied {
+			return a.URL, w.passed, r.meet(ctx, w, a)
+		}
+		if w.passed >= r.MaxArchives {
+			return "", 0, mismatch(w.at, "the chain of archives is longer than %d", r.MaxArchives)
+		}
+		more := true
+		if a != nil {
+			err = w.pass(a)
+		} else {
+			more, err = r.record(ctx, w)
+		}
+		if err != nil {
+			return "", 0, err
+		}
+		if !more {
+			return w.next.String(), w.passed, nil
+		}
+	}
+	if w.known.Applied > 0 {
+		return "", 0, mismatch(w.at, "%w: the chain of archives ends here, and leads to none of the %d that were read", walk.ErrReplaced, w.known.Applied)
+	}
+	return "", w.passed, nil
+}
+
+// check holds the next step to what every step must be.
+func (r *Reader) check(w *way) error {
+	switch {
+	case !r.allows(w.next):
+		return mismatch(w.at, "its archives are at %s, which is another origin", w.next.Redacted())
+	case r.isFeed(w.next.String()):
+		return mismatch(w.at, "the chain of archives loops: it leads back to the feed at %s", w.next.Redacted())
+	case w.passed > w.known.Open:
+		return mismatch(w.at, "the chain of archives loops: it leads back to %s", w.next.Redacted())
+	}
+	return nil
+}
+
+// pass takes a step along an archive that was recorded before.
+func (w *way) pass(a *checkpoint.Archive) (err error) {
+	w.passed++
+	w.at, w.next = w.next, nil
+	if a.Prev != "" {
+		w.next, err = url.Parse(a.Prev)
+	}
+	return err
+}
+
+// record fetches the next archive and remembers it. It reports whether to go
+// on: not where a page of a paged feed has nothing new.
+func (r *Reader) record(ctx context.Context, w *way) (more bool, err error) {
+	d, body, err := r.get(ctx, w.next)
+	if err != nil {
+		return false, err
+	}
+	next, err := d.before(r.Kind)
+	if err != nil {
+		return false, err
+	}
+	a := checkpoint.Archive{URL: w.next.String(), Hash: d.hash}
+	if next != nil {
+		a.Prev = next.String()
+	}
+	if err := r.memory.Record(ctx, &a, d.latest()); err != nil {
+		return false, err
+	}
+	w.passed++
+	w.known.Open++
+	w.at, w.next = w.next, next
+	if r.Kind != Paged {
+		return true, nil
+	}
+	if err := r.pages.put(a.Number, d.url, body); err != nil {
+		return false, fmt.Errorf("keep %s: %w", d.url.Redacted(), err)
+	}
+	pending, err := r.memory.Pending(ctx, a.Number)
+	return next == nil || len(pending) > 0 || len(d.entries) == 0, err
+}
+
+// meet holds an archive that was applied, where the way back ends, to what it
+// was, and to being the last one that was applied, if there are new ones
+// behind it.
+func (r *Reader) meet(ctx context.Context, w *way, a *checkpoint.Archive) error {
+	if w.passed > 0 && a.Followed {
+		return mismatch(w.at, "%w: it follows the archive %s, as another one does that was read", walk.ErrReplaced, a.URL)
+	}
+	d, _, err := r.get(ctx, w.next)
+	if err != nil {
+		return err
+	}
+	return r.compare(d, a)
+}
+
+// compare holds an archive to what it was when it was recorded.
+func (r *Reader) compare(d *document, a *checkpoint.Archive) error {
+	prev := ""
+	before, err := d.before(r.Kind)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		prev = before.String()
+	}
+	switch {
+	case d.hash != a.Hash:
+		return mismatch(d.url, "%w: this archive has changed since it was read", walk.ErrReplaced)
+	case prev != a.Prev:
+		return mismatch(d.url, "%w: the archive before this one was %q, and is %q now", walk.ErrReplaced, a.Prev, prev)
+	}
+	return nil
+}

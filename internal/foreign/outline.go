@@ -1,0 +1,244 @@
+package foreign
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// maxDepth bounds how deep elements may lie in one another. No feed comes near.
+const maxDepth = 200
+
+// outline is what a document says beside texts, by the exact namespaces and the
+// bases of its links: gofeed goes by prefixes, rewrites ids as if they were
+// links, and takes a document that is not well-formed.
+type outline struct {
+	root     string // feed, rss or RDF
+	id       string // Atom only
+	links    []link
+	archive  bool // fh:archive
+	complete bool // fh:complete
+	ours     bool // it has elements of eventfeed's own for the feed
+	items    []item
+}
+
+// link is an Atom link, with an absolute URL.
+type link struct {
+	Rel   string `json:"rel"`
+	Href  string `json:"href"`
+	Type  string `json:"type,omitempty"`
+	Title string `json:"title,omitempty"`
+}
+
+// item is an entry, or an item of RSS.
+type item struct {
+	id      string // Atom only
+	about   string // RDF only: its URL
+	links   []link
+	content string            // its text, of an Atom entry, as it stands there
+	ce      map[string]string // elements of CloudEvents' namespace
+	more    map[string]string // extensions of an event, in eventfeed's namespace
+}
+
+// level is what an element is.
+type level int
+
+const (
+	other level = iota
+	top         // whose children are elements of the feed
+	entry       // whose children are elements of an entry
+)
+
+// open is an element that is open.
+type open struct {
+	level level
+	base  *url.URL
+	text  func(string) // takes the element's text; may be nil
+}
+
+// scanner reads an outline.
+type scanner struct {
+	outline
+	stack []open
+	text  strings.Builder
+}
+
+// scan reads a document, which must be well-formed but for the named entities
+// of HTML. Its links are resolved as RFC 3986 has it.
+func scan(body []byte, from *url.URL) (*outline, error) {
+	switch {
+	case len(bytes.TrimSpace(body)) == 0:
+		return nil, errors.New("is empty")
+	case isHTML(body):
+		return nil, errors.New("is an HTML page, not a feed")
+	}
+	decoder := xml.NewDecoder(bytes.NewReader(body))
+	decoder.Entity = xml.HTMLEntity
+	s := &scanner{stack: []open{{base: from}}}
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) && s.root != "" {
+			return &s.outline, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("is not well-formed XML: %w", err)
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			if err := s.open(&t); err != nil {
+				return nil, err
+			}
+		case xml.EndElement:
+			s.close()
+		case xml.CharData:
+			if last := &s.stack[len(s.stack)-1]; last.text != nil {
+				s.text.Write(t)
+			}
+		}
+	}
+}
+
+// isHTML reports whether a document is a page of a website, as a login or a
+// proxy's error often is.
+func isHTML(body []byte) bool {
+	start := strings.ToLower(string(bytes.TrimSpace(body[:min(len(body), 200)])))
+	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
+}
+
+func (s *scanner) open(t *xml.StartElement) error {
+	if len(s.stack) > maxDepth {
+		return fmt.Errorf("has elements more than %d deep in one another", maxDepth)
+	}
+	parent := s.stack[len(s.stack)-1]
+	o := open{base: parent.base}
+	if base := attribute(t, "http://www.w3.org/XML/1998/namespace", "base"); base != "" {
+		if resolved, err := parent.base.Parse(strings.TrimSpace(base)); err == nil {
+			o.base = resolved
+		}
+	}
+	switch {
+	case s.root == "":
+		switch t.Name.Local {
+		case "feed", "rss", "RDF":
+			s.root, o.level = t.Name.Local, top
+		default:
+			return fmt.Errorf("is no feed: its root element is %.80s", t.Name.Local)
+		}
+	case len(s.stack) == 1:
+		return errors.New("has more than one root element")
+	case parent.level == top:
+		s.feedElement(t, &o)
+	case parent.level == entry:
+		s.entryElement(t, &o)
+	}
+	if o.text != nil {
+		s.text.Reset()
+	}
+	s.stack = append(s.stack, o)
+	return nil
+}
+
+func (s *scanner) close() {
+	last := s.stack[len(s.stack)-1]
+	if last.text != nil {
+		last.text(s.text.String())
+	}
+	s.stack = s.stack[:len(s.stack)-1]
+}
+
+// feedElement reads an element of the feed.
+func (s *scanner) feedElement(t *xml.StartElement, o *open) {
+	native := isNative(s.root, t.Name.Space)
+	switch name := t.Name.Local; {
+	case s.root != "feed" && native && name == "channel":
+		o.level = top
+	case s.root == "feed" && native && name == "entry", s.root != "feed" && native && name == "item":
+		o.level = entry
+		s.items = append(s.items, item{about: attribute(t, "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "about")})
+	case s.root == "feed" && native && name == "id":
+		o.text = func(text string) { s.id = strings.TrimSpace(text) }
+	case name == "link" && (t.Name.Space == feed.AtomNamespace || s.root == "feed" && native):
+		s.links = append(s.links, linkOf(t, o.base))
+	case t.Name.Space == feed.HistoryNamespace && name == "archive":
+		s.archive = true
+	case t.Name.Space == feed.HistoryNamespace && name == "complete":
+		s.complete = true
+	case t.Name.Space == feed.Namespace:
+		s.ours = true
+	}
+}
+
+// entryElement reads an element of an entry.
+func (s *scanner) entryElement(t *xml.StartElement, o *open) {
+	i := &s.items[len(s.items)-1]
+	name, isAtom := t.Name.Local, s.root == "feed" && isNative(s.root, t.Name.Space)
+	switch {
+	case isAtom && name == "id":
+		o.text = func(text string) { i.id = strings.TrimSpace(text) }
+	case isAtom && name == "content":
+		o.text = func(text string) { i.content = text }
+	case name == "link" && (isAtom || t.Name.Space == feed.AtomNamespace):
+		i.links = append(i.links, linkOf(t, o.base))
+	case t.Name.Space == feed.CloudEventNamespace:
+		o.text = func(text string) { i.ce = with(i.ce, name, text) }
+	case t.Name.Space == feed.Namespace && name == "extension":
+		key := attribute(t, "", "name")
+		o.text = func(text string) { i.more = with(i.more, key, text) }
+	}
+}
+
+func with(m map[string]string, key, value string) map[string]string {
+	m = maps.Clone(m)
+	if m == nil {
+		m = make(map[string]string)
+	}
+	m[key] = value
+	return m
+}
+
+// isNative reports whether elements of a namespace are the format's own.
+func isNative(root, space string) bool {
+	switch root {
+	case "feed":
+		return space == feed.AtomNamespace || space == "" || space == "http://purl.org/atom/ns#"
+	case "rss":
+		return space != feed.AtomNamespace && space != feed.HistoryNamespace && space != feed.Namespace && space != feed.CloudEventNamespace
+	default:
+		return space == "" || slices.Contains([]string{"http://purl.org/rss/1.0/", "http://channel.netscape.com/rdf/simple/0.9/", "http://my.netscape.com/rdf/simple/0.9/"}, space)
+	}
+}
+
+func attribute(t *xml.StartElement, space, name string) string {
+	for _, a := range t.Attr {
+		if a.Name.Local == name && (a.Name.Space == space || space == "http://www.w3.org/XML/1998/namespace" && a.Name.Space == "xml") {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+// relations is what a registered relation may stand behind, RFC 4287 section
+// 4.2.7.2.
+const relations = "http://www.iana.org/assignments/relation/"
+
+func linkOf(t *xml.StartElement, base *url.URL) link {
+	l := link{
+		Rel:   strings.ToLower(strings.TrimPrefix(strings.TrimSpace(attribute(t, "", "rel")), relations)),
+		Href:  strings.TrimSpace(attribute(t, "", "href")),
+		Type:  attribute(t, "", "type"),
+		Title: attribute(t, "", "title"),
+	}
+	l.Rel = orElse(l.Rel, "alternate")
+	if resolved, err := base.Parse(l.Href); err == nil {
+		l.Href = resolved.String()
+	}
+	return l
+}

@@ -1,0 +1,84 @@
+package foreign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+)
+
+// The pages of a paged feed move: what is on one now is on the next one in a
+// while, so that who gets them once more, from the last one on, misses what has
+// moved meanwhile. They are therefore kept from the way back, in a file, and
+// what was remembered of them is forgotten before the next look.
+
+// newPages makes ready for another look.
+func (r *Reader) newPages(ctx context.Context) (err error) {
+	if err := r.memory.Forget(ctx); err != nil {
+		return err
+	}
+	r.pages.close()
+	r.pages, err = newSpool()
+	return err
+}
+
+// hasNews reports whether the first page has an entry that is not applied.
+// Entries are applied from the last page on, so if it has none, no other has.
+func (r *Reader) hasNews(ctx context.Context) (bool, error) {
+	versions, known, err := r.knownHead(ctx)
+	for _, v := range versions {
+		if k, isKnown := known[v.Entry]; !isKnown || k.Pending || v.Updated > k.Latest {
+			return true, err
+		}
+	}
+	return len(versions) == 0, err
+}
+
+// spool keeps documents in a file that has no name.
+type spool struct {
+	file *os.File
+	end  int64
+	at   map[int64]span // by the number of the page
+}
+
+type span struct {
+	from, size int64
+	url        *url.URL
+}
+
+func newSpool() (*spool, error) {
+	file, err := os.CreateTemp("", "eventfeed-pages-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return &spool{file: file, at: make(map[int64]span)}, nil
+}
+
+func (s *spool) put(number int64, from *url.URL, body []byte) error {
+	if _, err := s.file.WriteAt(body, s.end); err != nil {
+		return err
+	}
+	s.at[number] = span{s.end, int64(len(body)), from}
+	s.end += int64(len(body))
+	return nil
+}
+
+func (s *spool) get(number int64) ([]byte, *url.URL, error) {
+	where, ok := s.at[number]
+	if !ok {
+		return nil, nil, fmt.Errorf("page %d was not kept", number)
+	}
+	body := make([]byte, where.size)
+	_, err := s.file.ReadAt(body, where.from)
+	return body, where.url, err
+}
+
+func (s *spool) close() {
+	if s != nil {
+		_ = s.file.Close()
+	}
+}

@@ -1,0 +1,232 @@
+//go:build unix
+
+package foreign_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// target is a database that a consumer's checkpoint is in.
+type target interface {
+	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	Start(ctx context.Context, c checkpoint.Checkpoint) error
+	memory(feedID string) foreign.Memory
+	move(ctx context.Context, from, to checkpoint.Checkpoint, marks checkpoint.Marks) error
+}
+
+const consumer = "default"
+
+// ofFeed is a target with one of several feeds.
+type ofFeed struct {
+	target
+	id string
+}
+
+func (o ofFeed) Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
+	all, err := o.target.Load(ctx, consumer)
+	return slices.DeleteFunc(all, func(c checkpoint.Checkpoint) bool { return c.FeedID != o.id }), err
+}
+
+type postgresTarget struct {
+	*checkpoint.Postgres
+	pool *pgxpool.Pool
+}
+
+func (p postgresTarget) memory(feedID string) foreign.Memory {
+	return &checkpoint.PostgresMemory{Pool: p.pool, Consumer: consumer, FeedID: feedID}
+}
+
+func (p postgresTarget) move(ctx context.Context, from, to checkpoint.Checkpoint, marks checkpoint.Marks) error {
+	return p.Move(ctx, from, to, func(tx pgx.Tx) error {
+		return checkpoint.MarkPostgres(ctx, tx, consumer, from.FeedID, marks)
+	})
+}
+
+type sqliteTarget struct {
+	*checkpoint.SQLite
+	db *sql.DB
+}
+
+func (s sqliteTarget) memory(feedID string) foreign.Memory {
+	return &checkpoint.SQLiteMemory{DB: s.db, Consumer: consumer, FeedID: feedID}
+}
+
+func (s sqliteTarget) move(ctx context.Context, from, to checkpoint.Checkpoint, marks checkpoint.Marks) error {
+	return s.Move(ctx, from, to, func(tx *sql.Tx) error {
+		return checkpoint.MarkSQLite(ctx, tx, consumer, from.FeedID, marks)
+	})
+}
+
+func newPostgres(t *testing.T) target {
+	t.Helper()
+	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t))
+	must(t, err)
+	t.Cleanup(pool.Close)
+	keeper := checkpoint.NewPostgres(pool)
+	must(t, keeper.Migrate(t.Context()))
+	must(t, keeper.Claim(t.Context(), consumer))
+	t.Cleanup(keeper.Release)
+	return postgresTarget{keeper, pool}
+}
+
+func newSQLite(t *testing.T) target {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "target.db")
+	db, err := sqlitedb.OpenWriter(t.Context(), path)
+	must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	keeper := checkpoint.NewSQLite(db, path)
+	must(t, keeper.Migrate(t.Context()))
+	must(t, keeper.Claim(t.Context(), consumer))
+	t.Cleanup(keeper.Release)
+	return sqliteTarget{keeper, db}
+}
+
+// seeder reads a feed into a target, and keeps what it has applied.
+type seeder struct {
+	target
+	url     string
+	applied []event.Placed
+	log     strings.Builder
+	fetched []string // URLs, without the server
+	max     int64    // archives; 0 is the default
+	stopAt  string   // the URL that cannot be fetched
+}
+
+var errStopped = errors.New("stopped by the test")
+
+// RoundTrip notes what is fetched.
+func (s *seeder) RoundTrip(request *http.Request) (*http.Response, error) {
+	name := strings.TrimPrefix(request.URL.Path, "/")
+	if name == s.stopAt {
+		return nil, errStopped
+	}
+	s.fetched = append(s.fetched, name)
+	return http.DefaultTransport.RoundTrip(request)
+}
+
+func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, error) {
+	t.Helper()
+	from, err := fetch.ParseURL(s.url)
+	must(t, err)
+	logger := slog.New(slog.NewTextHandler(&s.log, nil))
+	client := fetch.NewHTTPClient(1, 0)
+	client.Transport = s
+	reader, err := foreign.Open(t.Context(), foreign.Config{
+		Client: &fetch.Client{HTTP: client, Logger: logger},
+		URL:    from, Interval: 10 * time.Millisecond, Logger: logger, MaxArchives: s.max,
+	})
+	if err != nil {
+		return nil, checkpoint.Checkpoint{}, err
+	}
+	t.Cleanup(reader.Close)
+	reader.Use(s.memory(reader.ID))
+	all, err := s.Load(t.Context(), consumer)
+	must(t, err)
+	if len(all) > 0 {
+		return reader, all[0], nil
+	}
+	start := reader.Start()
+	c := checkpoint.Checkpoint{Consumer: consumer, Feed: reader.Name, FeedID: reader.ID, Epoch: start.Epoch, Digest: start.Digest}
+	must(t, s.Start(t.Context(), c))
+	return reader, c, nil
+}
+
+// run reads the feed to its end.
+func (s *seeder) run(t *testing.T) error {
+	t.Helper()
+	reader, c, err := s.open(t)
+	if err != nil {
+		return err
+	}
+	_, err = s.catchUp(t, reader, c, -1)
+	return err
+}
+
+// catchUp applies what there is, or no more than a number of events, and holds
+// Last to what came.
+func (s *seeder) catchUp(t *testing.T, reader *foreign.Reader, c checkpoint.Checkpoint, limit int) (checkpoint.Checkpoint, error) {
+	t.Helper()
+	if err := reader.Look(t.Context(), placeOf(c)); err != nil {
+		return c, err
+	}
+	last := reader.Last()
+	for run, err := range reader.Walk(t.Context(), placeOf(c)) {
+		if err != nil {
+			return c, err
+		}
+		if limit >= 0 {
+			run = run.Cut(limit)
+			limit -= len(run.Events)
+		}
+		next := c
+		next.Epoch, next.Position, next.Digest = run.To.Epoch, run.To.Position, run.To.Digest
+		must(t, s.move(t.Context(), c, next, run.Marks))
+		s.applied = append(s.applied, run.Events...)
+		if c = next; limit == 0 {
+			return c, nil
+		}
+	}
+	if c.Position != last {
+		t.Errorf("the feed's end was said to be at %d, and is at %d", last, c.Position)
+	}
+	return c, nil
+}
+
+func placeOf(c checkpoint.Checkpoint) walk.Place {
+	return walk.Place{Epoch: c.Epoch, Position: c.Position, Digest: c.Digest}
+}
+
+// history is what was applied, as posts.
+func (s *seeder) history() string {
+	var all []string
+	for _, e := range s.applied {
+		all = append(all, fmt.Sprintf("%s@%d", e.ID, int(e.Time.Sub(at(0)).Minutes())))
+	}
+	return strings.Join(all, " ")
+}
+
+func (s *seeder) want(t *testing.T, history string) {
+	t.Helper()
+	if got := s.history(); got != strings.Join(strings.Fields(history), " ") {
+		t.Errorf("applied  %s\nexpected %s", got, history)
+	}
+	for i, e := range s.applied {
+		if e.Position != int64(i+1) {
+			t.Errorf("event %d has the position %d", i+1, e.Position)
+		}
+	}
+}
+
+// onBoth runs a test with a feed of its own for each database.
+func onBoth(t *testing.T, test func(t *testing.T, feed *site, s *seeder)) {
+	t.Helper()
+	for name, makeTarget := range map[string]func(*testing.T) target{"postgres": newPostgres, "sqlite": newSQLite} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			feed := newSite(t)
+			test(t, feed, &seeder{target: makeTarget(t), url: feed.url + "/feed.atom"})
+		})
+	}
+}

@@ -1,0 +1,184 @@
+package foreign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/url"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// Run is a run of events that follow a place, and what is to be marked in the
+// transaction that applies them. One without events has marks only.
+type Run struct {
+	Events []event.Placed
+	To     walk.Place // that the run leads to
+	Marks  checkpoint.Marks
+	Bytes  int64 // of the document it comes from; 0 if it is the feed's own
+
+	from    walk.Place
+	digests []feed.Digest // at each event
+}
+
+// Cut returns the run's first n events. What follows them has to be walked to
+// again.
+func (r *Run) Cut(n int) Run {
+	if n >= len(r.Events) {
+		return *r
+	}
+	cut := Run{Events: r.Events[:n], To: r.At(n), Marks: checkpoint.Marks{Entries: r.Marks.Entries[:n]}, from: r.from, digests: r.digests[:n]}
+	return cut
+}
+
+// At returns the place behind the n-th event, or before the first one if n is
+// 0.
+func (r *Run) At(n int) walk.Place {
+	if n == 0 {
+		return r.from
+	}
+	return walk.Place{Epoch: r.from.Epoch, Position: r.from.Position + int64(n), Digest: r.digests[n-1]}
+}
+
+// Last is the position that the feed's present end will have. It is known once
+// Look has returned.
+func (r *Reader) Last() int64 { return r.look.last }
+
+// Walk returns what is to be applied behind a place, in order, up to the end of
+// the feed's own document as it was fetched last. The first error ends the walk.
+// It looks back first, where Look has not been called for that place.
+func (r *Reader) Walk(ctx context.Context, from walk.Place) iter.Seq2[Run, error] {
+	return func(yield func(Run, error) bool) {
+		if err := r.Look(ctx, from); err != nil {
+			yield(Run{}, err)
+			return
+		}
+		f := &forward{Reader: r, now: time.Now().UTC().Truncate(time.Microsecond), place: from}
+		switch err := f.archives(ctx, yield); {
+		case errors.Is(err, errEnough):
+			return
+		case err != nil:
+			yield(Run{}, r.forgetting(ctx, err))
+			return
+		}
+		if run := f.run(r.head.pick(r.look.head)); len(run.Events) > 0 || !run.Marks.IsEmpty() {
+			yield(run, nil)
+		}
+	}
+}
+
+// errEnough says that the caller wants no more runs.
+var errEnough = errors.New("enough")
+
+// forward is a way forward that is being gone.
+type forward struct {
+	*Reader
+	now   time.Time
+	place walk.Place
+	trail []string // archives without an event to apply, to be marked with the next one's
+}
+
+// archives goes along the archives that are not applied, oldest first.
+func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) error {
+	for at := f.look.base; ; {
+		a, err := f.memory.After(ctx, at)
+		if err != nil || a == nil {
+			return err
+		}
+		pending, err := f.memory.Pending(ctx, a.Number)
+		if err != nil {
+			return err
+		}
+		for entry, updated := range f.look.head {
+			if pending[entry] < updated { // the feed's own document has a later version
+				delete(pending, entry)
+			}
+		}
+		if f.look.trail {
+			f.trail = append(f.trail, a.URL)
+		}
+		at = a.URL
+		if len(pending) == 0 {
+			continue
+		}
+		run, err := f.fromArchive(ctx, a, pending)
+		if err != nil {
+			return err
+		}
+		if !yield(run, nil) {
+			return errEnough
+		}
+	}
+}
+
+// fromArchive fetches an archive once more, holds it to what it was on the way
+// back, and returns the given entries of it.
+func (f *forward) fromArchive(ctx context.Context, a *checkpoint.Archive, pending map[string]int64) (Run, error) {
+	d, size, err := f.again(ctx, a)
+	if err != nil {
+		return Run{}, err
+	}
+	if err := f.compare(d, a); err != nil {
+		return Run{}, err
+	}
+	picked := d.pick(pending)
+	if len(picked) != len(pending) {
+		return Run{}, fmt.Errorf("%s: has %d of the %d entries that were to be applied from it", d.url.Redacted(), len(picked), len(pending))
+	}
+	run := f.run(picked)
+	run.Bytes = size
+	return run, nil
+}
+
+// again returns an archive as it is, and a page as it was.
+func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (d *document, size int64, err error) {
+	var body []byte
+	if f.Kind == Paged {
+		var from *url.URL
+		if body, from, err = f.pages.get(a.Number); err == nil {
+			d, err = f.archive(body, from)
+		}
+		return d, int64(len(body)), err
+	}
+	target, err := url.Parse(a.URL)
+	if err == nil {
+		d, body, err = f.get(ctx, target)
+	}
+	return d, int64(len(body)), err
+}
+
+// run makes a run of events that follow.
+func (f *forward) run(picked []*version) Run {
+	chain := feed.Chain{Position: f.place.Position, Digest: f.place.Digest}
+	run := Run{from: f.place}
+	run.Events, run.digests = chained(&chain, picked, f.now)
+	for _, v := range picked {
+		run.Marks.Entries = append(run.Marks.Entries, checkpoint.Version{Entry: v.key, Updated: v.updated})
+	}
+	run.Marks.Archives, f.trail = f.trail, nil
+	f.place.Position, f.place.Digest = chain.Position, chain.Digest
+	run.To = f.place
+	return run
+}
+
+// Next waits until the feed's own document is another one than before, with
+// conditional requests. There need not be anything in it to apply.
+func (r *Reader) Next(ctx context.Context) error {
+	for {
+		timer := time.NewTimer(r.wait())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+		if isNew, err := r.fetchHead(ctx, r.conditions()...); err != nil || isNew {
+			return err
+		}
+	}
+}
