@@ -52,6 +52,7 @@ type runner struct {
 	following bool
 	commits   int64
 	totals    totals
+	parking   parking
 }
 
 func newRunner(config Config) (*runner, error) {

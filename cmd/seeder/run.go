@@ -38,6 +38,7 @@ func runCommand() *cobra.Command {
 	flags.BoolVar(&config.AddFeed, "add-feed", false, "let the consumer begin with a feed that it has not read so far")
 	flags.Int64Var(&config.Until, "until", 0, "`POSITION` to stop at, with that event applied; of a single feed")
 	asOf := flags.String("as-of", "", "`TIME` as of which to build the state, such as 2024-03-01T00:00:00Z: later events are left out")
+	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` for what to do with an event that cannot be applied: stop, or park it with all later events of its entity")
 	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
@@ -149,7 +150,10 @@ func run(command *cobra.Command, config seed.Config, into string) error {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(explained(err, into), config.From[0], wayOn(err, config, into))
+		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
+	}
+	if err := sayParked(command.OutOrStdout(), last, config, into); err != nil {
+		return err
 	}
 	for _, f := range last.Feeds {
 		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
