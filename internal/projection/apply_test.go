@@ -604,3 +604,25 @@ func TestAnErrorThatIsNoEventsIsNotCalledOne(t *testing.T) {
 	}
 	must(t, pool.Ping(t.Context()))
 }
+
+// SQLite calls such JSON malformed, as it does a statement that is wrong.
+func TestJSONThatIsTooDeepForSQLiteIsTheEventsOwnError(t *testing.T) {
+	t.Parallel()
+	deep := func(levels int) event.Delivered {
+		return at(1, "A", "", strings.Repeat("[", levels)+strings.Repeat("]", levels))
+	}
+	target := set(t, "CREATE TABLE a (data text);\n-- on A\nINSERT INTO a VALUES (:data->>'$')", options{})[1]
+	if _, err := target.apply(deep(1001)); !isOwn(err) {
+		t.Errorf("%v, want an error of the event's own", err)
+	}
+	_, err := target.apply(deep(1000))
+	must(t, err)
+}
+
+func TestASchemaThatIsThereIsTaken(t *testing.T) {
+	t.Parallel()
+	target := targets(t, shop, options{schema: "there"})[0]
+	target.rows("CREATE SCHEMA there")
+	must(t, target.setup())
+	same(t, []*store{target}, "SELECT count(*) FROM there.orders", "0")
+}
