@@ -229,7 +229,7 @@ func (r *Reader) isFeed(target string) bool {
 
 // allows reports whether a link of the feed's may be followed to a URL.
 func (r *Reader) allows(target *url.URL) bool {
-	return target.Scheme == r.head.url.Scheme && target.Host == r.head.url.Host
+	return r.Client.Allows(target)
 }
 
 // mismatch says of a URL what does not add up.

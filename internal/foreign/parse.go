@@ -11,6 +11,8 @@ import (
 
 	"github.com/mmcdole/gofeed/atom"
 	"github.com/mmcdole/gofeed/rss"
+
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // raw is what an entry says, before it is an event.
@@ -60,6 +62,9 @@ func parse(body []byte, from *url.URL) (*document, error) {
 	}
 	outline, err := scan(body, from)
 	if err != nil {
+		return nil, err
+	}
+	if err := fetch.CheckXML(body, fetch.DefaultXMLLimits); err != nil {
 		return nil, err
 	}
 	d := &document{
