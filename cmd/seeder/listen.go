@@ -15,9 +15,6 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// defaultMaxLag is how far behind a run may be and be ready.
-const defaultMaxLag = time.Minute
-
 // listenFlags say how a run shows how it stands to those who run it.
 type listenFlags struct {
 	address string

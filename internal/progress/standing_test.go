@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -166,6 +168,29 @@ func TestMetricsOfARun(t *testing.T) {
 	problems, err := testutil.GatherAndLint(registry)
 	if err != nil || len(problems) > 0 {
 		t.Error(problems, err)
+	}
+}
+
+// Whoever sees a metric finds in operations.md what it is.
+func TestEveryMetricIsDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(chan *prometheus.Desc, 100)
+	NewStanding(0).Collector().Describe(all)
+	close(all)
+	shown := 0
+	for d := range all {
+		shown++
+		name := regexp.MustCompile(`eventfeed_seeder_[a-z_]+`).FindString(d.String())
+		if !strings.Contains(string(text), "\n| `"+name+"` |") {
+			t.Errorf("operations.md has no %s", name)
+		}
+	}
+	if documented := strings.Count(string(text), "\n| `eventfeed_seeder_"); documented != shown {
+		t.Errorf("operations.md has %d metrics of a seeder, there are %d", documented, shown)
 	}
 }
 
