@@ -210,8 +210,8 @@ func TestWhatIsNotTheFeedItselfIsRefused(t *testing.T) {
 	t.Parallel()
 	feed, target := newSite(t), newSQLite(t)
 	for name, test := range map[string]struct{ text, says string }{
-		"archive.atom": {archive("", "a@1").atom(t), "is an archive, not the feed itself, which is at " + feed.url + "/feed.atom"},
-		"page.atom":    {doc{links: "previous=p1.atom first=p1.atom next=p3.atom", posts: "a@1"}.atom(t), "not its first one, which is at " + feed.url + "/p1.atom"},
+		"archive.atom": {archive("", "a@1").atom(t), "is not the feed itself, but an archive; give " + feed.url + "/feed.atom"},
+		"page.atom":    {doc{links: "previous=p1.atom first=p1.atom next=p3.atom", posts: "a@1"}.atom(t), "is not the feed itself, but one of its pages; give " + feed.url + "/p1.atom"},
 		"page.html":    {"<!DOCTYPE html><html><p>Log in", "is an HTML page"},
 		"other.atom":   {"<opml/>", "its root element is opml"},
 		"deep.atom":    {"<feed>" + strings.Repeat("<a>", 1000), "inside one another"},

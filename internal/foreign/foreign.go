@@ -43,16 +43,21 @@ import (
 // DefaultMaxArchives bounds how many documents a feed may be made of.
 const DefaultMaxArchives = 100_000
 
+// DefaultInterval is how long to let pass between two looks at somebody's feed,
+// where nobody says how long.
+const DefaultInterval = time.Minute
+
 // Config says which feed to read.
 type Config struct {
 	Client *fetch.Client
 	URL    *url.URL
-	// Interval is how long Next lets pass between two looks, at least. A longer
-	// max-age of the server's, up to an hour, takes its place.
+	// Interval is how long Next lets pass between two looks. A longer max-age of
+	// the server's, up to an hour, takes its place.
 	Interval time.Duration
 	// MaxArchives bounds how many documents are read on one way back. 0 means
 	// DefaultMaxArchives.
 	MaxArchives int64
+	Meter       *walk.Meter  // of archives and pages; nil means none
 	Logger      *slog.Logger // nil means discard
 }
 
@@ -64,7 +69,6 @@ type Reader struct {
 	Name  string // made of the URL, see nameOf
 	Title string
 	Kind  Kind
-	Meter walk.Meter // of archives and pages
 
 	memory checkpoint.Memory
 	head   *document
@@ -79,6 +83,9 @@ type Reader struct {
 func Open(ctx context.Context, config Config) (*Reader, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
+	}
+	if config.Meter == nil {
+		config.Meter = &walk.Meter{}
 	}
 	if config.MaxArchives <= 0 {
 		config.MaxArchives = DefaultMaxArchives

@@ -39,19 +39,22 @@ func (r *Reader) warn() {
 	}
 }
 
+// ErrPart says, together with walk.ErrNotFeed, that a URL is of a part of a feed.
+var ErrPart = errors.New("is not the feed itself")
+
 // kind tells what the feed's own document says of the feed.
 func (d *document) kind() (Kind, error) {
 	switch {
 	case d.ours:
 		return "", errors.New("is a damaged document of eventfeed's own")
 	case d.archive:
-		return "", fmt.Errorf("is an archive, not the feed itself%s", hint(d.links["current"]))
+		return "", fmt.Errorf("%w, but an archive%s", ErrPart, hint(d.links["current"]))
 	case d.complete:
 		return Complete, nil
 	case len(d.links[linkArchive]) > 0:
 		return Archived, nil
 	case len(d.links["previous"]) > 0 && len(d.links["first"]) > 0 && d.links["first"][0] != withoutFragment(d.url):
-		return "", fmt.Errorf("is a page of a feed, not its first one%s", hint(d.links["first"]))
+		return "", fmt.Errorf("%w, but one of its pages%s", ErrPart, hint(d.links["first"]))
 	case len(d.links[linkPage]) > 0:
 		return Paged, nil
 	}
@@ -62,5 +65,5 @@ func hint(links []string) string {
 	if len(links) == 0 {
 		return ""
 	}
-	return ", which is at " + links[0]
+	return "; give " + links[0]
 }
