@@ -55,8 +55,7 @@ func events(t *testing.T, all []event.Placed) string {
 	t.Helper()
 	var b strings.Builder
 	for i := range all {
-		line, err := all[i].Event.AppendJSON(nil)
-		must(t, err)
+		line := event.AppendJSON(nil, &all[i].Event)
 		var indented bytes.Buffer
 		must(t, json.Indent(&indented, line, "", "  "))
 		b.WriteString(indented.String() + "\n")
@@ -84,15 +83,15 @@ func TestEncodings(t *testing.T) {
 		return declared
 	}
 	for name, body := range map[string]string{
-		"UTF-8":                      encode("utf-8", ""),
-		"UTF-8 with a mark":          encode("UTF-8", "bom"),
-		"no declaration":             strings.TrimPrefix(encode("", ""), `<?xml version="1.0" encoding=""?>`),
-		"a mark and no declaration":  "\ufeff" + strings.TrimPrefix(encode("", ""), `<?xml version="1.0" encoding=""?>`),
-		"space before all":           " \n" + encode("utf-8", ""),
-		"ISO-8859-1":                 encode("ISO-8859-1", "latin1"),
-		"windows-1252":               encode("windows-1252", "latin1"),
-		"UTF-16 little-endian":       encode("UTF-16", "utf-16le"),
-		"UTF-16 big-endian":          encode("utf-16", "utf-16be"),
+		"UTF-8":                       encode("utf-8", ""),
+		"UTF-8 with a mark":           encode("UTF-8", "bom"),
+		"no declaration":              strings.TrimPrefix(encode("", ""), `<?xml version="1.0" encoding=""?>`),
+		"a mark and no declaration":   "\ufeff" + strings.TrimPrefix(encode("", ""), `<?xml version="1.0" encoding=""?>`),
+		"space before all":            " \n" + encode("utf-8", ""),
+		"ISO-8859-1":                  encode("ISO-8859-1", "latin1"),
+		"windows-1252":                encode("windows-1252", "latin1"),
+		"UTF-16 little-endian":        encode("UTF-16", "utf-16le"),
+		"UTF-16 big-endian":           encode("utf-16", "utf-16be"),
 		"UTF-8 that says it's UTF-16": encode("utf-16", ""),
 	} {
 		t.Run(name, func(t *testing.T) {
