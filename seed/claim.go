@@ -80,8 +80,7 @@ func (r *runner) begin(f *reading) checkpoint.Checkpoint {
 // feeds of a consumer are the same in each run.
 func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err error) {
 	for _, f := range r.feeds {
-		id, _ := f.Feed()
-		i := slices.IndexFunc(found, func(c checkpoint.Checkpoint) bool { return c.FeedID == id })
+		i := slices.IndexFunc(found, func(c checkpoint.Checkpoint) bool { return c.FeedID == f.id })
 		if i < 0 {
 			missing = append(missing, f)
 			continue

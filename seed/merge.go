@@ -19,6 +19,7 @@ type merge struct {
 	asOf    time.Time // events later than this are left out; zero leaves out none
 	err     error     // what ended a stream
 	failed  *reading  // that one's feed
+	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
@@ -43,7 +44,7 @@ type fetched struct {
 // last gives. Each feed is read by a goroutine of its own, until close.
 func newMerge(ctx context.Context, feeds []*reading, last func(*reading) int64, asOf time.Time, ahead int) *merge {
 	ctx, cancel := context.WithCancel(ctx)
-	m := &merge{asOf: asOf, cancel: cancel}
+	m := &merge{asOf: asOf, ctx: ctx, cancel: cancel}
 	for _, f := range feeds {
 		s := &stream{reading: f, last: last(f), runs: make(chan fetched, ahead)}
 		if f.checkpoint.Position >= s.last {
@@ -127,6 +128,8 @@ func (m *merge) fill(s *stream, wait bool) bool {
 		}
 		if s.ended = !more; f.err != nil {
 			m.err, m.failed = f.err, s.reading
+		} else if s.ended { // by itself, or because it was to end: then nothing is said of what comes next
+			m.err = m.ctx.Err()
 		}
 		s.run, s.next = f.Run, 0
 	}

@@ -105,6 +105,7 @@ func (r *runner) run(ctx context.Context) error {
 		if err := f.Look(ctx); err != nil {
 			return err
 		}
+		f.id, _ = f.Feed()
 		f.shows = f.Last()
 	}
 	if err := r.distinct(); err != nil {
@@ -129,11 +130,11 @@ func (r *runner) closeFeeds() {
 func (r *runner) distinct() error {
 	urls := make(map[string]string)
 	for _, f := range r.feeds {
-		id, name := f.Feed()
-		if other, twice := urls[id]; twice {
+		_, name := f.Feed()
+		if other, twice := urls[f.id]; twice {
 			return fmt.Errorf("%s and %s", other, f.url.Redacted())
 		}
-		urls[id] = fmt.Sprintf("feed %s (%s) was given twice, as %s", name, id, f.url.Redacted())
+		urls[f.id] = fmt.Sprintf("feed %s (%s) was given twice, as %s", name, f.id, f.url.Redacted())
 	}
 	return nil
 }
@@ -149,11 +150,36 @@ func (r *runner) seed(ctx context.Context) error {
 		return fmt.Errorf("%s: %w, %d", at, ErrBeyond, r.Until)
 	}
 	r.report()
+	if err := r.lookAgain(ctx); err != nil {
+		return err
+	}
 	err := r.advance(ctx, r.feeds, func(f *reading) int64 { return min(r.end(f), f.checkpoint.SeedEnd) })
 	if err != nil || !r.AsOf.IsZero() {
 		return err
 	}
 	return r.advance(ctx, r.feeds, r.end)
+}
+
+// lookAgain gives servers that are behind the time to show what they showed when
+// the consumer was begun. What they do not show then has been lost, unread.
+func (r *runner) lookAgain(ctx context.Context) error {
+	for _, f := range r.feeds {
+		for since := time.Now(); f.Last() < f.checkpoint.SeedEnd && time.Since(since) < staleFor; {
+			select {
+			case <-time.After(staleFor / 20):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			if err := f.Look(ctx); err != nil {
+				return err
+			}
+			if err := f.Check(ctx, f.place()); err != nil {
+				return err
+			}
+			f.shows = f.Last()
+		}
+	}
+	return nil
 }
 
 // end is the position that a feed is to be read to.

@@ -40,6 +40,7 @@ type source interface {
 type reading struct {
 	source
 	url        *url.URL
+	id         string                // the feed's, when the run began
 	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
 	shows      int64                 // position of the last event that the source has shown
 	applied    int64                 // events, by this run

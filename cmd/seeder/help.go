@@ -18,6 +18,8 @@ served already (feedserver --help says how to serve one):
 
 ` + cli.HelpDatabases + `
 
+` + helpNetwork + `
+
 ` + cli.HelpSettings(`  from = "https://shop.example/feeds/orders"
   into = "postgres://shipping@localhost/shipping"`) + `
 

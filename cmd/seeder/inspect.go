@@ -44,8 +44,9 @@ number of archive pages, and the epochs. It reads one document.`,
 	}
 	asJSON := command.Flags().Bool("json", false, "print a JSON object")
 	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
+	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		_, head, err := fetchHead(command, arguments[0], 1, patience.or(seed.DefaultPatience))
+		_, head, err := fetchHead(command, network, arguments[0], 1, patience.or(seed.DefaultPatience))
 		if err != nil {
 			return withStatus(err, arguments[0], lookAtServer)
 		}

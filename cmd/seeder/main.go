@@ -48,6 +48,9 @@ func withStatus(err error, from, lookAt string) error {
 	case errors.Is(err, seed.ErrOtherFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrMismatch):
+		if next := wayIn(err); next != lookAtURL {
+			lookAt = next
+		}
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case errors.Is(err, seed.ErrHeld), errors.Is(err, seed.ErrMoved):
 		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one first; or read into another database, or on PostgreSQL under a name of your own with: --consumer NAME"}
@@ -55,10 +58,8 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL; a server of eventfeed lists its feeds at " + rootOf(from)}
 	case errors.Is(err, fetch.ErrGaveUp):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; how long to wait for it is set with: --patience DURATION"}
-	case errors.Is(err, fetch.ErrUnauthorized):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "give the token as the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config"}
 	case isFetch(err):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: wayIn(err)}
 	default:
 		return err
 	}

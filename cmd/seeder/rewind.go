@@ -35,6 +35,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 	to := flags.Int64("to", 0, "`POSITION` to go back to; 0 is before the first event")
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
 	yes := flags.Bool("yes", false, "go on without asking")
+	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		switch _, err := fetch.ParseURL(*from); {
 		case *from == "":
@@ -52,6 +53,9 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 		}
 		defer closeTarget()
 		config.From, config.Into, config.Logger = []string{*from}, target, cli.Logger(command.ErrOrStderr())
+		if err := network.configure(&config); err != nil {
+			return err
+		}
 		err = seed.Rewind(command.Context(), config, *to, func(changes []seed.Change) error {
 			return confirm(command, changes, *yes)
 		})

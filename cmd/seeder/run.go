@@ -19,26 +19,14 @@ const logInterval = 5 * time.Second
 func runCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run --from URL --into URL",
-		Short: "Read a feed into a database, from where the last run ended",
-		Long: `Read a feed into a database: every event, in order, exactly once. It begins
-after the last event that is in, and ends at the end of the feed as it was when
-it began; with --follow it goes on until it is stopped.
-
-The events go into the table eventfeed_inbox.events (PostgreSQL) or
-eventfeed_inbox_events (SQLite), in the transaction that moves the checkpoint
-on. They are made where they are missing. After a crash run the same command
-again. A server or a database that is away is waited for: up to a minute, and
-without end with --follow.
-
-With --follow the server is asked to hold each request until there is something
-new, for up to --wait, and to send no more than that. Where a server or a cache
-does not, the feed is looked at once a second. --wait 0 asks for neither, so
-that a cache in front of the server can answer every request.
-
-Exit status 3: the feed does not add up, and what does not was not applied.
-Exit status 4: another seeder holds the consumer.`,
+		Short: "Read feeds into a database, from where the last run ended",
+		Long:  longRun,
 		Example: `  seeder run --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db
   seeder run --from https://shop.example.org/feeds/orders --into postgres://shipping@localhost/shipping --follow
+  seeder run --from https://shop.example.org/feeds/orders --into postgres://shipping@localhost/shipping --projection shipping.sql
+  seeder run --from https://shop.example.org/feeds/orders --from https://pay.example.org/feeds/payments --into sqlite:books.db
+  seeder run --from https://shop.example.org/feeds/orders --into sqlite:mails.db --exec './mail-customers' --follow
+  seeder run --from https://shop.example.org/feeds/orders --into sqlite:march.db --as-of 2024-03-01T00:00:00Z
   seeder run --config /etc/eventfeed.toml --consumer billing`,
 		Args: cobra.NoArgs,
 	}
@@ -57,6 +45,7 @@ Exit status 4: another seeder holds the consumer.`,
 	sinks.addProgramFlag(command)
 	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
+	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if len(config.From) == 0 {
 			return cli.Usage("--from is missing: the URL of the feed")
@@ -94,6 +83,9 @@ Exit status 4: another seeder holds the consumer.`,
 		config.Into, config.Logger, config.Patience = target, logger, patience.or(0)
 		if config.Wait = *wait; *wait == 0 {
 			config.Wait = -1 // in a seed.Config 0 stands for the default
+		}
+		if err := network.configure(&config); err != nil {
+			return err
 		}
 		return run(command, config, *into)
 	}

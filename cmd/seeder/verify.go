@@ -28,11 +28,12 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 	from := command.Flags().String("from", "", "`URL` of the feed")
 	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
 	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
+	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *from == "" {
 			return cli.Usage("--from is missing: the URL of the feed")
 		}
-		client, head, err := fetchHead(command, *from, *prefetch, patience.or(seed.DefaultPatience))
+		client, head, err := fetchHead(command, network, *from, *prefetch, patience.or(seed.DefaultPatience))
 		if err != nil {
 			return withStatus(err, *from, lookAtServer)
 		}
@@ -53,16 +54,18 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 const lookAtServer = "look at the log itself, where the feed is served, with: feedserver verify NAME"
 
 // fetchHead fetches a feed's subscription document.
-func fetchHead(command *cobra.Command, from string, connections int, wait time.Duration) (*walk.Client, *walk.Head, error) {
-	target, err := fetch.ParseURL(from)
+func fetchHead(command *cobra.Command, network *network, from string, connections int, patience time.Duration) (*walk.Client, *walk.Head, error) {
+	feed, err := fetch.ParseURL(from)
 	if err != nil {
 		return nil, nil, cli.Usage("%w", err)
 	}
-	client := &walk.Client{Client: &fetch.Client{
-		HTTP:     fetch.NewHTTPClient(connections, 0),
-		Logger:   cli.Logger(command.ErrOrStderr()),
-		Patience: wait,
-	}}
-	head, err := client.Head(command.Context(), target, "", false)
+	fetcher, err := network.fetcher(feed, seed.Config{
+		Prefetch: connections, Patience: patience, Logger: cli.Logger(command.ErrOrStderr()),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	client := &walk.Client{Client: fetcher}
+	head, err := client.Head(command.Context(), feed, "", false)
 	return client, head, err
 }

@@ -3,7 +3,9 @@
 //
 //   - shop takes orders, and appends each step as an event in the transaction
 //     that makes it.
-//   - shipping fills its table of shipments from these events, read over HTTP.
+//   - shipping.sql is a shipping service's table of shipments, and how it is
+//     filled from these events, by seeder run --projection.
+//   - shipping does the same in Go, for a service whose own code applies them.
 //
 // Compare shows that both hold the same. The script examples/demo runs them.
 package orders

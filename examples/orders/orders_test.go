@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,9 +30,18 @@ const patience = time.Minute
 func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 	t.Parallel()
 	programs := build(t)
-	for name, database := range map[string]func(testing.TB) string{"sqlite": testdb.SQLite, "postgres": testdb.Postgres} {
+	for name, test := range map[string]struct {
+		database func(testing.TB) string
+		shipping []string // what fills the shipments, but for its databases
+	}{
+		"sqlite, by a program":        {testdb.SQLite, []string{"shipping"}},
+		"postgres, by a program":      {testdb.Postgres, []string{"shipping"}},
+		"sqlite, by the projection":   {testdb.SQLite, []string{"seeder", "run", "--projection", "shipping.sql", "--strict"}},
+		"postgres, by the projection": {testdb.Postgres, []string{"seeder", "run", "--projection", "shipping.sql", "--strict"}},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			database := test.database
 			shop, shipping := database(t), database(t)
 			log := storetest.Open(t, shop)
 			if _, err := log.Create(t.Context(), store.Feed{Name: "orders", PageSize: 50}); err != nil {
@@ -44,7 +54,8 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 				f, pending := state(t, log)
 				return pending == 0 && served(t, url) == f.Position
 			})
-			run(t, programs, "shipping", "--from", url, "--into", shipping)
+			fill := append(slices.Clip(test.shipping), "--from", url, "--into", shipping)
+			run(t, programs, fill[0], fill[1:]...)
 			orders := table(t, shop, "SELECT CAST(id AS TEXT), customer || ' ' || status FROM orders")
 			if shipments := shipments(t, shipping); len(orders) != 100 || !maps.Equal(orders, shipments) {
 				t.Fatalf("orders:\n%v\nshipments:\n%v", orders, shipments)
@@ -54,7 +65,7 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 				t.Fatalf("the feed has %d events and %d archives; want %d events, with %d payments declined, for %v", f.Position, f.Archives, committed, declined, orders)
 			}
 
-			follower := start(t, programs, "shipping", "--from", url, "--into", shipping, "--follow")
+			follower := start(t, programs, fill[0], append(fill[1:], "--follow")...)
 			run(t, programs, "shop", "--db", shop, "--orders", "30", "--seed", "2")
 			orders = table(t, shop, "SELECT CAST(id AS TEXT), customer || ' ' || status FROM orders")
 			eventually(t, "what is new is followed", func() bool { return maps.Equal(orders, shipments(t, shipping)) })
@@ -93,7 +104,7 @@ func count(orders map[string]string) (committed, declined int64) {
 func build(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir() + string(filepath.Separator)
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", folder, "./shop", "./shipping")
+	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", folder, "./shop", "./shipping", "../../cmd/seeder")
 	command.Env = append(command.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, output)

@@ -16,7 +16,7 @@ func warnOfArguments(command *cobra.Command, arguments []string) {
 	var there, instead []string
 	command.Flags().VisitAll(func(f *pflag.Flag) {
 		kind, name := source(f)
-		if kind != "flag" || !isURL(f) || !holdsPassword(f.Value.String()) {
+		if kind != "flag" || !holdsSecretField(f) && (!isURL(f) || !holdsPassword(f.Value.String())) {
 			return
 		}
 		there = append(there, name)
@@ -47,7 +47,9 @@ func warnOfReaders(command *cobra.Command, file string, settings []setting) {
 	if err != nil || info.Mode()&othersRead == 0 {
 		return
 	}
-	if slices.ContainsFunc(settings, func(s setting) bool { return holdsPassword(s.value) }) {
+	if slices.ContainsFunc(settings, func(s setting) bool {
+		return holdsPassword(s.value) || holdsSecretField(command.Flags().Lookup(s.name))
+	}) {
 		command.PrintErrf("%s: warning: everyone on this machine can read the password in %s; change that with: chmod 600 %s\n",
 			command.Root().Name(), file, file)
 	}

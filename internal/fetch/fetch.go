@@ -75,7 +75,7 @@ type Client struct {
 	Stall time.Duration
 
 	first atomic.Pointer[url.URL] // that was asked for
-	away  atomic.Bool             // the last request got no answer
+	away  outage
 }
 
 // Response is an answer, read whole.
@@ -96,9 +96,10 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
 	for {
+		began := time.Now()
 		answer, err := c.tryFor(ctx, RequestTimeout, target, conditions)
 		if err == nil {
-			if c.away.CompareAndSwap(true, false) {
+			if c.away.answered(began) {
 				c.Logger.Info("server answers again", "url", target.Redacted())
 			}
 			return answer, nil
@@ -116,7 +117,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 			wait = min(wait, left)
 		}
 		level := slog.LevelDebug // one warning an outage, however many pages are being fetched
-		if c.away.CompareAndSwap(false, true) {
+		if c.away.failed(began) {
 			level = slog.LevelWarn
 		}
 		c.Logger.Log(ctx, level, "cannot fetch, trying again", "error", err, "wait", wait.Round(time.Millisecond))

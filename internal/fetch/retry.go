@@ -96,21 +96,16 @@ func isPermanent(err error) bool {
 	return isNoHTTP(err)
 }
 
-// noHTTP is how net/http begins to say, without a type, that the other end does
-// not speak HTTP, or too much of it.
-var noHTTP = []string{
-	"malformed HTTP response", "malformed HTTP version", "malformed HTTP status code",
-	"net/http: server response headers exceeded", "net/http: too many 1xx informational responses",
-}
-
+// isNoHTTP reports whether the other end does not speak HTTP, or too much of it,
+// for which net/http has no types. A first line that was cut off is HTTP.
 func isNoHTTP(err error) bool {
 	text := err.Error()
-	for _, mark := range noHTTP {
-		if strings.Contains(text, mark) {
-			return true
-		}
+	if _, quoted, ok := strings.Cut(text, "malformed HTTP response "); ok {
+		quoted, _ = strconv.QuotedPrefix(quoted)
+		line, err := strconv.Unquote(quoted)
+		return err == nil && !strings.HasPrefix("HTTP/", line[:min(len(line), len("HTTP/"))])
 	}
-	return false
+	return strings.Contains(text, "net/http: server response headers exceeded")
 }
 
 // IsTLS reports whether an error is of TLS: one end does not trust the other's

@@ -434,6 +434,7 @@ for line in sys.stdin:
 		if err := r.deliver(t.Context(), all); err != nil {
 			t.Fatal(err)
 		}
+		r.Close() // so that all it said was taken
 		if want := fmt.Sprintln((event.MaxSize - 1000 + 2) / 3 * 4); r.stderr.String() != want+want+want {
 			t.Error(r.stderr.String())
 		}

@@ -89,9 +89,12 @@ func TestMain(m *testing.M) {
 // program has or had is not handed over again.
 func TestErrorOfTheEngineRepeatsNothing(t *testing.T) {
 	t.Parallel()
-	r := try(t, program.Config{Command: each(worker)})
+	r := try(t, program.Config{Command: each(worker + "; while [ $p = 30 ] && [ ! -e $HERE/go ]; do sleep 0.02; done")})
 	away := errors.New("away")
 	if err := r.Deliver(t.Context(), events(orders, 1, 50), func(int) error { return away }); !errors.Is(err, away) {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.folder+"/go", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.deliver(t.Context(), events(orders, 1, 60)); err != nil {

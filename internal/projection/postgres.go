@@ -14,24 +14,20 @@ import (
 	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
-// Postgres applies events to a PostgreSQL database. It is for one connection at
-// a time.
+// Postgres applies events to a PostgreSQL database.
 type Postgres struct {
 	schema string
 	strict bool
 
 	plans[*postgresStatement]
-	conn  *pgx.Conn // on which the statements are prepared
-	names int       // that were given
-	id    string    // makes the names of statements this sink's own
 }
 
 // postgresStatement is a statement as it is sent.
 type postgresStatement struct {
 	*statement
-	sql       string
-	types     []uint32                     // of its parameters
-	described *pgconn.StatementDescription // nil behind a pooler, where nothing is prepared
+	sql   string
+	name  string
+	types []uint32 // of its parameters
 }
 
 // NewPostgres returns a sink that applies events to PostgreSQL by p. Where a
@@ -39,13 +35,16 @@ type postgresStatement struct {
 // is the only one that is searched. If strict is set, an event without a block
 // is an error.
 func NewPostgres(p *Projection, schema string, strict bool) *Postgres {
-	s := &Postgres{schema: schema, strict: strict, id: rand.Text()[:8]}
+	s := &Postgres{schema: schema, strict: strict}
+	prefix := "eventfeed_" + rand.Text()[:12] // others' connections may lead to the same process
+	n := 0
 	s.plans = newPlans(p, func(s *statement) *postgresStatement {
+		n++
 		types := make([]uint32, len(s.distinct))
 		for i, parameter := range s.distinct {
 			types[i] = parameterTypes[parameter]
 		}
-		return &postgresStatement{statement: s, sql: s.render("$"), types: types}
+		return &postgresStatement{statement: s, sql: s.render("$"), name: fmt.Sprintf("%s_%d", prefix, n), types: types}
 	})
 	return s
 }
@@ -97,56 +96,19 @@ func (p *Postgres) searchPath() string {
 	return "SET LOCAL search_path TO " + pgx.Identifier{p.schema}.Sanitize()
 }
 
-// Prepare prepares every statement, for the transaction's connection.
+// Prepare prepares every statement once, to see that it can be. What Apply uses
+// it prepares itself: behind a pooler the next transaction may be on another of
+// PostgreSQL's processes, and for a page of events that costs nothing to speak of.
 func (p *Postgres) Prepare(ctx context.Context, tx pgx.Tx) error {
 	if err := p.search(ctx, tx); err != nil {
 		return err
 	}
-	if err := p.forget(ctx, tx.Conn()); err != nil {
-		return err
-	}
-	named := preparesStatements(tx.Conn())
 	for _, s := range p.all {
-		name := ""
-		if named {
-			p.names++
-			name = fmt.Sprintf("eventfeed_%s_%d", p.id, p.names)
-		}
-		described, err := tx.Conn().PgConn().Prepare(ctx, name, s.sql, s.types)
-		if err != nil {
+		if _, err := tx.Conn().PgConn().Prepare(ctx, "", s.sql, s.types); err != nil {
 			return s.failed(s.sql, err)
 		}
-		if named {
-			s.described = described
-		}
-	}
-	p.conn = tx.Conn()
-	return nil
-}
-
-// forget drops what was prepared before.
-func (p *Postgres) forget(ctx context.Context, conn *pgx.Conn) error {
-	same := p.conn == conn
-	p.conn = nil
-	for _, s := range p.all {
-		if s.described != nil && same {
-			if err := conn.PgConn().Deallocate(ctx, s.described.Name); err != nil {
-				return err
-			}
-		}
-		s.described = nil
 	}
 	return nil
-}
-
-// preparesStatements reports whether what is prepared on a connection is there
-// in the next transaction, which it is not behind a pooler.
-func preparesStatements(conn *pgx.Conn) bool {
-	switch conn.Config().DefaultQueryExecMode {
-	case pgx.QueryExecModeCacheStatement, pgx.QueryExecModeDescribeExec:
-		return true
-	}
-	return false
 }
 
 // failed is what went wrong with a statement, with all that PostgreSQL says

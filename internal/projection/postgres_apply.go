@@ -2,7 +2,7 @@ package projection
 
 import (
 	"context"
-	"fmt"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,12 +21,7 @@ const (
 // Apply runs the statements of a batch's events in order, without waiting for
 // one before the next is sent.
 func (p *Postgres) Apply(ctx context.Context, tx pgx.Tx, b sink.Batch) (outcome sink.Outcome, err error) {
-	if p.conn != tx.Conn() {
-		if err := p.Prepare(ctx, tx); err != nil {
-			return outcome, err
-		}
-	}
-	line := &pipeline{Pipeline: tx.Conn().PgConn().StartPipeline(ctx)}
+	line := &pipeline{Pipeline: tx.Conn().PgConn().StartPipeline(ctx), prepared: make(map[*postgresStatement]bool)}
 	if p.schema != "" {
 		line.SendQueryParams(p.searchPath(), nil, nil, nil, nil)
 		line.sent = append(line.sent, sent{})
@@ -61,10 +56,13 @@ type pipeline struct {
 	*pgconn.Pipeline
 	values encoder
 	sent   []sent // whose answers have not been read
-	chunks []int  // the number of statements in each chunk that is on its way
+	chunks int    // that were sent, and whose answers have not been read
 	queued int    // statements
 	bytes  int
-	err    error
+	err    error // the first one
+	broken bool  // no answer comes any more
+
+	prepared map[*postgresStatement]bool // for as long as the pipeline lasts
 }
 
 // sent is a statement that was sent for an event; for none if it is ours.
@@ -75,13 +73,13 @@ type sent struct {
 
 // add sends a statement, and reports whether to go on.
 func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
-	values, size := l.values.encode(s.distinct, e)
-	if s.described != nil {
-		l.SendQueryStatement(s.described, values, binaryFormat, nil)
-	} else {
-		l.SendQueryParams(s.sql, values, s.types, binaryFormat, nil)
-		size += len(s.sql)
+	if !l.prepared[s] {
+		l.prepared[s] = true
+		l.SendPrepare(s.name, s.sql, s.types)
+		l.sent = append(l.sent, sent{e, s})
 	}
+	values, size := l.values.encode(s.distinct, e)
+	l.SendQueryPrepared(s.name, values, binaryFormat, nil)
 	l.sent = append(l.sent, sent{e, s})
 	l.queued++
 	l.bytes += size
@@ -89,7 +87,7 @@ func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
 		return true
 	}
 	l.flush()
-	for l.err == nil && len(l.chunks) > 1 {
+	if l.chunks > 1 {
 		l.read()
 	}
 	return l.err == nil
@@ -98,43 +96,66 @@ func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
 // flush sends what is queued.
 func (l *pipeline) flush() {
 	l.queued, l.bytes = 0, 0
-	l.chunks = append(l.chunks, 0)
-	if err := l.Sync(); err != nil && l.err == nil {
-		l.err = fmt.Errorf("send statements: %w", err)
+	l.chunks++
+	if err := l.Sync(); err != nil {
+		l.fail(sent{}, err)
 	}
 }
 
-// read reads the answers to one chunk.
+// fail takes the first error.
+func (l *pipeline) fail(of sent, err error) {
+	if _, answered := errors.AsType[*pgconn.PgError](err); !answered {
+		l.broken = true
+	}
+	if l.err == nil && of.event != nil {
+		err = of.statement.eventError(of.event, err)
+	}
+	if l.err == nil {
+		l.err = err
+	}
+}
+
+// read reads the answers to one chunk. There are fewer than statements behind
+// one that failed.
 func (l *pipeline) read() {
-	l.chunks = l.chunks[1:]
-	n := 0
-	for l.err == nil {
+	l.chunks--
+	for n := 0; !l.broken; n++ {
 		results, err := l.GetResults()
 		switch answer := results.(type) {
 		case *pgconn.PipelineSync:
-			l.sent = append(l.sent[:0], l.sent[n:]...)
+			l.sent = append(l.sent[:0], l.sent[min(n, len(l.sent)):]...)
 			return
 		case *pgconn.ResultReader:
 			_, err = answer.Close()
+		case nil:
+			if err == nil {
+				err = errors.New("PostgreSQL has sent no answer")
+			}
 		}
-		if err != nil && n < len(l.sent) && l.sent[n].event != nil {
-			l.err = l.sent[n].statement.eventError(l.sent[n].event, err)
-		} else if err != nil {
-			l.err = err
+		if err != nil {
+			var of sent
+			if n < len(l.sent) {
+				of = l.sent[n]
+			}
+			l.fail(of, err)
 		}
-		n++
 	}
 }
 
 // end reads all that is left and gives the connection back.
 func (l *pipeline) end() error {
-	if l.err == nil {
+	l.flush()
+	if len(l.prepared) > 0 { // not with the others, where none is done that follows one that failed
+		for s := range l.prepared {
+			l.SendDeallocate(s.name)
+			l.sent = append(l.sent, sent{})
+		}
 		l.flush()
 	}
-	for l.err == nil && len(l.chunks) > 0 {
+	for l.chunks > 0 && !l.broken {
 		l.read()
 	}
-	if err := l.Close(); l.err == nil && err != nil {
+	if err := l.Close(); l.err == nil {
 		l.err = err
 	}
 	return l.err

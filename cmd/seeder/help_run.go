@@ -1,0 +1,65 @@
+package main
+
+// longRun is the help of seeder run: enough to do all that it can without
+// another text.
+const longRun = `Read feeds into a database: every event, in order, exactly once. A run begins
+after the last event that is in, and ends at the end of the feed as it was when
+the run began; with --follow it goes on until it is stopped. After a crash run
+the same command again.
+
+WHAT TAKES THE EVENTS
+Without more said it is an inbox, a table with every event as it came:
+eventfeed_inbox.events (PostgreSQL) or eventfeed_inbox_events (SQLite).
+
+With --projection FILE they come into your own tables. FILE is SQL: first what
+makes the tables, then blocks of statements, each for some types of events:
+
+  CREATE TABLE shipments (order_id text PRIMARY KEY, status text NOT NULL);
+  -- on OrderCreated
+  INSERT INTO shipments VALUES (:subject, 'created');
+  -- on OrderShipped, orders/OrderDelivered
+  UPDATE shipments SET status = :data ->> 'status' WHERE order_id = :subject;
+  -- on OrderPaid live
+  INSERT INTO mails (order_id) VALUES (:subject);
+
+Parameters: :feed :position :id :source :type :subject :time :dataschema :data
+(JSON) :data_bytes :live. A block with "live" runs for news only: for what came
+after the end that the feed had at the first run. All statements are checked
+before anything is read. "seeder init --from URL" writes such a file to begin
+with. Types without a block are counted and passed over, or refused with
+--strict. A projection that has changed since the last run is refused: go on
+with it by --accept-projection, or build a fresh one beside it with --schema NAME
+(SQLite: into another file). --dry-run tries all of it out and rolls it back.
+
+With --exec COMMAND a program takes them, at least once and in order: CloudEvents
+in JSON, one a line, on its standard input, with the members efposition, effeed
+and eflive beside the event's own. It prints the position of what it has done,
+one a line. If it ends it is started again. How far it got is kept in --into.
+
+In the first two the events, and the checkpoint that says how far the database
+is filled, are written in one transaction.
+
+SEVERAL FEEDS
+With --from A --from B … the histories are brought into one order, by the times
+of events: each feed's own order stays, and next comes the feed whose next event
+is the earliest. That goes up to the ends that the feeds have when the consumer
+is begun, and a run that is broken off goes on in the same order. What is new
+after that is applied as it comes: in order within each feed, in none between
+them. A consumer's feeds stay the same; --add-feed lets it begin with one more.
+
+WHERE TO STOP
+--until POSITION stops there, with that event applied; a later run goes on.
+--as-of TIME builds the state as of then: events with a later time are left out
+and counted. Such a database is finished: nothing follows it.
+
+FOLLOWING
+With --follow the server is asked to hold each request until there is something
+new, for up to --wait, and to send no more than that. Where a server or a cache
+does not, the feed is looked at once a second. --wait 0 asks for neither, so
+that a cache in front of the server can answer every request.
+
+A server or a database that is away is waited for: up to a minute, and without
+end with --follow.
+
+Exit status 3: the feed does not add up, and what does not was not applied.
+Exit status 4: another seeder holds the consumer.`

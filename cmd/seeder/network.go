@@ -1,0 +1,160 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// network is what the flags say of how a feed's server is reached.
+type network struct {
+	origins cli.URLs
+	fields  cli.Fields
+	bearer  string
+	http    fetch.HTTPConfig
+}
+
+// helpNetwork is what the help of the program says of the network.
+const helpNetwork = `A feed is read from its own scheme, host and port only: a redirect or a link that
+leads elsewhere is an error, unless --allow-origin names that place. What says
+who you are (--header, --bearer-file, --client-certificate, a user and password
+in the feed's URL) is sent to the servers of --from and nowhere else, and a
+user and password to that one feed's. A header's value and a password are never
+shown; keep them in the environment or a file for --config all the same, a token
+best in a file for --bearer-file, which can be replaced at any time.
+
+Proxies come from the environment: $HTTPS_PROXY for https, $HTTP_PROXY for http,
+$NO_PROXY for hosts to reach without one.
+
+What may pass is tried again for as long as --patience: a server that is away,
+slow, or sends half an answer, status 5xx, and 429 or 503 after the time of its
+Retry-After. What will not pass is an error at once: any other status, a
+certificate that is not trusted, an answer that is no feed or is too large.`
+
+// networkFlags adds the flags of reaching a feed's server.
+func networkFlags(command *cobra.Command) *network {
+	n := &network{}
+	flags := command.Flags()
+	flags.Var(&n.origins, "allow-origin", "`URL` of another scheme, host and port that redirects and links may lead to, such as https://archive.example; without credentials; given again and again for several")
+	flags.Var(&n.fields, "header", "`FIELD` to send to the feed's own server and no other, as in 'X-Api-Key: 1234'; given again and again for several")
+	flags.StringVar(&n.bearer, "bearer-file", "", "`FILE` with a token to send to the feed's own server and no other, as Authorization: Bearer; read anew when it changes")
+	flags.StringVar(&n.http.ClientCertificate, "client-certificate", "", "`FILE` with the certificate to show to the feed's own server and no other, in PEM; followed when it changes")
+	flags.StringVar(&n.http.ClientKey, "client-key", "", "`FILE` with the key of --client-certificate, in PEM, not encrypted")
+	flags.StringVar(&n.http.CA, "ca", "", "`FILE` with certificates of authorities to trust beside the system's, in PEM; followed when it changes")
+	return n
+}
+
+// configure puts what the flags say into a configuration that has its feeds,
+// and all that has to do with time and numbers.
+func (n *network) configure(config *seed.Config) (err error) {
+	for _, raw := range n.origins {
+		if _, err := fetch.ParseOrigin(raw); err != nil {
+			return cli.Usage("--allow-origin: %w", err)
+		}
+	}
+	config.AllowOrigins = n.origins
+	if config.Credentials, err = n.credentials(); err != nil {
+		return err
+	}
+	if err := n.http.Check(); err != nil {
+		return cli.Usage("--client-certificate and --client-key: %w", err)
+	}
+	made := n.http
+	made.Connections, made.Wait = config.Prefetch, max(config.Wait, 0)
+	for _, from := range config.From {
+		feed, err := fetch.ParseURL(from)
+		if err != nil {
+			return cli.Usage("--from: %w", err)
+		}
+		made.Own = append(made.Own, feed)
+	}
+	if config.HTTPClient, err = made.Client(); err != nil {
+		return cli.Usage("--ca, --client-certificate, --client-key: %w", err)
+	}
+	return nil
+}
+
+// credentials are what the feeds' own servers are shown. The file of a token is
+// read once now, so that a wrong path is found at once.
+func (n *network) credentials() (fetch.Credentials, error) {
+	fields := http.Header{}
+	for _, line := range n.fields {
+		name, value, err := fetch.ParseField(line)
+		if err != nil {
+			return nil, cli.Usage("--header: %w", err)
+		}
+		fields.Add(name, value)
+	}
+	if n.bearer == "" {
+		return func() (http.Header, error) { return fields, nil }, nil
+	}
+	if fields.Get("Authorization") != "" {
+		return nil, cli.Usage("--bearer-file and --header Authorization: the server can be shown one of the two")
+	}
+	bearer := &fetch.Bearer{Path: n.bearer, Fields: fields}
+	if _, err := bearer.Show(); err != nil {
+		return nil, cli.Usage("--bearer-file: %w", err)
+	}
+	return bearer.Show, nil
+}
+
+// fetcher returns what reads one feed, as configure says it.
+func (n *network) fetcher(feed *url.URL, config seed.Config) (*fetch.Client, error) {
+	config.From = []string{feed.String()}
+	if err := n.configure(&config); err != nil {
+		return nil, err
+	}
+	client := &fetch.Client{
+		HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience,
+		Feed: feed, Credentials: config.Credentials,
+	}
+	for _, raw := range config.AllowOrigins {
+		origin, err := fetch.ParseOrigin(raw)
+		if err != nil {
+			return nil, cli.Usage("--allow-origin: %w", err)
+		}
+		client.AllowOrigins = append(client.AllowOrigins, origin)
+	}
+	return client, nil
+}
+
+const (
+	showWho = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE;
+a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config`
+	lookAtURL = "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"
+)
+
+// wayIn says what leads on from an error of fetching.
+func wayIn(err error) string {
+	_, isUnknown := errors.AsType[x509.UnknownAuthorityError](err)
+	_, isOther := errors.AsType[x509.HostnameError](err)
+	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
+	origin, isOrigin := errors.AsType[*fetch.OriginError](err)
+	switch {
+	case isOrigin:
+		return "give that URL if the feed is there now; or let it be read there too, without credentials, with: --allow-origin " + origin.Origin
+	case errors.Is(err, fetch.ErrUnauthorized):
+		return showWho
+	case errors.Is(err, fetch.ErrForbidden):
+		return "ask those who run the server to let you read it; or " + showWho
+	case isUnknown:
+		return "if an authority of your own has issued the server's certificate, name its certificate with: --ca FILE"
+	case isOther:
+		return "give the URL with a name that the server's certificate has"
+	case isInvalid && invalid.Reason == x509.Expired:
+		return "have those who run the server renew its certificate; or set this machine's clock"
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return "if the server has no TLS, the URL begins with http:// instead"
+	case fetch.IsTLS(err):
+		return "the server and this program do not agree on TLS; if it asks for a certificate, give one that it trusts with: --client-certificate FILE --client-key FILE"
+	default:
+		return lookAtURL
+	}
+}

@@ -1,0 +1,59 @@
+package seed_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"net/http/httptest"
+	"path/filepath"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+)
+
+// serveOrders serves a short history for the examples.
+func serveOrders(folder string) (url string, stop func()) {
+	ctx := context.Background()
+	db, err := sqlite.Open(ctx, filepath.Join(folder, "orders.db"), true)
+	check(err)
+	orders := store.New(db)
+	_, err = orders.Create(ctx, store.Feed{Name: "orders"})
+	check(err)
+	var events []event.Event
+	for n, step := range []struct{ kind, order, data string }{
+		{"OrderCreated", "o-1", `{"customer":"Ada"}`},
+		{"OrderCreated", "o-2", `{"customer":"Grace"}`},
+		{"OrderShipped", "o-1", `{}`},
+		{"OrderCreated", "o-3", `{"customer":"Edsger"}`},
+		{"OrderShipped", "o-3", `{}`},
+	} {
+		events = append(events, event.Event{
+			ID: fmt.Sprint(n), Source: "/orders", Type: step.kind, Subject: step.order, Data: []byte(step.data),
+			Time: time.Date(2026, 1, 1, 0, 0, n, 0, time.UTC), DataContentType: "application/json",
+		})
+	}
+	_, err = orders.Append(ctx, "orders", events)
+	check(err)
+	_, err = orders.Sequence(ctx, "orders", len(events))
+	check(err)
+	feeds, err := live.Open(ctx, orders, slog.New(slog.DiscardHandler))
+	check(err)
+	handler := server.New(server.Config{Log: orders, Feeds: feeds})
+	web := httptest.NewServer(handler)
+	return web.URL + "/feeds/orders", func() {
+		web.Close()
+		handler.Release()
+		db.Close()
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
