@@ -58,7 +58,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	client := &walk.Client{Client: config.fetcher(from)}
 	head, err := client.Head(ctx, from, "", true)
 	if errors.Is(err, feed.ErrNotOurs) {
-		return fmt.Errorf("%w: %w", ErrNoWayBack, err)
+		return fmt.Errorf("%s: %w", from.Redacted(), ErrNoWayBack)
 	}
 	if err != nil {
 		return err

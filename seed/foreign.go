@@ -2,12 +2,10 @@ package seed
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"sync"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
@@ -22,12 +20,16 @@ type theirs struct {
 	runs []foreign.Run // handed out, and not known to be applied
 }
 
-func (s *theirs) Look(ctx context.Context) (err error) {
-	if s.reader, err = foreign.Open(ctx, s.config); err == nil {
+// instead opens a feed that err says is not eventfeed's own.
+func (s *theirs) instead(ctx context.Context, err error) error {
+	if s.reader, err = foreign.Instead(ctx, s.config, err); err == nil {
 		s.reader.Use(s.memory(s.reader.ID))
 	}
 	return err
 }
+
+// Look is for the first look of all, which instead has taken.
+func (s *theirs) Look(context.Context) error { return nil }
 
 func (s *theirs) Feed() (id, name string)        { return s.reader.ID, s.reader.Name }
 func (s *theirs) Start() walk.Place              { return s.reader.Start() }
@@ -97,18 +99,13 @@ type unknown struct {
 // all is an error in the words of ours.
 func (s *unknown) Look(ctx context.Context) error {
 	err := s.source.Look(ctx)
-	if !errors.Is(err, feed.ErrNotOurs) && !errors.Is(err, feed.ErrDamaged) {
-		return err
-	}
-	theirErr := s.theirs.Look(ctx)
-	switch {
-	case theirErr == nil:
-		s.source = s.theirs
+	if err == nil {
 		return nil
-	case errors.Is(theirErr, walk.ErrNotFeed) && !errors.Is(theirErr, foreign.ErrPart):
-		return err
 	}
-	return theirErr
+	if err = s.theirs.instead(ctx, err); err == nil {
+		s.source = s.theirs
+	}
+	return err
 }
 
 func (s *unknown) Close() { s.theirs.Close() }

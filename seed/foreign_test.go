@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -212,4 +215,29 @@ func TestWhatIsNoFeedIsNotTakenForAForeignOne(t *testing.T) {
 			t.Errorf("%s: ended with %v", name, err)
 		}
 	}
+}
+
+// A feed of ours whose own elements someone on the way takes out is Atom still,
+// with the same id.
+func TestAFeedOfOursThatBecomesAForeignOneStopsTheSeeder(t *testing.T) {
+	eachTarget(t, func(t *testing.T, again func() target) {
+		s := newSource(t, 8)
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
+		storetest.Must(t, err)
+		s.add(t, 9, 9)
+		strip := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+			r.Header.Del("Accept-Encoding")
+			recorder := httptest.NewRecorder()
+			real.ServeHTTP(recorder, r)
+			_, _ = w.Write(regexp.MustCompile(`<ef:(feed|epoch|page|archives) [^>]*>`).ReplaceAll(recorder.Body.Bytes(), nil))
+		}
+		s.damage.Store(&strip)
+		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
+		if !errors.Is(err, seed.ErrMismatch) || !strings.Contains(err.Error(), "was read as a feed of eventfeed's own") {
+			t.Errorf("ended with %v", err)
+		}
+		wantInbox(t, again(), 8)
+		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: "fresh"})
+		storetest.Must(t, err)
+	})
 }

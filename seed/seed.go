@@ -52,7 +52,7 @@ var (
 	ErrNoCheckpoint = errors.New("has no checkpoint in this database")
 	// ErrNoWayBack says that the feed is not eventfeed's own, so that it cannot be
 	// read from a position on: its positions are those of this consumer's reading.
-	ErrNoWayBack = errors.New("only a feed of eventfeed's own can be gone back in, begin anew with seeder reset")
+	ErrNoWayBack = errors.New("only a feed of eventfeed's own can be gone back in")
 	// ErrPosition says that a position is not one to rewind to.
 	ErrPosition = errors.New("must be between 0 and the checkpoint")
 )

@@ -4,6 +4,7 @@ package foreign_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,6 +139,21 @@ func TestAReaderThatEndsAnywhereGoesOnFromThere(t *testing.T) {
 	})
 }
 
+// One reader may be cut short too, and asked to go on from where it was cut.
+func TestAReaderGoesOnFromAnyPlace(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
+		writeArchived(t, feed)
+		reader, c, err := s.open(t)
+		must(t, err)
+		for range 8 {
+			c, err = s.catchUp(t, reader, c, 1)
+			must(t, err)
+		}
+		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
+	})
+}
+
 func TestACrashOnTheWayBackReadsNothingTwice(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
@@ -195,7 +211,9 @@ func TestAFollowerAppliesWhatIsNew(t *testing.T) {
 		case <-time.After(200 * time.Millisecond):
 		}
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
 		if slices.Contains(s.fetched, "3.atom") || len(s.fetched) == 0 {
 			t.Errorf("fetched %s", s.fetched)
 		}

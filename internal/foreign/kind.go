@@ -2,7 +2,6 @@ package foreign
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 )
 
@@ -39,22 +38,25 @@ func (r *Reader) warn() {
 	}
 }
 
-// ErrPart says, together with walk.ErrNotFeed, that a URL is of a part of a feed.
-var ErrPart = errors.New("is not the feed itself")
+// flawedError is an error of what is a feed, or a part of one, and cannot be read as
+// it is.
+type flawedError struct{ error }
 
 // kind tells what the feed's own document says of the feed.
 func (d *document) kind() (Kind, error) {
 	switch {
 	case d.ours:
 		return "", errors.New("is a damaged document of eventfeed's own")
+	case d.atom && d.id == "":
+		return "", &flawedError{errors.New("has no id, which RFC 4287 section 4.1.1 demands")}
 	case d.archive:
-		return "", fmt.Errorf("%w, but an archive%s", ErrPart, hint(d.links["current"]))
+		return "", &flawedError{errors.New("is not the feed itself, but an archive" + hint(d.links["current"]))}
 	case d.complete:
 		return Complete, nil
 	case len(d.links[linkArchive]) > 0:
 		return Archived, nil
 	case len(d.links["previous"]) > 0 && len(d.links["first"]) > 0 && d.links["first"][0] != withoutFragment(d.url):
-		return "", fmt.Errorf("%w, but one of its pages%s", ErrPart, hint(d.links["first"]))
+		return "", &flawedError{errors.New("is not the feed itself, but one of its pages" + hint(d.links["first"]))}
 	case len(d.links[linkPage]) > 0:
 		return Paged, nil
 	}

@@ -34,6 +34,9 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	if r.look.done && r.look.from == from {
 		return nil
 	}
+	if from.Epoch != r.Epoch() {
+		return mismatch(r.head.url, "%w: it was read as a feed of eventfeed's own so far, and does not say that it is one any more", walk.ErrReplaced)
+	}
 	r.warn()
 	return r.forgetting(ctx, r.goBack(ctx, from))
 }

@@ -105,7 +105,7 @@ func (d *document) readAtom(body []byte, o *outline) error {
 	for i, e := range f.Entries {
 		r, err := atomEntry(e, &o.items[i])
 		if err != nil {
-			return fmt.Errorf("entry %.80q: %w", o.items[i].id, err)
+			return &flawedError{fmt.Errorf("entry %d: %w", i+1, err)}
 		}
 		d.entries = append(d.entries, version{raw: r})
 	}
