@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // claim takes the consumer, if it is not ours, and reads its checkpoints, or
@@ -71,7 +72,7 @@ func (r *runner) begin(f *reading) checkpoint.Checkpoint {
 	id, name := f.Feed()
 	start := f.Start()
 	return checkpoint.Checkpoint{
-		Consumer: r.Consumer, Feed: name, FeedID: id, URL: shown(f.url),
+		Consumer: r.Consumer, Feed: name, FeedID: id, URL: fetch.Shown(f.url),
 		Epoch: start.Epoch, Position: start.Position, Digest: start.Digest, SeedEnd: f.Last(),
 	}
 }
@@ -86,7 +87,7 @@ func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err e
 			continue
 		}
 		f.checkpoint = found[i]
-		f.checkpoint.URL = shown(f.url)
+		f.checkpoint.URL = fetch.Shown(f.url)
 		found = slices.Delete(slices.Clone(found), i, i+1)
 	}
 	begun := len(missing) < len(r.feeds) || len(found) > 0

@@ -2,7 +2,6 @@ package seed
 
 import (
 	"maps"
-	"net/url"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/sink"
@@ -89,11 +88,4 @@ func (r *runner) report() {
 		p.Decode += time.Duration(m.Decode.Load())
 	}
 	r.Progress(p)
-}
-
-// shown is a feed's URL without what must not be shown or kept.
-func shown(u *url.URL) string {
-	bare := *u
-	bare.User = nil
-	return bare.String()
 }

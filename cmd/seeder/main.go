@@ -27,7 +27,7 @@ func command() *cobra.Command {
 		Short: "Fill a database from archived Atom feeds, and keep it up to date",
 		Long:  long,
 	}
-	root.AddCommand(runCommand(), statusCommand(), verifyCommand(), inspectCommand(), rewindCommand(), resetCommand())
+	root.AddCommand(runCommand(), initCommand(), statusCommand(), verifyCommand(), inspectCommand(), rewindCommand(), resetCommand())
 	return root
 }
 

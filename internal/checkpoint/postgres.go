@@ -24,6 +24,9 @@ import (
 //go:embed postgres_migrations/*.sql
 var postgresMigrations embed.FS
 
+// lockPrefix stands before a consumer's name in the name of its lock.
+const lockPrefix = "eventfeed consumer "
+
 // Postgres keeps checkpoints in the table eventfeed_seed.checkpoints of a
 // PostgreSQL target. It is for one goroutine.
 type Postgres struct {
@@ -76,7 +79,7 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	}
 	patient, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
-	p.lock, err = postgresdb.Lock(patient, p.pool, "eventfeed consumer "+consumer)
+	p.lock, err = postgresdb.Lock(patient, p.pool, lockPrefix+consumer)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
 	}

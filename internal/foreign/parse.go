@@ -75,6 +75,9 @@ func parse(body []byte, from *url.URL) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := fetch.CheckXML(body, fetch.DefaultXMLLimits); err != nil {
+		return nil, err
+	}
 	d := &document{
 		url: from, id: outline.id, atom: outline.root == "feed", links: make(map[string][]string),
 		archive: outline.archive, complete: outline.complete, ours: outline.ours,
