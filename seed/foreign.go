@@ -28,8 +28,8 @@ func (s *theirs) instead(ctx context.Context, err error) error {
 	return err
 }
 
-// Look is for the first look of all, which instead has taken.
-func (s *theirs) Look(context.Context) error { return nil }
+// Look is for every look but the first, which instead has taken.
+func (s *theirs) Look(ctx context.Context) error { return s.reader.Fetch(ctx) }
 
 func (s *theirs) Feed() (id, name string)        { return s.reader.ID, s.reader.Name }
 func (s *theirs) Start() walk.Place              { return s.reader.Start() }

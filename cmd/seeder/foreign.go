@@ -16,6 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
@@ -48,7 +49,7 @@ type inspectedForeign struct {
 func inspectForeign(command *cobra.Command, reader *foreign.Reader, asJSON bool) error {
 	feed := inspectedForeign{
 		ID: reader.ID, Name: reader.Name, Title: reader.Title, Kind: string(reader.Kind),
-		Entries: reader.Entries(), Warning: reader.Kind.Warning(),
+		Entries: len(reader.Events()), Warning: reader.Kind.Warning(),
 	}
 	updated := "it does not say"
 	if at := reader.Updated(); !at.IsZero() {
@@ -67,6 +68,22 @@ func inspectForeign(command *cobra.Command, reader *foreign.Reader, asJSON bool)
 		}
 	}
 	return table.Flush()
+}
+
+// foreignSample samples what a feed that is not eventfeed's own, which err says,
+// shows in its own document.
+func foreignSample(command *cobra.Command, client *walk.Client, from string, err error) (*projection.Sample, error) {
+	reader, err := openForeign(command, client, from, err)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	events := reader.Events()
+	sample := &projection.Sample{Feed: reader.Name, URL: reader.URL.Redacted(), Last: int64(len(events))}
+	for _, e := range events {
+		sample.Add(e)
+	}
+	return sample, nil
 }
 
 // verifyForeign reads all of a feed, with a memory that is thrown away.

@@ -34,6 +34,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
@@ -104,8 +105,25 @@ func (r *Reader) Use(memory checkpoint.Memory) { r.memory = memory }
 // Close frees what the reader holds.
 func (r *Reader) Close() { r.pages.close() }
 
-// Entries is how many entries the feed's own document holds.
-func (r *Reader) Entries() int { return len(r.head.entries) }
+// Fetch fetches the feed's document again.
+func (r *Reader) Fetch(ctx context.Context) error {
+	_, err := r.fetchHead(ctx)
+	return err
+}
+
+// Events are the events that the entries of the feed's own document become, in
+// the order of applying.
+func (r *Reader) Events() []*event.Event {
+	versions := make(map[string]int64)
+	for _, v := range r.head.latest() {
+		versions[v.Entry] = v.Updated
+	}
+	var events []*event.Event
+	for _, v := range r.head.pick(versions) {
+		events = append(events, &v.event)
+	}
+	return events
+}
 
 // Updated is when the feed was changed last, by its own word; zero if it does
 // not say.
