@@ -47,6 +47,7 @@ type FeedProgress struct {
 	Head     int64  // of the last event there is
 	Digest   string // at Position
 	Applied  int64  // events, by this run
+	Parked   int64  // events put aside, by this run
 }
 
 // totals is what a run has done so far.
@@ -59,8 +60,13 @@ type totals struct {
 
 // count counts a step that was applied, up to its event n, from event from on.
 func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
-	for i := range s.events[from:n] {
-		e := &s.events[from+i]
+	parked := outcome.Parked
+	for i := from; i < n; i++ {
+		if len(parked) > 0 && parked[0] == i {
+			parked = parked[1:]
+			continue
+		}
+		e := &s.events[i]
 		t.types[e.Type]++
 		if t.first.IsZero() || e.Time.Before(t.first) {
 			t.first = e.Time
@@ -69,7 +75,8 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 			t.last = e.Time
 		}
 	}
-	t.applied += int64(n - from)
+	t.applied += int64(n - from - len(outcome.Parked))
+	t.parked += int64(len(outcome.Parked))
 	for _, skipped := range outcome.Skipped {
 		t.skipped += skipped
 	}
@@ -90,7 +97,7 @@ func (r *runner) report() {
 		c := &f.checkpoint
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
-			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied,
+			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Parked: f.parked,
 		})
 	}
 	for _, m := range r.meters {

@@ -53,6 +53,7 @@ type runner struct {
 	commits   int64
 	totals    totals
 	target    TargetProgress
+	parking   parking
 }
 
 func newRunner(config Config) (*runner, error) {
@@ -140,9 +141,9 @@ func (r *runner) seed(ctx context.Context) error {
 // the consumer was begun. What they do not show then has been lost, unread.
 func (r *runner) lookAgain(ctx context.Context) error {
 	for _, f := range r.feeds {
-		for since := time.Now(); f.Last() < f.checkpoint.SeedEnd && time.Since(since) < staleFor; {
+		for since := time.Now(); f.Last() < f.checkpoint.SeedEnd && time.Since(since) < walk.StaleFor; {
 			select {
-			case <-time.After(staleFor / 20):
+			case <-time.After(walk.StaleFor / 20):
 			case <-ctx.Done():
 				return ctx.Err()
 			}

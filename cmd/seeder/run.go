@@ -34,6 +34,7 @@ func runCommand() *cobra.Command {
 	flags.BoolVar(&config.AddFeed, "add-feed", false, "let the consumer begin with a feed that it has not read so far")
 	flags.Int64Var(&config.Until, "until", 0, "`POSITION` to stop at, with that event applied; of a single feed")
 	asOf := flags.String("as-of", "", "`TIME` as of which to build the state, such as 2024-03-01T00:00:00Z: later events are left out")
+	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` for what to do with an event that cannot be applied: stop, or park it with all later events of its entity")
 	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
@@ -145,7 +146,11 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(explained(err, into), config.From[0], wayOn(err, config, into))
+		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
+	}
+	watch.stop() // before anything is printed
+	if err := sayParked(command.OutOrStdout(), watch.last, config, into); err != nil {
+		return err
 	}
 	return watch.report(command.OutOrStdout())
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// staleFor is how long a server may be behind another one that serves the same
+// StaleFor is how long a server may be behind another one that serves the same
 // log, where requests go now to the one and now to the other.
-const staleFor = 3 * time.Second
+const StaleFor = 3 * time.Second
 
 // Settle makes sure of a head whose history goes on from a place, and returns
 // it. One that knows less than that may come from a cache or a server that is
@@ -26,10 +26,10 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place) 
 			return h, err
 		}
 		h = fresh
-		if err = h.Check(p); !mayBeBehind(err) || time.Since(since) > staleFor {
+		if err = h.Check(p); !mayBeBehind(err) || time.Since(since) > StaleFor {
 			return h, err
 		}
-		if err := sleep(ctx, staleFor/20); err != nil {
+		if err := sleep(ctx, StaleFor/20); err != nil {
 			return h, err
 		}
 	}
