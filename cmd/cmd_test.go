@@ -53,6 +53,7 @@ func TestScripts(t *testing.T) {
 			"role":      role,
 			"url":       setURL,
 			"sql":       execute,
+			"rows":      rows,
 			"bouncer":   bouncer(t),
 			"old":       old(t),
 			"passwords": passwords(t),
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"reach":     reach,
 			"shutdown":  shutdown,
 			"copydb":    copyDatabase(t),
+			"files":     files(t),
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})
@@ -179,7 +181,7 @@ func settle(ts *testscript.TestScript, _ bool, arguments []string) {
 func reach(ts *testscript.TestScript, _ bool, arguments []string) {
 	want := regexp.MustCompile(`(?m)"position": ` + arguments[1] + `,$`)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		ts.Check(ts.Exec("seeder", "status", "--json", "--into", arguments[0]))
+		ts.Check(ts.Exec("seeder", "status", "--json", "--offline", "--into", arguments[0]))
 		if want.MatchString(ts.ReadFile("stdout")) {
 			return
 		}

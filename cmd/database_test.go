@@ -3,11 +3,14 @@ package cmd_test
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"fmt"
 	"net"
 	"net/url"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx, for rows
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
@@ -36,6 +39,37 @@ func execute(ts *testscript.TestScript, _ bool, arguments []string) {
 	_, err = conn.Exec(ctx, statement)
 	ts.Check(err)
 	ts.Check(conn.Close(ctx))
+}
+
+// rows DB QUERY prints what a query gives: a row a line, its columns as text
+// with | between them.
+func rows(ts *testscript.TestScript, _ bool, arguments []string) {
+	driver, source := "pgx", arguments[0]
+	if strings.HasPrefix(source, sqlitedb.Scheme) {
+		path, err := sqlitedb.Path(source)
+		ts.Check(err)
+		driver, source = "sqlite", ts.MkAbs(path)
+	}
+	db, err := sql.Open(driver, source)
+	ts.Check(err)
+	defer func() { _ = db.Close() }()
+	found, err := db.QueryContext(context.Background(), arguments[1])
+	ts.Check(err)
+	defer func() { _ = found.Close() }()
+	columns, err := found.Columns()
+	ts.Check(err)
+	for found.Next() {
+		cells, pointers := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range cells {
+			pointers[i] = &cells[i]
+		}
+		ts.Check(found.Scan(pointers...))
+		for i, cell := range cells {
+			_, err = fmt.Fprint(ts.Stdout(), cell.String, map[bool]string{true: "\n", false: "|"}[i == len(cells)-1])
+			ts.Check(err)
+		}
+	}
+	ts.Check(found.Err())
 }
 
 // role DB makes a role with the name of a PostgreSQL database, which may log in

@@ -72,6 +72,9 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 			counted = n
 			applying += outcome.Took
 			r.commits++
+			if n < len(s.events) {
+				r.report() // a program may take long for the rest
+			}
 		},
 	})
 	r.totals.apply += applying

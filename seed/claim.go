@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // claim takes the consumer, if it is not ours, and reads its checkpoints, or
@@ -60,6 +61,9 @@ func (r *runner) take(ctx context.Context) error {
 	}
 	var first []checkpoint.Checkpoint
 	for _, f := range missing {
+		if err := f.Check(ctx, f.Start()); err != nil { // it tells where the feed ends
+			return err
+		}
 		f.checkpoint = r.begin(f)
 		first = append(first, f.checkpoint)
 	}
@@ -71,7 +75,7 @@ func (r *runner) begin(f *reading) checkpoint.Checkpoint {
 	id, name := f.Feed()
 	start := f.Start()
 	return checkpoint.Checkpoint{
-		Consumer: r.Consumer, Feed: name, FeedID: id, URL: shown(f.url),
+		Consumer: r.Consumer, Feed: name, FeedID: id, URL: fetch.Shown(f.url),
 		Epoch: start.Epoch, Position: start.Position, Digest: start.Digest, SeedEnd: f.Last(),
 	}
 }
@@ -86,7 +90,7 @@ func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err e
 			continue
 		}
 		f.checkpoint = found[i]
-		f.checkpoint.URL = shown(f.url)
+		f.checkpoint.URL = fetch.Shown(f.url)
 		found = slices.Delete(slices.Clone(found), i, i+1)
 	}
 	begun := len(missing) < len(r.feeds) || len(found) > 0

@@ -6,8 +6,8 @@ import (
 	"iter"
 	"net/url"
 	"slices"
-	"time"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -31,6 +31,11 @@ func (s *ours) Look(ctx context.Context) (err error) {
 func (s *ours) Feed() (id, name string) { return s.head.ID, s.head.Name }
 func (s *ours) Start() walk.Place       { return s.head.Start() }
 func (s *ours) Last() int64             { return s.head.Last }
+
+// Marks gives nothing: a position says all of one of our feeds.
+func (s *ours) Marks(_, _ int64) checkpoint.Marks { return checkpoint.Marks{} }
+
+func (s *ours) Close() {}
 
 func (s *ours) Next(ctx context.Context) (err error) {
 	s.head, err = s.follower.Next(ctx, s.head)
@@ -70,39 +75,8 @@ func (s *ours) Again(ctx context.Context, after error) error {
 	return nil
 }
 
-// staleFor is how long a server may be behind another one that serves the same
-// log, where requests go now to the one and now to the other.
-const staleFor = 3 * time.Second
-
-// Check makes sure of a head whose history goes on from the place. One that
-// knows less than that may come from a cache or a server that is behind, and a
-// partial one may not begin there, as a checkpoint can have gone back meanwhile:
-// so the server is asked once more, for the whole.
-func (s *ours) Check(ctx context.Context, from walk.Place) error {
-	err := s.head.Check(from)
-	if _, lost := errors.AsType[*LostError](err); !lost && (err == nil || !s.head.Partial) {
-		return err
-	}
-	for since := time.Now(); ; {
-		fresh, err := s.client.Head(ctx, s.url, "", true)
-		if err != nil {
-			return err
-		}
-		s.head = fresh
-		if err = fresh.Check(from); !mayBeBehind(err) || time.Since(since) > staleFor {
-			return err
-		}
-		select {
-		case <-time.After(staleFor / 20):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// mayBeBehind reports whether a head that lacks what was read may just be too
-// old to know it. One that tells of the epoch that began when it was lost is not.
-func mayBeBehind(err error) bool {
-	lost, is := errors.AsType[*LostError](err)
-	return is && lost.Next == ""
+// Check makes sure of a head whose history goes on from the place.
+func (s *ours) Check(ctx context.Context, from walk.Place) (err error) {
+	s.head, err = s.client.Settle(ctx, s.url, s.head, from)
+	return err
 }

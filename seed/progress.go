@@ -2,7 +2,6 @@ package seed
 
 import (
 	"maps"
-	"net/url"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/sink"
@@ -11,7 +10,7 @@ import (
 // Progress is how far a run has got, and what it has done so far. At its end it
 // is the run's report.
 type Progress struct {
-	Feeds     []FeedProgress // in the order of Config.From
+	Feeds     []FeedProgress // in the order of Config.From; none before the target was read
 	Following bool           // the end that the feeds had when the run began has been reached
 
 	Applied int64 // events, by this run
@@ -24,9 +23,18 @@ type Progress struct {
 	Pages       int64            // archives fetched
 	Bytes       int64            // in them
 
+	Target TargetProgress
+
 	// Where the time went. Fetching and decoding go on beside applying, several
 	// at once, so all together is more than has passed.
 	Fetch, Decode, Apply, Commit time.Duration
+}
+
+// TargetProgress is whether the target can be used.
+type TargetProgress struct {
+	Err     error     // why it cannot be; nil if it can
+	Away    time.Time // since when, if it cannot
+	Retries int64     // tries that failed and were made again, by this run
 }
 
 // FeedProgress is how far a run has got with one feed.
@@ -77,12 +85,15 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 // report tells the caller how far the run has got.
 func (r *runner) report() {
 	p := Progress{
-		Following: r.following,
-		Applied:   r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
+		Following: r.following, Target: r.target,
+		Applied: r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
 		Types: maps.Clone(r.totals.types), First: r.totals.first, Last: r.totals.last,
 		Apply: r.totals.apply, Commit: r.totals.commit,
 	}
 	for _, f := range r.feeds {
+		if !r.held {
+			break // no checkpoint was read so far
+		}
 		c := &f.checkpoint
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
@@ -96,11 +107,4 @@ func (r *runner) report() {
 		p.Decode += time.Duration(m.Decode.Load())
 	}
 	r.Progress(p)
-}
-
-// shown is a feed's URL without what must not be shown or kept.
-func shown(u *url.URL) string {
-	bare := *u
-	bare.User = nil
-	return bare.String()
 }

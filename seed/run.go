@@ -10,7 +10,9 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -34,6 +36,7 @@ func Run(ctx context.Context, config Config) error {
 	}
 	defer r.Into.close()
 	defer r.Into.release()
+	defer r.closeFeeds()
 	err = r.run(ctx)
 	if config.Follow && ctx.Err() != nil {
 		return nil
@@ -53,6 +56,7 @@ type runner struct {
 	commits   int64
 	totals    totals
 	parking   parking
+	target    TargetProgress
 }
 
 func newRunner(config Config) (*runner, error) {
@@ -70,13 +74,29 @@ func newRunner(config Config) (*runner, error) {
 func (r *runner) newReading(from *url.URL) *reading {
 	share := len(r.From) // of what is held in memory, and of the connections
 	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
-	r.meters = append(r.meters, &client.Meter)
-	return &reading{url: from, source: &ours{
-		client:   client,
-		follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
-		url:      from,
-		prefetch: max(1, r.Prefetch/share),
+	meter := &walk.Meter{}
+	r.meters = append(r.meters, &client.Meter, meter)
+	return &reading{url: from, source: &unknown{
+		source: &ours{
+			client:   client,
+			follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
+			url:      from,
+			prefetch: max(1, r.Prefetch/share),
+		},
+		theirs: &theirs{
+			config: foreign.Config{Client: client.Client, URL: from, Interval: r.theirInterval(), Logger: r.Logger, Meter: meter},
+			memory: func(feedID string) checkpoint.Memory { return r.Into.memory(r.Consumer, feedID) },
+		},
 	}}
+}
+
+// theirInterval is how long to let pass between two looks at a feed that is not
+// eventfeed's own, whose server neither expects nor holds such requests.
+func (r *runner) theirInterval() time.Duration {
+	if r.PollInterval == DefaultPollInterval {
+		return foreign.DefaultInterval
+	}
+	return r.PollInterval
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -100,6 +120,12 @@ func (r *runner) run(ctx context.Context) error {
 		return r.reached()
 	}
 	return r.follow(ctx)
+}
+
+func (r *runner) closeFeeds() {
+	for _, f := range r.feeds {
+		f.Close()
+	}
 }
 
 // distinct makes sure that no feed was given twice.
@@ -140,9 +166,9 @@ func (r *runner) seed(ctx context.Context) error {
 // the consumer was begun. What they do not show then has been lost, unread.
 func (r *runner) lookAgain(ctx context.Context) error {
 	for _, f := range r.feeds {
-		for since := time.Now(); f.Last() < f.checkpoint.SeedEnd && time.Since(since) < staleFor; {
+		for since := time.Now(); f.Last() < f.checkpoint.SeedEnd && time.Since(since) < walk.StaleFor; {
 			select {
-			case <-time.After(staleFor / 20):
+			case <-time.After(walk.StaleFor / 20):
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -186,6 +212,10 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 	since, commits, level := time.Now(), r.commits, slog.LevelWarn
 	for {
 		err := do()
+		if r.target.Err != nil && (err == nil || r.commits > commits) {
+			r.target.Err = nil
+			r.report()
+		}
 		if level == slog.LevelDebug && (err == nil || r.commits > commits) {
 			r.Logger.Info("the target can be used again")
 		}
@@ -206,6 +236,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return err
 		}
 		r.claimed = false
+		r.noteAway(err)
 		wait := policy.NextBackOff()
 		r.Logger.Log(ctx, level, "the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
 		level = slog.LevelDebug // one warning an outage
@@ -215,4 +246,14 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// noteAway tells the caller that the target cannot be used.
+func (r *runner) noteAway(err error) {
+	if r.target.Err == nil {
+		r.target.Away = time.Now()
+	}
+	r.target.Err = err
+	r.target.Retries++
+	r.report()
 }

@@ -150,6 +150,8 @@ func wayIn(err error) string {
 		return "give the URL with a name that the server's certificate has"
 	case isInvalid && invalid.Reason == x509.Expired:
 		return "have those who run the server renew its certificate; or set this machine's clock"
+	case errors.Is(err, fetch.ErrSpeaksTLS):
+		return "begin the URL with https:// instead"
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return "if the server has no TLS, the URL begins with http:// instead"
 	case fetch.IsTLS(err):

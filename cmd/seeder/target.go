@@ -53,23 +53,23 @@ func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path str
 	}
 }
 
-// checkpoints reads all checkpoints of a target.
-func checkpoints(ctx context.Context, url string) ([]checkpoint.Checkpoint, error) {
+// standings reads how all consumers of a target stand, and changes nothing.
+func standings(ctx context.Context, url string) ([]checkpoint.Standing, error) {
 	pool, path, err := openDatabase(ctx, url)
 	if err != nil {
 		return nil, err
 	}
 	if pool != nil {
 		defer pool.Close()
-		return checkpoint.NewPostgres(pool).List(ctx)
+		return checkpoint.NewPostgres(pool).Standings(ctx)
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, noDatabase(fmt.Errorf("database %s: %w", url, err))
 	}
-	db, err := sqlitedb.OpenReader(ctx, path)
+	db, err := sqlitedb.Look(ctx, path)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = db.Close() }()
-	return checkpoint.NewSQLite(db, path).List(ctx)
+	return checkpoint.NewSQLite(db, path).Standings(ctx)
 }

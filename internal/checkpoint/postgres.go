@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,9 @@ import (
 //go:embed postgres_migrations/*.sql
 var postgresMigrations embed.FS
 
+// lockPrefix stands before a consumer's name in the name of its lock.
+const lockPrefix = "eventfeed consumer "
+
 // Postgres keeps checkpoints in the table eventfeed_seed.checkpoints of a
 // PostgreSQL target. It is for one goroutine.
 type Postgres struct {
@@ -34,6 +38,7 @@ type Postgres struct {
 	conn      *pgxpool.Conn // runs the consumer's transactions
 	holder    string
 	rehearsal pgx.Tx
+	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
 }
 
 // NewPostgres returns the keeper of the database that pool leads to.
@@ -74,7 +79,7 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	}
 	patient, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
-	p.lock, err = postgresdb.Lock(patient, p.pool, "eventfeed consumer "+consumer)
+	p.lock, err = postgresdb.Lock(patient, p.pool, lockPrefix+consumer)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
 	}
@@ -235,6 +240,9 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 		_, err = tx.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
 			to.Consumer, to.FeedID, to.Position)
 	}
+	if err == nil {
+		err = markPostgres(ctx, tx, to.Consumer, to.FeedID, m.Marks)
+	}
 	return err
 }
 
@@ -283,6 +291,8 @@ func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
 func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err error) {
+	p.rehearses.Lock()
+	defer p.rehearses.Unlock()
 	if p.rehearsal == nil {
 		if p.rehearsal, err = p.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}); err != nil {
 			return err

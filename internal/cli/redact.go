@@ -101,15 +101,15 @@ func redactQuery(query string) string {
 // Passwords as they stand in text: in a URL's user information, as a header
 // field, and as a parameter.
 var (
-	userPassword      = regexp.MustCompile(`(://[^:@/\s]*:).+@`) // to the last @: it may hold any character
-	fieldPassword     = regexp.MustCompile(`(?i)\b((?:proxy-)?authorization|cookie|x-api-key): *[^"]+`)
+	userPassword      = regexp.MustCompile(`(://[^:@/\s]*:).+@`)                                      // to the last @: it may hold any character
+	fieldPassword     = regexp.MustCompile(`(?i)\b(authorization: *(?:bearer|basic) +)[^\s"',;]{6,}`) // TOKEN in a text is none
 	parameterPassword = regexp.MustCompile("(?i)((?:password|passwd|secret|token) *= *)('[^']*'?|[^&\\s\"'`]+)")
 )
 
 // scrub takes the passwords out of text that may quote anything, such as an
 // argument in the wrong place.
 func scrub(text string) string {
-	text = fieldPassword.ReplaceAllString(text, "${1}: "+hidden)
+	text = fieldPassword.ReplaceAllString(text, "${1}"+hidden)
 	text = parameterPassword.ReplaceAllString(text, "${1}"+hidden) // first: there may be an @ in it
 	return userPassword.ReplaceAllString(text, "${1}"+hidden+"@")
 }

@@ -28,7 +28,18 @@ func settle(command *cobra.Command, arguments []string) error {
 
 // settable reports whether a flag is a setting. What asks for something, or
 // agrees to it, stands in the command itself.
-func settable(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" && f.Name != "yes" }
+func settable(f *pflag.Flag) bool {
+	return f.Name != "help" && f.Name != "version" && f.Name != "yes" && f.Annotations[ownNote] == nil
+}
+
+// ownNote is the annotation of a flag that stands in the command itself.
+const ownNote = "eventfeed_own"
+
+// Own makes a flag one that only the command line gives. It is for one whose
+// name is another command's setting.
+func Own(flags *pflag.FlagSet, name string) {
+	_ = flags.SetAnnotation(name, ownNote, []string{}) // which fails for a flag that is not there
+}
 
 // variable is the name of a flag's environment variable.
 func variable(flag string) string {

@@ -32,6 +32,10 @@ var (
 	ErrForbidden = errors.New("not allowed")
 )
 
+// ErrSpeaksTLS is returned, wrapped, where a server speaks TLS and was spoken to
+// without.
+var ErrSpeaksTLS = errors.New("it speaks TLS there, and the URL begins with http://")
+
 // Error is what came of fetching a URL where no document did.
 type Error struct {
 	URL string // without passwords
@@ -48,10 +52,6 @@ const (
 	// DefaultStall is how long an answer that has begun may bring nothing.
 	DefaultStall = 30 * time.Second
 )
-
-// MaxPages bounds how many documents a walk along links reads that no count
-// bounds, such as those of feeds that are not ours.
-const MaxPages = 1_000_000
 
 // Client fetches documents.
 type Client struct {
@@ -196,12 +196,15 @@ func (c *Client) response(request *http.Request, answer *http.Response, body []b
 	case answer.StatusCode == http.StatusIMUsed && request.Header.Get("A-IM") != "" && isDelta(answer.Header):
 		result.Partial = true
 	case answer.StatusCode != http.StatusOK:
-		return nil, &statusError{answer.StatusCode, reason(answer.Header.Get("Content-Type"), body), retryAfter(answer.Header, time.Now())}
+		return nil, newStatusError(answer, body)
 	}
 	var err error
 	result.Body, err = decode(answer.Header.Get("Content-Encoding"), body)
 	if err != nil {
 		return nil, err
+	}
+	if isUnbounded(answer) && isCutOff(result.Body) {
+		return nil, &brokenError{errCutOff}
 	}
 	return result, nil
 }

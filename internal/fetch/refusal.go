@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,19 @@ type statusError struct {
 	status int
 	reason string
 	after  time.Duration // that the server wants to be left alone for; 0 where it does not say
+	plain  bool          // the server speaks TLS, and the request did not
+}
+
+func newStatusError(answer *http.Response, body []byte) *statusError {
+	e := &statusError{
+		status: answer.StatusCode,
+		reason: reason(answer.Header.Get("Content-Type"), body),
+		after:  retryAfter(answer.Header, time.Now()),
+	}
+	if e.status == http.StatusBadRequest && answer.TLS == nil && len(body) < 4096 && bytes.Contains(body, []byte("HTTPS")) {
+		e.plain, e.reason = true, ErrSpeaksTLS.Error() // as nginx, Apache and Go say in their own words
+	}
+	return e
 }
 
 func (e *statusError) Error() string {
@@ -26,9 +40,11 @@ func (e *statusError) Error() string {
 	return text
 }
 
-// Is makes the statuses of credentials ErrUnauthorized and ErrForbidden.
+// Is makes the statuses of credentials ErrUnauthorized and ErrForbidden, and
+// knows ErrSpeaksTLS.
 func (e *statusError) Is(target error) bool {
-	return target == ErrUnauthorized && e.status == http.StatusUnauthorized ||
+	return e.plain && target == ErrSpeaksTLS ||
+		target == ErrUnauthorized && e.status == http.StatusUnauthorized ||
 		target == ErrForbidden && e.status == http.StatusForbidden
 }
 

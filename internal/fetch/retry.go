@@ -44,7 +44,7 @@ func asked(err error) time.Duration {
 	if !ok || status.after <= 0 {
 		return 0
 	}
-	return status.after + rand.N(status.after/10+100*time.Millisecond) //nolint:gosec // no secret
+	return status.after + rand.N(status.after/10+100*time.Millisecond)
 }
 
 // requestError is an error of a request that got no answer, in the words of
@@ -100,12 +100,24 @@ func isPermanent(err error) bool {
 // for which net/http has no types. A first line that was cut off is HTTP.
 func isNoHTTP(err error) bool {
 	text := err.Error()
-	if _, quoted, ok := strings.Cut(text, "malformed HTTP response "); ok {
-		quoted, _ = strconv.QuotedPrefix(quoted)
-		line, err := strconv.Unquote(quoted)
-		return err == nil && !strings.HasPrefix("HTTP/", line[:min(len(line), len("HTTP/"))])
+	if line, ok := quotedBehind(text, "malformed HTTP response "); ok {
+		const version = "HTTP/"
+		n := min(len(line), len(version))
+		return line[:n] != version[:n]
+	}
+	if status, ok := quotedBehind(text, "malformed HTTP status code "); ok {
+		return strings.Trim(status, "0123456789") != ""
 	}
 	return strings.Contains(text, "net/http: server response headers exceeded")
+}
+
+func quotedBehind(text, mark string) (quoted string, ok bool) {
+	if _, text, ok = strings.Cut(text, mark); !ok {
+		return "", false
+	}
+	text, _ = strconv.QuotedPrefix(text)
+	quoted, err := strconv.Unquote(text)
+	return quoted, err == nil
 }
 
 // IsTLS reports whether an error is of TLS: one end does not trust the other's

@@ -183,7 +183,7 @@ func (c HTTPConfig) tls(authorities, certificate, key []byte) (*tls.Config, erro
 	return config, nil
 }
 
-var errNoKey = errors.New("a client certificate needs its key, and a key its certificate")
+var errNoKey = errors.New("a certificate needs its key, and a key its certificate")
 
 // Check says what is missing.
 func (c HTTPConfig) Check() error {

@@ -17,3 +17,10 @@ func ParseURL(raw string) (*url.URL, error) {
 	}
 	return u, nil
 }
+
+// Shown is a feed's URL without what must not be shown or kept.
+func Shown(u *url.URL) string {
+	bare := *u
+	bare.User = nil
+	return bare.String()
+}

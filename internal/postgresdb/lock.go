@@ -77,3 +77,11 @@ func (l *AdvisoryLock) Release() {
 	_ = l.conn.Conn().Close(context.Background())
 	l.conn.Release()
 }
+
+// IsLocked is a condition in SQL: whether anyone holds the lock on the name
+// that an expression gives.
+func IsLocked(name string) string {
+	return `EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database
+		WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+		AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(` + name + `, 0))`
+}

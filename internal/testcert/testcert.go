@@ -49,11 +49,22 @@ func (a *Authority) Pool() *x509.CertPool {
 // its key, in PEM. Its common name is name.
 func (a *Authority) Issue(t testing.TB, name string, until time.Time) (certificate, key []byte) {
 	t.Helper()
+	return a.issue(t, name, until, []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback})
+}
+
+// IssueHost makes a certificate for a host of this name and no other, and its key, in PEM.
+func (a *Authority) IssueHost(t testing.TB, host string, until time.Time) (certificate, key []byte) {
+	t.Helper()
+	return a.issue(t, host, until, []string{host}, nil)
+}
+
+func (a *Authority) issue(t testing.TB, name string, until time.Time, hosts []string, addresses []net.IP) (certificate, key []byte) {
+	t.Helper()
 	private := newKey(t)
 	template := &x509.Certificate{
 		SerialNumber: serial(t), Subject: pkix.Name{CommonName: name},
 		NotBefore: until.Add(-48 * time.Hour), NotAfter: until,
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
+		DNSNames: hosts, IPAddresses: addresses,
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}

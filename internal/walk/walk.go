@@ -134,7 +134,7 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 		if place.Position < h.First-1 {
 			if firstPage == 0 {
 				var err error
-				if firstPage, err = c.findPage(ctx, h, place.Position+1); err != nil {
+				if firstPage, _, err = c.findPage(ctx, h, place.Position+1); err != nil {
 					yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
 					return
 				}
@@ -192,27 +192,4 @@ func (h *Head) follow(d *feed.Document, place Place) (Run, error) {
 	}
 	to, err := at(d.Last)
 	return Run{Events: d.Entries[place.Position-d.First+1:], To: to, At: at}, err
-}
-
-// findPage returns the number of the archive that holds a position.
-func (c *Client) findPage(ctx context.Context, h *Head, position int64) (int64, error) {
-	if position == 1 {
-		return 1, nil
-	}
-	low, high := int64(1), h.Archives
-	for low < high {
-		middle := (low + high) / 2
-		d, _, err := c.Archive(ctx, h, middle)
-		switch {
-		case err != nil:
-			return 0, err
-		case position < d.First:
-			high = middle - 1
-		case position > d.Last:
-			low = middle + 1
-		default:
-			return middle, nil
-		}
-	}
-	return low, nil
 }

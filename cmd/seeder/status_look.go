@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/behind"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// standing is a checkpoint with what its feed says of it.
+type standing struct {
+	checkpoint.Standing
+	lag     behind.Lag
+	unknown error // why the lag is not known; nil if it is
+	now     time.Time
+}
+
+// Errors of a lag that nobody can tell.
+var (
+	errOffline = errors.New("was not asked")
+	errNoURL   = errors.New("its URL is not in the database: it comes with the next seeder run")
+	errForeign = errors.New("is not served by eventfeed, and does not tell")
+)
+
+// look reads the standings, and asks their feeds.
+func (s *statusFlags) look(ctx context.Context, asker *asker) ([]standing, error) {
+	found, err := standings(ctx, s.into)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]standing, 0, len(found))
+	for _, f := range found {
+		if s.consumer == "" || s.consumer == f.Consumer.Name {
+			all = append(all, standing{Standing: f, unknown: errOffline})
+		}
+	}
+	if !s.offline {
+		asker.ask(ctx, all)
+	}
+	for i := range all {
+		all[i].now = time.Now()
+	}
+	return all, nil
+}
+
+// askPatience is how long a feed may take to answer.
+const askPatience = 5 * time.Second
+
+// asker asks feeds, and keeps what they have sent.
+type asker struct {
+	given map[string]*url.URL // the URLs of --from, by what the database holds of them
+	feeds map[string]*behind.Feed
+}
+
+func newAsker(from []string) (*asker, error) {
+	a := &asker{given: make(map[string]*url.URL), feeds: make(map[string]*behind.Feed)}
+	for _, raw := range from {
+		u, err := fetch.ParseURL(raw)
+		if err != nil {
+			return nil, err
+		}
+		a.given[fetch.Shown(u)] = u
+	}
+	return a, nil
+}
+
+// ask asks all feeds at once, each for all of its readers.
+func (a *asker) ask(ctx context.Context, all []standing) {
+	readers := make(map[string][]*standing)
+	for i := range all {
+		s := &all[i]
+		switch {
+		case !s.Consumer.AsOf.IsZero() && s.Position >= s.SeedEnd:
+			s.unknown = nil // nothing follows, whatever the feed has
+		case s.URL == "":
+			s.unknown = errNoURL
+		default:
+			readers[s.URL] = append(readers[s.URL], s)
+		}
+	}
+	var asking sync.WaitGroup
+	for raw, these := range readers {
+		f := a.feed(raw)
+		asking.Go(func() { askFeed(ctx, f, these) })
+	}
+	asking.Wait()
+}
+
+// feed returns the feed at a URL as the database holds it.
+func (a *asker) feed(raw string) *behind.Feed {
+	if f, known := a.feeds[raw]; known {
+		return f
+	}
+	u := a.given[raw]
+	if u == nil {
+		var err error
+		if u, err = fetch.ParseURL(raw); err != nil {
+			return nil
+		}
+	}
+	f := &behind.Feed{URL: u, Client: &walk.Client{Client: &fetch.Client{
+		HTTP: fetch.NewHTTPClient(1, 0), Logger: slog.New(slog.DiscardHandler), Feed: u,
+	}}}
+	a.feeds[raw] = f
+	return f
+}
+
+func askFeed(ctx context.Context, f *behind.Feed, readers []*standing) {
+	ctx, cancel := context.WithTimeout(ctx, askPatience)
+	defer cancel()
+	err := errNoURL
+	if f != nil {
+		err = f.Look(ctx)
+	}
+	if unanswered, is := errors.AsType[*fetch.Error](err); is {
+		err = unanswered // it was not asked for long enough to give up
+	}
+	if errors.Is(err, feed.ErrNotOurs) {
+		err = errForeign
+	}
+	for _, s := range readers {
+		if s.unknown = err; err == nil {
+			s.lag, s.unknown = f.Lag(ctx, &s.Standing)
+		}
+	}
+}
+
+// The states of a consumer's feed.
+const (
+	stateSeeding   = "seeding"
+	stateFollowing = "following"
+	stateStopped   = "stopped"
+	stateDone      = "done"
+	stateMismatch  = "mismatch"
+	stateUnknown   = "unknown"
+)
+
+func (s *standing) state() string {
+	switch {
+	case errors.Is(s.unknown, walk.ErrMismatch):
+		return stateMismatch
+	case !s.Consumer.AsOf.IsZero() && s.Position >= s.SeedEnd:
+		return stateDone
+	case s.HeldErr != nil:
+		return stateUnknown
+	case !s.Held:
+		return stateStopped
+	case s.Position < s.SeedEnd:
+		return stateSeeding
+	default:
+		return stateFollowing
+	}
+}

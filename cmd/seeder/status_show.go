@@ -1,0 +1,145 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cli"
+)
+
+// shownStanding is a standing as status --json shows it.
+type shownStanding struct {
+	Consumer      string     `json:"consumer"`
+	Feed          string     `json:"feed"`
+	FeedID        string     `json:"feed_id"`
+	URL           string     `json:"url"`
+	Epoch         string     `json:"epoch"`
+	Position      int64      `json:"position"`
+	BehindEvents  *int64     `json:"behind_events"`
+	BehindSeconds *float64   `json:"behind_seconds"`
+	State         string     `json:"state"`
+	HeldBy        *string    `json:"held_by"`
+	HeldSince     *time.Time `json:"held_since"`
+	Sink          string     `json:"sink"`
+	Projection    string     `json:"projection"`
+	Schema        string     `json:"schema"`
+	AsOf          *time.Time `json:"as_of"`
+	SeedEnd       int64      `json:"seed_end"`
+	Skipped       int64      `json:"skipped"`
+	LeftOut       int64      `json:"left_out"`
+	Parked        int64      `json:"parked"`
+	Updated       time.Time  `json:"updated"`
+	Digest        string     `json:"digest"`
+}
+
+func printJSON(w io.Writer, all []standing) error {
+	shown := make([]shownStanding, 0, len(all))
+	for i := range all {
+		s := &all[i]
+		one := shownStanding{
+			Consumer: s.Consumer.Name, Feed: s.Feed, FeedID: s.FeedID, URL: s.URL, Epoch: s.Epoch, Position: s.Position,
+			State: s.state(), Sink: s.Consumer.Sink, Projection: s.Consumer.Projection, Schema: s.Consumer.Schema,
+			SeedEnd: s.SeedEnd, Skipped: s.Skipped, LeftOut: s.LeftOut, Parked: s.Parked,
+			Updated: s.Updated.UTC(), Digest: s.Digest.String(),
+		}
+		if s.unknown == nil {
+			seconds := math.Round(s.lag.For(s.now).Seconds()*1000) / 1000
+			one.BehindEvents, one.BehindSeconds = &s.lag.Events, &seconds
+		}
+		if s.Held {
+			since := s.Consumer.HeldSince.UTC()
+			one.HeldBy, one.HeldSince = &s.Consumer.HeldBy, &since
+		}
+		if !s.Consumer.AsOf.IsZero() {
+			one.AsOf = &s.Consumer.AsOf
+		}
+		shown = append(shown, one)
+	}
+	return cli.PrintJSON(w, shown)
+}
+
+func printTable(w io.Writer, all []standing) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "CONSUMER\tFEED\tPOSITION\tBEHIND\tSTATE\tHELD BY\tSINK\tSKIPPED\tLEFT OUT\tPARKED\tUPDATED\tDIGEST")
+	for i := range all {
+		s := &all[i]
+		holder := "-"
+		if s.Held {
+			holder = s.Consumer.HeldBy
+		}
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
+			s.Consumer.Name, s.Feed, s.Position, s.behind(), s.state(), holder, sinkOf(&s.Consumer),
+			s.Skipped, s.LeftOut, s.Parked, s.Updated.UTC().Format(time.RFC3339), s.Digest)
+	}
+	return table.Flush()
+}
+
+// behind says how far the checkpoint is behind, in words.
+func (s *standing) behind() string {
+	switch {
+	case s.unknown != nil:
+		return "?"
+	case s.lag.Events == 0:
+		return "0"
+	case s.lag.Events == 1:
+		return "1 event, " + roughly(s.lag.For(s.now))
+	default:
+		return fmt.Sprintf("%d events, %s", s.lag.Events, roughly(s.lag.For(s.now)))
+	}
+}
+
+// roughly is a duration as people say it.
+func roughly(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Second:
+		return d.Round(time.Millisecond).String()
+	case d < time.Hour:
+		return d.Round(time.Second).String()
+	case d < 2*day:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	default:
+		return fmt.Sprintf("%d days", d/day)
+	}
+}
+
+// sinkOf says what applies a consumer's events, and which.
+func sinkOf(c *checkpoint.Consumer) string {
+	sink := c.Sink
+	switch {
+	case sink == "":
+		sink = "?"
+	case c.Projection != "":
+		sink += " " + c.Projection
+	}
+	if c.Schema != "" {
+		sink += " in " + c.Schema
+	}
+	if !c.AsOf.IsZero() {
+		sink += ", as of " + event.FormatTime(c.AsOf)
+	}
+	return sink
+}
+
+// warnOfUnknown says why a table has a "?".
+func warnOfUnknown(command *cobra.Command, all []standing) {
+	warn := func(s *standing, err error) {
+		command.PrintErrf("seeder: warning: consumer %s of feed %s: %s\n", s.Consumer.Name, s.Feed, err)
+	}
+	for i := range all {
+		s := &all[i]
+		if s.unknown != nil && s.unknown != errOffline {
+			warn(s, s.unknown)
+		}
+		if s.HeldErr != nil {
+			warn(s, fmt.Errorf("whether a seeder is at work cannot be told: %w", s.HeldErr))
+		}
+	}
+}

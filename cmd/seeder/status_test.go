@@ -1,0 +1,70 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/servertest"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+// TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs: the database holds none.
+func TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, testdb.SQLite(t))
+	f := storetest.Create(t, l, "f", 10)
+	storetest.Append(t, l, "f", storetest.Events(1, 95))
+	storetest.Drain(t, l, "f")
+	real := servertest.Handler(t, l)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, token, _ := r.BasicAuth(); token != "secret" {
+			http.Error(w, "no", http.StatusUnauthorized)
+			return
+		}
+		real.ServeHTTP(w, r)
+	}))
+	defer web.Close()
+	stored := web.URL + "/feeds/f"
+	given := strings.Replace(stored, "http://", "http://anyone:secret@", 1)
+	end, err := l.Feed(t.Context(), "f")
+	storetest.Must(t, err)
+	for _, test := range []struct {
+		from []string
+		want string
+	}{
+		{nil, "?"},
+		{[]string{given + "/other"}, "?"},
+		{[]string{"http://anyone:wrong@nowhere.example/", given}, "0"},
+	} {
+		asker, err := newAsker(test.from)
+		storetest.Must(t, err)
+		all := []standing{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{
+			FeedID: f.ID, URL: stored, Epoch: end.Epochs[0].ID, Position: end.Position, Digest: end.Digest,
+		}}}}
+		asker.ask(t.Context(), all)
+		if got := all[0].behind(); got != test.want {
+			t.Errorf("%q: behind by %s, want %s: %v", test.from, got, test.want, all[0].unknown)
+		}
+	}
+}
+
+func TestDurationsAreSaidRoughly(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0:                            "0s",
+		1234 * time.Microsecond:      "1ms",
+		1700 * time.Millisecond:      "2s",
+		200 * time.Second:            "3m20s",
+		26*time.Hour + 3*time.Minute: "26h3m",
+		50 * time.Hour:               "2 days",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%v: %s, want %s", d, got, want)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cli"
+)
+
+// lookInterval is what lies between two looks of --wait. A feed that shows
+// nothing new answers without a document.
+const lookInterval = 500 * time.Millisecond
+
+// await looks until no consumer is too far behind. It returns the last look; and
+// an error alone if there was none.
+func (s *statusFlags) await(ctx context.Context, asker *asker) (all []standing, err error) {
+	if s.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+	}
+	var late error
+	for {
+		seen, err := s.look(ctx, asker)
+		switch {
+		case ctx.Err() != nil: // what was looked at is not all of it
+		case err == nil:
+			all = seen
+			if late = s.late(all); late == nil {
+				return all, nil
+			}
+		case comes(err):
+			late = err
+		default:
+			return nil, err
+		}
+		select {
+		case <-time.After(lookInterval):
+			continue
+		case <-ctx.Done():
+		}
+		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return all, ctx.Err()
+		}
+		if late == nil {
+			late = errors.New("nothing was seen in that time")
+		}
+		return all, &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("waited for %s: %w", s.timeout, late),
+			Next: "how long to wait is set with: --timeout DURATION, 0 waits without end"}
+	}
+}
+
+// comes reports whether a database that cannot be looked into may be there in a
+// while: a seeder makes the file, or the server is starting.
+func comes(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || new(checkpoint.SQLite).MayPass(err) || new(checkpoint.Postgres).MayPass(err)
+}
+
+// late is an error that names who is too far behind; nil if nobody is.
+func (s *statusFlags) late(all []standing) error {
+	if len(all) == 0 && s.consumer != "" {
+		return fmt.Errorf("consumer %s has not begun", s.consumer)
+	}
+	if len(all) == 0 {
+		return errors.New("no consumer has begun")
+	}
+	var late []string
+	for i := range all {
+		one := &all[i]
+		who := fmt.Sprintf("consumer %s of feed %s", one.Consumer.Name, one.Feed)
+		switch {
+		case one.unknown != nil:
+			late = append(late, who+": how far it is behind cannot be told")
+		case one.Position < one.SeedEnd:
+			late = append(late, fmt.Sprintf("%s: the history is not in, %d of %d events are", who, one.Position, one.SeedEnd))
+		case one.lag.For(one.now) > s.maxLag:
+			late = append(late, who+" is behind by "+one.behind())
+		}
+	}
+	if late == nil {
+		return nil
+	}
+	return errors.New(strings.Join(late, "; "))
+}

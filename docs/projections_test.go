@@ -1,0 +1,131 @@
+package docs_test
+
+import (
+	"database/sql"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+const projectionData = `{"customer": "Ann", "total": 12.5, "contact": {"email": "ann@example.org"}, "amount": 3,
+	"lines": [{"sku": "a", "quantity": 2}, {"sku": "b", "quantity": 1}]}`
+
+// TestProjectionsOfTheDocument runs each of them for an event of each of its types.
+func TestProjectionsOfTheDocument(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("projections.md")
+	must(t, err)
+	shown := regexp.MustCompile("(?s)\n```sql( [a-z]+)?\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
+	if len(shown) != 6 {
+		t.Fatalf("%d projections", len(shown))
+	}
+	for i, match := range shown {
+		database, name := strings.TrimSpace(match[1]), fmt.Sprint(i+1)
+		if database != "sqlite" {
+			t.Run(name+" on PostgreSQL", func(t *testing.T) { t.Parallel(); projectOnPostgres(t, match[2]) })
+		}
+		if database != "postgresql" {
+			t.Run(name+" on SQLite", func(t *testing.T) { t.Parallel(); projectOnSQLite(t, match[2]) })
+		}
+	}
+}
+
+func parseProjection(t *testing.T, text string) (*projection.Projection, sink.Batch) {
+	t.Helper()
+	p, err := projection.Parse("example.sql", []byte(text))
+	must(t, err)
+	var b sink.Batch
+	for i, name := range p.Types() {
+		feed, kind, named := strings.Cut(name, "/")
+		if !named {
+			feed, kind = "orders", name
+		}
+		b.Events = append(b.Events, event.Delivered{Feed: feed, Live: true, Placed: event.Placed{Position: int64(i + 1), Event: event.Event{
+			ID: fmt.Sprint(i), Source: "/", Type: kind, Subject: "o1", Time: time.Now(), Data: []byte(projectionData),
+		}}})
+	}
+	return p, b
+}
+
+func projectOnPostgres(t *testing.T, text string) {
+	p, b := parseProjection(t, text)
+	s := projection.NewPostgres(p, "example", true)
+	must(t, pgx.BeginFunc(t.Context(), open(t, testdb.Postgres(t)), func(tx pgx.Tx) error {
+		must(t, s.Setup(t.Context(), tx))
+		must(t, s.Prepare(t.Context(), tx))
+		_, err := s.Apply(t.Context(), tx, b)
+		return err
+	}))
+}
+
+func projectOnSQLite(t *testing.T, text string) {
+	p, b := parseProjection(t, text)
+	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "example.db"))
+	must(t, err)
+	defer func() { must(t, db.Close()) }()
+	s := projection.NewSQLite(p, true)
+	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{})
+	must(t, err)
+	must(t, s.Setup(t.Context(), tx))
+	must(t, s.Prepare(t.Context(), tx))
+	_, err = s.Apply(t.Context(), tx, b)
+	must(t, err)
+	must(t, tx.Commit())
+}
+
+// TestCommandsOfProjections runs every line that the document shows.
+func TestCommandsOfProjections(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("projections.md")
+	must(t, err)
+	folder := t.TempDir()
+	first := regexp.MustCompile("(?s)\n```sql\n(.*?)\n```").FindSubmatch(text)
+	must(t, os.WriteFile(filepath.Join(folder, "shipping.sql"), first[1], 0o600))
+	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
+	replace := strings.NewReplacer("127.0.0.1:8080", address, "postgres://shipping@localhost/shipping", "'"+testdb.Postgres(t)+"'")
+	run := func(line string) string {
+		t.Helper()
+		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", replace.Replace(line))
+		command.Env, command.Dir = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH")), folder
+		out, err := command.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", line, err, out)
+		}
+		return string(out)
+	}
+	run("feedserver create orders --db sqlite:log.db")
+	run(`feedserver append orders --db sqlite:log.db <<< '{"specversion":"1.0","id":"1","source":"/","type":"OrderCreated","subject":"o1","data":{"customer":"Ann","total":1.5}}'`)
+	server := exec.CommandContext(t.Context(), filepath.Join(programs, "feedserver"), "serve", "--db", "sqlite:log.db", "--listen", address)
+	server.Dir = folder
+	must(t, server.Start())
+	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	lines := regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllSubmatch(text, -1)
+	if len(lines) != 6 {
+		t.Fatalf("%d lines", len(lines))
+	}
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(run("seeder inspect --patience 30s http://127.0.0.1:8080/feeds/orders --json"), `"position": 1,`); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the event is pending still")
+		}
+	}
+	var said strings.Builder
+	for _, line := range lines {
+		said.WriteString(run(string(line[1])))
+	}
+	if n := strings.Count(said.String(), "orders: 1 events applied"); n != 4 {
+		t.Errorf("applied %d times:\n%s", n, &said)
+	}
+}

@@ -1,0 +1,174 @@
+package progress
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// barInterval is how often the bar is drawn.
+const barInterval = 200 * time.Millisecond
+
+// clearLine goes to the line's beginning and erases the rest of it.
+const clearLine = "\r\x1b[K"
+
+// Bar shows on a terminal how far a run is, on one line that is drawn again and
+// again. What else is to be seen there is written through it.
+type Bar struct {
+	terminal *os.File
+	stop     func()
+
+	mu       sync.Mutex
+	pace     pace
+	progress seed.Progress
+	begun    bool // there is progress to show
+	drawn    bool // the line shows the bar
+}
+
+// CanShow reports whether w is a terminal that can show a bar.
+func CanShow(w io.Writer) (terminal *os.File, can bool) {
+	file, is := w.(*os.File)
+	return file, is && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+// NewBar begins to show progress on a terminal, until Stop.
+func NewBar(terminal *os.File) *Bar {
+	b := &Bar{terminal: terminal}
+	stopping, stopped := make(chan struct{}), make(chan struct{})
+	b.stop = sync.OnceFunc(func() {
+		close(stopping)
+		<-stopped
+	})
+	go func() {
+		defer close(stopped)
+		ticker := time.NewTicker(barInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-ticker.C:
+				b.draw(time.Now())
+			case <-stopping:
+				b.clear()
+				return
+			}
+		}
+	}()
+	return b
+}
+
+// Update takes over how far the run is. A run that follows needs no bar.
+func (b *Bar) Update(p seed.Progress) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.progress, b.begun = p, !p.Following
+}
+
+// Write writes lines of something else above the bar.
+func (b *Bar) Write(lines []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.drawn {
+		b.drawn = false
+		if _, err := io.WriteString(b.terminal, clearLine); err != nil {
+			return 0, err
+		}
+	}
+	return b.terminal.Write(lines)
+}
+
+// Stop takes the bar away. Writing goes on to work.
+func (b *Bar) Stop() { b.stop() }
+
+func (b *Bar) clear() {
+	_, _ = b.Write(nil)
+}
+
+func (b *Bar) draw(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.begun {
+		if b.drawn {
+			b.drawn = false
+			_, _ = io.WriteString(b.terminal, clearLine)
+		}
+		return
+	}
+	width, _, err := term.GetSize(int(b.terminal.Fd()))
+	if err != nil || width <= 0 {
+		width = 80
+	}
+	rate := b.pace.add(sumOf(b.progress).done, now)
+	// In one piece, and erased behind it: so nothing flickers. A terminal that
+	// goes away keeps nobody from the work.
+	_, _ = io.WriteString(b.terminal, "\r"+line(b.progress, rate, width)+"\x1b[K")
+	b.drawn = true
+}
+
+// Columns of a line that are neither the bar nor the text behind it, and what
+// the bar has at least.
+const (
+	frameWidth  = 11
+	minBarWidth = 8
+)
+
+// line is the bar and its text, in less than width columns, as without the last
+// one no terminal begins another line.
+func line(p seed.Progress, rate float64, width int) string {
+	s := sumOf(p)
+	most := width - frameWidth - max(minBarWidth, width/5)
+	said := text(p, s, rate, most)
+	room := width - frameWidth - utf8.RuneCountInString(said)
+	if room < 1 {
+		return "" // nothing can be seen on so narrow a terminal
+	}
+	var drawn bytes.Buffer
+	bar := progressbar.NewOptions64(max(s.total, 1), progressbar.OptionSetWriter(&drawn), progressbar.OptionSetWidth(room),
+		progressbar.OptionSetElapsedTime(false), progressbar.OptionSetPredictTime(false),
+		progressbar.OptionShowDescriptionAtLineEnd(), progressbar.OptionSetDescription(said))
+	_ = bar.Set64(min(s.done, max(s.total, 1))) // into memory
+	_ = bar.RenderBlank()
+	all := strings.TrimRight(drawn.String(), " \n")
+	return all[strings.LastIndexByte(all, '\r')+1:]
+}
+
+// text says as much as fits into a number of columns; what is most wanted stays
+// longest.
+func text(p seed.Progress, s sum, rate float64, most int) string {
+	events := fmt.Sprintf("%s of %s events", count(s.done), count(s.total))
+	var perSecond, rest []string
+	if rate > 0 {
+		perSecond = []string{ratio(rate)}
+	}
+	if d := left(s.total-s.done, rate); d > 0 {
+		rest = []string{wholeSeconds(d) + " left"}
+	}
+	for _, parts := range [][]string{
+		join([]string{events}, perSecond, []string{size(p.Bytes), number(p.Pages, "page")}, rest),
+		join([]string{events}, perSecond, []string{size(p.Bytes)}, rest),
+		join([]string{events}, perSecond, rest),
+		join([]string{count(s.done) + " events"}, rest),
+		join(rest),
+	} {
+		if said := strings.Join(parts, ", "); utf8.RuneCountInString(said) <= most {
+			return said
+		}
+	}
+	return ""
+}
+
+func join(parts ...[]string) (all []string) {
+	for _, p := range parts {
+		all = append(all, p...)
+	}
+	return all
+}

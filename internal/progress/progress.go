@@ -1,0 +1,110 @@
+// Package progress shows people how far a run of the seeder is, and at its end
+// what it has done: a bar on a terminal, lines in the log elsewhere, a report.
+package progress
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// sum is how far all feeds of a run are, taken together.
+type sum struct {
+	feeds       string // names
+	done, total int64  // events, of those that the feeds have
+}
+
+func sumOf(p seed.Progress) (s sum) {
+	var names []string
+	for i := range p.Feeds {
+		f := &p.Feeds[i]
+		s.done += f.Position
+		s.total += f.Head
+		names = append(names, f.Feed)
+	}
+	s.feeds = strings.Join(names, ", ")
+	return s
+}
+
+// paceWindow is how far back the pace is looked at: long enough not to jump
+// about, short enough to tell when a run has become slow.
+const paceWindow = 10 * time.Second
+
+// pace is how many events a second a run gets through.
+type pace struct {
+	samples []sample
+}
+
+type sample struct {
+	at   time.Time
+	done int64
+}
+
+// add notes how many events are done, and returns how many a second it was of
+// late, 0 where that cannot be told yet.
+func (p *pace) add(done int64, now time.Time) float64 {
+	p.samples = append(p.samples, sample{now, done})
+	for len(p.samples) > 2 && now.Sub(p.samples[1].at) >= paceWindow {
+		p.samples = p.samples[1:]
+	}
+	first := p.samples[0]
+	took := now.Sub(first.at)
+	if took < time.Second || done <= first.done {
+		return 0
+	}
+	return float64(done-first.done) / took.Seconds()
+}
+
+// left is how long a number of events takes, 0 where that cannot be told.
+func left(events int64, perSecond float64) time.Duration {
+	const most = 1000 * time.Hour // more is a guess
+	if perSecond <= 0 || events <= 0 || float64(events)/perSecond > most.Seconds() {
+		return 0
+	}
+	return time.Duration(float64(events) / perSecond * float64(time.Second))
+}
+
+// duration writes a time for people, in three digits or so.
+func duration(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return wholeSeconds(d)
+}
+
+// wholeSeconds is for a time of which nobody knows more.
+func wholeSeconds(d time.Duration) string {
+	d = (d + time.Second - 1).Truncate(time.Second)
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %02d s", d/time.Minute, d%time.Minute/time.Second)
+	default:
+		return fmt.Sprintf("%d h %02d min", d/time.Hour, d%time.Hour/time.Minute)
+	}
+}
+
+// ratio writes how many a second there are.
+func ratio(perSecond float64) string {
+	if perSecond < 1 {
+		return fmt.Sprintf("%.0f/min", perSecond*60)
+	}
+	return count(int64(perSecond+0.5)) + "/s"
+}
+
+func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
+
+func count(n int64) string { return humanize.Comma(n) }
+
+// number counts things by their name.
+func number(n int64, singular string) string {
+	if n == 1 {
+		return "1 " + singular
+	}
+	return count(n) + " " + singular + "s"
+}

@@ -1,0 +1,123 @@
+package projection
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// Sample is what was seen of a feed, for Skeleton.
+type Sample struct {
+	Feed  string // the feed's name
+	URL   string // the feed's, as it may be shown
+	Last  int64  // position at the feed's end
+	count int64  // events seen
+	types map[string]*sampledType
+}
+
+// sampledType is the events of a type.
+type sampledType struct {
+	count                               int64
+	withJSON, withOther, withoutSubject int64
+	fields                              map[string]*sampledField // by path
+	more                                bool                     // there are more fields than maxFields
+}
+
+// sampledField is a member of JSON data, at the top or one level below.
+type sampledField struct {
+	path  []string
+	count int64 // events that have it
+	kinds map[string]bool
+}
+
+// maxFields bounds the fields of a type: some data has keys that are values.
+const maxFields = 60
+
+// Add adds an event that was seen.
+func (s *Sample) Add(e *event.Event) {
+	if s.types == nil {
+		s.types = make(map[string]*sampledType)
+	}
+	t := s.types[e.Type]
+	if t == nil {
+		t = &sampledType{fields: make(map[string]*sampledField)}
+		s.types[e.Type] = t
+	}
+	s.count++
+	t.count++
+	if e.Subject == "" {
+		t.withoutSubject++
+	}
+	switch {
+	case len(e.Data) == 0:
+	case checkJSON(e.Data) != nil:
+		t.withOther++
+	default:
+		t.withJSON++
+		t.addObject(nil, e.Data)
+	}
+}
+
+// addObject adds the members of a JSON object, if it is one.
+func (t *sampledType) addObject(path []string, data []byte) {
+	var members map[string]json.RawMessage
+	if data = bytes.TrimSpace(data); data[0] != '{' || json.Unmarshal(data, &members) != nil {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		own := append(slices.Clone(path), name)
+		key := strings.Join(own, "\x00")
+		f := t.fields[key]
+		if f == nil && len(t.fields) >= maxFields {
+			t.more = true
+			continue
+		}
+		if f == nil {
+			f = &sampledField{path: own, kinds: make(map[string]bool)}
+			t.fields[key] = f
+		}
+		f.count++
+		f.kinds[kindOf(members[name])] = true
+		if len(path) == 0 {
+			t.addObject(own, members[name])
+		}
+	}
+}
+
+// kindOf is the kind of a JSON value.
+func kindOf(value []byte) string {
+	switch bytes.TrimSpace(value)[0] {
+	case '{':
+		return "object"
+	case '[':
+		return "array"
+	case '"':
+		return "string"
+	case 't', 'f':
+		return "boolean"
+	case 'n':
+		return "null"
+	}
+	if bytes.ContainsAny(value, ".eE") {
+		return "number"
+	}
+	return "integer"
+}
+
+// kindList is the kinds of a field's values. A number that is not whole makes
+// all of them numbers.
+func (f *sampledField) kindList() string {
+	kinds := maps.Clone(f.kinds)
+	if kinds["number"] {
+		delete(kinds, "integer")
+	}
+	list := slices.Sorted(maps.Keys(kinds))
+	if i := slices.Index(list, "null"); i >= 0 && len(list) > 1 {
+		list = append(slices.Delete(list, i, i+1), "null")
+	}
+	return strings.Join(list, " or ")
+}

@@ -1,0 +1,221 @@
+package projection
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// Skeleton writes a projection to start from, which runs as it is on both
+// databases: a table for each feed, with the latest state of each subject, and
+// a block for each type that was seen.
+func Skeleton(w io.Writer, samples ...*Sample) error {
+	s := &skeleton{single: len(samples) == 1}
+	s.line("-- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.")
+	s.line("-- To try it, without leaving anything behind:")
+	s.line("--   seeder run --from URL --into URL --projection FILE --dry-run")
+	s.line("-- docs/projections.md says how such files are written. Parameters are:")
+	s.line("--   %s", knownParameters())
+	taken := make(map[string]bool)
+	tables := make([]string, len(samples))
+	for i, sample := range samples {
+		tables[i] = tableName(sample.Feed, taken)
+		s.table(sample, tables[i])
+	}
+	for i, sample := range samples {
+		for _, name := range sample.byCount() {
+			s.block(sample, name, tables[i])
+		}
+	}
+	_, err := io.WriteString(w, s.text.String())
+	return err
+}
+
+type skeleton struct {
+	text   strings.Builder
+	single bool // there is one feed, so types need not name it
+}
+
+func (s *skeleton) line(format string, arguments ...any) {
+	fmt.Fprintf(&s.text, format+"\n", arguments...)
+}
+
+func (s *skeleton) table(sample *Sample, table string) {
+	s.line("\n-- The feed %s at %s,", shown(sample.Feed), shown(sample.URL))
+	if sample.count == sample.Last {
+		s.line("-- of whose %d events all were looked at: the latest state of each subject.", sample.count)
+	} else {
+		s.line("-- of whose %d events %d were looked at: the latest state of each subject.", sample.Last, sample.count)
+	}
+	s.line("CREATE TABLE %s (", table)
+	s.line("  subject  text PRIMARY KEY,")
+	s.line("  type     text NOT NULL,         -- of the latest event")
+	s.line("  position bigint NOT NULL,")
+	s.line("  time     timestamptz NOT NULL,")
+	s.line("  events   bigint NOT NULL,       -- how many there were")
+	s.line("  data     jsonb                  -- of the latest event that had JSON")
+	if hint := sample.hint(); hint != nil {
+		s.line("  -- a column of your own, with what the blocks below have in store:")
+		s.line("  -- , %s %s", columnName(hint), columnType(hint))
+	}
+	s.line(");")
+}
+
+// block writes what was seen of a type, and what to do with its events.
+func (s *skeleton) block(sample *Sample, name, table string) {
+	t := sample.types[name]
+	s.line("\n-- %s of type %s:", counted(t.count, "event"), shown(name)) // a name in front might look like a head
+	for _, f := range slices.SortedFunc(maps.Values(t.fields), byPath) {
+		s.field(f, t)
+	}
+	if t.more {
+		s.line("--   … and more fields")
+	}
+	if t.withOther > 0 {
+		s.line("--   not JSON in %s: it comes as :data_bytes", counted(t.withOther, "event"))
+	}
+	if t.withoutSubject > 0 {
+		s.line("--   without a subject: %s", counted(t.withoutSubject, "event"))
+	}
+	head, ok := s.head(sample.Feed, name)
+	if !ok {
+		s.line("--   has a name that no block can have")
+		return
+	}
+	s.line("-- on %s", head)
+	column, value, update := "", "", ""
+	if t.withJSON > 0 && t.withOther == 0 {
+		column, value, update = ", data", ", :data", ", data = excluded.data"
+	}
+	s.line("INSERT INTO %s (subject, type, position, time, events%s)", table, column)
+	s.line("SELECT :subject, :type, :position, :time, 1%s WHERE :subject IS NOT NULL", value)
+	s.line("ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,")
+	s.line("  time = excluded.time, events = %s.events + 1%s;", table, update)
+}
+
+// field writes a field as a statement gets at it.
+func (s *skeleton) field(f *sampledField, t *sampledType) {
+	optional := ""
+	if f.count < t.withJSON {
+		optional = fmt.Sprintf(", optional: in %d of %d", f.count, t.withJSON)
+	}
+	s.line("--   %-32s %s%s", f.expression(), f.kindList(), optional)
+}
+
+// expression gets at the field, as text on PostgreSQL.
+func (f *sampledField) expression() string {
+	var text strings.Builder
+	text.WriteString(":data")
+	for i, name := range f.path {
+		arrow := "->>"
+		if i < len(f.path)-1 || f.kinds["object"] || f.kinds["array"] {
+			arrow = "->"
+		}
+		text.WriteString(arrow + "'" + strings.ReplaceAll(shown(name), "'", "''") + "'")
+	}
+	return text.String()
+}
+
+// head is how a block names a type.
+func (s *skeleton) head(feed, name string) (text string, ok bool) {
+	text = quoteHead(name)
+	if !s.single {
+		text = quoteHead(feed) + "/" + text
+	}
+	names, _, err := parseHead("-- on " + text)
+	return text, err == nil && len(names) == 1 && names[0].event == name && shown(text) == text
+}
+
+var plainHead = regexp.MustCompile(`^[\pL\pN._:+-]+$`)
+
+func quoteHead(name string) string {
+	if plainHead.MatchString(name) {
+		return name
+	}
+	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+}
+
+// byCount are the types seen, the most frequent ones first.
+func (s *Sample) byCount() []string {
+	return slices.SortedFunc(maps.Keys(s.types), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.types[b].count, s.types[a].count), cmp.Compare(a, b))
+	})
+}
+
+func byPath(a, b *sampledField) int { return slices.Compare(a.path, b.path) }
+
+// hint is a field that would make a good column: the first one of the most
+// frequent type that is plain.
+func (s *Sample) hint() *sampledField {
+	for _, name := range s.byCount() {
+		for _, f := range slices.SortedFunc(maps.Values(s.types[name].fields), byPath) {
+			if len(f.path) == 1 && !f.kinds["object"] && !f.kinds["array"] && columnName(f) != "" {
+				return f
+			}
+		}
+	}
+	return nil
+}
+
+var plainColumn = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+
+// columnName is the field's name in lower case, empty if that is none for a
+// column.
+func columnName(f *sampledField) string {
+	name := strings.ToLower(f.path[len(f.path)-1])
+	if !plainColumn.MatchString(name) {
+		return ""
+	}
+	return name
+}
+
+func columnType(f *sampledField) string {
+	switch f.kindList() {
+	case "integer", "integer or null", "number", "number or null":
+		return "numeric"
+	case "boolean", "boolean or null":
+		return "boolean"
+	}
+	return "text"
+}
+
+var notInTable = regexp.MustCompile(`[^a-z0-9]+`)
+
+// tableName is a name for a feed's table that needs no quotes and is taken by
+// no other.
+func tableName(feed string, taken map[string]bool) string {
+	base := strings.Trim(notInTable.ReplaceAllString(strings.ToLower(feed), "_"), "_")
+	if base == "" || base[0] <= '9' {
+		base = "feed_" + base
+	}
+	base = base[:min(len(base), 40)] + "_state"
+	name := base
+	for n := 2; taken[name]; n++ {
+		name = fmt.Sprintf("%s_%d", base, n)
+	}
+	taken[name] = true
+	return name
+}
+
+// shown makes what a producer says fit for a line of a comment: whoever reads
+// the file runs it.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '\ufffd'
+	}, text)
+}
+
+func counted(n int64, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprint(n, " ", what)
+}

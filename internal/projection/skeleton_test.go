@@ -1,0 +1,120 @@
+package projection_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/projection"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func sampled(events ...event.Delivered) *projection.Sample {
+	s := &projection.Sample{Feed: "orders", URL: "https://shop.example/feeds/orders", Last: 100}
+	for _, e := range events {
+		s.Add(&e.Event)
+	}
+	return s
+}
+
+// What a producer writes must not become SQL.
+var malicious = []event.Delivered{
+	at(1, "OrderCreated", "o1", `{"total":1.5,"customer":{"name":"A","on":true},"tags":["a"],"note":null,"it's":"x"}`),
+	at(2, "OrderCreated", "o2", `{"total":2,"customer":{"name":"A"},"note":"x"}`),
+	at(3, "x\n; DROP TABLE a; --", "o2", "{\"a\\n; DROP TABLE a; --\":1}"),
+	at(4, `on "this" page`, "o2", `[1]`),
+	at(5, "https://shop.example/Created", "o3", `7`),
+	at(6, "live", "", `by ship`),
+	at(7, "com.example.created", "o3", ``),
+	at(8, "OrderCreated", "o1", `{"total":3,"customer":{"name":"B"}}`),
+}
+
+func TestASkeletonRunsOnBothDatabases(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	must(t, projection.Skeleton(&text, sampled(malicious...)))
+	const golden = "testdata/skeleton.sql"
+	if *update {
+		must(t, os.WriteFile(golden, text.Bytes(), 0o600))
+	}
+	want, err := os.ReadFile(golden)
+	must(t, err)
+	if !bytes.Equal(text.Bytes(), want) {
+		t.Errorf("the skeleton is\n%s", &text)
+	}
+	all := set(t, text.String(), options{})
+	for _, target := range all {
+		outcome, err := target.apply(malicious...)
+		must(t, err)
+		if len(outcome.Skipped) != 1 {
+			t.Errorf("%s: skipped %v, want the type that no block can name", target.name, outcome.Skipped)
+		}
+	}
+	same(t, all, "SELECT subject, type, position, events FROM orders_state ORDER BY subject",
+		"o1|OrderCreated|8|2\no2|on \"this\" page|4|2\no3|com.example.created|7|2")
+}
+
+func TestASkeletonOfSeveralFeedsKeepsThemApart(t *testing.T) {
+	t.Parallel()
+	other := sampled(at(1, "OrderCreated", "o1", `{}`))
+	other.Feed = "Or-ders"
+	third := sampled(at(1, "OrderCreated", "o1", `{}`))
+	third.Feed = "2024/or ders"
+	fourth := sampled()
+	fourth.Feed = "or.ders"
+	var text bytes.Buffer
+	must(t, projection.Skeleton(&text, sampled(malicious...), other, third, fourth))
+	target := set(t, text.String(), options{})[1]
+	e := at(1, "OrderCreated", "o1", `{}`)
+	e.Feed = third.Feed
+	_, err := target.apply(at(1, "OrderCreated", "o1", `{}`), e)
+	must(t, err)
+	same(t, []*store{target}, "SELECT (SELECT count(*) FROM orders_state), (SELECT count(*) FROM or_ders_state), (SELECT count(*) FROM or_ders_state_2), (SELECT count(*) FROM feed_2024_or_ders_state)", "1|0|0|1")
+}
+
+func TestASkeletonOfAnEmptyFeedRuns(t *testing.T) {
+	t.Parallel()
+	var text bytes.Buffer
+	must(t, projection.Skeleton(&text, &projection.Sample{Feed: "orders", URL: "https://shop.example/"}))
+	set(t, text.String(), options{})
+}
+
+func TestASkeletonOfDataWithEndlessKeysIsShort(t *testing.T) {
+	t.Parallel()
+	s := &projection.Sample{Feed: "orders"}
+	for i := range int64(1000) {
+		e := at(i, "A", "s", `{"k`+strings.Repeat("x", int(i))+`":1}`)
+		s.Add(&e.Event)
+	}
+	var text bytes.Buffer
+	must(t, projection.Skeleton(&text, s))
+	if lines := strings.Count(text.String(), "\n"); lines > 100 || !strings.Contains(text.String(), "and more fields") {
+		t.Errorf("%d lines", lines)
+	}
+}
+
+// FuzzSkeleton: whatever a producer writes, the file can be read, and does
+// nothing but what it is for.
+func FuzzSkeleton(f *testing.F) {
+	for _, e := range malicious {
+		f.Add(e.Feed, e.Type, e.Data)
+	}
+	f.Add("a\r\nb", "\"\r", []byte(`{"\u0000":{"--":1}}`))
+	f.Fuzz(func(t *testing.T, feed, kind string, data []byte) {
+		s := &projection.Sample{Feed: feed, URL: feed}
+		s.Add(&event.Event{Type: kind, Data: data})
+		var text bytes.Buffer
+		must(t, projection.Skeleton(&text, s))
+		p, err := projection.Parse("skeleton.sql", text.Bytes())
+		if err != nil {
+			t.Fatalf("%v:\n%s", err, &text)
+		}
+		if types := p.Types(); len(types) > 1 || len(types) == 1 && types[0] != kind {
+			t.Fatalf("types %q, want %q:\n%s", types, kind, &text)
+		}
+	})
+}
