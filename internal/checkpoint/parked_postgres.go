@@ -149,7 +149,7 @@ func (p *Postgres) Savepoints(ctx context.Context, tx pgx.Tx) (try func(do func(
 			}
 		}
 		if _, undone := tx.Exec(ctx, "ROLLBACK TO SAVEPOINT eventfeed_event; RELEASE SAVEPOINT eventfeed_event"); undone != nil {
-			return fmt.Errorf("undo what failed (%s): %w", err, undone)
+			return fmt.Errorf("undo what failed (%s): %w", err.Error(), undone)
 		}
 		return err
 	}, nil

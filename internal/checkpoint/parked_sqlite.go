@@ -178,7 +178,7 @@ func (s *SQLite) Savepoints(ctx context.Context, tx *sql.Tx) (try func(do func()
 		}
 		_, undone := tx.ExecContext(ctx, "ROLLBACK TO eventfeed_event; RELEASE eventfeed_event")
 		if undone != nil { // as after RAISE(ROLLBACK), which has undone all of the transaction
-			return fmt.Errorf("undo what failed (%s): %w", err, undone)
+			return fmt.Errorf("undo what failed (%s): %w", err.Error(), undone)
 		}
 		return err
 	}, nil
