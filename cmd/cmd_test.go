@@ -61,6 +61,7 @@ func TestScripts(t *testing.T) {
 			"reach":     reach,
 			"shutdown":  shutdown,
 			"copydb":    copyDatabase(t),
+			"files":     files(t),
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	})

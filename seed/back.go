@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
@@ -56,6 +57,9 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	}
 	client := &walk.Client{Client: config.fetcher(from)}
 	head, err := client.Head(ctx, from, "", true)
+	if errors.Is(err, feed.ErrNotOurs) {
+		return fmt.Errorf("%s: %w", from.Redacted(), ErrNoWayBack)
+	}
 	if err != nil {
 		return err
 	}

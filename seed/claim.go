@@ -61,6 +61,9 @@ func (r *runner) take(ctx context.Context) error {
 	}
 	var first []checkpoint.Checkpoint
 	for _, f := range missing {
+		if err := f.Check(ctx, f.Start()); err != nil { // it tells where the feed ends
+			return err
+		}
 		f.checkpoint = r.begin(f)
 		first = append(first, f.checkpoint)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -30,6 +31,11 @@ func (s *ours) Look(ctx context.Context) (err error) {
 func (s *ours) Feed() (id, name string) { return s.head.ID, s.head.Name }
 func (s *ours) Start() walk.Place       { return s.head.Start() }
 func (s *ours) Last() int64             { return s.head.Last }
+
+// Marks gives nothing: a position says all of one of our feeds.
+func (s *ours) Marks(_, _ int64) checkpoint.Marks { return checkpoint.Marks{} }
+
+func (s *ours) Close() {}
 
 func (s *ours) Next(ctx context.Context) (err error) {
 	s.head, err = s.follower.Next(ctx, s.head)

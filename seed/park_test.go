@@ -559,3 +559,69 @@ func TestRetryOfOneEntityLeavesTheOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestManyEventsOfOneEntityWaitForTheFirst, also where they are read in parts,
+// and are applied in their order.
+func TestManyEventsOfOneEntityWaitForTheFirst(t *testing.T) {
+	eachLedger(t, func(t *testing.T, l ledger) {
+		s := newSourceOfPages(t, 0, 500)
+		var events []event.Event
+		for i := range 1201 {
+			n := 0
+			if i == 0 {
+				n = 13
+			}
+			events = append(events, event.Event{ID: fmt.Sprint(i), Source: "/test", Type: "Counted", Subject: "one",
+				Time: time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC), Data: fmt.Appendf(nil, `{"n":%d}`, n)})
+		}
+		storetest.Append(t, s.Log, "f", events)
+		storetest.Drain(t, s.Log, "f")
+		late := time.Date(2026, 1, 1, 0, 20, 0, 0, time.UTC) // the last one is left out
+		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park, AsOf: late.Add(-time.Second)}))
+		done, err := seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{})
+		storetest.Must(t, err)
+		if done.Applied != 0 || done.Left != 1200 || len(done.Failed) != 1 || done.Failed[0].Attempts != 2 {
+			t.Errorf("%d were applied, %d are left, %d failed", done.Applied, done.Left, len(done.Failed))
+		}
+		l.exec(t, l.mend["entry"])
+		done, err = seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{})
+		storetest.Must(t, err)
+		var trail strings.Builder
+		for i := range 1200 {
+			fmt.Fprint(&trail, i+1, " ")
+		}
+		if got := l.lines(t, "SELECT trail FROM totals"); done.Applied != 1200 || done.Left != 0 || len(got) != 1 || got[0] != trail.String() {
+			t.Errorf("%d were applied, %d are left, in the order %.200v", done.Applied, done.Left, got)
+		}
+	})
+}
+
+// TestRetryThatBreaksOffLosesNothing: the parts that it has done stay done.
+func TestRetryThatBreaksOffLosesNothing(t *testing.T) {
+	eachLedger(t, func(t *testing.T, l ledger) {
+		s := newSourceOfPages(t, 700, 100)
+		broken := func(context.Context, run1, *event.Delivered) error { return seed.ErrOwn }
+		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(broken), OnError: seed.Park}))
+		l.exec(t, l.mend["entry"])
+		l.exec(t, l.mend["total"])
+		fail := errors.New("the handler does not like it")
+		calls := 0
+		_, err := seed.Retry(t.Context(), seed.Config{Into: l.target(func(context.Context, run1, *event.Delivered) error {
+			if calls++; calls == 600 {
+				return fail
+			}
+			return nil
+		})}, seed.Shelf{})
+		if !errors.Is(err, fail) {
+			t.Errorf("ended with %v", err)
+		}
+		if parked := len(l.parked(t)); parked != 200 || len(l.contents(t)) != 500+7 {
+			t.Errorf("%d are parked, %d lines", parked, len(l.contents(t)))
+		}
+		done, err := seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{})
+		storetest.Must(t, err)
+		if done.Applied != 200 || len(l.contents(t)) != 700+7 {
+			t.Errorf("%d were applied, %d lines", done.Applied, len(l.contents(t)))
+		}
+	})
+}

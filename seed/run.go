@@ -10,7 +10,9 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -34,6 +36,7 @@ func Run(ctx context.Context, config Config) error {
 	}
 	defer r.Into.close()
 	defer r.Into.release()
+	defer r.closeFeeds()
 	err = r.run(ctx)
 	if config.Follow && ctx.Err() != nil {
 		return nil
@@ -52,8 +55,8 @@ type runner struct {
 	following bool
 	commits   int64
 	totals    totals
-	target    TargetProgress
 	parking   parking
+	target    TargetProgress
 }
 
 func newRunner(config Config) (*runner, error) {
@@ -71,13 +74,29 @@ func newRunner(config Config) (*runner, error) {
 func (r *runner) newReading(from *url.URL) *reading {
 	share := len(r.From) // of what is held in memory, and of the connections
 	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
-	r.meters = append(r.meters, &client.Meter)
-	return &reading{url: from, source: &ours{
-		client:   client,
-		follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
-		url:      from,
-		prefetch: max(1, r.Prefetch/share),
+	meter := &walk.Meter{}
+	r.meters = append(r.meters, &client.Meter, meter)
+	return &reading{url: from, source: &unknown{
+		source: &ours{
+			client:   client,
+			follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
+			url:      from,
+			prefetch: max(1, r.Prefetch/share),
+		},
+		theirs: &theirs{
+			config: foreign.Config{Client: client.Client, URL: from, Interval: r.theirInterval(), Logger: r.Logger, Meter: meter},
+			memory: func(feedID string) checkpoint.Memory { return r.Into.memory(r.Consumer, feedID) },
+		},
 	}}
+}
+
+// theirInterval is how long to let pass between two looks at a feed that is not
+// eventfeed's own, whose server neither expects nor holds such requests.
+func (r *runner) theirInterval() time.Duration {
+	if r.PollInterval == DefaultPollInterval {
+		return foreign.DefaultInterval
+	}
+	return r.PollInterval
 }
 
 func (r *runner) run(ctx context.Context) error {
@@ -101,6 +120,12 @@ func (r *runner) run(ctx context.Context) error {
 		return r.reached()
 	}
 	return r.follow(ctx)
+}
+
+func (r *runner) closeFeeds() {
+	for _, f := range r.feeds {
+		f.Close()
+	}
 }
 
 // distinct makes sure that no feed was given twice.

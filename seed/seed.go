@@ -50,6 +50,9 @@ var (
 	ErrMoved = checkpoint.ErrMoved
 	// ErrNoCheckpoint says that there is nothing to rewind or reset.
 	ErrNoCheckpoint = errors.New("has no checkpoint in this database")
+	// ErrNoWayBack says that the feed is not eventfeed's own, so that it cannot be
+	// read from a position on: its positions are those of this consumer's reading.
+	ErrNoWayBack = errors.New("only a feed of eventfeed's own can be gone back in")
 	// ErrPosition says that a position is not one to rewind to.
 	ErrPosition = errors.New("must be between 0 and the checkpoint")
 )
@@ -80,7 +83,8 @@ type Config struct {
 	// Follow goes on after the end of the feed, until the context is done.
 	Follow bool
 	// PollInterval is how long Follow lets pass between two looks for something
-	// new, where the server does not wait for it. 0 means DefaultPollInterval.
+	// new, where the server does not wait for it. 0 means DefaultPollInterval,
+	// and a minute for a feed that is not eventfeed's own.
 	PollInterval time.Duration
 	// Wait is how long Follow asks the server to hold a request while there is
 	// nothing new, and then to send no more than that; in whole seconds, and

@@ -29,6 +29,11 @@ type source interface {
 	Again(ctx context.Context, after error) error
 	// Next waits until the feed shows something new.
 	Next(ctx context.Context) error
+	// Marks gives what the target is to write down when the checkpoint moves
+	// from one position on to another. Walk may be at work meanwhile.
+	Marks(from, to int64) checkpoint.Marks
+	// Close frees what the source holds.
+	Close()
 }
 
 // reading is a feed and how far the consumer has got with it.

@@ -105,5 +105,6 @@ func (e *end) move() (m checkpoint.Move, err error) {
 	}
 	m.To.Epoch, m.To.Position, m.To.Digest = place.Epoch, place.Position, place.Digest
 	m.To.LeftOut += e.leftOut
+	m.Marks = e.piece.feed.Marks(m.From.Position, m.To.Position)
 	return m, nil
 }

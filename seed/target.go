@@ -32,6 +32,8 @@ type Target interface {
 	// check prepares the sink, and takes down what the consumer is now.
 	check(ctx context.Context, c checkpoint.Consumer) error
 	apply(ctx context.Context, w work) error
+	// memory is what a consumer knows of a feed that is not eventfeed's own.
+	memory(consumer, feedID string) checkpoint.Memory
 	mayPass(err error) bool
 	close()
 	backward
@@ -43,8 +45,9 @@ type Target interface {
 // an error the transaction is rolled back and Run ends with that error, unless
 // it is one that may pass, such as a lost connection.
 //
-// Run holds two connections of the pool. The checkpoint's table is made in the
-// schema eventfeed_seed.
+// Run holds two connections of the pool, and needs a third one now and then for
+// a feed that is not eventfeed's own. The checkpoint's table is made in the schema
+// eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)
 	return named{postgresTarget(keeper, handler[pgx.Tx](handle), checkpoint.Consumer{Sink: checkpoint.SinkHandler}), nameOf(pool)}
@@ -122,6 +125,7 @@ type keeper[T any] interface {
 	Check(ctx context.Context, c checkpoint.Consumer, check func(T) error) error
 	Move(ctx context.Context, moves []checkpoint.Move, apply func(T) error) error
 	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
+	Memory(consumer, feedID string) checkpoint.Memory
 	MayPass(err error) bool
 	SetRehearsal()
 	shelf[T]
@@ -141,6 +145,10 @@ func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
 func (t *target[T]) release()                          { t.keeper.Release() }
 func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
 func (t *target[T]) close()                            {}
+
+func (t *target[T]) memory(consumer, feedID string) checkpoint.Memory {
+	return t.keeper.Memory(consumer, feedID)
+}
 
 func (t *target[T]) claim(ctx context.Context, consumer string) error {
 	return t.keeper.Claim(ctx, consumer)

@@ -45,6 +45,8 @@ data has. With a sample as large as the feed it has seen all of them.`,
 			client, head, err := fetchHead(command, network, url, 1, patience.or(seed.DefaultPatience))
 			if err == nil {
 				samples[i], err = readSample(command, client, head, *sample)
+			} else {
+				samples[i], err = foreignSample(command, client, url, err)
 			}
 			if err != nil {
 				return withStatus(err, url, lookAtServer)

@@ -37,7 +37,10 @@ func inspectCommand() *cobra.Command {
 		Use:   "inspect URL",
 		Short: "Show what a feed is, as it is served",
 		Long: `Show what a feed is, as its server says: name, id, last position and digest, the
-number of archive pages, and the epochs. It reads one document.`,
+number of archive pages, and the epochs. It reads one document.
+
+Of a feed that is not eventfeed's own it shows name, id, what kind of feed it is,
+and what of it cannot be read for certain.`,
 		Example: `  seeder inspect http://127.0.0.1:8080/feeds/orders
   seeder inspect https://shop.example.org/feeds/orders --json`,
 		Args: cobra.ExactArgs(1),
@@ -46,8 +49,13 @@ number of archive pages, and the epochs. It reads one document.`,
 	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
 	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		_, head, err := fetchHead(command, network, arguments[0], 1, patience.or(seed.DefaultPatience))
+		client, head, err := fetchHead(command, network, arguments[0], 1, patience.or(seed.DefaultPatience))
 		if err != nil {
+			reader, err := openForeign(command, client, arguments[0], err)
+			if err == nil {
+				defer reader.Close()
+				return inspectForeign(command, reader, *asJSON)
+			}
 			return withStatus(err, arguments[0], lookAtServer)
 		}
 		feed := inspected{

@@ -57,6 +57,8 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case errors.Is(err, seed.ErrHeld), errors.Is(err, seed.ErrMoved):
 		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one first; or read into another database, or on PostgreSQL under a name of your own with: --consumer NAME"}
+	case errors.Is(err, seed.ErrNoWayBack):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: lookAt}
 	case errors.Is(err, walk.ErrNotFeed):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL; a server of eventfeed lists its feeds at " + rootOf(from)}
 	case errors.Is(err, fetch.ErrGaveUp):

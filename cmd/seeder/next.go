@@ -18,6 +18,8 @@ import (
 func wayOn(err error, config seed.Config, into string) string {
 	lost, is := errors.AsType[*seed.LostError](err)
 	switch {
+	case errors.Is(err, seed.ErrNoWayBack):
+		return "begin anew with: " + resetLine(config, into)
 	case errors.Is(err, walk.ErrReplaced):
 		return lookAtFeed(config) + "; if it adds up, begin anew with: " + resetLine(config, into)
 	case !is:

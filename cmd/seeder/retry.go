@@ -52,6 +52,9 @@ Exit status 4: another seeder holds the consumer.`,
 		config.Into, config.Logger = target, cli.Logger(command.ErrOrStderr())
 		done, err := seed.Retry(command.Context(), config, of)
 		if err != nil {
+			if done.Applied > 0 {
+				err = fmt.Errorf("%s applied, then: %w", events(done.Applied), err)
+			}
 			return withStatus(explained(err, *into), "", "")
 		}
 		return sayRetried(command.OutOrStdout(), done, config, *into)

@@ -20,6 +20,9 @@ func verifyCommand() *cobra.Command {
 every digest on the way, without a database. The line printed is the feed's
 position and digest, the same as that of feedserver verify.
 
+A feed that is not eventfeed's own is read from its oldest archive on; its
+positions and its digest are those of a consumer that does the same today.
+
 Exit status 3: the feed does not add up; the error names the URL and position.`,
 		Example: `  seeder verify --from http://127.0.0.1:8080/feeds/orders
   seeder verify --from https://shop.example.org/feeds/orders --prefetch 4`,
@@ -35,7 +38,12 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 		}
 		client, head, err := fetchHead(command, network, *from, *prefetch, patience.or(seed.DefaultPatience))
 		if err != nil {
-			return withStatus(err, *from, lookAtServer)
+			reader, err := openForeign(command, client, *from, err)
+			if err != nil {
+				return withStatus(err, *from, lookAtServer)
+			}
+			defer reader.Close()
+			return withStatus(verifyForeign(command, reader), *from, askPublisher)
 		}
 		place := head.Start()
 		for run, err := range client.Walk(command.Context(), head, place, 1, *prefetch) {

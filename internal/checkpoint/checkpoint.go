@@ -52,7 +52,10 @@ func (c Checkpoint) String() string {
 }
 
 // Move takes a checkpoint from one place to another, on or back.
-type Move struct{ From, To Checkpoint }
+type Move struct {
+	From, To Checkpoint
+	Marks    Marks // what of a feed that is not eventfeed's own is applied with it
+}
 
 // The kinds of sinks that a consumer's events are applied by.
 const (

@@ -1,6 +1,47 @@
 package checkpoint
 
-import "github.com/eventfeed/eventfeed/internal/feed"
+import (
+	"context"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Memory is what a consumer knows of a feed that is not eventfeed's own, in the
+// target. An entry must stand once in what is given to a method. It may be used
+// beside a keeper that is at work, but not inside of its transaction.
+type Memory interface {
+	ArchiveMemory
+	EntryMemory
+	// Counts tells how much there is.
+	Counts(ctx context.Context) (Counts, error)
+	// Forget forgets all that was recorded and is not applied.
+	Forget(ctx context.Context) error
+}
+
+// ArchiveMemory is what is known of a feed's archives.
+type ArchiveMemory interface {
+	// Archive returns the archive at a URL; nil if it is not known.
+	Archive(ctx context.Context, url string) (*Archive, error)
+	// After returns the archive that names the one at a URL as the one before
+	// it; with an empty URL the oldest. It is nil if none is known.
+	After(ctx context.Context, url string) (*Archive, error)
+	// Record writes down an archive, to which it gives a number, and the
+	// versions of its entries. Of two archives that have the same version of an
+	// entry the one recorded last has it, which is the older one.
+	Record(ctx context.Context, a *Archive, entries []Version) error
+}
+
+// EntryMemory is what is known of a feed's entries.
+type EntryMemory interface {
+	// Pending returns the entries, with their versions, that are to be applied
+	// from the archive with a number.
+	Pending(ctx context.Context, number int64) (map[string]int64, error)
+	// Known returns what is known of entries.
+	Known(ctx context.Context, entries []string) (map[string]Known, error)
+	// Mark writes down what was applied without a move of the checkpoint:
+	// nothing, that is, but archives all of whose entries had been.
+	Mark(ctx context.Context, marks Marks) error
+}
 
 // Archive is an archive of a feed that is not eventfeed's own (RFC 5005
 // section 4), as a consumer has come across it.

@@ -9,22 +9,39 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// SQLiteMemory is what a consumer knows of a feed that is not eventfeed's own,
-// in the tables eventfeed_archives and eventfeed_entries. An entry must stand
-// once in what is given to a method. Where DB has one connection its methods
-// wait for the transaction that is open.
-type SQLiteMemory struct {
-	DB       *sql.DB
-	Consumer string
-	FeedID   string
+// sqliteMemory is a Memory in the tables eventfeed_archives and
+// eventfeed_entries. It waits for the keeper's transaction, since there is one
+// connection; while rehearsing it works in that transaction.
+type sqliteMemory struct {
+	keeper           *SQLite
+	consumer, feedID string
 }
 
-// Counts tells how much there is.
-func (m *SQLiteMemory) Counts(ctx context.Context) (c Counts, err error) {
-	err = m.DB.QueryRowContext(ctx, `
+// Memory returns what a consumer knows of a feed that is not eventfeed's own.
+func (s *SQLite) Memory(consumer, feedID string) Memory {
+	return &sqliteMemory{s, consumer, feedID}
+}
+
+// sqliteDB is the database, or the transaction of a rehearsal.
+type sqliteDB interface {
+	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
+}
+
+func (m *sqliteMemory) use(ctx context.Context, do func(sqliteDB) error) error {
+	if !m.keeper.Rehearse {
+		return do(m.keeper.db)
+	}
+	return m.keeper.rehearse(ctx, func(tx *sql.Tx) error { return do(tx) })
+}
+
+func (m *sqliteMemory) Counts(ctx context.Context) (c Counts, err error) {
+	err = m.use(ctx, func(db sqliteDB) error {
+		return db.QueryRowContext(ctx, `
 		SELECT count(*) FILTER (WHERE applied), count(*) FILTER (WHERE NOT applied),
 		       (SELECT count(*) FROM eventfeed_entries WHERE consumer = ?1 AND feed_id = ?2 AND applied IS NOT latest)
-		FROM eventfeed_archives WHERE consumer = ?1 AND feed_id = ?2`, m.Consumer, m.FeedID).Scan(&c.Applied, &c.Open, &c.Pending)
+		FROM eventfeed_archives WHERE consumer = ?1 AND feed_id = ?2`, m.consumer, m.feedID).Scan(&c.Applied, &c.Open, &c.Pending)
+	})
 	return c, err
 }
 
@@ -33,21 +50,20 @@ const selectArchiveSQLite = `
 		SELECT 1 FROM eventfeed_archives n WHERE n.consumer = a.consumer AND n.feed_id = a.feed_id AND n.prev = a.url AND n.applied)
 	FROM eventfeed_archives a WHERE consumer = ?1 AND feed_id = ?2 AND `
 
-// Archive returns the archive at a URL; nil if it is not known.
-func (m *SQLiteMemory) Archive(ctx context.Context, url string) (*Archive, error) {
+func (m *sqliteMemory) Archive(ctx context.Context, url string) (*Archive, error) {
 	return m.archive(ctx, selectArchiveSQLite+"url = ?3", url)
 }
 
-// After returns the archive that names the one at a URL as the one before it;
-// with an empty URL the oldest archive. It is nil if none is known.
-func (m *SQLiteMemory) After(ctx context.Context, url string) (*Archive, error) {
+func (m *sqliteMemory) After(ctx context.Context, url string) (*Archive, error) {
 	return m.archive(ctx, selectArchiveSQLite+"prev = ?3", url)
 }
 
-func (m *SQLiteMemory) archive(ctx context.Context, query, url string) (*Archive, error) {
+func (m *sqliteMemory) archive(ctx context.Context, query, url string) (*Archive, error) {
 	var a Archive
 	var hash []byte
-	err := m.DB.QueryRowContext(ctx, query, m.Consumer, m.FeedID, url).Scan(&a.Number, &a.URL, &a.Prev, &hash, &a.Applied, &a.Followed)
+	err := m.use(ctx, func(db sqliteDB) error {
+		return db.QueryRowContext(ctx, query, m.consumer, m.feedID, url).Scan(&a.Number, &a.URL, &a.Prev, &hash, &a.Applied, &a.Followed)
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -58,84 +74,79 @@ func (m *SQLiteMemory) archive(ctx context.Context, query, url string) (*Archive
 	return &a, nil
 }
 
-// Record writes down an archive, to which it gives a number, and the versions
-// of its entries, in one transaction.
-func (m *SQLiteMemory) Record(ctx context.Context, a *Archive, entries []Version) error {
-	return m.write(ctx, func(tx *sql.Tx) error {
+func (m *sqliteMemory) Record(ctx context.Context, a *Archive, entries []Version) error {
+	return m.keeper.write(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO eventfeed_archives (consumer, feed_id, number, url, prev, hash)
 			SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5 FROM eventfeed_archives WHERE consumer = ?1 AND feed_id = ?2
-			RETURNING number`, m.Consumer, m.FeedID, a.URL, a.Prev, a.Hash[:]).Scan(&a.Number)
+			RETURNING number`, m.consumer, m.feedID, a.URL, a.Prev, a.Hash[:]).Scan(&a.Number)
 		if err != nil {
 			return err
 		}
-		// Of two archives with the same version the one recorded last, so the older, has it.
-		return each(ctx, tx, `
+		return repeat(ctx, tx, `
 			INSERT INTO eventfeed_entries AS e (consumer, feed_id, entry, latest, archive) VALUES (?1, ?2, ?3, ?4, ?5)
 			ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = excluded.latest, archive = excluded.archive
 			WHERE e.latest <= excluded.latest`,
 			len(entries), func(i int) []any {
-				return []any{m.Consumer, m.FeedID, entries[i].Entry, entries[i].Updated, a.Number}
+				return []any{m.consumer, m.feedID, entries[i].Entry, entries[i].Updated, a.Number}
 			})
 	})
 }
 
-// Pending returns the entries, with their versions, that are to be applied
-// from the archive with a number.
-func (m *SQLiteMemory) Pending(ctx context.Context, number int64) (map[string]int64, error) {
-	rows, err := m.DB.QueryContext(ctx, `
-		SELECT entry, latest FROM eventfeed_entries
-		WHERE consumer = ?1 AND feed_id = ?2 AND archive = ?3 AND applied IS NOT latest`, m.Consumer, m.FeedID, number)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
+func (m *sqliteMemory) Pending(ctx context.Context, number int64) (map[string]int64, error) {
 	pending := make(map[string]int64)
-	for rows.Next() {
-		var entry string
-		var version int64
-		if err := rows.Scan(&entry, &version); err != nil {
-			return nil, err
-		}
-		pending[entry] = version
-	}
-	return pending, rows.Err()
+	var entry string
+	var version int64
+	err := m.each(ctx, []any{&entry, &version}, func() { pending[entry] = version }, `
+		SELECT entry, latest FROM eventfeed_entries
+		WHERE consumer = ?1 AND feed_id = ?2 AND archive = ?3 AND applied IS NOT latest`, number)
+	return pending, err
 }
 
-// Known returns what is known of entries.
-func (m *SQLiteMemory) Known(ctx context.Context, entries []string) (map[string]Known, error) {
+func (m *sqliteMemory) Known(ctx context.Context, entries []string) (map[string]Known, error) {
 	list, err := json.Marshal(entries)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := m.DB.QueryContext(ctx, `
-		SELECT entry, latest, applied IS NOT latest FROM eventfeed_entries
-		WHERE consumer = ?1 AND feed_id = ?2 AND entry IN (SELECT value FROM json_each(?3))`, m.Consumer, m.FeedID, string(list))
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
 	known := make(map[string]Known, len(entries))
-	for rows.Next() {
-		var entry string
-		var k Known
-		if err := rows.Scan(&entry, &k.Latest, &k.Pending); err != nil {
-			return nil, err
-		}
-		known[entry] = k
-	}
-	return known, rows.Err()
+	var entry string
+	var k Known
+	err = m.each(ctx, []any{&entry, &k.Latest, &k.Pending}, func() { known[entry] = k }, `
+		SELECT entry, latest, applied IS NOT latest FROM eventfeed_entries
+		WHERE consumer = ?1 AND feed_id = ?2 AND entry IN (SELECT value FROM json_each(?3))`, string(list))
+	return known, err
 }
 
-// Forget forgets all that was recorded and is not applied.
-func (m *SQLiteMemory) Forget(ctx context.Context) error {
-	return m.write(ctx, func(tx *sql.Tx) error {
+// each scans the rows of a query.
+func (m *sqliteMemory) each(ctx context.Context, into []any, take func(), query string, argument any) error {
+	return m.use(ctx, func(db sqliteDB) error {
+		rows, err := db.QueryContext(ctx, query, m.consumer, m.feedID, argument)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			if err := rows.Scan(into...); err != nil {
+				return err
+			}
+			take()
+		}
+		return rows.Err()
+	})
+}
+
+func (m *sqliteMemory) Mark(ctx context.Context, marks Marks) error {
+	return m.keeper.write(ctx, func(tx *sql.Tx) error { return markSQLite(ctx, tx, m.consumer, m.feedID, marks) })
+}
+
+func (m *sqliteMemory) Forget(ctx context.Context) error {
+	return m.keeper.write(ctx, func(tx *sql.Tx) error {
 		for _, statement := range []string{
 			"DELETE FROM eventfeed_archives WHERE consumer = ? AND feed_id = ? AND NOT applied",
 			"DELETE FROM eventfeed_entries WHERE consumer = ? AND feed_id = ? AND applied IS NULL",
 			"UPDATE eventfeed_entries SET latest = applied, archive = 0 WHERE consumer = ? AND feed_id = ? AND applied IS NOT latest",
 		} {
-			if _, err := tx.ExecContext(ctx, statement, m.Consumer, m.FeedID); err != nil {
+			if _, err := tx.ExecContext(ctx, statement, m.consumer, m.feedID); err != nil {
 				return err
 			}
 		}
@@ -143,14 +154,10 @@ func (m *SQLiteMemory) Forget(ctx context.Context) error {
 	})
 }
 
-func (m *SQLiteMemory) write(ctx context.Context, do func(*sql.Tx) error) error {
-	return (&SQLite{db: m.DB}).write(ctx, do)
-}
-
-// MarkSQLite writes down what the transaction applies of a feed that is not
+// markSQLite writes down what the transaction applies of a feed that is not
 // eventfeed's own.
-func MarkSQLite(ctx context.Context, tx *sql.Tx, consumer, feedID string, marks Marks) error {
-	err := each(ctx, tx, `
+func markSQLite(ctx context.Context, tx *sql.Tx, consumer, feedID string, marks Marks) error {
+	err := repeat(ctx, tx, `
 		INSERT INTO eventfeed_entries AS e (consumer, feed_id, entry, latest, applied, archive) VALUES (?1, ?2, ?3, ?4, ?4, 0)
 		ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = max(e.latest, excluded.latest), applied = excluded.applied`,
 		len(marks.Entries), func(i int) []any {
@@ -159,7 +166,7 @@ func MarkSQLite(ctx context.Context, tx *sql.Tx, consumer, feedID string, marks 
 	if err != nil {
 		return err
 	}
-	return each(ctx, tx, `UPDATE eventfeed_archives SET applied = 1 WHERE consumer = ? AND feed_id = ? AND url = ?`,
+	return repeat(ctx, tx, `UPDATE eventfeed_archives SET applied = 1 WHERE consumer = ? AND feed_id = ? AND url = ?`,
 		len(marks.Archives), func(i int) []any { return []any{consumer, feedID, marks.Archives[i]} })
 }
 
@@ -173,8 +180,8 @@ func unmarkSQLite(ctx context.Context, tx *sql.Tx, consumer, feedID string) erro
 	return nil
 }
 
-// each runs a statement n times.
-func each(ctx context.Context, tx *sql.Tx, statement string, n int, arguments func(i int) []any) error {
+// repeat runs a statement n times.
+func repeat(ctx context.Context, tx *sql.Tx, statement string, n int, arguments func(i int) []any) error {
 	if n == 0 {
 		return nil
 	}

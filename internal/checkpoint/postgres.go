@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,7 @@ type Postgres struct {
 	conn      *pgxpool.Conn // runs the consumer's transactions
 	holder    string
 	rehearsal pgx.Tx
+	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
 }
 
 // NewPostgres returns the keeper of the database that pool leads to.
@@ -238,6 +240,9 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 		_, err = tx.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
 			to.Consumer, to.FeedID, to.Position)
 	}
+	if err == nil {
+		err = markPostgres(ctx, tx, to.Consumer, to.FeedID, m.Marks)
+	}
 	return err
 }
 
@@ -286,6 +291,8 @@ func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
 func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err error) {
+	p.rehearses.Lock()
+	defer p.rehearses.Unlock()
 	if p.rehearsal == nil {
 		if p.rehearsal, err = p.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -32,6 +33,7 @@ type SQLite struct {
 	lock      *flock.Flock
 	holder    string
 	rehearsal *sql.Tx
+	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
 }
 
 // NewSQLite returns the keeper of the database file at path. The transactions
@@ -228,6 +230,9 @@ func (s *SQLite) move(ctx context.Context, tx *sql.Tx, m *Move) error {
 		_, err = tx.ExecContext(ctx, "DELETE FROM eventfeed_parked WHERE consumer = ? AND feed_id = ? AND position > ?",
 			to.Consumer, to.FeedID, to.Position)
 	}
+	if err == nil {
+		err = markSQLite(ctx, tx, to.Consumer, to.FeedID, m.Marks)
+	}
 	return err
 }
 
@@ -278,6 +283,8 @@ func (s *SQLite) write(ctx context.Context, do func(*sql.Tx) error) error {
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
 func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err error) {
+	s.rehearses.Lock()
+	defer s.rehearses.Unlock()
 	if s.rehearsal == nil {
 		if s.rehearsal, err = s.db.BeginTx(ctx, nil); err != nil {
 			return err

@@ -4,6 +4,7 @@ package foreign_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,6 +139,41 @@ func TestAReaderThatEndsAnywhereGoesOnFromThere(t *testing.T) {
 	})
 }
 
+// One reader may be cut short too, and asked to go on from where it was cut.
+func TestAReaderGoesOnFromAnyPlace(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
+		writeArchived(t, feed)
+		reader, c, err := s.open(t)
+		must(t, err)
+		for range 8 {
+			c, err = s.catchUp(t, reader, c, 1)
+			must(t, err)
+		}
+		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
+	})
+}
+
+// RFC 5005 section 4: an archive may get a link to the next one, and what was made anew from
+// the same entries is the same archive, whatever the feed's own time.
+func TestAnArchiveIsItsEntries(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
+		undated := func(d doc) string {
+			return strings.Replace(d.atom(t), "<updated>2026-01-02T03:01:00Z</updated>", "", 1)
+		}
+		first := archive("", "a@1 b@2")
+		feed.write(t, "1.atom", undated(first))
+		feed.write(t, "feed.atom", doc{links: "prev-archive=1.atom", posts: "c@3"}.atom(t))
+		must(t, s.run(t))
+		first.links += " next-archive=2.atom"
+		feed.write(t, "1.atom", strings.Replace(undated(first), "<updated>2026-01-02T03:00:00Z</updated>", "<updated>2026-07-07T07:07:07Z</updated><subtitle>new</subtitle>", 1))
+		feed.write(t, "feed.atom", doc{links: "prev-archive=1.atom", posts: "d@4"}.atom(t))
+		must(t, s.run(t))
+		s.want(t, "a@0 b@2 c@3 d@4")
+	})
+}
+
 func TestACrashOnTheWayBackReadsNothingTwice(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
@@ -195,7 +231,9 @@ func TestAFollowerAppliesWhatIsNew(t *testing.T) {
 		case <-time.After(200 * time.Millisecond):
 		}
 		cancel()
-		<-done
+		if err := <-done; !errors.Is(err, context.Canceled) {
+			t.Errorf("ended with %v", err)
+		}
 		if slices.Contains(s.fetched, "3.atom") || len(s.fetched) == 0 {
 			t.Errorf("fetched %s", s.fetched)
 		}

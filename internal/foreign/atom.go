@@ -2,6 +2,7 @@ package foreign
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"strings"
 	"unicode/utf8"
 
@@ -62,7 +63,7 @@ func (a *about) setContent(c *atom.Content, text string) {
 	switch {
 	case !strings.Contains(kind, "/"), strings.HasSuffix(kind, "+xml"), strings.HasSuffix(kind, "/xml"):
 		a.Content = c.Value
-	case strings.HasPrefix(kind, "text/"):
+	case strings.HasPrefix(kind, "text/"), strings.HasSuffix(kind, "json") && json.Valid([]byte(text)):
 		a.Content = text
 	default:
 		data, encoded := fromBase64(text)

@@ -50,7 +50,7 @@ var faults = map[string]fault{
 	},
 	"an archive at another origin": {
 		make: put("2.atom", archive("http://archive.example.org/1.atom", "d@4 c@3")),
-		url:  "2.atom", says: "http://archive.example.org/1.atom, which is another origin",
+		url:  "2.atom", says: "http://archive.example.org/1.atom: leads to another origin",
 	},
 	"an archive that is missing": {
 		make: func(t *testing.T, feed *site) { feed.remove(t, "1.atom") }, url: "1.atom", says: "breaks off",
@@ -67,7 +67,7 @@ var faults = map[string]fault{
 			whole := archive("", "a@1 b@2").atom(t)
 			feed.write(t, "1.atom", whole[:len(whole)-40])
 		},
-		url: "1.atom", says: "not well-formed",
+		url: "1.atom", says: "unexpected EOF",
 	},
 	"an archive that is empty": {
 		make: func(t *testing.T, feed *site) { feed.write(t, "1.atom", "") }, url: "1.atom", says: "is empty",
@@ -188,7 +188,7 @@ func TestARedirectToAnotherOriginIsNotFollowed(t *testing.T) {
 	feed := newSite(t)
 	s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 	feed.write(t, "feed.atom", doc{links: "prev-archive=away/1.atom", posts: "a@1"}.atom(t))
-	if err := s.run(t); err == nil || !strings.Contains(err.Error(), "away/1.atom: ") || !strings.Contains(err.Error(), "another origin") {
+	if err := s.run(t); !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), "away/1.atom: ") || !strings.Contains(err.Error(), "another origin") {
 		t.Errorf("ended with %v", err)
 	}
 	s.want(t, "")
@@ -210,11 +210,11 @@ func TestWhatIsNotTheFeedItselfIsRefused(t *testing.T) {
 	t.Parallel()
 	feed, target := newSite(t), newSQLite(t)
 	for name, test := range map[string]struct{ text, says string }{
-		"archive.atom": {archive("", "a@1").atom(t), "is an archive, not the feed itself, which is at " + feed.url + "/feed.atom"},
-		"page.atom":    {doc{links: "previous=p1.atom first=p1.atom next=p3.atom", posts: "a@1"}.atom(t), "not its first one, which is at " + feed.url + "/p1.atom"},
+		"archive.atom": {archive("", "a@1").atom(t), "is not the feed itself, but an archive; give " + feed.url + "/feed.atom"},
+		"page.atom":    {doc{links: "previous=p1.atom first=p1.atom next=p3.atom", posts: "a@1"}.atom(t), "is not the feed itself, but one of its pages; give " + feed.url + "/p1.atom"},
 		"page.html":    {"<!DOCTYPE html><html><p>Log in", "is an HTML page"},
 		"other.atom":   {"<opml/>", "its root element is opml"},
-		"deep.atom":    {"<feed>" + strings.Repeat("<a>", 1000), "deep in one another"},
+		"deep.atom":    {"<feed>" + strings.Repeat("<a>", 1000), "inside one another"},
 		"text.atom":    {"no feed", "not well-formed"},
 		"ours.atom":    {`<feed xmlns="http://www.w3.org/2005/Atom"><x:feed xmlns:x="urn:uuid:1497358a-ded9-40c6-a34c-d49f5a669243"/></feed>`, "damaged document of eventfeed's own"},
 	} {

@@ -1,10 +1,28 @@
 package foreign
 
 import (
+	"context"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// Next waits until the feed's own document is another one than before, with
+// conditional requests. There need not be anything in it to apply.
+func (r *Reader) Next(ctx context.Context) error {
+	for {
+		timer := time.NewTimer(r.wait())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+		if isNew, err := r.fetchHead(ctx, r.conditions()...); err != nil || isNew {
+			return err
+		}
+	}
+}
 
 // maxWait bounds how long a server's word keeps a follower from looking.
 const maxWait = time.Hour

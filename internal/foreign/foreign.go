@@ -34,6 +34,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
@@ -43,49 +44,22 @@ import (
 // DefaultMaxArchives bounds how many documents a feed may be made of.
 const DefaultMaxArchives = 100_000
 
+// DefaultInterval is how long to let pass between two looks at somebody's feed,
+// where nobody says how long.
+const DefaultInterval = time.Minute
+
 // Config says which feed to read.
 type Config struct {
 	Client *fetch.Client
 	URL    *url.URL
-	// Interval is how long Next lets pass between two looks, at least. A longer
-	// max-age of the server's, up to an hour, takes its place.
+	// Interval is how long Next lets pass between two looks. A longer max-age of
+	// the server's, up to an hour, takes its place.
 	Interval time.Duration
 	// MaxArchives bounds how many documents are read on one way back. 0 means
 	// DefaultMaxArchives.
 	MaxArchives int64
+	Meter       *walk.Meter  // of archives and pages; nil means none
 	Logger      *slog.Logger // nil means discard
-}
-
-// Memory is what is known of a feed in the target. Its methods are called
-// while no transaction of the same goroutine is open.
-type Memory interface {
-	Archives
-	Entries
-	// Counts tells how much there is.
-	Counts(ctx context.Context) (checkpoint.Counts, error)
-	// Forget forgets all that was recorded and is not applied.
-	Forget(ctx context.Context) error
-}
-
-// Archives is what is known of a feed's archives.
-type Archives interface {
-	// Archive returns the archive at a URL; nil if it is not known.
-	Archive(ctx context.Context, url string) (*checkpoint.Archive, error)
-	// After returns the archive that names the one at a URL as the one before
-	// it; with an empty URL the oldest. It is nil if none is known.
-	After(ctx context.Context, url string) (*checkpoint.Archive, error)
-	// Record writes down an archive, to which it gives a number, and the
-	// versions of its entries. Each entry stands there once.
-	Record(ctx context.Context, a *checkpoint.Archive, entries []checkpoint.Version) error
-}
-
-// Entries is what is known of a feed's entries.
-type Entries interface {
-	// Pending returns the entries, with their versions, that are to be applied
-	// from the archive with a number.
-	Pending(ctx context.Context, number int64) (map[string]int64, error)
-	// Known returns what is known of entries.
-	Known(ctx context.Context, entries []string) (map[string]checkpoint.Known, error)
 }
 
 // Reader reads one feed for one consumer. It is for one goroutine, but Walk's
@@ -97,7 +71,7 @@ type Reader struct {
 	Title string
 	Kind  Kind
 
-	memory Memory
+	memory checkpoint.Memory
 	head   *document
 	header http.Header // that the head came with
 	sum    [sha256.Size]byte
@@ -111,6 +85,9 @@ func Open(ctx context.Context, config Config) (*Reader, error) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
+	if config.Meter == nil {
+		config.Meter = &walk.Meter{}
+	}
 	if config.MaxArchives <= 0 {
 		config.MaxArchives = DefaultMaxArchives
 	}
@@ -123,13 +100,30 @@ func Open(ctx context.Context, config Config) (*Reader, error) {
 
 // Use sets the memory of the consumer that reads the feed. Look and Walk need
 // it.
-func (r *Reader) Use(memory Memory) { r.memory = memory }
+func (r *Reader) Use(memory checkpoint.Memory) { r.memory = memory }
 
 // Close frees what the reader holds.
 func (r *Reader) Close() { r.pages.close() }
 
-// Entries is how many entries the feed's own document holds.
-func (r *Reader) Entries() int { return len(r.head.entries) }
+// Fetch fetches the feed's document again.
+func (r *Reader) Fetch(ctx context.Context) error {
+	_, err := r.fetchHead(ctx)
+	return err
+}
+
+// Events are the events that the entries of the feed's own document become, in
+// the order of applying.
+func (r *Reader) Events() []*event.Event {
+	versions := make(map[string]int64)
+	for _, v := range r.head.latest() {
+		versions[v.Entry] = v.Updated
+	}
+	var events []*event.Event
+	for _, v := range r.head.pick(versions) {
+		events = append(events, &v.event)
+	}
+	return events
+}
 
 // Updated is when the feed was changed last, by its own word; zero if it does
 // not say.
@@ -160,7 +154,7 @@ func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, err
 	if r.head != nil && sum == r.sum {
 		return false, nil
 	}
-	head, err := parse(answer.Body, withoutUser(answer.URL))
+	head, err := parse(answer.Body, answer.URL)
 	if err != nil {
 		return false, fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, answer.URL.Redacted(), err)
 	}
@@ -189,18 +183,23 @@ func (r *Reader) takeHead(head *document) error {
 
 // get fetches an archive or a page of the feed.
 func (r *Reader) get(ctx context.Context, target *url.URL) (*document, []byte, error) {
-	withUser := *target
-	withUser.User = r.URL.User // links, and what is stored, know no password
-	answer, err := r.Client.Get(ctx, &withUser, "Accept", accept)
+	started := time.Now()
+	answer, err := r.Client.Get(ctx, target, "Accept", accept)
+	r.Meter.Fetch.Add(int64(time.Since(started)))
+	_, elsewhere := errors.AsType[*fetch.OriginError](err)
 	switch {
 	case fetch.IsMissing(err):
 		return nil, nil, fmt.Errorf("%w: the chain of archives breaks off: %w", walk.ErrMismatch, err)
-	case errors.Is(err, fetch.ErrBody):
+	case errors.Is(err, fetch.ErrBody), elsewhere:
 		return nil, nil, fmt.Errorf("%w: %w", walk.ErrMismatch, err)
 	case err != nil:
 		return nil, nil, err
 	}
-	d, err := r.archive(answer.Body, withoutUser(answer.URL))
+	started = time.Now()
+	d, err := r.archive(answer.Body, answer.URL)
+	r.Meter.Decode.Add(int64(time.Since(started)))
+	r.Meter.Pages.Add(1)
+	r.Meter.Bytes.Add(int64(len(answer.Body)))
 	return d, answer.Body, err
 }
 
@@ -225,11 +224,6 @@ func (r *Reader) archive(body []byte, from *url.URL) (*document, error) {
 // isFeed reports whether a URL is that of the feed's own document.
 func (r *Reader) isFeed(target string) bool {
 	return target == r.ID || target == withoutFragment(r.URL) || target == withoutFragment(r.head.url)
-}
-
-// allows reports whether a link of the feed's may be followed to a URL.
-func (r *Reader) allows(target *url.URL) bool {
-	return r.Client.Allows(target)
 }
 
 // mismatch says of a URL what does not add up.

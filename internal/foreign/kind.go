@@ -2,7 +2,6 @@ package foreign
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 )
 
@@ -39,19 +38,25 @@ func (r *Reader) warn() {
 	}
 }
 
+// flawedError is an error of what is a feed, or a part of one, and cannot be read as
+// it is.
+type flawedError struct{ error }
+
 // kind tells what the feed's own document says of the feed.
 func (d *document) kind() (Kind, error) {
 	switch {
 	case d.ours:
 		return "", errors.New("is a damaged document of eventfeed's own")
+	case d.atom && d.id == "":
+		return "", &flawedError{errors.New("has no id, which RFC 4287 section 4.1.1 demands")}
 	case d.archive:
-		return "", fmt.Errorf("is an archive, not the feed itself%s", hint(d.links["current"]))
+		return "", &flawedError{errors.New("is not the feed itself, but an archive" + hint(d.links["current"]))}
 	case d.complete:
 		return Complete, nil
 	case len(d.links[linkArchive]) > 0:
 		return Archived, nil
 	case len(d.links["previous"]) > 0 && len(d.links["first"]) > 0 && d.links["first"][0] != withoutFragment(d.url):
-		return "", fmt.Errorf("is a page of a feed, not its first one%s", hint(d.links["first"]))
+		return "", &flawedError{errors.New("is not the feed itself, but one of its pages" + hint(d.links["first"]))}
 	case len(d.links[linkPage]) > 0:
 		return Paged, nil
 	}
@@ -62,5 +67,5 @@ func hint(links []string) string {
 	if len(links) == 0 {
 		return ""
 	}
-	return ", which is at " + links[0]
+	return "; give " + links[0]
 }

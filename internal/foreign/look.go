@@ -34,6 +34,9 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	if r.look.done && r.look.from == from {
 		return nil
 	}
+	if from.Epoch != r.Epoch() {
+		return mismatch(r.head.url, "%w: it was read as a feed of eventfeed's own so far, and does not say that it is one any more", walk.ErrReplaced)
+	}
 	r.warn()
 	return r.forgetting(ctx, r.goBack(ctx, from))
 }
@@ -77,8 +80,35 @@ func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
 			return mismatch(r.head.url, "the chain of archives has %d that are new, %d were found", passed, known.Open)
 		}
 	}
+	if r.Kind == Archived {
+		if base, err = r.markEmpty(ctx, base); err != nil {
+			return err
+		}
+	}
 	r.look = look{done: true, from: from, base: base, last: from.Position + known.Pending, trail: r.Kind == Archived}
 	return r.pickHead(ctx)
+}
+
+// markEmpty marks the archives that follow the last applied one and have nothing
+// to apply: their entries were applied from the feed's own document. It returns
+// the URL of the last one.
+func (r *Reader) markEmpty(ctx context.Context, base string) (string, error) {
+	for {
+		a, err := r.memory.After(ctx, base)
+		if err != nil || a == nil {
+			return base, err
+		}
+		if !a.Applied {
+			pending, err := r.memory.Pending(ctx, a.Number)
+			if err != nil || len(pending) > 0 {
+				return base, err
+			}
+			if err := r.memory.Mark(ctx, checkpoint.Marks{Archives: []string{a.URL}}); err != nil {
+				return base, err
+			}
+		}
+		base = a.URL
+	}
 }
 
 // pickHead decides what is to be applied from the feed's own document: what is
@@ -164,8 +194,8 @@ func (r *Reader) chain(ctx context.Context) (base string, passed int64, err erro
 // check holds the next step to what every step must be.
 func (r *Reader) check(w *way) error {
 	switch {
-	case !r.allows(w.next):
-		return mismatch(w.at, "its archives are at %s, which is another origin", w.next.Redacted())
+	case !r.Client.Allows(w.next):
+		return mismatch(w.at, "its archives are at %s: %w", w.next.Redacted(), r.Client.CheckOrigin(w.next))
 	case r.isFeed(w.next.String()):
 		return mismatch(w.at, "the chain of archives loops: it leads back to the feed at %s", w.next.Redacted())
 	case w.passed > w.known.Open:

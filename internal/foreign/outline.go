@@ -14,9 +14,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// maxDepth bounds how deep elements may lie in one another. No feed comes near.
-const maxDepth = 200
-
 // outline is what a document says beside texts, by the exact namespaces and the
 // bases of its links: gofeed goes by prefixes, rewrites ids as if they were
 // links, and takes a document that is not well-formed.
@@ -74,12 +71,6 @@ type scanner struct {
 // scan reads a document, which must be well-formed but for the named entities
 // of HTML. Its links are resolved as RFC 3986 has it.
 func scan(body []byte, from *url.URL) (*outline, error) {
-	switch {
-	case len(bytes.TrimSpace(body)) == 0:
-		return nil, errors.New("is empty")
-	case isHTML(body):
-		return nil, errors.New("is an HTML page, not a feed")
-	}
 	decoder := xml.NewDecoder(bytes.NewReader(body))
 	decoder.Entity = xml.HTMLEntity
 	s := &scanner{stack: []open{{base: from}}}
@@ -114,9 +105,6 @@ func isHTML(body []byte) bool {
 }
 
 func (s *scanner) open(t *xml.StartElement) error {
-	if len(s.stack) > maxDepth {
-		return fmt.Errorf("has elements more than %d deep in one another", maxDepth)
-	}
 	parent := s.stack[len(s.stack)-1]
 	o := open{base: parent.base}
 	if base := attribute(t, "http://www.w3.org/XML/1998/namespace", "base"); base != "" {

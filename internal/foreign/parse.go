@@ -54,10 +54,21 @@ type category struct {
 	Label  string `json:"label,omitempty"`
 }
 
-// parse reads a document of a feed.
+// parse reads a document of a feed. Its links know no password, wherever it
+// came from.
 func parse(body []byte, from *url.URL) (*document, error) {
+	from = withoutUser(from)
 	body, err := toUTF8(body)
 	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(body) == 0:
+		return nil, errors.New("is empty")
+	case isHTML(body):
+		return nil, errors.New("is an HTML page, not a feed")
+	}
+	if err := fetch.CheckXML(body, fetch.DefaultXMLLimits); err != nil {
 		return nil, err
 	}
 	outline, err := scan(body, from)
@@ -97,7 +108,7 @@ func (d *document) readAtom(body []byte, o *outline) error {
 	for i, e := range f.Entries {
 		r, err := atomEntry(e, &o.items[i])
 		if err != nil {
-			return fmt.Errorf("entry %.80q: %w", o.items[i].id, err)
+			return &flawedError{fmt.Errorf("entry %d: %w", i+1, err)}
 		}
 		d.entries = append(d.entries, version{raw: r})
 	}

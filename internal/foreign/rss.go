@@ -44,7 +44,7 @@ func rssItem(it *rss.Item, i *item, base *url.URL) raw {
 	if it.GUID != nil {
 		r.id = strings.TrimSpace(it.GUID.Value)
 	}
-	r.id = orElse(r.id, orElse(i.about, r.about.Link))
+	r.id = orElse(r.id, orElse(i.about, it.Link)) // as it stands there: an archive is at another URL
 	r.about.ID = r.id
 	r.about.setTimes(r)
 	return r

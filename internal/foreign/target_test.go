@@ -30,9 +30,9 @@ import (
 // target is a database that a consumer's checkpoint is in.
 type target interface {
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
-	Start(ctx context.Context, c checkpoint.Checkpoint) error
-	memory(feedID string) foreign.Memory
-	move(ctx context.Context, from, to checkpoint.Checkpoint, marks checkpoint.Marks) error
+	Memory(consumer, feedID string) checkpoint.Memory
+	start(ctx context.Context, c checkpoint.Checkpoint) error
+	move(ctx context.Context, m checkpoint.Move) error
 }
 
 const consumer = "default"
@@ -48,34 +48,24 @@ func (o ofFeed) Load(ctx context.Context, consumer string) ([]checkpoint.Checkpo
 	return slices.DeleteFunc(all, func(c checkpoint.Checkpoint) bool { return c.FeedID != o.id }), err
 }
 
-type postgresTarget struct {
-	*checkpoint.Postgres
-	pool *pgxpool.Pool
+type postgresTarget struct{ *checkpoint.Postgres }
+
+func (p postgresTarget) start(ctx context.Context, c checkpoint.Checkpoint) error {
+	return p.Start(ctx, checkpoint.Consumer{Name: consumer}, []checkpoint.Checkpoint{c}, func(pgx.Tx) error { return nil })
 }
 
-func (p postgresTarget) memory(feedID string) foreign.Memory {
-	return &checkpoint.PostgresMemory{Pool: p.pool, Consumer: consumer, FeedID: feedID}
+func (p postgresTarget) move(ctx context.Context, m checkpoint.Move) error {
+	return p.Move(ctx, []checkpoint.Move{m}, func(pgx.Tx) error { return nil })
 }
 
-func (p postgresTarget) move(ctx context.Context, from, to checkpoint.Checkpoint, marks checkpoint.Marks) error {
-	return p.Move(ctx, from, to, func(tx pgx.Tx) error {
-		return checkpoint.MarkPostgres(ctx, tx, consumer, from.FeedID, marks)
-	})
+type sqliteTarget struct{ *checkpoint.SQLite }
+
+func (s sqliteTarget) start(ctx context.Context, c checkpoint.Checkpoint) error {
+	return s.Start(ctx, checkpoint.Consumer{Name: consumer}, []checkpoint.Checkpoint{c}, func(*sql.Tx) error { return nil })
 }
 
-type sqliteTarget struct {
-	*checkpoint.SQLite
-	db *sql.DB
-}
-
-func (s sqliteTarget) memory(feedID string) foreign.Memory {
-	return &checkpoint.SQLiteMemory{DB: s.db, Consumer: consumer, FeedID: feedID}
-}
-
-func (s sqliteTarget) move(ctx context.Context, from, to checkpoint.Checkpoint, marks checkpoint.Marks) error {
-	return s.Move(ctx, from, to, func(tx *sql.Tx) error {
-		return checkpoint.MarkSQLite(ctx, tx, consumer, from.FeedID, marks)
-	})
+func (s sqliteTarget) move(ctx context.Context, m checkpoint.Move) error {
+	return s.Move(ctx, []checkpoint.Move{m}, func(*sql.Tx) error { return nil })
 }
 
 func newPostgres(t *testing.T) target {
@@ -87,7 +77,7 @@ func newPostgres(t *testing.T) target {
 	must(t, keeper.Migrate(t.Context()))
 	must(t, keeper.Claim(t.Context(), consumer))
 	t.Cleanup(keeper.Release)
-	return postgresTarget{keeper, pool}
+	return postgresTarget{keeper}
 }
 
 func newSQLite(t *testing.T) target {
@@ -100,7 +90,7 @@ func newSQLite(t *testing.T) target {
 	must(t, keeper.Migrate(t.Context()))
 	must(t, keeper.Claim(t.Context(), consumer))
 	t.Cleanup(keeper.Release)
-	return sqliteTarget{keeper, db}
+	return sqliteTarget{keeper}
 }
 
 // seeder reads a feed into a target, and keeps what it has applied.
@@ -141,7 +131,7 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 		return nil, checkpoint.Checkpoint{}, err
 	}
 	t.Cleanup(reader.Close)
-	reader.Use(s.memory(reader.ID))
+	reader.Use(s.Memory(consumer, reader.ID))
 	all, err := s.Load(t.Context(), consumer)
 	must(t, err)
 	if len(all) > 0 {
@@ -149,7 +139,7 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 	}
 	start := reader.Start()
 	c := checkpoint.Checkpoint{Consumer: consumer, Feed: reader.Name, FeedID: reader.ID, Epoch: start.Epoch, Digest: start.Digest}
-	must(t, s.Start(t.Context(), c))
+	must(t, s.start(t.Context(), c))
 	return reader, c, nil
 }
 
@@ -176,14 +166,21 @@ func (s *seeder) catchUp(t *testing.T, reader *foreign.Reader, c checkpoint.Chec
 		if err != nil {
 			return c, err
 		}
+		n := len(run.Events)
 		if limit >= 0 {
-			run = run.Cut(limit)
-			limit -= len(run.Events)
+			n = min(n, limit)
+			limit -= n
 		}
+		to, err := run.At(c.Position + int64(n))
+		must(t, err)
 		next := c
-		next.Epoch, next.Position, next.Digest = run.To.Epoch, run.To.Position, run.To.Digest
-		must(t, s.move(t.Context(), c, next, run.Marks))
-		s.applied = append(s.applied, run.Events...)
+		next.Epoch, next.Position, next.Digest = to.Epoch, to.Position, to.Digest
+		marks := checkpoint.Marks{Entries: run.Entries[:n]}
+		if n == len(run.Events) {
+			marks.Archives = run.Archives
+		}
+		must(t, s.move(t.Context(), checkpoint.Move{From: c, To: next, Marks: marks}))
+		s.applied = append(s.applied, run.Events[:n]...)
 		if c = next; limit == 0 {
 			return c, nil
 		}

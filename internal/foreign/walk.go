@@ -15,34 +15,28 @@ import (
 )
 
 // Run is a run of events that follow a place, and what is to be marked in the
-// transaction that applies them. One without events has marks only.
+// transaction that applies them.
 type Run struct {
-	Events []event.Placed
-	To     walk.Place // that the run leads to
-	Marks  checkpoint.Marks
-	Bytes  int64 // of the document it comes from; 0 if it is the feed's own
+	Events   []event.Placed
+	To       walk.Place           // that the run leads to
+	Entries  []checkpoint.Version // that the events are of
+	Archives []string             // URLs of those that are applied when the last event is
 
 	from    walk.Place
 	digests []feed.Digest // at each event
 }
 
-// Cut returns the run's first n events. What follows them has to be walked to
-// again.
-func (r *Run) Cut(n int) Run {
-	if n >= len(r.Events) {
-		return *r
+// At returns the place at a position, from the one before the run's first event
+// to its last.
+func (r *Run) At(position int64) (walk.Place, error) {
+	n := position - r.from.Position
+	switch {
+	case n < 0 || n > int64(len(r.digests)):
+		return walk.Place{}, fmt.Errorf("position %d is not in the run behind %d", position, r.from.Position)
+	case n == 0:
+		return r.from, nil
 	}
-	cut := Run{Events: r.Events[:n], To: r.At(n), Marks: checkpoint.Marks{Entries: r.Marks.Entries[:n]}, from: r.from, digests: r.digests[:n]}
-	return cut
-}
-
-// At returns the place behind the n-th event, or before the first one if n is
-// 0.
-func (r *Run) At(n int) walk.Place {
-	if n == 0 {
-		return r.from
-	}
-	return walk.Place{Epoch: r.from.Epoch, Position: r.from.Position + int64(n), Digest: r.digests[n-1]}
+	return walk.Place{Epoch: r.from.Epoch, Position: position, Digest: r.digests[n-1]}, nil
 }
 
 // Last is the position that the feed's present end will have. It is known once
@@ -66,8 +60,8 @@ func (r *Reader) Walk(ctx context.Context, from walk.Place) iter.Seq2[Run, error
 			yield(Run{}, r.forgetting(ctx, err))
 			return
 		}
-		if run := f.run(r.head.pick(r.look.head)); len(run.Events) > 0 || !run.Marks.IsEmpty() {
-			yield(run, nil)
+		if run := f.run(r.head.pick(r.look.head)); len(run.Events) > 0 {
+			yield(run, nil) // what else there is to mark, the next look does
 		}
 	}
 }
@@ -119,7 +113,7 @@ func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) err
 // fromArchive fetches an archive once more, holds it to what it was on the way
 // back, and returns the given entries of it.
 func (f *forward) fromArchive(ctx context.Context, a *checkpoint.Archive, pending map[string]int64) (Run, error) {
-	d, size, err := f.again(ctx, a)
+	d, err := f.again(ctx, a)
 	if err != nil {
 		return Run{}, err
 	}
@@ -130,26 +124,23 @@ func (f *forward) fromArchive(ctx context.Context, a *checkpoint.Archive, pendin
 	if len(picked) != len(pending) {
 		return Run{}, fmt.Errorf("%s: has %d of the %d entries that were to be applied from it", d.url.Redacted(), len(picked), len(pending))
 	}
-	run := f.run(picked)
-	run.Bytes = size
-	return run, nil
+	return f.run(picked), nil
 }
 
 // again returns an archive as it is, and a page as it was.
-func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (d *document, size int64, err error) {
-	var body []byte
+func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (d *document, err error) {
 	if f.Kind == Paged {
-		var from *url.URL
-		if body, from, err = f.pages.get(a.Number); err == nil {
-			d, err = f.archive(body, from)
+		body, from, err := f.pages.get(a.Number)
+		if err != nil {
+			return nil, err
 		}
-		return d, int64(len(body)), err
+		return f.archive(body, from)
 	}
 	target, err := url.Parse(a.URL)
 	if err == nil {
-		d, body, err = f.get(ctx, target)
+		d, _, err = f.get(ctx, target)
 	}
-	return d, int64(len(body)), err
+	return d, err
 }
 
 // run makes a run of events that follow.
@@ -158,27 +149,10 @@ func (f *forward) run(picked []*version) Run {
 	run := Run{from: f.place}
 	run.Events, run.digests = chained(&chain, picked, f.now)
 	for _, v := range picked {
-		run.Marks.Entries = append(run.Marks.Entries, checkpoint.Version{Entry: v.key, Updated: v.updated})
+		run.Entries = append(run.Entries, checkpoint.Version{Entry: v.key, Updated: v.updated})
 	}
-	run.Marks.Archives, f.trail = f.trail, nil
+	run.Archives, f.trail = f.trail, nil
 	f.place.Position, f.place.Digest = chain.Position, chain.Digest
 	run.To = f.place
 	return run
-}
-
-// Next waits until the feed's own document is another one than before, with
-// conditional requests. There need not be anything in it to apply.
-func (r *Reader) Next(ctx context.Context) error {
-	for {
-		timer := time.NewTimer(r.wait())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		}
-		if isNew, err := r.fetchHead(ctx, r.conditions()...); err != nil || isNew {
-			return err
-		}
-	}
 }
