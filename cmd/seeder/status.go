@@ -83,6 +83,7 @@ there; the rest comes with the next seeder run.`,
 	flags.BoolVar(&s.wait, "wait", false, "wait until no consumer is further behind than --max-lag")
 	cli.Own(flags, "wait")
 	flags.DurationVar(&s.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a consumer may be behind; given without --wait, it is looked at once")
+	cli.Own(flags, "max-lag")
 	flags.DurationVar(&s.timeout, "timeout", defaultTimeout, "`DURATION` of --wait at most; 0 waits without end")
 	s.network = networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {

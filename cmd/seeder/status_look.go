@@ -120,12 +120,10 @@ func (a *asker) feed(raw string) (*behind.Feed, error) {
 	if f, known := a.feeds[raw]; known {
 		return f, nil
 	}
-	client, u := a.given[raw], (*url.URL)(nil)
-	if client != nil {
-		u = client.Feed
-	} else {
-		var err error
-		if u, err = fetch.ParseURL(raw); err != nil {
+	client := a.given[raw]
+	if client == nil {
+		u, err := fetch.ParseURL(raw)
+		if err != nil {
 			return nil, err
 		}
 		fetcher, err := a.other(u)
@@ -134,7 +132,7 @@ func (a *asker) feed(raw string) (*behind.Feed, error) {
 		}
 		client = &walk.Client{Client: fetcher}
 	}
-	f := &behind.Feed{URL: u, Client: client}
+	f := &behind.Feed{URL: client.Feed, Client: client}
 	a.feeds[raw] = f
 	return f, nil
 }

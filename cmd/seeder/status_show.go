@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -135,7 +136,7 @@ func warnOfUnknown(command *cobra.Command, all []standing) {
 	}
 	for i := range all {
 		s := &all[i]
-		if s.unknown != nil && s.unknown != errOffline {
+		if s.unknown != nil && !errors.Is(s.unknown, errOffline) {
 			warn(s, s.unknown)
 		}
 		if s.HeldErr != nil {
