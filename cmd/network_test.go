@@ -1,8 +1,10 @@
 package cmd_test
 
 import (
+	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -191,9 +193,7 @@ func newForward(t *testing.T, address string) *forward {
 				return
 			}
 			defer func() { _ = answer.Body.Close() }()
-			for name, values := range answer.Header {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), answer.Header)
 			w.WriteHeader(answer.StatusCode)
 			_, _ = io.Copy(w, answer.Body)
 		}
@@ -203,7 +203,7 @@ func newForward(t *testing.T, address string) *forward {
 }
 
 func tunnel(w http.ResponseWriter, address string) {
-	server, err := net.Dial("tcp", address)
+	server, err := new(net.Dialer).DialContext(context.Background(), "tcp", address)
 	if err != nil {
 		w.WriteHeader(http.StatusBadGateway)
 		return

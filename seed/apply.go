@@ -48,6 +48,7 @@ func (r *runner) applyAll(ctx context.Context, feeds []*reading, to func(*readin
 // work is a step as a target sees it.
 type work struct {
 	Batch
+	parking *parking
 	// after returns where the checkpoints are to be moved when the first n
 	// events have been applied.
 	after func(n int) ([]checkpoint.Move, error)
@@ -61,14 +62,19 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 	started := time.Now()
 	var applying time.Duration
 	err := r.Into.apply(ctx, work{
-		Batch: Batch{Consumer: r.Consumer, Events: s.events},
-		after: s.after,
+		Batch:   Batch{Consumer: r.Consumer, Events: s.events},
+		parking: &r.parking,
+		after:   s.after,
 		moved: func(n int, moves []checkpoint.Move, outcome sink.Outcome) {
 			r.moved(s, moves)
+			r.parked(s, outcome)
 			r.totals.count(s, counted, n, outcome)
 			counted = n
 			applying += outcome.Took
 			r.commits++
+			if n < len(s.events) {
+				r.report() // a program may take long for the rest
+			}
 		},
 	})
 	r.totals.apply += applying

@@ -43,6 +43,9 @@ func (r *runner) take(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := r.loadParked(ctx); err != nil {
+		return err
+	}
 	now := r.consumer()
 	if known {
 		if now, err = r.agree(was); err != nil {

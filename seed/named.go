@@ -50,6 +50,20 @@ func (n named) apply(ctx context.Context, w work) error {
 	return n.at("apply "+w.String(), n.Target.apply(ctx, w))
 }
 
+func (n named) entities(ctx context.Context, consumer string) (map[checkpoint.Entity]bool, error) {
+	found, err := n.Target.entities(ctx, consumer)
+	return found, n.at("read what is parked", err)
+}
+
+func (n named) listParked(ctx context.Context, of checkpoint.Shelf, yield func(ParkedEvent) bool) error {
+	return n.at("read what is parked", n.Target.listParked(ctx, of, yield))
+}
+
+func (n named) unpark(ctx context.Context, all []checkpoint.Checkpoint, of checkpoint.Shelf) (Retried, error) {
+	done, err := n.Target.unpark(ctx, all, of)
+	return done, n.at("apply what is parked", err)
+}
+
 func (n named) rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {
 	return n.at(fmt.Sprintf("go back to position %d", to.Position), n.Target.rewind(ctx, from, to))
 }

@@ -113,9 +113,11 @@ func (t *programTarget) config() program.Config {
 	return c
 }
 
-func (t *programTarget) close() {
+// release ends the program first: as long as it may be at work, no other seeder
+// is to have the consumer.
+func (t *programTarget) release() {
 	if t.program != nil {
 		t.program.Close()
 	}
-	t.mover.close()
+	t.mover.release()
 }

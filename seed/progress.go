@@ -10,7 +10,7 @@ import (
 // Progress is how far a run has got, and what it has done so far. At its end it
 // is the run's report.
 type Progress struct {
-	Feeds     []FeedProgress // in the order of Config.From
+	Feeds     []FeedProgress // in the order of Config.From; none before the target was read
 	Following bool           // the end that the feeds had when the run began has been reached
 
 	Applied int64 // events, by this run
@@ -23,9 +23,18 @@ type Progress struct {
 	Pages       int64            // archives fetched
 	Bytes       int64            // in them
 
+	Target TargetProgress
+
 	// Where the time went. Fetching and decoding go on beside applying, several
 	// at once, so all together is more than has passed.
 	Fetch, Decode, Apply, Commit time.Duration
+}
+
+// TargetProgress is whether the target can be used.
+type TargetProgress struct {
+	Err     error     // why it cannot be; nil if it can
+	Away    time.Time // since when, if it cannot
+	Retries int64     // tries that failed and were made again, by this run
 }
 
 // FeedProgress is how far a run has got with one feed.
@@ -38,6 +47,7 @@ type FeedProgress struct {
 	Head     int64  // of the last event there is
 	Digest   string // at Position
 	Applied  int64  // events, by this run
+	Parked   int64  // events put aside, by this run
 }
 
 // totals is what a run has done so far.
@@ -50,8 +60,13 @@ type totals struct {
 
 // count counts a step that was applied, up to its event n, from event from on.
 func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
-	for i := range s.events[from:n] {
-		e := &s.events[from+i]
+	parked := outcome.Parked
+	for i := from; i < n; i++ {
+		if len(parked) > 0 && parked[0] == i {
+			parked = parked[1:]
+			continue
+		}
+		e := &s.events[i]
 		t.types[e.Type]++
 		if t.first.IsZero() || e.Time.Before(t.first) {
 			t.first = e.Time
@@ -60,7 +75,8 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 			t.last = e.Time
 		}
 	}
-	t.applied += int64(n - from)
+	t.applied += int64(n - from - len(outcome.Parked))
+	t.parked += int64(len(outcome.Parked))
 	for _, skipped := range outcome.Skipped {
 		t.skipped += skipped
 	}
@@ -69,16 +85,19 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 // report tells the caller how far the run has got.
 func (r *runner) report() {
 	p := Progress{
-		Following: r.following,
-		Applied:   r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
+		Following: r.following, Target: r.target,
+		Applied: r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
 		Types: maps.Clone(r.totals.types), First: r.totals.first, Last: r.totals.last,
 		Apply: r.totals.apply, Commit: r.totals.commit,
 	}
 	for _, f := range r.feeds {
+		if !r.held {
+			break // no checkpoint was read so far
+		}
 		c := &f.checkpoint
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
-			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied,
+			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Parked: f.parked,
 		})
 	}
 	for _, m := range r.meters {

@@ -55,6 +55,8 @@ type runner struct {
 	following bool
 	commits   int64
 	totals    totals
+	parking   parking
+	target    TargetProgress
 }
 
 func newRunner(config Config) (*runner, error) {
@@ -210,6 +212,10 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 	since, commits, level := time.Now(), r.commits, slog.LevelWarn
 	for {
 		err := do()
+		if r.target.Err != nil && (err == nil || r.commits > commits) {
+			r.target.Err = nil
+			r.report()
+		}
 		if level == slog.LevelDebug && (err == nil || r.commits > commits) {
 			r.Logger.Info("the target can be used again")
 		}
@@ -230,6 +236,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return err
 		}
 		r.claimed = false
+		r.noteAway(err)
 		wait := policy.NextBackOff()
 		r.Logger.Log(ctx, level, "the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
 		level = slog.LevelDebug // one warning an outage
@@ -239,4 +246,14 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// noteAway tells the caller that the target cannot be used.
+func (r *runner) noteAway(err error) {
+	if r.target.Err == nil {
+		r.target.Away = time.Now()
+	}
+	r.target.Err = err
+	r.target.Retries++
+	r.report()
 }

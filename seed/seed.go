@@ -110,6 +110,9 @@ type Config struct {
 	// been applied was applied by.
 	AcceptProjection bool
 
+	// OnError says what is done with an event that cannot be applied.
+	OnError OnError
+
 	// Prefetch is how many pages are fetched at once, ahead of what is being
 	// applied. 0 means DefaultPrefetch.
 	Prefetch int
@@ -156,6 +159,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("seed: Config.AsOf goes together with neither Follow nor Until")
 	case c.DryRun && c.Into.describe().Sink == checkpoint.SinkProgram:
 		return c, errors.New("seed: Config.DryRun cannot undo what a program does")
+	case c.OnError == Park && c.Into.describe().Sink == checkpoint.SinkProgram:
+		return c, errors.New("seed: Config.OnError: what a program does cannot be undone, so its events cannot be parked")
 	case c.DryRun && c.Follow:
 		return c, errors.New("seed: Config.DryRun cannot Follow")
 	}

@@ -44,6 +44,7 @@ type reading struct {
 	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
 	shows      int64                 // position of the last event that the source has shown
 	applied    int64                 // events, by this run
+	parked     int64                 // events put aside, by this run
 }
 
 func (f *reading) place() walk.Place { return placeOf(f.checkpoint) }

@@ -37,6 +37,7 @@ type Target interface {
 	mayPass(err error) bool
 	close()
 	backward
+	shelves
 }
 
 // Postgres returns a target in PostgreSQL whose events are applied by handle,
@@ -127,6 +128,7 @@ type keeper[T any] interface {
 	Memory(consumer, feedID string) checkpoint.Memory
 	MayPass(err error) bool
 	SetRehearsal()
+	shelf[T]
 }
 
 type target[T any] struct {
@@ -193,16 +195,22 @@ func (t *target[T]) apply(ctx context.Context, w work) error {
 		return err
 	}
 	var outcome sink.Outcome
+	ready, waiting := w.parking.sort(w.Batch)
 	err = t.keeper.Move(ctx, moves, func(tx T) error {
-		if len(w.Events) == 0 {
-			return nil
-		}
 		started := time.Now()
-		outcome, err = t.sink.Apply(ctx, tx, sink.Batch(w.Batch))
+		if len(ready.Events) > 0 {
+			if outcome, err = t.sink.Apply(ctx, tx, sink.Batch(ready)); err != nil {
+				return err
+			}
+		}
+		outcome.Parked = waiting
 		outcome.Took = time.Since(started)
 		count(moves, outcome)
-		return err
+		return t.park(ctx, tx, w, waiting)
 	})
+	if err != nil && w.parking.isOn() && sink.IsOwn(err) {
+		return t.applySingly(ctx, w)
+	}
 	if err == nil {
 		w.moved(len(w.Events), moves, outcome)
 	}

@@ -52,6 +52,15 @@ WHERE TO STOP
 --as-of TIME builds the state as of then: events with a later time are left out
 and counted. Such a database is finished: nothing follows it.
 
+EVENTS THAT CANNOT BE APPLIED
+An event that a constraint or a conversion refuses (SQLSTATE 22…, 23…, P0001;
+SQLite's constraint and mismatch) stops the run, with nothing of its transaction
+applied. With --on-error park it is put aside in the database, and with it every
+later event of its entity (the events of that feed with that subject); the others
+go on. "seeder parked" lists them, "seeder retry" applies them in order once the
+cause is mended. Any other error, such as a table that is missing, stops a run
+in any case. What --exec does cannot be undone, so it cannot park.
+
 FOLLOWING
 With --follow the server is asked to hold each request until there is something
 new, for up to --wait, and to send no more than that. Where a server or a cache

@@ -27,7 +27,10 @@ func command() *cobra.Command {
 		Short: "Fill a database from archived Atom feeds, and keep it up to date",
 		Long:  long,
 	}
-	root.AddCommand(runCommand(), initCommand(), statusCommand(), verifyCommand(), inspectCommand(), rewindCommand(), resetCommand())
+	root.AddCommand(
+		initCommand(), runCommand(), statusCommand(), parkedCommand(), retryCommand(), rewindCommand(), resetCommand(),
+		inspectCommand(), verifyCommand(),
+	)
 	return root
 }
 

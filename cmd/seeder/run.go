@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,9 +11,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/seed"
 )
-
-// logInterval is how often a run says how far it is.
-const logInterval = 5 * time.Second
 
 func runCommand() *cobra.Command {
 	command := &cobra.Command{
@@ -38,6 +34,7 @@ func runCommand() *cobra.Command {
 	flags.BoolVar(&config.AddFeed, "add-feed", false, "let the consumer begin with a feed that it has not read so far")
 	flags.Int64Var(&config.Until, "until", 0, "`POSITION` to stop at, with that event applied; of a single feed")
 	asOf := flags.String("as-of", "", "`TIME` as of which to build the state, such as 2024-03-01T00:00:00Z: later events are left out")
+	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` for what to do with an event that cannot be applied: stop, or park it with all later events of its entity")
 	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
@@ -46,6 +43,7 @@ func runCommand() *cobra.Command {
 	wait := flags.Duration("wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	patience := patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
 	network := networkFlags(command)
+	listen := addListenFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if len(config.From) == 0 {
 			return cli.Usage("--from is missing: the URL of the feed")
@@ -71,6 +69,11 @@ func runCommand() *cobra.Command {
 		if *wait < 0 || *wait%time.Second != 0 {
 			return cli.Usage("--wait %s: must be whole seconds, 0 or more", *wait)
 		}
+		if err := listen.check(command); err != nil {
+			return err
+		}
+		watch := watchRun(command)
+		defer watch.stop()
 		logger := cli.Logger(command.ErrOrStderr())
 		if config.Follow {
 			cli.LogSettings(command, logger)
@@ -87,7 +90,13 @@ func runCommand() *cobra.Command {
 		if err := network.configure(&config); err != nil {
 			return err
 		}
-		return run(command, config, *into)
+		standing, closeListener, err := listen.open(&config, logger)
+		if err != nil {
+			return err
+		}
+		defer closeListener()
+		watch.standing = standing
+		return run(command, config, watch, *into)
 	}
 	return command
 }
@@ -130,33 +139,18 @@ func contradiction(command *cobra.Command, config seed.Config) error {
 	return nil
 }
 
-func run(command *cobra.Command, config seed.Config, into string) error {
-	var last seed.Progress
-	start := time.Now()
-	lastLog := start
-	config.Progress = func(p seed.Progress) {
-		last = p
-		if time.Since(lastLog) >= logInterval && !p.Following {
-			lastLog = time.Now()
-			for _, f := range p.Feeds {
-				config.Logger.Info("seeding", "feed", f.Feed, "position", f.Position, "of", f.Head,
-					"events/s", int64(float64(f.Applied)/time.Since(start).Seconds()))
-			}
-		}
-	}
+func run(command *cobra.Command, config seed.Config, watch *watch, into string) error {
+	config.Progress = func(p seed.Progress) { watch.update(p, config.Logger) }
 	err := seed.Run(command.Context(), config)
 	if err == nil && command.Context().Err() != nil && !config.Follow {
 		err = context.Canceled
 	}
 	if err != nil {
-		return withStatus(explained(err, into), config.From[0], wayOn(err, config, into))
+		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
 	}
-	for _, f := range last.Feeds {
-		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events applied %s\nposition %d digest %s\n",
-			f.Feed, f.Applied, cli.Pace(f.Applied, time.Since(start)), f.Position, f.Digest)
-		if err != nil {
-			return err
-		}
+	watch.stop()
+	if err := sayParked(command.OutOrStdout(), watch.last, config, into); err != nil {
+		return err
 	}
-	return nil
+	return watch.report(command.OutOrStdout())
 }

@@ -48,6 +48,8 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	case s.program == "":
 	case s.projection != "":
 		return cli.Usage("--exec and --projection: only one of them can take the events")
+	case config.OnError == seed.Park:
+		return cli.Usage("--on-error park: what --exec does cannot be undone, so its events cannot be put aside")
 	case config.DryRun:
 		return cli.Usage("--dry-run: what --exec does cannot be rolled back")
 	}

@@ -298,7 +298,16 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 			return err
 		}
 	}
-	return pgx.BeginFunc(ctx, p.rehearsal, do)
+	return pgx.BeginFunc(ctx, p.rehearsal, func(tx pgx.Tx) error {
+		if err := do(tx); err != nil {
+			return err
+		}
+		check, err := checkDeferred(ctx, tx)
+		if err == nil && check != "" {
+			_, err = tx.Exec(ctx, check) // as a commit would
+		}
+		return err
+	})
 }
 
 // MayPass reports whether an error may be gone after a while: the server is

@@ -79,6 +79,24 @@ func TestWhatWasCutOffIsAskedForAgain(t *testing.T) {
 	}
 }
 
+// TestAnswerWithoutALengthIsWholeIfItsDocumentIs: HTTP/1.0, and some proxies,
+// end an answer with the connection.
+func TestAnswerWithoutALengthIsWholeIfItsDocumentIs(t *testing.T) {
+	t.Parallel()
+	const begin, feed = "<?xml version='1.0'?>\n<feed", " a='b'><title>x &lt; y</title><!-- c --></feed><!-- made in 5 ms -->\n"
+	for cut := range len(feed) {
+		_, err := tryRaw(t, "HTTP/1.0 200 OK\r\n\r\n"+begin+feed[:cut])
+		if whole := strings.Contains(feed[:cut], "</feed>"); !whole && cut > 6 && (err == nil || !fetch.MayPass(err)) {
+			t.Errorf("cut behind %q: %v", feed[:cut], err)
+		}
+	}
+	for _, body := range []string{begin + feed, "<html><p>not closed", "{", "no XML", ""} {
+		if got, err := tryRaw(t, "HTTP/1.0 200 OK\r\n\r\n"+body); err != nil || string(got.Body) != body {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
 // TestBombsAreRefused: bytes are bounded before and after decompression.
 func TestBombsAreRefused(t *testing.T) {
 	t.Parallel()

@@ -203,6 +203,9 @@ func (c *Client) response(request *http.Request, answer *http.Response, body []b
 	if err != nil {
 		return nil, err
 	}
+	if isUnbounded(answer) && isCutOff(result.Body) {
+		return nil, &brokenError{errCutOff}
+	}
 	return result, nil
 }
 

@@ -44,7 +44,7 @@ func asked(err error) time.Duration {
 	if !ok || status.after <= 0 {
 		return 0
 	}
-	return status.after + rand.N(status.after/10+100*time.Millisecond) //nolint:gosec // no secret
+	return status.after + rand.N(status.after/10+100*time.Millisecond)
 }
 
 // requestError is an error of a request that got no answer, in the words of
@@ -101,7 +101,9 @@ func isPermanent(err error) bool {
 func isNoHTTP(err error) bool {
 	text := err.Error()
 	if line, ok := quotedBehind(text, "malformed HTTP response "); ok {
-		return !strings.HasPrefix("HTTP/", line[:min(len(line), len("HTTP/"))])
+		const version = "HTTP/"
+		n := min(len(line), len(version))
+		return line[:n] != version[:n]
 	}
 	if status, ok := quotedBehind(text, "malformed HTTP status code "); ok {
 		return strings.Trim(status, "0123456789") != ""

@@ -15,6 +15,9 @@ type Config struct {
 	// Ready returns why this server should get no requests now, or nil. That
 	// its database is away is no reason: it serves what it has.
 	Ready func() error
+	// Healthy returns why this process does not work as it should, or nil. nil
+	// in its place means that one that answers does.
+	Healthy func() error
 	// Metrics are what /metrics shows.
 	Metrics prometheus.Gatherer
 }
@@ -27,14 +30,8 @@ func Handler(config Config) http.Handler {
 		say(w, http.StatusOK, "/healthz\n/readyz\n/metrics\n/debug/pprof/")
 	})
 	// A loop that ends ends the process, so one that answers is healthy.
-	router.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
-	router.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := config.Ready(); err != nil {
-			say(w, http.StatusServiceUnavailable, err.Error())
-			return
-		}
-		say(w, http.StatusOK, "ok")
-	})
+	router.HandleFunc("GET /healthz", answer(config.Healthy))
+	router.HandleFunc("GET /readyz", answer(config.Ready))
 	router.Handle("GET /metrics", promhttp.HandlerFor(config.Metrics, promhttp.HandlerOpts{}))
 	// The index serves the profiles that it lists by their names.
 	router.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -43,6 +40,19 @@ func Handler(config Config) http.Handler {
 	router.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	router.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return router
+}
+
+// answer says what is wrong, or ok; nil finds nothing wrong.
+func answer(wrong func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if wrong != nil {
+			if err := wrong(); err != nil {
+				say(w, http.StatusServiceUnavailable, err.Error())
+				return
+			}
+		}
+		say(w, http.StatusOK, "ok")
+	}
 }
 
 func say(w http.ResponseWriter, status int, text string) {

@@ -42,7 +42,7 @@ func (l *Log) Update(p seed.Progress) {
 	}
 	what = append(what, "of", s.total, "events/s", int64(rate), "bytes", p.Bytes, "pages", p.Pages)
 	if d := left(s.total-s.done, rate); d > 0 {
-		what = append(what, "left", d.Round(time.Second))
+		what = append(what, "left", (d + time.Second - 1).Truncate(time.Second))
 	}
 	l.logger.Info("seeding", what...)
 }

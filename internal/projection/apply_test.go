@@ -35,9 +35,8 @@ type store struct {
 
 // options of a projection that is tested.
 type options struct {
-	schema  string
-	strict  bool
-	bouncer bool
+	schema string
+	strict bool
 }
 
 // targets returns the projection on each kind of database.
@@ -398,7 +397,7 @@ func TestWhatIsWrongWithAStatementIsSaidBeforeAnEventComes(t *testing.T) {
 			}
 			err := target.prepare()
 			ok := want == "" && err == nil
-			for _, one := range strings.Split(want, "|") {
+			for one := range strings.SplitSeq(want, "|") {
 				ok = ok || want != "" && err != nil && strings.Contains(err.Error(), one)
 			}
 			if !ok {
@@ -521,4 +520,87 @@ func TestBehindAPoolerNothingStaysPrepared(t *testing.T) {
 		t.Errorf("%v, want an EventError of position 42", err)
 	}
 	same(t, []*store{target}, "SELECT count(*), sum(changes), (SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'eventfeed%') FROM v2.orders", "20|40|0")
+}
+
+// What is parked is played again event by event, each in a savepoint.
+func TestAFailedEventCanBeRolledBackAlone(t *testing.T) {
+	t.Parallel()
+	p, err := projection.Parse("test.sql", []byte("CREATE TABLE a (id text, n numeric NOT NULL);\n-- on A\nINSERT INTO a VALUES (:id, CAST(:data->>'n' AS numeric));"))
+	must(t, err)
+	events := []event.Delivered{at(1, "A", "", `{"n":1}`), at(2, "A", "", `{}`), at(3, "A", "", `no JSON`), at(4, "A", "", `{"n":4}`)}
+	failed := func(position int64, err error) {
+		t.Helper()
+		of, is := errors.AsType[*sink.EventError](err)
+		if bad := position == 2 || position == 3; bad != is || is && of.Position != position || !is && err != nil {
+			t.Errorf("position %d: %v", position, err)
+		}
+	}
+
+	pool, err := postgresdb.Open(t.Context(), testdb.Postgres(t), 2)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	onPostgres := projection.NewPostgres(p, "", false)
+	must(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		must(t, onPostgres.Setup(t.Context(), tx))
+		for _, e := range events {
+			failed(e.Position, pgx.BeginFunc(t.Context(), tx, func(savepoint pgx.Tx) error {
+				_, err := onPostgres.Apply(t.Context(), savepoint, sink.Batch{Events: []event.Delivered{e}})
+				return err
+			}))
+		}
+		return nil
+	}))
+	var sum int
+	must(t, pool.QueryRow(t.Context(), "SELECT sum(n)::int FROM a").Scan(&sum))
+
+	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "test.db"))
+	must(t, err)
+	defer func() { must(t, db.Close()) }()
+	onSQLite := projection.NewSQLite(p, false)
+	tx, err := db.BeginTx(t.Context(), nil)
+	must(t, err)
+	must(t, onSQLite.Setup(t.Context(), tx))
+	for _, e := range events {
+		_, err := tx.ExecContext(t.Context(), "SAVEPOINT s")
+		must(t, err)
+		_, err = onSQLite.Apply(t.Context(), tx, sink.Batch{Events: []event.Delivered{e}})
+		failed(e.Position, err)
+		if err != nil {
+			_, err = tx.ExecContext(t.Context(), "ROLLBACK TO s")
+			must(t, err)
+		}
+		_, err = tx.ExecContext(t.Context(), "RELEASE s")
+		must(t, err)
+	}
+	must(t, tx.Commit())
+	if got := sqliteRows(t, db, "SELECT sum(n) FROM a"); sum != 5 || got[0] != "5" {
+		t.Errorf("the rows have %d and %s, want 5", sum, got[0])
+	}
+}
+
+func TestAnErrorThatIsNoEventsIsNotCalledOne(t *testing.T) {
+	t.Parallel()
+	const text = "CREATE TABLE a (id text);\n-- on A\nINSERT INTO a VALUES (:id);\n-- on B\nSELECT pg_sleep(60)"
+	p, err := projection.Parse("test.sql", []byte(text))
+	must(t, err)
+	pool, err := postgresdb.Open(t.Context(), testdb.Postgres(t), 2)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	s := projection.NewPostgres(p, "", false)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	var events []event.Delivered
+	for i := range int64(3000) {
+		events = append(events, at(i+1, "A", "", ""))
+	}
+	events[10].Type = "B"
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		must(t, s.Setup(ctx, tx))
+		_, err := s.Apply(ctx, tx, sink.Batch{Events: events})
+		return err
+	})
+	if _, is := errors.AsType[*sink.EventError](err); is || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v, want that the time is up", err)
+	}
+	must(t, pool.Ping(t.Context()))
 }

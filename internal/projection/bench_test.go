@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -129,7 +130,7 @@ func benchEvents(b *testing.B) (events []event.Delivered) {
 	lines := bufio.NewReader(text)
 	for {
 		line, err := lines.ReadBytes('\n')
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return events
 		}
 		must(b, err)

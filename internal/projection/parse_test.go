@@ -106,6 +106,7 @@ func TestWhatIsWrongIsSaidWithFileAndLine(t *testing.T) {
 		{"CREATE TABLE a (b UNIQUE ON CONFLICT ROLLBACK)", "CONFLICT ROLLBACK"},
 		{"CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT RAISE(ROLLBACK, 'x'); END", "RAISE ROLLBACK"},
 		{"SET search_path = a", "would outlast the transaction"},
+		{"PRAGMA foreign_keys = ON", "is about a connection"},
 		{"DISCARD ALL", "would outlast the transaction"},
 		{"COPY a FROM STDIN", "there is no input or output here"},
 	} {

@@ -62,6 +62,7 @@ var refused = map[string]string{
 	"RESET":      outlasts,
 	"DISCARD":    outlasts,
 	"DEALLOCATE": outlasts,
+	"PRAGMA":     "is about a connection, and has mostly no effect within a transaction",
 }
 
 const (

@@ -109,15 +109,16 @@ func (s *skeleton) field(f *sampledField, t *sampledType) {
 
 // expression gets at the field, as text on PostgreSQL.
 func (f *sampledField) expression() string {
-	text := ":data"
+	var text strings.Builder
+	text.WriteString(":data")
 	for i, name := range f.path {
 		arrow := "->>"
 		if i < len(f.path)-1 || f.kinds["object"] || f.kinds["array"] {
 			arrow = "->"
 		}
-		text += arrow + "'" + strings.ReplaceAll(shown(name), "'", "''") + "'"
+		text.WriteString(arrow + "'" + strings.ReplaceAll(shown(name), "'", "''") + "'")
 	}
-	return text
+	return text.String()
 }
 
 // head is how a block names a type.

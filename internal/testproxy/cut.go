@@ -3,6 +3,7 @@
 package testproxy
 
 import (
+	"context"
 	"io"
 	"net"
 	"sync"
@@ -50,7 +51,7 @@ func (c *Cut) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("tcp", c.upstream)
+		server, err := new(net.Dialer).DialContext(context.Background(), "tcp", c.upstream)
 		if err != nil {
 			_ = client.Close()
 			continue

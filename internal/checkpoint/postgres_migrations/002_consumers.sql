@@ -31,10 +31,11 @@ CREATE TABLE eventfeed_seed.parked (
     id       text        NOT NULL,
     type     text        NOT NULL,
     subject  text        NOT NULL,             -- '' if the event is about no entity
+    recorded timestamptz,                      -- when it got its position; NULL if the feed does not say
     live     boolean     NOT NULL,
     event    bytea       NOT NULL,             -- in CloudEvents JSON
     error    text        NOT NULL,             -- '' if it only waits for another event of its entity
-    attempts integer     NOT NULL DEFAULT 1,
+    attempts integer     NOT NULL DEFAULT 1,   -- to apply it
     parked   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, feed_id, position)
 );

@@ -30,10 +30,11 @@ CREATE TABLE eventfeed_parked (
     id       TEXT    NOT NULL,
     type     TEXT    NOT NULL,
     subject  TEXT    NOT NULL,             -- '' if the event is about no entity
+    recorded TEXT,                         -- when it got its position; NULL if the feed does not say
     live     INTEGER NOT NULL,
     event    BLOB    NOT NULL,             -- in CloudEvents JSON
     error    TEXT    NOT NULL,             -- '' if it only waits for another event of its entity
-    attempts INTEGER NOT NULL DEFAULT 1,
+    attempts INTEGER NOT NULL DEFAULT 1,   -- to apply it
     parked   TEXT    NOT NULL,
     PRIMARY KEY (consumer, feed_id, position)
 ) WITHOUT ROWID;

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/httplimit"
+	"github.com/eventfeed/eventfeed/internal/operations"
+	"github.com/eventfeed/eventfeed/internal/progress"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// listenFlags say how a run shows how it stands to those who run it.
+type listenFlags struct {
+	address string
+	maxLag  time.Duration
+}
+
+func addListenFlags(command *cobra.Command) *listenFlags {
+	l := &listenFlags{}
+	flags := command.Flags()
+	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for /healthz, /readyz and /metrics; none without it")
+	flags.DurationVar(&l.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a feed may be behind while /readyz says yes; 0 for any")
+	return l
+}
+
+func (l *listenFlags) check(command *cobra.Command) error {
+	switch {
+	case l.maxLag < 0:
+		return cli.Usage("--max-lag %s: must not be negative", l.maxLag)
+	case l.address == "" && command.Flags().Changed("max-lag"):
+		return cli.Usage("--max-lag: is about what --listen shows; --listen is missing")
+	case l.address == "":
+		return nil
+	}
+	_, port, err := net.SplitHostPort(l.address)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(command.Context(), "tcp", port)
+	}
+	if err != nil {
+		return cli.Usage("--listen %q: must be HOST:PORT, such as 127.0.0.1:9100: %w", l.address, err)
+	}
+	return nil
+}
+
+// open begins to show how the run stands, if it is to be shown, and has its
+// requests counted. The caller closes it.
+func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (standing *progress.Standing, closeListener func(), err error) {
+	standing = progress.NewStanding(l.maxLag)
+	if l.address == "" {
+		return standing, func() {}, nil
+	}
+	listener, err := net.Listen("tcp", l.address)
+	if err != nil {
+		return nil, nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
+	}
+	registry := operations.NewRegistry()
+	registry.MustRegister(standing.Collector())
+	server := httplimit.Server(operations.Handler(operations.Config{Ready: standing.Ready, Healthy: standing.Healthy, Metrics: registry}), httplimit.Config{})
+	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
+	counted := *config.HTTPClient
+	counted.Transport = standing.Transport(transportOf(config.HTTPClient))
+	config.HTTPClient = &counted
+	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
+	go func() { _ = server.Serve(httplimit.Listener(listener, httplimit.Config{})) }() // until it is closed
+	return standing, func() { _ = server.Close() }, nil
+}
+
+func transportOf(client *http.Client) http.RoundTripper {
+	if client.Transport == nil {
+		return http.DefaultTransport
+	}
+	return client.Transport
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// parkedEvent is a parked event as parked --json shows it.
+type parkedEvent struct {
+	Consumer string    `json:"consumer"`
+	Feed     string    `json:"feed"`
+	FeedID   string    `json:"feed_id"`
+	Position int64     `json:"position"`
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	Subject  string    `json:"subject"`
+	Live     bool      `json:"live"`
+	Error    string    `json:"error"`
+	Attempts int       `json:"attempts"`
+	Since    time.Time `json:"since"`
+}
+
+func parkedCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "parked --into URL",
+		Short: "List the events that could not be applied and were put aside",
+		Long: `List the events that "seeder run --on-error park" has put aside, in the order of
+their feeds: those that could not be applied, each with the error, and behind
+each the later events of its entity (the events of that feed with that subject),
+which wait for it. It may be asked while a seeder runs.
+
+Once the cause is mended "seeder retry" applies them.`,
+		Example: `  seeder parked --into sqlite:shipping.db
+  seeder parked --into postgres://shipping@localhost/shipping --consumer reports --json
+  seeder parked --into sqlite:shipping.db --feed orders --subject 4711`,
+		Args: cobra.NoArgs,
+	}
+	flags := command.Flags()
+	into := flags.String("into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	var of seed.Shelf
+	flags.StringVar(&of.Consumer, "consumer", "", "`NAME` of the reader; without it those of all readers are listed")
+	shelfFlags(command, &of)
+	asJSON := flags.Bool("json", false, "print a JSON array")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		target, closeTarget, err := openTarget(command.Context(), *into)
+		if err != nil {
+			return err
+		}
+		defer closeTarget()
+		list := newParkedList(command.OutOrStdout(), *asJSON)
+		for p, err := range seed.Parked(command.Context(), target, of) {
+			if err != nil {
+				return explained(err, *into)
+			}
+			if err := list.add(p); err != nil {
+				return err
+			}
+		}
+		return list.end()
+	}
+	return command
+}
+
+// shelfFlags are flags for a part of the parked events.
+func shelfFlags(command *cobra.Command, of *seed.Shelf) {
+	command.Flags().StringVar(&of.Feed, "feed", "", "`NAME` or id of a feed: only its events")
+	command.Flags().StringVar(&of.Subject, "subject", "", "`SUBJECT`: only the events of this entity")
+}
+
+// parkedList prints parked events as they come: there may be many.
+type parkedList struct {
+	out   io.Writer
+	table *tabwriter.Writer // nil for JSON
+	n     int
+}
+
+func newParkedList(out io.Writer, asJSON bool) *parkedList {
+	l := &parkedList{out: out}
+	if !asJSON {
+		l.table = tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	}
+	return l
+}
+
+// rowsAligned is how many rows of the table are held to be aligned.
+const rowsAligned = 1000
+
+func (l *parkedList) add(p seed.ParkedEvent) error {
+	l.n++
+	if l.table == nil {
+		return l.addJSON(p)
+	}
+	if l.n == 1 {
+		_, _ = fmt.Fprintln(l.table, "CONSUMER\tFEED\tPOSITION\tID\tTYPE\tSUBJECT\tATTEMPTS\tSINCE\tERROR")
+	}
+	problem := oneLine(p.Error)
+	if problem == "" {
+		problem = "waits for the one before"
+	}
+	_, _ = fmt.Fprintf(l.table, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\n",
+		p.Consumer, p.Feed, p.Position, p.ID, p.Type, orDash(p.Subject), p.Attempts, p.Since.UTC().Format(time.RFC3339), problem)
+	if l.n%rowsAligned == 0 {
+		return l.table.Flush()
+	}
+	return nil
+}
+
+func (l *parkedList) addJSON(p seed.ParkedEvent) error {
+	text, err := json.MarshalIndent(parkedEvent{
+		p.Consumer, p.Feed, p.FeedID, p.Position, p.ID, p.Type, p.Subject, p.Live, p.Error, p.Attempts, p.Since.UTC(),
+	}, "  ", "  ")
+	if err != nil {
+		return err
+	}
+	before := ",\n  "
+	if l.n == 1 {
+		before = "[\n  "
+	}
+	_, err = fmt.Fprintf(l.out, "%s%s", before, text)
+	return err
+}
+
+func (l *parkedList) end() (err error) {
+	switch {
+	case l.table == nil && l.n == 0:
+		_, err = fmt.Fprintln(l.out, "[]")
+	case l.table == nil:
+		_, err = fmt.Fprintln(l.out, "\n]")
+	case l.n == 0:
+		_, err = fmt.Fprintln(l.out, "nothing is parked")
+	default:
+		err = l.table.Flush()
+	}
+	return err
+}
+
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
+// onError is the value of --on-error.
+type onError seed.OnError
+
+func (o *onError) Set(text string) error {
+	switch text {
+	case "stop":
+		*o = onError(seed.Stop)
+	case "park":
+		*o = onError(seed.Park)
+	default:
+		return errors.New("must be stop or park")
+	}
+	return nil
+}
+
+func (o *onError) String() string {
+	if *o == onError(seed.Park) {
+		return "park"
+	}
+	return "stop"
+}
+
+func (o *onError) Type() string { return "string" }
+
+// sayParked says how many events a run has put aside, and what leads on.
+func sayParked(out io.Writer, p seed.Progress, config seed.Config, into string) error {
+	if p.Parked == 0 {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "%s parked; they are listed by: %s\n", events(p.Parked), parkedLine(config, into))
+	return err
+}
+
+func events(n int64) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return fmt.Sprintf("%d events", n)
+}
+
+func parkedLine(config seed.Config, into string) string {
+	return "seeder parked" + urlFlag("into", into) + consumerFlag(config)
+}
+
+// orPark says of an event's own error what leads on in place of a stop.
+func orPark(err error, config seed.Config) error {
+	if !seed.IsOwn(err) || config.OnError == seed.Park {
+		return err
+	}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: err,
+		Next: "mend what the event does not fit, and run the same command again; or put such events aside and go on, with: --on-error park"}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+func retryCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "retry --into URL",
+		Short: "Apply the events that were put aside, once the cause is mended",
+		Long: `Apply the events that "seeder run --on-error park" has put aside: of each entity
+(the events of a feed with one subject) in the order of the feed, up to the
+first that still cannot be applied. That one and those behind it stay parked.
+What is applied leaves the parked events in the same transaction.
+
+It applies them as the run did: into the inbox, or by the --projection, which
+must be the file that the run had. To mend the projection itself, add
+--accept-projection, and give the next run the new file.
+
+No other seeder may hold the consumer meanwhile.
+
+Exit status 1: some are still parked; they are listed with their errors.
+Exit status 4: another seeder holds the consumer.`,
+		Example: `  seeder retry --into sqlite:shipping.db
+  seeder retry --into sqlite:shipping.db --projection shipping.sql --accept-projection
+  seeder retry --into postgres://shipping@localhost/shipping --consumer reports --feed orders --subject 4711`,
+		Args: cobra.NoArgs,
+	}
+	flags := command.Flags()
+	var config seed.Config
+	var of seed.Shelf
+	into := flags.String("into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
+	shelfFlags(command, &of)
+	sinks := addSinkFlags(command)
+	flags.BoolVar(&config.DryRun, "dry-run", false, "apply them in one transaction, and roll it back")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if err := sinks.apply(command, &config); err != nil {
+			return err
+		}
+		target, closeTarget, err := sinks.target(command, *into, 0)
+		if err != nil {
+			return err
+		}
+		defer closeTarget()
+		config.Into, config.Logger = target, cli.Logger(command.ErrOrStderr())
+		done, err := seed.Retry(command.Context(), config, of)
+		if err != nil {
+			if done.Applied > 0 {
+				err = fmt.Errorf("%s applied, then: %w", events(done.Applied), err)
+			}
+			return withStatus(explained(err, *into), "", "")
+		}
+		return sayRetried(command.OutOrStdout(), done, config, *into)
+	}
+	return command
+}
+
+func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into string) error {
+	_, err := fmt.Fprintf(out, "%s applied, %d still parked\n", events(done.Applied), done.Left)
+	if err != nil || done.Left == 0 {
+		return err
+	}
+	for _, p := range done.Failed {
+		about := ""
+		if p.Subject != "" {
+			about = ", subject " + p.Subject
+		}
+		if _, err := fmt.Fprintf(out, "feed %s, position %d (event %s%s): %s\n", p.Feed, p.Position, p.ID, about, oneLine(p.Error)); err != nil {
+			return err
+		}
+	}
+	verb := "are"
+	if done.Left == 1 {
+		verb = "is"
+	}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s %s still parked", events(done.Left), verb),
+		Next: "mend what the errors say and run the same command again; all of them are listed by: " + parkedLine(config, into)}
+}

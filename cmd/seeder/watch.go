@@ -1,0 +1,75 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/progress"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// watch shows how far a run is, and what it has done.
+type watch struct {
+	started time.Time
+	last    seed.Progress
+	bar     *progress.Bar // nil where there is no terminal
+	log     *progress.Log // nil where there is a bar
+
+	standing *progress.Standing // for those who ask; nil if nobody can
+}
+
+// watchRun begins to watch. From now on what the command writes to its standard
+// error goes past the bar.
+func watchRun(command *cobra.Command) *watch {
+	w := &watch{started: time.Now()}
+	if terminal, can := progress.CanShow(command.ErrOrStderr()); can {
+		w.bar = progress.NewBar(terminal)
+		command.SetErr(w.bar)
+	}
+	return w
+}
+
+// update takes over how far the run is.
+func (w *watch) update(p seed.Progress, logger *slog.Logger) {
+	w.last = p
+	if w.standing != nil {
+		w.standing.Update(p)
+	}
+	if w.bar != nil {
+		w.bar.Update(p)
+		return
+	}
+	if w.log == nil {
+		w.log = progress.NewLog(logger, 0)
+	}
+	w.log.Update(p)
+}
+
+// stop ends it; more than once does no harm.
+func (w *watch) stop() {
+	if w.bar != nil {
+		w.bar.Stop()
+	}
+}
+
+// report writes what the run has done, and in the end where each feed is.
+func (w *watch) report(out io.Writer) error {
+	took := time.Since(w.started)
+	w.stop()
+	if err := progress.WriteReport(out, w.last, took); err != nil {
+		return err
+	}
+	for _, f := range w.last.Feeds {
+		_, err := fmt.Fprintf(out, "%s: %d events applied %s\nposition %d digest %s\n",
+			f.Feed, f.Applied, cli.Pace(f.Applied, took), f.Position, f.Digest)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// Entity is what events of one feed with one subject are about.
+type Entity struct{ FeedID, Subject string }
+
+// EntityOf returns the entity that an event is about; ok is false if there is
+// none, because the event has no subject.
+func EntityOf(e *event.Delivered) (entity Entity, ok bool) {
+	return Entity{FeedID: e.FeedID, Subject: e.Subject}, e.Subject != ""
+}
+
+// Parked is an event that was put aside: it cannot be applied, or an earlier
+// event of its entity cannot.
+type Parked struct {
+	Consumer string
+	event.Delivered
+	Error    string    // of the last attempt to apply it; empty if it only waits for an earlier one
+	Attempts int       // to apply it
+	Since    time.Time // when it was parked
+}
+
+// Shelf is a part of the parked events. Its zero value is all of them.
+type Shelf struct {
+	Consumer string // empty: every consumer
+	Feed     string // name or id of the feed; empty: every feed
+	Subject  string // the entity; empty: every entity, and events about none
+}
+
+// ParkedPlace is the place of a parked event among those of its consumer. They
+// are in the order of feed ids, and in each feed in that of positions.
+type ParkedPlace struct {
+	FeedID   string
+	Position int64
+}
+
+// ParkedCount is how many events of a feed a consumer has parked.
+type ParkedCount struct {
+	Consumer string
+	FeedID   string
+	Events   int64
+	Since    time.Time // of the one parked first
+}
+
+// How much of the parked events is read at a time.
+const (
+	parkedPageEvents = 500
+	parkedPageBytes  = 16 << 20
+)
+
+// parkedPage is what is read at a time.
+type parkedPage struct {
+	events []Parked
+	bytes  int
+}
+
+// add reports whether there is room for more.
+func (p *parkedPage) add(parked Parked, size int) bool {
+	p.events = append(p.events, parked)
+	p.bytes += size
+	return p.bytes < parkedPageBytes
+}
+
+// stored is the event as its column holds it.
+func (p *Parked) stored() []byte { return event.AppendJSON(nil, &p.Event) }
+
+// restore takes over what its columns hold.
+func (p *Parked) restore(text []byte, recorded *time.Time) (err error) {
+	if p.Event, err = event.ParseJSON(text); err != nil {
+		return fmt.Errorf("parked event at position %d of feed %s: %w", p.Position, p.Feed, err)
+	}
+	if recorded != nil {
+		p.Recorded = recorded.UTC()
+	}
+	return nil
+}
+
+// maxError is how much of an error is kept, in bytes.
+const maxError = 4096
+
+// text is the error as every database takes it.
+func (p *Parked) text() string {
+	text := strings.ReplaceAll(strings.ToValidUTF8(p.Error, "\uFFFD"), "\x00", "\uFFFD")
+	if len(text) > maxError {
+		text = strings.ToValidUTF8(text[:maxError], "") + " …"
+	}
+	return text
+}

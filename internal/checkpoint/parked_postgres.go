@@ -1,0 +1,176 @@
+package checkpoint
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+const parkedPostgres = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_seed.parked
+	WHERE ($1 = '' OR consumer = $1) AND ($2 = '' OR feed = $2 OR feed_id = $2) AND ($3 = '' OR subject = $3) `
+
+func scanParkedPostgres(row pgx.CollectableRow) (p Parked, size int, err error) {
+	var text []byte
+	var recorded *time.Time
+	err = row.Scan(&p.Consumer, &p.FeedID, &p.Feed, &p.Position, &recorded, &p.Live, &text, &p.Error, &p.Attempts, &p.Since)
+	if err == nil {
+		err = p.restore(text, recorded)
+	}
+	return p, len(text), err
+}
+
+// Entities returns the entities that a consumer has parked events of.
+func (p *Postgres) Entities(ctx context.Context, consumer string) (map[Entity]bool, error) {
+	rows, err := p.conn.Query(ctx, "SELECT DISTINCT feed_id, subject FROM eventfeed_seed.parked WHERE consumer = $1 AND subject <> ''", consumer)
+	if err != nil {
+		return nil, err
+	}
+	entities := make(map[Entity]bool)
+	var e Entity
+	_, err = pgx.ForEachRow(rows, []any{&e.FeedID, &e.Subject}, func() error {
+		entities[e] = true
+		return nil
+	})
+	return entities, err
+}
+
+// Park adds events to those that are parked.
+func (p *Postgres) Park(ctx context.Context, tx pgx.Tx, events []Parked) error {
+	if len(events) == 0 {
+		return nil
+	}
+	columns := []string{"consumer", "feed_id", "position", "feed", "id", "type", "subject", "recorded", "live", "event", "error", "attempts"}
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"eventfeed_seed", "parked"}, columns, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
+		e := &events[i]
+		var recorded *time.Time
+		if !e.Recorded.IsZero() {
+			recorded = &e.Recorded
+		}
+		return []any{e.Consumer, e.FeedID, e.Position, e.Feed, e.ID, e.Type, e.Subject, recorded, e.Live, e.stored(), e.text(), e.Attempts}, nil
+	}))
+	return err
+}
+
+// NextParked returns the first parked events behind a place, of one consumer.
+// At the end there are none.
+func (p *Postgres) NextParked(ctx context.Context, tx pgx.Tx, of Shelf, after ParkedPlace) ([]Parked, error) {
+	rows, err := tx.Query(ctx, parkedPostgres+`AND (feed_id, position) > ($4, $5) ORDER BY feed_id, position LIMIT $6`,
+		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, parkedPageEvents)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var page parkedPage
+	for rows.Next() {
+		parked, size, err := scanParkedPostgres(rows)
+		if err != nil || !page.add(parked, size) {
+			return page.events, err
+		}
+	}
+	return page.events, rows.Err()
+}
+
+// Unpark removes an event that has been applied.
+func (p *Postgres) Unpark(ctx context.Context, tx pgx.Tx, e *Parked) error {
+	_, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position = $3",
+		e.Consumer, e.FeedID, e.Position)
+	return err
+}
+
+// KeepParked writes down another attempt to apply an event.
+func (p *Postgres) KeepParked(ctx context.Context, tx pgx.Tx, e *Parked) error {
+	_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.parked SET error = $4, attempts = $5 WHERE consumer = $1 AND feed_id = $2 AND position = $3",
+		e.Consumer, e.FeedID, e.Position, e.text(), e.Attempts)
+	return err
+}
+
+// ListParked calls yield with parked events until it returns false. There are
+// none where there is no table.
+func (p *Postgres) ListParked(ctx context.Context, of Shelf, yield func(Parked) bool) error {
+	if there, err := p.hasParked(ctx); err != nil || !there {
+		return err
+	}
+	rows, err := p.pool.Query(ctx, parkedPostgres+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		parked, _, err := scanParkedPostgres(rows)
+		if err != nil || !yield(parked) {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// ParkedCounts counts the parked events of every consumer. There are none where
+// there is no table.
+func (p *Postgres) ParkedCounts(ctx context.Context) ([]ParkedCount, error) {
+	if there, err := p.hasParked(ctx); err != nil || !there {
+		return nil, err
+	}
+	rows, err := p.pool.Query(ctx, `
+		SELECT consumer, feed_id, count(*), min(parked) FROM eventfeed_seed.parked
+		GROUP BY consumer, feed_id ORDER BY consumer, feed_id`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c ParkedCount, err error) {
+		err = row.Scan(&c.Consumer, &c.FeedID, &c.Events, &c.Since)
+		return c, err
+	})
+}
+
+func (p *Postgres) hasParked(ctx context.Context) (there bool, err error) {
+	err = p.pool.QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.parked') IS NOT NULL").Scan(&there)
+	return there, err
+}
+
+// Savepoints returns what runs something in a savepoint of a transaction, which
+// goes on as if it had not been if that returns an error. Constraints that were
+// to be checked at the commit are checked where the savepoint ends: only there
+// is it known whose error it is.
+func (p *Postgres) Savepoints(ctx context.Context, tx pgx.Tx) (try func(do func() error) error, err error) {
+	check, err := checkDeferred(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	return func(do func() error) error {
+		if _, err := tx.Exec(ctx, "SAVEPOINT eventfeed_event"); err != nil {
+			return err
+		}
+		err := do()
+		if err == nil {
+			if _, err = tx.Exec(ctx, check+"RELEASE SAVEPOINT eventfeed_event"); err == nil {
+				return nil
+			}
+		}
+		if _, undone := tx.Exec(ctx, "ROLLBACK TO SAVEPOINT eventfeed_event; RELEASE SAVEPOINT eventfeed_event"); undone != nil {
+			return fmt.Errorf("undo what failed (%s): %w", err, undone)
+		}
+		return err
+	}, nil
+}
+
+// checkDeferred returns the statements that check what is to be checked at the
+// commit, and leave everything after that as it was; none if no table has such
+// constraints.
+func checkDeferred(ctx context.Context, tx pgx.Tx) (statements string, err error) {
+	var deferrable bool
+	var deferred string
+	err = tx.QueryRow(ctx, `
+		SELECT count(*) > 0, coalesce(string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') FILTER (WHERE c.condeferred), '')
+		FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+		WHERE c.condeferrable AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')`).Scan(&deferrable, &deferred)
+	if err != nil || !deferrable {
+		return "", err
+	}
+	statements = "SET CONSTRAINTS ALL IMMEDIATE; "
+	if deferred != "" {
+		statements += "SET CONSTRAINTS " + deferred + " DEFERRED; "
+	}
+	return statements, nil
+}

@@ -1,0 +1,185 @@
+package checkpoint
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+const parkedSQLite = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_parked
+	WHERE (?1 = '' OR consumer = ?1) AND (?2 = '' OR feed = ?2 OR feed_id = ?2) AND (?3 = '' OR subject = ?3) `
+
+func scanParkedSQLite(rows *sql.Rows) (p Parked, size int, err error) {
+	var text []byte
+	var recordedText sql.NullString
+	var since string
+	err = rows.Scan(&p.Consumer, &p.FeedID, &p.Feed, &p.Position, &recordedText, &p.Live, &text, &p.Error, &p.Attempts, &since)
+	var recorded *time.Time
+	if err == nil && recordedText.Valid {
+		var t time.Time
+		t, err = event.ParseTime(recordedText.String)
+		recorded = &t
+	}
+	if err == nil {
+		p.Since, err = event.ParseTime(since)
+	}
+	if err == nil {
+		err = p.restore(text, recorded)
+	}
+	return p, len(text), err
+}
+
+// Entities returns the entities that a consumer has parked events of.
+func (s *SQLite) Entities(ctx context.Context, consumer string) (map[Entity]bool, error) {
+	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT feed_id, subject FROM eventfeed_parked WHERE consumer = ? AND subject <> ''", consumer)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	entities := make(map[Entity]bool)
+	for rows.Next() {
+		var e Entity
+		if err := rows.Scan(&e.FeedID, &e.Subject); err != nil {
+			return nil, err
+		}
+		entities[e] = true
+	}
+	return entities, rows.Err()
+}
+
+// Park adds events to those that are parked.
+func (s *SQLite) Park(ctx context.Context, tx *sql.Tx, events []Parked) error {
+	if len(events) == 0 {
+		return nil
+	}
+	insert, err := tx.PrepareContext(ctx, `
+		INSERT INTO eventfeed_parked (consumer, feed_id, position, feed, id, type, subject, recorded, live, event, error, attempts, parked)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = insert.Close() }()
+	now := event.FormatTime(time.Now())
+	for i := range events {
+		e := &events[i]
+		var recorded any
+		if !e.Recorded.IsZero() {
+			recorded = event.FormatTime(e.Recorded)
+		}
+		_, err := insert.ExecContext(ctx, e.Consumer, e.FeedID, e.Position, e.Feed, e.ID, e.Type, e.Subject,
+			recorded, e.Live, e.stored(), e.text(), e.Attempts, now)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// NextParked returns the first parked events behind a place, of one consumer.
+// At the end there are none.
+func (s *SQLite) NextParked(ctx context.Context, tx *sql.Tx, of Shelf, after ParkedPlace) ([]Parked, error) {
+	rows, err := tx.QueryContext(ctx, parkedSQLite+`AND (feed_id, position) > (?4, ?5) ORDER BY feed_id, position LIMIT ?6`,
+		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, parkedPageEvents)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	var page parkedPage
+	for rows.Next() {
+		parked, size, err := scanParkedSQLite(rows)
+		if err != nil || !page.add(parked, size) {
+			return page.events, err
+		}
+	}
+	return page.events, rows.Err()
+}
+
+// Unpark removes an event that has been applied.
+func (s *SQLite) Unpark(ctx context.Context, tx *sql.Tx, e *Parked) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM eventfeed_parked WHERE consumer = ? AND feed_id = ? AND position = ?",
+		e.Consumer, e.FeedID, e.Position)
+	return err
+}
+
+// KeepParked writes down another attempt to apply an event.
+func (s *SQLite) KeepParked(ctx context.Context, tx *sql.Tx, e *Parked) error {
+	_, err := tx.ExecContext(ctx, "UPDATE eventfeed_parked SET error = ?, attempts = ? WHERE consumer = ? AND feed_id = ? AND position = ?",
+		e.text(), e.Attempts, e.Consumer, e.FeedID, e.Position)
+	return err
+}
+
+// ListParked calls yield with parked events until it returns false. There are
+// none where there is no table.
+func (s *SQLite) ListParked(ctx context.Context, of Shelf, yield func(Parked) bool) error {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return err
+	}
+	rows, err := s.db.QueryContext(ctx, parkedSQLite+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		parked, _, err := scanParkedSQLite(rows)
+		if err != nil || !yield(parked) {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// ParkedCounts counts the parked events of every consumer. There are none where
+// there is no table.
+func (s *SQLite) ParkedCounts(ctx context.Context) (counts []ParkedCount, err error) {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return nil, err
+	}
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT consumer, feed_id, count(*), min(parked) FROM eventfeed_parked
+		GROUP BY consumer, feed_id ORDER BY consumer, feed_id`)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var c ParkedCount
+		var since string
+		err := rows.Scan(&c.Consumer, &c.FeedID, &c.Events, &since)
+		if err == nil {
+			c.Since, err = event.ParseTime(since)
+		}
+		if err != nil {
+			return nil, err
+		}
+		counts = append(counts, c)
+	}
+	return counts, rows.Err()
+}
+
+func (s *SQLite) hasParked(ctx context.Context) (there bool, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'eventfeed_parked'").Scan(&there)
+	return there, err
+}
+
+// Savepoints returns what runs something in a savepoint of a transaction, which
+// goes on as if it had not been if that returns an error.
+func (s *SQLite) Savepoints(ctx context.Context, tx *sql.Tx) (try func(do func() error) error, err error) {
+	return func(do func() error) error {
+		if _, err := tx.ExecContext(ctx, "SAVEPOINT eventfeed_event"); err != nil {
+			return err
+		}
+		err := do()
+		if err == nil {
+			_, err = tx.ExecContext(ctx, "RELEASE eventfeed_event")
+			return err
+		}
+		_, undone := tx.ExecContext(ctx, "ROLLBACK TO eventfeed_event; RELEASE eventfeed_event")
+		if undone != nil { // as after RAISE(ROLLBACK), which has undone all of the transaction
+			return fmt.Errorf("undo what failed (%s): %w", err, undone)
+		}
+		return err
+	}, nil
+}

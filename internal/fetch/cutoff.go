@@ -1,0 +1,41 @@
+package fetch
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"net/http"
+	"slices"
+
+	"golang.org/x/net/html/charset"
+)
+
+// errCutOff says of a document that it has no end.
+var errCutOff = errors.New("the document ends in the middle, and nothing said how long it is")
+
+// isUnbounded reports whether nothing but the end of the connection says where
+// an answer ends, so that one that was cut off looks whole (RFC 9112 section 8).
+func isUnbounded(answer *http.Response) bool {
+	return answer.ContentLength < 0 && len(answer.TransferEncoding) == 0 && answer.ProtoMajor == 1
+}
+
+// isCutOff reports whether a body begins as a feed and ends inside an element.
+func isCutOff(body []byte) bool {
+	decoder := xml.NewDecoder(bytes.NewReader(body))
+	decoder.Strict, decoder.CharsetReader = false, charset.NewReaderLabel
+	for isFeed := false; ; {
+		token, err := decoder.Token()
+		if err != nil {
+			syntax, ok := errors.AsType[*xml.SyntaxError](err)
+			return isFeed && ok && syntax.Msg == "unexpected EOF"
+		}
+		if start, ok := token.(xml.StartElement); ok && !isFeed {
+			if isFeed = slices.Contains(roots, start.Name.Local); !isFeed {
+				return false
+			}
+		}
+	}
+}
+
+// roots are the names of the root elements of feeds.
+var roots = []string{"feed", "rss", "RDF"}

@@ -1,0 +1,111 @@
+package progress
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are what a Standing shows to Prometheus.
+type metrics struct {
+	*Standing
+	position, head, lagEvents, lagSeconds, applied    *prometheus.Desc // by feed
+	answered, failed                                  *prometheus.Desc // by origin
+	skipped, leftOut, parked, pages, bytes            *prometheus.Desc
+	lastCommit, retries, targetUp, following, seconds *prometheus.Desc
+}
+
+// Collector returns what shows the standing to Prometheus.
+func (s *Standing) Collector() prometheus.Collector {
+	of := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("eventfeed_seeder_"+name, help, labels, nil)
+	}
+	return &metrics{
+		Standing:   s,
+		position:   of("position", "Position of the last event of the feed that was applied.", "feed", "feed_id"),
+		head:       of("head", "Position of the last event that the feed has, as far as it is known.", "feed", "feed_id"),
+		lagEvents:  of("lag_events", "Events of the feed that are known and not applied yet.", "feed", "feed_id"),
+		lagSeconds: of("lag_seconds", "How long the oldest of those has been known, 0 if there is none.", "feed", "feed_id"),
+		applied:    of("applied_events_total", "Events of the feed that were applied.", "feed", "feed_id"),
+		answered:   of("last_answer_timestamp_seconds", "When the server last answered as it should, 0 if it never did.", "origin"),
+		failed:     of("failed_requests_total", "Requests that the server did not answer, or with status 5xx or 429.", "origin"),
+		skipped:    of("skipped_events_total", "Events applied that the target had no use for."),
+		leftOut:    of("left_out_events_total", "Events left out, as they are later than the time as of which the target is built."),
+		parked:     of("parked_events_total", "Events put aside, as they could not be applied."),
+		pages:      of("pages_total", "Pages fetched."),
+		bytes:      of("page_bytes_total", "Size of the pages fetched."),
+		lastCommit: of("last_commit_timestamp_seconds", "When the position last moved, or the run began."),
+		retries:    of("target_retries_total", "Tries to use the target that failed and were made again."),
+		targetUp:   of("target_up", "Whether the target could be used when it was last tried."),
+		following:  of("following", "Whether the history is applied, up to the end that the feeds had when the run began."),
+		seconds:    of("seconds_total", "Time spent on pages; fetching and decoding go on beside the others, several at once.", "on"),
+	}
+}
+
+// Describe lists what is collected.
+func (m *metrics) Describe(all chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		m.position, m.head, m.lagEvents, m.lagSeconds, m.applied, m.answered, m.failed, m.skipped, m.leftOut,
+		m.parked, m.pages, m.bytes, m.lastCommit, m.retries, m.targetUp, m.following, m.seconds,
+	} {
+		all <- d
+	}
+}
+
+// Collect shows how the run stands. Nobody is asked for it.
+func (m *metrics) Collect(all chan<- prometheus.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	show := func(kind prometheus.ValueType) func(*prometheus.Desc, float64, ...string) {
+		return func(d *prometheus.Desc, value float64, labels ...string) {
+			all <- prometheus.MustNewConstMetric(d, kind, value, labels...)
+		}
+	}
+	gauge, counter := show(prometheus.GaugeValue), show(prometheus.CounterValue)
+	now, p := m.now(), &m.progress
+	for i := range p.Feeds {
+		f := &p.Feeds[i]
+		gauge(m.position, float64(f.Position), f.Feed, f.FeedID)
+		gauge(m.head, float64(f.Head), f.Feed, f.FeedID)
+		gauge(m.lagEvents, float64(f.Head-f.Position), f.Feed, f.FeedID)
+		gauge(m.lagSeconds, m.feeds[f.FeedID].lag(now).Seconds(), f.Feed, f.FeedID)
+		counter(m.applied, float64(f.Applied), f.Feed, f.FeedID)
+	}
+	for _, name := range sortedKeys(m.origins) {
+		o := m.origins[name]
+		gauge(m.answered, unix(o.answered), name)
+		counter(m.failed, float64(o.failed), name)
+	}
+	counter(m.skipped, float64(p.Skipped))
+	counter(m.leftOut, float64(p.LeftOut))
+	counter(m.parked, float64(p.Parked))
+	counter(m.pages, float64(p.Pages))
+	counter(m.bytes, float64(p.Bytes))
+	gauge(m.lastCommit, unix(m.commit))
+	counter(m.retries, float64(p.Target.Retries))
+	gauge(m.targetUp, truth(p.Target.Err == nil))
+	gauge(m.following, truth(p.Following))
+	counter(m.seconds, p.Fetch.Seconds(), "fetch")
+	counter(m.seconds, p.Decode.Seconds(), "decode")
+	counter(m.seconds, p.Apply.Seconds(), "apply")
+	counter(m.seconds, p.Commit.Seconds(), "commit")
+}
+
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+func truth(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
+}
+
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
