@@ -66,7 +66,7 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 		parking: &r.parking,
 		after:   s.after,
 		moved: func(n int, moves []checkpoint.Move, outcome sink.Outcome) {
-			r.moved(s, moves)
+			r.moved(moves)
 			r.parked(s, outcome)
 			r.totals.count(s, counted, n, outcome)
 			counted = n
@@ -88,7 +88,7 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 }
 
 // moved takes over what the target holds now.
-func (r *runner) moved(s *step, moves []checkpoint.Move) {
+func (r *runner) moved(moves []checkpoint.Move) {
 	for _, m := range moves {
 		for _, f := range r.feeds {
 			if f.checkpoint.FeedID == m.To.FeedID {
@@ -101,7 +101,7 @@ func (r *runner) moved(s *step, moves []checkpoint.Move) {
 	}
 }
 
-// first and last position of a step's events, for people.
+// String names the first and the last of the events to people.
 func (w *work) String() string {
 	if len(w.Events) == 0 {
 		return "nothing"

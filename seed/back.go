@@ -115,27 +115,22 @@ func Reset(ctx context.Context, config Config, confirm func([]Change) error) err
 	return config.Into.reset(ctx, all)
 }
 
-// openConsumer opens the target as it is, and makes sure that the consumer has
+// openConsumer opens the target, makes nothing that is not there, and makes sure that the consumer has
 // a checkpoint there.
 func (c *Config) openConsumer(ctx context.Context) error {
 	if err := c.Into.open(ctx); err != nil {
 		return err
 	}
-	all, err := c.Into.list(ctx)
-	if err != nil {
+	all, err := c.Into.consumers(ctx)
+	switch {
+	case err != nil:
 		return err
-	}
-	if len(all) == 0 {
+	case len(all) == 0:
 		return fmt.Errorf("consumer %s: %w, nor has any other", c.Consumer, ErrNoCheckpoint)
+	case !slices.Contains(all, c.Consumer):
+		return fmt.Errorf("consumer %s: %w; the consumers there are: %s", c.Consumer, ErrNoCheckpoint, strings.Join(all, ", "))
 	}
-	var others []string
-	for _, o := range all {
-		if o.Consumer == c.Consumer {
-			return nil
-		}
-		others = append(others, o.Consumer)
-	}
-	return fmt.Errorf("consumer %s: %w; the consumers there are: %s", c.Consumer, ErrNoCheckpoint, strings.Join(slices.Compact(others), ", "))
+	return nil
 }
 
 // claimConsumer takes the consumer and reads its checkpoints.

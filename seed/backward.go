@@ -13,7 +13,9 @@ import (
 // backward is a target's way back. It makes nothing that is not there.
 type backward interface {
 	open(ctx context.Context) error
-	list(ctx context.Context) ([]checkpoint.Checkpoint, error)
+	// consumers lists those that are there, and brings up to date the tables
+	// that a version before this one has made of them.
+	consumers(ctx context.Context) ([]string, error)
 	// count counts the events behind a position in the inbox.
 	count(ctx context.Context, c checkpoint.Checkpoint, after int64) (table string, events int64, err error)
 	// read reads the inbox up to a position, in order.
@@ -33,8 +35,12 @@ type inbox[T any] struct {
 
 func (t *target[T]) open(context.Context) error { return nil }
 
-func (t *target[T]) list(ctx context.Context) ([]checkpoint.Checkpoint, error) {
-	return t.keeper.List(ctx)
+func (t *target[T]) consumers(ctx context.Context) ([]string, error) {
+	names, err := t.keeper.Consumers(ctx)
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	return names, t.keeper.Migrate(ctx)
 }
 
 func (t *target[T]) count(ctx context.Context, c checkpoint.Checkpoint, after int64) (table string, events int64, err error) {

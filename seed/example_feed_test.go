@@ -6,6 +6,7 @@ import (
 	"log"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -16,8 +17,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
 )
 
-// serveOrders serves a short history for the examples.
-func serveOrders(folder string) (url string, stop func()) {
+// serveOrders serves a short history for the examples, and names a file for
+// their database.
+func serveOrders() (url, path string, stop func()) {
+	folder, err := os.MkdirTemp("", "shipping")
+	check(err)
 	ctx := context.Background()
 	db, err := sqlite.Open(ctx, filepath.Join(folder, "orders.db"), true)
 	check(err)
@@ -45,10 +49,11 @@ func serveOrders(folder string) (url string, stop func()) {
 	check(err)
 	handler := server.New(server.Config{Log: orders, Feeds: feeds})
 	web := httptest.NewServer(handler)
-	return web.URL + "/feeds/orders", func() {
+	return web.URL + "/feeds/orders", filepath.Join(folder, "shipping.db"), func() {
 		web.Close()
 		handler.Release()
 		db.Close()
+		check(os.RemoveAll(folder))
 	}
 }
 

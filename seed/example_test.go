@@ -5,9 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"log"
-	"os"
-	"path/filepath"
 
 	_ "modernc.org/sqlite"
 
@@ -18,22 +15,25 @@ import (
 // handler runs in the transaction that also moves the checkpoint on, so each
 // event is applied exactly once, in order.
 func ExampleRun() {
-	folder, err := os.MkdirTemp("", "shipping")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer func() { _ = os.RemoveAll(folder) }()
-	path := filepath.Join(folder, "shipping.db")
-	orders, stop := serveOrders(folder) // as http://orders.internal/feeds/orders is
+	orders, path, stop := serveOrders() // as http://orders.internal/feeds/orders is
 	defer stop()
+	if err := fillOrders(orders, path); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// position 0 of 5
+	// position 5 of 5
+	// 3 orders, 2 of them shipped
+}
 
+func fillOrders(from, path string) error {
 	db, err := sql.Open("sqlite", path)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer func() { _ = db.Close() }()
 	if _, err := db.Exec("CREATE TABLE orders (id TEXT PRIMARY KEY, customer TEXT, shipped BOOLEAN NOT NULL)"); err != nil {
-		log.Fatal(err)
+		return err
 	}
 
 	apply := func(ctx context.Context, tx *sql.Tx, batch seed.Batch) error {
@@ -58,21 +58,18 @@ func ExampleRun() {
 		return nil
 	}
 	err = seed.Run(context.Background(), seed.Config{
-		From:     []string{orders},
+		From:     []string{from},
 		Into:     seed.SQLite(path, apply),
 		Progress: func(p seed.Progress) { fmt.Println("position", p.Feeds[0].Position, "of", p.Feeds[0].Head) },
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 
 	var all, shipped int
 	if err := db.QueryRow("SELECT count(*), count(*) FILTER (WHERE shipped) FROM orders").Scan(&all, &shipped); err != nil {
-		log.Fatal(err)
+		return err
 	}
 	fmt.Println(all, "orders,", shipped, "of them shipped")
-	// Output:
-	// position 0 of 5
-	// position 5 of 5
-	// 3 orders, 2 of them shipped
+	return nil
 }

@@ -2,10 +2,7 @@ package seed
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"strings"
-	"time"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -27,7 +24,7 @@ const (
 	// They wait there for Retry, also in runs with Stop.
 	//
 	// A handler is called again then with events of a transaction that was
-	// rolled back, one by one, each in a savepoint.
+	// rolled back, few together or one alone, in savepoints.
 	Park
 )
 
@@ -154,111 +151,6 @@ func (t *target[T]) park(ctx context.Context, tx T, w work, waiting []int) error
 		events[n] = checkpoint.Parked{Consumer: w.Consumer, Delivered: w.Events[i]}
 	}
 	return t.keeper.Park(ctx, tx, events)
-}
-
-// applySingly applies events one by one, each in a savepoint of one
-// transaction, and puts aside those that cannot be applied and those that have
-// to wait for them.
-func (t *target[T]) applySingly(ctx context.Context, w work) error {
-	moves, err := w.after(len(w.Events))
-	if err != nil {
-		return err
-	}
-	var s *singly[T]
-	atCommit := false
-	err = t.keeper.Move(ctx, moves, func(tx T) error {
-		try, err := t.keeper.Savepoints(ctx, tx)
-		if err != nil {
-			return err
-		}
-		s = &singly[T]{sink: t.sink, try: try, consumer: w.Consumer, failed: make(map[checkpoint.Entity]bool)}
-		started := time.Now()
-		for i := range w.Events {
-			if err := s.apply(ctx, tx, i, &w.Events[i], w.parking); err != nil {
-				return err
-			}
-		}
-		s.outcome.Took = time.Since(started)
-		count(moves, s.outcome)
-		err = t.keeper.Park(ctx, tx, s.parked)
-		atCommit = err == nil
-		return err
-	})
-	if err != nil {
-		return notOwn(err, atCommit)
-	}
-	for entity := range s.failed {
-		w.parking.entities[entity] = true
-	}
-	for i := range s.parked {
-		if s.parked[i].Attempts > 0 {
-			w.parking.first(&s.parked[i].Delivered, s.errors[i])
-		}
-	}
-	w.moved(len(w.Events), moves, s.outcome)
-	return nil
-}
-
-// notOwn says of an error that shows at the commit only that nobody knows
-// whose it is.
-func notOwn(err error, atCommit bool) error {
-	if atCommit && sink.IsOwn(err) {
-		return fmt.Errorf("a constraint of the target that is checked at the commit only, where it is not known which event it is about, so none is parked; make it one that is checked at once: %w", err)
-	}
-	return err
-}
-
-// singly is events being applied one by one.
-type singly[T any] struct {
-	sink     sink.Sink[T]
-	try      func(do func() error) error // in a savepoint
-	consumer string
-	failed   map[checkpoint.Entity]bool
-	outcome  sink.Outcome
-	parked   []checkpoint.Parked
-	errors   []error // of the parked events
-}
-
-func (s *singly[T]) apply(ctx context.Context, tx T, i int, e *event.Delivered, known *parking) error {
-	entity, is := checkpoint.EntityOf(e)
-	if known.waits(e) || is && s.failed[entity] {
-		s.park(i, checkpoint.Parked{Consumer: s.consumer, Delivered: *e}, nil)
-		return nil
-	}
-	err := s.one(ctx, tx, e)
-	if err == nil || !sink.IsOwn(err) {
-		return err
-	}
-	if is { // the event's strings lie in the page, which is used again
-		s.failed[checkpoint.Entity{FeedID: e.FeedID, Subject: strings.Clone(e.Subject)}] = true
-	}
-	s.park(i, checkpoint.Parked{Consumer: s.consumer, Delivered: *e, Error: err.Error(), Attempts: 1}, err)
-	return nil
-}
-
-// one applies one event, or nothing.
-func (s *singly[T]) one(ctx context.Context, tx T, e *event.Delivered) error {
-	var outcome sink.Outcome
-	err := s.try(func() (err error) {
-		outcome, err = s.sink.Apply(ctx, tx, sink.Batch{Consumer: s.consumer, Events: []event.Delivered{*e}})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	for kind, n := range outcome.Skipped {
-		if s.outcome.Skipped == nil {
-			s.outcome.Skipped = make(map[sink.Kind]int64)
-		}
-		s.outcome.Skipped[kind] += n
-	}
-	return nil
-}
-
-func (s *singly[T]) park(i int, p checkpoint.Parked, err error) {
-	s.outcome.Parked = append(s.outcome.Parked, i)
-	s.parked = append(s.parked, p)
-	s.errors = append(s.errors, err)
 }
 
 func (t *target[T]) entities(ctx context.Context, consumer string) (map[checkpoint.Entity]bool, error) {

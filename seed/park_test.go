@@ -625,3 +625,45 @@ func TestRetryThatBreaksOffLosesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestParkedEventsAreNotCountedAsApplied, by type as little as in sum.
+func TestParkedEventsAreNotCountedAsApplied(t *testing.T) {
+	eachLedger(t, func(t *testing.T, l ledger) {
+		s := newSourceOfPages(t, 0, 500)
+		events := storetest.Events(1, 300) // of which the 13th does not fit, either
+		for i := range events {
+			events[i].Subject = ""
+			if i%50 == 49 {
+				events[i].Type, events[i].Data = "Bad", []byte(`{"n":13}`)
+			}
+		}
+		storetest.Append(t, s.Log, "f", events)
+		storetest.Drain(t, s.Log, "f")
+		var last seed.Progress
+		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park,
+			Progress: func(p seed.Progress) { last = p }}))
+		if last.Parked != 7 || last.Applied != 293 || last.Types["Counted"] != 293 || len(last.Types) != 1 {
+			t.Errorf("%d were parked, %d applied, by type %v", last.Parked, last.Applied, last.Types)
+		}
+	})
+}
+
+// TestRetryThatWasTakenOverAppliesNothingMore is what stands behind the lock.
+func TestRetryThatWasTakenOverAppliesNothingMore(t *testing.T) {
+	t.Parallel()
+	l := postgresLedger(t)
+	s := newSourceOfPages(t, 700, 100)
+	broken := func(context.Context, run1, *event.Delivered) error { return seed.ErrOwn }
+	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(broken), OnError: seed.Park}))
+	l.exec(t, l.mend["entry"])
+	l.exec(t, l.mend["total"])
+	_, err := seed.Retry(t.Context(), seed.Config{Into: l.target(func(ctx context.Context, do run1, e *event.Delivered) error {
+		if e.Position > 1 {
+			return nil
+		}
+		return do(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = 'someone else'")
+	})}, seed.Shelf{})
+	if parked := len(l.parked(t)); !errors.Is(err, seed.ErrMoved) || parked != 200 {
+		t.Errorf("ended with %v, %d are parked", err, parked)
+	}
+}

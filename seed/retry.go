@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/sink"
 )
@@ -137,7 +138,7 @@ func (u *unparking[T]) apply(ctx context.Context, tx T, s *singly[T], e *checkpo
 		u.done.Left++
 		return nil
 	}
-	err := s.one(ctx, tx, &e.Delivered)
+	err := s.apply(ctx, tx, []event.Delivered{e.Delivered})
 	switch {
 	case err == nil:
 		u.done.Applied++

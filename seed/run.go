@@ -55,8 +55,8 @@ type runner struct {
 	following bool
 	commits   int64
 	totals    totals
-	parking   parking
 	target    TargetProgress
+	parking   parking
 }
 
 func newRunner(config Config) (*runner, error) {

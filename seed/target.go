@@ -120,7 +120,8 @@ type keeper[T any] interface {
 	Release()
 	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
-	List(ctx context.Context) ([]checkpoint.Checkpoint, error)
+	Consumers(ctx context.Context) ([]string, error)
+	Migrate(ctx context.Context) error
 	Start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, setUp func(T) error) error
 	Check(ctx context.Context, c checkpoint.Consumer, check func(T) error) error
 	Move(ctx context.Context, moves []checkpoint.Move, apply func(T) error) error

@@ -45,6 +45,6 @@ func rights(into string) string {
 where another role has made them, by running this once, it needs:
 GRANT USAGE ON SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;
 GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;
-and for seeder rewind, reset and retry, and for feeds that are not eventfeed's own:
+and for seeder rewind, reset and retry, and feeds that are not eventfeed's own:
 GRANT DELETE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;`, role, database)
 }

@@ -148,7 +148,7 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 	if err != nil {
 		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
 	}
-	watch.stop()
+	watch.stop() // before anything is printed
 	if err := sayParked(command.OutOrStdout(), watch.last, config, into); err != nil {
 		return err
 	}

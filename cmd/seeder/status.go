@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // Defaults of the flags of status.
@@ -20,6 +19,7 @@ type statusFlags struct {
 	into     string
 	consumer string
 	from     []string
+	network  *network
 	offline  bool
 	asJSON   bool
 	wait     bool
@@ -55,7 +55,8 @@ that since the first such event got its position, by this machine's clock. What
 cannot be told, for a feed that does not answer within 5 seconds or that is not
 served by eventfeed, is shown as "?", in JSON as null, and said on stderr.
 --offline asks no feed. The database holds the feeds' URLs without passwords:
-where a feed asks for one, give its URL with --from as for seeder run.
+where a server asks who you are, give its feed's URL with --from, and what to
+show it, as for seeder run.
 
 With --max-lag the exit status is 0 if every consumer, or that of --consumer, has
 the history in that it found when it began, and is at most that far behind each
@@ -76,13 +77,14 @@ there; the rest comes with the next seeder run.`,
 	flags := command.Flags()
 	flags.StringVar(&s.into, "into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	flags.StringVar(&s.consumer, "consumer", "", "`NAME` of the only consumer to show; without it all are")
-	flags.Var((*cli.URLs)(&s.from), "from", "`URL` of a feed that asks for a password, with the password; given again and again for several feeds")
+	flags.Var((*cli.URLs)(&s.from), "from", "`URL` of a feed whose server asks who you are; given again and again for several feeds")
 	flags.BoolVar(&s.offline, "offline", false, "ask no feed")
 	flags.BoolVar(&s.asJSON, "json", false, "print a JSON array")
 	flags.BoolVar(&s.wait, "wait", false, "wait until no consumer is further behind than --max-lag")
 	cli.Own(flags, "wait")
 	flags.DurationVar(&s.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a consumer may be behind; given without --wait, it is looked at once")
 	flags.DurationVar(&s.timeout, "timeout", defaultTimeout, "`DURATION` of --wait at most; 0 waits without end")
+	s.network = networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		s.probe = s.wait || flags.Changed("max-lag")
 		if err := s.check(); err != nil {
@@ -94,11 +96,6 @@ there; the rest comes with the next seeder run.`,
 }
 
 func (s *statusFlags) check() error {
-	for _, from := range s.from {
-		if _, err := fetch.ParseURL(from); err != nil {
-			return cli.Usage("--from: %w", err)
-		}
-	}
 	switch {
 	case s.probe && s.offline:
 		return cli.Usage("--offline: how far behind a consumer is, only its feeds can tell; leave out --wait and --max-lag")
@@ -112,7 +109,7 @@ func (s *statusFlags) check() error {
 
 // run looks, again and again if it is to wait, and prints the last look.
 func (s *statusFlags) run(command *cobra.Command) error {
-	asker, err := newAsker(s.from)
+	asker, err := newAsker(s.from, s.network)
 	if err != nil {
 		return err
 	}

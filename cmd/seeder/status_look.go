@@ -10,9 +10,11 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/behind"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
+	"github.com/eventfeed/eventfeed/seed"
 )
 
 // standing is a checkpoint with what its feed says of it.
@@ -56,18 +58,31 @@ const askPatience = 5 * time.Second
 
 // asker asks feeds, and keeps what they have sent.
 type asker struct {
-	given map[string]*url.URL // the URLs of --from, by what the database holds of them
+	given map[string]*walk.Client // for the URLs of --from, by what the database holds of them
+	other func(*url.URL) (*fetch.Client, error)
 	feeds map[string]*behind.Feed
 }
 
-func newAsker(from []string) (*asker, error) {
-	a := &asker{given: make(map[string]*url.URL), feeds: make(map[string]*behind.Feed)}
+// newAsker shows who we are to the servers of --from and to no other: what else
+// the database holds is asked without.
+func newAsker(from []string, n *network) (*asker, error) {
+	once := seed.Config{Prefetch: 1, Logger: slog.New(slog.DiscardHandler)}
+	nobody := &network{origins: n.origins, http: fetch.HTTPConfig{CA: n.http.CA}}
+	a := &asker{
+		given: make(map[string]*walk.Client),
+		feeds: make(map[string]*behind.Feed),
+		other: func(u *url.URL) (*fetch.Client, error) { return nobody.fetcher(u, once) },
+	}
 	for _, raw := range from {
 		u, err := fetch.ParseURL(raw)
 		if err != nil {
+			return nil, cli.Usage("--from: %w", err)
+		}
+		fetcher, err := n.fetcher(u, once)
+		if err != nil {
 			return nil, err
 		}
-		a.given[fetch.Shown(u)] = u
+		a.given[fetch.Shown(u)] = &walk.Client{Client: fetcher}
 	}
 	return a, nil
 }
@@ -88,38 +103,46 @@ func (a *asker) ask(ctx context.Context, all []standing) {
 	}
 	var asking sync.WaitGroup
 	for raw, these := range readers {
-		f := a.feed(raw)
+		f, err := a.feed(raw)
+		if err != nil {
+			for _, s := range these {
+				s.unknown = err
+			}
+			continue
+		}
 		asking.Go(func() { askFeed(ctx, f, these) })
 	}
 	asking.Wait()
 }
 
 // feed returns the feed at a URL as the database holds it.
-func (a *asker) feed(raw string) *behind.Feed {
+func (a *asker) feed(raw string) (*behind.Feed, error) {
 	if f, known := a.feeds[raw]; known {
-		return f
+		return f, nil
 	}
-	u := a.given[raw]
-	if u == nil {
+	client, u := a.given[raw], (*url.URL)(nil)
+	if client != nil {
+		u = client.Feed
+	} else {
 		var err error
 		if u, err = fetch.ParseURL(raw); err != nil {
-			return nil
+			return nil, err
 		}
+		fetcher, err := a.other(u)
+		if err != nil {
+			return nil, err
+		}
+		client = &walk.Client{Client: fetcher}
 	}
-	f := &behind.Feed{URL: u, Client: &walk.Client{Client: &fetch.Client{
-		HTTP: fetch.NewHTTPClient(1, 0), Logger: slog.New(slog.DiscardHandler), Feed: u,
-	}}}
+	f := &behind.Feed{URL: u, Client: client}
 	a.feeds[raw] = f
-	return f
+	return f, nil
 }
 
 func askFeed(ctx context.Context, f *behind.Feed, readers []*standing) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
-	err := errNoURL
-	if f != nil {
-		err = f.Look(ctx)
-	}
+	err := f.Look(ctx)
 	if unanswered, is := errors.AsType[*fetch.Error](err); is {
 		err = unanswered // it was not asked for long enough to give up
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -31,17 +32,22 @@ func TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs(t *testing.T) {
 	defer web.Close()
 	stored := web.URL + "/feeds/f"
 	given := strings.Replace(stored, "http://", "http://anyone:secret@", 1)
+	field := []string{"Authorization: Basic YW55b25lOnNlY3JldA=="} // anyone:secret
 	end, err := l.Feed(t.Context(), "f")
 	storetest.Must(t, err)
 	for _, test := range []struct {
-		from []string
-		want string
+		from    []string
+		network network
+		want    string
 	}{
-		{nil, "?"},
-		{[]string{given + "/other"}, "?"},
-		{[]string{"http://anyone:wrong@nowhere.example/", given}, "0"},
+		{nil, network{}, "?"},
+		{nil, network{fields: field}, "?"}, // of which nobody has said that this server may know it
+		{[]string{given + "/other"}, network{}, "?"},
+		{[]string{stored + "/other"}, network{fields: field}, "?"},
+		{[]string{"http://anyone:wrong@nowhere.example/", given}, network{}, "0"},
+		{[]string{stored}, network{fields: field}, "0"},
 	} {
-		asker, err := newAsker(test.from)
+		asker, err := newAsker(test.from, &test.network)
 		storetest.Must(t, err)
 		all := []standing{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{
 			FeedID: f.ID, URL: stored, Epoch: end.Epochs[0].ID, Position: end.Position, Digest: end.Digest,
@@ -50,6 +56,21 @@ func TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs(t *testing.T) {
 		if got := all[0].behind(); got != test.want {
 			t.Errorf("%q: behind by %s, want %s: %v", test.from, got, test.want, all[0].unknown)
 		}
+	}
+}
+
+func TestFeedThatIsNotOursDoesNotTell(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:x</id><title>x</title><updated>2020-01-01T00:00:00Z</updated></feed>`))
+	}))
+	defer web.Close()
+	asker, err := newAsker(nil, &network{})
+	storetest.Must(t, err)
+	all := []standing{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{URL: web.URL}}}}
+	asker.ask(t.Context(), all)
+	if !errors.Is(all[0].unknown, errForeign) || all[0].behind() != "?" || all[0].state() != stateStopped {
+		t.Errorf("behind by %s, %s: %v", all[0].behind(), all[0].state(), all[0].unknown)
 	}
 }
 

@@ -110,13 +110,18 @@ func (p *Postgres) Load(ctx context.Context, consumer string) ([]Checkpoint, err
 	return selectPostgres(ctx, p.conn, "WHERE consumer = $1 ORDER BY feed_id", consumer)
 }
 
-// List returns the checkpoints of every consumer; none if there is no table.
-func (p *Postgres) List(ctx context.Context) ([]Checkpoint, error) {
+// Consumers returns the names of all consumers, whatever version has made the
+// table; none if there is no table.
+func (p *Postgres) Consumers(ctx context.Context) ([]string, error) {
 	var there bool
 	if err := p.pool.QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there); err != nil || !there {
 		return nil, err
 	}
-	return selectPostgres(ctx, p.pool, "ORDER BY consumer, feed")
+	rows, err := p.pool.Query(ctx, "SELECT DISTINCT consumer FROM eventfeed_seed.checkpoints ORDER BY consumer")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
 func selectPostgres(ctx context.Context, db interface {

@@ -91,14 +91,27 @@ func (s *SQLite) Load(ctx context.Context, consumer string) ([]Checkpoint, error
 	return s.query(ctx, "WHERE consumer = ? ORDER BY feed_id", consumer)
 }
 
-// List returns the checkpoints of every consumer; none if there is no table.
-func (s *SQLite) List(ctx context.Context) ([]Checkpoint, error) {
-	var tables int
-	err := s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'eventfeed_checkpoints'").Scan(&tables)
-	if err != nil || tables == 0 {
+// Consumers returns the names of all consumers, whatever version has made the
+// table; none if there is no table.
+func (s *SQLite) Consumers(ctx context.Context) (names []string, err error) {
+	var there bool
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'eventfeed_checkpoints'").Scan(&there)
+	if err != nil || !there {
 		return nil, err
 	}
-	return s.query(ctx, "ORDER BY consumer, feed")
+	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT consumer FROM eventfeed_checkpoints ORDER BY consumer")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
 }
 
 func (s *SQLite) query(ctx context.Context, where string, arguments ...any) (all []Checkpoint, err error) {

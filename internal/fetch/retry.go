@@ -57,6 +57,9 @@ func withoutURL(err error) error {
 	if named, ok := errors.AsType[*url.Error](err); ok { // everything that http.Client.Do returns is one
 		err = named.Err
 	}
+	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" {
+		err = alert // net/http says where in its own code it came
+	}
 	return &requestError{err}
 }
 

@@ -30,11 +30,12 @@ type process struct {
 }
 
 // start starts the program, whose acknowledgements the ledger takes.
-func start(config Config, l *ledger) (p *process, err error) {
-	p = &process{chunks: make(chan chunk), broken: make(chan struct{}), ended: make(chan struct{})}
-	if p.group, err = newGroup(config.Grace); err != nil {
+func start(config Config, l *ledger) (*process, error) {
+	group, err := newGroup(config.Grace)
+	if err != nil {
 		return nil, err
 	}
+	p := &process{group: group, chunks: make(chan chunk), broken: make(chan struct{}), ended: make(chan struct{})}
 	stdout, stderr, err := p.startCommand(config.Command)
 	if err != nil {
 		p.group.end()

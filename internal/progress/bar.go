@@ -79,7 +79,7 @@ func (b *Bar) Write(lines []byte) (int, error) {
 	defer b.mu.Unlock()
 	if b.drawn {
 		b.drawn = false
-		if _, err := io.WriteString(b.terminal, clearLine); err != nil {
+		if _, err := b.terminal.WriteString(clearLine); err != nil {
 			return 0, err
 		}
 	}
@@ -99,7 +99,7 @@ func (b *Bar) draw(now time.Time) {
 	if !b.begun {
 		if b.drawn {
 			b.drawn = false
-			_, _ = io.WriteString(b.terminal, clearLine)
+			_, _ = b.terminal.WriteString(clearLine)
 		}
 		return
 	}
@@ -110,7 +110,7 @@ func (b *Bar) draw(now time.Time) {
 	rate := b.pace.add(sumOf(b.progress).done, now)
 	// In one piece, and erased behind it: so nothing flickers. A terminal that
 	// goes away keeps nobody from the work.
-	_, _ = io.WriteString(b.terminal, "\r"+line(b.progress, rate, width)+"\x1b[K")
+	_, _ = b.terminal.WriteString("\r" + line(b.progress, rate, width) + "\x1b[K")
 	b.drawn = true
 }
 
