@@ -90,6 +90,8 @@ func TestTheLatestVersionOfAnEntryWins(t *testing.T) {
 		feed.write(t, "feed.atom", doc{links: "prev-archive=3.atom", posts: "e@9 a@8"}.atom(t))
 		must(t, s.run(t))
 		s.want(t, "a@1 x@2 d@4 b@5 c@6 e@7 a@8 e@9")
+		must(t, s.run(t)) // and once
+		s.want(t, "a@1 x@2 d@4 b@5 c@6 e@7 a@8 e@9")
 	})
 }
 

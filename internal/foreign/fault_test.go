@@ -163,6 +163,23 @@ func TestAnArchiveThatChangesWhileItIsReadStopsTheReader(t *testing.T) {
 	})
 }
 
+// Nothing of archives that were never applied is waited for when they are gone.
+func TestWhatIsForgottenIsForgottenWhole(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
+		writeArchived(t, feed)
+		must(t, s.run(t))
+		feed.write(t, "4.atom", archive("3.atom", "a@9 g@7").atom(t))
+		feed.write(t, "feed.atom", doc{links: "prev-archive=4.atom"}.atom(t))
+		if err := s.run(t); !errors.Is(err, walk.ErrMismatch) { // there is no 3.atom
+			t.Errorf("ended with %v", err)
+		}
+		feed.write(t, "feed.atom", doc{links: "prev-archive=2.atom", posts: "a@8"}.atom(t))
+		must(t, s.run(t))
+		s.want(t, whole+" a@8")
+	})
+}
+
 func TestAChainIsBounded(t *testing.T) {
 	t.Parallel()
 	feed := newSite(t)
