@@ -118,14 +118,14 @@ func (b *Bar) draw(now time.Time) {
 // the bar has at least.
 const (
 	frameWidth  = 11
-	minBarWidth = 8
+	minBarWidth = 6
 )
 
 // line is the bar and its text, in less than width columns, as without the last
 // one no terminal begins another line.
 func line(p seed.Progress, rate float64, width int) string {
 	s := sumOf(p)
-	most := width - frameWidth - max(minBarWidth, width/5)
+	most := width - frameWidth - minBarWidth
 	said := text(p, s, rate, most)
 	room := width - frameWidth - utf8.RuneCountInString(said)
 	if room < 1 {
@@ -144,7 +144,7 @@ func line(p seed.Progress, rate float64, width int) string {
 // text says as much as fits into a number of columns; what is most wanted stays
 // longest.
 func text(p seed.Progress, s sum, rate float64, most int) string {
-	events := fmt.Sprintf("%s of %s events", count(s.done), count(s.total))
+	events := fmt.Sprintf("%s/%s events", count(s.done), count(s.total))
 	var perSecond, rest []string
 	if rate > 0 {
 		perSecond = []string{ratio(rate)}

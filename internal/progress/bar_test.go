@@ -33,12 +33,14 @@ func TestLineFits(t *testing.T) {
 		width int
 		says  string
 	}{
-		{200, "|  75,000 of 150,370 events, 12,345/s, 30 MB, 150 pages, 7 s left"},
-		{95, "|  75,000 of 150,370 events, 12,345/s, 30 MB, 150 pages, 7 s left"},
-		{80, "|  75,000 of 150,370 events, 12,345/s, 30 MB, 7 s left"},
-		{70, "|  75,000 of 150,370 events, 12,345/s, 7 s left"},
+		{200, "|  75,000/150,370 events, 12,345/s, 30 MB, 150 pages, 7 s left"},
+		{95, "|  75,000/150,370 events, 12,345/s, 30 MB, 150 pages, 7 s left"},
+		{80, "|  75,000/150,370 events, 12,345/s, 30 MB, 150 pages, 7 s left"},
+		{70, "|  75,000/150,370 events, 12,345/s, 30 MB, 7 s left"},
+		{60, "|  75,000/150,370 events, 12,345/s, 7 s left"},
 		{45, "|  75,000 events, 7 s left"},
-		{40, "|  7 s left"},
+		{40, "|  75,000 events, 7 s left"},
+		{35, "|  7 s left"},
 		{24, "|"},
 		{5, ""},
 		{1, ""},
