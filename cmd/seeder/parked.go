@@ -182,6 +182,10 @@ func sayParked(out io.Writer, p seed.Progress, config seed.Config, into string) 
 	if p.Parked == 0 {
 		return nil
 	}
+	if config.DryRun {
+		_, err := fmt.Fprintf(out, "%s would be parked\n", events(p.Parked))
+		return err
+	}
 	_, err := fmt.Fprintf(out, "%s parked; they are listed by: %s\n", events(p.Parked), parkedLine(config, into))
 	return err
 }
