@@ -57,6 +57,6 @@ func prepare(root *cobra.Command) {
 // nameVariable says in a flag's help which variable gives its value.
 func nameVariable(f *pflag.Flag) {
 	if settable(f) {
-		f.Usage += " [$" + variable(f.Name) + "]"
+		f.Usage += " [$" + variable(f) + "]"
 	}
 }

@@ -41,16 +41,31 @@ func Own(flags *pflag.FlagSet, name string) {
 	_ = flags.SetAnnotation(name, ownNote, []string{}) // which fails for a flag that is not there
 }
 
+// variableNote is the annotation of a flag whose environment variable has
+// another name than the flag.
+const variableNote = "eventfeed_variable"
+
+// NameVariable gives a flag's environment variable another name: for a flag that
+// means something else in another program of the same environment.
+func NameVariable(flags *pflag.FlagSet, flag, name string) {
+	if err := flags.SetAnnotation(flag, variableNote, []string{name}); err != nil {
+		panic(err) // there is no such flag
+	}
+}
+
 // variable is the name of a flag's environment variable.
-func variable(flag string) string {
-	return "EVENTFEED_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+func variable(f *pflag.Flag) string {
+	if note := f.Annotations[variableNote]; len(note) == 1 {
+		return note[0]
+	}
+	return "EVENTFEED_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 }
 
 // fromEnvironment sets the flags that were not given. An empty variable counts
 // as none: what fills an environment often cannot leave one out.
 func fromEnvironment(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		name := variable(f.Name)
+		name := variable(f)
 		value := os.Getenv(name)
 		if f.Changed || value == "" || !settable(f) || err != nil {
 			return

@@ -20,7 +20,7 @@ func warnOfArguments(command *cobra.Command, arguments []string) {
 			return
 		}
 		there = append(there, name)
-		instead = append(instead, "$"+variable(f.Name))
+		instead = append(instead, "$"+variable(f))
 		if postgresdb.IsURL(f.Value.String()) && !slices.Contains(instead, "$PGPASSFILE") {
 			instead = append(instead, "$PGPASSFILE")
 		}
