@@ -80,7 +80,7 @@ func (s *served) reader(t *testing.T) *behind.Feed {
 // feed is short.
 func TestLagIsTheEventsBehindTheCheckpointSinceTheFirstOfThem(t *testing.T) {
 	t.Parallel()
-	s := serve(t, 10, 3, 100, 1, 299)
+	s := serve(t, 10, 3, 100, 1, 99)
 	for position := range len(s.events) + 1 {
 		before := s.asked.Load()
 		reader := s.reader(t)
@@ -123,7 +123,7 @@ func TestEventsAreFoundOnPagesOfAllSizes(t *testing.T) {
 	client := &walk.Client{Client: &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)}}
 	head, err := client.Head(t.Context(), u, "", false)
 	storetest.Must(t, err)
-	for position := int64(1); position <= f.Published; position += 7 {
+	for position := int64(1); position <= f.Published; position += 41 {
 		before := client.Meter.Pages.Load()
 		e, _, err := client.EventAt(t.Context(), head, position, nil)
 		storetest.Must(t, err)
