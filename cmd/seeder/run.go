@@ -149,6 +149,12 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
 	}
 	watch.stop() // before anything is printed
+	if config.DryRun {
+		_, err := fmt.Fprintln(command.OutOrStdout(), "a dry run: all that follows was rolled back")
+		if err != nil {
+			return err
+		}
+	}
 	if err := sayParked(command.OutOrStdout(), watch.last, config, into); err != nil {
 		return err
 	}
