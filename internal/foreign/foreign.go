@@ -77,7 +77,8 @@ type Reader struct {
 	sum    [sha256.Size]byte
 	warned bool
 	look   look
-	pages  *spool // of a paged feed
+	pages  *spool               // of a paged feed
+	seen   map[string]*document // archives that Unread has fetched since the head
 }
 
 // Open fetches a feed's document.
@@ -178,6 +179,7 @@ func (r *Reader) takeHead(head *document) error {
 		return fmt.Errorf("%s: %w", head.url.Redacted(), err)
 	}
 	r.head, r.ID, r.Title, r.Kind, r.look = head, id, head.title, kind, look{}
+	r.seen = make(map[string]*document)
 	return nil
 }
 
