@@ -18,7 +18,7 @@ func (r *Reader) Next(ctx context.Context) error {
 			timer.Stop()
 			return ctx.Err()
 		}
-		if isNew, err := r.fetchHead(ctx, r.conditions()...); err != nil || isNew {
+		if isNew, err := r.Refresh(ctx); err != nil || isNew {
 			return err
 		}
 	}

@@ -112,6 +112,12 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	return err
 }
 
+// Refresh fetches the feed's document again, if it is another one than before,
+// which it reports.
+func (r *Reader) Refresh(ctx context.Context) (bool, error) {
+	return r.fetchHead(ctx, r.conditions()...)
+}
+
 // Events are the events that the entries of the feed's own document become, in
 // the order of applying.
 func (r *Reader) Events() []*event.Event {
@@ -131,8 +137,12 @@ func (r *Reader) Events() []*event.Event {
 func (r *Reader) Updated() time.Time { return r.head.updated }
 
 // Epoch is the one epoch of the feed.
-func (r *Reader) Epoch() string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(r.ID)).String()
+func (r *Reader) Epoch() string { return EpochOf(r.ID) }
+
+// EpochOf is the one epoch of the feed with an id: it tells a checkpoint of such
+// a feed from one of eventfeed's own.
+func EpochOf(feedID string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(feedID)).String()
 }
 
 // Start is the place before the first event.
