@@ -68,7 +68,8 @@ does not, the feed is looked at once a second. --wait 0 asks for neither, so
 that a cache in front of the server can answer every request.
 
 A server or a database that is away is waited for: up to a minute, and without
-end with --follow.
+end with --follow. A document of a feed that is not served by eventfeed, and is
+missing or half written, is given a minute to be whole, once the seeder follows.
 
 Exit status 3: the feed does not add up, and what does not was not applied.
 Exit status 4: another seeder holds the consumer.`

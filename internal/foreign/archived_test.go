@@ -30,7 +30,7 @@ func TestAnArchivedFeedIsReadFromItsOldestEntryOn(t *testing.T) {
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
 		must(t, s.run(t)) // nothing is new
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
-		if s.log.Len() > 0 {
+		if s.log.String() != "" {
 			t.Errorf("logged %s", s.log.String())
 		}
 	})

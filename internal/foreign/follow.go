@@ -8,8 +8,10 @@ import (
 )
 
 // Next waits until the feed's own document is another one than before, with
-// conditional requests. There need not be anything in it to apply.
+// conditional requests. There need not be anything in it to apply. From now on a
+// document that is missing or malformed is given time to be written.
 func (r *Reader) Next(ctx context.Context) error {
+	r.following = true
 	for {
 		timer := time.NewTimer(r.wait())
 		select {

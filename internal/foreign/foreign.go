@@ -71,14 +71,15 @@ type Reader struct {
 	Title string
 	Kind  Kind
 
-	memory checkpoint.Memory
-	head   *document
-	header http.Header // that the head came with
-	sum    [sha256.Size]byte
-	warned bool
-	look   look
-	pages  *spool               // of a paged feed
-	seen   map[string]*document // archives that Unread has fetched since the head
+	memory    checkpoint.Memory
+	head      *document
+	header    http.Header // that the head came with
+	sum       [sha256.Size]byte
+	warned    bool
+	following bool // Next was called
+	look      look
+	pages     *spool               // of a paged feed
+	seen      map[string]*document // archives that Unread has fetched since the head
 }
 
 // Open fetches a feed's document.
@@ -152,7 +153,15 @@ func (r *Reader) Start() walk.Place {
 
 // fetchHead fetches the feed's document, and reports whether it is another one
 // than before.
-func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, error) {
+func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (isNew bool, err error) {
+	err = r.settled(ctx, func(more ...string) (err error) {
+		isNew, err = r.tryHead(ctx, append(more, conditions...))
+		return err
+	})
+	return isNew, err
+}
+
+func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error) {
 	answer, err := r.Client.Get(ctx, r.URL, append(conditions, "Accept", accept)...)
 	if fetch.IsMissing(err) {
 		return false, fmt.Errorf("%w: %w", walk.ErrNotFeed, err)
@@ -160,9 +169,9 @@ func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, err
 	if err != nil || answer.NotModified {
 		return false, err
 	}
-	r.header = answer.Header
 	sum := sha256.Sum256(answer.Body)
 	if r.head != nil && sum == r.sum {
+		r.header = answer.Header
 		return false, nil
 	}
 	head, err := parse(answer.Body, answer.URL)
@@ -172,7 +181,7 @@ func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, err
 	if err := r.takeHead(head); err != nil {
 		return false, err
 	}
-	r.sum = sum
+	r.header, r.sum = answer.Header, sum
 	return true, nil
 }
 
@@ -194,9 +203,17 @@ func (r *Reader) takeHead(head *document) error {
 }
 
 // get fetches an archive or a page of the feed.
-func (r *Reader) get(ctx context.Context, target *url.URL) (*document, []byte, error) {
+func (r *Reader) get(ctx context.Context, target *url.URL) (d *document, body []byte, err error) {
+	err = r.settled(ctx, func(conditions ...string) (err error) {
+		d, body, err = r.try(ctx, target, conditions)
+		return err
+	})
+	return d, body, err
+}
+
+func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) (*document, []byte, error) {
 	started := time.Now()
-	answer, err := r.Client.Get(ctx, target, "Accept", accept)
+	answer, err := r.Client.Get(ctx, target, append(conditions, "Accept", accept)...)
 	r.Meter.Fetch.Add(int64(time.Since(started)))
 	_, elsewhere := errors.AsType[*fetch.OriginError](err)
 	switch {
