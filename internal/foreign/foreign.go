@@ -58,8 +58,15 @@ type Config struct {
 	// MaxArchives bounds how many documents are read on one way back. 0 means
 	// DefaultMaxArchives.
 	MaxArchives int64
-	Meter       *walk.Meter  // of archives and pages; nil means none
-	Logger      *slog.Logger // nil means discard
+	// Prefetch is how many archives are fetched at once on the way forward. Less
+	// than 1 means 1.
+	Prefetch int
+	// Room bounds the archives that have been fetched, or are being fetched, and
+	// have not been handed out: in bytes, by the largest one so far. 0 means
+	// walk.DefaultRoom.
+	Room   int64
+	Meter  *walk.Meter  // of archives and pages; nil means none
+	Logger *slog.Logger // nil means discard
 }
 
 // Reader reads one feed for one consumer. It is for one goroutine, but Walk's
@@ -92,6 +99,9 @@ func Open(ctx context.Context, config Config) (*Reader, error) {
 	}
 	if config.MaxArchives <= 0 {
 		config.MaxArchives = DefaultMaxArchives
+	}
+	if config.Room <= 0 {
+		config.Room = walk.DefaultRoom
 	}
 	r := &Reader{Config: config, Name: nameOf(config.URL)}
 	if _, err := r.fetchHead(ctx); err != nil {

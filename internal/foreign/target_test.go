@@ -103,7 +103,9 @@ type seeder struct {
 	fetched  []string // URLs, without the server
 	max      int64    // archives; 0 is the default
 	patience time.Duration
-	stopAt   string // the URL that cannot be fetched
+	prefetch int
+	meet     func(name string) // is called before a document is fetched, by several goroutines
+	stopAt   string            // the URL that cannot be fetched
 }
 
 // logged is a log that is written and read at once.
@@ -132,6 +134,10 @@ func (s *seeder) RoundTrip(request *http.Request) (*http.Response, error) {
 	if name == s.stopAt {
 		return nil, errStopped
 	}
+	if s.meet != nil {
+		s.meet(name)
+		return http.DefaultTransport.RoundTrip(request)
+	}
 	s.fetched = append(s.fetched, name)
 	return http.DefaultTransport.RoundTrip(request)
 }
@@ -145,7 +151,7 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 	client.Transport = s
 	reader, err := foreign.Open(t.Context(), foreign.Config{
 		Client: &fetch.Client{HTTP: client, Logger: logger, Patience: s.patience},
-		URL:    from, Interval: 10 * time.Millisecond, Logger: logger, MaxArchives: s.max,
+		URL:    from, Interval: 10 * time.Millisecond, Logger: logger, MaxArchives: s.max, Prefetch: s.prefetch,
 	})
 	if err != nil {
 		return nil, checkpoint.Checkpoint{}, err
