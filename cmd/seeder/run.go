@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -140,11 +141,22 @@ func contradiction(command *cobra.Command, config seed.Config) error {
 	return nil
 }
 
+// goOn says what leads on where a run was stopped.
+func goOn(config seed.Config) string {
+	if config.DryRun {
+		return "all of the dry run was rolled back"
+	}
+	return "run the same command again to go on from there"
+}
+
 func run(command *cobra.Command, config seed.Config, watch *watch, into string) error {
 	config.Progress = func(p seed.Progress) { watch.update(p, config.Logger) }
 	err := seed.Run(command.Context(), config)
 	if err == nil && command.Context().Err() != nil && !config.Follow {
 		err = context.Canceled
+	}
+	if command.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		return &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed"), Next: goOn(config)}
 	}
 	if err != nil {
 		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
