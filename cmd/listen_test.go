@@ -175,4 +175,3 @@ func TestMaxLagOfTheEnvironmentNeedsNoListener(t *testing.T) {
 		}
 	}
 }
-

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -149,6 +150,11 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
 	}
 	watch.stop() // before anything is printed
+	if config.DryRun {
+		if _, err := fmt.Fprintln(command.OutOrStdout(), "dry run: all that follows was rolled back"); err != nil {
+			return err
+		}
+	}
 	if err := sayParked(command.OutOrStdout(), watch.last, config, into); err != nil {
 		return err
 	}
