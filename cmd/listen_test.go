@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,5 +174,28 @@ func TestMaxLagOfTheEnvironmentNeedsNoListener(t *testing.T) {
 		if !strings.Contains(said, test.says) {
 			t.Errorf("%q %q: %s", test.variables, test.arguments, said)
 		}
+	}
+}
+
+// What a signal breaks off is no error of the event that was just applied.
+func TestRunThatIsStoppedSaysHowToGoOn(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	asked := make(chan struct{}, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	command := exec.CommandContext(t.Context(), filepath.Join(h.folder, "seeder"), "run", "--from", server.URL, "--into", "sqlite:x.db")
+	command.Dir = h.folder
+	var said strings.Builder
+	command.Stderr = &said
+	storetest.Must(t, command.Start())
+	<-asked
+	storetest.Must(t, command.Process.Signal(syscall.SIGINT))
+	const want = "seeder: stopped before the end of the feed\nrun the same command again to go on from there\n"
+	if err := command.Wait(); command.ProcessState.ExitCode() != 1 || said.String() != want {
+		t.Errorf("%v: %s", err, &said)
 	}
 }
