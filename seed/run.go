@@ -70,17 +70,20 @@ func newRunner(config Config) (*runner, error) {
 func (r *runner) newReading(from *url.URL) *reading {
 	share := len(r.From) // of what is held in memory, and of the connections
 	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
-	meter := &walk.Meter{}
+	meter, prefetch := &walk.Meter{}, max(1, r.Prefetch/share)
 	r.meters = append(r.meters, &client.Meter, meter)
 	return &reading{url: from, source: &unknown{
 		source: &ours{
 			client:   client,
 			follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
 			url:      from,
-			prefetch: max(1, r.Prefetch/share),
+			prefetch: prefetch,
 		},
 		theirs: &theirs{
-			config: foreign.Config{Client: client.Client, URL: from, Interval: r.theirInterval(), Logger: r.Logger, Meter: meter},
+			config: foreign.Config{
+				Client: client.Client, URL: from, Interval: r.theirInterval(), Prefetch: prefetch, Room: client.Room,
+				Logger: r.Logger, Meter: meter,
+			},
 			memory: func(feedID string) checkpoint.Memory { return r.Into.memory(r.Consumer, feedID) },
 		},
 	}}

@@ -141,30 +141,18 @@ func contradiction(command *cobra.Command, config seed.Config) error {
 	return nil
 }
 
-// goOn says what leads on where a run was stopped.
-func goOn(config seed.Config) string {
-	if config.DryRun {
-		return "all of the dry run was rolled back"
-	}
-	return "run the same command again to go on from there"
-}
-
 func run(command *cobra.Command, config seed.Config, watch *watch, into string) error {
 	config.Progress = func(p seed.Progress) { watch.update(p, config.Logger) }
 	err := seed.Run(command.Context(), config)
-	if err == nil && command.Context().Err() != nil && !config.Follow {
-		err = context.Canceled
-	}
-	if command.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		return &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed"), Next: goOn(config)}
+	if command.Context().Err() != nil && (err == nil && !config.Follow || errors.Is(err, context.Canceled)) {
+		return stopped(config)
 	}
 	if err != nil {
 		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
 	}
 	watch.stop() // before anything is printed
 	if config.DryRun {
-		_, err := fmt.Fprintln(command.OutOrStdout(), "a dry run: all that follows was rolled back")
-		if err != nil {
+		if _, err := fmt.Fprintln(command.OutOrStdout(), "dry run: all that follows was rolled back"); err != nil {
 			return err
 		}
 	}
@@ -172,4 +160,14 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 		return err
 	}
 	return watch.report(command.OutOrStdout())
+}
+
+// stopped is the error of a run that was asked to end before its end. What was
+// broken off is nobody's fault.
+func stopped(config seed.Config) error {
+	err := &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed"), Next: "run the same command again to go on from there"}
+	if config.DryRun {
+		err.Next = "nothing of it was kept"
+	}
+	return err
 }
