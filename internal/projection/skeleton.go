@@ -17,7 +17,7 @@ import (
 func Skeleton(w io.Writer, samples ...*Sample) error {
 	s := &skeleton{samples: samples}
 	s.line("-- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.")
-	s.line("-- To try it, without leaving anything behind:")
+	s.line("-- To try it, and have all of it rolled back:")
 	s.line("--   seeder run --from URL --into URL --projection FILE --dry-run")
 	s.line("-- docs/projections.md says how such files are written. Parameters are:")
 	s.line("--   %s", knownParameters())
@@ -139,7 +139,7 @@ func (s *skeleton) head(sample *Sample, name string) (text string, ok bool) {
 var plainHead = regexp.MustCompile(`^[\pL\pN._:+-]+$`)
 
 func quoteHead(name string) string {
-	if plainHead.MatchString(name) {
+	if plainHead.MatchString(name) && name != "live" {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
