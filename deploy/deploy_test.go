@@ -247,7 +247,12 @@ func TestProbesAskTheListenerForOperations(t *testing.T) {
 	if port == nil {
 		t.Fatal("the server has no private listener")
 	}
+	seeder := regexp.MustCompile(`"--listen=:(\d+)"\]\n(?:.*\n)*? +- \{ name: seeder, containerPort: (\d+) \}`).FindStringSubmatch(text)
+	if seeder == nil || seeder[1] != seeder[2] {
+		t.Fatalf("the seeder's listener is %v", seeder)
+	}
 	for _, want := range []string{
+		`prometheus.io/port: "` + seeder[1] + `"`, "{ path: /readyz, port: seeder }",
 		"{ name: operations, containerPort: " + port[1] + " }", `prometheus.io/port: "` + port[1] + `"`,
 		"{ path: /readyz, port: operations }", "{ path: /healthz, port: operations }",
 	} {

@@ -87,7 +87,8 @@ func TestFaultsOfTheNetworkChangeNothing(t *testing.T) {
 			}
 			storetest.Must(t, <-ended)
 			wantInbox(t, to, 95)
-			if again := said.count(answersAgain); test.blocks && again == 0 || again != said.count(tryingAgain) {
+			again, warned := said.count(answersAgain), said.count(tryingAgain)
+			if test.blocks && again == 0 || again != warned && again != warned-1 { // the run may end in an outage, of what it does not need
 				t.Errorf("said of %d outages that they are over: %s", again, said.text.String())
 			}
 		})
@@ -152,7 +153,7 @@ func TestConnectionCutAtAnyByteChangesNothing(t *testing.T) {
 			t.Parallel()
 			at := i // in the first header
 			if i >= cuts/4 {
-				at = i * whole.Sent() * 4 / 5 / cuts // no two runs ask for quite the same
+				at = i * whole.Sent() / 2 / cuts // of what is fetched ahead not all is needed, and not all comes
 			}
 			relay := testproxy.NewCut(t, upstream, at)
 			relay.Reset = i%2 == 0

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/sink"
@@ -18,7 +19,7 @@ type Progress struct {
 	Parked  int64 // events put aside, by this run
 	LeftOut int64 // events later than Config.AsOf
 
-	Types       map[string]int64 // applied and skipped, by type
+	Types       map[string]int64 // applied and skipped, by type, see OtherTypes
 	First, Last time.Time        // smallest and largest time of those events
 	Pages       int64            // archives fetched
 	Bytes       int64            // in them
@@ -68,7 +69,7 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 			continue
 		}
 		e := &s.events[i]
-		t.types[e.Type]++
+		t.countType(e.Type)
 		if t.first.IsZero() || e.Time.Before(t.first) {
 			t.first = e.Time
 		}
@@ -81,6 +82,23 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 	for _, skipped := range outcome.Skipped {
 		t.skipped += skipped
 	}
+}
+
+// maxTypes is how many types are counted by name.
+const maxTypes = 1000
+
+// OtherTypes stands for all further types in Progress.Types, where there are more
+// than a thousand.
+const OtherTypes = "(other types)"
+
+func (t *totals) countType(name string) {
+	if _, known := t.types[name]; !known {
+		if len(t.types) >= maxTypes {
+			name = OtherTypes
+		}
+		name = strings.Clone(name) // it lies in its page, which is not to be kept for it
+	}
+	t.types[name]++
 }
 
 // report tells the caller how far the run has got.

@@ -2,13 +2,9 @@ package seed
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
@@ -74,17 +70,20 @@ func newRunner(config Config) (*runner, error) {
 func (r *runner) newReading(from *url.URL) *reading {
 	share := len(r.From) // of what is held in memory, and of the connections
 	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
-	meter := &walk.Meter{}
+	meter, prefetch := &walk.Meter{}, max(1, r.Prefetch/share)
 	r.meters = append(r.meters, &client.Meter, meter)
 	return &reading{url: from, source: &unknown{
 		source: &ours{
 			client:   client,
 			follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
 			url:      from,
-			prefetch: max(1, r.Prefetch/share),
+			prefetch: prefetch,
 		},
 		theirs: &theirs{
-			config: foreign.Config{Client: client.Client, URL: from, Interval: r.theirInterval(), Logger: r.Logger, Meter: meter},
+			config: foreign.Config{
+				Client: client.Client, URL: from, Interval: r.theirInterval(), Prefetch: prefetch, Room: client.Room,
+				Logger: r.Logger, Meter: meter,
+			},
 			memory: func(feedID string) checkpoint.Memory { return r.Into.memory(r.Consumer, feedID) },
 		},
 	}}
@@ -205,50 +204,6 @@ func (r *runner) reached() error {
 		return fmt.Errorf("feed %s: %w %d, it ends at %d", at.Feed, ErrUntil, r.Until, at.Position)
 	}
 	return nil
-}
-
-// retry does something with the target until it is done, has failed for good,
-// or patience has run out. Progress renews patience.
-func (r *runner) retry(ctx context.Context, do func() error) error {
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
-	since, commits, level := time.Now(), r.commits, slog.LevelWarn
-	for {
-		err := do()
-		if r.target.Err != nil && (err == nil || r.commits > commits) {
-			r.target.Err = nil
-			r.report()
-		}
-		if level == slog.LevelDebug && (err == nil || r.commits > commits) {
-			r.Logger.Info("the target can be used again")
-		}
-		waited := time.Since(since)
-		if r.commits > commits {
-			since, commits, waited, level = time.Now(), r.commits, 0, slog.LevelWarn
-			policy.Reset()
-		}
-		switch {
-		case err == nil || ctx.Err() != nil:
-			return err
-		case errors.Is(err, ErrHeld):
-			// After a lost connection it may be our own session, not yet gone.
-			if !r.held || waited > DefaultPatience {
-				return err
-			}
-		case !r.Into.mayPass(err) || r.Patience >= 0 && waited > r.Patience:
-			return err
-		}
-		r.claimed = false
-		r.noteAway(err)
-		wait := policy.NextBackOff()
-		r.Logger.Log(ctx, level, "the target is away, trying again", "error", err, "wait", wait.Round(time.Millisecond))
-		level = slog.LevelDebug // one warning an outage
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
 }
 
 // noteAway tells the caller that the target cannot be used.

@@ -2,8 +2,6 @@ package seed
 
 import (
 	"context"
-	"database/sql"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,7 +10,6 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/sink"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // Target is a database that takes events and keeps the checkpoint. It is for
@@ -83,25 +80,6 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 			remove: sink.DeletePostgres,
 		},
 	}, nameOf(pool)}
-}
-
-// SQLite returns a target in the SQLite database file at path whose events
-// are applied by handle, in the transaction tx that also moves the checkpoint
-// on. The file is made if it is not there. A lock file stands beside it while
-// Run is at work, PATH.lock.
-func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
-	return named{&sqliteTarget{path: path, sink: handler[*sql.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler}}, path}
-}
-
-// SQLiteInbox returns a target in the SQLite database file at path that adds
-// every event to the table eventfeed_inbox_events.
-func SQLiteInbox(path string) Target {
-	return named{&sqliteTarget{
-		path:     path,
-		sink:     handler[*sql.Tx](func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) }),
-		kind:     checkpoint.Consumer{Sink: checkpoint.SinkInbox},
-		hasInbox: true,
-	}, path}
 }
 
 // handler is a sink that is one function.
@@ -226,73 +204,5 @@ func count(moves []checkpoint.Move, outcome sink.Outcome) {
 				moves[i].To.Skipped += skipped
 			}
 		}
-	}
-}
-
-// sqliteTarget opens its file when Run begins.
-type sqliteTarget struct {
-	target[*sql.Tx]
-	path      string
-	sink      sink.Sink[*sql.Tx]
-	kind      checkpoint.Consumer
-	hasInbox  bool
-	rehearsal bool
-	db        *sql.DB
-}
-
-func (t *sqliteTarget) describe() checkpoint.Consumer { return t.kind }
-func (t *sqliteTarget) rehearse()                     { t.rehearsal = true }
-
-func (t *sqliteTarget) prepare(ctx context.Context) error {
-	t.close() // what an attempt before this one has opened
-	db, err := sqlitedb.OpenWriter(ctx, t.path)
-	if err != nil {
-		return err
-	}
-	err = t.use(db).Migrate(ctx)
-	if err == nil && t.hasInbox {
-		err = sink.MigrateSQLite(ctx, db)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", t.path, err)
-	}
-	return nil
-}
-
-// mayPass and release are called also where the file could not be opened.
-func (t *sqliteTarget) mayPass(err error) bool {
-	return checkpoint.NewSQLite(t.db, t.path).MayPass(err)
-}
-
-func (t *sqliteTarget) release() {
-	if t.db != nil {
-		t.target.release()
-	}
-}
-
-// use makes db what the target is kept in, and closes it in the end.
-func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
-	keeper := checkpoint.NewSQLite(db, t.path)
-	keeper.Rehearse = t.rehearsal
-	t.db, t.target = db, target[*sql.Tx]{keeper: keeper, sink: t.sink, kind: t.kind}
-	if t.hasInbox {
-		t.inbox = &inbox[*sql.Tx]{
-			table: "eventfeed_inbox_events",
-			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
-				return sink.CountSQLite(ctx, db, consumer, feedID, after)
-			},
-			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-				return sink.ReadSQLite(ctx, db, consumer, feedID, to, yield)
-			},
-			remove: sink.DeleteSQLite,
-		}
-	}
-	return keeper
-}
-
-func (t *sqliteTarget) close() {
-	if t.db != nil {
-		_ = t.db.Close()
-		t.db = nil
 	}
 }

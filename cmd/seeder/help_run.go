@@ -68,7 +68,9 @@ does not, the feed is looked at once a second. --wait 0 asks for neither, so
 that a cache in front of the server can answer every request.
 
 A server or a database that is away is waited for, as long as --patience: up to a
-minute, and without end with --follow.
+minute, and without end with --follow. A document of a feed that is not served by
+eventfeed, and is missing or half written, is given a minute to be whole, once the
+seeder follows.
 
 WHAT CAN BE SEEN OF IT
 On a terminal a bar shows how far the run is: events, events a second, bytes,

@@ -51,12 +51,15 @@ The states are:
 
 How far behind is told by the feed itself: by one request for its document, and
 a few more where the first event that is not in lies in an archive. The time is
-that since the first such event got its position, by this machine's clock. What
-cannot be told, for a feed that does not answer within 5 seconds or that is not
-served by eventfeed, is shown as "?", in JSON as null, and said on stderr.
---offline asks no feed. The database holds the feeds' URLs without passwords:
-where a server asks who you are, give its feed's URL with --from, and what to
-show it, as for seeder run.
+that since the first such event got its position, by this machine's clock. Of a
+feed that is not served by eventfeed those entries are counted whose present
+version is not in, also in up to 5 new archives; the time is that since the
+earliest "updated" of theirs, or since the checkpoint was moved last where one
+has none. What cannot be told, for a feed that does not answer within 5 seconds
+or has more new archives than that, is shown as "?", in JSON as null, and said
+on stderr. --offline asks no feed. The database holds the feeds' URLs without
+passwords: where a server asks who you are, give its feed's URL with --from, and
+what to show it, as for seeder run.
 
 With --max-lag the exit status is 0 if every consumer, or that of --consumer, has
 the history in that it found when it began, and is at most that far behind each

@@ -52,14 +52,14 @@ func TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs(t *testing.T) {
 		all := []standing{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{
 			FeedID: f.ID, URL: stored, Epoch: end.Epochs[0].ID, Position: end.Position, Digest: end.Digest,
 		}}}}
-		asker.ask(t.Context(), all)
+		asker.ask(t.Context(), all, nil)
 		if got := all[0].behind(); got != test.want {
 			t.Errorf("%q: behind by %s, want %s: %v", test.from, got, test.want, all[0].unknown)
 		}
 	}
 }
 
-func TestFeedThatIsNotOursDoesNotTell(t *testing.T) {
+func TestFeedThatIsNotOursAnyMoreDoesNotTell(t *testing.T) {
 	t.Parallel()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:x</id><title>x</title><updated>2020-01-01T00:00:00Z</updated></feed>`))
@@ -68,7 +68,7 @@ func TestFeedThatIsNotOursDoesNotTell(t *testing.T) {
 	asker, err := newAsker(nil, &network{})
 	storetest.Must(t, err)
 	all := []standing{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{URL: web.URL}}}}
-	asker.ask(t.Context(), all)
+	asker.ask(t.Context(), all, nil)
 	if !errors.Is(all[0].unknown, errForeign) || all[0].behind() != "?" || all[0].state() != stateStopped {
 		t.Errorf("behind by %s, %s: %v", all[0].behind(), all[0].state(), all[0].unknown)
 	}

@@ -53,23 +53,29 @@ func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path str
 	}
 }
 
-// standings reads how all consumers of a target stand, and changes nothing.
-func standings(ctx context.Context, url string) ([]checkpoint.Standing, error) {
+// lookedAt is a target that is looked at, and not changed.
+type lookedAt interface {
+	// Standings returns how every consumer stands.
+	Standings(ctx context.Context) ([]checkpoint.Standing, error)
+	// Memory returns what a consumer knows of a feed that is not eventfeed's own.
+	Memory(consumer, feedID string) checkpoint.Memory
+}
+
+// lookAt opens a target to look at it.
+func lookAt(ctx context.Context, url string) (target lookedAt, done func(), err error) {
 	pool, path, err := openDatabase(ctx, url)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if pool != nil {
-		defer pool.Close()
-		return checkpoint.NewPostgres(pool).Standings(ctx)
+		return checkpoint.NewPostgres(pool), pool.Close, nil
 	}
 	if _, err := os.Stat(path); err != nil {
-		return nil, noDatabase(fmt.Errorf("database %s: %w", url, err))
+		return nil, nil, noDatabase(fmt.Errorf("database %s: %w", url, err))
 	}
 	db, err := sqlitedb.Look(ctx, path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer func() { _ = db.Close() }()
-	return checkpoint.NewSQLite(db, path).Standings(ctx)
+	return checkpoint.NewSQLite(db, path), func() { _ = db.Close() }, nil
 }

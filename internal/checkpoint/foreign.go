@@ -75,6 +75,8 @@ type Counts struct {
 	Applied int64 // archives that are applied
 	Open    int64 // archives that are not
 	Pending int64 // entries whose latest known version is not applied
+	// Earliest is the earliest of those versions, microseconds since 1970.
+	Earliest int64
 }
 
 // Marks is what of a feed has been applied. They are written in the

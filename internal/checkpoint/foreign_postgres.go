@@ -44,8 +44,9 @@ func (m *postgresMemory) Counts(ctx context.Context) (c Counts, err error) {
 	err = m.use(ctx, func(db postgresDB) error {
 		return db.QueryRow(ctx, `
 		SELECT count(*) FILTER (WHERE applied), count(*) FILTER (WHERE NOT applied),
-		       (SELECT count(*) FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS DISTINCT FROM latest)
-		FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2`, m.consumer, m.feedID).Scan(&c.Applied, &c.Open, &c.Pending)
+		       (SELECT count(*) FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS DISTINCT FROM latest),
+		       (SELECT coalesce(min(latest), 0) FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS DISTINCT FROM latest)
+		FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2`, m.consumer, m.feedID).Scan(&c.Applied, &c.Open, &c.Pending, &c.Earliest)
 	})
 	return c, err
 }

@@ -39,8 +39,9 @@ func (m *sqliteMemory) Counts(ctx context.Context) (c Counts, err error) {
 	err = m.use(ctx, func(db sqliteDB) error {
 		return db.QueryRowContext(ctx, `
 		SELECT count(*) FILTER (WHERE applied), count(*) FILTER (WHERE NOT applied),
-		       (SELECT count(*) FROM eventfeed_entries WHERE consumer = ?1 AND feed_id = ?2 AND applied IS NOT latest)
-		FROM eventfeed_archives WHERE consumer = ?1 AND feed_id = ?2`, m.consumer, m.feedID).Scan(&c.Applied, &c.Open, &c.Pending)
+		       (SELECT count(*) FROM eventfeed_entries WHERE consumer = ?1 AND feed_id = ?2 AND applied IS NOT latest),
+		       (SELECT coalesce(min(latest), 0) FROM eventfeed_entries WHERE consumer = ?1 AND feed_id = ?2 AND applied IS NOT latest)
+		FROM eventfeed_archives WHERE consumer = ?1 AND feed_id = ?2`, m.consumer, m.feedID).Scan(&c.Applied, &c.Open, &c.Pending, &c.Earliest)
 	})
 	return c, err
 }

@@ -30,7 +30,7 @@ func TestAnArchivedFeedIsReadFromItsOldestEntryOn(t *testing.T) {
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
 		must(t, s.run(t)) // nothing is new
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
-		if s.log.Len() > 0 {
+		if s.log.String() != "" {
 			t.Errorf("logged %s", s.log.String())
 		}
 	})
@@ -247,5 +247,54 @@ func TestAFollowerAppliesWhatIsNew(t *testing.T) {
 			t.Errorf("fetched %s", s.fetched)
 		}
 		_ = c
+	})
+}
+
+// On the way forward: the way back leads from one to the next.
+func TestArchivesAreFetchedAhead(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
+		want := ""
+		for i := range 9 {
+			prev := ""
+			if i > 0 {
+				prev = fmt.Sprintf("%d.atom", i-1)
+			}
+			list := fmt.Sprintf("e%d@%d", i, i)
+			if i != 5 { // which has nothing of its own
+				want += list + " "
+			} else {
+				list = "e4@4"
+			}
+			feed.write(t, fmt.Sprintf("%d.atom", i), archive(prev, list).atom(t))
+		}
+		feed.write(t, "feed.atom", doc{links: "prev-archive=8.atom", posts: "y@31"}.atom(t))
+		s.prefetch = 4
+		reader, c, err := s.open(t)
+		must(t, err)
+		must(t, reader.Look(t.Context(), placeOf(c)))
+		three := make(chan struct{}, 3)
+		together := make(chan struct{})
+		s.meet = func(name string) {
+			if name != "1.atom" && name != "2.atom" && name != "3.atom" {
+				return
+			}
+			if three <- struct{}{}; len(three) == cap(three) {
+				close(together)
+			}
+			select {
+			case <-together:
+			case <-time.After(10 * time.Second):
+				t.Errorf("%s is fetched alone", name)
+			}
+		}
+		_, err = s.catchUp(t, reader, c, -1)
+		must(t, err)
+		s.want(t, want+"y@31")
+		s.meet = nil
+		must(t, s.run(t)) // all archives are marked
+		if got := strings.Join(s.fetched[len(s.fetched)-2:], " "); got != "feed.atom 8.atom" {
+			t.Errorf("fetched %s", got)
+		}
 	})
 }

@@ -8,8 +8,10 @@ import (
 )
 
 // Next waits until the feed's own document is another one than before, with
-// conditional requests. There need not be anything in it to apply.
+// conditional requests. There need not be anything in it to apply. From now on a
+// document that is missing or malformed is given time to be written.
 func (r *Reader) Next(ctx context.Context) error {
+	r.following = true
 	for {
 		timer := time.NewTimer(r.wait())
 		select {
@@ -18,7 +20,7 @@ func (r *Reader) Next(ctx context.Context) error {
 			timer.Stop()
 			return ctx.Err()
 		}
-		if isNew, err := r.fetchHead(ctx, r.conditions()...); err != nil || isNew {
+		if isNew, err := r.Refresh(ctx); err != nil || isNew {
 			return err
 		}
 	}

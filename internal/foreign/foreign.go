@@ -58,8 +58,15 @@ type Config struct {
 	// MaxArchives bounds how many documents are read on one way back. 0 means
 	// DefaultMaxArchives.
 	MaxArchives int64
-	Meter       *walk.Meter  // of archives and pages; nil means none
-	Logger      *slog.Logger // nil means discard
+	// Prefetch is how many archives are fetched at once on the way forward. Less
+	// than 1 means 1.
+	Prefetch int
+	// Room bounds the archives that have been fetched, or are being fetched, and
+	// have not been handed out: in bytes, by the largest one so far. 0 means
+	// walk.DefaultRoom.
+	Room   int64
+	Meter  *walk.Meter  // of archives and pages; nil means none
+	Logger *slog.Logger // nil means discard
 }
 
 // Reader reads one feed for one consumer. It is for one goroutine, but Walk's
@@ -71,13 +78,15 @@ type Reader struct {
 	Title string
 	Kind  Kind
 
-	memory checkpoint.Memory
-	head   *document
-	header http.Header // that the head came with
-	sum    [sha256.Size]byte
-	warned bool
-	look   look
-	pages  *spool // of a paged feed
+	memory    checkpoint.Memory
+	head      *document
+	header    http.Header // that the head came with
+	sum       [sha256.Size]byte
+	warned    bool
+	following bool // Next was called
+	look      look
+	pages     *spool               // of a paged feed
+	seen      map[string]*document // archives that Unread has fetched since the head
 }
 
 // Open fetches a feed's document.
@@ -90,6 +99,9 @@ func Open(ctx context.Context, config Config) (*Reader, error) {
 	}
 	if config.MaxArchives <= 0 {
 		config.MaxArchives = DefaultMaxArchives
+	}
+	if config.Room <= 0 {
+		config.Room = walk.DefaultRoom
 	}
 	r := &Reader{Config: config, Name: nameOf(config.URL)}
 	if _, err := r.fetchHead(ctx); err != nil {
@@ -111,6 +123,12 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	return err
 }
 
+// Refresh fetches the feed's document again, if it is another one than before,
+// which it reports.
+func (r *Reader) Refresh(ctx context.Context) (bool, error) {
+	return r.fetchHead(ctx, r.conditions()...)
+}
+
 // Events are the events that the entries of the feed's own document become, in
 // the order of applying.
 func (r *Reader) Events() []*event.Event {
@@ -130,8 +148,12 @@ func (r *Reader) Events() []*event.Event {
 func (r *Reader) Updated() time.Time { return r.head.updated }
 
 // Epoch is the one epoch of the feed.
-func (r *Reader) Epoch() string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(r.ID)).String()
+func (r *Reader) Epoch() string { return EpochOf(r.ID) }
+
+// EpochOf is the one epoch of the feed with an id: it tells a checkpoint of such
+// a feed from one of eventfeed's own.
+func EpochOf(feedID string) string {
+	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(feedID)).String()
 }
 
 // Start is the place before the first event.
@@ -141,7 +163,15 @@ func (r *Reader) Start() walk.Place {
 
 // fetchHead fetches the feed's document, and reports whether it is another one
 // than before.
-func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, error) {
+func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (isNew bool, err error) {
+	err = r.settled(ctx, func(more ...string) (err error) {
+		isNew, err = r.tryHead(ctx, append(more, conditions...))
+		return err
+	})
+	return isNew, err
+}
+
+func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error) {
 	answer, err := r.Client.Get(ctx, r.URL, append(conditions, "Accept", accept)...)
 	if fetch.IsMissing(err) {
 		return false, fmt.Errorf("%w: %w", walk.ErrNotFeed, err)
@@ -149,9 +179,9 @@ func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, err
 	if err != nil || answer.NotModified {
 		return false, err
 	}
-	r.header = answer.Header
 	sum := sha256.Sum256(answer.Body)
 	if r.head != nil && sum == r.sum {
+		r.header = answer.Header
 		return false, nil
 	}
 	head, err := parse(answer.Body, answer.URL)
@@ -161,7 +191,7 @@ func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (bool, err
 	if err := r.takeHead(head); err != nil {
 		return false, err
 	}
-	r.sum = sum
+	r.header, r.sum = answer.Header, sum
 	return true, nil
 }
 
@@ -178,13 +208,22 @@ func (r *Reader) takeHead(head *document) error {
 		return fmt.Errorf("%s: %w", head.url.Redacted(), err)
 	}
 	r.head, r.ID, r.Title, r.Kind, r.look = head, id, head.title, kind, look{}
+	r.seen = make(map[string]*document)
 	return nil
 }
 
 // get fetches an archive or a page of the feed.
-func (r *Reader) get(ctx context.Context, target *url.URL) (*document, []byte, error) {
+func (r *Reader) get(ctx context.Context, target *url.URL) (d *document, body []byte, err error) {
+	err = r.settled(ctx, func(conditions ...string) (err error) {
+		d, body, err = r.try(ctx, target, conditions)
+		return err
+	})
+	return d, body, err
+}
+
+func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) (*document, []byte, error) {
 	started := time.Now()
-	answer, err := r.Client.Get(ctx, target, "Accept", accept)
+	answer, err := r.Client.Get(ctx, target, append(conditions, "Accept", accept)...)
 	r.Meter.Fetch.Add(int64(time.Since(started)))
 	_, elsewhere := errors.AsType[*fetch.OriginError](err)
 	switch {

@@ -114,7 +114,7 @@ func (r *Reader) markEmpty(ctx context.Context, base string) (string, error) {
 // pickHead decides what is to be applied from the feed's own document: what is
 // later than all that is known.
 func (r *Reader) pickHead(ctx context.Context) error {
-	versions, known, err := r.knownHead(ctx)
+	versions, known, err := r.knownOf(ctx, r.head)
 	if err != nil {
 		return err
 	}
@@ -132,8 +132,10 @@ func (r *Reader) pickHead(ctx context.Context) error {
 	return nil
 }
 
-func (r *Reader) knownHead(ctx context.Context) ([]checkpoint.Version, map[string]checkpoint.Known, error) {
-	versions := r.head.latest()
+// knownOf returns what is known of a document's entries, in their latest
+// versions.
+func (r *Reader) knownOf(ctx context.Context, d *document) ([]checkpoint.Version, map[string]checkpoint.Known, error) {
+	versions := d.latest()
 	entries := make([]string, len(versions))
 	for i, v := range versions {
 		entries[i] = v.Entry
@@ -154,7 +156,7 @@ func (r *Reader) chain(ctx context.Context) (base string, passed int64, err erro
 		return "", 0, err
 	}
 	if r.Kind == Paged {
-		if isNew, err := r.hasNews(ctx); err != nil || !isNew {
+		if isNew, err := r.hasNews(ctx, r.head); err != nil || !isNew {
 			return "", 0, err
 		}
 	}
@@ -185,10 +187,7 @@ func (r *Reader) chain(ctx context.Context) (base string, passed int64, err erro
 			return w.next.String(), w.passed, nil
 		}
 	}
-	if w.known.Applied > 0 {
-		return "", 0, mismatch(w.at, "%w: the chain of archives ends here, and leads to none of the %d that were read", walk.ErrReplaced, w.known.Applied)
-	}
-	return "", w.passed, nil
+	return "", w.passed, w.ended()
 }
 
 // check holds the next step to what every step must be.
@@ -212,6 +211,14 @@ func (w *way) pass(a *checkpoint.Archive) (err error) {
 		w.next, err = url.Parse(a.Prev)
 	}
 	return err
+}
+
+// ended holds a chain that came to its oldest archive to what was read.
+func (w *way) ended() error {
+	if w.known.Applied > 0 {
+		return mismatch(w.at, "%w: the chain of archives ends here, and leads to none of the %d that were read", walk.ErrReplaced, w.known.Applied)
+	}
+	return nil
 }
 
 // record fetches the next archive and remembers it. It reports whether to go

@@ -23,10 +23,11 @@ func (r *Reader) newPages(ctx context.Context) (err error) {
 	return err
 }
 
-// hasNews reports whether the first page has an entry that is not applied.
-// Entries are applied from the last page on, so if it has none, no other has.
-func (r *Reader) hasNews(ctx context.Context) (bool, error) {
-	versions, known, err := r.knownHead(ctx)
+// hasNews reports whether a page has an entry that is not applied, or none at
+// all. Entries are applied from the last page on, so if the first one has none
+// that is not, no other has.
+func (r *Reader) hasNews(ctx context.Context, page *document) (bool, error) {
+	versions, known, err := r.knownOf(ctx, page)
 	for _, v := range versions {
 		if k, isKnown := known[v.Entry]; !isKnown || k.Pending || v.Updated > k.Latest {
 			return true, err

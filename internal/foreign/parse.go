@@ -55,8 +55,16 @@ type category struct {
 }
 
 // parse reads a document of a feed. Its links know no password, wherever it
-// came from.
+// came from. What is not well-formed, or no feed at all, is a malformedError.
 func parse(body []byte, from *url.URL) (*document, error) {
+	d, err := read(body, from)
+	if _, flawed := errors.AsType[*flawedError](err); err != nil && !flawed {
+		err = &malformedError{err}
+	}
+	return d, err
+}
+
+func read(body []byte, from *url.URL) (*document, error) {
 	from = withoutUser(from)
 	body, err := toUTF8(body)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,12 +97,33 @@ func newSQLite(t *testing.T) target {
 // seeder reads a feed into a target, and keeps what it has applied.
 type seeder struct {
 	target
-	url     string
-	applied []event.Placed
-	log     strings.Builder
-	fetched []string // URLs, without the server
-	max     int64    // archives; 0 is the default
-	stopAt  string   // the URL that cannot be fetched
+	url      string
+	applied  []event.Placed
+	log      logged
+	fetched  []string // URLs, without the server
+	max      int64    // archives; 0 is the default
+	patience time.Duration
+	prefetch int
+	meet     func(name string) // is called before a document is fetched, by several goroutines
+	stopAt   string            // the URL that cannot be fetched
+}
+
+// logged is a log that is written and read at once.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 var errStopped = errors.New("stopped by the test")
@@ -111,6 +133,10 @@ func (s *seeder) RoundTrip(request *http.Request) (*http.Response, error) {
 	name := strings.TrimPrefix(request.URL.Path, "/")
 	if name == s.stopAt {
 		return nil, errStopped
+	}
+	if s.meet != nil {
+		s.meet(name)
+		return http.DefaultTransport.RoundTrip(request)
 	}
 	s.fetched = append(s.fetched, name)
 	return http.DefaultTransport.RoundTrip(request)
@@ -124,8 +150,8 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 	client := fetch.NewHTTPClient(1, 0)
 	client.Transport = s
 	reader, err := foreign.Open(t.Context(), foreign.Config{
-		Client: &fetch.Client{HTTP: client, Logger: logger},
-		URL:    from, Interval: 10 * time.Millisecond, Logger: logger, MaxArchives: s.max,
+		Client: &fetch.Client{HTTP: client, Logger: logger, Patience: s.patience},
+		URL:    from, Interval: 10 * time.Millisecond, Logger: logger, MaxArchives: s.max, Prefetch: s.prefetch,
 	})
 	if err != nil {
 		return nil, checkpoint.Checkpoint{}, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/ahead"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/walk"
@@ -60,6 +61,7 @@ func (r *Reader) Walk(ctx context.Context, from walk.Place) iter.Seq2[Run, error
 			yield(Run{}, r.forgetting(ctx, err))
 			return
 		}
+		f.trail = f.rest
 		if run := f.run(r.head.pick(r.look.head)); len(run.Events) > 0 {
 			yield(run, nil) // what else there is to mark, the next look does
 		}
@@ -74,73 +76,112 @@ type forward struct {
 	*Reader
 	now   time.Time
 	place walk.Place
-	trail []string // archives without an event to apply, to be marked with the next one's
+	trail []string // archives to be marked with the next run
+	rest  []string // those behind the last one with something to apply
 }
 
-// archives goes along the archives that are not applied, oldest first.
+// archives goes along the archives that are not applied, oldest first, and
+// fetches those ahead that have something to apply.
 func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) error {
-	for at := f.look.base; ; {
-		a, err := f.memory.After(ctx, at)
-		if err != nil || a == nil {
-			return err
+	bounds := ahead.Bounds{AtOnce: f.Prefetch, Room: f.Room}
+	for got := range ahead.Fetch(ctx, bounds, f.steps(ctx), f.fetch) {
+		if got.Err != nil {
+			return got.Err
 		}
-		pending, err := f.memory.Pending(ctx, a.Number)
-		if err != nil {
-			return err
-		}
-		for entry, updated := range f.look.head {
-			if pending[entry] < updated { // the feed's own document has a later version
-				delete(pending, entry)
-			}
-		}
-		if f.look.trail {
-			f.trail = append(f.trail, a.URL)
-		}
-		at = a.URL
-		if len(pending) == 0 {
-			continue
-		}
-		run, err := f.fromArchive(ctx, a, pending)
-		if err != nil {
-			return err
-		}
-		if !yield(run, nil) {
+		f.trail = got.Value.trail
+		wanted := yield(f.run(got.Value.picked), nil)
+		got.Done()
+		if !wanted {
 			return errEnough
 		}
 	}
+	return nil
 }
 
-// fromArchive fetches an archive once more, holds it to what it was on the way
-// back, and returns the given entries of it.
-func (f *forward) fromArchive(ctx context.Context, a *checkpoint.Archive, pending map[string]int64) (Run, error) {
-	d, err := f.again(ctx, a)
+// step is an archive with something to apply.
+type step struct {
+	*checkpoint.Archive
+	pending map[string]int64
+	trail   []string // with those before it that have nothing
+	picked  []*version
+}
+
+// steps goes along what is remembered. What it finds does not change by what is
+// applied meanwhile: an entry is pending in one archive.
+func (f *forward) steps(ctx context.Context) iter.Seq2[*step, error] {
+	return func(yield func(*step, error) bool) {
+		var trail []string
+		for at := f.look.base; ; {
+			s, err := f.after(ctx, at)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if s == nil {
+				f.rest = trail
+				return
+			}
+			if at = s.URL; f.look.trail {
+				trail = append(trail, s.URL)
+			}
+			if len(s.pending) == 0 {
+				continue
+			}
+			s.trail, trail = trail, nil
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+}
+
+// after returns the archive that follows the one at a URL; nil behind the last.
+func (f *forward) after(ctx context.Context, at string) (*step, error) {
+	a, err := f.memory.After(ctx, at)
+	if err != nil || a == nil {
+		return nil, err
+	}
+	pending, err := f.memory.Pending(ctx, a.Number)
+	for entry, updated := range f.look.head {
+		if pending[entry] < updated { // the feed's own document has a later version
+			delete(pending, entry)
+		}
+	}
+	return &step{Archive: a, pending: pending}, err
+}
+
+// fetch fetches an archive once more, holds it to what it was on the way back,
+// and picks what is to be applied from it. It is called by several goroutines.
+func (f *forward) fetch(ctx context.Context, s *step) (*step, int64, error) {
+	d, body, err := f.again(ctx, s.Archive)
+	size := int64(len(body))
 	if err != nil {
-		return Run{}, err
+		return nil, size, err
 	}
-	if err := f.compare(d, a); err != nil {
-		return Run{}, err
+	if err := f.compare(d, s.Archive); err != nil {
+		return nil, size, err
 	}
-	picked := d.pick(pending)
-	if len(picked) != len(pending) {
-		return Run{}, fmt.Errorf("%s: has %d of the %d entries that were to be applied from it", d.url.Redacted(), len(picked), len(pending))
+	if s.picked = d.pick(s.pending); len(s.picked) != len(s.pending) {
+		return nil, size, fmt.Errorf("%s: has %d of the %d entries that were to be applied from it", d.url.Redacted(), len(s.picked), len(s.pending))
 	}
-	return f.run(picked), nil
+	return s, size, nil
 }
 
 // again returns an archive as it is, and a page as it was.
-func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (d *document, err error) {
+func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (d *document, body []byte, err error) {
 	if f.Kind == Paged {
 		body, from, err := f.pages.get(a.Number)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return f.archive(body, from)
+		d, err = f.archive(body, from)
+		return d, body, err
 	}
 	target, err := url.Parse(a.URL)
-	if err == nil {
-		d, _, err = f.get(ctx, target)
+	if err != nil {
+		return nil, nil, err
 	}
-	return d, err
+	return f.get(ctx, target)
 }
 
 // run makes a run of events that follow.

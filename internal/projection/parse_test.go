@@ -131,7 +131,7 @@ func TestTheBlocksOfAnEventAreThoseOfItsTypeAndFeedInTheOrderOfTheFile(t *testin
 		{"x", "x/A", ""},
 	} {
 		var lines []string
-		for _, b := range p.matching(c.feed, c.event) {
+		for _, b := range p.matching(eventKey{feed: c.feed, event: c.event}) {
 			lines = append(lines, fmt.Sprint(b.line))
 		}
 		if got := strings.Join(lines, " "); got != c.want {

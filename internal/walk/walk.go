@@ -141,15 +141,15 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 			}
 			for p := range c.archives(ctx, h, firstPage, prefetch) {
 				var run Run
-				err := p.err
+				err := p.Err
 				if err == nil {
-					run, err = h.follow(p.Document, place)
+					run, err = h.follow(p.Value, place)
 				}
 				if err != nil {
 					yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
 					return
 				}
-				place, run.done = run.To, p.done
+				place, run.done = run.To, p.Done
 				if len(run.Events) == 0 {
 					run.Done()
 				} else if !yield(run, nil) {

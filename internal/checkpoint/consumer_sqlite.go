@@ -1,0 +1,73 @@
+package checkpoint
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+)
+
+// Start writes a consumer's first checkpoints for feeds and runs setUp, in one
+// transaction. Where the consumer is known already, it gets further feeds.
+func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint, setUp func(*sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := saveConsumer(ctx, tx, consumer); err != nil {
+			return err
+		}
+		for _, c := range all {
+			_, err := tx.ExecContext(ctx, `
+				INSERT INTO eventfeed_checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, holder, updated)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, s.holder, event.FormatTime(time.Now()))
+			if err != nil {
+				return err
+			}
+		}
+		return setUp(tx)
+	})
+}
+
+// Check runs check in a transaction, and saves the consumer as it is now.
+func (s *SQLite) Check(ctx context.Context, consumer Consumer, check func(*sql.Tx) error) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := saveConsumer(ctx, tx, consumer); err != nil {
+			return err
+		}
+		return check(tx)
+	})
+}
+
+func saveConsumer(ctx context.Context, tx *sql.Tx, c Consumer) error {
+	var asOf any
+	if !c.AsOf.IsZero() {
+		asOf = event.FormatTime(c.AsOf)
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process(), event.FormatTime(time.Now()))
+	return err
+}
+
+// Consumer returns what is known of a consumer; ok is false where nothing is.
+func (s *SQLite) Consumer(ctx context.Context, name string) (c Consumer, ok bool, err error) {
+	var asOf sql.NullString
+	var since string
+	err = s.db.QueryRowContext(ctx, `
+		SELECT consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since
+		FROM eventfeed_consumers WHERE consumer = ?`, name).
+		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &asOf, &c.HeldBy, &since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return c, false, nil
+	}
+	if err == nil {
+		c.HeldSince, err = event.ParseTime(since)
+	}
+	if err == nil && asOf.Valid {
+		c.AsOf, err = event.ParseTime(asOf.String)
+	}
+	return c, err == nil, err
+}

@@ -1,0 +1,19 @@
+package seed
+
+import (
+	"fmt"
+	"testing"
+)
+
+// TestTypesAreCountedUpToABound: a producer may make them up.
+func TestTypesAreCountedUpToABound(t *testing.T) {
+	t.Parallel()
+	counted := totals{types: make(map[string]int64)}
+	for n := range 3 * maxTypes {
+		counted.countType(fmt.Sprint("type ", n))
+		counted.countType("type 0")
+	}
+	if len(counted.types) != maxTypes+1 || counted.types["type 0"] != 3*maxTypes+1 || counted.types[OtherTypes] != 2*maxTypes {
+		t.Errorf("%d types, %d of the first, %d others", len(counted.types), counted.types["type 0"], counted.types[OtherTypes])
+	}
+}
