@@ -1,0 +1,140 @@
+package main
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// runFlags are the flags of a run, and the configuration that they make.
+type runFlags struct {
+	config   seed.Config
+	into     string
+	asOf     string
+	wait     time.Duration
+	patience *patience
+	sinks    *sinkFlags
+	network  *network
+	listen   *listenFlags
+}
+
+func addRunFlags(command *cobra.Command) *runFlags {
+	f := &runFlags{}
+	config, flags := &f.config, command.Flags()
+	flags.Var((*cli.URLs)(&config.From), "from", "`URL` of the feed; given again and again for several feeds")
+	flags.StringVar(&f.into, "into", "", "`URL` of the database to fill, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader, where several fill one database")
+	flags.BoolVar(&config.AddFeed, "add-feed", false, "let the consumer begin with a feed that it has not read so far")
+	flags.Int64Var(&config.Until, "until", 0, "`POSITION` to stop at, with that event applied; of a single feed")
+	flags.StringVar(&f.asOf, "as-of", "", "`TIME` as of which to build the state, such as 2024-03-01T00:00:00Z: later events are left out")
+	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` for what to do with an event that cannot be applied: stop, or park it with all later events of its entity")
+	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
+	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
+	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	f.sinks = addSinkFlags(command)
+	f.sinks.addProgramFlag(command)
+	flags.DurationVar(&f.wait, "wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
+	f.patience = patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
+	f.network = networkFlags(command)
+	f.listen = addListenFlags(command)
+	return f
+}
+
+// check returns an error of wrong usage.
+func (f *runFlags) check(command *cobra.Command) (err error) {
+	if len(f.config.From) == 0 {
+		return cli.Usage("--from is missing: the URL of the feed")
+	}
+	for _, from := range f.config.From {
+		if _, err := fetch.ParseURL(from); err != nil {
+			return cli.Usage("--from: %w", err)
+		}
+	}
+	if f.config.AsOf, err = pointInTime(f.asOf); err != nil {
+		return err
+	}
+	if err := contradiction(command, f.config); err != nil {
+		return err
+	}
+	if err := f.sinks.apply(command, &f.config); err != nil {
+		return err
+	}
+	if f.config.Prefetch < 1 {
+		return cli.Usage("--prefetch %d: must be at least 1", f.config.Prefetch)
+	}
+	if f.wait < 0 || f.wait%time.Second != 0 {
+		return cli.Usage("--wait %s: must be whole seconds, 0 or more", f.wait)
+	}
+	return f.listen.check(command)
+}
+
+// open opens what a run needs. The caller closes it.
+func (f *runFlags) open(command *cobra.Command, watch *watch) (closeAll func(), err error) {
+	config := &f.config
+	config.Logger = cli.Logger(command.ErrOrStderr())
+	if config.Follow {
+		cli.LogSettings(command, config.Logger)
+	}
+	config.Patience = f.patience.or(0)
+	if config.Wait = f.wait; f.wait == 0 {
+		config.Wait = -1 // in a seed.Config 0 stands for the default
+	}
+	if err := f.network.configure(config); err != nil {
+		return nil, err
+	}
+	into, closeTarget, err := f.sinks.target(command, f.into, f.patience.or(programPatience(config.Follow)))
+	if err != nil {
+		return nil, err
+	}
+	config.Into = into
+	standing, closeListener, err := f.listen.open(config, config.Logger)
+	if err != nil {
+		closeTarget()
+		return nil, err
+	}
+	watch.standing = standing
+	return func() { closeListener(); closeTarget() }, nil
+}
+
+// programPatience is for how long a program that fails is started again where
+// nothing was said.
+func programPatience(follow bool) time.Duration {
+	if follow {
+		return -1
+	}
+	return seed.DefaultPatience
+}
+
+// pointInTime reads the value of --as-of.
+func pointInTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	at, err := event.ParseTime(text)
+	if err != nil {
+		return at, cli.Usage("--as-of %q: must be a time with its offset, such as 2024-03-01T00:00:00Z", text)
+	}
+	return at, nil
+}
+
+// contradiction finds flags that cannot go together.
+func contradiction(command *cobra.Command, config seed.Config) error {
+	switch {
+	case config.Until < 0, config.Until == 0 && command.Flags().Changed("until"):
+		return cli.Usage("--until %d: must be a position, 1 or more", config.Until)
+	case config.Until > 0 && len(config.From) > 1:
+		return cli.Usage("--until: is a position of one feed, not of %d", len(config.From))
+	case !config.AsOf.IsZero() && config.Follow:
+		return cli.Usage("--as-of: the state as of a point in time cannot be followed; leave out --follow")
+	case !config.AsOf.IsZero() && config.Until > 0:
+		return cli.Usage("--as-of and --until: only one of them can be where to stop")
+	case config.DryRun && config.Follow:
+		return cli.Usage("--dry-run: ends at the end of the feed; leave out --follow")
+	}
+	return nil
+}
