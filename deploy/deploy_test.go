@@ -248,7 +248,7 @@ func TestProbesAskTheListenerForOperations(t *testing.T) {
 		t.Fatal("the server has no private listener")
 	}
 	seeder := regexp.MustCompile(`"--listen=:(\d+)"\]\n(?:.*\n)*? +- \{ name: seeder, containerPort: (\d+) \}`).FindStringSubmatch(text)
-	if seeder == nil || seeder[1] != seeder[2] {
+	if len(seeder) != 3 || seeder[1] != seeder[2] {
 		t.Fatalf("the seeder's listener is %v", seeder)
 	}
 	for _, want := range []string{

@@ -94,6 +94,7 @@ func (r *runner) moved(moves []checkpoint.Move) {
 			if f.checkpoint.FeedID == m.To.FeedID {
 				left := m.To.LeftOut - f.checkpoint.LeftOut
 				r.totals.leftOut += left
+				f.skipped += m.To.Skipped - f.checkpoint.Skipped
 				f.applied += m.To.Position - m.From.Position - left
 				f.checkpoint = m.To
 			}

@@ -26,6 +26,8 @@ type Change struct {
 	// the caller's to undo, before the checkpoint goes back.
 	Inbox  string
 	Events int64
+	// Parked is how many parked events behind To are forgotten.
+	Parked int64
 
 	// Compared says that the inbox holds all events up to To, and the same as
 	// the feed. Where some have been removed there is nothing to compare.
@@ -33,7 +35,7 @@ type Change struct {
 }
 
 // Rewind moves a consumer's checkpoint back to a position, and deletes from
-// the inbox what lies behind it, in one transaction. It is the way on from a
+// the inbox and from the parked events what lies behind it, in one transaction. It is the way on from a
 // LostError, and returns one if to lies beyond what the feed and the target
 // have in common. The events that stay in an inbox are compared with the feed.
 //
@@ -89,8 +91,8 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	return config.Into.rewind(ctx, at, back)
 }
 
-// Reset deletes a consumer's checkpoints, and all of its events from the inbox,
-// in one transaction, so that the next Run begins at position 1. Of config it
+// Reset deletes a consumer's checkpoints, its parked events, and all of its
+// events from the inbox, in one transaction, so that the next Run begins at position 1. Of config it
 // needs no more than Into and Consumer. confirm is as in Rewind.
 func Reset(ctx context.Context, config Config, confirm func([]Change) error) error {
 	if len(config.From) == 0 {
@@ -155,6 +157,9 @@ func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, chang
 	for _, at := range all {
 		table, events, err := c.Into.count(ctx, at, change.To)
 		if err != nil {
+			return err
+		}
+		if change.Parked, err = c.Into.countParked(ctx, at, change.To); err != nil {
 			return err
 		}
 		change.Consumer, change.Feed, change.FeedID, change.From = at.Consumer, at.Feed, at.FeedID, at.Position

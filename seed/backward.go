@@ -18,6 +18,8 @@ type backward interface {
 	consumers(ctx context.Context) ([]string, error)
 	// count counts the events behind a position in the inbox.
 	count(ctx context.Context, c checkpoint.Checkpoint, after int64) (table string, events int64, err error)
+	// countParked counts the parked events behind a position.
+	countParked(ctx context.Context, c checkpoint.Checkpoint, after int64) (int64, error)
 	// read reads the inbox up to a position, in order.
 	read(ctx context.Context, c checkpoint.Checkpoint, to int64, yield func(*event.Placed) error) error
 	rewind(ctx context.Context, from, to checkpoint.Checkpoint) error
@@ -49,6 +51,10 @@ func (t *target[T]) count(ctx context.Context, c checkpoint.Checkpoint, after in
 	}
 	events, err = t.inbox.count(ctx, c.Consumer, c.FeedID, after)
 	return t.inbox.table, events, err
+}
+
+func (t *target[T]) countParked(ctx context.Context, c checkpoint.Checkpoint, after int64) (int64, error) {
+	return t.keeper.CountParked(ctx, c.Consumer, c.FeedID, after)
 }
 
 func (t *target[T]) read(ctx context.Context, c checkpoint.Checkpoint, to int64, yield func(*event.Placed) error) error {

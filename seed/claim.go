@@ -96,7 +96,7 @@ func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err e
 	begun := len(missing) < len(r.feeds) || len(found) > 0
 	switch {
 	case len(found) > 0:
-		return nil, fmt.Errorf("%w: %w: %s", ErrMismatch, ErrOtherFeed, r.otherFeeds(missing, found))
+		return nil, fmt.Errorf("%w: %w", ErrMismatch, r.otherFeeds(missing, found))
 	case begun && len(missing) > 0 && !r.AddFeed:
 		id, name := missing[0].Feed()
 		return nil, fmt.Errorf("%w: %w: %s: is feed %s (%s), which consumer %s has not read so far",
@@ -105,11 +105,11 @@ func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err e
 	return missing, nil
 }
 
-func (r *runner) otherFeeds(missing []*reading, found []checkpoint.Checkpoint) string {
+func (r *runner) otherFeeds(missing []*reading, found []checkpoint.Checkpoint) error {
 	if len(missing) == 0 {
-		return fmt.Sprintf("consumer %s reads feed %s (%s), too, of which no URL was given", r.Consumer, found[0].Feed, found[0].FeedID)
+		return fmt.Errorf("%w: consumer %s reads feed %s (%s), of which no URL was given", ErrFewerFeeds, r.Consumer, found[0].Feed, found[0].FeedID)
 	}
 	id, name := missing[0].Feed()
-	return fmt.Sprintf("%s: is feed %s (%s), but consumer %s reads feed %s (%s)",
-		missing[0].url.Redacted(), name, id, r.Consumer, found[0].Feed, found[0].FeedID)
+	return fmt.Errorf("%w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",
+		ErrOtherFeed, missing[0].url.Redacted(), name, id, r.Consumer, found[0].Feed, found[0].FeedID)
 }

@@ -68,6 +68,7 @@ type shelves interface {
 // shelf is where a keeper has parked events.
 type shelf[T any] interface {
 	Entities(ctx context.Context, consumer string) (map[checkpoint.Entity]bool, error)
+	CountParked(ctx context.Context, consumer, feedID string, after int64) (int64, error)
 	ListParked(ctx context.Context, of checkpoint.Shelf, yield func(checkpoint.Parked) bool) error
 	Park(ctx context.Context, tx T, events []checkpoint.Parked) error
 	NextParked(ctx context.Context, tx T, of checkpoint.Shelf, after checkpoint.ParkedPlace) ([]checkpoint.Parked, error)

@@ -499,7 +499,15 @@ func TestGoingBackForgetsWhatIsParkedThere(t *testing.T) {
 			return seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park}
 		}
 		storetest.Must(t, seed.Run(t.Context(), config())) // 13, 20, 27, 34
-		storetest.Must(t, seed.Rewind(t.Context(), config(), 20, nil))
+		forgets := func(want int64) func([]seed.Change) error {
+			return func(changes []seed.Change) error {
+				if len(changes) != 1 || changes[0].Parked != want {
+					t.Errorf("it says %+v, want %d parked", changes, want)
+				}
+				return nil
+			}
+		}
+		storetest.Must(t, seed.Rewind(t.Context(), config(), 20, forgets(2)))
 		if parked := l.parked(t); len(parked) != 2 || parked[1].Position != 20 {
 			t.Errorf("after a rewind %d are parked", len(parked))
 		}
@@ -508,7 +516,7 @@ func TestGoingBackForgetsWhatIsParkedThere(t *testing.T) {
 		if parked := l.parked(t); len(parked) != 4 {
 			t.Errorf("read again, %d are parked", len(parked))
 		}
-		storetest.Must(t, seed.Reset(t.Context(), config(), nil))
+		storetest.Must(t, seed.Reset(t.Context(), config(), forgets(4)))
 		if parked := l.parked(t); len(parked) != 0 {
 			t.Errorf("after a reset %d are parked", len(parked))
 		}

@@ -48,6 +48,7 @@ type FeedProgress struct {
 	Head     int64  // of the last event there is
 	Digest   string // at Position
 	Applied  int64  // events, by this run
+	Skipped  int64  // of them those that the sink had no use for
 	Parked   int64  // events put aside, by this run
 }
 
@@ -115,7 +116,7 @@ func (r *runner) report() {
 		c := &f.checkpoint
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
-			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Parked: f.parked,
+			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Skipped: f.skipped, Parked: f.parked,
 		})
 	}
 	for _, m := range r.meters {

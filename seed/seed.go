@@ -19,6 +19,7 @@ package seed
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -37,6 +38,9 @@ var (
 	// ErrOtherFeed says, together with ErrMismatch, that the feed is not the
 	// one that the consumer reads.
 	ErrOtherFeed = errors.New("another feed")
+	// ErrFewerFeeds says, together with ErrMismatch, that the consumer reads a feed
+	// that is not in Config.From. It is an ErrOtherFeed, too.
+	ErrFewerFeeds = fmt.Errorf("%w, too", ErrOtherFeed)
 	// ErrNewFeed says, together with ErrMismatch, that the consumer has not read
 	// one of the feeds so far, which it may with Config.AddFeed.
 	ErrNewFeed = errors.New("another feed than before")

@@ -118,7 +118,7 @@ func TestSetOfFeedsIsTheSameInEachRun(t *testing.T) {
 			from []string
 			want error
 		}{
-			"one too few":              {from: []string{a}, want: seed.ErrOtherFeed},
+			"one too few":              {from: []string{a}, want: seed.ErrFewerFeeds},
 			"one too many":             {from: []string{a, b, c}, want: seed.ErrNewFeed},
 			"another in one's place":   {from: []string{a, c}, want: seed.ErrOtherFeed},
 			"another, and it may grow": {add: true, from: []string{a, c}, want: seed.ErrOtherFeed},

@@ -44,6 +44,7 @@ type reading struct {
 	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
 	shows      int64                 // position of the last event that the source has shown
 	applied    int64                 // events, by this run
+	skipped    int64                 // of them those that the sink had no use for
 	parked     int64                 // events put aside, by this run
 }
 

@@ -79,7 +79,7 @@ func foreignSample(command *cobra.Command, client *walk.Client, from string, err
 	}
 	defer reader.Close()
 	events := reader.Events()
-	sample := &projection.Sample{Feed: reader.Name, URL: reader.URL.Redacted(), Last: int64(len(events))}
+	sample := &projection.Sample{Feed: reader.Name, ID: reader.ID, URL: reader.URL.Redacted(), Last: int64(len(events))}
 	for _, e := range events {
 		sample.Add(e)
 	}

@@ -67,9 +67,37 @@ new, for up to --wait, and to send no more than that. Where a server or a cache
 does not, the feed is looked at once a second. --wait 0 asks for neither, so
 that a cache in front of the server can answer every request.
 
-A server or a database that is away is waited for: up to a minute, and without
-end with --follow. A document of a feed that is not served by eventfeed, and is
-missing or half written, is given a minute to be whole, once the seeder follows.
+A server or a database that is away is waited for, as long as --patience: up to a
+minute, and without end with --follow. A document of a feed that is not served by
+eventfeed, and is missing or half written, is given a minute to be whole, once the
+seeder follows.
+
+WHAT CAN BE SEEN OF IT
+On a terminal a bar shows how far the run is: events, events a second, bytes,
+pages, the time left. Elsewhere the log says so every few seconds, on standard
+error. In the end a report stands on standard output: the events by type; how
+many were applied, skipped (types without a block), left out (by --as-of) and
+parked; the first and the last time; how long it took, and where the time went;
+and each feed's position and digest. "seeder status" shows meanwhile, and from
+anywhere, how far each consumer of the database is behind its feed.
+
+With --listen a run answers at a private address: /healthz fails when a server or
+the database has been away for a minute; /readyz until the history is in, and
+while a feed is further behind than --max-lag; /metrics is for Prometheus.
+
+OTHER FEEDS
+A feed need not be served by eventfeed. Archived feeds (RFC 5005) are read from
+their oldest archive on, and nothing is lost between two runs. Of paged, complete
+and plain feeds, Atom or RSS, what they show is read, with a warning of what
+cannot be promised. An entry becomes an event: id and subject are its id, type is
+its first category, time is when it was updated, and data a JSON object of what
+it says ("seeder init" shows which members). "seeder inspect URL" says what kind
+a feed is.
+
+WHO ASKS
+--bearer-file, --header, and --client-certificate with --client-key say who you
+are, to the feeds' own servers only. --allow-origin lets redirects and links lead
+elsewhere. "seeder --help" says more, of proxies and of what is tried again, too.
 
 Exit status 3: the feed does not add up, and what does not was not applied.
 Exit status 4: another seeder holds the consumer.`

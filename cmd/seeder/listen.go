@@ -34,7 +34,7 @@ func (l *listenFlags) check(command *cobra.Command) error {
 	switch {
 	case l.maxLag < 0:
 		return cli.Usage("--max-lag %s: must not be negative", l.maxLag)
-	case l.address == "" && command.Flags().Changed("max-lag"):
+	case l.address == "" && cli.Given(command, "max-lag"):
 		return cli.Usage("--max-lag: is about what --listen shows; --listen is missing")
 	case l.address == "":
 		return nil

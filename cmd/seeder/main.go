@@ -48,6 +48,8 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
 	case errors.Is(err, seed.ErrBeyond):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database, or go back with: seeder rewind"}
+	case errors.Is(err, seed.ErrFewerFeeds):
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "run the same command with a --from for each of its feeds (seeder status shows them); to read fewer, give them a consumer of their own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrMismatch):

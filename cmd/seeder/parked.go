@@ -175,6 +175,9 @@ func (o *onError) String() string {
 	return "stop"
 }
 
+// Words are what it can be, as a shell offers them.
+func (o *onError) Words() []string { return []string{"stop", "park"} }
+
 func (o *onError) Type() string { return "string" }
 
 // sayParked says how many events a run has put aside, and what leads on.

@@ -12,8 +12,9 @@ func resetCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "reset --into URL",
 		Short: "Forget how far a consumer has got, so that it begins anew",
-		Long: `Delete a consumer's checkpoint, and all of its events in the inbox, in one
-transaction. The next run begins at position 1.
+		Long: `Delete a consumer's checkpoint, its events that were put aside ("seeder parked"),
+and all of its events in the inbox, in one transaction. The next run begins at
+position 1. What a projection wrote is to be undone first, by who owns it.
 
 What will be done is said first, and asked for; --yes goes on without asking.`,
 		Example: `  seeder reset --into sqlite:shipping.db

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,8 +20,8 @@ func retryCommand() *cobra.Command {
 first that still cannot be applied. That one and those behind it stay parked.
 What is applied leaves the parked events in the same transaction.
 
-It applies them as the run did: into the inbox, or by the --projection, which
-must be the file that the run had. To mend the projection itself, add
+It applies them as the run did: into the inbox, or by the --projection (with its
+--schema, if it has one), which must be the file that the run had. To mend the projection itself, add
 --accept-projection, and give the next run the new file.
 
 No other seeder may hold the consumer meanwhile.
@@ -55,7 +56,11 @@ Exit status 4: another seeder holds the consumer.`,
 			if done.Applied > 0 {
 				err = fmt.Errorf("%s applied, then: %w", events(done.Applied), err)
 			}
-			return withStatus(explained(err, *into), "", "")
+			err = withStatus(explained(err, *into), "", "")
+			if failed, is := errors.AsType[*cli.StatusError](err); is && errors.Is(err, seed.ErrSink) {
+				failed.Next = "give the same --projection and --schema as seeder run has, or none where it fills the inbox"
+			}
+			return err
 		}
 		return sayRetried(command.OutOrStdout(), done, config, *into)
 	}
@@ -63,7 +68,11 @@ Exit status 4: another seeder holds the consumer.`,
 }
 
 func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into string) error {
-	_, err := fmt.Fprintf(out, "%s applied, %d still parked\n", events(done.Applied), done.Left)
+	of := ""
+	if config.DryRun {
+		of = "; dry run: all of it was rolled back"
+	}
+	_, err := fmt.Fprintf(out, "%s applied, %d still parked%s\n", events(done.Applied), done.Left, of)
 	if err != nil || done.Left == 0 {
 		return err
 	}

@@ -16,8 +16,9 @@ func rewindCommand() *cobra.Command {
 		Use:   "rewind --from URL --into URL --to POSITION",
 		Short: "Go back in a database to what the feed still has, after a restore",
 		Long: `Go back to an earlier position: the consumer's checkpoint moves there, and the
-events behind it are deleted from the inbox, in one transaction. The next run
-goes on from there.
+events behind it are deleted from the inbox and from those that were put aside
+("seeder parked"), in one transaction. The next run goes on from there. What a
+projection wrote is to be undone first, by who owns it.
 
 It is for a feed that lost the end of its history, by a restore or a failover,
 after that end had been read. Then "seeder run" stops with status 3 and names
@@ -90,6 +91,12 @@ func describe(c seed.Change) string {
 	}
 	if c.Events > 0 && !c.Deleted && !c.Compared {
 		text += fmt.Sprintf("%s does not hold all events up to there, so they were not compared with the feed; ", c.Inbox)
+	}
+	switch {
+	case c.Parked == 1:
+		text += "1 parked event is forgotten; "
+	case c.Parked > 1:
+		text += fmt.Sprintf("%d parked events are forgotten; ", c.Parked)
 	}
 	switch {
 	case c.Events == 1:

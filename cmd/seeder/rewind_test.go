@@ -24,6 +24,10 @@ func TestWhatGoingBackDoesIsSaid(t *testing.T) {
 			"the checkpoint goes from position 150 back to 120; inbox has none of its events:\nwhat a handler wrote for positions 121 to 150 is to be undone first, by who owns it"},
 		"anew": {seed.Change{From: 150, Deleted: true, Events: 150},
 			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; 150 events are deleted from inbox"},
+		"with parked events": {seed.Change{From: 150, To: 120, Parked: 7},
+			"the checkpoint goes from position 150 back to 120; 7 parked events are forgotten; inbox has none of its events:\nwhat a handler wrote for positions 121 to 150 is to be undone first, by who owns it"},
+		"with one parked event": {seed.Change{From: 150, Deleted: true, Events: 149, Parked: 1},
+			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; 1 parked event is forgotten; 149 events are deleted from inbox"},
 		"anew, a handler's target": {seed.Change{From: 150, Deleted: true},
 			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; inbox has none of its events:\nwhat a handler wrote for positions 1 to 150 is to be undone first, by who owns it"},
 	} {

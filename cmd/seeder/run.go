@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -143,16 +144,15 @@ func contradiction(command *cobra.Command, config seed.Config) error {
 func run(command *cobra.Command, config seed.Config, watch *watch, into string) error {
 	config.Progress = func(p seed.Progress) { watch.update(p, config.Logger) }
 	err := seed.Run(command.Context(), config)
-	if err == nil && command.Context().Err() != nil && !config.Follow {
-		err = context.Canceled
+	if command.Context().Err() != nil && (err == nil && !config.Follow || errors.Is(err, context.Canceled)) {
+		return stopped(config)
 	}
 	if err != nil {
 		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
 	}
 	watch.stop() // before anything is printed
 	if config.DryRun {
-		_, err := fmt.Fprintln(command.OutOrStdout(), "a dry run: all that follows was rolled back")
-		if err != nil {
+		if _, err := fmt.Fprintln(command.OutOrStdout(), "dry run: all that follows was rolled back"); err != nil {
 			return err
 		}
 	}
@@ -160,4 +160,14 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 		return err
 	}
 	return watch.report(command.OutOrStdout())
+}
+
+// stopped is the error of a run that was asked to end before its end. What was
+// broken off is nobody's fault.
+func stopped(config seed.Config) error {
+	err := &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed"), Next: "run the same command again to go on from there"}
+	if config.DryRun {
+		err.Next = "nothing of it was kept"
+	}
+	return err
 }

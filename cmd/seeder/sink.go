@@ -39,6 +39,11 @@ func (s *sinkFlags) addProgramFlag(command *cobra.Command) {
 // apply checks the flags against one another and gives the configuration what
 // they say of it.
 func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
+	for _, name := range []string{"projection", "exec"} {
+		if f := command.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			return cli.Usage("--%s: is empty; leave it out to fill the inbox", name) // a shell's variable that is not set, most likely
+		}
+	}
 	for name, given := range map[string]bool{"schema": s.schema != "", "strict": s.strict, "accept-projection": s.accept} {
 		if given && s.projection == "" {
 			return cli.Usage("--%s: is about a projection; --projection is missing", name)

@@ -64,9 +64,11 @@ func (w *watch) report(out io.Writer) error {
 	if err := progress.WriteReport(out, w.last, took); err != nil {
 		return err
 	}
-	for _, f := range w.last.Feeds {
+	for i := range w.last.Feeds {
+		f := &w.last.Feeds[i]
+		applied := f.Applied - f.Skipped // as the report counts them
 		_, err := fmt.Fprintf(out, "%s: %d events applied %s\nposition %d digest %s\n",
-			f.Feed, f.Applied, cli.Pace(f.Applied, took), f.Position, f.Digest)
+			f.Feed, applied, cli.Pace(applied, took), f.Position, f.Digest)
 		if err != nil {
 			return err
 		}

@@ -124,6 +124,13 @@ func (p *Postgres) ParkedCounts(ctx context.Context) ([]ParkedCount, error) {
 	})
 }
 
+// CountParked counts a consumer's parked events of a feed behind a position.
+func (p *Postgres) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
+	err = p.pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+		consumer, feedID, after).Scan(&n)
+	return n, err
+}
+
 func (p *Postgres) hasParked(ctx context.Context) (there bool, err error) {
 	err = p.pool.QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.parked') IS NOT NULL").Scan(&there)
 	return there, err

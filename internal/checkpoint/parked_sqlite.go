@@ -159,6 +159,13 @@ func (s *SQLite) ParkedCounts(ctx context.Context) (counts []ParkedCount, err er
 	return counts, rows.Err()
 }
 
+// CountParked counts a consumer's parked events of a feed behind a position.
+func (s *SQLite) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM eventfeed_parked WHERE consumer = ? AND feed_id = ? AND position > ?",
+		consumer, feedID, after).Scan(&n)
+	return n, err
+}
+
 func (s *SQLite) hasParked(ctx context.Context) (there bool, err error) {
 	err = s.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'eventfeed_parked'").Scan(&there)
 	return there, err

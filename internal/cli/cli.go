@@ -50,6 +50,7 @@ func prepare(root *cobra.Command) {
 			}
 			return nil
 		}
+		complete(command)
 		command.Flags().VisitAll(nameVariable)
 	}
 }

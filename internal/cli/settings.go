@@ -90,6 +90,17 @@ func source(f *pflag.Flag) (kind, name string) {
 	return "default", "--" + f.Name
 }
 
+// Given reports whether a flag stands on the command line. A value from the
+// environment or a file may be meant for another command.
+func Given(command *cobra.Command, name string) bool {
+	f := command.Flags().Lookup(name)
+	if f == nil {
+		return false
+	}
+	kind, _ := source(f)
+	return kind == "flag"
+}
+
 // isURL reports whether a flag's value is a URL, by the word that its help has
 // for the value. Such a value may hold a password.
 func isURL(f *pflag.Flag) bool {

@@ -66,11 +66,12 @@ func NewBar(terminal *os.File) *Bar {
 	return b
 }
 
-// Update takes over how far the run is. A run that follows needs no bar.
+// Update takes over how far the run is. A run that follows needs no bar, and one
+// that has not read its target yet has nothing to show.
 func (b *Bar) Update(p seed.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.progress, b.begun = p, !p.Following
+	b.progress, b.begun = p, !p.Following && len(p.Feeds) > 0
 }
 
 // Write writes lines of something else above the bar.

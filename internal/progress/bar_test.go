@@ -207,6 +207,9 @@ func TestLogSaysNowAndThenHowFarItIs(t *testing.T) {
 	}
 	log.Reset()
 	l.last = time.Time{}
+	if l.Update(seed.Progress{Target: seed.TargetProgress{Retries: 1}}); log.Len() > 0 {
+		t.Errorf("before the target was read: %s", &log)
+	}
 	several := at(10, 20)
 	several.Feeds = append(several.Feeds, seed.FeedProgress{Feed: "payments", Position: 1, Head: 5})
 	l.Update(several)

@@ -32,7 +32,7 @@ func NewLog(logger *slog.Logger, interval time.Duration) *Log {
 func (l *Log) Update(p seed.Progress) {
 	now, s := time.Now(), sumOf(p)
 	rate := l.pace.add(s.done, now)
-	if p.Following || now.Sub(l.last) < l.interval {
+	if p.Following || len(p.Feeds) == 0 || now.Sub(l.last) < l.interval {
 		return
 	}
 	l.last = now

@@ -57,18 +57,33 @@ func (h *headReader) take(prefix string) bool {
 
 // typeName reads TYPE or FEED/TYPE.
 func (h *headReader) typeName() (n typeName, err error) {
+	bare := h.rest
 	if n.event, err = h.name("/"); err != nil {
 		return n, err
 	}
 	if !h.take("/") {
-		return n, nil
+		if n.event == "live" && bare[0] != '"' {
+			return n, errors.New(`live stands behind the last type, without a comma; a type of that name stands in double quotes: "live"`)
+		}
+		return n, noWildcard(n.event, bare)
 	}
 	n.feed = n.event
 	if strings.HasPrefix(h.rest, "/") {
 		return n, fmt.Errorf(`%s//…: put a type that holds slashes in double quotes: "%s//…"`, n.feed, n.feed)
 	}
-	n.event, err = h.name("")
-	return n, err
+	bare = h.rest
+	if n.event, err = h.name(""); err != nil {
+		return n, err
+	}
+	return n, noWildcard(n.event, bare)
+}
+
+// noWildcard refuses what elsewhere means all types, and here would mean none.
+func noWildcard(name, bare string) error {
+	if name == "*" && bare[0] != '"' {
+		return errors.New(`there is no sign for all types; a type of that name stands in double quotes: "*"`)
+	}
+	return nil
 }
 
 // name reads one in quotes, or one that ends where it would need them.

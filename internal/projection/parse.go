@@ -88,7 +88,7 @@ func (p *parser) take(t token) error {
 	case kindLineComment:
 		return p.comment(t)
 	case kindSemicolon:
-		if p.body.open() {
+		if p.body.open() || p.body.creates("RULE") && len(p.lexer.open) > 0 {
 			break
 		}
 		return p.finish()

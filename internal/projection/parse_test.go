@@ -38,15 +38,16 @@ func TestFilesAreReadAsSetUpAndBlocks(t *testing.T) {
 		{"line ends of Windows", "-- on A\r\nSELECT :id;\r\n-- on B live\r\n", "1 on <|A>\n2: \"SELECT $1\"\n3 on <|B> live\n"},
 		{"a block without statements", "-- on A, B\n-- on C\n", "1 on <|A> <|B>\n2 on <|C>\n"},
 		{"a head ends a statement", "SELECT 1\n-- on A\nSELECT 2\n-- on B", "1: \"SELECT 1\"\n2 on <|A>\n3: \"SELECT 2\"\n4 on <|B>\n"},
-		{"names", `-- on a/B,com.example.created , "x y",c/"d/e", "f"/g, "it""s", a/b/c, live live`,
-			"1 on <a|B> <|com.example.created> <|x y> <c|d/e> <f|g> <|it\"s> <a|b/c> <|live> live\n"},
-		{"a type named live", "-- on live", "1 on <|live>\n"},
+		{"names", `-- on a/B,com.example.created , "x y",c/"d/e", "f"/g, "it""s", a/b/c, "live", x/live, "*" live`,
+			"1 on <a|B> <|com.example.created> <|x y> <c|d/e> <f|g> <|it\"s> <a|b/c> <|live> <x|live> <|*> live\n"},
 		{"semicolons where they end nothing", `SELECT ';', ";", $$;$$ /* ; */ -- ;` + "\n;SELECT 2", `1: "SELECT ';', \";\", $$;$$"` + "\n" + `2: "SELECT 2"` + "\n"},
 		{"a trigger of SQLite", "CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET b = CASE WHEN 1 THEN 2 END; DELETE FROM a WHERE end; END; SELECT 1",
 			"1: \"CREATE TEMP TRIGGER t AFTER INSERT ON a BEGIN UPDATE a SET b = CASE WHEN 1 THEN 2 END; DELETE FROM a WHERE end; END\"\n1: \"SELECT 1\"\n"},
 		{"a trigger of PostgreSQL", "CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f(); SELECT 1", "1: \"CREATE TRIGGER t BEFORE INSERT ON a EXECUTE FUNCTION f()\"\n1: \"SELECT 1\"\n"},
 		{"a body of PostgreSQL", "CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE 1 WHEN 1 THEN 2 END; SELECT 1; END; SELECT 1",
 			"1: \"CREATE OR REPLACE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE 1 WHEN 1 THEN 2 END; SELECT 1; END\"\n1: \"SELECT 1\"\n"},
+		{"a rule of PostgreSQL", "CREATE OR REPLACE RULE r AS ON INSERT TO a DO ALSO (INSERT INTO b VALUES (1); DELETE FROM c); SELECT 1",
+			"1: \"CREATE OR REPLACE RULE r AS ON INSERT TO a DO ALSO (INSERT INTO b VALUES (1); DELETE FROM c)\"\n1: \"SELECT 1\"\n"},
 		{"an empty body", "CREATE PROCEDURE f() BEGIN ATOMIC END; SELECT 1", "1: \"CREATE PROCEDURE f() BEGIN ATOMIC END\"\n1: \"SELECT 1\"\n"},
 		{"comments that begin otherwise", "-- once\n--only\n-- on-call\nSELECT 1", "4: \"SELECT 1\"\n"},
 		{"a comment in a statement", "CREATE TABLE a (\n  -- on hand\n  b int\n)", "1: \"CREATE TABLE a (\\n  -- on hand\\n  b int\\n)\"\n"},
@@ -77,6 +78,11 @@ func TestWhatIsWrongIsSaidWithFileAndLine(t *testing.T) {
 		{"-- on", "is nearly"},
 		{"SELECT 1;\n  -- on A", "a.sql:2: the head of a block begins in the first column"},
 		{"-- on A,", "the name of a type is missing"},
+		{"-- on A, live", `live stands behind the last type, without a comma; a type of that name stands in double quotes: "live"`},
+		{"-- on live", `a type of that name stands in double quotes: "live"`},
+		{"-- on live live", `"live"`},
+		{"-- on *", `there is no sign for all types; a type of that name stands in double quotes: "*"`},
+		{"-- on orders/*", `there is no sign for all types`},
 		{"-- on ,A", "the name of a type is missing"},
 		{"-- on a/", "the name of a type is missing"},
 		{"-- on A;", `";": behind a type`},
@@ -131,7 +137,7 @@ func TestTheBlocksOfAnEventAreThoseOfItsTypeAndFeedInTheOrderOfTheFile(t *testin
 		{"x", "x/A", ""},
 	} {
 		var lines []string
-		for _, b := range p.matching(c.feed, c.event) {
+		for _, b := range p.matching(eventKey{feed: c.feed, event: c.event}) {
 			lines = append(lines, fmt.Sprint(b.line))
 		}
 		if got := strings.Join(lines, " "); got != c.want {

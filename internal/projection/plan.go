@@ -18,8 +18,8 @@ type plans[S any] struct {
 
 // eventKey is all that tells which statements run for an event.
 type eventKey struct {
-	feed, event string
-	live        bool
+	feed, feedID, event string
+	live                bool
 }
 
 type plan[S any] struct {
@@ -42,12 +42,12 @@ func newPlans[S any](p *Projection, form func(*statement) S) plans[S] {
 
 // of returns what runs for an event.
 func (p *plans[S]) of(e *event.Delivered) plan[S] {
-	key := eventKey{e.Feed, e.Type, e.Live}
+	key := eventKey{e.Feed, e.FeedID, e.Type, e.Live}
 	found, there := p.ofEvent[key]
 	if there {
 		return found
 	}
-	for _, b := range p.projection.matching(e.Feed, e.Type) {
+	for _, b := range p.projection.matching(key) {
 		found.known = true
 		if e.Live || !b.live {
 			found.statements = append(found.statements, p.ofBlock[b]...)

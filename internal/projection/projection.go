@@ -14,7 +14,8 @@
 //
 // Such a line begins in the first column, and ends the statement before it. Of
 // a name with a slash, what stands before the first slash is the name of a feed,
-// and the rest the type; without one it is a type in whatever feed. Names that
+// or its id, which tells feeds of the same name apart, and the rest the type;
+// without one it is a type in whatever feed. Names that
 // hold spaces, commas, quotes, slashes that are the type's own, or the like stand
 // in double quotes, which are doubled within: "https://shop.example/Created",
 // shop/"it is so". Behind the list the word live makes a block one for live
@@ -57,7 +58,7 @@ type block struct {
 
 // typeName is a type of events, of one feed's or of all.
 type typeName struct {
-	feed  string // empty for all
+	feed  string // its name or id; empty for all
 	event string
 }
 
@@ -90,20 +91,19 @@ func hashOf(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// matching returns the blocks for events of a feed and type, in the order of
-// the file.
-func (p *Projection) matching(feed, event string) []*block {
+// matching returns the blocks for events of a kind, in the order of the file.
+func (p *Projection) matching(k eventKey) []*block {
 	var all []*block
 	for i := range p.blocks {
-		if p.blocks[i].matches(feed, event) {
+		if p.blocks[i].matches(k) {
 			all = append(all, &p.blocks[i])
 		}
 	}
 	return all
 }
 
-func (b *block) matches(feed, event string) bool {
+func (b *block) matches(k eventKey) bool {
 	return slices.ContainsFunc(b.names, func(n typeName) bool {
-		return n.event == event && (n.feed == "" || n.feed == feed)
+		return n.event == k.event && (n.feed == "" || n.feed == k.feed || n.feed == k.feedID)
 	})
 }

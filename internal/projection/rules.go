@@ -8,7 +8,8 @@ import (
 )
 
 // body follows a statement whose body holds semicolons: CREATE TRIGGER … BEGIN
-// of SQLite, BEGIN ATOMIC of PostgreSQL. In both, each statement of the body
+// of SQLite, BEGIN ATOMIC of PostgreSQL. (That of CREATE RULE stands in
+// parentheses.) In both, each statement of the body
 // ends with a semicolon, and END behind one ends the body: the END of a CASE,
 // or a column of that name, has none before it.
 type body struct {

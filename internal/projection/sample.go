@@ -13,6 +13,7 @@ import (
 // Sample is what was seen of a feed, for Skeleton.
 type Sample struct {
 	Feed  string // the feed's name
+	ID    string // the feed's id
 	URL   string // the feed's, as it may be shown
 	Last  int64  // position at the feed's end
 	count int64  // events seen

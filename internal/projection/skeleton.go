@@ -15,9 +15,9 @@ import (
 // databases: a table for each feed, with the latest state of each subject, and
 // a block for each type that was seen.
 func Skeleton(w io.Writer, samples ...*Sample) error {
-	s := &skeleton{single: len(samples) == 1}
+	s := &skeleton{samples: samples}
 	s.line("-- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.")
-	s.line("-- To try it, without leaving anything behind:")
+	s.line("-- To try it, and have all of it rolled back:")
 	s.line("--   seeder run --from URL --into URL --projection FILE --dry-run")
 	s.line("-- docs/projections.md says how such files are written. Parameters are:")
 	s.line("--   %s", knownParameters())
@@ -37,8 +37,8 @@ func Skeleton(w io.Writer, samples ...*Sample) error {
 }
 
 type skeleton struct {
-	text   strings.Builder
-	single bool // there is one feed, so types need not name it
+	text    strings.Builder
+	samples []*Sample
 }
 
 func (s *skeleton) line(format string, arguments ...any) {
@@ -82,7 +82,7 @@ func (s *skeleton) block(sample *Sample, name, table string) {
 	if t.withoutSubject > 0 {
 		s.line("--   without a subject: %s", counted(t.withoutSubject, "event"))
 	}
-	head, ok := s.head(sample.Feed, name)
+	head, ok := s.head(sample, name)
 	if !ok {
 		s.line("--   has a name that no block can have")
 		return
@@ -121,11 +121,16 @@ func (f *sampledField) expression() string {
 	return text.String()
 }
 
-// head is how a block names a type.
-func (s *skeleton) head(feed, name string) (text string, ok bool) {
+// head is how a block names a type: with the feed where there are several, by
+// its id where its name is another one's, too.
+func (s *skeleton) head(sample *Sample, name string) (text string, ok bool) {
 	text = quoteHead(name)
-	if !s.single {
-		text = quoteHead(feed) + "/" + text
+	switch {
+	case len(s.samples) == 1:
+	case slices.ContainsFunc(s.samples, func(o *Sample) bool { return o != sample && o.Feed == sample.Feed }):
+		text = quoteHead(sample.ID) + "/" + text
+	default:
+		text = quoteHead(sample.Feed) + "/" + text
 	}
 	names, _, err := parseHead("-- on " + text)
 	return text, err == nil && len(names) == 1 && names[0].event == name && shown(text) == text
@@ -134,7 +139,7 @@ func (s *skeleton) head(feed, name string) (text string, ok bool) {
 var plainHead = regexp.MustCompile(`^[\pL\pN._:+-]+$`)
 
 func quoteHead(name string) string {
-	if plainHead.MatchString(name) {
+	if plainHead.MatchString(name) && name != "live" {
 		return name
 	}
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`

@@ -76,6 +76,24 @@ func TestASkeletonOfSeveralFeedsKeepsThemApart(t *testing.T) {
 	same(t, []*store{target}, "SELECT (SELECT count(*) FROM orders_state), (SELECT count(*) FROM or_ders_state), (SELECT count(*) FROM or_ders_state_2), (SELECT count(*) FROM feed_2024_or_ders_state)", "1|0|0|1")
 }
 
+func TestASkeletonOfFeedsWithOneNameKeepsThemApartByTheirIDs(t *testing.T) {
+	t.Parallel()
+	first := sampled(at(1, "OrderCreated", "o1", `{}`))
+	first.ID = "urn:uuid:1"
+	other := sampled(at(1, "OrderCreated", "o1", `{}`))
+	other.ID = "https://else.example/feed, \"the\" one"
+	var text bytes.Buffer
+	must(t, projection.Skeleton(&text, first, other))
+	all := set(t, text.String(), options{})
+	e := at(1, "OrderCreated", "o2", `{}`)
+	e.FeedID = other.ID
+	for _, target := range all {
+		_, err := target.apply(at(1, "OrderCreated", "o1", `{}`), e)
+		must(t, err)
+	}
+	same(t, all, "SELECT a.subject, b.subject FROM orders_state a, orders_state_2 b", "o1|o2")
+}
+
 func TestASkeletonOfAnEmptyFeedRuns(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer

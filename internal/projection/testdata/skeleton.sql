@@ -1,5 +1,5 @@
 -- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.
--- To try it, without leaving anything behind:
+-- To try it, and have all of it rolled back:
 --   seeder run --from URL --into URL --projection FILE --dry-run
 -- docs/projections.md says how such files are written. Parameters are:
 --   :feed :position :id :source :type :subject :time :dataschema :data :data_bytes :live
@@ -48,7 +48,7 @@ ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.po
 -- 1 event of type live:
 --   not JSON in 1 event: it comes as :data_bytes
 --   without a subject: 1 event
--- on live
+-- on "live"
 INSERT INTO orders_state (subject, type, position, time, events)
 SELECT :subject, :type, :position, :time, 1 WHERE :subject IS NOT NULL
 ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,
