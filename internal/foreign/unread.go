@@ -97,7 +97,7 @@ func (c *count) pass(ctx context.Context, w *way) (more bool, err error) {
 	d := c.seen[w.next.String()]
 	if d == nil {
 		if d, _, err = c.get(ctx, w.next); err != nil {
-			return false, err
+			return false, unsettled(w.next, err)
 		}
 		c.seen[w.next.String()] = d
 	}

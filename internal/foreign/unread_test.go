@@ -156,3 +156,19 @@ func TestAChainThatIsNotTheOneThatWasReadIsAMismatchToWhoeverAsks(t *testing.T) 
 		t.Error("a chain that loops has an end")
 	}
 }
+
+// The publisher may be about to write it: that is for the seeder to find out.
+func TestAnArchiveThatIsNotThereYetIsNoMismatchToWhoeverAsks(t *testing.T) {
+	t.Parallel()
+	for name, halve := range halves {
+		feed := newSite(t)
+		s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
+		writeArchived(t, feed)
+		must(t, s.run(t))
+		feed.write(t, "feed.atom", doc{links: "prev-archive=3.atom", posts: "g@7"}.atom(t))
+		halve(t, feed, "3.atom", archive("2.atom", "f@6").atom(t))
+		if _, err := s.unread(t); err == nil || errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), feed.url+"/3.atom: ") {
+			t.Errorf("%s: ended with %v", name, err)
+		}
+	}
+}

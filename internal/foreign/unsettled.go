@@ -3,7 +3,9 @@ package foreign
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -25,6 +27,18 @@ func (e *malformedError) Unwrap() error { return e.error }
 func isUnsettled(err error) bool {
 	_, malformed := errors.AsType[*malformedError](err)
 	return malformed || fetch.IsMissing(err)
+}
+
+// unsettled returns an error without the verdict that the feed does not add up,
+// where the document may just not be written yet.
+func unsettled(at *url.URL, err error) error {
+	if malformed, is := errors.AsType[*malformedError](err); is {
+		return fmt.Errorf("%s: %w", at.Redacted(), malformed)
+	}
+	if missing, is := errors.AsType[*fetch.Error](err); is && isUnsettled(err) {
+		return missing
+	}
+	return err
 }
 
 // settled gets a document. While following it gets one that is missing or
