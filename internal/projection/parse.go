@@ -34,6 +34,9 @@ func Parse(name string, text []byte) (*Projection, error) {
 	if err := p.run(); err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", name, p.line, err)
 	}
+	if len(p.projection.blocks) == 0 { // it would pass over every event
+		return nil, fmt.Errorf("%s has no block: a block begins with a line such as: -- on OrderCreated", name)
+	}
 	return p.projection, nil
 }
 

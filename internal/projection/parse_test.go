@@ -31,7 +31,6 @@ func outline(p *Projection) string {
 func TestFilesAreReadAsSetUpAndBlocks(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ rule, text, want string }{
-		{"nothing", "", ""},
 		{"set-up only", "-- tables\nCREATE TABLE a (b int) ; ;\n\nCREATE INDEX c ON a (b)\n", `2: "CREATE TABLE a (b int)"` + "\n" + `4: "CREATE INDEX c ON a (b)"` + "\n"},
 		{"a byte order mark", "\ufeffSELECT 1", "1: \"SELECT 1\"\n"},
 		{"a block", "-- on A\nINSERT INTO a VALUES (:id, :feed, :id);", "1 on <|A>\n2: \"INSERT INTO a VALUES ($1, $2, $1)\"\n"},
@@ -55,10 +54,16 @@ func TestFilesAreReadAsSetUpAndBlocks(t *testing.T) {
 		{"comments within comments, which SQLite does not know", "SELECT /* a /* b */\n c */ 1", "1: \"SELECT  \\n 1\"\n"},
 		{"settings of the transaction", "SET LOCAL work_mem = '1GB'; SET CONSTRAINTS ALL DEFERRED", "1: \"SET LOCAL work_mem = '1GB'\"\n1: \"SET CONSTRAINTS ALL DEFERRED\"\n"},
 	} {
-		p, err := Parse("a.sql", []byte(c.text))
+		p, err := Parse("a.sql", []byte(c.text+"\n-- on Last"))
 		if err != nil {
 			t.Errorf("%s: %v", c.rule, err)
-		} else if got := outline(p); got != c.want {
+			continue
+		}
+		if last := p.blocks[len(p.blocks)-1]; len(last.names) != 1 || last.names[0].event != "Last" {
+			t.Errorf("%s: the last block is %+v", c.rule, last)
+		}
+		p.blocks = p.blocks[:len(p.blocks)-1]
+		if got := outline(p); got != c.want {
 			t.Errorf("%s:\n%s\nwant:\n%s", c.rule, got, c.want)
 		}
 	}
@@ -115,6 +120,8 @@ func TestWhatIsWrongIsSaidWithFileAndLine(t *testing.T) {
 		{"PRAGMA foreign_keys = ON", "is about a connection"},
 		{"DISCARD ALL", "would outlast the transaction"},
 		{"COPY a FROM STDIN", "there is no input or output here"},
+		{"", "a.sql has no block: a block begins with a line such as: -- on OrderCreated"},
+		{"CREATE TABLE a (b int);\n-- when A\nSELECT 1", "a.sql has no block"},
 	} {
 		_, err := Parse("a.sql", []byte(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -151,12 +158,29 @@ func TestTheBlocksOfAnEventAreThoseOfItsTypeAndFeedInTheOrderOfTheFile(t *testin
 
 func TestTheHashIsThatOfTheWholeText(t *testing.T) {
 	t.Parallel()
-	p, err := Parse("a.sql", []byte("SELECT 1;\n"))
+	p, err := Parse("a.sql", []byte("-- on A\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	const want = "b4e0497804e46e0a0b0b8c31975b062152d551bac49c3c2e80932567b4085dcd"
+	const want = "3f00f332138a0969c47d028ac3de20798906b7bf7fe79548682cad9908b0cef6"
 	if p.Hash() != want {
 		t.Errorf("hash %s, want %s", p.Hash(), want)
+	}
+}
+
+func TestAHeadStandsForItsTypeInItsFeedWhetherTheBlockIsForNewsOrNot(t *testing.T) {
+	t.Parallel()
+	p, err := Parse("dir/a.sql", []byte("-- on A\nSELECT 1;\n-- on x/A, \"B c\" live"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, h := range p.Heads() {
+		fmt.Fprintf(&got, "%s %s %s: %t %t %t %t\n", h.Place, h.Name, h.Feed,
+			h.Matches("x", "urn:1", "A"), h.Matches("y", "x", "A"), h.Matches("y", "urn:1", "A"), h.Matches("y", "urn:1", "B c"))
+	}
+	const want = "dir/a.sql:1 A : true true true false\ndir/a.sql:3 x/A x: true true false false\ndir/a.sql:3 B c : false false false true\n"
+	if got.String() != want {
+		t.Errorf("%swant\n%s", &got, want)
 	}
 }

@@ -58,7 +58,7 @@ func (p *Postgres) Setup(ctx context.Context, tx pgx.Tx) error {
 		s := &p.projection.setup[i]
 		sql := s.render("$")
 		if _, err := tx.Exec(ctx, sql); err != nil {
-			return s.failed(sql, err)
+			return setupError(s.failed(sql, err))
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ import (
 // Projection is a file that was read, and looks right as far as can be said
 // without a database.
 type Projection struct {
-	// Name is the file's, for messages.
+	// Name is the file's, with the path that it was given by, for messages.
 	Name string
 
 	hash   string
@@ -103,7 +103,9 @@ func (p *Projection) matching(k eventKey) []*block {
 }
 
 func (b *block) matches(k eventKey) bool {
-	return slices.ContainsFunc(b.names, func(n typeName) bool {
-		return n.event == k.event && (n.feed == "" || n.feed == k.feed || n.feed == k.feedID)
-	})
+	return slices.ContainsFunc(b.names, func(n typeName) bool { return n.matches(k) })
+}
+
+func (n typeName) matches(k eventKey) bool {
+	return n.event == k.event && (n.feed == "" || n.feed == k.feed || n.feed == k.feedID)
 }

@@ -17,7 +17,7 @@ import (
 func Skeleton(w io.Writer, samples ...*Sample) error {
 	s := &skeleton{samples: samples}
 	s.line("-- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.")
-	s.line("-- To try it, and have all of it rolled back:")
+	s.line("-- To try it, without leaving any of your tables behind:")
 	s.line("--   seeder run --from URL --into URL --projection FILE --dry-run")
 	s.line("-- docs/projections.md says how such files are written. Parameters are:")
 	s.line("--   %s", knownParameters())
@@ -32,6 +32,10 @@ func Skeleton(w io.Writer, samples ...*Sample) error {
 			s.block(sample, name, tables[i])
 		}
 	}
+	if !s.hasBlock {
+		s.line("\n-- There was no type to be found. Put the types' names here, and statements below:")
+		s.line("-- on NameOfAType")
+	}
 	_, err := io.WriteString(w, s.text.String())
 	return err
 }
@@ -39,6 +43,8 @@ func Skeleton(w io.Writer, samples ...*Sample) error {
 type skeleton struct {
 	text    strings.Builder
 	samples []*Sample
+
+	hasBlock bool // has been written; a projection is to have one
 }
 
 func (s *skeleton) line(format string, arguments ...any) {
@@ -88,6 +94,7 @@ func (s *skeleton) block(sample *Sample, name, table string) {
 		return
 	}
 	s.line("-- on %s", head)
+	s.hasBlock = true
 	column, value, update := "", "", ""
 	if t.withJSON > 0 && t.withOther == 0 {
 		column, value, update = ", data", ", :data", ", data = excluded.data"

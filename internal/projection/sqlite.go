@@ -41,7 +41,7 @@ func (p *SQLite) Setup(ctx context.Context, tx *sql.Tx) error {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, s.render("?")); err != nil {
-			return s.at("", 0, err)
+			return setupError(s.at("", 0, err))
 		}
 	}
 	return nil

@@ -1,5 +1,5 @@
 -- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.
--- To try it, and have all of it rolled back:
+-- To try it, without leaving any of your tables behind:
 --   seeder run --from URL --into URL --projection FILE --dry-run
 -- docs/projections.md says how such files are written. Parameters are:
 --   :feed :position :id :source :type :subject :time :dataschema :data :data_bytes :live
