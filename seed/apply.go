@@ -69,6 +69,7 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 			r.moved(moves)
 			r.parked(s, outcome)
 			r.totals.count(s, counted, n, outcome)
+			r.matchHeads(s.events[counted:n])
 			counted = n
 			applying += outcome.Took
 			r.commits++

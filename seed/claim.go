@@ -48,15 +48,25 @@ func (r *runner) take(ctx context.Context) error {
 	}
 	now := r.consumer()
 	if known {
-		if now, err = r.agree(was); err != nil {
+		if now, err = r.agree(was, found); err != nil {
 			return err
 		}
 	}
+	believed := r.positions()
 	missing, err := r.match(found)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case len(missing) == 0:
+	}
+	if err := r.begin(ctx, now, missing, !known); err != nil {
+		return err
+	}
+	r.expectHeads(believed)
+	return nil
+}
+
+// begin writes the first checkpoints of feeds, and prepares the sink.
+func (r *runner) begin(ctx context.Context, now checkpoint.Consumer, missing []*reading, fresh bool) error {
+	if len(missing) == 0 {
 		return r.Into.check(ctx, now)
 	}
 	var first []checkpoint.Checkpoint
@@ -64,14 +74,14 @@ func (r *runner) take(ctx context.Context) error {
 		if err := f.Check(ctx, f.Start()); err != nil { // it tells where the feed ends
 			return err
 		}
-		f.checkpoint = r.begin(f)
+		f.checkpoint = r.first(f)
 		first = append(first, f.checkpoint)
 	}
-	return r.Into.start(ctx, now, first, !known)
+	return r.Into.start(ctx, now, first, fresh)
 }
 
-// begin is the first checkpoint of a feed.
-func (r *runner) begin(f *reading) checkpoint.Checkpoint {
+// first is the first checkpoint of a feed.
+func (r *runner) first(f *reading) checkpoint.Checkpoint {
 	id, name := f.Feed()
 	start := f.Start()
 	return checkpoint.Checkpoint{

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -16,6 +17,9 @@ var (
 	// ErrProjection says that the projection is another one than the target was
 	// built by.
 	ErrProjection = errors.New("the projection has changed")
+	// ErrAtStart says, together with ErrProjection, that no more than the set-up of
+	// the projection is applied.
+	ErrAtStart = errors.New("the target is at position 0")
 	// ErrSink says that the consumer's events are applied by something else.
 	ErrSink = errors.New("another kind of sink")
 	// ErrAsOf says that the target was built as of a point in time, so that
@@ -24,8 +28,8 @@ var (
 )
 
 // agree compares what a consumer was begun with with what it is to go on with,
-// and returns what is to be known of it from now on.
-func (c *Config) agree(was checkpoint.Consumer) (checkpoint.Consumer, error) {
+// and returns what is to be known of it from now on. at is where it is.
+func (c *Config) agree(was checkpoint.Consumer, at []checkpoint.Checkpoint) (checkpoint.Consumer, error) {
 	now := c.consumer()
 	switch {
 	case !was.AsOf.Equal(now.AsOf) && !was.AsOf.IsZero():
@@ -39,10 +43,19 @@ func (c *Config) agree(was checkpoint.Consumer) (checkpoint.Consumer, error) {
 	case was.Schema != now.Schema:
 		return now, fmt.Errorf("consumer %s: %w: its projection is in schema %q, not %q", was.Name, ErrSink, was.Schema, now.Schema)
 	case !bytes.Equal(was.ProjectionHash, now.ProjectionHash) && !c.AcceptProjection:
-		return now, fmt.Errorf("consumer %s: %w: %s is not the text that this target was built by, up to here; what has been applied stays as it is",
-			was.Name, ErrProjection, now.Projection)
+		return now, changedProjection(was, now, at)
 	}
 	return now, nil
+}
+
+// changedProjection is the error of a projection that has changed.
+func changedProjection(was, now checkpoint.Consumer, at []checkpoint.Checkpoint) error {
+	if !slices.ContainsFunc(at, func(c checkpoint.Checkpoint) bool { return c.Position > 0 }) {
+		return fmt.Errorf("consumer %s: %w: %s differs from what has made its tables; %w",
+			was.Name, ErrProjection, now.Projection, ErrAtStart)
+	}
+	return fmt.Errorf("consumer %s: %w: %s differs from what has filled this target so far; nothing was changed",
+		was.Name, ErrProjection, now.Projection)
 }
 
 func (c *Config) consumer() checkpoint.Consumer {

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"context"
+	"errors"
 	"iter"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -160,6 +161,15 @@ func (t *target[T]) entities(ctx context.Context, consumer string) (map[checkpoi
 
 func (t *target[T]) listParked(ctx context.Context, of checkpoint.Shelf, yield func(ParkedEvent) bool) error {
 	return t.keeper.ListParked(ctx, of, yield)
+}
+
+// inner is an event's error without the event, which stands beside it wherever
+// the error of a parked event is shown.
+func inner(err error) error {
+	if failed, is := errors.AsType[*sink.EventError](err); is {
+		return failed.Err
+	}
+	return err
 }
 
 // IsOwn reports whether an error is an event's own, so that Park would put that

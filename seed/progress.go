@@ -19,10 +19,16 @@ type Progress struct {
 	Parked  int64 // events put aside, by this run
 	LeftOut int64 // events later than Config.AsOf
 
-	Types       map[string]int64 // applied and skipped, by type, see OtherTypes
-	First, Last time.Time        // smallest and largest time of those events
-	Pages       int64            // archives fetched
-	Bytes       int64            // in them
+	Types        map[string]int64 // applied and skipped, by type, see OtherTypes
+	SkippedTypes map[string]int64 // of them those that the sink had no use for
+	First, Last  time.Time        // smallest and largest time of those events
+	Pages        int64            // archives fetched
+	Bytes        int64            // in them
+
+	// Unmatched are the types that a projection has blocks for and that no event
+	// has had so far, in the order of its file. It is empty for a run that did not
+	// begin with the feeds' first events.
+	Unmatched []Unmatched
 
 	Target TargetProgress
 
@@ -55,9 +61,13 @@ type FeedProgress struct {
 // totals is what a run has done so far.
 type totals struct {
 	applied, skipped, parked, leftOut int64
-	types                             map[string]int64
+	types, skippedTypes               map[string]int64
 	first, last                       time.Time
 	apply, commit                     time.Duration
+}
+
+func newTotals() totals {
+	return totals{types: make(map[string]int64), skippedTypes: make(map[string]int64)}
 }
 
 // count counts a step that was applied, up to its event n, from event from on.
@@ -79,8 +89,9 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 	}
 	t.applied += int64(n - from - len(outcome.Parked))
 	t.parked += int64(len(outcome.Parked))
-	for _, skipped := range outcome.Skipped {
+	for kind, skipped := range outcome.Skipped {
 		t.skipped += skipped
+		t.countSkipped(kind.Type, skipped)
 	}
 }
 
@@ -101,12 +112,23 @@ func (t *totals) countType(name string) {
 	t.types[name]++
 }
 
+// countSkipped counts events of a type that was counted.
+func (t *totals) countSkipped(name string, n int64) {
+	if _, known := t.types[name]; !known {
+		name = OtherTypes
+	}
+	if _, known := t.skippedTypes[name]; !known {
+		name = strings.Clone(name)
+	}
+	t.skippedTypes[name] += n
+}
+
 // report tells the caller how far the run has got.
 func (r *runner) report() {
 	p := Progress{
 		Following: r.following, Target: r.target,
 		Applied: r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
-		Types: maps.Clone(r.totals.types), First: r.totals.first, Last: r.totals.last,
+		Types: maps.Clone(r.totals.types), SkippedTypes: maps.Clone(r.totals.skippedTypes), Unmatched: unmatched(r.heads), First: r.totals.first, Last: r.totals.last,
 		Apply: r.totals.apply, Commit: r.totals.commit,
 	}
 	for _, f := range r.feeds {

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"crypto/sha256"
+	"path/filepath"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -12,7 +13,7 @@ import (
 // Projection is a file of SQL statements that brings events into tables of the
 // caller's: docs/projections.md says how it is written.
 type Projection struct {
-	Name string // the file's, for messages
+	Name string // the file's path, for messages; the target keeps its last element
 	Text []byte
 	// Strict refuses events of types that no block names. Else they are counted
 	// and passed over.
@@ -30,7 +31,8 @@ func PostgresProjection(pool *pgxpool.Pool, p Projection) (Target, error) {
 		return nil, err
 	}
 	keeper := checkpoint.NewPostgres(pool)
-	return named{postgresTarget(keeper, projection.NewPostgres(parsed, p.Schema, p.Strict), p.kind()), nameOf(pool)}, nil
+	target := postgresTarget(keeper, projection.NewPostgres(parsed, p.Schema, p.Strict), p.kind())
+	return named{projected{target, parsed}, nameOf(pool)}, nil
 }
 
 // SQLiteProjection returns a target in the SQLite database file at path whose
@@ -41,10 +43,19 @@ func SQLiteProjection(path string, p Projection) (Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return named{&sqliteTarget{path: path, sink: projection.NewSQLite(parsed, p.Strict), kind: p.kind()}, path}, nil
+	target := &sqliteTarget{path: path, sink: projection.NewSQLite(parsed, p.Strict), kind: p.kind()}
+	return named{projected{target, parsed}, path}, nil
 }
+
+// projected is a target that is filled by a projection.
+type projected struct {
+	Target
+	projection *projection.Projection
+}
+
+func (p projected) heads() []projection.Head { return p.projection.Heads() }
 
 func (p Projection) kind() checkpoint.Consumer {
 	hash := sha256.Sum256(p.Text)
-	return checkpoint.Consumer{Sink: checkpoint.SinkProjection, Projection: p.Name, ProjectionHash: hash[:], Schema: p.Schema}
+	return checkpoint.Consumer{Sink: checkpoint.SinkProjection, Projection: filepath.Base(p.Name), ProjectionHash: hash[:], Schema: p.Schema}
 }

@@ -50,7 +50,7 @@ func Retry(ctx context.Context, config Config, of Shelf) (Retried, error) {
 	if err != nil {
 		return Retried{}, err
 	}
-	if err := config.resume(ctx); err != nil {
+	if err := config.resume(ctx, all); err != nil {
 		return Retried{}, err
 	}
 	of.Consumer = config.Consumer
@@ -59,7 +59,7 @@ func Retry(ctx context.Context, config Config, of Shelf) (Retried, error) {
 
 // resume makes sure that the sink is the one that the consumer was begun with,
 // and prepares it.
-func (c *Config) resume(ctx context.Context) error {
+func (c *Config) resume(ctx context.Context, all []checkpoint.Checkpoint) error {
 	was, known, err := c.Into.consumer(ctx, c.Consumer)
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func (c *Config) resume(ctx context.Context) error {
 	c.AsOf = was.AsOf // its parked events are none that were left out
 	now := c.consumer()
 	if known {
-		if now, err = c.agree(was); err != nil {
+		if now, err = c.agree(was, all); err != nil {
 			return err
 		}
 	}
@@ -149,7 +149,7 @@ func (u *unparking[T]) apply(ctx context.Context, tx T, s *singly[T], e *checkpo
 	if is {
 		u.failed[entity] = true
 	}
-	e.Error = err.Error()
+	e.Error = inner(err).Error()
 	e.Attempts++
 	u.done.Left++
 	if len(u.done.Failed) < MaxFailed {

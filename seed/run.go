@@ -9,6 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -53,10 +54,11 @@ type runner struct {
 	totals    totals
 	target    TargetProgress
 	parking   parking
+	heads     []projection.Head // that no event has matched so far
 }
 
 func newRunner(config Config) (*runner, error) {
-	r := &runner{Config: config, totals: totals{types: make(map[string]int64)}}
+	r := &runner{Config: config, totals: newTotals()}
 	for _, raw := range config.From {
 		from, err := fetch.ParseURL(raw)
 		if err != nil {

@@ -126,6 +126,7 @@ func (s *singly[T]) one(ctx context.Context, tx T, i int, e *event.Delivered) er
 	if _, is := checkpoint.EntityOf(e); is { // the event's strings lie in the page, which is used again
 		s.failed[checkpoint.Entity{FeedID: e.FeedID, Subject: strings.Clone(e.Subject)}] = true
 	}
+	err = inner(err)
 	s.park(i, checkpoint.Parked{Consumer: s.consumer, Delivered: *e, Error: err.Error(), Attempts: 1}, err)
 	return nil
 }

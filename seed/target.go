@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
@@ -29,6 +30,8 @@ type Target interface {
 	// check prepares the sink, and takes down what the consumer is now.
 	check(ctx context.Context, c checkpoint.Consumer) error
 	apply(ctx context.Context, w work) error
+	// heads are the types that the sink has blocks for, where it is a projection.
+	heads() []projection.Head
 	// memory is what a consumer knows of a feed that is not eventfeed's own.
 	memory(consumer, feedID string) checkpoint.Memory
 	mayPass(err error) bool
@@ -124,6 +127,7 @@ func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
 func (t *target[T]) release()                          { t.keeper.Release() }
 func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
 func (t *target[T]) close()                            {}
+func (t *target[T]) heads() []projection.Head          { return nil }
 
 func (t *target[T]) memory(consumer, feedID string) checkpoint.Memory {
 	return t.keeper.Memory(consumer, feedID)

@@ -42,8 +42,6 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed from now on, run the same command with --add-feed, or give it a consumer of its own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrAsOf), errors.Is(err, seed.ErrSink):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into another database, or on the same under a name of its own with: --consumer NAME"}
-	case errors.Is(err, seed.ErrProjection):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "to go on from here with the new text: --accept-projection; to build a fresh one beside it: --schema NAME (PostgreSQL), or another file (SQLite)"}
 	case errors.Is(err, seed.ErrUntil):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
 	case errors.Is(err, seed.ErrBeyond):

@@ -49,7 +49,7 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 		return stopped(config)
 	}
 	if err != nil {
-		return withStatus(orPark(explained(err, into), config), config.From[0], wayOn(err, config, into))
+		return withStatus(orPark(aboutProjection(explained(err, into), config, into), config), config.From[0], wayOn(err, config, into))
 	}
 	watch.stop() // before anything is printed
 	if config.DryRun {

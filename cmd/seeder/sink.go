@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -98,7 +97,7 @@ func (s *sinkFlags) on(command *cobra.Command, pool *pgxpool.Pool, path string, 
 		if err != nil {
 			return nil, cli.Usage("--projection: %w", err)
 		}
-		p := seed.Projection{Name: filepath.Base(s.projection), Text: text, Strict: s.strict, Schema: s.schema}
+		p := seed.Projection{Name: s.projection, Text: text, Strict: s.strict, Schema: s.schema}
 		if isSQLite && s.schema != "" {
 			return nil, cli.Usage("--schema: SQLite has none; build beside a projection into another file")
 		}

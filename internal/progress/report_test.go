@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,16 @@ func TestReport(t *testing.T) {
 			First: first, Last: first.AddDate(13, 5, 17).Add(123456 * time.Microsecond), Pages: 1123, Bytes: 561_470_000,
 			Fetch: 14*time.Minute + 5*time.Second, Decode: 61 * time.Second, Apply: 71 * time.Minute, Commit: 1500 * time.Millisecond,
 		}, 75 * time.Minute},
+		"skipped and unmatched": {seed.Progress{
+			Applied: 7, Skipped: 4, Types: map[string]int64{"OrderPaid": 2, "Created": 2, "LabelPrinted": 3, "a type whose name is so long that it leaves no room: Placed": 1_234_567},
+			SkippedTypes: map[string]int64{"LabelPrinted": 3, "Created": 1, "a type whose name is so long that it leaves no room: Placed": 1_234_567},
+			Feeds:        []seed.FeedProgress{{Feed: "orders", FeedID: "urn:uuid:1", Position: 7, Head: 7}},
+			Unmatched:    []seed.Unmatched{{Place: "sql/shipping.sql:12", Name: "OrderPayed"}, {Place: "sql/shipping.sql:15", Name: "order/OrderPaid", Feed: "order"}, {Place: "sql/shipping.sql:18", Name: "orders/Paid", Feed: "orders"}},
+		}, time.Second},
+		"unmatched so far": {seed.Progress{
+			Applied: 7, Types: map[string]int64{"OrderPaid": 7}, Feeds: []seed.FeedProgress{{Feed: "orders", Position: 7, Head: 70}},
+			Unmatched: slices.Repeat([]seed.Unmatched{{Place: "shipping.sql:12", Name: "OrderPayed"}}, maxTypes+2),
+		}, time.Second},
 		"all left out": {seed.Progress{LeftOut: 5, Pages: 2, Bytes: 5000}, 2 * time.Second},
 		"as many types as are shown": {seed.Progress{Applied: 31, Types: func() map[string]int64 {
 			types := map[string]int64{}

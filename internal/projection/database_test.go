@@ -48,7 +48,7 @@ func TestWhatIsWrongWithAStatementIsSaidBeforeAnEventComes(t *testing.T) {
 
 func TestTheErrorOfASetUpNamesItsLine(t *testing.T) {
 	t.Parallel()
-	for _, target := range targets(t, "CREATE TABLE a (b int);\nCREATE INDEX\nc ON a (\n\nd)", options{}) {
+	for _, target := range targets(t, "CREATE TABLE a (b int);\nCREATE INDEX\nc ON a (\n\nd);\n-- on A", options{}) {
 		err := target.setup()
 		if err == nil || !strings.Contains(err.Error(), "test.sql:2: CREATE INDEX c ON a ( d): ") {
 			t.Errorf("%s: %v", target.name, err)

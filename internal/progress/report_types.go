@@ -1,0 +1,91 @@
+package progress
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// maxTypes is how many types of events a report names, and maxTypeName how much
+// of one's name; less of it where something stands behind.
+const (
+	maxTypes         = 30
+	maxTypeName      = 60
+	maxTypeNameNoted = 38
+)
+
+// writeTypes writes how many events there were of each type, the most first,
+// and which of them were skipped.
+func writeTypes(b *strings.Builder, types, skipped map[string]int64) {
+	names := slices.SortedFunc(maps.Keys(types), func(x, y string) int {
+		return cmp.Or(cmp.Compare(types[y], types[x]), cmp.Compare(x, y))
+	})
+	width := maxTypeName
+	if len(skipped) > 0 {
+		width = maxTypeNameNoted
+	}
+	var rows []row
+	var rest, restSkipped int64
+	for i, name := range names {
+		if i >= maxTypes && len(names) > maxTypes+1 {
+			rest += types[name]
+			restSkipped += skipped[name]
+			continue
+		}
+		rows = append(rows, row{shortened(name, width), count(types[name]), skippedOf(skipped[name], types[name])})
+	}
+	if more := len(names) - len(rows); more > 0 {
+		rows = append(rows, row{fmt.Sprintf("… and %d more types", more), count(rest), skippedOf(restSkipped, rest)})
+	}
+	writeRows(b, "events by type", rows)
+}
+
+// skippedOf says how many events of a type were skipped: all of them, or those
+// of one feed.
+func skippedOf(n, all int64) string {
+	switch n {
+	case 0:
+		return ""
+	case all:
+		return "skipped: no block for it"
+	default:
+		return count(n) + " skipped"
+	}
+}
+
+// shortened keeps both ends of a long name: types often begin alike.
+func shortened(name string, width int) string {
+	runes := []rune(name)
+	if len(runes) <= width {
+		return name
+	}
+	return string(runes[:width/2-1]) + "…" + string(runes[len(runes)-width/2:])
+}
+
+// writeUnmatched names the blocks that may be misspelt. Where the feeds were not
+// read to their ends, their events may be still to come.
+func writeUnmatched(b *strings.Builder, p seed.Progress) {
+	if len(p.Unmatched) == 0 {
+		return
+	}
+	what := "no event had this type"
+	if p.LeftOut > 0 || slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return f.Position < f.Head }) {
+		what = "no event up to here had this type"
+	}
+	for i, u := range p.Unmatched {
+		if i == maxTypes && len(p.Unmatched) > maxTypes+1 {
+			fmt.Fprintf(b, "… and %d more\n", len(p.Unmatched)-maxTypes)
+			break
+		}
+		reason := what
+		if u.Feed != "" && !slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return u.Feed == f.Feed || u.Feed == f.FeedID }) {
+			reason = "no feed of this name was read"
+		}
+		fmt.Fprintf(b, "%s: -- on %s: %s\n", u.Place, u.Name, reason)
+	}
+	b.WriteByte('\n')
+}
