@@ -17,7 +17,7 @@ func aboutProjection(err error, config seed.Config, into string) error {
 	if strings.HasPrefix(into, sqlitedb.Scheme) {
 		beside = "--into sqlite:PATH, another file"
 	}
-	next := ""
+	var next string
 	switch {
 	case errors.Is(err, projection.ErrExists):
 		next = "the set-up makes what is there already: drop it, or build apart from it: " + beside
