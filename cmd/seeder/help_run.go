@@ -83,7 +83,8 @@ anywhere, how far each consumer of the database is behind its feed.
 
 With --listen a run answers at a private address: /healthz fails when a server or
 the database has been away for a minute; /readyz until the history is in, and
-while a feed is further behind than --max-lag; /metrics is for Prometheus.
+while a feed is further behind than --max-lag; /metrics is for Prometheus,
+/debug/pprof/ for go tool pprof.
 
 OTHER FEEDS
 A feed need not be served by eventfeed. Archived feeds (RFC 5005) are read from
