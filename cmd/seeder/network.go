@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,8 @@ type network struct {
 	fields  cli.Fields
 	bearer  string
 	http    fetch.HTTPConfig
+	command *cobra.Command // for warnings
+	warned  bool
 }
 
 // helpNetwork is what the help of the program says of the network.
@@ -40,7 +43,7 @@ certificate that is not trusted, an answer that is no feed or is too large.`
 
 // networkFlags adds the flags of reaching a feed's server.
 func networkFlags(command *cobra.Command) *network {
-	n := &network{}
+	n := &network{command: command}
 	flags := command.Flags()
 	flags.Var(&n.origins, "allow-origin", "`URL` of another scheme, host and port that redirects and links may lead to, such as https://archive.example; without credentials; given again and again for several")
 	flags.Var(&n.fields, "header", "`FIELD` to send to the feed's own server and no other, as in 'X-Api-Key: 1234'; given again and again for several")
@@ -102,7 +105,20 @@ func (n *network) credentials() (fetch.Credentials, error) {
 	if _, err := bearer.Show(); err != nil {
 		return nil, cli.Usage("--bearer-file: %w", err)
 	}
+	n.warnOfReaders()
 	return bearer.Show, nil
+}
+
+// warnOfReaders warns, once, of a token that everyone on the machine can read. A
+// group that may is somebody's intent, such as a volume of secrets.
+func (n *network) warnOfReaders() {
+	const othersRead = 0o004
+	info, err := os.Stat(n.bearer)
+	if err != nil || info.Mode()&othersRead == 0 || n.warned {
+		return
+	}
+	n.warned = true
+	n.command.PrintErrf("seeder: warning: everyone on this machine can read the token in %[1]s; change that with: chmod o= %[1]s\n", n.bearer)
 }
 
 // fetcher returns what reads one feed, as configure says it.
