@@ -64,7 +64,7 @@ func comes(err error) bool {
 // none says that there is no such consumer.
 func (s *statusFlags) none() string {
 	if s.consumer != "" {
-		return fmt.Sprintf("consumer %s has not begun in this database", s.consumer)
+		return fmt.Sprintf("consumer %s has not begun", s.consumer)
 	}
 	return "no consumer has begun in this database"
 }
