@@ -100,6 +100,9 @@ func TestOperatorsSeeWhatASeederDoes(t *testing.T) {
 	if applied, parked := value(families["eventfeed_seeder_applied_events_total"]), value(families["eventfeed_seeder_parked_events_total"]); applied+parked != 25 || parked == 0 {
 		t.Errorf("%v applied and %v parked of 25", applied, parked)
 	}
+	if waiting := value(families["eventfeed_seeder_parked_events"]); waiting != float64(parkedIn(t, target)) {
+		t.Errorf("%v are said to be parked", waiting)
+	}
 	wantTyped(t, families)
 	wantAlerts(t, families)
 

@@ -126,6 +126,11 @@ func (r *runner) loadParked(ctx context.Context) (err error) {
 		r.Logger.Warn("an event cannot be applied and is parked", "feed", e.Feed, "position", e.Position,
 			"id", e.ID, "type", e.Type, "subject", e.Subject, "error", err)
 	}
+	for _, f := range r.feeds {
+		if f.waiting, err = r.Into.countParked(ctx, checkpoint.Checkpoint{Consumer: r.Consumer, FeedID: f.id}, 0); err != nil {
+			return err
+		}
+	}
 	r.parking.entities, err = r.Into.entities(ctx, r.Consumer)
 	return err
 }
@@ -137,6 +142,7 @@ func (r *runner) parked(s *step, outcome sink.Outcome) {
 			if f.checkpoint.FeedID == s.events[i].FeedID {
 				f.applied--
 				f.parked++
+				f.waiting++
 			}
 		}
 	}

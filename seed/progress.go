@@ -50,6 +50,7 @@ type FeedProgress struct {
 	Applied  int64  // events, by this run
 	Skipped  int64  // of them those that the sink had no use for
 	Parked   int64  // events put aside, by this run
+	Waiting  int64  // all of its events that are put aside in the target
 }
 
 // totals is what a run has done so far.
@@ -116,7 +117,7 @@ func (r *runner) report() {
 		c := &f.checkpoint
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
-			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Skipped: f.skipped, Parked: f.parked,
+			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Skipped: f.skipped, Parked: f.parked, Waiting: f.waiting,
 		})
 	}
 	for _, m := range r.meters {

@@ -46,6 +46,7 @@ type reading struct {
 	applied    int64                 // events, by this run
 	skipped    int64                 // of them those that the sink had no use for
 	parked     int64                 // events put aside, by this run
+	waiting    int64                 // all of its events that are put aside
 }
 
 func (f *reading) place() walk.Place { return placeOf(f.checkpoint) }

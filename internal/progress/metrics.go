@@ -14,7 +14,7 @@ type metrics struct {
 	*Standing
 	position, head, lagEvents, lagSeconds, applied    *prometheus.Desc // by feed
 	answered, failed                                  *prometheus.Desc // by origin
-	skipped, leftOut, parked, pages, bytes            *prometheus.Desc
+	skipped, leftOut, parked, waiting, pages, bytes   *prometheus.Desc
 	lastCommit, retries, targetUp, following, seconds *prometheus.Desc
 }
 
@@ -35,6 +35,7 @@ func (s *Standing) Collector() prometheus.Collector {
 		skipped:    of("skipped_events_total", "Events applied that the target had no use for."),
 		leftOut:    of("left_out_events_total", "Events left out, as they are later than the time as of which the target is built."),
 		parked:     of("parked_events_total", "Events put aside, as they could not be applied."),
+		waiting:    of("parked_events", "Events of the feed that are put aside in the target.", "feed", "feed_id"),
 		pages:      of("pages_total", "Pages fetched."),
 		bytes:      of("page_bytes_total", "Size of the pages fetched."),
 		lastCommit: of("last_commit_timestamp_seconds", "When the position last moved, or the run began."),
@@ -49,7 +50,7 @@ func (s *Standing) Collector() prometheus.Collector {
 func (m *metrics) Describe(all chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.position, m.head, m.lagEvents, m.lagSeconds, m.applied, m.answered, m.failed, m.skipped, m.leftOut,
-		m.parked, m.pages, m.bytes, m.lastCommit, m.retries, m.targetUp, m.following, m.seconds,
+		m.parked, m.waiting, m.pages, m.bytes, m.lastCommit, m.retries, m.targetUp, m.following, m.seconds,
 	} {
 		all <- d
 	}
@@ -73,6 +74,7 @@ func (m *metrics) Collect(all chan<- prometheus.Metric) {
 		gauge(m.lagEvents, float64(f.Head-f.Position), f.Feed, f.FeedID)
 		gauge(m.lagSeconds, m.feeds[f.FeedID].lag(now).Seconds(), f.Feed, f.FeedID)
 		counter(m.applied, float64(f.Applied), f.Feed, f.FeedID)
+		gauge(m.waiting, float64(f.Waiting), f.Feed, f.FeedID)
 	}
 	for _, name := range sortedKeys(m.origins) {
 		o := m.origins[name]

@@ -118,7 +118,7 @@ func TestMetricsOfARun(t *testing.T) {
 		t.Fatalf("before the start: %v", err)
 	}
 	p := one(3, 5, true)
-	p.Feeds[0].Applied, p.Skipped, p.LeftOut, p.Parked, p.Pages, p.Bytes = 3, 1, 2, 4, 6, 700
+	p.Feeds[0].Applied, p.Feeds[0].Waiting, p.Skipped, p.LeftOut, p.Parked, p.Pages, p.Bytes = 3, 7, 1, 2, 4, 6, 700
 	p.Fetch, p.Decode, p.Apply, p.Commit = time.Second, 2*time.Second, 3*time.Second, 4*time.Second
 	p.Target.Retries = 9
 	// Another service's feed may have the same name.
@@ -143,6 +143,8 @@ func TestMetricsOfARun(t *testing.T) {
 		eventfeed_seeder_left_out_events_total 2
 		eventfeed_seeder_page_bytes_total 700
 		eventfeed_seeder_pages_total 6
+		eventfeed_seeder_parked_events{feed="orders",feed_id="urn:1"} 7
+		eventfeed_seeder_parked_events{feed="orders",feed_id="urn:2"} 0
 		eventfeed_seeder_parked_events_total 4
 		eventfeed_seeder_position{feed="orders",feed_id="urn:1"} 3
 		eventfeed_seeder_position{feed="orders",feed_id="urn:2"} 8
