@@ -48,7 +48,8 @@ after that is applied as it comes: in order within each feed, in none between
 them. A consumer's feeds stay the same; --add-feed lets it begin with one more.
 
 WHERE TO STOP
---until POSITION stops there, with that event applied; a later run goes on.
+--until POSITION stops there, with that event applied; a later run goes on. Where
+the feed ends before it nothing is applied, unless with --follow, which waits.
 --as-of TIME builds the state as of then: events with a later time are left out
 and counted. Such a database is finished: nothing follows it.
 
