@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testcert"
 )
 
@@ -91,6 +92,25 @@ if an authority of your own has issued the server's certificate, name its certif
 				t.Errorf("%s: status %d: %s", variable, status, said)
 			}
 		}
+	}
+
+	const refusal = "seeder: OPEN/feeds/orders: server answered 401 Unauthorized: "
+	status, said := h.say(nil, names, "verify", "--from", feed, "--ca", "ca.pem", "--bearer-file", "wrong")
+	if status != 1 || !strings.HasPrefix(said, refusal) || !strings.Contains(said, "\nwhat was shown was refused: ") {
+		t.Errorf("with a token that the server does not know: status %d: %s", status, said)
+	}
+	status, said = h.say(nil, names, "verify", "--from", open+"/feeds/other", "--ca", "ca.pem", "--bearer-file", "token")
+	if status != 1 || !strings.Contains(said, "\ncheck the URL; or this token may not read it; a server of eventfeed lists its feeds at OPEN/\n") {
+		t.Errorf("a feed that the token may not read: status %d: %s", status, said)
+	}
+	status, said = h.say(nil, names, "status", "--into", "sqlite:x.db", "--ca", "ca.pem", "--bearer-file", "token")
+	if status != 0 || !strings.Contains(said, "what says who you are goes to the servers of --from only: add --from OPEN/feeds/orders\n") {
+		t.Errorf("status that was not told where the token goes: status %d: %s", status, said)
+	}
+	storetest.Must(t, os.Chmod(filepath.Join(h.folder, "token"), 0o644))
+	status, said = h.say(nil, nil, "verify", "--from", feed, "--ca", "ca.pem", "--bearer-file", "token")
+	if status != 0 || strings.Count(said, "seeder: warning: everyone on this machine can read the token in token; change that with: chmod o= token\n") != 1 {
+		t.Errorf("a token that everyone can read: status %d: %s", status, said)
 	}
 
 	const ask = `: remote error: tls: certificate required

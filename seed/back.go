@@ -23,9 +23,13 @@ type Change struct {
 
 	// Inbox is the table that Events events behind To are deleted from. There
 	// are none where a handler of the caller's applied them: what it wrote is
-	// the caller's to undo, before the checkpoint goes back.
+	// the caller's to undo, before the checkpoint goes back; so are the tables of
+	// a projection.
 	Inbox  string
 	Events int64
+	// Projection is the name of the projection that applied the events; empty
+	// where something else did.
+	Projection string
 	// Parked is how many parked events behind To are forgotten.
 	Parked int64
 
@@ -153,6 +157,11 @@ func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, chang
 	if confirm == nil {
 		return nil
 	}
+	was, _, err := c.Into.consumer(ctx, c.Consumer)
+	if err != nil {
+		return err
+	}
+	change.Projection = was.Projection
 	var changes []Change
 	for _, at := range all {
 		table, events, err := c.Into.count(ctx, at, change.To)

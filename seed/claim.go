@@ -117,9 +117,17 @@ func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err e
 
 func (r *runner) otherFeeds(missing []*reading, found []checkpoint.Checkpoint) error {
 	if len(missing) == 0 {
-		return fmt.Errorf("%w: consumer %s reads feed %s (%s), of which no URL was given", ErrFewerFeeds, r.Consumer, found[0].Feed, found[0].FeedID)
+		return fmt.Errorf("%w: consumer %s reads feed %s (%s), of which no URL was given%s", ErrFewerFeeds, r.Consumer, found[0].Feed, found[0].FeedID, wasAt(found[0]))
 	}
 	id, name := missing[0].Feed()
 	return fmt.Errorf("%w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",
 		ErrOtherFeed, missing[0].url.Redacted(), name, id, r.Consumer, found[0].Feed, found[0].FeedID)
+}
+
+// wasAt says where a feed was read so far, if that is known.
+func wasAt(c checkpoint.Checkpoint) string {
+	if c.URL == "" {
+		return ""
+	}
+	return "; so far it was read from " + c.URL
 }

@@ -13,7 +13,8 @@ import (
 type Retried struct {
 	Applied int64 // events that were parked and are applied now
 	Skipped int64 // of them those that the sink had no use for
-	Left    int64 // events that are still parked
+	Left    int64 // of those that it was about, events that are still parked
+	Others  int64 // parked events of the consumer that it was not about
 	// Failed are the events that could still not be applied, without their data:
 	// the first of each entity, and those without a subject. No more than
 	// MaxFailed are listed.
@@ -50,11 +51,23 @@ func Retry(ctx context.Context, config Config, of Shelf) (Retried, error) {
 	if err != nil {
 		return Retried{}, err
 	}
+	parked := int64(0)
+	for _, at := range all {
+		n, err := config.Into.countParked(ctx, at, 0)
+		if err != nil {
+			return Retried{}, err
+		}
+		parked += n
+	}
 	if err := config.resume(ctx, all); err != nil {
 		return Retried{}, err
 	}
 	of.Consumer = config.Consumer
-	return config.Into.unpark(ctx, all, of)
+	done, err := config.Into.unpark(ctx, all, of)
+	if err == nil {
+		done.Others = parked - done.Applied - done.Left
+	}
+	return done, err
 }
 
 // resume makes sure that the sink is the one that the consumer was begun with,

@@ -135,9 +135,13 @@ func (r *runner) distinct() error {
 	for _, f := range r.feeds {
 		_, name := f.Feed()
 		if other, twice := urls[f.id]; twice {
-			return fmt.Errorf("%s and %s", other, f.url.Redacted())
+			as := "as " + other
+			if this := f.url.Redacted(); this != other {
+				as += " and " + this
+			}
+			return fmt.Errorf("feed %s (%s) was given twice, %s", name, f.id, as)
 		}
-		urls[f.id] = fmt.Sprintf("feed %s (%s) was given twice, as %s", name, f.id, f.url.Redacted())
+		urls[f.id] = f.url.Redacted()
 	}
 	return nil
 }
@@ -151,6 +155,9 @@ func (r *runner) seed(ctx context.Context) error {
 	}
 	if at := &r.feeds[0].checkpoint; r.Until > 0 && at.Position > r.Until {
 		return fmt.Errorf("%s: %w, %d", at, ErrBeyond, r.Until)
+	}
+	if f := r.feeds[0]; !r.Follow && f.Last() < r.Until {
+		return fmt.Errorf("feed %s: %w %d, it ends at %d", f.checkpoint.Feed, ErrUntil, r.Until, f.Last())
 	}
 	r.report()
 	if err := r.lookAgain(ctx); err != nil {

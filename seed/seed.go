@@ -101,7 +101,8 @@ type Config struct {
 	// the others have brought so far.
 	AddFeed bool
 	// Until is the last position to apply, of a single feed; 0 means its end. A
-	// feed that ends before it is ErrUntil, and with Follow is waited for.
+	// feed that ends before it is ErrUntil, with nothing applied, and with Follow is
+	// waited for.
 	Until int64
 	// AsOf builds the state as of a point in time: the feeds are read to the
 	// ends that they have when the consumer is begun, and events with a later

@@ -56,7 +56,7 @@ open: for a history that is imported first, in several steps.`,
 			return err
 		}
 		if errors.Is(err, store.ErrFeedExists) {
-			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "it is left as it is; append to it with: feedserver append " + f.Name}
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "it is left as it is; append to it with: feedserver append " + f.Name + again(command, *db)}
 		}
 		if err != nil {
 			return err
@@ -69,4 +69,12 @@ open: for a history that is imported first, in several steps.`,
 		return err
 	}
 	return command
+}
+
+// again is the flag of the database as it was given, to be copied to a shell.
+func again(command *cobra.Command, db string) string {
+	if !cli.Given(command, "db") {
+		return ""
+	}
+	return " --db " + cli.Quote(cli.Redact(db))
 }

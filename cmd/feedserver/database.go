@@ -55,6 +55,6 @@ func sqlitePath(url string) (string, error) {
 		}
 		return path, nil
 	default:
-		return "", cli.Usage("--db %q: must be sqlite:PATH or postgres://…", cli.Redact(url))
+		return "", cli.NotDatabase("db", url)
 	}
 }

@@ -48,7 +48,8 @@ after that is applied as it comes: in order within each feed, in none between
 them. A consumer's feeds stay the same; --add-feed lets it begin with one more.
 
 WHERE TO STOP
---until POSITION stops there, with that event applied; a later run goes on.
+--until POSITION stops there, with that event applied; a later run goes on. Where
+the feed ends before it nothing is applied, unless with --follow, which waits.
 --as-of TIME builds the state as of then: events with a later time are left out
 and counted. Such a database is finished: nothing follows it.
 
@@ -83,7 +84,8 @@ anywhere, how far each consumer of the database is behind its feed.
 
 With --listen a run answers at a private address: /healthz fails when a server or
 the database has been away for a minute; /readyz until the history is in, and
-while a feed is further behind than --max-lag; /metrics is for Prometheus.
+while a feed is further behind than --max-lag; /metrics is for Prometheus,
+/debug/pprof/ for go tool pprof.
 
 OTHER FEEDS
 A feed need not be served by eventfeed. Archived feeds (RFC 5005) are read from

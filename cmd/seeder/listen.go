@@ -24,7 +24,7 @@ type listenFlags struct {
 func addListenFlags(command *cobra.Command) *listenFlags {
 	l := &listenFlags{}
 	flags := command.Flags()
-	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for /healthz, /readyz and /metrics; none without it")
+	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for /healthz, /readyz, /metrics and /debug/pprof/; none without it")
 	cli.NameVariable(flags, "listen", "EVENTFEED_SEEDER_LISTEN") // a feedserver beside it has its own
 	flags.DurationVar(&l.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a feed may be behind while /readyz says yes; 0 for any")
 	return l

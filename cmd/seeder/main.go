@@ -41,11 +41,11 @@ func withStatus(err error, from, lookAt string) error {
 	case errors.Is(err, seed.ErrNewFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed from now on, run the same command with --add-feed, or give it a consumer of its own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrAsOf), errors.Is(err, seed.ErrSink):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into another database, or on the same under a name of its own with: --consumer NAME"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into another database, or on the same under a name of its own with: --consumer NAME; a projection into a schema of its own, with: --schema NAME (PostgreSQL)"}
 	case errors.Is(err, seed.ErrUntil):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
 	case errors.Is(err, seed.ErrBeyond):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database, or go back with: seeder rewind"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database; or go back with: seeder rewind, which takes events out of the inbox, and leaves the tables of a projection as they are"}
 	case errors.Is(err, seed.ErrFewerFeeds):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "run the same command with a --from for each of its feeds (seeder status shows them); to read fewer, give them a consumer of their own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherFeed):
@@ -60,7 +60,7 @@ func withStatus(err error, from, lookAt string) error {
 	case errors.Is(err, seed.ErrNoWayBack):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: lookAt}
 	case errors.Is(err, walk.ErrNotFeed):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL; a server of eventfeed lists its feeds at " + rootOf(from)}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL" + orMayNot(err) + "; a server of eventfeed lists its feeds at " + rootOf(from)}
 	case errors.Is(err, fetch.ErrGaveUp):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; how long to wait for it is set with: --patience DURATION"}
 	case isFetch(err):
@@ -68,6 +68,15 @@ func withStatus(err error, from, lookAt string) error {
 	default:
 		return err
 	}
+}
+
+// orMayNot says what else an answer of 404 can mean for those who showed who
+// they are: what a token may not read is not there for it.
+func orMayNot(err error) string {
+	if fetch.IsMissing(err) && fetch.WasShown(err) {
+		return "; or this token may not read it"
+	}
+	return ""
 }
 
 func isFetch(err error) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,8 @@ type network struct {
 	fields  cli.Fields
 	bearer  string
 	http    fetch.HTTPConfig
+	command *cobra.Command // for warnings
+	warned  bool
 }
 
 // helpNetwork is what the help of the program says of the network.
@@ -40,7 +43,7 @@ certificate that is not trusted, an answer that is no feed or is too large.`
 
 // networkFlags adds the flags of reaching a feed's server.
 func networkFlags(command *cobra.Command) *network {
-	n := &network{}
+	n := &network{command: command}
 	flags := command.Flags()
 	flags.Var(&n.origins, "allow-origin", "`URL` of another scheme, host and port that redirects and links may lead to, such as https://archive.example; without credentials; given again and again for several")
 	flags.Var(&n.fields, "header", "`FIELD` to send to the feed's own server and no other, as in 'X-Api-Key: 1234'; given again and again for several")
@@ -102,7 +105,20 @@ func (n *network) credentials() (fetch.Credentials, error) {
 	if _, err := bearer.Show(); err != nil {
 		return nil, cli.Usage("--bearer-file: %w", err)
 	}
+	n.warnOfReaders()
 	return bearer.Show, nil
+}
+
+// warnOfReaders warns, once, of a token that everyone on the machine can read. A
+// group that may is somebody's intent, such as a volume of secrets.
+func (n *network) warnOfReaders() {
+	const othersRead = 0o004
+	info, err := os.Stat(n.bearer)
+	if err != nil || info.Mode()&othersRead == 0 || n.warned {
+		return
+	}
+	n.warned = true
+	n.command.PrintErrf("seeder: warning: everyone on this machine can read the token in %[1]s; change that with: chmod o= %[1]s\n", n.bearer)
 }
 
 // fetcher returns what reads one feed, as configure says it.
@@ -128,7 +144,8 @@ func (n *network) fetcher(feed *url.URL, config seed.Config) (*fetch.Client, err
 const (
 	showWho = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE;
 a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config`
-	lookAtURL = "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"
+	wasRefused = "what was shown was refused: the server does not know that token or password, or no longer; look into the file of --bearer-file, the --header or the URL that it came from, or ask those who run the server for another one"
+	lookAtURL  = "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"
 )
 
 // wayIn says what leads on from an error of fetching.
@@ -140,6 +157,8 @@ func wayIn(err error) string {
 	switch {
 	case isOrigin:
 		return "give that URL if the feed is there now; or let it be read there too, without credentials, with: --allow-origin " + origin.Origin
+	case errors.Is(err, fetch.ErrUnauthorized) && fetch.WasShown(err):
+		return wasRefused
 	case errors.Is(err, fetch.ErrUnauthorized):
 		return showWho
 	case errors.Is(err, fetch.ErrForbidden):

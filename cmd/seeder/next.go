@@ -56,7 +56,7 @@ func consumerFlag(config seed.Config) string {
 	if config.Consumer == seed.DefaultConsumer {
 		return ""
 	}
-	return " --consumer " + quote(config.Consumer)
+	return " --consumer " + cli.Quote(config.Consumer)
 }
 
 // urlFlag is a flag as it can be copied to a shell, without a password. Where
@@ -66,7 +66,7 @@ func urlFlag(name, value string) string {
 	if shown != value && os.Getenv("EVENTFEED_"+strings.ToUpper(name)) == value {
 		return ""
 	}
-	return " --" + name + " " + quote(shown)
+	return " --" + name + " " + cli.Quote(shown)
 }
 
 // withoutPassword returns a URL that asks for the password that it had: one
@@ -87,15 +87,4 @@ func withoutPassword(raw string) string {
 	query.Del("sslpassword")
 	u.RawQuery = query.Encode()
 	return u.String()
-}
-
-// quote makes a word safe to be copied to a shell.
-func quote(word string) string {
-	isPlain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:,@%+=", r)
-	}
-	if word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !isPlain(r) }) {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

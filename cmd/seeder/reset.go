@@ -14,7 +14,9 @@ func resetCommand() *cobra.Command {
 		Short: "Forget how far a consumer has got, so that it begins anew",
 		Long: `Delete a consumer's checkpoint, its events that were put aside ("seeder parked"),
 and all of its events in the inbox, in one transaction. The next run begins at
-position 1. What a projection wrote is to be undone first, by who owns it.
+position 1. The tables of a projection are not touched: drop them, or build anew
+with --schema NAME (PostgreSQL) or into another file (SQLite). So it is with what
+a program or a handler wrote.
 
 What will be done is said first, and asked for; --yes goes on without asking.`,
 		Example: `  seeder reset --into sqlite:shipping.db

@@ -68,11 +68,7 @@ Exit status 4: another seeder holds the consumer.`,
 }
 
 func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into string) error {
-	of := ""
-	if config.DryRun {
-		of = "; dry run: all of it was rolled back"
-	}
-	_, err := fmt.Fprintf(out, "%s applied, %d still parked%s\n", events(done.Applied), done.Left, of)
+	_, err := fmt.Fprintln(out, describeRetried(done, config.DryRun))
 	if err != nil || done.Left == 0 {
 		return err
 	}
@@ -91,4 +87,15 @@ func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into strin
 	}
 	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s %s still parked", events(done.Left), verb),
 		Next: "mend what the errors say and run the same command again; all of them are listed by: " + parkedLine(config, into)}
+}
+
+func describeRetried(done seed.Retried, dryRun bool) string {
+	of, others := "", ""
+	if done.Others > 0 {
+		of, others = " of these", fmt.Sprintf(", %d of others", done.Others)
+	}
+	if dryRun {
+		return fmt.Sprintf("a dry run: %s could be applied, %d%s would stay parked%s; all was rolled back", events(done.Applied), done.Left, of, others)
+	}
+	return fmt.Sprintf("%s applied, %d%s still parked%s", events(done.Applied), done.Left, of, others)
 }

@@ -17,8 +17,10 @@ func rewindCommand() *cobra.Command {
 		Short: "Go back in a database to what the feed still has, after a restore",
 		Long: `Go back to an earlier position: the consumer's checkpoint moves there, and the
 events behind it are deleted from the inbox and from those that were put aside
-("seeder parked"), in one transaction. The next run goes on from there. What a
-projection wrote is to be undone first, by who owns it.
+("seeder parked"), in one transaction. The next run goes on from there. The
+tables of a projection are not touched: undo there what the positions behind
+wrote, or build anew with --schema NAME (PostgreSQL) or into another file
+(SQLite). So it is with what a program or a handler wrote.
 
 It is for a feed that lost the end of its history, by a restore or a failover,
 after that end had been read. Then "seeder run" stops with status 3 and names
@@ -101,6 +103,8 @@ func describe(c seed.Change) string {
 	switch {
 	case c.Events == 1:
 		text += "1 event is deleted from " + c.Inbox
+	case c.Projection != "" && c.Events == 0:
+		text += describeTables(c)
 	case c.Events > 1 || c.From == c.To:
 		text += fmt.Sprintf("%d events are deleted from %s", c.Events, c.Inbox)
 	default:
@@ -108,4 +112,15 @@ func describe(c seed.Change) string {
 			c.Inbox, c.To+1, c.From)
 	}
 	return text
+}
+
+// describeTables says of the tables of a projection that they stay as they are,
+// and what leads on.
+func describeTables(c seed.Change) string {
+	undo := fmt.Sprintf("undo there what positions %d to %d wrote", c.To+1, c.From)
+	if c.Deleted {
+		undo = "drop them"
+	}
+	return fmt.Sprintf("the tables of the projection %s are not touched:\n%s, or build anew with --schema NAME (PostgreSQL) or into another file (SQLite)",
+		c.Projection, undo)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,31 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string) 
 	if err := sayParked(command.OutOrStdout(), watch.last, config, into); err != nil {
 		return err
 	}
+	if config.Follow && command.Context().Err() != nil {
+		if err := sayStopped(command.OutOrStdout(), watch.last, config); err != nil {
+			return err
+		}
+	}
 	return watch.report(command.OutOrStdout())
+}
+
+// sayStopped says where a run was stopped that was to follow, and had not come to
+// the end.
+func sayStopped(out io.Writer, p seed.Progress, config seed.Config) error {
+	for i := range p.Feeds {
+		f := &p.Feeds[i]
+		end := f.Head
+		if config.Until > 0 {
+			end = min(end, config.Until)
+		}
+		if p.Following || f.Position >= end {
+			continue
+		}
+		if _, err := fmt.Fprintf(out, "%s: stopped at position %d of %d; the next run goes on from there\n", f.Feed, f.Position, end); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // stopped is the error of a run that was asked to end before its end. What was

@@ -119,6 +119,9 @@ func pointInTime(text string) (time.Time, error) {
 	if err != nil {
 		return at, cli.Usage("--as-of %q: must be a time with its offset, such as 2024-03-01T00:00:00Z", text)
 	}
+	if at.After(time.Now()) {
+		return at, cli.Usage("--as-of %s: lies in the future: events until then would be missing for good", text)
+	}
 	return at, nil
 }
 

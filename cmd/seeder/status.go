@@ -129,6 +129,9 @@ func (s *statusFlags) run(command *cobra.Command) error {
 	if all == nil && err != nil {
 		return explained(err, s.into)
 	}
+	if len(all) == 0 && err == nil {
+		command.PrintErrln("seeder: " + s.none())
+	}
 	warnOfUnknown(command, all)
 	print := printTable
 	if s.asJSON {

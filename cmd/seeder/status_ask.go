@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"sync"
@@ -43,6 +44,7 @@ type read struct {
 
 // asker asks feeds, and keeps what they have sent.
 type asker struct {
+	shows  bool                    // that the servers of --from are shown who we are
 	given  map[string]*walk.Client // for the URLs of --from, by what the database holds of them
 	other  func(*url.URL) (*fetch.Client, error)
 	feeds  map[read]asked
@@ -55,6 +57,7 @@ func newAsker(from []string, n *network) (*asker, error) {
 	once := seed.Config{Prefetch: 1, Logger: slog.New(slog.DiscardHandler)}
 	nobody := &network{origins: n.origins, http: fetch.HTTPConfig{CA: n.http.CA}}
 	a := &asker{
+		shows: n.bearer != "" || len(n.fields) > 0 || n.http.ClientCertificate != "",
 		given: make(map[string]*walk.Client),
 		feeds: make(map[read]asked),
 		other: func(u *url.URL) (*fetch.Client, error) { return nobody.fetcher(u, once) },
@@ -102,6 +105,13 @@ func (a *asker) ask(ctx context.Context, all []standing, memory func(consumer, f
 		asking.Go(func() { askFeed(ctx, f, these) })
 	}
 	asking.Wait()
+	for of, these := range readers {
+		for _, s := range these {
+			if errors.Is(s.unknown, fetch.ErrUnauthorized) && a.shows && a.given[of.url] == nil {
+				s.unknown = fmt.Errorf("%w; what says who you are goes to the servers of --from only: add --from %s", s.unknown, of.url)
+			}
+		}
+	}
 }
 
 // feed returns the feed that was read.

@@ -61,13 +61,18 @@ func comes(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || new(checkpoint.SQLite).MayPass(err) || new(checkpoint.Postgres).MayPass(err)
 }
 
+// none says that there is no such consumer.
+func (s *statusFlags) none() string {
+	if s.consumer != "" {
+		return fmt.Sprintf("consumer %s has not begun", s.consumer)
+	}
+	return "no consumer has begun in this database"
+}
+
 // late is an error that names who is too far behind; nil if nobody is.
 func (s *statusFlags) late(all []standing) error {
-	if len(all) == 0 && s.consumer != "" {
-		return fmt.Errorf("consumer %s has not begun", s.consumer)
-	}
 	if len(all) == 0 {
-		return errors.New("no consumer has begun")
+		return errors.New(s.none())
 	}
 	var late []string
 	for i := range all {

@@ -49,7 +49,7 @@ func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path str
 		}
 		return nil, path, nil
 	default:
-		return nil, "", cli.Usage("--into %q: must be sqlite:PATH or postgres://…", cli.Redact(url))
+		return nil, "", cli.NotDatabase("into", url)
 	}
 }
 

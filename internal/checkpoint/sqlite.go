@@ -54,6 +54,15 @@ func (s *SQLite) Migrate(ctx context.Context) error {
 	return migrate.SQLite{Prefix: "eventfeed_seed_", Files: files}.Up(ctx, s.db)
 }
 
+// fileHeldError is an ErrHeld: whichever consumer the other seeder is at work for.
+type fileHeldError struct{}
+
+func (fileHeldError) Error() string {
+	return "another seeder is at work on this file, and SQLite takes one at a time"
+}
+
+func (fileHeldError) Is(target error) bool { return target == ErrHeld }
+
 // Claim makes this process the holder of consumer until Release, or returns
 // ErrHeld. The lock goes for the whole file, whatever the consumer.
 func (s *SQLite) Claim(ctx context.Context, consumer string) error {
@@ -63,7 +72,7 @@ func (s *SQLite) Claim(ctx context.Context, consumer string) error {
 	locked, err := s.lock.TryLockContext(patient, 100*time.Millisecond)
 	if !locked {
 		if err == nil || errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			err = fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
+			err = fmt.Errorf("consumer %s: %w", consumer, fileHeldError{})
 		}
 		return err
 	}

@@ -2,12 +2,14 @@ package cli
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/pflag"
 
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // checkDatabases refuses a PostgreSQL URL that cannot be read before anyone
@@ -23,6 +25,17 @@ func checkDatabases(flags *pflag.FlagSet) (err error) {
 		}
 	})
 	return err
+}
+
+// fileName is what is plainly the name of a file, and so no secret.
+var fileName = regexp.MustCompile(`^[A-Za-z0-9_./-]+\.(db|sqlite|sqlite3)$`)
+
+// NotDatabase is the error of a flag whose value is no URL of a database.
+func NotDatabase(flag, value string) error {
+	if fileName.MatchString(value) {
+		return Usage("--%s %q: must be sqlite:PATH or postgres://…; a file is written %s%s", flag, value, sqlitedb.Scheme, value)
+	}
+	return Usage("--%s %q: must be sqlite:PATH or postgres://…", flag, Redact(value))
 }
 
 var errEncoding = errors.New("the URL cannot be read; in a password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a space, or leave it out and give it in PGPASSFILE or PGPASSWORD")

@@ -36,7 +36,7 @@ func fromFile(command *cobra.Command) error {
 		if err := s.check(known); err != nil {
 			return Usage("%s: %w", s.where, err)
 		}
-		if f := command.Flags().Lookup(s.name); f != nil && !f.Changed {
+		if f := command.Flags().Lookup(s.name); f != nil && !f.Changed && settable(f) {
 			if err := s.apply(command.Flags(), f); err != nil {
 				return err
 			}
@@ -73,9 +73,21 @@ func (s setting) check(known map[string]*pflag.Flag) error {
 		return fmt.Errorf("%s: there is no such setting%s", s.name, meant(s.name, slices.Sorted(maps.Keys(known))))
 	}
 	if kind, want := valueOf(f); s.kind != kind {
+		if s.kind == unstable.Array && takesSeveral(f) {
+			want += `; several stand in one text, on lines of their own: """…"""`
+		}
 		return fmt.Errorf("%s: must be %s", s.name, want)
 	}
 	return nil
+}
+
+func takesSeveral(f *pflag.Flag) bool {
+	switch f.Value.(type) {
+	case *URLs, *Fields:
+		return true
+	default:
+		return false
+	}
 }
 
 // valueOf says of which kind a flag's value is in the file, and in words.

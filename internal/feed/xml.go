@@ -116,7 +116,7 @@ func (x *xmlTree) open(t xml.StartElement) error {
 	if len(x.scopes) == 1 {
 		x.roots++
 		if t.Name.Local != "feed" {
-			return fmt.Errorf("is no Atom feed: its root element is %.80s", t.Name.Local)
+			return fmt.Errorf("is no Atom or RSS feed: its root element is %.80s", t.Name.Local)
 		}
 	}
 	scope, err := openScope(x.scopes[len(x.scopes)-1], t)

@@ -183,7 +183,11 @@ func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, co
 	if err != nil {
 		return nil, err
 	}
-	return c.response(request, answer, body)
+	result, err := c.response(request, answer, body)
+	if status, is := errors.AsType[*statusError](err); is {
+		status.shown = len(shown) > 0 && c.isOwn(answer.Request.URL)
+	}
+	return result, err
 }
 
 // response makes of an answer what the caller asked for.

@@ -18,6 +18,7 @@ type statusError struct {
 	reason string
 	after  time.Duration // that the server wants to be left alone for; 0 where it does not say
 	plain  bool          // the server speaks TLS, and the request did not
+	shown  bool          // the request showed credentials
 }
 
 func newStatusError(answer *http.Response, body []byte) *statusError {
@@ -75,6 +76,12 @@ func reason(contentType string, body []byte) string {
 		}
 		return r
 	}, line)
+}
+
+// WasShown reports whether a server that refused had been shown [Credentials].
+func WasShown(err error) bool {
+	status, ok := errors.AsType[*statusError](err)
+	return ok && status.shown
 }
 
 // IsMissing reports whether the server says that there is nothing at a URL.

@@ -175,7 +175,8 @@ func (l *ledger) read(line string) (id string, position int64, err error) {
 	case id != "":
 		return id, position, nil
 	case feed == "":
-		return "", 0, fmt.Errorf("it printed %q without the feed, and reads several: %s", line, l.names())
+		return "", 0, fmt.Errorf("it printed %.200q without the feed, and reads several: %s; print the feed in front, such as: %s %d",
+			line, l.names(), l.name(slices.Min(slices.Collect(maps.Keys(l.feeds)))), position)
 	default:
 		return "", 0, fmt.Errorf("it printed %.200q, and no feed, or more than one, is called %.80q; those that it reads are %s", line, feed, l.names())
 	}

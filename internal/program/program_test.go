@@ -310,7 +310,7 @@ func TestLinesThatAreNoAcknowledgement(t *testing.T) {
 		"never given":                 {nil, `99\n`, `it acknowledged position 99 of feed orders, which it was not given: it was given those up to 5`},
 		"backwards":                   {nil, `1\n`, `it acknowledged position 1 of feed orders after position 2`},
 		"a line without end":          {nil, strings.Repeat("x", 20_000), `it printed "xxx`},
-		"several, without the feed":   {three, `3\n`, `it printed "3" without the feed, and reads several: urn:uuid:1, payments, urn:uuid:3`},
+		"several, without the feed":   {three, `3\n`, `it printed "3" without the feed, and reads several: urn:uuid:1, payments, urn:uuid:3; print the feed in front, such as: urn:uuid:1 3`},
 		"several, a name that is two": {three, `orders 3\n`, `it printed "orders 3", and no feed, or more than one, is called "orders"`},
 		"several, another's position": {three, `payments 1\n`, `it acknowledged position 1 of feed payments, of which it was given nothing`},
 	} {
