@@ -1,10 +1,12 @@
-// Package seed reads feeds into a database of the caller's: all of a feed's
-// history in order, each event exactly once, and then what comes after.
+// Package seed reads feeds into a database of the caller's: all of their history
+// in order, each event exactly once, and then what comes after.
 //
 // Events and the checkpoint that says how far the reader has got are written
 // in one transaction of the target, so a crash at any instant leaves both or
-// neither. Everything that is read is checked before it is applied: positions
-// without a gap, and a digest over all of the history so far.
+// neither; only a program as sink gets each event at least once. Everything that
+// is read of eventfeed's own feeds is checked before it is applied: positions
+// without a gap, and a digest over all of the history so far. Other feeds are
+// read as docs/foreign.md says.
 //
 //	err := seed.Run(ctx, seed.Config{
 //		From: []string{"http://orders.internal/feeds/orders"},

@@ -34,7 +34,8 @@ with it by --accept-projection, or build a fresh one beside it with --schema NAM
 With --exec COMMAND a program takes them, at least once and in order: CloudEvents
 in JSON, one a line, on its standard input, with the members efposition, effeed
 and eflive beside the event's own. It prints the position of what it has done,
-one a line. If it ends it is started again. How far it got is kept in --into.
+one a line; with several feeds the feed in front, as in "orders 12". If it ends it
+is started again. How far it got is kept in --into.
 
 In the first two the events, and the checkpoint that says how far the database
 is filled, are written in one transaction.
