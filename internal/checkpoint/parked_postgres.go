@@ -124,9 +124,11 @@ func (p *Postgres) ParkedCounts(ctx context.Context) ([]ParkedCount, error) {
 	})
 }
 
-// CountParked counts a consumer's parked events of a feed behind a position.
+// CountParked counts a consumer's parked events of a feed behind a position. The
+// consumer must have been claimed: a run is promised that it needs no third
+// connection.
 func (p *Postgres) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
-	err = p.pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+	err = p.conn.QueryRow(ctx, "SELECT count(*) FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
 		consumer, feedID, after).Scan(&n)
 	return n, err
 }
