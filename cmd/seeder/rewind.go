@@ -108,7 +108,7 @@ func describe(c seed.Change) string {
 	case c.Events > 1 || c.From == c.To:
 		text += fmt.Sprintf("%d events are deleted from %s", c.Events, c.Inbox)
 	default:
-		text += fmt.Sprintf("%s has none of its events:\nwhat a handler wrote for positions %d to %d is to be undone first, by who owns it",
+		text += fmt.Sprintf("%s has none of its events:\nwhat a handler or a program did for positions %d to %d is to be undone first, by who owns it",
 			c.Inbox, c.To+1, c.From)
 	}
 	return text
