@@ -1,7 +1,6 @@
 package cmd_test
 
 import (
-	"bufio"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -24,35 +23,8 @@ import (
 // follower starts a seeder that follows a feed and shows how it stands.
 func follower(t *testing.T, from, into string, arguments ...string) *operated {
 	t.Helper()
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./seeder")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
 	arguments = append([]string{"run", "--follow", "--from", from, "--into", into, "--listen", "127.0.0.1:0"}, arguments...)
-	o := &operated{process: exec.Command(filepath.Join(bin, "seeder"), arguments...), ended: make(chan error, 1)}
-	o.process.Env = append(os.Environ(), "EVENTFEED_LISTEN=127.0.0.1:1") // a feedserver's
-	stderr, err := o.process.StderrPipe()
-	storetest.Must(t, err)
-	storetest.Must(t, o.process.Start())
-	t.Cleanup(func() { _ = o.process.Process.Kill() })
-	lines := bufio.NewScanner(stderr)
-	for o.private == "" && lines.Scan() {
-		o.note(lines.Text())
-		if match := privateURL.FindStringSubmatch(lines.Text()); match != nil {
-			o.private = match[1]
-		}
-	}
-	if o.private == "" {
-		t.Fatalf("it does not listen: %s", o.logged())
-	}
-	go func() {
-		for lines.Scan() {
-			o.note(lines.Text())
-		}
-		o.ended <- o.process.Wait()
-	}()
-	return o
+	return launch(t, "seeder", arguments, func(o *operated) bool { return o.private != "" })
 }
 
 // waitReady asks until a probe has an answer.

@@ -38,21 +38,34 @@ type operated struct {
 
 var privateURL = regexp.MustCompile(`msg="showing operations" url=(\S+)/ `)
 
+// operate starts a server.
 func operate(t *testing.T, database string, arguments ...string) *operated {
 	t.Helper()
+	arguments = append([]string{"serve", "--db", database, "--listen", "127.0.0.1:0", "--operations-listen", "127.0.0.1:0"}, arguments...)
+	o := launch(t, "feedserver", arguments, func(o *operated) bool { return o.feeds != "" })
+	if o.private == "" {
+		t.Fatalf("it shows nothing: %s", o.logged())
+	}
+	return o
+}
+
+// launch builds a program, starts it, and returns once it has logged that it is
+// ready.
+func launch(t *testing.T, program string, arguments []string, isReady func(*operated) bool) *operated {
+	t.Helper()
 	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./feedserver")
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./"+program)
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	arguments = append([]string{"serve", "--db", database, "--listen", "127.0.0.1:0", "--operations-listen", "127.0.0.1:0"}, arguments...)
-	o := &operated{process: exec.Command(filepath.Join(bin, "feedserver"), arguments...), ended: make(chan error, 1)}
+	o := &operated{process: exec.Command(filepath.Join(bin, program), arguments...), ended: make(chan error, 1)}
+	o.process.Env = append(os.Environ(), "EVENTFEED_LISTEN=127.0.0.1:1") // a server's, which a seeder beside it has not to take
 	stderr, err := o.process.StderrPipe()
 	storetest.Must(t, err)
 	storetest.Must(t, o.process.Start())
 	t.Cleanup(func() { _ = o.process.Process.Kill() })
 	lines := bufio.NewScanner(stderr)
-	for o.feeds == "" && lines.Scan() {
+	for !isReady(o) && lines.Scan() {
 		o.note(lines.Text())
 		if match := privateURL.FindStringSubmatch(lines.Text()); match != nil {
 			o.private = match[1]
@@ -61,8 +74,8 @@ func operate(t *testing.T, database string, arguments ...string) *operated {
 			o.feeds = match[1]
 		}
 	}
-	if o.feeds == "" || o.private == "" {
-		t.Fatalf("it does not serve: %s", o.logged())
+	if !isReady(o) {
+		t.Fatalf("it does not listen: %s", o.logged())
 	}
 	go func() {
 		for lines.Scan() {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // retry does something with the target until it is done, has failed for good,
@@ -37,7 +39,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			if !r.held || waited > DefaultPatience {
 				return err
 			}
-		case !r.Into.mayPass(err) || r.Patience >= 0 && waited > r.Patience:
+		case isOfFeed(err) || !r.Into.mayPass(err) || r.Patience >= 0 && waited > r.Patience:
 			return err
 		}
 		r.claimed = false
@@ -51,4 +53,11 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// isOfFeed reports whether an error is of fetching a document, which had its own
+// patience. A broken connection looks the same, whoever is at its other end.
+func isOfFeed(err error) bool {
+	_, is := errors.AsType[*fetch.Error](err)
+	return is
 }
