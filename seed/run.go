@@ -77,13 +77,13 @@ func (r *runner) newReading(from *url.URL) *reading {
 	return &reading{url: from, source: &unknown{
 		source: &ours{
 			client:   client,
-			follower: &walk.Follower{Client: client, URL: from, Interval: r.PollInterval, Wait: r.Wait},
+			follower: &walk.Follower{Client: client, URL: from, Interval: r.interval(DefaultPollInterval), Wait: r.Wait},
 			url:      from,
 			prefetch: prefetch,
 		},
 		theirs: &theirs{
 			config: foreign.Config{
-				Client: client.Client, URL: from, Interval: r.theirInterval(), Prefetch: prefetch, Room: client.Room,
+				Client: client.Client, URL: from, Interval: r.interval(foreign.DefaultInterval), Prefetch: prefetch, Room: client.Room,
 				Logger: r.Logger, Meter: meter,
 			},
 			memory: func(feedID string) checkpoint.Memory { return r.Into.memory(r.Consumer, feedID) },
@@ -91,13 +91,13 @@ func (r *runner) newReading(from *url.URL) *reading {
 	}}
 }
 
-// theirInterval is how long to let pass between two looks at a feed that is not
-// eventfeed's own, whose server neither expects nor holds such requests.
-func (r *runner) theirInterval() time.Duration {
-	if r.PollInterval == DefaultPollInterval {
-		return foreign.DefaultInterval
+// interval is how long to let pass between two looks at a feed of a kind that
+// has this default.
+func (c *Config) interval(unset time.Duration) time.Duration {
+	if c.PollInterval <= 0 {
+		return unset
 	}
-	return r.PollInterval
+	return c.PollInterval
 }
 
 func (r *runner) run(ctx context.Context) error {

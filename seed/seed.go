@@ -180,9 +180,6 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Prefetch <= 0 {
 		c.Prefetch = DefaultPrefetch
 	}
-	if c.PollInterval <= 0 {
-		c.PollInterval = DefaultPollInterval
-	}
 	if c.Wait == 0 {
 		c.Wait = DefaultWait
 	}
