@@ -19,17 +19,26 @@ type SQLite struct {
 // Up makes the tables if they are not there, and brings them up to date. It
 // writes nothing if they are.
 func (m SQLite) Up(ctx context.Context, db *sql.DB) error {
-	if current, err := m.isCurrent(ctx, db); err != nil || current {
-		return err
-	}
-	err := up(ctx, db, database.DialectSQLite3, m.Prefix+versionTable, m.Files)
-	if err != nil {
-		// Another process may have migrated at the same time.
-		if current, _ := m.isCurrent(ctx, db); current {
+	var failed error
+	for before := int64(-1); ; {
+		current, err := m.isCurrent(ctx, db)
+		if err != nil || current {
+			return err
+		}
+		s, err := m.state(ctx, db)
+		if err != nil {
+			return err
+		}
+		if failed != nil && s.version == before {
+			return failed
+		}
+		before = s.version
+		if failed = up(ctx, db, database.DialectSQLite3, m.Prefix+versionTable, m.Files); failed == nil {
 			return nil
 		}
+		// Another process may be migrating at the same time: as long as it gets
+		// on, what it has not done yet is still to be done.
 	}
-	return err
 }
 
 // Check returns ErrNone, ErrTooOld or ErrTooNew if this program cannot work on the
