@@ -64,7 +64,7 @@ func TestProgramsThatStartTogetherMigrateOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var group errgroup.Group
-			for range 6 {
+			for range 24 {
 				group.Go(func() error {
 					l, err := k.open(t.Context())
 					if err == nil {
