@@ -48,7 +48,7 @@ func try(ctx context.Context, conn *pgxpool.Conn, name string) (locked bool, err
 			return false, err
 		}
 	}
-	err = conn.QueryRow(ctx, "SELECT "+function+"(hashtextextended($1, 0))", name).Scan(&locked)
+	err = conn.QueryRow(ctx, "SELECT pg_catalog."+function+"(pg_catalog.hashtextextended($1, 0::bigint))", name).Scan(&locked)
 	return locked, err
 }
 
@@ -83,5 +83,5 @@ func (l *AdvisoryLock) Release() {
 func IsLocked(name string) string {
 	return `EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database
 		WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-		AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(` + name + `, 0))`
+		AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(` + name + `, 0::bigint))`
 }

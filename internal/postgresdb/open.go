@@ -80,7 +80,7 @@ func (p *poolerProbe) probe(ctx context.Context, config *pgx.ConnConfig) error {
 // client at the start which process serves it; a pooler makes a number up.
 func isPooled(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	var pid uint32
-	if err := conn.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {
+	if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
 		return false, fmt.Errorf("ask for the server's process: %w", err)
 	}
 	return pid != conn.PgConn().PID(), nil

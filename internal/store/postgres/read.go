@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -42,7 +43,7 @@ func scanFeed(row pgx.Row) (f store.Feed, err error) {
 
 // Feed reads a feed by its name.
 func (l *Log) Feed(ctx context.Context, name string) (store.Feed, error) {
-	f, err := scanFeed(l.pool.QueryRow(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f WHERE f.name = $1", name))
+	f, err := scanFeed(postgresdb.QueryRow(ctx, l.pool, "SELECT "+feedColumns+" FROM eventfeed.feeds f WHERE f.name = $1", name))
 	if err != nil {
 		return f, fmt.Errorf("feed %s: %w", name, noRows(err, store.ErrNoFeed))
 	}
@@ -51,7 +52,7 @@ func (l *Log) Feed(ctx context.Context, name string) (store.Feed, error) {
 
 // Feeds reads all feeds.
 func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
-	rows, err := l.pool.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
+	rows, err := postgresdb.Query(ctx, l.pool, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +61,13 @@ func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
 
 // Pending counts events without a position.
 func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
+	err = postgresdb.QueryRow(ctx, l.pool, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
 	return n, err
 }
 
 // Unplaced counts events that the sequencer would never find.
 func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, `
+	err = postgresdb.QueryRow(ctx, l.pool, `
 		SELECT count(*) FROM eventfeed.events e WHERE e.feed = $1
 		AND NOT EXISTS (SELECT FROM eventfeed.positions p WHERE p.insert_no = e.insert_no)
 		AND NOT EXISTS (SELECT FROM eventfeed.pending q WHERE q.feed = e.feed AND q.insert_no = e.insert_no)`, key).Scan(&n)
@@ -77,7 +78,7 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 // feed over the index of pending, so that a long queue costs no more than a
 // short one, and reads no feed's row that has nothing to do.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
-	err = l.pool.QueryRow(ctx, `
+	err = postgresdb.QueryRow(ctx, l.pool, `
 		WITH RECURSIVE busy (feed) AS (
 			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
 			UNION ALL
@@ -117,7 +118,7 @@ func (s *eventScan) finish() error {
 
 // Rows reads placed events in order.
 func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
-	rows, err := l.pool.Query(ctx, `
+	rows, err := postgresdb.Query(ctx, l.pool, `
 		SELECT p.position, p.recorded, p.digest, `+eventColumns+`
 		FROM eventfeed.positions p JOIN eventfeed.events e ON e.insert_no = p.insert_no
 		WHERE p.feed = $1 AND p.position BETWEEN $2 AND $3 ORDER BY p.position`, key, first, last)
@@ -148,7 +149,7 @@ func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*stor
 
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
-	rows, err := l.pool.Query(ctx, `
+	rows, err := postgresdb.Query(ctx, l.pool, `
 		SELECT page, first_position, last_position FROM eventfeed.pages
 		WHERE feed = $1 AND page BETWEEN $2 AND $3 ORDER BY page`, key, first, last)
 	if err != nil {
@@ -160,7 +161,7 @@ func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, 
 // Document reads a stored archive, the final one if it stands.
 func (l *Log) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
 	d := store.Document{Page: page}
-	err := l.pool.QueryRow(ctx, `
+	err := postgresdb.QueryRow(ctx, l.pool, `
 		SELECT stage, body FROM eventfeed.documents
 		WHERE feed = $1 AND epoch = $2 AND page = $3 ORDER BY stage LIMIT 1`, // final comes before newest
 		key, page.Epoch, page.Number).Scan(&d.Stage, &d.Body)
