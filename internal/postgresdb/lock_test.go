@@ -17,12 +17,12 @@ import (
 // ways are the two ways to a database.
 var ways = map[string]func(t testing.TB, url string) string{
 	"direct": func(_ testing.TB, url string) string { return url },
-	"pooled": testdb.Bouncer,
+	"pooled": func(t testing.TB, url string) string { return testdb.Bouncer(t, url) },
 }
 
-// database makes a database with settings of its own, and returns a direct
+// openWith makes a database with settings of its own, and returns a direct
 // connection and a pool that leads to it.
-func database(t *testing.T, way func(testing.TB, string) string, settings ...string) (*pgx.Conn, *pgxpool.Pool) {
+func openWith(t *testing.T, way func(testing.TB, string) string, settings ...string) (*pgx.Conn, *pgxpool.Pool) {
 	t.Helper()
 	url := testdb.Postgres(t)
 	conn, err := pgx.Connect(t.Context(), url)
@@ -56,7 +56,7 @@ func TestLockHoldsNoSnapshot(t *testing.T) {
 		for _, level := range []string{"read committed", "repeatable read", "serializable"} {
 			t.Run(way+", "+level, func(t *testing.T) {
 				t.Parallel()
-				conn, pool := database(t, through, "default_transaction_isolation = ''"+level+"''")
+				conn, pool := openWith(t, through, "default_transaction_isolation = ''"+level+"''")
 				l := lock(t, pool)
 				defer l.Release()
 				var held int
@@ -76,7 +76,7 @@ func TestLockSurvivesIdleTimeouts(t *testing.T) {
 	for way, through := range ways {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			_, pool := database(t, through, "idle_session_timeout = 500", "idle_in_transaction_session_timeout = 500", "statement_timeout = 1000")
+			_, pool := openWith(t, through, "idle_session_timeout = 500", "idle_in_transaction_session_timeout = 500", "statement_timeout = 1000")
 			l := lock(t, pool)
 			defer l.Release()
 			select {
@@ -97,7 +97,7 @@ func TestLockIsToldThatItIsLost(t *testing.T) {
 	for way, through := range ways {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			conn, pool := database(t, through)
+			conn, pool := openWith(t, through)
 			l := lock(t, pool)
 			defer l.Release()
 			_, err := conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
@@ -118,7 +118,7 @@ func TestServerEndsALockThatGivesNoSignOfLife(t *testing.T) {
 	for way, setting := range map[string]string{"direct": "idle_session_timeout", "pooled": "idle_in_transaction_session_timeout"} {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			_, pool := database(t, ways[way])
+			_, pool := openWith(t, ways[way])
 			l := lock(t, pool)
 			defer l.Release()
 			limit, err := l.Setting(t.Context(), setting)

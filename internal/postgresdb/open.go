@@ -7,6 +7,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -16,7 +17,9 @@ func IsURL(url string) bool {
 }
 
 // Open returns a pool of at least this many connections to the database at
-// url. It connects when the first one is needed.
+// url. It connects when the first one is needed. Each connection speaks UTF-8,
+// whatever client_encoding the URL, the environment, the role or the database
+// sets.
 func Open(ctx context.Context, url string, connections int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
@@ -27,6 +30,11 @@ func Open(ctx context.Context, url string, connections int32) (*pgxpool.Pool, er
 	if err != nil {
 		return nil, err
 	}
-	config.BeforeConnect, config.AfterConnect = probe.adapt, probe.mark
+	config.ConnConfig.RuntimeParams["client_encoding"] = encoding
+	config.BeforeConnect = probe.adapt
+	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		probe.mark(conn)
+		return checkEncoding(ctx, conn)
+	}
 	return pgxpool.NewWithConfig(ctx, config)
 }

@@ -67,17 +67,19 @@ func (p *poolerProbe) probe(ctx context.Context, config *pgx.ConnConfig) error {
 		return err
 	}
 	defer closeConn(conn)
+	if err := askEncoding(ctx, conn); err != nil {
+		return err
+	}
 	pooled, err := detectPooler(ctx, conn, connect)
 	p.pooled, p.probed = pooled, err == nil
 	return err
 }
 
-// mark is for a pool's AfterConnect.
-func (p *poolerProbe) mark(_ context.Context, conn *pgx.Conn) error {
+// mark notes on a connection whether it leads to a pooler, for IsPooled.
+func (p *poolerProbe) mark(conn *pgx.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	conn.PgConn().CustomData()[pooledKey] = p.pooled
-	return nil
 }
 
 // IsPooled reports whether a connection of a pool leads to a pooler that gives
