@@ -91,6 +91,15 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	return err
 }
 
+// Lost returns a channel that is closed when someone else may hold the consumer,
+// between Claim and Release; it is nil otherwise.
+func (p *Postgres) Lost() <-chan struct{} {
+	if p.lock == nil {
+		return nil
+	}
+	return p.lock.Lost()
+}
+
 // Release gives the consumer back.
 func (p *Postgres) Release() {
 	if p.rehearsal != nil {
@@ -246,6 +255,9 @@ func (p *Postgres) theirs(ctx context.Context, tx pgx.Tx) error {
 // Do runs do in a transaction of the consumer's connection, from Claim to
 // Release; while rehearsing in a savepoint of the one that is rolled back.
 func (p *Postgres) Do(ctx context.Context, do func(pgx.Tx) error) error {
+	if isClosed(p.Lost()) {
+		return ErrLost
+	}
 	if p.Rehearse {
 		return p.rehearse(ctx, do)
 	}
@@ -279,6 +291,9 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 // MayPass reports whether an error may be gone after a while: the server is
 // away, is restarting, or lacks something for a moment.
 func (p *Postgres) MayPass(err error) bool {
+	if errors.Is(err, ErrLost) {
+		return true
+	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pgErr.Code {
 		case "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03":
