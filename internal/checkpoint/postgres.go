@@ -226,7 +226,8 @@ func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
 		return p.rehearse(ctx, do)
 	}
 	return pgx.BeginTxFunc(ctx, p.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
+		// The pool may be a caller's, who has not asked for UTF-8.
+		_, err := tx.Exec(ctx, `SET LOCAL client_encoding TO 'UTF8'; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
 			return err
 		}

@@ -19,14 +19,18 @@ func IsURL(url string) bool {
 }
 
 // Open returns a pool of at least this many connections to the database at
-// url. It connects when the first one is needed.
+// url. It connects when the first one is needed. Each connection speaks UTF-8,
+// whatever client_encoding the URL, the environment, the role or the database
+// sets.
 func Open(ctx context.Context, url string, connections int32) (*pgxpool.Pool, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, err
 	}
 	config.MaxConns = max(config.MaxConns, connections)
+	config.ConnConfig.RuntimeParams["client_encoding"] = encoding
 	config.BeforeConnect = new(poolerProbe).adapt
+	config.AfterConnect = checkEncoding
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
@@ -64,6 +68,9 @@ func (p *poolerProbe) probe(ctx context.Context, config *pgx.ConnConfig) error {
 		return err
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
+	if err := askEncoding(ctx, conn); err != nil {
+		return err
+	}
 	pooled, err := isPooled(ctx, conn)
 	p.pooled, p.probed = pooled, err == nil
 	return err
