@@ -62,10 +62,11 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 	}
 	if !current {
-		if err := p.setSequence(ctx, pool, s); err != nil {
-			return err
+		err := p.setSequence(ctx, pool, s)
+		if err == nil {
+			err = p.up(ctx, pool)
 		}
-		if err := p.up(ctx, pool); err != nil {
+		if err != nil {
 			return fmt.Errorf("%w: %w", ErrTooOld, err)
 		}
 	}
