@@ -32,6 +32,7 @@ var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 
 // Log is a PostgreSQL database that holds logs.
 type Log struct {
+	queries
 	pool *pgxpool.Pool
 
 	mu     sync.Mutex
@@ -60,7 +61,7 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 		pool.Close()
 		return nil, readOnly(err)
 	}
-	return &Log{pool: pool}, nil
+	return &Log{queries: queries{pool}, pool: pool}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
