@@ -87,6 +87,9 @@ func (t *target[T]) remove(ctx context.Context, tx T, c checkpoint.Checkpoint, a
 }
 
 func (t *sqliteTarget) open(ctx context.Context) error {
+	if err := sqlitedb.CheckPath(t.path); err != nil {
+		return err
+	}
 	if _, err := os.Stat(t.path); err != nil {
 		return fmt.Errorf("database %s: %w", t.path, err)
 	}

@@ -13,7 +13,8 @@ import (
 
 // SQLite returns a target in the SQLite database file at path whose events
 // are applied by handle, in the transaction tx that also moves the checkpoint
-// on. The file is made if it is not there. A lock file stands beside it while
+// on. The file is made if it is not there. Run refuses a path with options, as
+// drivers take them (shop.db?mode=ro, file:shop.db). A lock file stands beside it while
 // Run is at work, PATH.lock.
 func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
 	return named{&sqliteTarget{path: path, sink: handler[*sql.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler}}, path}
@@ -69,6 +70,13 @@ func (t *sqliteTarget) release() {
 	if t.db != nil {
 		t.target.release()
 	}
+}
+
+func (t *sqliteTarget) lost() <-chan struct{} {
+	if t.db == nil {
+		return nil
+	}
+	return t.target.lost()
 }
 
 // use makes db what the target is kept in, and closes it in the end.

@@ -12,18 +12,29 @@ import (
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
-// checkDatabases refuses a PostgreSQL URL that cannot be read before anyone
-// else tries, and quotes it.
+// checkDatabases refuses a database URL that cannot be read before anyone else
+// tries, and quotes it.
 func checkDatabases(flags *pflag.FlagSet) (err error) {
 	flags.VisitAll(func(f *pflag.Flag) {
-		if err != nil || !isURL(f) || !postgresdb.IsURL(f.Value.String()) {
+		if err != nil || !isURL(f) {
 			return
 		}
-		if urlErr := checkPostgres(f.Value.String()); urlErr != nil {
+		if urlErr := checkDatabase(f.Value.String()); urlErr != nil {
 			_, name := source(f)
 			err = Usage("%s: %w", name, urlErr)
 		}
 	})
+	return err
+}
+
+// checkDatabase checks a URL if it is that of a database.
+func checkDatabase(raw string) (err error) {
+	switch {
+	case postgresdb.IsURL(raw):
+		err = checkPostgres(raw)
+	case strings.HasPrefix(raw, sqlitedb.Scheme):
+		_, err = sqlitedb.Path(raw)
+	}
 	return err
 }
 

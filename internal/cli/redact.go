@@ -15,7 +15,11 @@ const hidden = "xxxxx"
 // of a password that has an @ in it. Of what is no such URL it returns nothing.
 func Redact(raw string) string {
 	if strings.HasPrefix(raw, "sqlite:") {
-		return raw
+		path, options, _ := strings.Cut(raw, "?")
+		if options != "" { // which are refused; one may be a key
+			path += "?" + hidden
+		}
+		return path
 	}
 	scheme, rest, ok := strings.Cut(raw, "://")
 	if !ok || !schemeForm.MatchString(scheme) {

@@ -6,6 +6,7 @@ func TestRedactShowsAllButPasswords(t *testing.T) {
 	t.Parallel()
 	for raw, want := range map[string]string{
 		"sqlite:a b@c.db":                               "sqlite:a b@c.db",
+		"sqlite:a.db?_pragma=key(p)":                    "sqlite:a.db?xxxxx",
 		"postgres://u@h:5432/db":                        "postgres://u@h:5432/db",
 		"postgres://u:p@h:5432/db":                      "postgres://u:xxxxx@h:5432/db",
 		"postgres://:p@h/db":                            "postgres://:xxxxx@h/db",

@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 )
 
 //go:embed postgres_migrations/*.sql
@@ -39,6 +40,10 @@ func Postgres(ctx context.Context, tx pgx.Tx, b Batch) error {
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{batch: b}, copyInbox)
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" {
 		return fmt.Errorf("%w: %w", ErrThere, err)
+	}
+	if i := postgresdb.CopyRow(err); i >= 0 && i < len(b.Events) {
+		e := &b.Events[i]
+		return &EventError{Feed: e.Feed, Position: e.Position, ID: e.ID, Err: err}
 	}
 	return err
 }

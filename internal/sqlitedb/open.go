@@ -10,27 +10,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"modernc.org/sqlite" // the driver: pure Go, no cgo
 	sqlitecodes "modernc.org/sqlite/lib"
 )
-
-// Scheme is what stands before the path in a database URL.
-const Scheme = "sqlite:"
-
-// Path returns the path of a database URL, sqlite:PATH or sqlite://PATH.
-func Path(databaseURL string) (string, error) {
-	path, ok := strings.CutPrefix(databaseURL, Scheme)
-	path = strings.TrimPrefix(path, "//")
-	if !ok || path == "" {
-		return "", fmt.Errorf("database URL %q: must be sqlite:PATH", databaseURL)
-	}
-	if path == ":memory:" {
-		return "", errors.New("database URL sqlite::memory: would be gone when the command ends, name a file")
-	}
-	return path, nil
-}
 
 // pragmas: wait 10 s for another process's write; every commit is on disk; a
 // cache of 64 MiB, since the ids that an index is kept of come in no order.
@@ -47,7 +30,19 @@ func OpenReader(ctx context.Context, path string) (*sql.DB, error) {
 	return open(ctx, path, 5, pragmas+"&_pragma=query_only(1)")
 }
 
+// OpenEmpty opens an empty database in memory for reading.
+func OpenEmpty(ctx context.Context) (*sql.DB, error) {
+	return openURI(ctx, inMemory, 1, "_pragma=query_only(1)")
+}
+
 func open(ctx context.Context, path string, connections int, options string) (*sql.DB, error) {
+	if err := CheckPath(path); err != nil {
+		return nil, err
+	}
+	return openURI(ctx, path, connections, options)
+}
+
+func openURI(ctx context.Context, path string, connections int, options string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+escape(path)+"?"+options)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -24,9 +25,6 @@ func schema() migrate.SQLite {
 	return migrate.SQLite{Prefix: "eventfeed_", Files: files}
 }
 
-// emptyDatabase is one in memory.
-const emptyDatabase = ":memory:"
-
 // Migrate brings the tables in the database file at path up to date.
 func Migrate(ctx context.Context, path string) error {
 	l, err := Open(ctx, path, true)
@@ -40,10 +38,11 @@ func Migrate(ctx context.Context, path string) error {
 // MigrationScript returns the SQL that does what Migrate would do, for someone
 // else to run. It makes no file.
 func MigrationScript(ctx context.Context, path string) (string, error) {
+	open := func() (*sql.DB, error) { return sqlitedb.OpenReader(ctx, path) }
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		path = emptyDatabase
+		open = func() (*sql.DB, error) { return sqlitedb.OpenEmpty(ctx) }
 	}
-	db, err := sqlitedb.OpenReader(ctx, path)
+	db, err := open()
 	if err != nil {
 		return "", err
 	}
