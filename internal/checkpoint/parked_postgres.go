@@ -107,7 +107,7 @@ func (p *Postgres) ListParked(ctx context.Context, of Shelf, yield func(Parked) 
 	if there, err := p.hasParked(ctx); err != nil || !there {
 		return err
 	}
-	rows, err := postgresdb.Query(ctx, p.pool, parkedPostgres+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
+	rows, err := postgresdb.NewReader(p.pool).Query(ctx, parkedPostgres+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
 	if err != nil {
 		return err
 	}
@@ -127,7 +127,7 @@ func (p *Postgres) ParkedCounts(ctx context.Context) ([]ParkedCount, error) {
 	if there, err := p.hasParked(ctx); err != nil || !there {
 		return nil, err
 	}
-	rows, err := postgresdb.Query(ctx, p.pool, `
+	rows, err := postgresdb.NewReader(p.pool).Query(ctx, `
 		SELECT consumer, feed_id, count(*), min(parked) FROM eventfeed_seed.parked
 		GROUP BY consumer, feed_id ORDER BY consumer, feed_id`)
 	if err != nil {
@@ -151,7 +151,7 @@ func (p *Postgres) CountParked(ctx context.Context, consumer, feedID string, aft
 }
 
 func (p *Postgres) hasParked(ctx context.Context) (there bool, err error) {
-	err = postgresdb.QueryRow(ctx, p.pool, "SELECT to_regclass('eventfeed_seed.parked') IS NOT NULL").Scan(&there)
+	err = postgresdb.NewReader(p.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.parked') IS NOT NULL").Scan(&there)
 	return there, err
 }
 

@@ -133,10 +133,10 @@ func (p *Postgres) Load(ctx context.Context, consumer string) (all []Checkpoint,
 // table; none if there is no table.
 func (p *Postgres) Consumers(ctx context.Context) ([]string, error) {
 	var there bool
-	if err := postgresdb.QueryRow(ctx, p.pool, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there); err != nil || !there {
+	if err := postgresdb.NewReader(p.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there); err != nil || !there {
 		return nil, err
 	}
-	rows, err := postgresdb.Query(ctx, p.pool, "SELECT DISTINCT consumer FROM eventfeed_seed.checkpoints ORDER BY consumer")
+	rows, err := postgresdb.NewReader(p.pool).Query(ctx, "SELECT DISTINCT consumer FROM eventfeed_seed.checkpoints ORDER BY consumer")
 	if err != nil {
 		return nil, err
 	}

@@ -25,6 +25,10 @@ import (
 // gives each transaction another session. It goes to the server with BEGIN.
 var Own = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED; " + Pin + "; " + own}
 
+// Snapshot is Own for a transaction that only reads, and all of whose statements
+// see the same.
+var Snapshot = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + Pin + "; " + own}
+
 // Pin makes unqualified names PostgreSQL's own until the end of the transaction.
 const Pin = "SET LOCAL search_path TO pg_catalog, pg_temp"
 
@@ -80,10 +84,15 @@ func Do(ctx context.Context, db Beginner, do func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, db, Own, do)
 }
 
-// Query runs a query that reads in a transaction of its own, which ends when the
-// rows are closed.
-func Query(ctx context.Context, db Beginner, query string, arguments ...any) (pgx.Rows, error) {
-	tx, err := db.BeginTx(ctx, Own)
+// Reader runs each query that reads in a transaction that Own begins.
+type Reader struct{ db Beginner }
+
+// NewReader returns a reader of a pool or a connection.
+func NewReader(db Beginner) Reader { return Reader{db} }
+
+// Query returns rows, whose transaction ends when they are closed.
+func (r Reader) Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error) {
+	tx, err := r.db.BeginTx(ctx, Own)
 	if err != nil {
 		return nil, err
 	}
@@ -106,9 +115,9 @@ func (r *rows) Close() {
 	r.end()
 }
 
-// QueryRow is Query for one row.
-func QueryRow(ctx context.Context, db Beginner, query string, arguments ...any) pgx.Row {
-	return &row{ctx, db, query, arguments}
+// QueryRow returns a row that is queried when it is scanned.
+func (r Reader) QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row {
+	return &row{ctx, r.db, query, arguments}
 }
 
 type row struct {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -27,6 +28,7 @@ const minConnections = 12
 
 // Log is a PostgreSQL database that holds logs.
 type Log struct {
+	queries
 	pool *pgxpool.Pool
 
 	mu     sync.Mutex
@@ -54,13 +56,13 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 		pool.Close()
 		return nil, readOnly(err)
 	}
-	return &Log{pool: pool}, nil
+	return &Log{queries: queries{postgresdb.NewReader(pool)}, pool: pool}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	var version int
 	var encoding string
-	err := postgresdb.QueryRow(ctx, pool, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
+	err := postgresdb.NewReader(pool).QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
 	if err != nil {
 		return err
 	}
@@ -81,12 +83,21 @@ func (l *Log) Close() {
 	l.pool.Close()
 }
 
+// appendAttempts bounds how often a transaction is repeated that could not be
+// serialized, as the one is that finds the sequences behind.
+const appendAttempts = 3
+
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
-	err = postgresdb.Do(ctx, l.pool, func(tx pgx.Tx) error {
-		added, err = outbox.Pgx(ctx, tx, name, events)
-		return err
-	})
+	for range appendAttempts {
+		err = postgresdb.Do(ctx, l.pool, func(tx pgx.Tx) error {
+			added, err = outbox.Pgx(ctx, tx, name, events)
+			return err
+		})
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "40001" {
+			break
+		}
+	}
 	return added, readOnly(err)
 }
 
