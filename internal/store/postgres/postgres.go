@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -36,6 +37,9 @@ type Log struct {
 
 	mu     sync.Mutex
 	leader *postgresdb.AdvisoryLock // while this process leads
+	left   time.Time                // when the connections were last given up
+	// stopListening ends Watch, if it is at work.
+	stopListening context.CancelFunc
 }
 
 var _ store.Backend = (*Log)(nil)
@@ -59,7 +63,7 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 		pool.Close()
 		return nil, readOnly(err)
 	}
-	return &Log{queries: queries{pool}, pool: pool}, nil
+	return &Log{queries: queries{pool}, pool: pool, stopListening: func() {}}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
@@ -92,13 +96,13 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 		added, err = outbox.Pgx(ctx, tx, name, events)
 		return err
 	})
-	return added, readOnly(err)
+	return added, l.writing(err)
 }
 
 // Write runs step in one transaction that is on disk when it has committed,
 // whatever the server's default: a position that was served must survive.
 func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
-	return readOnly(pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(t pgx.Tx) error {
+	return l.writing(pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(t pgx.Tx) error {
 		_, err := t.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
 			return err
