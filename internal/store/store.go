@@ -175,6 +175,10 @@ type Tx interface {
 	SealerTx
 	// Create adds a feed with its first epoch, or returns ErrFeedExists.
 	Create(ctx context.Context, f *Feed) error
+	// SetSequences sets the sequences that draw the numbers of events and feeds
+	// past the rows that are there, and returns the names of those that were
+	// behind: rows that came by replication leave them where they were.
+	SetSequences(ctx context.Context) (set []string, err error)
 	// Lock locks the feed's row against every other Lock until the end of the
 	// transaction and returns it, with the identity of the database now. An
 	// identity that differs from the feed's means that history may have been

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -90,12 +91,21 @@ func (l *Log) Close() {
 	l.pool.Close()
 }
 
+// appendAttempts bounds how often a transaction is repeated that could not be
+// serialized, as the one is that finds the sequences behind.
+const appendAttempts = 3
+
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
-	err = pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(tx pgx.Tx) error {
-		added, err = outbox.Pgx(ctx, tx, name, events)
-		return err
-	})
+	for range appendAttempts {
+		err = pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(tx pgx.Tx) error {
+			added, err = outbox.Pgx(ctx, tx, name, events)
+			return err
+		})
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "40001" {
+			break
+		}
+	}
 	return added, l.writing(err)
 }
 
