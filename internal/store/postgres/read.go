@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -37,8 +38,7 @@ type querier interface {
 
 // Read reads in one transaction, all of whose statements see the same.
 func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, l.pool, options, func(tx pgx.Tx) error { return read(queries{tx}) })
+	return pgx.BeginTxFunc(ctx, l.pool, postgresdb.Snapshot, func(tx pgx.Tx) error { return read(queries{tx}) })
 }
 
 func scanFeed(row pgx.Row) (f store.Feed, err error) {
@@ -65,7 +65,7 @@ func (q queries) Feed(ctx context.Context, name string) (store.Feed, error) {
 
 // Feeds reads all feeds.
 func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
-	rows, err := l.pool.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
+	rows, err := l.db.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +74,13 @@ func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
 
 // Pending counts events without a position.
 func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
+	err = l.db.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
 	return n, err
 }
 
 // Unplaced counts events that the sequencer would never find.
 func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, `
+	err = l.db.QueryRow(ctx, `
 		SELECT count(*) FROM eventfeed.events e WHERE e.feed = $1
 		AND NOT EXISTS (SELECT FROM eventfeed.positions p WHERE p.insert_no = e.insert_no)
 		AND NOT EXISTS (SELECT FROM eventfeed.pending q WHERE q.feed = e.feed AND q.insert_no = e.insert_no)`, key).Scan(&n)
@@ -91,7 +91,7 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 // feed over the index of pending, so that a long queue costs no more than a
 // short one, and reads no feed's row that has nothing to do.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
-	err = l.pool.QueryRow(ctx, `
+	err = l.db.QueryRow(ctx, `
 		WITH RECURSIVE busy (feed) AS (
 			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
 			UNION ALL
@@ -162,7 +162,7 @@ func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*s
 
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
-	rows, err := l.pool.Query(ctx, `
+	rows, err := l.db.Query(ctx, `
 		SELECT page, first_position, last_position FROM eventfeed.pages
 		WHERE feed = $1 AND page BETWEEN $2 AND $3 ORDER BY page`, key, first, last)
 	if err != nil {
