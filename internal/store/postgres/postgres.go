@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,6 +34,9 @@ type Log struct {
 
 	mu     sync.Mutex
 	leader *postgresdb.AdvisoryLock // while this process leads
+	left   time.Time                // when the connections were last given up
+	// stopListening ends Watch, if it is at work.
+	stopListening context.CancelFunc
 }
 
 var _ store.Backend = (*Log)(nil)
@@ -56,7 +60,7 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 		pool.Close()
 		return nil, readOnly(err)
 	}
-	return &Log{queries: queries{postgresdb.NewReader(pool)}, pool: pool}, nil
+	return &Log{queries: queries{postgresdb.NewReader(pool)}, pool: pool, stopListening: func() {}}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
@@ -98,14 +102,14 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 			break
 		}
 	}
-	return added, readOnly(err)
+	return added, l.writing(err)
 }
 
 // Write runs step in one transaction that is on disk when it has committed: a
 // position that was served must survive. Each of its statements sees all that is
 // committed when it begins, which the order of events stands on.
 func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
-	return readOnly(postgresdb.Do(ctx, l.pool, func(t pgx.Tx) error { return step(tx{t}) }))
+	return l.writing(postgresdb.Do(ctx, l.pool, func(t pgx.Tx) error { return step(tx{t}) }))
 }
 
 // Lead reports whether this process holds the lock of the one that leads, and
