@@ -16,7 +16,7 @@ import (
 //     primary with default_transaction_read_only.
 //   - search_path holds PostgreSQL's own schema only, so that no function, operator
 //     or type that somebody else has made runs with our rights.
-//   - client_encoding is UTF8.
+//   - client_encoding is UTF8, and array_nulls is on.
 //   - No limit of time of the role's or the database's ends a statement or the
 //     transaction.
 //   - A commit is on disk when it returns: synchronous_commit is raised to on.
@@ -33,6 +33,7 @@ var Snapshot = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL REPEATABLE READ 
 const Pin = "SET LOCAL search_path TO pg_catalog, pg_temp"
 
 const own = `SELECT set_config('client_encoding', '` + encoding + `', true),
+	set_config('array_nulls', 'on', true),
 	set_config('statement_timeout', '0', true),
 	set_config('lock_timeout', '0', true),
 	set_config('idle_in_transaction_session_timeout', '0', true),
