@@ -10,8 +10,11 @@ import (
 
 // Start writes a consumer's first checkpoints for feeds and runs setUp, in one
 // transaction. Where the consumer is known already, it gets further feeds.
+//
+// What setUp sets in its session is not there afterwards, as it is not for the next
+// process.
 func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoint, setUp func(pgx.Tx) error) error {
-	return p.Do(ctx, func(tx pgx.Tx) error {
+	err := p.Do(ctx, func(tx pgx.Tx) error {
 		if err := p.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
@@ -29,6 +32,10 @@ func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoin
 		}
 		return setUp(tx)
 	})
+	if err != nil || p.Rehearse {
+		return err
+	}
+	return p.renew(ctx)
 }
 
 // Check runs check in a transaction, and saves the consumer as it is now.
