@@ -32,12 +32,16 @@ const lockPrefix = "eventfeed consumer "
 type Postgres struct {
 	// Rehearse makes one transaction of all, which is rolled back in the end.
 	Rehearse bool
+	// Fresh lets each transaction begin with the settings that its session was
+	// opened with, whatever users' SQL has set in the transactions before.
+	Fresh bool
 
 	pool      *pgxpool.Pool
 	lock      *postgresdb.AdvisoryLock
 	conn      *pgxpool.Conn // runs the consumer's transactions
 	path      string        // the search_path that conn came with
 	used      time.Time     // when conn last answered
+	options   pgx.TxOptions // how conn's transactions begin
 	holder    string
 	rehearsal pgx.Tx
 	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
@@ -80,7 +84,7 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	if err := p.renew(ctx); err != nil {
 		return err
 	}
-	if p.path, err = postgresdb.Path(ctx, p.conn.Conn()); err != nil {
+	if err := p.learnSession(ctx); err != nil {
 		return err
 	}
 	patient, cancel := context.WithTimeout(ctx, claimPatience)
@@ -89,6 +93,26 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
 	}
+	return err
+}
+
+// learnSession finds out what the connection's session is like.
+func (p *Postgres) learnSession(ctx context.Context) (err error) {
+	conn := p.conn.Conn()
+	if !p.Fresh {
+		p.options = postgresdb.Own
+		p.path, err = postgresdb.Path(ctx, conn)
+		return err
+	}
+	pooled, err := postgresdb.IsPooled(ctx, p.pool, conn)
+	if err != nil {
+		return err
+	}
+	p.options = postgresdb.Fresh
+	if pooled { // whose session is others', too
+		p.options = postgresdb.Own
+	}
+	p.path, err = postgresdb.FirstPath(ctx, conn)
 	return err
 }
 
@@ -293,7 +317,7 @@ func (p *Postgres) Do(ctx context.Context, do func(pgx.Tx) error) error {
 		return err
 	}
 	defer func() { p.used = time.Now() }()
-	return postgresdb.Do(ctx, p.conn, do)
+	return pgx.BeginTxFunc(ctx, p.conn, p.options, do)
 }
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
