@@ -30,10 +30,14 @@ type postgresDB interface {
 }
 
 func (m *postgresMemory) use(ctx context.Context, do func(postgresDB) error) error {
-	if !m.keeper.Rehearse {
-		return do(m.keeper.pool)
+	return m.keeper.use(ctx, do)
+}
+
+func (p *Postgres) use(ctx context.Context, do func(postgresDB) error) error {
+	if !p.Rehearse {
+		return do(p.pool)
 	}
-	return m.keeper.rehearse(ctx, func(tx pgx.Tx) error { return do(tx) })
+	return p.rehearse(ctx, func(tx pgx.Tx) error { return do(tx) })
 }
 
 func (m *postgresMemory) write(ctx context.Context, do func(pgx.Tx) error) error {
