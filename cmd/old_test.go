@@ -43,6 +43,7 @@ func (s *oldServer) serve() {
 		return
 	}
 	s.Send(&pgproto3.AuthenticationOk{})
+	s.Send(&pgproto3.ParameterStatus{Name: "client_encoding", Value: "UTF8"})
 	s.Send(&pgproto3.BackendKeyData{ProcessID: 1, SecretKey: []byte{0, 0, 0, 1}})
 	s.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	for s.Flush() == nil {
@@ -70,18 +71,24 @@ func (s *oldServer) answer(message pgproto3.FrontendMessage) {
 	case *pgproto3.Execute:
 		s.Send(row)
 		s.Send(&pgproto3.CommandComplete{CommandTag: []byte("SELECT 1")})
+	case *pgproto3.Query: // what begins and ends a transaction
+		s.Send(&pgproto3.CommandComplete{CommandTag: []byte("BEGIN")})
+		s.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	case *pgproto3.Sync:
 		s.Send(&pgproto3.ReadyForQuery{TxStatus: 'I'})
 	}
 }
 
-// result is what the two questions are answered that are asked before the
+// result is what the questions are answered that are asked before the
 // version is known.
 func (s *oldServer) result() (*pgproto3.RowDescription, *pgproto3.DataRow) {
 	number := pgproto3.FieldDescription{Name: []byte("n"), DataTypeOID: pgtype.Int4OID, DataTypeSize: 4, Format: 1}
 	text := pgproto3.FieldDescription{Name: []byte("t"), DataTypeOID: pgtype.TextOID, DataTypeSize: -1}
-	if strings.Contains(s.query, "pg_backend_pid") {
+	switch {
+	case strings.Contains(s.query, "pg_backend_pid"):
 		return &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{number}}, &pgproto3.DataRow{Values: [][]byte{int4(1)}}
+	case strings.Contains(s.query, "client_encoding"):
+		return &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{text}}, &pgproto3.DataRow{Values: [][]byte{[]byte("UTF8")}}
 	}
 	return &pgproto3.RowDescription{Fields: []pgproto3.FieldDescription{number, text}},
 		&pgproto3.DataRow{Values: [][]byte{int4(120017), []byte("UTF8")}}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -169,5 +170,36 @@ func TestAppendSaysWhatATransactionIs(t *testing.T) {
 	var pool *pgxpool.Pool
 	if err := outbox.Append(t.Context(), pool, "f", event.Event{Type: "T"}); err == nil {
 		t.Error("a pool was taken for a transaction")
+	}
+}
+
+// TestAConnectionThatDoesNotSpeakUTF8IsRefused, by each driver: PostgreSQL would
+// take what Go sends for other characters, and publish those.
+func TestAConnectionThatDoesNotSpeakUTF8IsRefused(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "f", 0)
+	other := testdb.As(url, testdb.Writer) + "&client_encoding=LATIN1"
+	pool, err := pgxpool.New(t.Context(), other)
+	storetest.Must(t, err)
+	t.Cleanup(pool.Close)
+	db, err := sql.Open("pgx", other)
+	storetest.Must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	viaPool, err := pool.Begin(t.Context())
+	storetest.Must(t, err)
+	viaSQL, err := db.BeginTx(t.Context(), nil)
+	storetest.Must(t, err)
+	for name, tx := range map[string]any{"pgx": viaPool, "database/sql": viaSQL} {
+		err := outbox.Append(t.Context(), tx, "f", event.Event{Type: "Köln"})
+		if err == nil || !strings.Contains(err.Error(), "client_encoding") {
+			t.Errorf("%s: %v, want that client_encoding is not UTF8", name, err)
+		}
+	}
+	storetest.Must(t, errors.Join(viaPool.Commit(t.Context()), viaSQL.Commit()))
+	storetest.Drain(t, l, "f")
+	if events := storetest.Read(t, l, "f"); len(events) > 0 {
+		t.Errorf("appended %v", events)
 	}
 }

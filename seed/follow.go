@@ -26,6 +26,10 @@ func (r *runner) follow(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-r.Into.lost():
+			if err := r.retry(ctx, func() error { return r.reclaim(ctx) }); err != nil {
+				return err
+			}
 		case n := <-arrived:
 			if n.err != nil {
 				return n.err
@@ -41,6 +45,14 @@ func (r *runner) follow(ctx context.Context) error {
 			rested[n.feed] <- struct{}{}
 		}
 	}
+}
+
+// reclaim takes back a consumer whose lock was lost, so that no other seeder gets
+// it while there is nothing to apply. What the target holds is read with the next
+// event.
+func (r *runner) reclaim(ctx context.Context) error {
+	r.claimed = false
+	return r.Into.claim(ctx, r.Consumer)
 }
 
 // watch waits for something new in a feed, again and again.

@@ -24,6 +24,9 @@ type Target interface {
 	prepare(ctx context.Context) error
 	claim(ctx context.Context, consumer string) error
 	release()
+	// lost is closed when another seeder may hold the consumer, between claim and
+	// release; nil otherwise.
+	lost() <-chan struct{}
 	consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
 	// start writes first checkpoints, and sets the sink up if it is fresh.
@@ -100,6 +103,7 @@ func (h handler[T]) Apply(ctx context.Context, tx T, b sink.Batch) (sink.Outcome
 type keeper[T any] interface {
 	Claim(ctx context.Context, consumer string) error
 	Release()
+	Lost() <-chan struct{}
 	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
 	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
@@ -127,6 +131,7 @@ func (t *target[T]) describe() checkpoint.Consumer     { return t.kind }
 func (t *target[T]) rehearse()                         { t.keeper.SetRehearsal() }
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
 func (t *target[T]) release()                          { t.keeper.Release() }
+func (t *target[T]) lost() <-chan struct{}             { return t.keeper.Lost() }
 func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
 func (t *target[T]) close()                            {}
 func (t *target[T]) heads() []projection.Head          { return nil }

@@ -72,6 +72,13 @@ func (t *sqliteTarget) release() {
 	}
 }
 
+func (t *sqliteTarget) lost() <-chan struct{} {
+	if t.db == nil {
+		return nil
+	}
+	return t.target.lost()
+}
+
 // use makes db what the target is kept in, and closes it in the end.
 func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
 	keeper := checkpoint.NewSQLite(db, t.path)

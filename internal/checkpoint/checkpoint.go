@@ -25,6 +25,9 @@ var (
 	// ErrMoved is returned by Move and Delete if the checkpoint is not where it
 	// should be: another seeder has taken the consumer over.
 	ErrMoved = errors.New("the checkpoint was moved by someone else")
+	// ErrLost is returned by whatever writes after the consumer's lock was lost:
+	// another seeder may hold the consumer, so it must be claimed again.
+	ErrLost = errors.New("the consumer's lock was lost")
 )
 
 // claimPatience is how long Claim waits for a holder that may be dead: its
@@ -87,6 +90,16 @@ func process() string {
 		host = "unknown host"
 	}
 	return fmt.Sprintf("%s, process %d", host, os.Getpid())
+}
+
+// isClosed reports whether a channel is closed that nothing is sent on.
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // newHolder makes the token that tells this claim from every other.

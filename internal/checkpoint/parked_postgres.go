@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 )
 
 const parkedPostgres = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_seed.parked
@@ -50,6 +52,10 @@ func (p *Postgres) Park(ctx context.Context, tx pgx.Tx, events []Parked) error {
 		}
 		return []any{e.Consumer, e.FeedID, e.Position, e.Feed, e.ID, e.Type, e.Subject, recorded, e.Live, e.stored(), e.text(), e.Attempts}, nil
 	}))
+	if i := postgresdb.CopyRow(err); i >= 0 && i < len(events) {
+		e := &events[i]
+		return fmt.Errorf("park feed %s, position %d (event %s): %w", e.Feed, e.Position, e.ID, err)
+	}
 	return err
 }
 

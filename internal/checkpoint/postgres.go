@@ -85,6 +85,15 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	return err
 }
 
+// Lost returns a channel that is closed when someone else may hold the consumer,
+// between Claim and Release; it is nil otherwise.
+func (p *Postgres) Lost() <-chan struct{} {
+	if p.lock == nil {
+		return nil
+	}
+	return p.lock.Lost()
+}
+
 // Conn is the connection for the consumer's transactions, from Claim to Release.
 func (p *Postgres) Conn() *pgx.Conn { return p.conn.Conn() }
 
@@ -225,11 +234,15 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 
 // write runs do in one transaction that is on disk when it has committed.
 func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
+	if isClosed(p.Lost()) {
+		return ErrLost
+	}
 	if p.Rehearse {
 		return p.rehearse(ctx, do)
 	}
 	return pgx.BeginTxFunc(ctx, p.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
+		// The pool may be a caller's, who has not asked for UTF-8.
+		_, err := tx.Exec(ctx, `SET LOCAL client_encoding TO 'UTF8'; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
 			return err
 		}
@@ -261,6 +274,9 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 // MayPass reports whether an error may be gone after a while: the server is
 // away, is restarting, or lacks something for a moment.
 func (p *Postgres) MayPass(err error) bool {
+	if errors.Is(err, ErrLost) {
+		return true
+	}
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
 		switch pgErr.Code {
 		case "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03":

@@ -10,13 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gofrs/flock"
 	"modernc.org/sqlite"
 	sqlitecodes "modernc.org/sqlite/lib"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 //go:embed sqlite_migrations/*.sql
@@ -30,7 +30,8 @@ type SQLite struct {
 	Rehearse bool
 
 	db        *sql.DB
-	lock      *flock.Flock
+	path      string
+	lock      *sqlitedb.FileLock // while it holds a consumer
 	holder    string
 	rehearsal *sql.Tx
 	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
@@ -39,7 +40,7 @@ type SQLite struct {
 // NewSQLite returns the keeper of the database file at path. The transactions
 // of db must take the write lock when they begin.
 func NewSQLite(db *sql.DB, path string) *SQLite {
-	return &SQLite{db: db, lock: flock.New(path + ".lock")}
+	return &SQLite{db: db, path: path}
 }
 
 // SetRehearsal sets Rehearse.
@@ -65,13 +66,12 @@ func (fileHeldError) Is(target error) bool { return target == ErrHeld }
 
 // Claim makes this process the holder of consumer until Release, or returns
 // ErrHeld. The lock goes for the whole file, whatever the consumer.
-func (s *SQLite) Claim(ctx context.Context, consumer string) error {
+func (s *SQLite) Claim(ctx context.Context, consumer string) (err error) {
 	s.Release()
 	patient, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
-	locked, err := s.lock.TryLockContext(patient, 100*time.Millisecond)
-	if !locked {
-		if err == nil || errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+	if s.lock, err = sqlitedb.Lock(patient, s.path); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			err = fmt.Errorf("consumer %s: %w", consumer, fileHeldError{})
 		}
 		return err
@@ -92,7 +92,19 @@ func (s *SQLite) Release() {
 		_ = s.rehearsal.Rollback()
 		s.rehearsal = nil
 	}
-	_ = s.lock.Unlock()
+	if s.lock != nil {
+		s.lock.Release()
+		s.lock = nil
+	}
+}
+
+// Lost returns a channel that is closed when someone else may hold the consumer,
+// between Claim and Release; it is nil otherwise.
+func (s *SQLite) Lost() <-chan struct{} {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Lost()
 }
 
 // Load returns the consumer's checkpoints.
@@ -229,6 +241,9 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 
 // write runs do in one transaction.
 func (s *SQLite) write(ctx context.Context, do func(*sql.Tx) error) error {
+	if isClosed(s.Lost()) {
+		return ErrLost
+	}
 	if s.Rehearse {
 		return s.rehearse(ctx, do)
 	}
@@ -267,5 +282,5 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 // is writing.
 func (s *SQLite) MayPass(err error) bool {
 	var code *sqlite.Error
-	return errors.As(err, &code) && (code.Code()&0xff == sqlitecodes.SQLITE_BUSY || code.Code()&0xff == sqlitecodes.SQLITE_LOCKED)
+	return errors.Is(err, ErrLost) || errors.As(err, &code) && (code.Code()&0xff == sqlitecodes.SQLITE_BUSY || code.Code()&0xff == sqlitecodes.SQLITE_LOCKED)
 }

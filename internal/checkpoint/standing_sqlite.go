@@ -3,15 +3,11 @@ package checkpoint
 import (
 	"context"
 	"database/sql"
-	"errors"
-	"io/fs"
-	"os"
 	"time"
-
-	"github.com/gofrs/flock"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // Columns of a standing, in the tables as they are and as they were before 002.
@@ -75,7 +71,7 @@ func scanSQLiteStanding(rows *sql.Rows) (s Standing, err error) {
 // findHolder says which consumer is held: the lock is the whole file's, and it
 // is the last one's who took it.
 func (s *SQLite) findHolder(all []Standing) {
-	held, err := isLocked(s.lock.Path())
+	held, err := sqlitedb.IsLocked(s.path)
 	holder := ""
 	var since time.Time
 	for i := range all {
@@ -86,20 +82,4 @@ func (s *SQLite) findHolder(all []Standing) {
 	for i := range all {
 		all[i].Held, all[i].HeldErr = held && all[i].Consumer.Name == holder, err
 	}
-}
-
-// isLocked reports whether someone has locked a file. It shares the lock for an
-// instant, for which who wants it waits.
-func isLocked(path string) (bool, error) {
-	lock := flock.New(path, flock.SetFlag(os.O_RDONLY))
-	free, err := lock.TryRLock()
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
-	if free {
-		err = lock.Unlock()
-	} else {
-		_ = lock.Close()
-	}
-	return !free && err == nil, err
 }

@@ -15,9 +15,20 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// appendMany is the one statement that writes to PostgreSQL.
-const appendMany = `SELECT eventfeed.append_many($1, $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-	$7::text[], $8::text[], $9::jsonb[], $10::bytea[])`
+// appendMany is the one statement that writes to PostgreSQL. It gives NULL, and
+// appends nothing, where the caller's connection does not speak UTF-8: then the
+// texts that arrive are other ones than were sent.
+const appendMany = `SELECT CASE WHEN current_setting('client_encoding') IN ('UTF8', 'SQL_ASCII') THEN
+	eventfeed.append_many($1, $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
+	$7::text[], $8::text[], $9::jsonb[], $10::bytea[]) END`
+
+// appended is how many events were appended, by what appendMany gave.
+func appended(added *int) (int, error) {
+	if added == nil {
+		return 0, errors.New("the connection's client_encoding is not UTF8, so that other text than this would be kept; set client_encoding=UTF8 in the database URL or the role")
+	}
+	return *added, nil
+}
 
 // Pgx appends events in a transaction of pgx and returns how many were not
 // there already.
@@ -27,9 +38,13 @@ func Pgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event) (add
 		return 0, err
 	}
 	c := columnsOf(events)
+	var n *int
 	err = tx.QueryRow(ctx, appendMany, feed, c.ids, c.sources, c.types, c.subjects, c.times,
-		c.contentTypes, c.schemas, c.extensions, c.data).Scan(&added)
-	return added, postgresError(err)
+		c.contentTypes, c.schemas, c.extensions, c.data).Scan(&n)
+	if err != nil {
+		return 0, postgresError(err)
+	}
+	return appended(n)
 }
 
 // columns are events as arrays, one for each attribute; nil stands for what
@@ -143,15 +158,20 @@ func postgresError(err error) error {
 	}
 }
 
-// conflictMessage is how eventfeed.append_many names an event: id and source
-// as JSON strings.
+// conflictMessage is how eventfeed.append_many names an event that is there with
+// other content: id and source as JSON strings.
 var conflictMessage = regexp.MustCompile(`event ("(?:[^"\\]|\\.)*") of source ("(?:[^"\\]|\\.)*") is in feed`)
 
+// conflict returns a ConflictError if err names an event. Any other unique
+// violation is of another key, such as one that a caller has made, and is
+// returned as it is.
 func conflict(err error) error {
-	c := &ConflictError{Err: fmt.Errorf("%w (%w)", ErrConflict, err)}
-	if found := conflictMessage.FindStringSubmatch(err.Error()); found != nil {
-		_ = json.Unmarshal([]byte(found[1]), &c.ID) // else the message names it still
-		_ = json.Unmarshal([]byte(found[2]), &c.Source)
+	found := conflictMessage.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
 	}
+	c := &ConflictError{Err: fmt.Errorf("%w (%w)", ErrConflict, err)}
+	_ = json.Unmarshal([]byte(found[1]), &c.ID) // else the message names it still
+	_ = json.Unmarshal([]byte(found[2]), &c.Source)
 	return c
 }

@@ -27,13 +27,14 @@ func SQL(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (ad
 		}
 	}
 	c := columnsOf(events)
+	var n *int
 	err = tx.QueryRowContext(ctx, appendMany, feed, arrayLiteral(c.ids), arrayLiteral(c.sources), arrayLiteral(c.types),
 		arrayLiteral(c.subjects), timeLiteral(c.times), arrayLiteral(c.contentTypes), arrayLiteral(c.schemas),
-		arrayLiteral(c.extensions), byteaLiteral(c.data)).Scan(&added)
+		arrayLiteral(c.extensions), byteaLiteral(c.data)).Scan(&n)
 	if err != nil {
 		return orSQLite(ctx, tx, feed, events, err)
 	}
-	return added, nil
+	return appended(n)
 }
 
 // isMuch reports whether it takes long to write the events as literals.

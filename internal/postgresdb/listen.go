@@ -21,7 +21,7 @@ func Listen(ctx context.Context, pool *pgxpool.Pool, channel string, heard func(
 		return err
 	}
 	defer conn.Release()
-	pooled, err := isPooled(ctx, conn.Conn())
+	pooled, err := IsPooled(ctx, pool, conn.Conn())
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,8 @@ func IsOwn(err error) bool {
 		return true
 	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return len(pg.Code) == 5 && (pg.Code[:2] == "22" || pg.Code[:2] == "23") || pg.Code == "P0001"
+		return len(pg.Code) == 5 && (pg.Code[:2] == "22" || pg.Code[:2] == "23") || pg.Code == "P0001" ||
+			pg.Code == "0A000" && pg.Routine == "pg_unicode_to_server" // what \u in JSON stands for, in a database that is not in UTF-8
 	}
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		code := lite.Code() & 0xff

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ import (
 
 const bouncerConfig = `
 [databases]
-* = host=%s port=%s
+* = host=%s port=%s%s
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -35,7 +36,10 @@ max_client_conn = 500
 // Bouncer starts a PgBouncer in transaction mode in front of a database until the test ends, and
 // returns the database's URL through it. Its pools are smaller than those of its clients, so that
 // what these do is mixed.
-func Bouncer(t testing.TB, database string) string {
+//
+// The options are added to how PgBouncer connects to the database, such as
+// "client_encoding=LATIN1".
+func Bouncer(t testing.TB, database string, options ...string) string {
 	t.Helper()
 	u, err := url.Parse(database)
 	if err != nil {
@@ -43,7 +47,7 @@ func Bouncer(t testing.TB, database string) string {
 	}
 	for range 5 {
 		port := FreePort(t)
-		if stderr := startBouncer(t, u, port); stderr != nil {
+		if stderr := startBouncer(t, u, port, options); stderr != nil {
 			t.Logf("pgbouncer: %s", stderr)
 			continue // someone else has taken the port
 		}
@@ -55,7 +59,7 @@ func Bouncer(t testing.TB, database string) string {
 }
 
 // startBouncer returns what PgBouncer had to say if it did not start.
-func startBouncer(t testing.TB, database *url.URL, port int) []byte {
+func startBouncer(t testing.TB, database *url.URL, port int, options []string) []byte {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "eventfeed-pgbouncer") //nolint:usetesting // the test's own folder is below one that others may not enter
 	if err != nil {
@@ -64,7 +68,7 @@ func startBouncer(t testing.TB, database *url.URL, port int) []byte {
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	users, config := filepath.Join(folder, "users.txt"), filepath.Join(folder, "pgbouncer.ini")
 	write(t, users, fmt.Sprintf("%q \"\"\n%q \"\"\n%q \"\"\n", Owner, Server, Writer))
-	write(t, config, fmt.Sprintf(bouncerConfig, database.Hostname(), database.Port(), port, users))
+	write(t, config, fmt.Sprintf(bouncerConfig, database.Hostname(), database.Port(), strings.Join(append([]string{""}, options...), " "), port, users))
 	if err := os.Chmod(folder, 0o755); err != nil {
 		t.Fatal(err)
 	}

@@ -63,6 +63,17 @@ func As(database, user string) string {
 // goes when the test ends, connections that are still open notwithstanding.
 func Postgres(t testing.TB) string {
 	t.Helper()
+	return create(t, "")
+}
+
+// Encoded is Postgres with another encoding than UTF8.
+func Encoded(t testing.TB, encoding string) string {
+	t.Helper()
+	return create(t, " ENCODING '"+encoding+"' LOCALE 'C'")
+}
+
+func create(t testing.TB, options string) string {
+	t.Helper()
 	server := lookup(t, serverVar)
 	if err := rolesMade(); err != nil {
 		t.Fatalf("make the tests' roles: %v", err)
@@ -75,7 +86,7 @@ func Postgres(t testing.TB) string {
 	database.Path = "/" + name
 
 	// Nobody can be connected to template0, which would keep it from being copied, as to template1.
-	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" TEMPLATE template0 OWNER "+Owner); err != nil {
+	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" TEMPLATE template0 OWNER "+Owner+options); err != nil {
 		t.Fatalf("create the test's database: %v", err)
 	}
 	t.Cleanup(func() {

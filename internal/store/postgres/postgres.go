@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -32,11 +32,11 @@ var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 
 // Log is a PostgreSQL database that holds logs.
 type Log struct {
+	queries
 	pool *pgxpool.Pool
 
 	mu     sync.Mutex
 	leader *postgresdb.AdvisoryLock // while this process leads
-	asked  time.Time                // when its connection last answered
 }
 
 var _ store.Backend = (*Log)(nil)
@@ -60,7 +60,7 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 		pool.Close()
 		return nil, readOnly(err)
 	}
-	return &Log{pool: pool}, nil
+	return &Log{queries: queries{pool}, pool: pool}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
@@ -87,12 +87,21 @@ func (l *Log) Close() {
 	l.pool.Close()
 }
 
+// appendAttempts bounds how often a transaction is repeated that could not be
+// serialized, as the one is that finds the sequences behind.
+const appendAttempts = 3
+
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
-	err = pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(tx pgx.Tx) error {
-		added, err = outbox.Pgx(ctx, tx, name, events)
-		return err
-	})
+	for range appendAttempts {
+		err = pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(tx pgx.Tx) error {
+			added, err = outbox.Pgx(ctx, tx, name, events)
+			return err
+		})
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "40001" {
+			break
+		}
+	}
 	return added, readOnly(err)
 }
 
@@ -108,26 +117,21 @@ func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
 	}))
 }
 
-// leadInterval is how long a lead is believed in: an idle server asks often.
-const leadInterval = time.Second
-
 // Lead reports whether this process holds the lock of the one that leads, and
 // takes it if it is free.
 func (l *Log) Lead(ctx context.Context) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.leader != nil {
-		if time.Since(l.asked) < leadInterval {
+		select {
+		case <-l.leader.Lost():
+			l.dropLead()
+		default:
 			return true, nil
 		}
-		if l.leader.Alive(ctx) {
-			l.asked = time.Now()
-			return true, nil
-		}
-		l.dropLead()
 	}
 	lock, err := postgresdb.TryLock(ctx, l.pool, "eventfeed leader")
-	l.leader, l.asked = lock, time.Now()
+	l.leader = lock
 	return lock != nil, err
 }
 

@@ -1,0 +1,11 @@
+package postgresdb
+
+import "context"
+
+// Setting returns a parameter of the session that holds the lock.
+func (l *AdvisoryLock) Setting(ctx context.Context, name string) (value string, err error) {
+	l.stop()
+	<-l.ended
+	err = l.conn.QueryRow(ctx, "SELECT current_setting($1)", name).Scan(&value)
+	return value, err
+}
