@@ -74,34 +74,50 @@ func (c *Config) common(ctx context.Context, client *walk.Client, head *walk.Hea
 	return c.compareInbox(ctx, client, head.Uncached(), at, agreed.Position, end)
 }
 
-// errDiffers ends a comparison.
-var errDiffers = errors.New("another event")
+// compareEvents is how many events of an inbox are compared at a time.
+const compareEvents = 10_000
 
 // compareInbox returns the last position up to which the inbox holds the feed's
-// events, from one position to another.
+// events, from one position to another. It fetches nothing while it reads.
 func (c *Config) compareInbox(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, from, to int64) (int64, error) {
 	var page *feed.Document
 	var buffer []byte
-	err := c.Into.read(ctx, at, from, to, func(e *event.Placed) error {
-		if e.Position != from+1 {
-			return errDiffers
+	for from < to {
+		hashes, err := c.inboxHashes(ctx, at, from, min(to, from+compareEvents))
+		if err != nil || len(hashes) == 0 {
+			return from, err
 		}
-		theirs, d, err := client.EventAt(ctx, head, e.Position, page)
-		if err != nil {
-			return err
+		for _, hash := range hashes {
+			served, d, err := client.EventAt(ctx, head, from+1, page)
+			if err != nil {
+				return from, err
+			}
+			page = d
+			var theirs feed.Digest
+			if theirs, buffer = feed.EventHash(&served.Event, buffer); theirs != hash {
+				return from, nil
+			}
+			from++
 		}
-		page = d
-		var applied, served feed.Digest
-		applied, buffer = feed.EventHash(&e.Event, buffer)
-		served, buffer = feed.EventHash(&theirs.Event, buffer)
-		if applied != served {
-			return errDiffers
+	}
+	return from, nil
+}
+
+// inboxHashes returns the hashes of the inbox's events after one position and up
+// to another, or up to the first that is missing.
+func (c *Config) inboxHashes(ctx context.Context, at checkpoint.Checkpoint, from, to int64) (hashes []feed.Digest, err error) {
+	var buffer []byte
+	err = c.Into.read(ctx, at, from, to, func(e *event.Placed) error {
+		if e.Position != from+1+int64(len(hashes)) {
+			return errNotWhole
 		}
-		from = e.Position
+		var hash feed.Digest
+		hash, buffer = feed.EventHash(&e.Event, buffer)
+		hashes = append(hashes, hash)
 		return nil
 	})
-	if errors.Is(err, errDiffers) {
+	if errors.Is(err, errNotWhole) {
 		err = nil
 	}
-	return from, err
+	return hashes, err
 }

@@ -24,7 +24,7 @@ var (
 	ErrPageGone     = errors.New("page belongs to a history that was lost")
 	ErrDoesNotAddUp = errors.New("the log does not add up")
 	ErrMoved        = errors.New("this database is another one than the history was written on, and no epoch has begun on it yet")
-	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted; what writes needs the primary")
+	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted, and a primary that was fenced; what writes needs the primary")
 )
 
 // Feed is a feed as its row in the log holds it.

@@ -4,13 +4,10 @@ package restore_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testcluster"
@@ -67,17 +64,8 @@ func replicate(t *testing.T, before, after *testcluster.Cluster) {
 	if out, err := restore.CombinedOutput(); err != nil {
 		t.Fatalf("restore the schema: %v\n%s", err, out)
 	}
-	execute(t, before, "CREATE PUBLICATION move FOR ALL TABLES")
-	execute(t, after, fmt.Sprintf("CREATE SUBSCRIPTION move CONNECTION '%s' PUBLICATION move", before.URL()))
+	before.Execute(t, "CREATE PUBLICATION move FOR ALL TABLES")
+	after.Execute(t, fmt.Sprintf("CREATE SUBSCRIPTION move CONNECTION '%s' PUBLICATION move", before.URL()))
 	waitUntil(t, after, "count(*) > 0 AND bool_and(srsubstate = 'r') FROM pg_subscription_rel")
-	execute(t, after, "DROP SUBSCRIPTION move")
-}
-
-func execute(t *testing.T, c *testcluster.Cluster, sql string) {
-	t.Helper()
-	conn, err := pgx.Connect(t.Context(), c.URL())
-	storetest.Must(t, err)
-	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	_, err = conn.Exec(t.Context(), sql)
-	storetest.Must(t, err)
+	after.Execute(t, "DROP SUBSCRIPTION move")
 }
