@@ -34,7 +34,7 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	if ask.wait > 0 {
 		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(ask.wait/time.Second)))
 	}
-	e := &entity{tag: v.tag(ask.entityKey), updated: v.updated()}
+	e := &entity{tag: v.tag(ask.entityKey), modified: v.feed.Modified}
 	if e.hasChanged(r.Header) {
 		return errChanged()
 	}

@@ -37,8 +37,9 @@ type Feed struct {
 	PageSize  int
 	PageBytes int
 	Created   time.Time
-	Identity  string // of the database that the history was last written on, see [Tx.Lock]
-	Moved     bool   // the feed was read from another database than that: history may have lost its end, and a new epoch is about to begin
+	Modified  time.Time // whole seconds, see [Feed.modify]
+	Identity  string    // of the database that the history was last written on, see [Tx.Lock]
+	Moved     bool      // the feed was read from another database than that: history may have lost its end, and a new epoch is about to begin
 	Epochs    []feed.Epoch
 	Held      bool // not sequenced until it is opened
 
