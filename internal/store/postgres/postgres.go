@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -91,13 +92,14 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 		added, err = outbox.Pgx(ctx, tx, name, events)
 		return err
 	})
-	return added, readOnly(err)
+	return added, l.failed(err)
 }
 
 // Write runs step in one transaction that is on disk when it has committed,
 // whatever the server's default: a position that was served must survive.
-func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
-	return readOnly(pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(t pgx.Tx) error {
+func (l *Log) Write(ctx context.Context, wait time.Duration, step func(store.Tx) error) error {
+	options := pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED; " + postgresdb.Limits(ctx, wait)}
+	return l.failed(pgx.BeginTxFunc(ctx, l.pool, options, func(t pgx.Tx) error {
 		_, err := t.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
 		if err != nil {
 			return err
@@ -121,7 +123,7 @@ func (l *Log) Lead(ctx context.Context) (bool, error) {
 	}
 	lock, err := postgresdb.TryLock(ctx, l.pool, "eventfeed leader")
 	l.leader = lock
-	return lock != nil, err
+	return lock != nil, l.failed(err)
 }
 
 func (l *Log) dropLead() {
@@ -129,6 +131,13 @@ func (l *Log) dropLead() {
 		l.leader.Release()
 		l.leader = nil
 	}
+}
+
+// failed drops connections that an error makes suspect, and says plainly where a
+// database is read-only.
+func (l *Log) failed(err error) error {
+	postgresdb.Suspect(l.pool, err)
+	return readOnly(err)
 }
 
 // noRows turns pgx's error for no row into another one.

@@ -87,7 +87,7 @@ func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) 
 		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives)
 		FROM (SELECT `+identity+` AS now, (SELECT min(f.identity) FROM eventfeed.feeds f) AS lowest,
 		             (SELECT max(f.identity) FROM eventfeed.feeds f) AS highest) i`).Scan(&pending, &unsealed)
-	return pending, unsealed, readOnly(err)
+	return pending, unsealed, l.failed(err)
 }
 
 const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`
