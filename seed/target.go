@@ -77,11 +77,15 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 		},
 		inbox: &inbox[pgx.Tx]{
 			table: "eventfeed_inbox.events",
-			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
-				return sink.CountPostgres(ctx, keeper.Conn(), consumer, feedID, after)
+			count: func(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
+				err = keeper.Do(ctx, func(tx pgx.Tx) error {
+					n, err = sink.CountPostgres(ctx, tx, consumer, feedID, after)
+					return err
+				})
+				return n, err
 			},
 			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-				return sink.ReadPostgres(ctx, keeper.Conn(), consumer, feedID, to, yield)
+				return keeper.Do(ctx, func(tx pgx.Tx) error { return sink.ReadPostgres(ctx, tx, consumer, feedID, to, yield) })
 			},
 			remove: sink.DeletePostgres,
 		},

@@ -11,9 +11,8 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -29,14 +28,6 @@ type Log interface {
 	// empty name where it may be any, until ctx is done or it cannot tell.
 	Watch(ctx context.Context, changed func(name string)) error
 }
-
-// How often is looked by itself, and how long a look may take. A watch that
-// ended is begun again after a while; until then the looks are all there is.
-const (
-	pollInterval  = time.Second
-	queryTimeout  = 10 * time.Second
-	watchInterval = 5 * time.Second
-)
 
 // many feeds that have changed are read in one query.
 const many = 20
@@ -57,6 +48,11 @@ type Feeds struct {
 
 	looking  sync.Mutex // so that what was read later is put later
 	versions map[string]string
+	seen     atomic.Pointer[time.Time] // when the last look that succeeded began; Open makes the first
+
+	asking sync.Mutex
+	next   *look         // the look that requests wait for, nil if none does; it has not begun
+	asked  chan struct{} // says that next is there
 
 	mu     sync.RWMutex
 	states map[string]*State
@@ -66,11 +62,12 @@ type Feeds struct {
 	wake   chan struct{}
 }
 
-// Open reads all feeds. Run keeps them up to date.
+// Open reads all feeds. Run keeps them up to date. ctx bounds the reading.
 func Open(ctx context.Context, log Log, logger *slog.Logger) (*Feeds, error) {
 	f := &Feeds{
 		log: log, logger: logger,
-		states: make(map[string]*State), hinted: make(map[string]bool), wake: make(chan struct{}, 1),
+		states: make(map[string]*State), asked: make(chan struct{}, 1),
+		hinted: make(map[string]bool), wake: make(chan struct{}, 1),
 	}
 	if err := f.Look(ctx); err != nil {
 		return nil, fmt.Errorf("read the feeds: %w", err)
@@ -98,87 +95,9 @@ func (f *Feeds) All() []*State {
 	return slices.SortedFunc(maps.Values(f.states), func(a, b *State) int { return cmp.Compare(a.Name, b.Name) })
 }
 
-// Hint says that a feed has changed, or with an empty name that any may have.
-// It does not wait.
-func (f *Feeds) Hint(name string) {
-	f.hints.Lock()
-	f.hinted[name] = true
-	f.hints.Unlock()
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (f *Feeds) takeHints() map[string]bool {
-	f.hints.Lock()
-	defer f.hints.Unlock()
-	taken := f.hinted
-	f.hinted = make(map[string]bool)
-	return taken
-}
-
-// Run keeps the states up to date until ctx is done. While the database is
-// away they stay as they are; the loops that need it say so.
-func (f *Feeds) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { f.watch(ctx); return nil })
-	group.Go(func() error { f.refresh(ctx); return nil })
-	return group.Wait()
-}
-
-func (f *Feeds) watch(ctx context.Context) {
-	for ctx.Err() == nil {
-		err := f.log.Watch(ctx, f.Hint)
-		if ctx.Err() == nil {
-			f.logger.Debug("changes are noticed by looking only", "error", err, "every", pollInterval)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(watchInterval):
-		}
-	}
-}
-
-func (f *Feeds) refresh(ctx context.Context) {
-	poll := time.NewTicker(pollInterval)
-	defer poll.Stop()
-	for {
-		names := map[string]bool{"": true}
-		select {
-		case <-ctx.Done():
-			return
-		case <-poll.C:
-		case <-f.wake:
-			names = f.takeHints()
-		}
-		if err := f.refreshAll(ctx, names); err != nil && ctx.Err() == nil {
-			f.logger.Debug("cannot look for changes, trying again", "error", err)
-		}
-	}
-}
-
-func (f *Feeds) refreshAll(ctx context.Context, names map[string]bool) error {
-	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
-	defer cancel()
-	if names[""] {
-		return f.Look(ctx)
-	}
-	f.looking.Lock()
-	defer f.looking.Unlock()
-	return f.readEach(ctx, slices.Collect(maps.Keys(names)))
-}
-
-// Look reads what has changed, at once.
-func (f *Feeds) Look(ctx context.Context) error {
-	f.looking.Lock()
-	defer f.looking.Unlock()
-	return f.look(ctx)
-}
-
-// look reads the feeds whose versions are new. The versions are read first:
-// what changes in between is read again the next time.
-func (f *Feeds) look(ctx context.Context) error {
+// readChanged reads the feeds whose versions are new. The versions are read
+// first: what changes in between is read again the next time.
+func (f *Feeds) readChanged(ctx context.Context) error {
 	versions, err := f.log.Versions(ctx)
 	if err != nil {
 		return err
@@ -233,7 +152,7 @@ func (f *Feeds) put(fresh *store.Feed) {
 	defer f.mu.Unlock()
 	next := &State{Feed: *fresh, changed: make(chan struct{})}
 	if old := f.states[fresh.Name]; old != nil {
-		if sameDocuments(&old.Feed, fresh) {
+		if SameDocuments(&old.Feed, fresh) {
 			next.changed = old.changed
 		} else {
 			defer close(old.changed)
@@ -242,7 +161,8 @@ func (f *Feeds) put(fresh *store.Feed) {
 	f.states[fresh.Name] = next
 }
 
-func sameDocuments(a, b *store.Feed) bool {
+// SameDocuments reports whether two readings of a feed have the same documents.
+func SameDocuments(a, b *store.Feed) bool {
 	return a.ID == b.ID && a.Title == b.Title && a.Author == b.Author &&
 		a.Published == b.Published && a.Archives == b.Archives && slices.Equal(a.Epochs, b.Epochs)
 }

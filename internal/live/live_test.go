@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,5 +148,109 @@ func TestWhatNoDocumentShowsWakesNobody(t *testing.T) {
 		}
 		storetest.Drain(t, l, "f")
 		wait(t, state.Changed())
+	})
+}
+
+// counted counts the looks at a log.
+type counted struct {
+	live.Log
+	looks atomic.Int64
+}
+
+func (c *counted) Versions(ctx context.Context) (map[string]string, error) {
+	c.looks.Add(1)
+	return c.Log.Versions(ctx)
+}
+
+// TestManyWhoAskForFreshStatesShareFewLooks: who asks for what is not there must
+// not flood the database.
+func TestManyWhoAskForFreshStatesShareFewLooks(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 10)
+		c := &counted{Log: deaf{l}}
+		feeds := open(t, c)
+		began, before := time.Now(), c.looks.Load()
+		var asked atomic.Int64
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				for time.Since(began) < 2*time.Second {
+					if err := feeds.Fresh(t.Context()); err != nil {
+						t.Error(err)
+					}
+					asked.Add(1)
+				}
+			})
+		}
+		all.Wait()
+		looks, most := c.looks.Load()-before, int64(time.Since(began)/(200*time.Millisecond))+2 // one each 250 ms, and one a second
+		if looks > most || asked.Load() < 100 {
+			t.Errorf("%d looks for %d who asked, want at most %d", looks, asked.Load(), most)
+		}
+	})
+}
+
+func TestFreshStatesHoldWhatWasCommittedBefore(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 10)
+		feeds := open(t, deaf{l})
+		for n := range 5 {
+			storetest.Append(t, l, "f", storetest.Events(n+1, n+1))
+			storetest.Drain(t, l, "f")
+			storetest.Must(t, feeds.Fresh(t.Context()))
+			state, err := feeds.Get("f")
+			storetest.Must(t, err)
+			if state.Published != int64(n+1) {
+				t.Errorf("%d are published, want %d", state.Published, n+1)
+			}
+		}
+	})
+}
+
+// hung is a log that can stop to answer.
+type hung struct {
+	live.Log
+	is atomic.Bool
+}
+
+func (h *hung) Versions(ctx context.Context) (map[string]string, error) {
+	if h.is.Load() {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return h.Log.Versions(ctx)
+}
+
+func TestWhileTheDatabaseHangsNobodyIsToldThatTheStatesAreFresh(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 10)
+		h := &hung{Log: deaf{l}}
+		feeds := open(t, h)
+		h.is.Store(true)
+		// A look may have begun just before; no later one succeeds.
+		for range 3 {
+			_ = feeds.Fresh(t.Context())
+		}
+		if err := feeds.Fresh(t.Context()); !errors.Is(err, live.ErrCutOff) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the states are said to be fresh: %v", err)
+		}
+		for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+			if _, is := feeds.CutOff(); is {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("is not cut off")
+			}
+		}
+		began := time.Now()
+		if err := feeds.Fresh(t.Context()); !errors.Is(err, live.ErrCutOff) {
+			t.Errorf("while cut off: %v after %v", err, time.Since(began))
+		}
+		h.is.Store(false)
+		for deadline := time.Now().Add(patience); feeds.Fresh(t.Context()) != nil; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("does not recover")
+			}
+		}
 	})
 }

@@ -21,7 +21,8 @@ const (
 // Apply runs the statements of a batch's events in order, without waiting for
 // one before the next is sent.
 func (p *Postgres) Apply(ctx context.Context, tx pgx.Tx, b sink.Batch) (outcome sink.Outcome, err error) {
-	line := &pipeline{Pipeline: tx.Conn().PgConn().StartPipeline(ctx), prepared: make(map[*postgresStatement]bool)}
+	conn := tx.Conn().PgConn()
+	line := &pipeline{Pipeline: conn.StartPipeline(ctx), conn: conn, prepared: make(map[*postgresStatement]bool)}
 	if p.schema != "" {
 		line.SendQueryParams(p.searchPath(), nil, nil, nil, nil)
 		line.sent = append(line.sent, sent{})
@@ -52,15 +53,19 @@ func (p *Postgres) send(line *pipeline, b sink.Batch, outcome *sink.Outcome) err
 }
 
 // pipeline is statements on their way. Its errors stay in it.
+//
+// Nothing may be sent once it is broken: pgx closes a broken connection in the
+// background, by writing to it, and panics if another write meets that one.
 type pipeline struct {
 	*pgconn.Pipeline
+	conn   *pgconn.PgConn
 	values encoder
 	sent   []sent // whose answers have not been read
 	chunks int    // that were sent, and whose answers have not been read
 	queued int    // statements
 	bytes  int
 	err    error // the first one
-	broken bool  // no answer comes any more
+	broken bool  // the connection is lost: no answer comes, and nothing may be sent
 
 	prepared map[*postgresStatement]bool // for as long as the pipeline lasts
 }
@@ -73,6 +78,9 @@ type sent struct {
 
 // add sends a statement, and reports whether to go on.
 func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
+	if l.broken {
+		return false
+	}
 	if !l.prepared[s] {
 		l.prepared[s] = true
 		l.SendPrepare(s.name, s.sql, s.types)
@@ -95,6 +103,9 @@ func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
 
 // flush sends what is queued.
 func (l *pipeline) flush() {
+	if l.broken {
+		return
+	}
 	l.queued, l.bytes = 0, 0
 	l.chunks++
 	if err := l.Sync(); err != nil {
@@ -104,7 +115,7 @@ func (l *pipeline) flush() {
 
 // fail takes the first error.
 func (l *pipeline) fail(of sent, err error) {
-	if _, answered := errors.AsType[*pgconn.PgError](err); !answered {
+	if _, answered := errors.AsType[*pgconn.PgError](err); !answered || l.conn.IsClosed() {
 		l.broken = true
 	}
 	if l.err == nil && of.event != nil {
@@ -145,13 +156,7 @@ func (l *pipeline) read() {
 // end reads all that is left and gives the connection back.
 func (l *pipeline) end() error {
 	l.flush()
-	if len(l.prepared) > 0 { // not with the others, where none is done that follows one that failed
-		for s := range l.prepared {
-			l.SendDeallocate(s.name)
-			l.sent = append(l.sent, sent{})
-		}
-		l.flush()
-	}
+	l.deallocate()
 	for l.chunks > 0 && !l.broken {
 		l.read()
 	}
@@ -159,4 +164,17 @@ func (l *pipeline) end() error {
 		l.err = err
 	}
 	return l.err
+}
+
+// deallocate sends that nothing prepared is needed any more. It is not sent with
+// the other statements, where none is done that follows one that failed.
+func (l *pipeline) deallocate() {
+	if l.broken || len(l.prepared) == 0 {
+		return
+	}
+	for s := range l.prepared {
+		l.SendDeallocate(s.name)
+		l.sent = append(l.sent, sent{})
+	}
+	l.flush()
 }

@@ -57,7 +57,11 @@ func (s *server) feed(r *http.Request) (*live.State, error) {
 	if !grant(r).MayRead(name) {
 		return nil, live.NoFeed(name)
 	}
-	return s.Feeds.Get(name)
+	state, err := s.state(r.Context(), name)
+	if err != nil {
+		return nil, err
+	}
+	return state, checkMoved(state)
 }
 
 // stillMayRead asks again, on behalf of a request that was held.

@@ -116,7 +116,7 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	name := feedName(r)
 	switch caller := grant(r); {
 	case caller.MayAppend(name):
-		return s.Feeds.Get(name)
+		return s.state(r.Context(), name)
 	case caller.MayRead(name):
 		return nil, &challenge{http.StatusForbidden, access.ErrNotGranted}
 	default:

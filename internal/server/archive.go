@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,11 +15,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// archiveKey names an entity that never changes.
+// archiveKey names an archive in memory.
 type archiveKey struct {
 	feed   string // the feed's id
 	page   feed.Page
-	final  bool
+	final  bool // at least: what the state in memory knows of its stage
 	form   *form
 	coding string
 }
@@ -27,7 +28,8 @@ type archiveKey struct {
 // are made of.
 type archived struct {
 	entity
-	hash string
+	hash  string
+	stage store.Stage // of the bytes, which decides what is promised of them
 }
 
 func (a *archived) size() int64 { return int64(len(a.content)) + 500 }
@@ -45,29 +47,38 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	key := archiveKey{feed: state.ID, page: page, final: page.Number < state.Archives, form: chosen, coding: coding}
-	a, err := s.archived(r.Context(), state, key)
+	a, err := s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
+	if err == nil && a.stage == store.Newest && namesAnother(r.Header, a.tag) {
+		// The client may have the final one, by a server that knows more.
+		if state, err = s.look(r.Context(), state.Name); err == nil {
+			a, err = s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
+		}
+	}
 	if err != nil {
 		return err
 	}
 	header := w.Header()
 	header.Set("Vary", s.vary(explicit))
-	header.Set("Cache-Control", archiveLifetime(key).cacheControl(s.scope()))
+	header.Set("Cache-Control", archiveLifetime(a.stage, chosen).cacheControl(s.scope()))
 	linkAlternates(header, r, archiveForms, chosen)
 	return a.serve(w, r)
 }
 
 // archiveLifetime: a final archive never changes, nor does any form of it that
 // machines read.
-func archiveLifetime(key archiveKey) lifetime {
+func archiveLifetime(stage store.Stage, form *form) lifetime {
 	switch {
-	case !key.final:
+	case stage != store.Final:
 		return newestLifetime
-	case key.form.fixed:
+	case form.fixed:
 		return finalLifetime
 	default:
 		return pageLifetime
 	}
+}
+
+func archiveKeyOf(state *live.State, page feed.Page, form *form, coding string) archiveKey {
+	return archiveKey{feed: state.ID, page: page, final: page.Number < state.Archives, form: form, coding: coding}
 }
 
 // page returns the archive that a request names.
@@ -82,7 +93,13 @@ func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
 		return nil, feed.Page{}, refuse(http.StatusNotFound, "no such page: "+quote(text)+" is not the number of a page, which are 1, 2, 3 …")
 	}
 	page := feed.Page{Epoch: segment(r, "epoch"), Number: number}
-	return state, page, whereItGoesOn(state, page, state.HasPage(page))
+	if state.HasPage(page) != nil {
+		// Another server may have sealed it, or begun an epoch, a moment ago.
+		if state, err = s.look(r.Context(), state.Name); err != nil {
+			return nil, feed.Page{}, err
+		}
+	}
+	return state, page, whereItGoesOn(&state.Feed, page, state.HasPage(page))
 }
 
 // archived returns a sealed page, from the cache if it is there.
@@ -111,15 +128,23 @@ func (s *server) archived(ctx context.Context, state *live.State, key archiveKey
 // stored reads a page as the sealer wrote it. Its bytes are what all else is
 // made of, so they make the ETag.
 func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
-	d, err := s.Log.Archive(ctx, &state.Feed, key.page)
-	if err != nil {
+	if err := reachable(s.Feeds); err != nil {
 		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	f, d, err := s.Log.Archive(ctx, state.Name, key.page)
+	if err != nil {
+		return nil, whereItGoesOn(f, key.page, err)
+	}
+	if f.ID != key.feed || key.final && d.Stage != store.Final {
+		return nil, fmt.Errorf("archive %d of feed %s: the database has another or an older history than this server has served; it has failed over", key.page.Number, state.Name)
 	}
 	text, err := compress.Unzstd(d.Body)
 	if err != nil {
 		return nil, err
 	}
-	a := &archived{hash: hashOf(d.Body)}
+	a := &archived{hash: hashOf(d.Body), stage: d.Stage}
 	a.entity = entity{mediaType: atomForm.mediaType, coding: zstdCoding, content: d.Body, tag: strongTag(a.hash, zstdCoding)}
 	// Before it is final a page changes with the one after it, whose time
 	// nobody knows.
@@ -160,7 +185,7 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 	if err != nil {
 		return nil, err
 	}
-	a := &archived{hash: hashOf(content)}
+	a := &archived{hash: hashOf(content), stage: from.stage}
 	a.entity = entity{mediaType: key.form.mediaType, content: content, tag: strongTag(a.hash, identityCoding), updated: from.updated}
 	return a, nil
 }

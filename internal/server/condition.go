@@ -42,6 +42,15 @@ func matches(condition []string, tag string) bool {
 	})
 }
 
+// namesAnother reports whether a request says that the client has, or asks for, a
+// representation with another tag than this one.
+func namesAnother(header http.Header, tag string) bool {
+	return slices.ContainsFunc([]string{"If-None-Match", "If-Match"}, func(field string) bool {
+		tags := entityTags(header, field)
+		return len(tags) > 0 && !matches(tags, tag)
+	})
+}
+
 // noTag is a tag that nothing has.
 const noTag = `"-"`
 

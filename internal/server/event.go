@@ -12,7 +12,6 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/html"
-	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/render"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -38,18 +37,24 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := reachable(s.Feeds); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	r = r.WithContext(ctx)
-	position, err := s.find(r, state)
-	if err != nil {
+	var content []byte
+	err = s.Log.ReadFeed(ctx, state.Name, func(log store.Snapshot, f *store.Feed) error {
+		position, err := find(r, log, f)
+		if err != nil {
+			return err
+		}
+		events, err := around(ctx, log, f, position)
+		if err == nil {
+			content, err = renderEvent(chosen, f, events, position)
+		}
 		return err
-	}
-	events, err := s.around(r.Context(), state, position)
-	if err != nil {
-		return err
-	}
-	content, err := renderEvent(chosen, state, events, position)
+	})
 	if err != nil {
 		return err
 	}
@@ -72,29 +77,29 @@ func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
 }
 
 // find returns the position of the event that a request names.
-func (s *server) find(r *http.Request, state *live.State) (int64, error) {
+func find(r *http.Request, log store.Snapshot, f *store.Feed) (int64, error) {
 	query := r.URL.Query()
 	id, err := url.PathUnescape(mux.Vars(r)["id"])
 	if id == "" {
 		id = query.Get("id")
 	}
 	if err != nil || id == "" {
-		return 0, refuse(http.StatusNotFound, "name an event: /feeds/"+state.Name+"/events/ID")
+		return 0, refuse(http.StatusNotFound, "name an event: /feeds/"+f.Name+"/events/ID")
 	}
-	positions, err := s.Log.Find(r.Context(), state.Key, query.Get("source"), id)
+	positions, err := log.Find(r.Context(), f.Key, query.Get("source"), id)
 	if err != nil {
 		return 0, err
 	}
-	for len(positions) > 0 && positions[len(positions)-1] > state.Published {
+	for len(positions) > 0 && positions[len(positions)-1] > f.Published {
 		positions = positions[:len(positions)-1] // not in any document yet
 	}
 	switch len(positions) {
 	case 0:
-		return 0, refuse(http.StatusNotFound, fmt.Sprintf("feed %s has no event with the id %s; one that was just appended comes in a moment, and one of many sources is found with ?source=", state.Name, quote(id)))
+		return 0, refuse(http.StatusNotFound, fmt.Sprintf("feed %s has no event with the id %s; one that was just appended comes in a moment, and one of many sources is found with ?source=", f.Name, quote(id)))
 	case 1:
 		return positions[0], nil
 	default:
-		return 0, s.choices(r.Context(), state, positions)
+		return 0, choices(r.Context(), log, f, positions)
 	}
 }
 
@@ -102,12 +107,12 @@ func (s *server) find(r *http.Request, state *live.State) (int64, error) {
 const maxChoices = 20
 
 // choices is the error for an id that events of several sources have.
-func (s *server) choices(ctx context.Context, state *live.State, positions []int64) error {
+func choices(ctx context.Context, log store.Snapshot, f *store.Feed, positions []int64) error {
 	var urls []string
 	for _, position := range positions[:min(len(positions), maxChoices)] {
-		err := s.Log.Rows(ctx, state.Key, position, position, func(row *store.Row) error {
+		err := log.Rows(ctx, f.Key, position, position, func(row *store.Row) error {
 			// From the folder of the events, in which the request's URL is.
-			_, reference, _ := strings.Cut(feed.EventPath(state.Name, row.Source, row.ID), "/events/")
+			_, reference, _ := strings.Cut(feed.EventPath(f.Name, row.Source, row.ID), "/events/")
 			urls = append(urls, reference)
 			return nil
 		})
@@ -119,9 +124,9 @@ func (s *server) choices(ctx context.Context, state *live.State, positions []int
 }
 
 // around returns the event at a position with those beside it.
-func (s *server) around(ctx context.Context, state *live.State, position int64) ([]event.Placed, error) {
+func around(ctx context.Context, log store.Snapshot, f *store.Feed, position int64) ([]event.Placed, error) {
 	var events []event.Placed
-	err := s.Log.Rows(ctx, state.Key, max(1, position-1), min(position+1, state.Published), func(row *store.Row) error {
+	err := log.Rows(ctx, f.Key, max(1, position-1), min(position+1, f.Published), func(row *store.Row) error {
 		events = append(events, row.Placed)
 		return nil
 	})
@@ -129,8 +134,8 @@ func (s *server) around(ctx context.Context, state *live.State, position int64) 
 }
 
 // renderEvent writes the event at a position in a form.
-func renderEvent(chosen *form, state *live.State, events []event.Placed, position int64) ([]byte, error) {
-	page := html.Event{Feed: state.Name, Title: state.Title}
+func renderEvent(chosen *form, f *store.Feed, events []event.Placed, position int64) ([]byte, error) {
+	page := html.Event{Feed: f.Name, Title: f.Title}
 	for i := range events {
 		e := &events[i]
 		beside := &html.Neighbour{Source: e.Source, ID: e.ID, Position: e.Position}
@@ -145,7 +150,7 @@ func renderEvent(chosen *form, state *live.State, events []event.Placed, positio
 	}
 	switch chosen {
 	case entryForm:
-		d := feed.Document{ID: state.ID, Name: state.Name, Title: state.Title, Author: state.Author}
+		d := feed.Document{ID: f.ID, Name: f.Name, Title: f.Title, Author: f.Author}
 		return feed.AppendEntryDocument(nil, &d, &page.Placed), nil
 	case cloudEventForm:
 		return append(event.AppendPlacedJSON(nil, &page.Placed), '\n'), nil

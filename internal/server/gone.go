@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -29,16 +28,16 @@ func (p *replacedPageError) link(header http.Header) {
 }
 
 // whereItGoesOn adds to the error of a page that is gone what came in its place.
-func whereItGoesOn(state *live.State, page feed.Page, err error) error {
-	if !errors.Is(err, store.ErrPageGone) {
+func whereItGoesOn(f *store.Feed, page feed.Page, err error) error {
+	if f == nil || !errors.Is(err, store.ErrPageGone) {
 		return err
 	}
-	p := &replacedPageError{current: feed.SubscriptionReference(state.Name)}
-	if page.Number > state.Archives {
+	p := &replacedPageError{current: feed.SubscriptionReference(f.Name)}
+	if page.Number > f.Archives {
 		p.error = fmt.Errorf("%w; no page has this number yet", err)
 		return p
 	}
-	there := feed.Page{Epoch: feed.EpochOfPage(state.Epochs, page.Number), Number: page.Number}
+	there := feed.Page{Epoch: feed.EpochOfPage(f.Epochs, page.Number), Number: page.Number}
 	p.successor = feed.ArchiveReference(page, there)
 	p.error = fmt.Errorf("%w; in its place stands page %d of epoch %s", err, there.Number, there.Epoch)
 	return p

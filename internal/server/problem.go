@@ -67,7 +67,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		}
 	}
 	header := w.Header()
-	for _, field := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Link"} {
+	for _, field := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Link", "Age", "Cache-Status"} {
 		header.Del(field)
 	}
 	mediaType, body := explain(r, status, detail, err)

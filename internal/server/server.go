@@ -26,12 +26,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// Log is where the documents come from.
+// Log is where the documents come from. Each is read together with its feed: what
+// an answer promises must be of the same moment as its bytes.
 type Log interface {
-	Subscription(ctx context.Context, f *store.Feed, known *feed.Document) (*feed.Document, error)
-	Archive(ctx context.Context, f *store.Feed, page feed.Page) (store.Document, error)
-	Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error
-	Find(ctx context.Context, key int64, source, id string) ([]int64, error)
+	Subscription(ctx context.Context, name string, known *feed.Document) (*store.Feed, *feed.Document, error)
+	Archive(ctx context.Context, name string, page feed.Page) (*store.Feed, store.Document, error)
+	ReadFeed(ctx context.Context, name string, read func(log store.Snapshot, f *store.Feed) error) error
 	Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error)
 	Append(ctx context.Context, name string, events []event.Event) (int, error)
 }
@@ -41,6 +41,12 @@ type Feeds interface {
 	// Get returns store.ErrNoFeed, wrapped, if there is none of that name.
 	Get(name string) (*live.State, error)
 	All() []*live.State
+	// Fresh waits until the states hold all that was committed before the call,
+	// or returns an error where the database does not tell.
+	Fresh(ctx context.Context) error
+	// CutOff returns the age of the states, and whether they count as old, since
+	// the database does not answer.
+	CutOff() (age time.Duration, is bool)
 }
 
 // DefaultMaxWait is how long a request is held at most.
@@ -208,7 +214,11 @@ func (s *server) route(path string, m methods) {
 func (s *server) handle(do endpoint) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r, err := s.admit(r)
+		if err == nil && wantsFresh(r) {
+			err = s.Feeds.Fresh(r.Context())
+		}
 		if err == nil {
+			s.markAge(w.Header())
 			err = do(w, r)
 		}
 		if err != nil && r.Context().Err() == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,6 +31,15 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	seen, isSeen := lastSeen(r)
+	if isSeen && seen > state.Published { // by a server that knew more
+		if state, err = s.look(r.Context(), state.Name); err != nil {
+			return err
+		}
+	}
+	if !isSeen || seen > state.Published {
+		seen = state.Published
+	}
 	header := w.Header()
 	header.Set("Content-Type", streamType)
 	header.Set("Cache-Control", "no-store")
@@ -38,7 +48,7 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	defer observe.Streaming(r.Context())()
-	out := &eventStream{w: w, control: http.NewResponseController(w), position: lastSeen(r, state.Published)}
+	out := &eventStream{w: w, control: http.NewResponseController(w), position: seen}
 	if err := out.send([]byte("retry: 1000\n\n")); err != nil {
 		return nil // the client has gone
 	}
@@ -46,18 +56,16 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// lastSeen is the position that a client has seen last. EventSource sends it
-// when it connects again; a page that has events already says it in the query.
-func lastSeen(r *http.Request, end int64) int64 {
+// lastSeen is the position that a client has seen last, if it says one.
+// EventSource sends it when it connects again; a page that has events already
+// says it in the query.
+func lastSeen(r *http.Request) (position int64, is bool) {
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
 		last = r.URL.Query().Get("lastEventId")
 	}
 	position, err := strconv.ParseInt(last, 10, 64)
-	if err != nil || position < 0 || position > end {
-		return end
-	}
-	return position
+	return position, err == nil && position >= 0
 }
 
 // follow sends what comes until the client is gone, may not read any more, or
@@ -111,7 +119,7 @@ func (s *server) sendNew(ctx context.Context, v *version, out *eventStream) erro
 		out.position = d.Last // history was lost, and goes on from there
 	}
 	for out.position < d.First-1 {
-		if err := s.sendOld(ctx, v.state.Key, d.First-1, out); err != nil {
+		if err := s.sendOld(ctx, v.feed, d.First-1, out); err != nil {
 			return err
 		}
 	}
@@ -137,17 +145,28 @@ var messages = &form{name: "messages", mediaType: streamType, document: func(d *
 
 const streamType = "text/event-stream"
 
-// sendOld sends what follows the stream's position in the log, up to another one.
-func (s *server) sendOld(ctx context.Context, key, last int64, out *eventStream) error {
+// sendOld sends what follows the stream's position in the log, up to another one,
+// if the feed has the same history still.
+func (s *server) sendOld(ctx context.Context, of *store.Feed, last int64, out *eventStream) error {
+	if err := reachable(s.Feeds); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	var batch []byte
 	position := min(out.position+catchUpEvents, last)
-	err := s.Log.Rows(ctx, key, out.position+1, position, func(row *store.Row) error {
-		batch = appendMessage(batch, &row.Placed)
-		if len(batch) >= catchUpBytes {
-			position = row.Position
-			return errEnough
+	err := s.Log.ReadFeed(ctx, of.Name, func(log store.Snapshot, f *store.Feed) error {
+		if f.ID != of.ID || !slices.Equal(f.Epochs, of.Epochs) {
+			return errors.New("the feed's history is another one by now")
 		}
-		return nil
+		return log.Rows(ctx, f.Key, out.position+1, position, func(row *store.Row) error {
+			batch = appendMessage(batch, &row.Placed)
+			if len(batch) >= catchUpBytes {
+				position = row.Position
+				return errEnough
+			}
+			return nil
+		})
 	})
 	if err != nil && !errors.Is(err, errEnough) {
 		return err

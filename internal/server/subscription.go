@@ -24,6 +24,7 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	header := w.Header()
+	s.markAge(header) // now, after the wait
 	header.Set("Vary", s.vary(ask.explicit)+", A-IM, Prefer")
 	if ask.form.absolute {
 		addVary(header, s.Origin.Fields())
@@ -54,6 +55,7 @@ type ask struct {
 	explicit bool
 	entityKey
 	have  []string      // the tags of If-None-Match
+	match []string      // the tags of If-Match
 	wait  time.Duration // how long to wait for another document than those
 	delta bool          // just what is new since one of those
 }
@@ -63,7 +65,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &ask{feed: state.Name, have: entityTags(r.Header, "If-None-Match")}
+	a := &ask{feed: state.Name, have: entityTags(r.Header, "If-None-Match"), match: entityTags(r.Header, "If-Match")}
 	if a.form, a.explicit, err = chooseForm(r, subscriptionForms); err != nil {
 		return nil, err
 	}
@@ -84,7 +86,8 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 }
 
 // await returns the present version, or the next one if the client has the
-// present one and prefers to wait.
+// present one and prefers to wait. For a client that has a version of which this
+// server does not know yet it looks in the database first.
 func (s *server) await(r *http.Request, a *ask) (*version, error) {
 	var until <-chan time.Time
 	if a.wait > 0 {
@@ -92,8 +95,15 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 		defer timer.Stop()
 		until = timer.C
 	}
-	for {
+	for looked := false; ; {
 		v, next, err := s.subscriptions.at(r.Context(), a.feed)
+		if err == nil && !looked && (v.isUnknown(a.have) || v.isUnknown(a.match)) {
+			if err := s.Feeds.Fresh(r.Context()); err != nil {
+				return nil, err
+			}
+			looked = true
+			continue
+		}
 		if err != nil || until == nil || !matches(a.have, v.tag(a.entityKey)) {
 			return v, err
 		}

@@ -25,11 +25,18 @@ type subscriptions struct {
 
 type latest struct {
 	building sync.Mutex // one reader builds, the others wait for it
-	version  atomic.Pointer[version]
+	built    atomic.Pointer[built]
 	retried  chan struct{} // while an old version stands in for the present one: closed when to try again
 
 	// Guarded by subscriptions.mu.
 	size, used int64
+}
+
+// built is a version, and the state for which it was read. The version is as new
+// as that, or newer: it was read later.
+type built struct {
+	*version
+	state *live.State
 }
 
 // How long a document may take to read, and how long an old one is given in its
@@ -44,42 +51,35 @@ const (
 // version before, if that is of the same history.
 func (s *subscriptions) at(ctx context.Context, name string) (*version, <-chan struct{}, error) {
 	l := s.use(name)
-	if v, err := s.current(l, name); v != nil || err != nil {
-		return v, changed(v), err
+	if v, next, err := s.current(l, name); v != nil || err != nil {
+		return v, next, err
 	}
 	l.building.Lock()
 	defer l.building.Unlock()
-	if v, err := s.current(l, name); v != nil || err != nil {
-		return v, changed(v), err
+	if v, next, err := s.current(l, name); v != nil || err != nil {
+		return v, next, err
 	}
 	state, err := s.feeds.Get(name)
 	if err != nil {
 		return nil, nil, err
 	}
-	old := l.version.Load()
-	if old != nil && (old.document.ID != state.ID || !slices.Equal(old.state.Epochs, state.Epochs)) {
-		old = nil
+	var old *version
+	if b := l.built.Load(); b != nil && b.document.ID == state.ID && slices.Equal(b.feed.Epochs, state.Epochs) {
+		old = b.version
 	}
 	if old != nil && l.retried != nil {
 		return old, l.retried, nil
 	}
-	v, err := s.build(ctx, state, old)
+	v, err := s.build(ctx, name, old)
 	if err != nil && old != nil {
 		return old, l.retryLater(), nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	l.version.Store(v)
+	l.built.Store(&built{v, state})
 	s.account(l, v.document)
-	return v, changed(v), nil
-}
-
-func changed(v *version) <-chan struct{} {
-	if v == nil {
-		return nil
-	}
-	return v.state.Changed()
+	return v, state.Changed(), nil
 }
 
 // retryLater is closed when it is time to try again. The caller holds building.
@@ -97,30 +97,35 @@ func (l *latest) retryLater() <-chan struct{} {
 
 // build reads a feed's document. It does not end with a client that has gone:
 // others wait for the same.
-func (s *subscriptions) build(ctx context.Context, state *live.State, old *version) (*version, error) {
+func (s *subscriptions) build(ctx context.Context, name string, old *version) (*version, error) {
+	if err := reachable(s.feeds); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
 	var known *feed.Document
 	if old != nil {
 		known = old.document
 	}
-	d, err := s.log.Subscription(ctx, &state.Feed, known)
+	f, d, err := s.log.Subscription(ctx, name, known)
 	if err != nil {
 		return nil, err
 	}
-	return newVersion(state, d), nil
+	return newVersion(f, d), nil
 }
 
-// current returns the version that is kept if it is the present one.
-func (s *subscriptions) current(l *latest, name string) (*version, error) {
+// current returns the version that is kept if it is the present one, and what is
+// closed when it no longer is.
+func (s *subscriptions) current(l *latest, name string) (*version, <-chan struct{}, error) {
 	state, err := s.feeds.Get(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if v := l.version.Load(); v != nil && v.state.Changed() == state.Changed() {
-		return v, nil
+	b := l.built.Load()
+	if b != nil && (b.state.Changed() == state.Changed() || live.SameDocuments(b.feed, &state.Feed)) {
+		return b.version, state.Changed(), nil
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 func (s *subscriptions) use(name string) *latest {
@@ -169,7 +174,7 @@ func (s *subscriptions) account(l *latest, d *feed.Document) {
 		if oldest == nil {
 			return
 		}
-		oldest.version.Store(nil)
+		oldest.built.Store(nil)
 		s.bytes -= oldest.size
 		oldest.size = 0
 	}

@@ -22,20 +22,20 @@ type watched struct {
 	away                atomic.Bool
 }
 
-func (w *watched) Subscription(ctx context.Context, f *store.Feed, known *feed.Document) (*feed.Document, error) {
+func (w *watched) Subscription(ctx context.Context, name string, known *feed.Document) (*store.Feed, *feed.Document, error) {
 	w.documents.Add(1)
 	if w.away.Load() {
-		return nil, errors.New("the database is away")
+		return nil, nil, errors.New("the database is away")
 	}
-	return w.Log.Subscription(ctx, f, known)
+	return w.Log.Subscription(ctx, name, known)
 }
 
-func (w *watched) Archive(ctx context.Context, f *store.Feed, page feed.Page) (store.Document, error) {
+func (w *watched) Archive(ctx context.Context, name string, page feed.Page) (*store.Feed, store.Document, error) {
 	w.archives.Add(1)
 	if w.away.Load() {
-		return store.Document{}, errors.New("the database is away")
+		return nil, store.Document{}, errors.New("the database is away")
 	}
-	return w.Log.Archive(ctx, f, page)
+	return w.Log.Archive(ctx, name, page)
 }
 
 func watch(t *testing.T) (*watched, *store.Log, string) {

@@ -1,22 +1,24 @@
 package server
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/store"
 	build "github.com/eventfeed/eventfeed/internal/version"
 )
 
 // version is one version of a subscription document with what was made of it.
 type version struct {
-	state    *live.State
+	feed     *store.Feed // of the same moment as the document
 	document *feed.Document
-	place    string // last position and digest, with which each ETag begins so that a delta can start there
+	place    string // with which each ETag begins, see place
 	history  string // of all else that the document says
 
 	mu       sync.Mutex
@@ -55,10 +57,10 @@ const maxTags = 64
 // ETag.
 const digestInTag = 16
 
-func newVersion(state *live.State, d *feed.Document) *version {
+func newVersion(f *store.Feed, d *feed.Document) *version {
 	return &version{
-		state: state, document: d,
-		place:    fmt.Sprintf("%d-%.*s", d.Last, digestInTag, d.DigestAfter),
+		feed: f, document: d,
+		place:    place{d.Last, d.DigestAfter.String()[:digestInTag], len(d.Epochs), d.Archives}.String(),
 		history:  fmt.Sprintf("%d %q %q %q %d %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.First, d.Epochs),
 		entities: make(map[entityKey]*entity), tags: make(map[entityKey]string),
 		room: max(leastKeptForClients, keptForClients*sizeOf(d)),
@@ -96,7 +98,7 @@ func (v *version) makeTag(key entityKey) string {
 // be sealed, nor in an epoch that has no event yet.
 func (v *version) updated() time.Time {
 	d, epochs := v.document, v.document.Epochs
-	unsealed := v.state.Open.First-1 > v.state.ArchivedTo
+	unsealed := v.feed.Open.First-1 > v.feed.ArchivedTo
 	if unsealed || len(epochs) > 1 && epochs[len(epochs)-1].FirstPosition > d.Last {
 		return time.Time{}
 	}
@@ -156,21 +158,69 @@ func (v *version) write(key entityKey) ([]byte, error) {
 	return key.form.document(d, key.base)
 }
 
+// place is what an ETag tells of the version that it was given to: how far its
+// history went. A delta begins there, and who has come further than this server
+// knows shows by it.
+type place struct {
+	last     int64
+	digest   string // at last, the first digits
+	epochs   int
+	archives int64
+}
+
+func (p place) String() string {
+	return fmt.Sprintf("%d-%s-%d-%d", p.last, p.digest, p.epochs, p.archives)
+}
+
+// placeOf reads the place from an ETag, and returns false for what is none of
+// ours.
+func placeOf(tag string) (p place, ours bool) {
+	parts := strings.SplitN(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`), "-", 5)
+	if len(parts) < 5 {
+		return p, false
+	}
+	var errs [3]error
+	p.last, errs[0] = strconv.ParseInt(parts[0], 10, 64)
+	p.epochs, errs[1] = strconv.Atoi(parts[2])
+	p.archives, errs[2] = strconv.ParseInt(parts[3], 10, 64)
+	p.digest = parts[1]
+	return p, errors.Join(errs[:]...) == nil && p.last >= 0
+}
+
+// knows reports whether the version goes on from a place, and whether it can
+// tell: not of a place before its first entry.
+func (v *version) knows(p place) (known, certain bool) {
+	if p.last < v.document.First-1 {
+		return false, false
+	}
+	if p.last > v.document.Last {
+		return false, true
+	}
+	digest, err := v.document.DigestAt(p.last)
+	return err == nil && digest.String()[:digestInTag] == p.digest, true
+}
+
+// isUnknown reports whether one of a client's tags is of a version that is newer
+// than this one, or of another history.
+func (v *version) isUnknown(tags []string) bool {
+	return slices.ContainsFunc(tags, func(tag string) bool {
+		p, ours := placeOf(tag)
+		if !ours {
+			return false
+		}
+		known, certain := v.knows(p)
+		return certain && !known || p.epochs > len(v.document.Epochs) || p.archives > v.document.Archives
+	})
+}
+
 // base returns the first of a client's tags that the document goes on from,
 // and the position that it stands for.
 func (v *version) base(tags []string) (tag string, position int64, found bool) {
 	for _, tag := range tags {
-		parts := strings.SplitN(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`), "-", 3)
-		if len(parts) < 3 {
-			continue
-		}
-		position, err := strconv.ParseInt(parts[0], 10, 64)
-		if err != nil || position < v.document.First-1 || position > v.document.Last {
-			continue
-		}
-		// The tag may be of a history that was lost.
-		if digest, err := v.document.DigestAt(position); err == nil && digest.String()[:digestInTag] == parts[1] {
-			return tag, position, true
+		if p, ours := placeOf(tag); ours {
+			if known, _ := v.knows(p); known {
+				return tag, p.last, true
+			}
 		}
 	}
 	return "", 0, false

@@ -7,7 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // A client can ask by as many hosts, and from as many positions, as it likes.
@@ -19,7 +19,7 @@ func TestWhatClientsMakeUpTakesLittleMemory(t *testing.T) {
 		e := event.Event{ID: fmt.Sprint(i), Source: "/s", Type: "T", DataContentType: "text/plain", Data: bytes.Repeat([]byte("x"), data)}
 		d.Entries = append(d.Entries, event.Placed{Event: e, Position: int64(i + 1)})
 	}
-	v := newVersion(&live.State{}, d)
+	v := newVersion(&store.Feed{}, d)
 	for i := range 100 {
 		for _, key := range []entityKey{
 			{form: rssForm, base: fmt.Sprintf("http://%d.example", i)},

@@ -46,8 +46,19 @@ func Serve(t testing.TB, l *store.Log, change ...func(*server.Config)) *httptest
 	return web
 }
 
-// Publish is [Serve] of a server as it runs in production, that also gives
-// events their positions and seals pages.
+// Run serves a log's feeds until the end of the test, as a server in production
+// does: from memory, which it keeps up to date by itself. It gives no positions
+// and seals nothing.
+func Run(t testing.TB, l *store.Log, change ...func(*server.Config)) *httptest.Server {
+	t.Helper()
+	_, handler, _ := open(t, l, change)
+	web := httptest.NewServer(handler)
+	t.Cleanup(web.Close)
+	return web
+}
+
+// Publish is [Run] of a server that also gives events their positions and seals
+// pages.
 func Publish(t testing.TB, l *store.Log, change ...func(*server.Config)) *httptest.Server {
 	t.Helper()
 	feeds, handler, _ := open(t, l, change)

@@ -9,37 +9,62 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Subscription returns the feed's subscription document: all that is not
-// archived yet, and at least the newest entries, see [feed.MinEntries]. What an
-// earlier one, if there is one, holds already is not read again.
-func (l *Log) Subscription(ctx context.Context, f *Feed, known *feed.Document) (*feed.Document, error) {
+// ReadFeed calls read with a feed and the log, both as they are at one moment.
+// It returns ErrNoFeed or ErrMoved, wrapped, or what read returns.
+func (l *Log) ReadFeed(ctx context.Context, name string, read func(log Snapshot, f *Feed) error) error {
+	return l.Read(ctx, func(log Snapshot) error {
+		f, err := log.Feed(ctx, name)
+		if err != nil {
+			return err
+		}
+		if f.Moved {
+			return fmt.Errorf("feed %s: %w", name, ErrMoved)
+		}
+		return read(log, &f)
+	})
+}
+
+// Subscription returns a feed, and its subscription document of the same moment:
+// all that is not archived yet, and at least the newest entries, see
+// [feed.MinEntries]. What an earlier document holds already, if known is one, is
+// not read again. Errors are those of [Log.ReadFeed].
+func (l *Log) Subscription(ctx context.Context, name string, known *feed.Document) (f *Feed, d *feed.Document, err error) {
+	err = l.ReadFeed(ctx, name, func(log Snapshot, now *Feed) error {
+		f = now
+		d, err = f.subscription(ctx, log, known)
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("subscription document of feed %s: %w", name, err)
+	}
+	return f, d, nil
+}
+
+func (f *Feed) subscription(ctx context.Context, log Snapshot, known *feed.Document) (*feed.Document, error) {
 	d := f.document(feed.Subscription)
 	d.Archives, d.Template = f.Archives, feed.ArchiveTemplate(f.Name)
 	d.Page = f.Archives + 1
 	d.Epoch = f.archive(d.Page).Epoch
 	d.First, d.Last = f.ArchivedTo+1, f.Published
-	goesOn, err := l.goOn(ctx, f, d, known)
+	goesOn, err := f.goOn(ctx, log, d, known)
 	if err == nil && !goesOn {
-		err = l.fill(ctx, f.Key, d)
+		err = fill(ctx, log, f.Key, d)
 	}
 	if err == nil {
-		err = l.fit(ctx, f, d)
+		err = f.fit(ctx, log, d)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("subscription document of feed %s: %w", f.Name, err)
-	}
-	return d, nil
+	return d, err
 }
 
 // goOn fills a document with the entries of an earlier one and those behind
 // them, and reports whether it could: not if the history is another one now.
-func (l *Log) goOn(ctx context.Context, f *Feed, d, known *feed.Document) (bool, error) {
+func (f *Feed) goOn(ctx context.Context, log Snapshot, d, known *feed.Document) (bool, error) {
 	if known == nil || known.ID != d.ID || known.First > d.First || known.Last > d.Last || known.Last < known.First {
 		return false, nil
 	}
 	more := f.document(feed.Subscription)
 	more.First, more.Last = known.Last+1, d.Last
-	if err := l.fill(ctx, f.Key, more); err != nil || more.DigestBefore != known.DigestAfter {
+	if err := fill(ctx, log, f.Key, more); err != nil || more.DigestBefore != known.DigestAfter {
 		return false, err
 	}
 	d.First, d.DigestBefore, d.DigestAfter = known.First, known.DigestBefore, more.DigestAfter
@@ -57,11 +82,11 @@ const readBy = 10
 // archived, or so much before it that it has [feed.MinEntries], as long as those
 // before it fit on a page. Where it begins hangs on the history alone, so all
 // servers write the same document.
-func (l *Log) fit(ctx context.Context, f *Feed, d *feed.Document) error {
+func (f *Feed) fit(ctx context.Context, log Snapshot, d *feed.Document) error {
 	first, room := f.ArchivedTo+1, f.PageBytes
 	for first > 1 && d.Last-first+1 < feed.MinEntries {
 		if first == d.First {
-			if err := l.extend(ctx, f, d, feed.MinEntries-(d.Last-first+1)); err != nil {
+			if err := f.extend(ctx, log, d, feed.MinEntries-(d.Last-first+1)); err != nil {
 				return err
 			}
 		}
@@ -81,10 +106,10 @@ func (l *Log) fit(ctx context.Context, f *Feed, d *feed.Document) error {
 }
 
 // extend puts archived entries in front.
-func (l *Log) extend(ctx context.Context, f *Feed, d *feed.Document, want int64) error {
+func (f *Feed) extend(ctx context.Context, log Snapshot, d *feed.Document, want int64) error {
 	more := f.document(feed.Subscription)
 	more.First, more.Last = max(1, d.First-min(readBy, want)), d.First-1
-	if err := l.fill(ctx, f.Key, more); err != nil {
+	if err := fill(ctx, log, f.Key, more); err != nil {
 		return err
 	}
 	if len(d.Entries) == 0 {
@@ -104,7 +129,7 @@ func (f *Feed) archive(number int64) feed.Page {
 func (l *Log) archiveDocument(ctx context.Context, f *Feed, p Page) (*feed.Document, error) {
 	d := f.document(feed.Archive)
 	d.Page, d.Epoch, d.First, d.Last = p.Number, f.archive(p.Number).Epoch, p.First, p.Last
-	if err := l.fill(ctx, f.Key, d); err != nil {
+	if err := fill(ctx, l, f.Key, d); err != nil {
 		return nil, fmt.Errorf("archive %d: %w", p.Number, err)
 	}
 	return d, nil
@@ -117,12 +142,12 @@ func (f *Feed) document(kind feed.Kind) *feed.Document {
 }
 
 // fill reads the entries from d.First to d.Last and the digests around them.
-func (l *Log) fill(ctx context.Context, key int64, d *feed.Document) error {
+func fill(ctx context.Context, log Snapshot, key int64, d *feed.Document) error {
 	d.DigestBefore = feed.FirstDigest(d.ID)
 	d.DigestAfter = d.DigestBefore
 	d.Entries = make([]event.Placed, 0, d.Last-d.First+1)
 	d.Digests = make([]feed.Digest, 0, d.Last-d.First+1)
-	err := l.Rows(ctx, key, d.First-1, d.Last, func(r *Row) error {
+	err := log.Rows(ctx, key, d.First-1, d.Last, func(r *Row) error {
 		d.DigestAfter = r.Digest
 		if r.Position < d.First {
 			d.DigestBefore = r.Digest
@@ -157,10 +182,16 @@ func (f *Feed) HasPage(page feed.Page) error {
 	return nil
 }
 
-// Archive returns a stored archive, or the error of [Feed.HasPage].
-func (l *Log) Archive(ctx context.Context, f *Feed, page feed.Page) (Document, error) {
-	if err := f.HasPage(page); err != nil {
-		return Document{}, err
-	}
-	return l.Document(ctx, f.Key, page)
+// Archive returns a feed, and a stored archive of the same moment. Errors are
+// those of [Log.ReadFeed], and with the feed those of [Feed.HasPage].
+func (l *Log) Archive(ctx context.Context, name string, page feed.Page) (f *Feed, d Document, err error) {
+	err = l.ReadFeed(ctx, name, func(log Snapshot, now *Feed) error {
+		f = now
+		if err := f.HasPage(page); err != nil {
+			return err
+		}
+		d, err = log.Document(ctx, f.Key, page)
+		return err
+	})
+	return f, d, err
 }

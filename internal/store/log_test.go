@@ -115,7 +115,7 @@ func TestNewestArchiveHasNoNextOneAndBecomesFinal(t *testing.T) {
 			f, err := l.Feed(t.Context(), "f")
 			storetest.Must(t, err)
 			for number := int64(1); number <= f.Archives; number++ {
-				d, err := l.Archive(t.Context(), &f, feed.Page{Epoch: f.Epoch(), Number: number})
+				_, d, err := l.Archive(t.Context(), "f", feed.Page{Epoch: f.Epoch(), Number: number})
 				storetest.Must(t, err)
 				document := decode(t, d)
 				newest := number == f.Archives
@@ -151,9 +151,7 @@ func TestSubscriptionDocumentEndsWithTheFirstFullPage(t *testing.T) {
 		_, err := l.Sequence(t.Context(), "f", 1000)
 		storetest.Must(t, err)
 		for _, want := range []struct{ archives, first, last int64 }{{0, 1, 100}, {3, 281, 330}} {
-			f, err := l.Feed(t.Context(), "f")
-			storetest.Must(t, err)
-			d, err := l.Subscription(t.Context(), &f, nil)
+			_, d, err := l.Subscription(t.Context(), "f", nil)
 			storetest.Must(t, err)
 			storetest.Must(t, d.Check())
 			if d.Archives != want.archives || d.First != want.first || d.Last != want.last {
@@ -194,7 +192,7 @@ func TestNewEpochClosesThePageAndTheOldOneEndsThere(t *testing.T) {
 		if moved.Published != before.Published {
 			t.Errorf("documents show position %d, after %d had been shown", moved.Published, before.Published)
 		}
-		if _, err := l.Archive(t.Context(), &moved, feed.Page{Epoch: moved.Epoch(), Number: 2}); err != nil {
+		if _, _, err := l.Archive(t.Context(), "f", feed.Page{Epoch: moved.Epoch(), Number: 2}); err != nil {
 			t.Errorf("the newest archive is not there under the new epoch at once: %v", err)
 		}
 		storetest.Append(t, l, "f", storetest.Events(11, 16))
@@ -220,7 +218,7 @@ func TestNewEpochClosesThePageAndTheOldOneEndsThere(t *testing.T) {
 			{feed.Page{Epoch: current, Number: 9}, store.ErrNoPage},
 			{feed.Page{Epoch: "none", Number: 1}, store.ErrNoPage},
 		} {
-			if _, err := l.Archive(t.Context(), &f, want.page); !errors.Is(err, want.err) {
+			if _, _, err := l.Archive(t.Context(), "f", want.page); !errors.Is(err, want.err) {
 				t.Errorf("page %+v: %v, want %v", want.page, err, want.err)
 			}
 		}
@@ -264,12 +262,10 @@ func TestSubscriptionDocumentIsTheSameHoweverItWasRead(t *testing.T) {
 			if n%17 == 16 {
 				storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
 			}
-			f, err := l.Feed(t.Context(), "f")
-			storetest.Must(t, err)
-			anew, err := l.Subscription(t.Context(), &f, nil)
+			_, anew, err := l.Subscription(t.Context(), "f", nil)
 			storetest.Must(t, err)
 			storetest.Must(t, anew.Check())
-			known, err = l.Subscription(t.Context(), &f, known)
+			_, known, err = l.Subscription(t.Context(), "f", known)
 			storetest.Must(t, err)
 			if a, b := feed.AppendDocument(nil, anew), feed.AppendDocument(nil, known); !bytes.Equal(a, b) {
 				t.Fatalf("after %d: read anew %.1500s\ngone on %.1500s", n, a, b)

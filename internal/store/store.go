@@ -23,6 +23,7 @@ var (
 	ErrNoPage       = errors.New("no such page")
 	ErrPageGone     = errors.New("page belongs to a history that was lost")
 	ErrDoesNotAddUp = errors.New("the log does not add up")
+	ErrMoved        = errors.New("this database is another one than the history was written on, and no epoch has begun on it yet")
 	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted; what writes needs the primary")
 )
 
@@ -37,6 +38,7 @@ type Feed struct {
 	PageBytes int
 	Created   time.Time
 	Identity  string // of the database that the history was last written on, see [Tx.Lock]
+	Moved     bool   // the feed was read from another database than that: history may have lost its end, and a new epoch is about to begin
 	Epochs    []feed.Epoch
 	Held      bool // not sequenced until it is opened
 
@@ -114,11 +116,29 @@ type Backend interface {
 	Close()
 }
 
-// Reader is what needs no transaction: everything in a log but a feed's row is
-// written once.
-type Reader interface {
+// Snapshot is a log as it was at one moment. What a document says, and what an
+// answer promises of it, comes from one snapshot: a feed's row and events that
+// are read one after the other may be of different histories, if the database
+// fails over in between.
+type Snapshot interface {
 	// Feed returns ErrNoFeed, wrapped, if there is none of that name.
 	Feed(ctx context.Context, name string) (Feed, error)
+	// Find returns the positions of the events with this id, in order: one from
+	// each source, or the one from source if that is not empty. It looks through
+	// the first MaxSources sources of the feed.
+	Find(ctx context.Context, key int64, source, id string) ([]int64, error)
+	// Rows calls yield with the events from position first to last in order.
+	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error
+	// Document returns the stored archive in its latest stage, or ErrNoPage.
+	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
+}
+
+// Reader is what reads outside of a writing transaction. Its own methods of
+// Snapshot read each at a moment of its own.
+type Reader interface {
+	Snapshot
+	// Read calls read with the log as it is at one moment.
+	Read(ctx context.Context, read func(Snapshot) error) error
 	// Feeds returns all feeds by name.
 	Feeds(ctx context.Context) ([]Feed, error)
 	// Versions returns, by the feeds' names, what changes with each change of a
@@ -128,10 +148,6 @@ type Reader interface {
 	// an empty name where it may be any, until ctx is done. It ends earlier,
 	// with an error, where nobody can tell. It must not be relied on alone.
 	Watch(ctx context.Context, changed func(name string)) error
-	// Find returns the positions of the events with this id, in order: one from
-	// each source, or the one from source if that is not empty. It looks through
-	// the first MaxSources sources of the feed.
-	Find(ctx context.Context, key int64, source, id string) ([]int64, error)
 	// Placed returns the positions of events by their sources and ids, 0 for
 	// each that has none.
 	Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error)
@@ -147,12 +163,8 @@ type Reader interface {
 	// Stats returns how all feeds stand, cheaply enough to be asked for every
 	// few seconds.
 	Stats(ctx context.Context) (Stats, error)
-	// Rows calls yield with the events from position first to last in order.
-	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error
 	// Pages returns the closed pages from number first to last in order.
 	Pages(ctx context.Context, key, first, last int64) ([]Page, error)
-	// Document returns the stored archive in its latest stage, or ErrNoPage.
-	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
 }
 
 // MaxSources bounds how many sources are looked through for an event of which
@@ -165,6 +177,10 @@ type Tx interface {
 	SealerTx
 	// Create adds a feed with its first epoch, or returns ErrFeedExists.
 	Create(ctx context.Context, f *Feed) error
+	// SetSequences sets the sequences that draw the numbers of events and feeds
+	// past the rows that are there, and returns the names of those that were
+	// behind: rows that came by replication leave them where they were.
+	SetSequences(ctx context.Context) (set []string, err error)
 	// Lock locks the feed's row against every other Lock until the end of the
 	// transaction and returns it, with the identity of the database now. An
 	// identity that differs from the feed's means that history may have been

@@ -15,6 +15,7 @@ import (
 // nothing to any other.
 type Cut struct {
 	Reset bool // by a reset, not an orderly end
+	Last  bool // takes no connection any more from then on
 
 	at, sent atomic.Int64
 	listener net.Listener
@@ -38,6 +39,9 @@ func NewCut(t testing.TB, upstream string, at int64) *Cut {
 	t.Cleanup(c.close)
 	return c
 }
+
+// After lets it cut behind the next n bytes that it passes on from the server.
+func (c *Cut) After(n int64) { c.at.Store(c.sent.Load() + n) }
 
 // Address is where it listens.
 func (c *Cut) Address() string { return c.listener.Addr().String() }
@@ -77,6 +81,9 @@ func (c *Cut) pass(client *net.TCPConn, server net.Conn) {
 		at, end := c.at.Load(), c.sent.Add(int64(n))
 		if n > 0 && at >= 0 && at < end && c.at.CompareAndSwap(at, -1) {
 			_, _ = client.Write(buffer[:max(0, at-(end-int64(n)))])
+			if c.Last {
+				_ = c.listener.Close()
+			}
 			if c.Reset {
 				_ = client.SetLinger(0)
 			}

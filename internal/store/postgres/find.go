@@ -15,7 +15,7 @@ func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]in
 	for i := range events {
 		sources[i], ids[i] = events[i].Source, events[i].ID
 	}
-	rows, err := l.pool.Query(ctx, `
+	rows, err := l.db.Query(ctx, `
 		SELECT coalesce(p.position, 0)
 		FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u (source, id, n)
 		LEFT JOIN eventfeed.events e ON e.feed = $1 AND e.source = u.source AND e.id = u.id
@@ -28,8 +28,8 @@ func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]in
 }
 
 // Find hops from source to source over the index that keeps ids unique.
-func (l *Log) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {
-	rows, err := l.pool.Query(ctx, `
+func (q queries) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {
+	rows, err := q.db.Query(ctx, `
 		WITH RECURSIVE sources (source) AS (
 			(SELECT e.source FROM eventfeed.events e WHERE e.feed = $1 AND e.source >= $2 ORDER BY e.source LIMIT 1)
 			UNION ALL

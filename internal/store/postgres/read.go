@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -17,7 +18,7 @@ import (
 // newest archive, and the first page that is full but not sealed; and the time
 // of the last event that documents show.
 const feedColumns = `
-	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, f.held,
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, ` + moved + `, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -27,9 +28,22 @@ const feedColumns = `
 	                                   'digest', encode(e.digest_before, 'hex')) ORDER BY e.ordinal)
 	 FROM eventfeed.epochs e WHERE e.feed = f.feed)`
 
+// queries are the reads that also a snapshot has.
+type queries struct{ db querier }
+
+type querier interface {
+	Query(ctx context.Context, sql string, arguments ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
+}
+
+// Read reads in one transaction, all of whose statements see the same.
+func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
+	return pgx.BeginTxFunc(ctx, l.pool, postgresdb.Snapshot, func(tx pgx.Tx) error { return read(queries{tx}) })
+}
+
 func scanFeed(row pgx.Row) (f store.Feed, err error) {
 	var digest, epochs []byte
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity, &f.Held,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity, &f.Moved, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, &f.Updated, &epochs)
 	if err != nil {
@@ -41,8 +55,8 @@ func scanFeed(row pgx.Row) (f store.Feed, err error) {
 }
 
 // Feed reads a feed by its name.
-func (l *Log) Feed(ctx context.Context, name string) (store.Feed, error) {
-	f, err := scanFeed(l.pool.QueryRow(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f WHERE f.name = $1", name))
+func (q queries) Feed(ctx context.Context, name string) (store.Feed, error) {
+	f, err := scanFeed(q.db.QueryRow(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f WHERE f.name = $1", name))
 	if err != nil {
 		return f, fmt.Errorf("feed %s: %w", name, noRows(err, store.ErrNoFeed))
 	}
@@ -51,7 +65,7 @@ func (l *Log) Feed(ctx context.Context, name string) (store.Feed, error) {
 
 // Feeds reads all feeds.
 func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
-	rows, err := l.pool.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
+	rows, err := l.db.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
 	if err != nil {
 		return nil, err
 	}
@@ -60,13 +74,13 @@ func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
 
 // Pending counts events without a position.
 func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
+	err = l.db.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
 	return n, err
 }
 
 // Unplaced counts events that the sequencer would never find.
 func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, `
+	err = l.db.QueryRow(ctx, `
 		SELECT count(*) FROM eventfeed.events e WHERE e.feed = $1
 		AND NOT EXISTS (SELECT FROM eventfeed.positions p WHERE p.insert_no = e.insert_no)
 		AND NOT EXISTS (SELECT FROM eventfeed.pending q WHERE q.feed = e.feed AND q.insert_no = e.insert_no)`, key).Scan(&n)
@@ -77,7 +91,7 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 // feed over the index of pending, so that a long queue costs no more than a
 // short one, and reads no feed's row that has nothing to do.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
-	err = l.pool.QueryRow(ctx, `
+	err = l.db.QueryRow(ctx, `
 		WITH RECURSIVE busy (feed) AS (
 			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
 			UNION ALL
@@ -116,8 +130,8 @@ func (s *eventScan) finish() error {
 }
 
 // Rows reads placed events in order.
-func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
-	rows, err := l.pool.Query(ctx, `
+func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
+	rows, err := q.db.Query(ctx, `
 		SELECT p.position, p.recorded, p.digest, `+eventColumns+`
 		FROM eventfeed.positions p JOIN eventfeed.events e ON e.insert_no = p.insert_no
 		WHERE p.feed = $1 AND p.position BETWEEN $2 AND $3 ORDER BY p.position`, key, first, last)
@@ -148,7 +162,7 @@ func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*stor
 
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
-	rows, err := l.pool.Query(ctx, `
+	rows, err := l.db.Query(ctx, `
 		SELECT page, first_position, last_position FROM eventfeed.pages
 		WHERE feed = $1 AND page BETWEEN $2 AND $3 ORDER BY page`, key, first, last)
 	if err != nil {
@@ -158,9 +172,9 @@ func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, 
 }
 
 // Document reads a stored archive, the final one if it stands.
-func (l *Log) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
+func (q queries) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
 	d := store.Document{Page: page}
-	err := l.pool.QueryRow(ctx, `
+	err := q.db.QueryRow(ctx, `
 		SELECT stage, body FROM eventfeed.documents
 		WHERE feed = $1 AND epoch = $2 AND page = $3 ORDER BY stage LIMIT 1`, // final comes before newest
 		key, page.Epoch, page.Number).Scan(&d.Stage, &d.Body)

@@ -17,7 +17,7 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 // it: a standby that was promoted counts transactions on from where it was, and
 // another one may have had the same number before.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
-	rows, err := l.pool.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || md5(f::text) FROM eventfeed.feeds f")
+	rows, err := l.db.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || md5(f::text) FROM eventfeed.feeds f")
 	if err != nil {
 		return nil, err
 	}

@@ -19,17 +19,24 @@ const identity = `(SELECT s.system_identifier || '/' || left(pg_walfile_name(pg_
 	(SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) || '/' || 'eventfeed.feeds'::regclass::oid
 	FROM pg_control_system() s)`
 
+// moved is whether a feed's history was written on another database than this
+// one. A standby has what its primary has.
+const moved = `CASE WHEN pg_is_in_recovery() THEN false ELSE f.identity <> ` + identity + ` END`
+
 // tx is one transaction of the log's own.
 type tx struct{ pgx.Tx }
 
 var _ store.Tx = tx{}
 
 func (t tx) Create(ctx context.Context, f *store.Feed) error {
+	if _, err := t.SetSequences(ctx); err != nil {
+		return err
+	}
 	err := t.QueryRow(ctx, `
 		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, identity, digest, held)
 		VALUES ($1, $2, $3, $4, $5, $6, `+identity+`, $7, $8) RETURNING feed`,
 		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, f.Digest[:], f.Held).Scan(&f.Key)
-	if isUniqueViolation(err) {
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" && pgErr.ConstraintName == "feeds_name_key" {
 		return store.ErrFeedExists
 	}
 	if err != nil {
@@ -50,9 +57,9 @@ func (t tx) notify(ctx context.Context, name string) error {
 	return err
 }
 
-func isUniqueViolation(err error) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "23505"
+func (t tx) SetSequences(ctx context.Context) (set []string, err error) {
+	err = t.QueryRow(ctx, "SELECT eventfeed.set_sequences()").Scan(&set)
+	return set, err
 }
 
 func (t tx) Lock(ctx context.Context, name string) (f store.Feed, now string, err error) {

@@ -32,12 +32,12 @@ func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]in
 }
 
 // Find hops from source to source over the index that keeps ids unique.
-func (l *Log) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {
+func (q queries) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {
 	position := func(row scanner) (p int64, err error) {
 		err = row.Scan(&p)
 		return p, err
 	}
-	return collect(ctx, l.reader, position, `
+	return collect(ctx, q.db, position, `
 		WITH RECURSIVE sources (source) AS (
 			SELECT min(e.source) FROM eventfeed_events e WHERE e.feed = ?1 AND e.source >= ?2
 			UNION ALL

@@ -50,8 +50,8 @@ func scanFeed(row scanner) (f store.Feed, err error) {
 }
 
 // Feed reads a feed by its name.
-func (l *Log) Feed(ctx context.Context, name string) (store.Feed, error) {
-	f, err := scanFeed(l.reader.QueryRowContext(ctx, "SELECT "+feedColumns+" FROM eventfeed_feeds f WHERE f.name = ?", name))
+func (q queries) Feed(ctx context.Context, name string) (store.Feed, error) {
+	f, err := scanFeed(q.db.QueryRowContext(ctx, "SELECT "+feedColumns+" FROM eventfeed_feeds f WHERE f.name = ?", name))
 	if err != nil {
 		return f, fmt.Errorf("feed %s: %w", name, noRows(err, store.ErrNoFeed))
 	}
@@ -122,7 +122,7 @@ func (s *eventScan) finish() (err error) {
 }
 
 // Rows reads placed events in order.
-func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
+func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
 	var s eventScan
 	var position int64
 	var recorded string
@@ -141,7 +141,7 @@ func (l *Log) Rows(ctx context.Context, key, first, last int64, yield func(*stor
 		}
 		return yield(&store.Row{Placed: event.Placed{Event: s.Event, Position: position, Recorded: at}, Digest: feed.Digest(digest)})
 	}
-	return each(ctx, l.reader, row, `
+	return each(ctx, q.db, row, `
 		SELECT p.position, p.recorded, p.digest, `+eventColumns+`
 		FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
 		WHERE p.feed = ? AND p.position BETWEEN ? AND ? ORDER BY p.position`, key, first, last)
@@ -159,9 +159,9 @@ func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, 
 }
 
 // Document reads a stored archive, the final one if it stands.
-func (l *Log) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
+func (q queries) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
 	d := store.Document{Page: page}
-	err := l.reader.QueryRowContext(ctx, `
+	err := q.db.QueryRowContext(ctx, `
 		SELECT stage, body FROM eventfeed_documents
 		WHERE feed = ? AND epoch = ? AND page = ? ORDER BY stage LIMIT 1`, // final comes before newest
 		key, page.Epoch, page.Number).Scan(&d.Stage, &d.Body)
@@ -181,6 +181,20 @@ func noRows(err, instead error) error {
 
 type querier interface {
 	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
+}
+
+// queries are the reads that also a snapshot has.
+type queries struct{ db querier }
+
+// Read reads in one transaction, all of whose statements see the same.
+func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
+	tx, err := l.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	return read(queries{tx})
 }
 
 // each calls row for every row of a query.

@@ -26,6 +26,7 @@ const identity = "sqlite"
 
 // Log is an SQLite database that holds logs.
 type Log struct {
+	queries
 	writer, reader *sql.DB
 }
 
@@ -51,6 +52,7 @@ func Open(ctx context.Context, path string, mayMigrate bool) (*Log, error) {
 	}
 	if err == nil {
 		l.reader, err = sqlitedb.OpenReader(ctx, path)
+		l.queries = queries{l.reader}
 	}
 	if err != nil {
 		l.Close()

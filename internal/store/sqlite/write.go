@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -27,8 +28,8 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 		INSERT INTO eventfeed_feeds (name, id, title, author, page_size, page_bytes, created, identity, digest, held)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING feed`,
 		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), identity, f.Digest[:], f.Held).Scan(&f.Key)
-	var code *sqlite.Error
-	if errors.As(err, &code) && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_UNIQUE {
+	code, ok := errors.AsType[*sqlite.Error](err)
+	if ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_UNIQUE && strings.Contains(code.Error(), "eventfeed_feeds.name") {
 		return store.ErrFeedExists
 	}
 	if err != nil {
@@ -36,6 +37,9 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	}
 	return t.AddEpoch(ctx, f.Key, f.Epochs[0], "created")
 }
+
+// SetSequences has nothing to do: AUTOINCREMENT looks at the rows, too.
+func (t tx) SetSequences(context.Context) ([]string, error) { return nil, nil }
 
 func (t tx) Lock(ctx context.Context, name string) (store.Feed, string, error) {
 	f, err := scanFeed(t.QueryRowContext(ctx, "SELECT "+feedColumns+" FROM eventfeed_feeds f WHERE f.name = ?", name))

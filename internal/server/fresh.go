@@ -1,0 +1,85 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// wantsFresh reports whether a request may not be answered from a memory of the
+// database: Cache-Control: no-cache, RFC 9111 section 5.2.1.4, or Pragma in its
+// place, section 5.4.
+func wantsFresh(r *http.Request) bool {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	field := "Cache-Control"
+	if r.Header.Values(field) == nil {
+		field = "Pragma"
+	}
+	return slices.ContainsFunc(elements(r.Header, field), func(directive string) bool {
+		return strings.EqualFold(strings.TrimSpace(directive), "no-cache")
+	})
+}
+
+// state returns a feed's state. A name that is unknown here is looked up in the
+// database first: another process may have just created the feed.
+func (s *server) state(ctx context.Context, name string) (*live.State, error) {
+	state, err := s.Feeds.Get(name)
+	if !errors.Is(err, store.ErrNoFeed) || !feed.ValidName(name) {
+		return state, err
+	}
+	return s.look(ctx, name)
+}
+
+// look returns a feed's state as the database has it now, or an error where the
+// database does not tell.
+func (s *server) look(ctx context.Context, name string) (*live.State, error) {
+	if err := s.Feeds.Fresh(ctx); err != nil {
+		return nil, err
+	}
+	return s.Feeds.Get(name)
+}
+
+// checkMoved returns an error for a feed whose documents must not be served,
+// since the log was read after a failover and before the epoch that follows it.
+func checkMoved(state *live.State) error {
+	if state.Moved {
+		return fmt.Errorf("feed %s: %w", state.Name, store.ErrMoved)
+	}
+	return nil
+}
+
+// reachable returns an error while the server is cut off from its database: who
+// asks for what must be read there is told at once.
+func reachable(feeds Feeds) error {
+	if age, is := feeds.CutOff(); is {
+		return fmt.Errorf("%w for %v", live.ErrCutOff, age.Round(time.Second))
+	}
+	return nil
+}
+
+// markAge says in an answer's header that it comes from memory, and how old that
+// may be, while this server is cut off from its database: Age (RFC 9111 section
+// 5.1), and Cache-Status (RFC 9211) with the time since it should have been
+// validated.
+func (s *server) markAge(header http.Header) {
+	age, is := s.Feeds.CutOff()
+	if !is {
+		header.Del("Age")
+		header.Del("Cache-Status")
+		return
+	}
+	seconds := int(age / time.Second)
+	header.Set("Age", strconv.Itoa(seconds))
+	header.Set("Cache-Status", fmt.Sprintf(`feedserver; hit; ttl=%d; detail="database away"`, subscriptionLifetime.seconds-seconds))
+}
