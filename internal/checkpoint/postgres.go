@@ -290,4 +290,8 @@ func (p *Postgres) MayPass(err error) bool {
 	return errors.Is(err, ErrLost) || dberror.Transient(err) || isBroken(p.conn)
 }
 
+// Suspect drops connections of the pool, if an error shows that they lead to a
+// server that is away, or to one that is not the primary any more.
+func (p *Postgres) Suspect(err error) { postgresdb.Suspect(p.pool, err) }
+
 func isBroken(conn *pgxpool.Conn) bool { return conn != nil && conn.Conn().IsClosed() }

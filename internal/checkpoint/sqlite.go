@@ -273,5 +273,8 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 	return err
 }
 
+// Suspect has nothing to drop: a file is no server.
+func (s *SQLite) Suspect(error) {}
+
 // MayPass reports whether an error may be gone after a while.
 func (s *SQLite) MayPass(err error) bool { return errors.Is(err, ErrLost) || dberror.Transient(err) }

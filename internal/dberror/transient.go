@@ -4,10 +4,13 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"io"
 	"net"
 	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -42,9 +45,19 @@ func IsAway(err error) bool {
 	if Code(err) != "" || isCertificate(err) || errors.Is(err, context.Canceled) {
 		return false
 	}
-	_, isNet := errors.AsType[net.Error](err) // also context.DeadlineExceeded, and a name that cannot be resolved
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
-	return isNet || isConnect || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err)
+	return isNet(err) || isConnect || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+}
+
+// isNet reports whether an error is of the network. Every error of the operating
+// system is a net.Error, also that of a file that is not there, so the interface
+// tells only what took too long, as a context does.
+func isNet(err error) bool {
+	_, isOp := errors.AsType[*net.OpError](err)
+	_, isName := errors.AsType[*net.DNSError](err)
+	slow, isError := errors.AsType[net.Error](err)
+	return isOp || isName || isError && slow.Timeout()
 }
 
 // isCertificate reports whether a server was reached that is not trusted.
@@ -94,6 +107,16 @@ func transientSQLite(code int) bool {
 		return true
 	}
 	return false
+}
+
+// IsDown reports whether a PostgreSQL server said that it ends the session, or that
+// it takes none: it is being stopped or started, or has no connection left.
+func IsDown(err error) bool {
+	switch Code(err) {
+	case "57P01", "57P02", "57P03", "57P05", "53300":
+		return true
+	}
+	return strings.HasPrefix(Code(err), "08")
 }
 
 // IsBusy reports whether a lock was not free that another session holds.

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -52,6 +54,7 @@ func TestWhatIsTransientInPostgreSQL(t *testing.T) {
 		"a wrong password":                    {code("28P01"), false},
 		"no such role, or no pg_hba entry":    {code("28000"), false},
 		"no such database":                    {code("3D000"), false},
+		"a file that is not there":            {&fs.PathError{Op: "open", Path: "a", Err: syscall.ENOENT}, false},
 		"a certificate that is not trusted":   {&net.OpError{Op: "remote error", Err: x509.UnknownAuthorityError{}}, false},
 		"an error of the handler's":           {errors.New("the handler does not like it"), false},
 		"the caller wants to stop":            {context.Canceled, false},

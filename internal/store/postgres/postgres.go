@@ -53,6 +53,9 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 	default:
 		err = schema().Check(ctx, pool)
 	}
+	if err == nil {
+		err = checkIdentity(ctx, pool)
+	}
 	if err != nil {
 		pool.Close()
 		return nil, readOnly(err)
