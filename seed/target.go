@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // Target is a database that takes events and keeps the checkpoint. It is for
@@ -87,8 +88,10 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 				})
 				return n, err
 			},
-			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-				return keeper.Do(ctx, func(tx pgx.Tx) error { return sink.ReadPostgres(ctx, tx, consumer, feedID, to, yield) })
+			read: func(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+				return keeper.Do(ctx, func(tx pgx.Tx) error {
+					return sink.ReadPostgres(ctx, tx, consumer, feedID, after, to, yield)
+				})
 			},
 			remove: sink.DeletePostgres,
 		},
@@ -112,6 +115,7 @@ type keeper[T any] interface {
 	Lost() <-chan struct{}
 	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 	Consumers(ctx context.Context) ([]string, error)
 	Migrate(ctx context.Context) error
 	Start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, setUp func(T) error) error

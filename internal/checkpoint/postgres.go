@@ -205,6 +205,9 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 			to.Consumer, to.FeedID, to.Position)
 	}
 	if err == nil {
+		err = keepPostgres(ctx, tx, m)
+	}
+	if err == nil {
 		err = markPostgres(ctx, tx, to.Consumer, to.FeedID, m.Marks)
 	}
 	return err
@@ -229,7 +232,7 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"parked", "consumers"} {
+			for _, table := range []string{"parked", "digests", "consumers"} {
 				if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1", c.Consumer); err != nil {
 					return err
 				}

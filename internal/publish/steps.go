@@ -132,7 +132,7 @@ func (s *steps) step(ctx context.Context, name string, p *pace, slots chan struc
 		s.succeeded(name, p)
 		return
 	}
-	if dberror.IsAway(err) {
+	if isOutage(err) {
 		s.away = err
 	}
 	if p.failed(s.failed, err, began) {
@@ -177,13 +177,18 @@ func (p *pace) failed(text string, err error, began time.Time) bool {
 		if failing < busyTolerated {
 			return false
 		}
-	case dberror.IsAway(err):
+	case isOutage(err):
 		return true // the loop says so
 	default:
 		p.next = time.Now().Add(min(max(failing, minErrorDelay), maxErrorDelay))
 	}
 	p.outage.is(text, err)
 	return true
+}
+
+// isOutage reports whether an error is the database's, and no feed's own.
+func isOutage(err error) bool {
+	return dberror.IsAway(err) || dberror.IsDown(err) || dberror.IsReadOnly(err)
 }
 
 // failing counts the feeds in trouble that was said. It is called with the lock.

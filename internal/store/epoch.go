@@ -21,6 +21,7 @@ func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
 			return err
 		}
 		f.Identity = identity
+		f.modify()
 		return tx.Save(ctx, &f)
 	})
 	if err != nil {
@@ -60,6 +61,8 @@ func (l *Log) startEpoch(ctx context.Context, tx Tx, f *Feed, reason string) err
 	}
 	old := feed.EpochOfPage(f.Epochs, f.Archives)
 	f.Epochs = append(f.Epochs, epoch)
+	f.modify() // to now at least
+	f.Modified = f.Modified.Add(clockSkew)
 	if err := tx.AddEpoch(ctx, f.Key, epoch, reason); err != nil || f.Archives == 0 {
 		return err
 	}

@@ -34,6 +34,9 @@ type Log struct {
 
 	mu     sync.Mutex
 	leader *postgresdb.AdvisoryLock // while this process leads
+	left   time.Time                // when the connections were last given up
+	// stopListening ends Watch, if it is at work.
+	stopListening context.CancelFunc
 }
 
 var _ store.Backend = (*Log)(nil)
@@ -60,7 +63,7 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 		pool.Close()
 		return nil, readOnly(err)
 	}
-	return &Log{queries: queries{postgresdb.NewReader(pool)}, pool: pool}, nil
+	return &Log{queries: queries{postgresdb.NewReader(pool)}, pool: pool, stopListening: func() {}}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
@@ -102,14 +105,14 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 			break
 		}
 	}
-	return added, l.failed(err)
+	return added, l.writing(err)
 }
 
 // Write runs step in one transaction that is on disk when it has committed: a
 // position that was served must survive. Each of its statements sees all that is
 // committed when it begins, which the order of events stands on.
 func (l *Log) Write(ctx context.Context, wait time.Duration, step func(store.Tx) error) error {
-	return l.failed(pgx.BeginTxFunc(ctx, l.pool, postgresdb.Limited(ctx, wait), func(t pgx.Tx) error { return step(tx{t}) }))
+	return l.writing(pgx.BeginTxFunc(ctx, l.pool, postgresdb.Limited(ctx, wait), func(t pgx.Tx) error { return step(tx{t}) }))
 }
 
 // Lead reports whether this process holds the lock of the one that leads, and
@@ -127,7 +130,8 @@ func (l *Log) Lead(ctx context.Context) (bool, error) {
 	}
 	lock, err := postgresdb.TryLock(ctx, l.pool, "eventfeed leader")
 	l.leader = lock
-	return lock != nil, l.failed(err)
+	postgresdb.Suspect(l.pool, err)
+	return lock != nil, err
 }
 
 func (l *Log) dropLead() {
@@ -135,13 +139,6 @@ func (l *Log) dropLead() {
 		l.leader.Release()
 		l.leader = nil
 	}
-}
-
-// failed drops connections that an error makes suspect, and says plainly where a
-// database is read-only.
-func (l *Log) failed(err error) error {
-	postgresdb.Suspect(l.pool, err)
-	return readOnly(err)
 }
 
 // noRows turns pgx's error for no row into another one.

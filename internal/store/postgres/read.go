@@ -18,7 +18,7 @@ import (
 // newest archive, and the first page that is full but not sealed; and the time
 // of the last event that documents show.
 const feedColumns = `
-	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, ` + moved + `, f.held,
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, ` + moved + `, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -43,7 +43,7 @@ func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
 
 func scanFeed(row pgx.Row) (f store.Feed, err error) {
 	var digest, epochs []byte
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity, &f.Moved, &f.Held,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Modified, &f.Identity, &f.Moved, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, &f.Updated, &epochs)
 	if err != nil {
@@ -90,7 +90,11 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 // Work looks for what there is to do, without a lock. It hops from feed to
 // feed over the index of pending, so that a long queue costs no more than a
 // short one, and reads no feed's row that has nothing to do.
+//
+// It returns ErrReadOnly where nothing can be done, also if there is nothing to
+// do: a primary that was fenced has no more work, and the new one has it.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
+	var fenced bool
 	err = l.db.QueryRow(ctx, `
 		WITH RECURSIVE busy (feed) AS (
 			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
@@ -98,10 +102,14 @@ func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) 
 			SELECT (SELECT p.feed FROM eventfeed.pending p WHERE p.feed > b.feed ORDER BY p.feed LIMIT 1) FROM busy b WHERE b.feed IS NOT NULL)
 		SELECT ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.feed IN (SELECT b.feed FROM busy b) AND NOT f.held
 		             UNION SELECT f.name FROM eventfeed.feeds f WHERE (i.now <> i.lowest OR i.now <> i.highest) AND f.identity <> i.now),
-		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives)
+		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives),
+		       current_setting('transaction_read_only')::bool
 		FROM (SELECT `+identity+` AS now, (SELECT min(f.identity) FROM eventfeed.feeds f) AS lowest,
-		             (SELECT max(f.identity) FROM eventfeed.feeds f) AS highest) i`).Scan(&pending, &unsealed)
-	return pending, unsealed, l.failed(err)
+		             (SELECT max(f.identity) FROM eventfeed.feeds f) AS highest) i`).Scan(&pending, &unsealed, &fenced)
+	if err == nil && fenced {
+		err = fmt.Errorf("%w (default_transaction_read_only is on)", store.ErrReadOnly)
+	}
+	return pending, unsealed, l.writing(err)
 }
 
 const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`

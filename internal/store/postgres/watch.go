@@ -10,6 +10,11 @@ import (
 
 // Watch listens for what the transactions of sequencers and sealers say.
 func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.mu.Lock()
+	l.stopListening = cancel
+	l.mu.Unlock()
 	return postgresdb.Listen(ctx, l.pool, channel, changed)
 }
 
@@ -19,14 +24,14 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 // has wherever it runs: md5 is forbidden on systems in FIPS mode.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
 	rows, err := l.db.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || hashtextextended(f::text, 0) FROM eventfeed.feeds f")
-	if err != nil {
-		return nil, err
-	}
 	versions := make(map[string]string)
 	var name, version string
-	_, err = pgx.ForEachRow(rows, []any{&name, &version}, func() error {
-		versions[name] = version
-		return nil
-	})
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&name, &version}, func() error {
+			versions[name] = version
+			return nil
+		})
+	}
+	postgresdb.Suspect(l.pool, err)
 	return versions, err
 }

@@ -25,9 +25,9 @@ func now() string { return event.FormatTime(time.Now()) }
 
 func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	err := t.QueryRowContext(ctx, `
-		INSERT INTO eventfeed_feeds (name, id, title, author, page_size, page_bytes, created, identity, digest, held)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING feed`,
-		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), identity, f.Digest[:], f.Held).Scan(&f.Key)
+		INSERT INTO eventfeed_feeds (name, id, title, author, page_size, page_bytes, created, modified, identity, digest, held)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING feed`,
+		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), event.FormatTime(f.Modified), identity, f.Digest[:], f.Held).Scan(&f.Key)
 	code, ok := errors.AsType[*sqlite.Error](err)
 	if ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_UNIQUE && strings.Contains(code.Error(), "eventfeed_feeds.name") {
 		return store.ErrFeedExists
@@ -49,8 +49,8 @@ func (t tx) Lock(ctx context.Context, name string) (store.Feed, string, error) {
 func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	_, err := t.ExecContext(ctx, `
 		UPDATE eventfeed_feeds SET identity = ?, position = ?, digest = ?,
-			open_page = ?, open_first = ?, open_bytes = ?, archives = ?, held = ? WHERE feed = ?`,
-		f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held, f.Key)
+			open_page = ?, open_first = ?, open_bytes = ?, archives = ?, held = ?, modified = ? WHERE feed = ?`,
+		f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held, event.FormatTime(f.Modified), f.Key)
 	return err
 }
 
