@@ -29,11 +29,11 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		if err == nil || r.commits > commits {
 			said.over()
 		}
+		waited := time.Since(since)
 		if r.commits > commits {
-			since, commits = time.Now(), r.commits
+			since, commits, waited = time.Now(), r.commits, 0
 			policy.Reset()
 		}
-		waited := time.Since(since)
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return err
