@@ -87,14 +87,14 @@ func ChangesRows(name string) bool {
 
 // Path returns the search_path that a session has now.
 func Path(ctx context.Context, conn *pgx.Conn) (path string, err error) {
-	err = conn.QueryRow(ctx, "SHOW search_path").Scan(&path)
+	err = conn.QueryRow(ctx, "SHOW search_path").Scan(&path) // not in a transaction of Own, which has another one
 	return path, err
 }
 
 // FirstPath returns the search_path that a session was opened with, by its role,
 // database or URL, whatever was set in it since.
 func FirstPath(ctx context.Context, conn *pgx.Conn) (path string, err error) {
-	err = conn.QueryRow(ctx, "SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'search_path'").Scan(&path)
+	err = queryRow(ctx, conn, "SELECT reset_val FROM pg_settings WHERE name = 'search_path'").Scan(&path)
 	return path, err
 }
 
@@ -142,6 +142,14 @@ func (r *rows) Close() {
 // QueryRow returns a row that is queried when it is scanned.
 func (r Reader) QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row {
 	return &row{ctx, r.db, query, arguments}
+}
+
+// queryRow is QueryRow for a connection that may be in a transaction already.
+func queryRow(ctx context.Context, conn *pgx.Conn, query string, arguments ...any) pgx.Row {
+	if conn.PgConn().TxStatus() != 'I' {
+		return conn.QueryRow(ctx, query, arguments...)
+	}
+	return NewReader(conn).QueryRow(ctx, query, arguments...)
 }
 
 type row struct {
