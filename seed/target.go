@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // Target is a database that takes events and keeps the checkpoint. It is for
@@ -77,11 +78,17 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 		},
 		inbox: &inbox[pgx.Tx]{
 			table: "eventfeed_inbox.events",
-			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
-				return sink.CountPostgres(ctx, keeper.Conn(), consumer, feedID, after)
+			count: func(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
+				err = keeper.Do(ctx, func(tx pgx.Tx) error {
+					n, err = sink.CountPostgres(ctx, tx, consumer, feedID, after)
+					return err
+				})
+				return n, err
 			},
-			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-				return sink.ReadPostgres(ctx, keeper.Conn(), consumer, feedID, to, yield)
+			read: func(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+				return keeper.Do(ctx, func(tx pgx.Tx) error {
+					return sink.ReadPostgres(ctx, tx, consumer, feedID, after, to, yield)
+				})
 			},
 			remove: sink.DeletePostgres,
 		},
@@ -106,6 +113,7 @@ type keeper[T any] interface {
 	ShareLock(use func(fd uintptr) error) error
 	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 	Consumers(ctx context.Context) ([]string, error)
 	Migrate(ctx context.Context) error
 	Start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, setUp func(T) error) error

@@ -90,8 +90,8 @@ func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
 			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
 				return sink.CountSQLite(ctx, db, consumer, feedID, after)
 			},
-			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-				return sink.ReadSQLite(ctx, db, consumer, feedID, to, yield)
+			read: func(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+				return sink.ReadSQLite(ctx, db, consumer, feedID, after, to, yield)
 			},
 			remove: sink.DeleteSQLite,
 		}

@@ -65,8 +65,12 @@ again; after an error, which names the line, all lines before it are in.`,
 		if err != nil {
 			return refusal(err, *db, result)
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended, %d were there already, %s\n",
-			name, result.Added, result.Events-result.Added, cli.Pace(int64(result.Events), time.Since(start)))
+		there := ""
+		if n := result.Events - result.Added; n > 0 {
+			there = fmt.Sprintf(", %d were there already,", n)
+		}
+		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended%s %s\n",
+			name, result.Added, there, cli.Pace(int64(result.Events), time.Since(start)))
 		return err
 	}
 	feedArgument(command)

@@ -119,7 +119,7 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 		AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, Logger: logger, Metrics: operator.server,
 	})
 	handler.Register(operator.registry)
-	operator.watch(log)
+	operator.watch(log, feeds)
 	listener = httplimit.Listener(listener, operator.limits)
 	operator.requests.Remote = func(r *http.Request) string { return guard.origin.Of(r).Client }
 	httpServer := httplimit.Server(observe.Handler(handler, operator.requests), operator.limits)

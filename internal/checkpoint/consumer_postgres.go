@@ -11,7 +11,7 @@ import (
 // Start writes a consumer's first checkpoints for feeds and runs setUp, in one
 // transaction. Where the consumer is known already, it gets further feeds.
 func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoint, setUp func(pgx.Tx) error) error {
-	return p.write(ctx, func(tx pgx.Tx) error {
+	return p.Do(ctx, func(tx pgx.Tx) error {
 		if err := p.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
@@ -24,14 +24,20 @@ func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoin
 				return err
 			}
 		}
+		if err := p.theirs(ctx, tx); err != nil {
+			return err
+		}
 		return setUp(tx)
 	})
 }
 
 // Check runs check in a transaction, and saves the consumer as it is now.
 func (p *Postgres) Check(ctx context.Context, consumer Consumer, check func(pgx.Tx) error) error {
-	return p.write(ctx, func(tx pgx.Tx) error {
+	return p.Do(ctx, func(tx pgx.Tx) error {
 		if err := p.saveConsumer(ctx, tx, consumer); err != nil {
+			return err
+		}
+		if err := p.theirs(ctx, tx); err != nil {
 			return err
 		}
 		return check(tx)
@@ -54,10 +60,12 @@ func (p *Postgres) saveConsumer(ctx context.Context, tx pgx.Tx, c Consumer) erro
 // Consumer returns what is known of a consumer; ok is false where nothing is.
 func (p *Postgres) Consumer(ctx context.Context, name string) (c Consumer, ok bool, err error) {
 	var asOf *time.Time
-	err = p.conn.QueryRow(ctx, `
-		SELECT consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since
-		FROM eventfeed_seed.consumers WHERE consumer = $1`, name).
-		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &asOf, &c.HeldBy, &c.HeldSince)
+	err = p.Do(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `
+			SELECT consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since
+			FROM eventfeed_seed.consumers WHERE consumer = $1`, name).
+			Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &asOf, &c.HeldBy, &c.HeldSince)
+	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return c, false, nil
 	}

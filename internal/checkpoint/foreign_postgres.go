@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 )
 
 // postgresMemory is a Memory in the tables eventfeed_seed.archives and
@@ -22,27 +23,22 @@ func (p *Postgres) Memory(consumer, feedID string) Memory {
 	return &postgresMemory{p, consumer, feedID}
 }
 
-// postgresDB is a pool, or the transaction of a rehearsal.
-type postgresDB interface {
-	QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row
-	Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error)
-	Begin(ctx context.Context) (pgx.Tx, error)
+func (m *postgresMemory) do(ctx context.Context, do func(pgx.Tx) error) error {
+	return m.keeper.doBeside(ctx, do)
 }
 
-func (m *postgresMemory) use(ctx context.Context, do func(postgresDB) error) error {
-	if !m.keeper.Rehearse {
-		return do(m.keeper.pool)
+// doBeside runs do in a transaction of its own, beside the one that the keeper
+// may be at; while rehearsing in the one that there is.
+func (p *Postgres) doBeside(ctx context.Context, do func(pgx.Tx) error) error {
+	if p.Rehearse {
+		return p.rehearse(ctx, do)
 	}
-	return m.keeper.rehearse(ctx, func(tx pgx.Tx) error { return do(tx) })
-}
-
-func (m *postgresMemory) write(ctx context.Context, do func(pgx.Tx) error) error {
-	return m.use(ctx, func(db postgresDB) error { return pgx.BeginFunc(ctx, db, do) })
+	return postgresdb.Do(ctx, p.pool, do)
 }
 
 func (m *postgresMemory) Counts(ctx context.Context) (c Counts, err error) {
-	err = m.use(ctx, func(db postgresDB) error {
-		return db.QueryRow(ctx, `
+	err = m.do(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `
 		SELECT count(*) FILTER (WHERE applied), count(*) FILTER (WHERE NOT applied),
 		       (SELECT count(*) FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS DISTINCT FROM latest),
 		       (SELECT coalesce(min(latest), 0) FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS DISTINCT FROM latest)
@@ -67,8 +63,8 @@ func (m *postgresMemory) After(ctx context.Context, url string) (*Archive, error
 func (m *postgresMemory) archive(ctx context.Context, query, url string) (*Archive, error) {
 	var a Archive
 	var hash []byte
-	err := m.use(ctx, func(db postgresDB) error {
-		return db.QueryRow(ctx, query, m.consumer, m.feedID, url).Scan(&a.Number, &a.URL, &a.Prev, &hash, &a.Applied, &a.Followed)
+	err := m.do(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, query, m.consumer, m.feedID, url).Scan(&a.Number, &a.URL, &a.Prev, &hash, &a.Applied, &a.Followed)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -82,7 +78,7 @@ func (m *postgresMemory) archive(ctx context.Context, query, url string) (*Archi
 
 func (m *postgresMemory) Record(ctx context.Context, a *Archive, entries []Version) error {
 	ids, versions := columns(entries)
-	return m.write(ctx, func(tx pgx.Tx) error {
+	return m.do(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			INSERT INTO eventfeed_seed.archives (consumer, feed_id, number, url, prev, hash)
 			SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5::bytea FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2
@@ -121,8 +117,8 @@ func (m *postgresMemory) Known(ctx context.Context, entries []string) (map[strin
 
 // each scans the rows of a query.
 func (m *postgresMemory) each(ctx context.Context, into []any, take func(), query string, argument any) error {
-	return m.use(ctx, func(db postgresDB) error {
-		rows, err := db.Query(ctx, query, m.consumer, m.feedID, argument)
+	return m.do(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, query, m.consumer, m.feedID, argument)
 		if err != nil {
 			return err
 		}
@@ -135,11 +131,11 @@ func (m *postgresMemory) each(ctx context.Context, into []any, take func(), quer
 }
 
 func (m *postgresMemory) Mark(ctx context.Context, marks Marks) error {
-	return m.write(ctx, func(tx pgx.Tx) error { return markPostgres(ctx, tx, m.consumer, m.feedID, marks) })
+	return m.do(ctx, func(tx pgx.Tx) error { return markPostgres(ctx, tx, m.consumer, m.feedID, marks) })
 }
 
 func (m *postgresMemory) Forget(ctx context.Context) error {
-	return m.write(ctx, func(tx pgx.Tx) error {
+	return m.do(ctx, func(tx pgx.Tx) error {
 		for _, statement := range []string{
 			"DELETE FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2 AND NOT applied",
 			"DELETE FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS NULL",

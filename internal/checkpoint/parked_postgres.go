@@ -10,8 +10,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
 )
 
+// parkedPostgres is good with users' settings, too.
 const parkedPostgres = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_seed.parked
-	WHERE ($1 = '' OR consumer = $1) AND ($2 = '' OR feed = $2 OR feed_id = $2) AND ($3 = '' OR subject = $3) `
+	WHERE ($1 OPERATOR(pg_catalog.=) '' OR consumer OPERATOR(pg_catalog.=) $1)
+	  AND ($2 OPERATOR(pg_catalog.=) '' OR feed OPERATOR(pg_catalog.=) $2 OR feed_id OPERATOR(pg_catalog.=) $2)
+	  AND ($3 OPERATOR(pg_catalog.=) '' OR subject OPERATOR(pg_catalog.=) $3) `
 
 func scanParkedPostgres(row pgx.CollectableRow) (p Parked, size int, err error) {
 	var text []byte
@@ -25,15 +28,18 @@ func scanParkedPostgres(row pgx.CollectableRow) (p Parked, size int, err error) 
 
 // Entities returns the entities that a consumer has parked events of.
 func (p *Postgres) Entities(ctx context.Context, consumer string) (map[Entity]bool, error) {
-	rows, err := p.conn.Query(ctx, "SELECT DISTINCT feed_id, subject FROM eventfeed_seed.parked WHERE consumer = $1 AND subject <> ''", consumer)
-	if err != nil {
-		return nil, err
-	}
 	entities := make(map[Entity]bool)
-	var e Entity
-	_, err = pgx.ForEachRow(rows, []any{&e.FeedID, &e.Subject}, func() error {
-		entities[e] = true
-		return nil
+	err := p.Do(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT DISTINCT feed_id, subject FROM eventfeed_seed.parked WHERE consumer = $1 AND subject <> ''", consumer)
+		if err != nil {
+			return err
+		}
+		var e Entity
+		_, err = pgx.ForEachRow(rows, []any{&e.FeedID, &e.Subject}, func() error {
+			entities[e] = true
+			return nil
+		})
+		return err
 	})
 	return entities, err
 }
@@ -62,7 +68,7 @@ func (p *Postgres) Park(ctx context.Context, tx pgx.Tx, events []Parked) error {
 // NextParked returns the first parked events behind a place, of one consumer.
 // At the end there are none.
 func (p *Postgres) NextParked(ctx context.Context, tx pgx.Tx, of Shelf, after ParkedPlace) ([]Parked, error) {
-	rows, err := tx.Query(ctx, parkedPostgres+`AND (feed_id, position) > ($4, $5) ORDER BY feed_id, position LIMIT $6`,
+	rows, err := tx.Query(ctx, parkedPostgres+`AND (feed_id, position) OPERATOR(pg_catalog.>) ($4, $5) ORDER BY feed_id, position LIMIT $6`,
 		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, parkedPageEvents)
 	if err != nil {
 		return nil, err
@@ -78,16 +84,19 @@ func (p *Postgres) NextParked(ctx context.Context, tx pgx.Tx, of Shelf, after Pa
 	return page.events, rows.Err()
 }
 
+// parkedPlace finds a parked event, also with users' settings.
+const parkedPlace = "consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2 AND position OPERATOR(pg_catalog.=) $3"
+
 // Unpark removes an event that has been applied.
 func (p *Postgres) Unpark(ctx context.Context, tx pgx.Tx, e *Parked) error {
-	_, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position = $3",
+	_, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE "+parkedPlace,
 		e.Consumer, e.FeedID, e.Position)
 	return err
 }
 
 // KeepParked writes down another attempt to apply an event.
 func (p *Postgres) KeepParked(ctx context.Context, tx pgx.Tx, e *Parked) error {
-	_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.parked SET error = $4, attempts = $5 WHERE consumer = $1 AND feed_id = $2 AND position = $3",
+	_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.parked SET error = $4, attempts = $5 WHERE "+parkedPlace,
 		e.Consumer, e.FeedID, e.Position, e.text(), e.Attempts)
 	return err
 }
@@ -98,7 +107,7 @@ func (p *Postgres) ListParked(ctx context.Context, of Shelf, yield func(Parked) 
 	if there, err := p.hasParked(ctx); err != nil || !there {
 		return err
 	}
-	rows, err := p.pool.Query(ctx, parkedPostgres+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
+	rows, err := postgresdb.NewReader(p.pool).Query(ctx, parkedPostgres+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
 	if err != nil {
 		return err
 	}
@@ -118,7 +127,7 @@ func (p *Postgres) ParkedCounts(ctx context.Context) ([]ParkedCount, error) {
 	if there, err := p.hasParked(ctx); err != nil || !there {
 		return nil, err
 	}
-	rows, err := p.pool.Query(ctx, `
+	rows, err := postgresdb.NewReader(p.pool).Query(ctx, `
 		SELECT consumer, feed_id, count(*), min(parked) FROM eventfeed_seed.parked
 		GROUP BY consumer, feed_id ORDER BY consumer, feed_id`)
 	if err != nil {
@@ -134,13 +143,15 @@ func (p *Postgres) ParkedCounts(ctx context.Context) ([]ParkedCount, error) {
 // consumer must have been claimed: a run is promised that it needs no third
 // connection.
 func (p *Postgres) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
-	err = p.conn.QueryRow(ctx, "SELECT count(*) FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
-		consumer, feedID, after).Scan(&n)
+	err = p.Do(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SELECT count(*) FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+			consumer, feedID, after).Scan(&n)
+	})
 	return n, err
 }
 
 func (p *Postgres) hasParked(ctx context.Context) (there bool, err error) {
-	err = p.pool.QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.parked') IS NOT NULL").Scan(&there)
+	err = postgresdb.NewReader(p.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.parked') IS NOT NULL").Scan(&there)
 	return there, err
 }
 
@@ -170,15 +181,16 @@ func (p *Postgres) Savepoints(ctx context.Context, tx pgx.Tx) (try func(do func(
 	}, nil
 }
 
-// checkDeferred returns the statements that check what is to be checked at the
+// checkDeferred, whose names are good with users' settings, too, returns the statements that check what is to be checked at the
 // commit, and leave everything after that as it was; none if no table has such
 // constraints.
 func checkDeferred(ctx context.Context, tx pgx.Tx) (statements string, err error) {
 	var deferrable bool
 	var deferred string
 	err = tx.QueryRow(ctx, `
-		SELECT count(*) > 0, coalesce(string_agg(DISTINCT format('%I.%I', n.nspname, c.conname), ', ') FILTER (WHERE c.condeferred), '')
-		FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace
+		SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0, coalesce(pg_catalog.string_agg(
+			DISTINCT pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') FILTER (WHERE c.condeferred), '')
+		FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.connamespace
 		WHERE c.condeferrable AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')`).Scan(&deferrable, &deferred)
 	if err != nil || !deferrable {
 		return "", err

@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -35,6 +36,7 @@ type Postgres struct {
 	pool      *pgxpool.Pool
 	lock      *postgresdb.AdvisoryLock
 	conn      *pgxpool.Conn // runs the consumer's transactions
+	path      string        // the search_path that conn came with
 	holder    string
 	rehearsal pgx.Tx
 	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
@@ -64,16 +66,20 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 		return err
 	}
 	p.holder = newHolder()
-	_, err = p.conn.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = $2 WHERE consumer = $1", consumer, p.holder)
-	if err != nil {
+	return postgresdb.Do(ctx, p.conn, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = $2 WHERE consumer = $1", consumer, p.holder)
+		if err == nil {
+			_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.consumers SET held_by = $2, held_since = now() WHERE consumer = $1", consumer, process())
+		}
 		return err
-	}
-	_, err = p.conn.Exec(ctx, "UPDATE eventfeed_seed.consumers SET held_by = $2, held_since = now() WHERE consumer = $1", consumer, process())
-	return err
+	})
 }
 
 func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	if p.conn, err = p.pool.Acquire(ctx); err != nil {
+		return err
+	}
+	if p.path, err = postgresdb.Path(ctx, p.conn.Conn()); err != nil {
 		return err
 	}
 	patient, cancel := context.WithTimeout(ctx, claimPatience)
@@ -104,9 +110,6 @@ func (p *Postgres) ShareLock(use func(fd uintptr) error) error {
 	return p.lock.Share(use)
 }
 
-// Conn is the connection for the consumer's transactions, from Claim to Release.
-func (p *Postgres) Conn() *pgx.Conn { return p.conn.Conn() }
-
 // Release gives the consumer back.
 func (p *Postgres) Release() {
 	if p.rehearsal != nil {
@@ -118,34 +121,40 @@ func (p *Postgres) Release() {
 		p.lock = nil
 	}
 	if p.conn != nil {
+		// What a user's SQL may have set for longer than its transaction ends here.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = p.conn.Conn().Close(ctx)
+		cancel()
 		p.conn.Release()
 		p.conn = nil
 	}
 }
 
 // Load returns the consumer's checkpoints.
-func (p *Postgres) Load(ctx context.Context, consumer string) ([]Checkpoint, error) {
-	return selectPostgres(ctx, p.conn, "WHERE consumer = $1 ORDER BY feed_id", consumer)
+func (p *Postgres) Load(ctx context.Context, consumer string) (all []Checkpoint, err error) {
+	err = p.Do(ctx, func(tx pgx.Tx) error {
+		all, err = selectPostgres(ctx, tx, "WHERE consumer = $1 ORDER BY feed_id", consumer)
+		return err
+	})
+	return all, err
 }
 
 // Consumers returns the names of all consumers, whatever version has made the
 // table; none if there is no table.
 func (p *Postgres) Consumers(ctx context.Context) ([]string, error) {
 	var there bool
-	if err := p.pool.QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there); err != nil || !there {
+	if err := postgresdb.NewReader(p.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there); err != nil || !there {
 		return nil, err
 	}
-	rows, err := p.pool.Query(ctx, "SELECT DISTINCT consumer FROM eventfeed_seed.checkpoints ORDER BY consumer")
+	rows, err := postgresdb.NewReader(p.pool).Query(ctx, "SELECT DISTINCT consumer FROM eventfeed_seed.checkpoints ORDER BY consumer")
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-func selectPostgres(ctx context.Context, db interface {
-	Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error)
-}, where string, arguments ...any) ([]Checkpoint, error) {
-	rows, err := db.Query(ctx, `SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated FROM eventfeed_seed.checkpoints `+where, arguments...)
+func selectPostgres(ctx context.Context, tx pgx.Tx, where string, arguments ...any) ([]Checkpoint, error) {
+	rows, err := tx.Query(ctx, `SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated FROM eventfeed_seed.checkpoints `+where, arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -163,19 +172,23 @@ func selectPostgres(ctx context.Context, db interface {
 // and nothing is applied, if a checkpoint is not where its move begins or has
 // another holder.
 func (p *Postgres) Move(ctx context.Context, moves []Move, apply func(pgx.Tx) error) error {
-	return p.write(ctx, func(tx pgx.Tx) error {
+	return p.Do(ctx, func(tx pgx.Tx) error {
 		// First, so that their row locks stop anyone else before the work is done.
 		for i := range moves {
 			if err := p.move(ctx, tx, &moves[i]); err != nil {
 				return err
 			}
 		}
+		if err := p.theirs(ctx, tx); err != nil {
+			return err
+		}
 		if err := apply(tx); err != nil {
 			return err
 		}
 		for i := range moves {
 			if to := &moves[i].To; to.Skipped != moves[i].From.Skipped {
-				_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET skipped = $3 WHERE consumer = $1 AND feed_id = $2",
+				_, err := tx.Exec(ctx, `UPDATE eventfeed_seed.checkpoints SET skipped = $3
+					WHERE consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2`,
 					to.Consumer, to.FeedID, to.Skipped)
 				if err != nil {
 					return err
@@ -205,6 +218,9 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 			to.Consumer, to.FeedID, to.Position)
 	}
 	if err == nil {
+		err = keepPostgres(ctx, tx, m)
+	}
+	if err == nil {
 		err = markPostgres(ctx, tx, to.Consumer, to.FeedID, m.Marks)
 	}
 	return err
@@ -214,7 +230,7 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 // disk when it has committed. It returns ErrMoved, and nothing is done, if one
 // of them is not there as given, or has another holder.
 func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.Tx) error) error {
-	return p.write(ctx, func(tx pgx.Tx) error {
+	return p.Do(ctx, func(tx pgx.Tx) error {
 		for _, c := range all {
 			tag, err := tx.Exec(ctx, `
 				DELETE FROM eventfeed_seed.checkpoints
@@ -229,32 +245,36 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"parked", "consumers"} {
+			for _, table := range []string{"parked", "digests", "consumers"} {
 				if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1", c.Consumer); err != nil {
 					return err
 				}
 			}
 		}
+		if err := p.theirs(ctx, tx); err != nil {
+			return err
+		}
 		return apply(tx)
 	})
 }
 
-// write runs do in one transaction that is on disk when it has committed.
-func (p *Postgres) write(ctx context.Context, do func(pgx.Tx) error) error {
+// theirs makes the settings of a transaction those of users' SQL, and of the
+// triggers that run at its commit. Our own statements name everything after it
+// with its schema.
+func (p *Postgres) theirs(ctx context.Context, tx pgx.Tx) error {
+	return postgresdb.Theirs(ctx, tx, p.path)
+}
+
+// Do runs do in a transaction of the consumer's connection, from Claim to
+// Release; while rehearsing in a savepoint of the one that is rolled back.
+func (p *Postgres) Do(ctx context.Context, do func(pgx.Tx) error) error {
 	if isClosed(p.Lost()) {
 		return ErrLost
 	}
 	if p.Rehearse {
 		return p.rehearse(ctx, do)
 	}
-	return pgx.BeginTxFunc(ctx, p.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		// The pool may be a caller's, who has not asked for UTF-8.
-		_, err := tx.Exec(ctx, `SET LOCAL client_encoding TO 'UTF8'; SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
-		if err != nil {
-			return err
-		}
-		return do(tx)
-	})
+	return postgresdb.Do(ctx, p.conn, do)
 }
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
@@ -262,11 +282,14 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 	p.rehearses.Lock()
 	defer p.rehearses.Unlock()
 	if p.rehearsal == nil {
-		if p.rehearsal, err = p.conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}); err != nil {
+		if p.rehearsal, err = p.conn.BeginTx(ctx, postgresdb.Own); err != nil {
 			return err
 		}
 	}
 	return pgx.BeginFunc(ctx, p.rehearsal, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, postgresdb.Pin); err != nil { // after theirs, of what was done before
+			return err
+		}
 		if err := do(tx); err != nil {
 			return err
 		}

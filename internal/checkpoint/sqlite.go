@@ -212,6 +212,9 @@ func (s *SQLite) move(ctx context.Context, tx *sql.Tx, m *Move) error {
 			to.Consumer, to.FeedID, to.Position)
 	}
 	if err == nil {
+		err = keepSQLite(ctx, tx, m)
+	}
+	if err == nil {
 		err = markSQLite(ctx, tx, to.Consumer, to.FeedID, m.Marks)
 	}
 	return err
@@ -236,7 +239,7 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"eventfeed_parked", "eventfeed_consumers"} {
+			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_consumers"} {
 				if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ?", c.Consumer); err != nil {
 					return err
 				}

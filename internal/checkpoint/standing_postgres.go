@@ -23,7 +23,7 @@ const (
 // Standings returns how every consumer stands; none if there is no table.
 func (p *Postgres) Standings(ctx context.Context) ([]Standing, error) {
 	var there, now bool
-	err := p.pool.QueryRow(ctx, `SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL, to_regclass('eventfeed_seed.consumers') IS NOT NULL`).
+	err := postgresdb.NewReader(p.pool).QueryRow(ctx, `SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL, to_regclass('eventfeed_seed.consumers') IS NOT NULL`).
 		Scan(&there, &now)
 	if err != nil || !there {
 		return nil, err
@@ -32,7 +32,7 @@ func (p *Postgres) Standings(ctx context.Context) ([]Standing, error) {
 	if now {
 		columns = postgresNow
 	}
-	rows, err := p.pool.Query(ctx, `SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated, `+
+	rows, err := postgresdb.NewReader(p.pool).Query(ctx, `SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated, `+
 		postgresdb.IsLocked("'"+lockPrefix+"' || c.consumer")+`, `+columns+` ORDER BY c.consumer, c.feed, c.feed_id`)
 	if err != nil {
 		return nil, err

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
@@ -96,5 +98,29 @@ func TestNewerSchemaIsUsedIfItAllowsThat(t *testing.T) {
 				t.Errorf("opened with %v", err)
 			}
 		})
+	}
+}
+
+// Logical replication brings the rows of the version table along, and leaves its
+// sequence where it was.
+func TestSchemaIsMigratedWhereTheVersionTablesSequenceIsBehind(t *testing.T) {
+	t.Parallel()
+	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t))
+	storetest.Must(t, err)
+	defer pool.Close()
+	files := fstest.MapFS{}
+	for n := 1; n <= 3; n++ {
+		files[fmt.Sprintf("%03d_table.sql", n)] = &fstest.MapFile{Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE shop.t%d ();\n", n)}
+		schema := migrate.Postgres{Schema: "shop", Files: files}
+		if n < 3 {
+			storetest.Must(t, schema.Up(t.Context(), pool))
+		} else {
+			script, err := schema.Script(t.Context(), pool)
+			storetest.Must(t, err)
+			_, err = pool.Exec(t.Context(), script)
+			storetest.Must(t, err)
+		}
+		_, err := pool.Exec(t.Context(), "ALTER SEQUENCE shop.schema_version_id_seq RESTART")
+		storetest.Must(t, err)
 	}
 }

@@ -62,7 +62,11 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 		}
 	}
 	if !current {
-		if err := p.up(ctx, pool); err != nil {
+		err := p.setSequence(ctx, pool, s)
+		if err == nil {
+			err = p.up(ctx, pool)
+		}
+		if err != nil {
 			return fmt.Errorf("%w: %w", ErrTooOld, err)
 		}
 	}
@@ -70,6 +74,23 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("grant rights in schema %s: %w", p.Schema, err)
 	}
 	return nil
+}
+
+// setSequence sets the sequence of the version table past its rows. They may
+// have come by logical replication, which leaves it where it was.
+func (p Postgres) setSequence(ctx context.Context, pool *pgxpool.Pool, s state) error {
+	if s.version == 0 {
+		return nil
+	}
+	if _, err := pool.Exec(ctx, p.sequenceStatement()); err != nil {
+		return fmt.Errorf("set the sequence of table %s.%s: %w", p.Schema, versionTable, err)
+	}
+	return nil
+}
+
+func (p Postgres) sequenceStatement() string {
+	versions := pgx.Identifier{p.Schema, versionTable}.Sanitize()
+	return fmt.Sprintf(`SELECT setval(pg_get_serial_sequence('%s', 'id'), max(id)) FROM %s`, versions, versions)
 }
 
 // How often, and for how long, a migration is tried that gave up waiting for a
@@ -175,6 +196,7 @@ func (p Postgres) Script(ctx context.Context, pool *pgxpool.Pool) (string, error
 		script.line(fmt.Sprintf(`DO $$ BEGIN
     IF (SELECT max(version_id) FROM %s) <> %d THEN RAISE EXCEPTION 'schema %s is not at version %d any more: print the script anew'; END IF;
 END $$;`, versions, s.version, p.Schema, s.version))
+		script.line(p.sequenceStatement() + ";")
 	}
 	if err := script.migrations(p.Files, versions, s.version); err != nil {
 		return "", err

@@ -158,15 +158,20 @@ func postgresError(err error) error {
 	}
 }
 
-// conflictMessage is how eventfeed.append_many names an event: id and source
-// as JSON strings.
+// conflictMessage is how eventfeed.append_many names an event that is there with
+// other content: id and source as JSON strings.
 var conflictMessage = regexp.MustCompile(`event ("(?:[^"\\]|\\.)*") of source ("(?:[^"\\]|\\.)*") is in feed`)
 
+// conflict returns a ConflictError if err names an event. Any other unique
+// violation is of another key, such as one that a caller has made, and is
+// returned as it is.
 func conflict(err error) error {
-	c := &ConflictError{Err: fmt.Errorf("%w (%w)", ErrConflict, err)}
-	if found := conflictMessage.FindStringSubmatch(err.Error()); found != nil {
-		_ = json.Unmarshal([]byte(found[1]), &c.ID) // else the message names it still
-		_ = json.Unmarshal([]byte(found[2]), &c.Source)
+	found := conflictMessage.FindStringSubmatch(err.Error())
+	if found == nil {
+		return err
 	}
+	c := &ConflictError{Err: fmt.Errorf("%w (%w)", ErrConflict, err)}
+	_ = json.Unmarshal([]byte(found[1]), &c.ID) // else the message names it still
+	_ = json.Unmarshal([]byte(found[2]), &c.Source)
 	return c
 }

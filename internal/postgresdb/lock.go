@@ -224,5 +224,5 @@ func closeConn(conn *pgx.Conn) {
 func IsLocked(name string) string {
 	return `EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database
 		WHERE d.datname = current_database() AND l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-		AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(` + name + `, 0))`
+		AND (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended(` + name + `, 0::bigint))`
 }

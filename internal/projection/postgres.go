@@ -71,7 +71,7 @@ func (p *Postgres) makeSchema(ctx context.Context, tx pgx.Tx) error {
 		return nil
 	}
 	var there bool
-	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1)", p.schema).Scan(&there)
+	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) $1)", p.schema).Scan(&there)
 	if err == nil && !there {
 		_, err = tx.Exec(ctx, "CREATE SCHEMA "+pgx.Identifier{p.schema}.Sanitize())
 	}

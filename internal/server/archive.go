@@ -149,7 +149,7 @@ func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) 
 	// Before it is final a page changes with the one after it, whose time
 	// nobody knows.
 	if d.Stage == store.Final {
-		a.updated, err = updatedOf(text)
+		a.modified, err = updatedOf(text)
 	}
 	return a, err
 }
@@ -186,7 +186,7 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 		return nil, err
 	}
 	a := &archived{hash: hashOf(content), stage: from.stage}
-	a.entity = entity{mediaType: key.form.mediaType, content: content, tag: strongTag(a.hash, identityCoding), updated: from.updated}
+	a.entity = entity{mediaType: key.form.mediaType, content: content, tag: strongTag(a.hash, identityCoding), modified: from.modified}
 	return a, nil
 }
 

@@ -57,7 +57,12 @@ const noTag = `"-"`
 // clean makes the conditions of a request such that the standard library, which
 // reads the first field of each name, takes them as RFC 9110 section 13.1 has
 // them.
-func clean(header http.Header) {
+//
+// If-Modified-Since counts only with the very date that this version has as its
+// Last-Modified. A client's date that merely lies later does not say which version
+// it has: that may have been replaced by one that was written down earlier than it
+// could be seen.
+func (e *entity) clean(header http.Header) {
 	if header.Values("If-None-Match") != nil {
 		tags := entityTags(header, "If-None-Match")
 		if len(tags) == 0 {
@@ -65,7 +70,8 @@ func clean(header http.Header) {
 		}
 		header.Set("If-None-Match", strings.Join(tags, ", "))
 	}
-	if len(header.Values("If-Modified-Since")) > 1 {
+	since, err := http.ParseTime(header.Get("If-Modified-Since"))
+	if len(header.Values("If-Modified-Since")) > 1 || err != nil || !since.Equal(e.lastModified().Truncate(time.Second)) {
 		header.Del("If-Modified-Since")
 	}
 	header.Del("If-Match")            // hasChanged has looked at
@@ -79,7 +85,7 @@ func (e *entity) hasChanged(header http.Header) bool {
 	if header.Values("If-Match") != nil {
 		return !slices.ContainsFunc(entityTags(header, "If-Match"), func(tag string) bool { return tag == "*" || tag == e.tag })
 	}
-	modified := e.modified()
+	modified := e.lastModified()
 	since, err := http.ParseTime(header.Get("If-Unmodified-Since"))
 	return err == nil && len(header.Values("If-Unmodified-Since")) == 1 &&
 		!modified.IsZero() && modified.Truncate(time.Second).After(since)

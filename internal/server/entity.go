@@ -20,7 +20,7 @@ type entity struct {
 	coding    string
 	tag       string // ETag, with its quotes
 	content   []byte
-	updated   time.Time // Last-Modified; zero means that it has none
+	modified  time.Time // Last-Modified, which no other version has; zero means that there is none
 }
 
 // encode returns content in a coding.
@@ -100,11 +100,11 @@ func (e *entity) serve(w http.ResponseWriter, r *http.Request) error {
 	if e.hasChanged(r.Header) {
 		return errChanged()
 	}
-	clean(r.Header)
+	e.clean(r.Header)
 	e.describe(w.Header())
 	r.Header.Del("Range")
 	body := &body{ResponseWriter: w, size: int64(len(e.content))}
-	http.ServeContent(body, r, "", e.modified(), bytes.NewReader(e.content))
+	http.ServeContent(body, r, "", e.lastModified(), bytes.NewReader(e.content))
 	if body.wanted {
 		send(w, e.content)
 	}
@@ -149,12 +149,12 @@ func (b *body) ReadFrom(io.Reader) (int64, error) {
 // Unwrap is for http.ResponseController.
 func (b *body) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-// modified is when the entity changed last, once that second is over: in the
-// second itself it may change again and have the same date, RFC 9110 section
-// 8.8.2.2.
-func (e *entity) modified() time.Time {
-	if time.Now().Unix() <= e.updated.Unix() {
+// lastModified is the entity's Last-Modified, or zero while that is not in the
+// past: it must not be later than Date, RFC 9110 section 8.8.2.1, and a second
+// earlier it is a strong validator, section 8.8.2.2.
+func (e *entity) lastModified() time.Time {
+	if time.Now().Unix() <= e.modified.Unix() {
 		return time.Time{}
 	}
-	return e.updated
+	return e.modified
 }

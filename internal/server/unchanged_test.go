@@ -123,6 +123,9 @@ func TestWhileTheLogIsAwayTheVersionBeforeIsServed(t *testing.T) {
 	if response, _ := do(t, "GET", url); response.StatusCode != 200 {
 		t.Errorf("while the log is away: %d", response.StatusCode)
 	}
+	if response, _ := do(t, "GET", url, "Cache-Control", "no-cache"); response.StatusCode != 503 {
+		t.Errorf("the present version, while the log is away: %d", response.StatusCode)
+	}
 	select {
 	case status := <-answered:
 		t.Errorf("who waits was answered %d", status)

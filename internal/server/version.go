@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -92,19 +91,6 @@ func (v *version) makeTag(key entityKey) string {
 	return strongTag(v.place+"-"+hashOf([]byte(made)), key.coding)
 }
 
-// updated is when the document changed last, if that was by an event: then it
-// is the time of the newest. When a page was sealed or an epoch began nobody
-// has written down, so a document has no such time while a page is waiting to
-// be sealed, nor in an epoch that has no event yet.
-func (v *version) updated() time.Time {
-	d, epochs := v.document, v.document.Epochs
-	unsealed := v.feed.Open.First-1 > v.feed.ArchivedTo
-	if unsealed || len(epochs) > 1 && epochs[len(epochs)-1].FirstPosition > d.Last {
-		return time.Time{}
-	}
-	return d.Updated
-}
-
 // entity returns the document in one form and coding, made once for all.
 func (v *version) entity(key entityKey) (*entity, error) {
 	v.mu.Lock()
@@ -116,7 +102,7 @@ func (v *version) make(key entityKey) (*entity, error) {
 	if e := v.entities[key]; e != nil {
 		return e, nil
 	}
-	e := &entity{mediaType: key.form.mediaType, coding: key.coding, tag: v.tag(key), updated: v.updated()}
+	e := &entity{mediaType: key.form.mediaType, coding: key.coding, tag: v.tag(key), modified: v.feed.Modified}
 	var err error
 	if key.coding == identityCoding {
 		e.content, err = v.write(key)

@@ -38,7 +38,9 @@ const copyInbox = `COPY eventfeed_inbox.events
 // Postgres adds a batch to the inbox with one binary COPY.
 func Postgres(ctx context.Context, tx pgx.Tx, b Batch) error {
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{batch: b}, copyInbox)
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" {
+	// Another key is one that the inbox's owner has added.
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" &&
+		pgErr.SchemaName == "eventfeed_inbox" && pgErr.ConstraintName == "events_pkey" {
 		return fmt.Errorf("%w: %w", ErrThere, err)
 	}
 	if i := postgresdb.CopyRow(err); i >= 0 && i < len(b.Events) {

@@ -9,22 +9,16 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// querier is a connection, or a transaction on it.
-type querier interface {
-	Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error)
-	QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row
-}
-
 // ReadPostgres calls yield with a consumer's events of a feed in the inbox, in
-// order, up to a position; with none where there is no inbox.
-func ReadPostgres(ctx context.Context, db querier, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-	there, err := inboxInPostgres(ctx, db)
+// order, after one position and up to another; with none where there is no inbox.
+func ReadPostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+	there, err := inboxInPostgres(ctx, tx)
 	if err != nil || !there {
 		return err
 	}
-	rows, err := db.Query(ctx, `
+	rows, err := tx.Query(ctx, `
 		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
-		FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position <= $3 ORDER BY position`, consumer, feedID, to)
+		FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3 AND position <= $4 ORDER BY position`, consumer, feedID, after, to)
 	if err != nil {
 		return err
 	}
@@ -48,12 +42,12 @@ func ReadPostgres(ctx context.Context, db querier, consumer, feedID string, to i
 
 // CountPostgres counts a consumer's events of a feed behind a position in the
 // inbox; there are none where there is no inbox.
-func CountPostgres(ctx context.Context, db querier, consumer, feedID string, after int64) (n int64, err error) {
-	there, err := inboxInPostgres(ctx, db)
+func CountPostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, after int64) (n int64, err error) {
+	there, err := inboxInPostgres(ctx, tx)
 	if err != nil || !there {
 		return 0, err
 	}
-	err = db.QueryRow(ctx, "SELECT count(*) FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+	err = tx.QueryRow(ctx, "SELECT count(*) FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
 		consumer, feedID, after).Scan(&n)
 	return n, err
 }
@@ -65,12 +59,14 @@ func DeletePostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, aft
 	if err != nil || !there {
 		return err
 	}
-	_, err = tx.Exec(ctx, "DELETE FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+	// With the settings of users: the table may have their triggers.
+	_, err = tx.Exec(ctx, `DELETE FROM eventfeed_inbox.events
+		WHERE consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2 AND position OPERATOR(pg_catalog.>) $3`,
 		consumer, feedID, after)
 	return err
 }
 
-func inboxInPostgres(ctx context.Context, db querier) (there bool, err error) {
-	err = db.QueryRow(ctx, "SELECT to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there)
+func inboxInPostgres(ctx context.Context, tx pgx.Tx) (there bool, err error) {
+	err = tx.QueryRow(ctx, "SELECT pg_catalog.to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there)
 	return there, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"modernc.org/sqlite"
 	sqlitecodes "modernc.org/sqlite/lib"
@@ -42,7 +43,9 @@ func SQLite(ctx context.Context, tx *sql.Tx, b Batch) error {
 		e := &b.Events[i]
 		_, err := insert.ExecContext(ctx, b.Consumer, e.FeedID, e.Feed, e.Position, e.ID, e.Source, e.Type, null(e.Subject),
 			event.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(extensionsJSON(e.Extensions))), e.Data)
-		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY {
+		// The key of another table is a trigger's affair.
+		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY &&
+			strings.Contains(code.Error(), "eventfeed_inbox_events.consumer") {
 			err = fmt.Errorf("%w: %w", ErrThere, err)
 		}
 		if err != nil {

@@ -22,6 +22,7 @@ func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 	f.ID = "urn:uuid:" + uuid.NewString()
 	f.Digest = feed.FirstDigest(f.ID)
 	f.Open = OpenPage{Number: 1, First: 1}
+	f.modify()
 	f.Epochs = []feed.Epoch{{ID: uuid.NewString(), FirstPosition: 1, FirstPage: 1, DigestBefore: f.Digest}}
 	err := l.Write(ctx, func(tx Tx) error { return tx.Create(ctx, &f) })
 	if err != nil {
@@ -39,6 +40,7 @@ func (l *Log) Open(ctx context.Context, name string) (Feed, error) {
 			return err
 		}
 		f.Held = false
+		f.modify()
 		return tx.Save(ctx, &f)
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
 			return err
 		}
 		f.Identity = identity
+		f.modify()
 		return tx.Save(ctx, &f)
 	})
 	if err != nil {
@@ -32,11 +33,21 @@ func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
 // startEpoch starts an epoch behind the feed's last position. A page's events
 // are of one epoch, so the open page closes short. The caller saves f.
 //
+// It also sets the sequences: logical replication to another database does not
+// bring their values along.
+//
 // A history that was lost may have gone on from the newest archive: made it
 // final, with a link to a page that is not there now, and filled the pages
 // after it. So that no URL ever gives other bytes, the newest archive and all
 // pages after it have their URLs in the new epoch.
 func (l *Log) startEpoch(ctx context.Context, tx Tx, f *Feed, reason string) error {
+	set, err := tx.SetSequences(ctx)
+	if err != nil {
+		return err
+	}
+	if len(set) > 0 {
+		l.Logger.Warn("sequences were behind the rows and have been set", "feed", f.Name, "sequences", set)
+	}
 	if f.Position >= f.Open.First {
 		if err := tx.AddPages(ctx, f.Key, []Page{f.closePage()}); err != nil {
 			return err
@@ -50,6 +61,8 @@ func (l *Log) startEpoch(ctx context.Context, tx Tx, f *Feed, reason string) err
 	}
 	old := feed.EpochOfPage(f.Epochs, f.Archives)
 	f.Epochs = append(f.Epochs, epoch)
+	f.modify() // to now at least
+	f.Modified = f.Modified.Add(clockSkew)
 	if err := tx.AddEpoch(ctx, f.Key, epoch, reason); err != nil || f.Archives == 0 {
 		return err
 	}

@@ -59,6 +59,7 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 		}
 		sealed = len(documents)
 		locked.Archives += int64(sealed)
+		locked.modify()
 		return tx.Save(ctx, &locked)
 	})
 	if err != nil {

@@ -51,6 +51,7 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 		if err := tx.AddPages(ctx, f.Key, p.pages); err != nil {
 			return err
 		}
+		f.modify()
 		return tx.Save(ctx, &f)
 	})
 	if err != nil {

@@ -24,7 +24,7 @@ var (
 	ErrPageGone     = errors.New("page belongs to a history that was lost")
 	ErrDoesNotAddUp = errors.New("the log does not add up")
 	ErrMoved        = errors.New("this database is another one than the history was written on, and no epoch has begun on it yet")
-	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted; what writes needs the primary")
+	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted, and a primary that was fenced; what writes needs the primary")
 )
 
 // Feed is a feed as its row in the log holds it.
@@ -37,8 +37,9 @@ type Feed struct {
 	PageSize  int
 	PageBytes int
 	Created   time.Time
-	Identity  string // of the database that the history was last written on, see [Tx.Lock]
-	Moved     bool   // the feed was read from another database than that: history may have lost its end, and a new epoch is about to begin
+	Modified  time.Time // whole seconds, see [Feed.modify]
+	Identity  string    // of the database that the history was last written on, see [Tx.Lock]
+	Moved     bool      // the feed was read from another database than that: history may have lost its end, and a new epoch is about to begin
 	Epochs    []feed.Epoch
 	Held      bool // not sequenced until it is opened
 
@@ -175,6 +176,10 @@ type Tx interface {
 	SealerTx
 	// Create adds a feed with its first epoch, or returns ErrFeedExists.
 	Create(ctx context.Context, f *Feed) error
+	// SetSequences sets the sequences that draw the numbers of events and feeds
+	// past the rows that are there, and returns the names of those that were
+	// behind: rows that came by replication leave them where they were.
+	SetSequences(ctx context.Context) (set []string, err error)
 	// Lock locks the feed's row against every other Lock until the end of the
 	// transaction and returns it, with the identity of the database now. An
 	// identity that differs from the feed's means that history may have been

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -131,6 +133,19 @@ func (c *Cluster) Configure(t testing.TB, settings string) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Execute runs a statement in the database postgres.
+func (c *Cluster) Execute(t testing.TB, statement string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), c.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	if _, err := conn.Exec(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
 	}
 }
 

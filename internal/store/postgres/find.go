@@ -15,7 +15,7 @@ func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]in
 	for i := range events {
 		sources[i], ids[i] = events[i].Source, events[i].ID
 	}
-	rows, err := l.pool.Query(ctx, `
+	rows, err := l.db.Query(ctx, `
 		SELECT coalesce(p.position, 0)
 		FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS u (source, id, n)
 		LEFT JOIN eventfeed.events e ON e.feed = $1 AND e.source = u.source AND e.id = u.id

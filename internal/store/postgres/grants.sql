@@ -44,7 +44,8 @@ BEGIN
         GRANT INSERT ON eventfeed.epochs, eventfeed.positions, eventfeed.pages, eventfeed.documents TO eventfeed_server;
         GRANT DELETE ON eventfeed.pending, eventfeed.documents TO eventfeed_server;
         GRANT EXECUTE ON FUNCTION
-            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[])
+            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[]),
+            eventfeed.set_sequences()
             TO eventfeed_server;
     END IF;
 END $$;

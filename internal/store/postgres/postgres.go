@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -25,10 +27,6 @@ const minVersion = 130000
 // and one to read with in a step; and beside those who append over HTTP.
 const minConnections = 12
 
-// readCommitted is what the order of events stands on: each statement sees all
-// that is committed when it begins. The server's default may be another level.
-var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
-
 // Log is a PostgreSQL database that holds logs.
 type Log struct {
 	queries
@@ -36,6 +34,9 @@ type Log struct {
 
 	mu     sync.Mutex
 	leader *postgresdb.AdvisoryLock // while this process leads
+	left   time.Time                // when the connections were last given up
+	// stopListening ends Watch, if it is at work.
+	stopListening context.CancelFunc
 }
 
 var _ store.Backend = (*Log)(nil)
@@ -59,13 +60,13 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 		pool.Close()
 		return nil, readOnly(err)
 	}
-	return &Log{queries: queries{pool}, pool: pool}, nil
+	return &Log{queries: queries{postgresdb.NewReader(pool)}, pool: pool, stopListening: func() {}}, nil
 }
 
 func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	var version int
 	var encoding string
-	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
+	err := postgresdb.NewReader(pool).QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").Scan(&version, &encoding)
 	if err != nil {
 		return err
 	}
@@ -86,25 +87,29 @@ func (l *Log) Close() {
 	l.pool.Close()
 }
 
+// appendAttempts bounds how often a transaction is repeated that could not be
+// serialized, as the one is that finds the sequences behind.
+const appendAttempts = 3
+
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
-	err = pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(tx pgx.Tx) error {
-		added, err = outbox.Pgx(ctx, tx, name, events)
-		return err
-	})
-	return added, readOnly(err)
+	for range appendAttempts {
+		err = postgresdb.Do(ctx, l.pool, func(tx pgx.Tx) error {
+			added, err = outbox.Pgx(ctx, tx, name, events)
+			return err
+		})
+		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "40001" {
+			break
+		}
+	}
+	return added, l.writing(err)
 }
 
-// Write runs step in one transaction that is on disk when it has committed,
-// whatever the server's default: a position that was served must survive.
+// Write runs step in one transaction that is on disk when it has committed: a
+// position that was served must survive. Each of its statements sees all that is
+// committed when it begins, which the order of events stands on.
 func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
-	return readOnly(pgx.BeginTxFunc(ctx, l.pool, readCommitted, func(t pgx.Tx) error {
-		_, err := t.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') <> 'remote_apply'`)
-		if err != nil {
-			return err
-		}
-		return step(tx{t})
-	}))
+	return l.writing(postgresdb.Do(ctx, l.pool, func(t pgx.Tx) error { return step(tx{t}) }))
 }
 
 // Lead reports whether this process holds the lock of the one that leads, and

@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -17,7 +18,7 @@ import (
 // newest archive, and the first page that is full but not sealed; and the time
 // of the last event that documents show.
 const feedColumns = `
-	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, ` + moved + `, f.held,
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, ` + moved + `, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -37,13 +38,12 @@ type querier interface {
 
 // Read reads in one transaction, all of whose statements see the same.
 func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	return pgx.BeginTxFunc(ctx, l.pool, options, func(tx pgx.Tx) error { return read(queries{tx}) })
+	return pgx.BeginTxFunc(ctx, l.pool, postgresdb.Snapshot, func(tx pgx.Tx) error { return read(queries{tx}) })
 }
 
 func scanFeed(row pgx.Row) (f store.Feed, err error) {
 	var digest, epochs []byte
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Identity, &f.Moved, &f.Held,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Modified, &f.Identity, &f.Moved, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, &f.Updated, &epochs)
 	if err != nil {
@@ -65,7 +65,7 @@ func (q queries) Feed(ctx context.Context, name string) (store.Feed, error) {
 
 // Feeds reads all feeds.
 func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
-	rows, err := l.pool.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
+	rows, err := l.db.Query(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f ORDER BY f.name")
 	if err != nil {
 		return nil, err
 	}
@@ -74,13 +74,13 @@ func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
 
 // Pending counts events without a position.
 func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
+	err = l.db.QueryRow(ctx, "SELECT count(*) FROM eventfeed.pending WHERE feed = $1", key).Scan(&n)
 	return n, err
 }
 
 // Unplaced counts events that the sequencer would never find.
 func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
-	err = l.pool.QueryRow(ctx, `
+	err = l.db.QueryRow(ctx, `
 		SELECT count(*) FROM eventfeed.events e WHERE e.feed = $1
 		AND NOT EXISTS (SELECT FROM eventfeed.positions p WHERE p.insert_no = e.insert_no)
 		AND NOT EXISTS (SELECT FROM eventfeed.pending q WHERE q.feed = e.feed AND q.insert_no = e.insert_no)`, key).Scan(&n)
@@ -90,18 +90,26 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 // Work looks for what there is to do, without a lock. It hops from feed to
 // feed over the index of pending, so that a long queue costs no more than a
 // short one, and reads no feed's row that has nothing to do.
+//
+// It returns ErrReadOnly where nothing can be done, also if there is nothing to
+// do: a primary that was fenced has no more work, and the new one has it.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
-	err = l.pool.QueryRow(ctx, `
+	var fenced bool
+	err = l.db.QueryRow(ctx, `
 		WITH RECURSIVE busy (feed) AS (
 			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
 			UNION ALL
 			SELECT (SELECT p.feed FROM eventfeed.pending p WHERE p.feed > b.feed ORDER BY p.feed LIMIT 1) FROM busy b WHERE b.feed IS NOT NULL)
 		SELECT ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.feed IN (SELECT b.feed FROM busy b) AND NOT f.held
 		             UNION SELECT f.name FROM eventfeed.feeds f WHERE (i.now <> i.lowest OR i.now <> i.highest) AND f.identity <> i.now),
-		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives)
+		       ARRAY(SELECT f.name FROM eventfeed.feeds f WHERE f.open_page - 1 > f.archives),
+		       current_setting('transaction_read_only')::bool
 		FROM (SELECT `+identity+` AS now, (SELECT min(f.identity) FROM eventfeed.feeds f) AS lowest,
-		             (SELECT max(f.identity) FROM eventfeed.feeds f) AS highest) i`).Scan(&pending, &unsealed)
-	return pending, unsealed, readOnly(err)
+		             (SELECT max(f.identity) FROM eventfeed.feeds f) AS highest) i`).Scan(&pending, &unsealed, &fenced)
+	if err == nil && fenced {
+		err = fmt.Errorf("%w (default_transaction_read_only is on)", store.ErrReadOnly)
+	}
+	return pending, unsealed, l.writing(err)
 }
 
 const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`
@@ -162,7 +170,7 @@ func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*s
 
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
-	rows, err := l.pool.Query(ctx, `
+	rows, err := l.db.Query(ctx, `
 		SELECT page, first_position, last_position FROM eventfeed.pages
 		WHERE feed = $1 AND page BETWEEN $2 AND $3 ORDER BY page`, key, first, last)
 	if err != nil {

@@ -138,8 +138,8 @@ func TestMigrationWaitsForALongTransactionAndWritersDoNot(t *testing.T) {
 	storetest.Must(t, err)
 	before, _, _ := strings.Cut(script, "-- 004_")
 	_, err = pool.Exec(t.Context(), before+`
-		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, identity, digest)
-		VALUES ('f', 'urn:f', 'f', 'f', 10, 1000, '', sha256('')); COMMIT`)
+		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, modified, identity, digest)
+		VALUES ('f', 'urn:f', 'f', 'f', 10, 1000, now(), '', sha256('')); COMMIT`)
 	storetest.Must(t, err)
 	const write = "SELECT eventfeed.append('f', 'T', 's', '{}')"
 	long, err := pool.Begin(t.Context())

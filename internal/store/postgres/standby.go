@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -22,5 +23,30 @@ func readOnly(err error) error {
 	if is && (pgErr.Code == readOnlyTransaction || pgErr.Code == wrongState && pgErr.Routine == "pg_current_wal_lsn") {
 		return fmt.Errorf("%w (%w)", store.ErrReadOnly, err)
 	}
+	return err
+}
+
+// leaveInterval is how often the connections to a read-only database are given
+// up: a server that runs on a standby for good must not connect all the time.
+const leaveInterval = 2 * time.Second
+
+// writing returns the error of what needs a database that takes writes. Where
+// this one takes none, it also gives up all connections, the lead's and the
+// listener's among them: the name in the URL, or another host in it, may lead to
+// a new primary by now.
+func (l *Log) writing(err error) error {
+	err = readOnly(err)
+	if !errors.Is(err, store.ErrReadOnly) {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.left) < leaveInterval {
+		return err
+	}
+	l.left = time.Now()
+	l.dropLead()
+	l.stopListening()
+	l.pool.Reset()
 	return err
 }

@@ -13,7 +13,7 @@ import (
 // would read a long queue once for each feed. The dead rows are PostgreSQL's
 // own estimate, of which a standby has none.
 func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
-	rows, err := l.pool.Query(ctx, `
+	rows, err := l.db.Query(ctx, `
 		WITH RECURSIVE busy (feed) AS (
 			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
 			UNION ALL

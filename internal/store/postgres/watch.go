@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -10,6 +11,11 @@ import (
 
 // Watch listens for what the transactions of sequencers and sealers say.
 func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.mu.Lock()
+	l.stopListening = cancel
+	l.mu.Unlock()
 	return postgresdb.Listen(ctx, l.pool, channel, changed)
 }
 
@@ -17,15 +23,17 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 // it: a standby that was promoted counts transactions on from where it was, and
 // another one may have had the same number before.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
-	rows, err := l.pool.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || md5(f::text) FROM eventfeed.feeds f")
-	if err != nil {
-		return nil, err
-	}
+	rows, err := l.db.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || md5(f::text) FROM eventfeed.feeds f")
 	versions := make(map[string]string)
 	var name, version string
-	_, err = pgx.ForEachRow(rows, []any{&name, &version}, func() error {
-		versions[name] = version
-		return nil
-	})
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&name, &version}, func() error {
+			versions[name] = version
+			return nil
+		})
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		l.pool.Reset() // the other connections lead to the same machine, which may be gone
+	}
 	return versions, err
 }

@@ -29,11 +29,14 @@ type tx struct{ pgx.Tx }
 var _ store.Tx = tx{}
 
 func (t tx) Create(ctx context.Context, f *store.Feed) error {
+	if _, err := t.SetSequences(ctx); err != nil {
+		return err
+	}
 	err := t.QueryRow(ctx, `
-		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, identity, digest, held)
-		VALUES ($1, $2, $3, $4, $5, $6, `+identity+`, $7, $8) RETURNING feed`,
-		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, f.Digest[:], f.Held).Scan(&f.Key)
-	if isUniqueViolation(err) {
+		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, modified, identity, digest, held)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, `+identity+`, $8, $9) RETURNING feed`,
+		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, f.Modified, f.Digest[:], f.Held).Scan(&f.Key)
+	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" && pgErr.ConstraintName == "feeds_name_key" {
 		return store.ErrFeedExists
 	}
 	if err != nil {
@@ -54,9 +57,9 @@ func (t tx) notify(ctx context.Context, name string) error {
 	return err
 }
 
-func isUniqueViolation(err error) bool {
-	var pgErr *pgconn.PgError
-	return errors.As(err, &pgErr) && pgErr.Code == "23505"
+func (t tx) SetSequences(ctx context.Context) (set []string, err error) {
+	err = t.QueryRow(ctx, "SELECT eventfeed.set_sequences()").Scan(&set)
+	return set, err
 }
 
 func (t tx) Lock(ctx context.Context, name string) (f store.Feed, now string, err error) {
@@ -74,8 +77,8 @@ func (t tx) Lock(ctx context.Context, name string) (f store.Feed, now string, er
 func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	_, err := t.Exec(ctx, `
 		UPDATE eventfeed.feeds SET identity = $2, position = $3, digest = $4,
-			open_page = $5, open_first = $6, open_bytes = $7, archives = $8, held = $9 WHERE feed = $1`,
-		f.Key, f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held)
+			open_page = $5, open_first = $6, open_bytes = $7, archives = $8, held = $9, modified = $10 WHERE feed = $1`,
+		f.Key, f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held, f.Modified)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 // newest archive, and the first page that is full but not sealed; and the time
 // of the last event that documents show.
 const feedColumns = `
-	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.identity, f.held,
+	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -31,14 +31,17 @@ type scanner interface{ Scan(targets ...any) error }
 
 func scanFeed(row scanner) (f store.Feed, err error) {
 	var digest, epochs []byte
-	var created, updated string
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &created, &f.Identity, &f.Held,
+	var created, modified, updated string
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &created, &modified, &f.Identity, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, &updated, &epochs)
 	if err != nil {
 		return f, err
 	}
 	if f.Created, err = time.Parse(time.RFC3339Nano, created); err != nil {
+		return f, err
+	}
+	if f.Modified, err = time.Parse(time.RFC3339Nano, modified); err != nil {
 		return f, err
 	}
 	if f.Updated, err = time.Parse(time.RFC3339Nano, updated); err != nil {

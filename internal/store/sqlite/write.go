@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"strings"
 	"time"
 
 	"modernc.org/sqlite"
@@ -24,11 +25,11 @@ func now() string { return event.FormatTime(time.Now()) }
 
 func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	err := t.QueryRowContext(ctx, `
-		INSERT INTO eventfeed_feeds (name, id, title, author, page_size, page_bytes, created, identity, digest, held)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING feed`,
-		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), identity, f.Digest[:], f.Held).Scan(&f.Key)
-	var code *sqlite.Error
-	if errors.As(err, &code) && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_UNIQUE {
+		INSERT INTO eventfeed_feeds (name, id, title, author, page_size, page_bytes, created, modified, identity, digest, held)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING feed`,
+		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), event.FormatTime(f.Modified), identity, f.Digest[:], f.Held).Scan(&f.Key)
+	code, ok := errors.AsType[*sqlite.Error](err)
+	if ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_UNIQUE && strings.Contains(code.Error(), "eventfeed_feeds.name") {
 		return store.ErrFeedExists
 	}
 	if err != nil {
@@ -36,6 +37,9 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	}
 	return t.AddEpoch(ctx, f.Key, f.Epochs[0], "created")
 }
+
+// SetSequences has nothing to do: AUTOINCREMENT looks at the rows, too.
+func (t tx) SetSequences(context.Context) ([]string, error) { return nil, nil }
 
 func (t tx) Lock(ctx context.Context, name string) (store.Feed, string, error) {
 	f, err := scanFeed(t.QueryRowContext(ctx, "SELECT "+feedColumns+" FROM eventfeed_feeds f WHERE f.name = ?", name))
@@ -45,8 +49,8 @@ func (t tx) Lock(ctx context.Context, name string) (store.Feed, string, error) {
 func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	_, err := t.ExecContext(ctx, `
 		UPDATE eventfeed_feeds SET identity = ?, position = ?, digest = ?,
-			open_page = ?, open_first = ?, open_bytes = ?, archives = ?, held = ? WHERE feed = ?`,
-		f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held, f.Key)
+			open_page = ?, open_first = ?, open_bytes = ?, archives = ?, held = ?, modified = ? WHERE feed = ?`,
+		f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held, event.FormatTime(f.Modified), f.Key)
 	return err
 }
 

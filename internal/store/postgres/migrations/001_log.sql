@@ -12,6 +12,7 @@ CREATE TABLE eventfeed.feeds (
     page_size   int         NOT NULL CHECK (page_size BETWEEN 1 AND 10000),
     page_bytes  int         NOT NULL CHECK (page_bytes > 0),
     created     timestamptz NOT NULL DEFAULT now(),
+    modified    timestamptz NOT NULL,               -- Last-Modified of the feed's documents: another second with each change
     identity    text        NOT NULL,               -- of the database that the history was last written on
     position    bigint      NOT NULL DEFAULT 0,     -- last one given
     digest      bytea       NOT NULL CHECK (octet_length(digest) = 32),

@@ -81,6 +81,74 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
+CREATE FUNCTION eventfeed.set_sequences() RETURNS text[] LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Sets each sequence of the schema past the values of its column, if it is
+-- behind them, and returns those that it has set. Rows that came by logical
+-- replication or COPY leave the sequence of their table where it was.
+DECLARE
+    owned  record;
+    newest bigint;
+    next   bigint;
+    locked boolean;
+    behind boolean;
+    done   text[] := '{}';
+BEGIN
+    -- setval counts at once, for everyone, and must not take back what another
+    -- session has set and drawn meanwhile: one session at a time sets. The others
+    -- wait until it has, and not for the end of its transaction.
+    FOR attempt IN 1..1000 LOOP
+        locked := pg_try_advisory_xact_lock(hashtextextended('eventfeed sequences', 0));
+        behind := false;
+        FOR owned IN
+            SELECT s.oid::regclass AS sequence, c.oid::regclass AS table, a.attname AS column
+            FROM pg_class c
+            JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = c.oid
+                AND d.classid = 'pg_class'::regclass AND d.deptype IN ('i', 'a')
+            JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+            WHERE c.relnamespace = 'eventfeed'::regnamespace
+        LOOP
+            EXECUTE format('SELECT max(%I) FROM %s', owned.column, owned.table) INTO newest;
+            EXECUTE format('SELECT last_value + is_called::int FROM %s', owned.sequence) INTO next;
+            CONTINUE WHEN newest IS NULL OR newest < next;
+            behind := true;
+            IF locked THEN
+                PERFORM setval(owned.sequence, newest);
+                done := done || owned.sequence::text;
+            END IF;
+        END LOOP;
+        IF locked OR NOT behind THEN
+            RETURN done;
+        END IF;
+        PERFORM pg_sleep(0.01);
+    END LOOP;
+    RAISE EXCEPTION 'eventfeed: another transaction is setting the sequences of schema eventfeed'
+        USING ERRCODE = 'lock_not_available', HINT = 'repeat the transaction';
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.check_sequences() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Sets the sequences, if an event is beyond the one that numbers events: a new
+-- event would take its number, or one before it. Once a session is enough, since
+-- a database that was moved has new sessions. In a serializable transaction it
+-- does not look: all that append would conflict.
+BEGIN
+    IF current_setting('transaction_isolation') = 'serializable' THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM eventfeed.events_insert_no_seq s CROSS JOIN LATERAL (
+        SELECT FROM eventfeed.events e WHERE e.insert_no >= s.last_value + s.is_called::int ORDER BY e.insert_no LIMIT 1) beyond)
+    THEN
+        PERFORM eventfeed.set_sequences();
+    END IF;
+    PERFORM set_config('eventfeed.sequences', 'checked', false);
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
 CREATE FUNCTION eventfeed.append_many(
     feed text, ids text[], sources text[], types text[], subjects text[], times timestamptz[],
     datacontenttypes text[], dataschemas text[], extensions jsonb[], datas bytea[]

@@ -42,6 +42,12 @@ BEGIN
         RAISE EXCEPTION 'eventfeed: there is no feed %', coalesce(quote_literal(feed_name), 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME';
     END IF;
+    IF current_setting('eventfeed.sequences', true) IS DISTINCT FROM 'checked' THEN
+        PERFORM eventfeed.check_sequences();
+    END IF;
+    IF ids IS NULL OR array_position(ids, NULL) > 0 OR '' = ANY (ids) THEN
+        ids := ARRAY(SELECT coalesce(nullif(g.id, ''), eventfeed.uuidv7()) FROM unnest(types, ids) WITH ORDINALITY AS g (type, id, n) ORDER BY g.n);
+    END IF;
 
     SELECT g.id, r.reason INTO bad
     FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
@@ -53,42 +59,52 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
-    WITH added AS (
-        INSERT INTO eventfeed.events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
-        SELECT feed_key, coalesce(nullif(g.id, ''), eventfeed.uuidv7()), coalesce(nullif(g.source, ''), '/' || feed_name), g.type,
-               nullif(g.subject, ''), coalesce(g.occurred_at, clock_timestamp()),
-               nullif(g.datacontenttype, ''), nullif(g.dataschema, ''),
-               CASE WHEN g.extension IS NOT NULL THEN eventfeed.extension_strings(g.extension) END, nullif(g.data, '')
+    FOR attempt IN 1..3 LOOP
+        WITH added AS (
+            INSERT INTO eventfeed.events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+            SELECT feed_key, g.id, coalesce(nullif(g.source, ''), '/' || feed_name), g.type,
+                   nullif(g.subject, ''), coalesce(g.occurred_at, clock_timestamp()),
+                   nullif(g.datacontenttype, ''), nullif(g.dataschema, ''),
+                   CASE WHEN g.extension IS NOT NULL THEN eventfeed.extension_strings(g.extension) END, nullif(g.data, '')
+            FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
+                     WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
+            ORDER BY g.n
+            ON CONFLICT DO NOTHING
+            RETURNING insert_no)
+        INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
+        GET DIAGNOSTICS added = ROW_COUNT;
+        IF added = cardinality(types) THEN
+            RETURN added;
+        END IF;
+
+        -- Some were there. That is fine where nothing that was given differs.
+        -- Each is looked up by the index, whatever the statistics say of the table.
+        SELECT g.id, there.source, there.attribute, there.id IS NULL AS lacks INTO bad
         FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
                  WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
-        ORDER BY g.n
-        ON CONFLICT (feed, source, id) DO NOTHING
-        RETURNING insert_no)
-    INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
-    GET DIAGNOSTICS added = ROW_COUNT;
-    IF added = cardinality(types) THEN
+        LEFT JOIN LATERAL (
+            SELECT e.id, e.source,
+                eventfeed.difference(e, g.type, g.subject, g.occurred_at, g.datacontenttype, g.dataschema, g.extension, g.data) AS attribute
+            FROM eventfeed.events e
+            WHERE e.feed = feed_key AND e.source = coalesce(nullif(g.source, ''), '/' || feed_name) AND e.id = g.id
+            LIMIT 1) AS there ON true
+        WHERE there.attribute IS NOT NULL OR there.id IS NULL
+        ORDER BY g.n LIMIT 1;
+        IF FOUND AND bad.lacks THEN
+            -- Another event has its number. As long as none of these has one, they draw anew.
+            PERFORM eventfeed.set_sequences();
+            IF added = 0 AND attempt < 3 THEN
+                CONTINUE;
+            END IF;
+            RAISE EXCEPTION 'eventfeed: a row that this transaction does not see has the insert_no, or another unique key, of event %', to_json(bad.id)
+                USING ERRCODE = 'serialization_failure', HINT = 'rows came by replication or COPY, and the sequences of schema eventfeed have been set behind them: repeat the transaction';
+        ELSIF FOUND THEN
+            RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with another %',
+                to_json(bad.id), to_json(bad.source), feed_name, bad.attribute
+                USING ERRCODE = 'unique_violation', HINT = 'an event cannot be changed; append another one under an id of its own';
+        END IF;
         RETURN added;
-    END IF;
-
-    -- Some were there. That is fine where nothing that was given differs.
-    -- Each is looked up by the index, whatever the statistics say of the table.
-    SELECT there.id, there.source, there.attribute INTO bad
-    FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
-             WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
-    CROSS JOIN LATERAL (
-        SELECT e.id, e.source,
-            eventfeed.difference(e, g.type, g.subject, g.occurred_at, g.datacontenttype, g.dataschema, g.extension, g.data) AS attribute
-        FROM eventfeed.events e
-        WHERE e.feed = feed_key AND e.source = coalesce(nullif(g.source, ''), '/' || feed_name) AND e.id = g.id
-        LIMIT 1) AS there
-    WHERE there.attribute IS NOT NULL
-    ORDER BY g.n LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with another %',
-            to_json(bad.id), to_json(bad.source), feed_name, bad.attribute
-            USING ERRCODE = 'unique_violation', HINT = 'an event cannot be changed; append another one under an id of its own';
-    END IF;
-    RETURN added;
+    END LOOP;
 END $$;
 -- +goose StatementEnd
 
@@ -105,6 +121,9 @@ DECLARE
     feed_key bigint;
     differs  text;
 BEGIN
+    IF current_setting('eventfeed.sequences', true) IS DISTINCT FROM 'checked' THEN
+        PERFORM eventfeed.check_sequences();
+    END IF;
     SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_bytes.feed;
     IF FOUND AND eventfeed.refusal(event_id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) IS NULL THEN
         WITH added AS (

@@ -10,6 +10,7 @@ CREATE TABLE eventfeed_feeds (
     page_size   INTEGER NOT NULL CHECK (page_size BETWEEN 1 AND 10000),
     page_bytes  INTEGER NOT NULL CHECK (page_bytes > 0),
     created     TEXT    NOT NULL,
+    modified    TEXT    NOT NULL,
     identity    TEXT    NOT NULL,
     position    INTEGER NOT NULL DEFAULT 0,
     digest      BLOB    NOT NULL CHECK (length(digest) = 32),

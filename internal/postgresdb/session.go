@@ -1,0 +1,132 @@
+package postgresdb
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Own begins a transaction of the programs' own statements. It is the only way
+// in which they reach a database, also for a single statement that reads, because
+// what a statement means and whether it ends depends on settings that the role, the
+// database, the URL or a pooler may have set to anything:
+//
+//   - READ COMMITTED: each statement sees what is committed when it begins.
+//     Whether a transaction may write is left as it is, since operators fence a
+//     primary with default_transaction_read_only.
+//   - search_path holds PostgreSQL's own schema only, so that no function, operator
+//     or type that somebody else has made runs with our rights.
+//   - client_encoding is UTF8.
+//   - No limit of time of the role's or the database's ends a statement or the
+//     transaction.
+//   - A commit is on disk when it returns: synchronous_commit is raised to on.
+//
+// All of it ends with the transaction, so it is the same behind a pooler that
+// gives each transaction another session. It goes to the server with BEGIN.
+var Own = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED; " + Pin + "; " + own}
+
+// Snapshot is Own for a transaction that only reads, and all of whose statements
+// see the same.
+var Snapshot = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + Pin + "; " + own}
+
+// Pin makes unqualified names PostgreSQL's own until the end of the transaction.
+const Pin = "SET LOCAL search_path TO pg_catalog, pg_temp"
+
+const own = `SELECT set_config('client_encoding', '` + encoding + `', true),
+	set_config('statement_timeout', '0', true),
+	set_config('lock_timeout', '0', true),
+	set_config('idle_in_transaction_session_timeout', '0', true),
+	CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', true) END,
+	CASE WHEN current_setting('synchronous_commit') <> 'remote_apply' THEN set_config('synchronous_commit', 'on', true) END`
+
+// Theirs makes the settings of a transaction those that the SQL and the handlers
+// of users run with, until it ends: path is the session's own search_path. Of all
+// else that makes the rows depend on the session nothing is left to the role, the
+// database or the server, so that the same history gives the same rows everywhere.
+//
+// Only statements that name everything with its schema may follow it, and users'.
+func Theirs(ctx context.Context, tx pgx.Tx, path string) error {
+	_, err := tx.Exec(ctx, theirs, path)
+	return err
+}
+
+const theirs = `SELECT pg_catalog.set_config('search_path', $1, true),
+	pg_catalog.set_config('TimeZone', 'UTC', true),
+	pg_catalog.set_config('DateStyle', 'ISO, MDY', true),
+	pg_catalog.set_config('IntervalStyle', 'postgres', true),
+	pg_catalog.set_config('extra_float_digits', '1', true),
+	pg_catalog.set_config('bytea_output', 'hex', true),
+	pg_catalog.set_config('lc_monetary', 'C', true),
+	pg_catalog.set_config('lc_numeric', 'C', true),
+	pg_catalog.set_config('lc_time', 'C', true),
+	pg_catalog.set_config('default_text_search_config', 'pg_catalog.simple', true),
+	pg_catalog.set_config('standard_conforming_strings', 'on', true),
+	pg_catalog.set_config('backslash_quote', 'safe_encoding', true),
+	pg_catalog.set_config('array_nulls', 'on', true),
+	pg_catalog.set_config('transform_null_equals', 'off', true),
+	pg_catalog.set_config('quote_all_identifiers', 'off', true),
+	pg_catalog.set_config('xmloption', 'content', true),
+	pg_catalog.set_config('xmlbinary', 'base64', true)`
+
+// Path returns the search_path that a session has of its own.
+func Path(ctx context.Context, conn *pgx.Conn) (path string, err error) {
+	err = conn.QueryRow(ctx, "SHOW search_path").Scan(&path)
+	return path, err
+}
+
+// Beginner is a pool or a connection.
+type Beginner interface {
+	BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
+}
+
+// Do runs do in a transaction that Own begins.
+func Do(ctx context.Context, db Beginner, do func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, db, Own, do)
+}
+
+// Reader runs each query that reads in a transaction that Own begins.
+type Reader struct{ db Beginner }
+
+// NewReader returns a reader of a pool or a connection.
+func NewReader(db Beginner) Reader { return Reader{db} }
+
+// Query returns rows, whose transaction ends when they are closed.
+func (r Reader) Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error) {
+	tx, err := r.db.BeginTx(ctx, Own)
+	if err != nil {
+		return nil, err
+	}
+	found, err := tx.Query(ctx, query, arguments...)
+	if err != nil {
+		_ = tx.Rollback(ctx)
+		return nil, err
+	}
+	return &rows{found, func() { _ = tx.Rollback(ctx) }}, nil
+}
+
+// rows are rows with the transaction that they are read in.
+type rows struct {
+	pgx.Rows
+	end func()
+}
+
+func (r *rows) Close() {
+	r.Rows.Close()
+	r.end()
+}
+
+// QueryRow returns a row that is queried when it is scanned.
+func (r Reader) QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row {
+	return &row{ctx, r.db, query, arguments}
+}
+
+type row struct {
+	ctx       context.Context //nolint:containedctx // until it is scanned, which is at once
+	db        Beginner
+	query     string
+	arguments []any
+}
+
+func (r *row) Scan(into ...any) error {
+	return Do(r.ctx, r.db, func(tx pgx.Tx) error { return tx.QueryRow(r.ctx, r.query, r.arguments...).Scan(into...) })
+}
