@@ -39,6 +39,9 @@ type Target interface {
 	// memory is what a consumer knows of a feed that is not eventfeed's own.
 	memory(consumer, feedID string) checkpoint.Memory
 	mayPass(err error) bool
+	// suspect drops connections that an error shows to lead to a server that is
+	// away, or to one that is not the primary any more.
+	suspect(err error)
 	close()
 	backward
 	shelves
@@ -122,6 +125,7 @@ type keeper[T any] interface {
 	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
 	Memory(consumer, feedID string) checkpoint.Memory
 	MayPass(err error) bool
+	Suspect(err error)
 	SetRehearsal()
 	shelf[T]
 }
@@ -140,6 +144,7 @@ func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
 func (t *target[T]) release()                          { t.keeper.Release() }
 func (t *target[T]) lost() <-chan struct{}             { return t.keeper.Lost() }
 func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
+func (t *target[T]) suspect(err error)                 { t.keeper.Suspect(err) }
 func (t *target[T]) close()                            {}
 func (t *target[T]) heads() []projection.Head          { return nil }
 

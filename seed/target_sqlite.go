@@ -66,6 +66,9 @@ func (t *sqliteTarget) mayPass(err error) bool {
 	return checkpoint.NewSQLite(t.db, t.path).MayPass(err)
 }
 
+// suspect has nothing to drop: a file is no server.
+func (t *sqliteTarget) suspect(error) {}
+
 func (t *sqliteTarget) release() {
 	if t.db != nil {
 		t.target.release()

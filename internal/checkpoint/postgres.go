@@ -5,17 +5,14 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/eventfeed/eventfeed/internal/dberror"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
@@ -301,23 +298,13 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 	})
 }
 
-// MayPass reports whether an error may be gone after a while: the server is
-// away, is restarting, or lacks something for a moment.
+// MayPass reports whether an error may be gone after a while.
 func (p *Postgres) MayPass(err error) bool {
-	if errors.Is(err, ErrLost) {
-		return true
-	}
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch pgErr.Code {
-		case "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03":
-			return true
-		}
-		return strings.HasPrefix(pgErr.Code, "08")
-	}
-	var netErr net.Error
-	var connectErr *pgconn.ConnectError
-	return errors.As(err, &netErr) || errors.As(err, &connectErr) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		pgconn.SafeToRetry(err) || isBroken(p.conn)
+	return errors.Is(err, ErrLost) || dberror.Transient(err) || isBroken(p.conn)
 }
+
+// Suspect drops connections of the pool, if an error shows that they lead to a
+// server that is away, or to one that is not the primary any more.
+func (p *Postgres) Suspect(err error) { postgresdb.Suspect(p.pool, err) }
 
 func isBroken(conn *pgxpool.Conn) bool { return conn != nil && conn.Conn().IsClosed() }

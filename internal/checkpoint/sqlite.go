@@ -10,10 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlitecodes "modernc.org/sqlite/lib"
-
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/dberror"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
@@ -288,9 +286,8 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 	return err
 }
 
-// MayPass reports whether an error may be gone after a while: another process
-// is writing.
-func (s *SQLite) MayPass(err error) bool {
-	var code *sqlite.Error
-	return errors.Is(err, ErrLost) || errors.As(err, &code) && (code.Code()&0xff == sqlitecodes.SQLITE_BUSY || code.Code()&0xff == sqlitecodes.SQLITE_LOCKED)
-}
+// Suspect has nothing to drop: a file is no server.
+func (s *SQLite) Suspect(error) {}
+
+// MayPass reports whether an error may be gone after a while.
+func (s *SQLite) MayPass(err error) bool { return errors.Is(err, ErrLost) || dberror.Transient(err) }

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,7 +60,8 @@ type Client struct {
 	HTTP   *http.Client
 	Logger *slog.Logger
 	// Patience is how long what may pass is tried again: a server that is
-	// away, an answer that breaks off. Negative means without end.
+	// away, an answer that breaks off. Negative means without end, and then also
+	// for a name that does not resolve yet: who waits so is started with others.
 	Patience time.Duration
 
 	// Feed is the feed's URL. Requests may go to its origin, and show the user
@@ -89,6 +92,16 @@ type Response struct {
 	Body        []byte
 }
 
+// Age is how long ago the server made the answer, by its word or that of a cache
+// on the way (RFC 9111 section 5.1). 0 means just now, or that nobody says.
+func (r *Response) Age() time.Duration {
+	seconds, err := strconv.ParseUint(strings.TrimSpace(r.Header.Get("Age")), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
 // Get fetches a URL, and tries again for as long as Patience lasts what may
 // pass. Conditions are further header fields in pairs.
 func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
@@ -105,7 +118,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 			return answer, nil
 		}
 		err = &Error{target.Redacted(), err}
-		if ctx.Err() != nil || !MayPass(err) {
+		if ctx.Err() != nil || !c.mayPass(err) {
 			return nil, err
 		}
 		wait := max(policy.NextBackOff(), asked(err))
