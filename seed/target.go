@@ -118,6 +118,7 @@ type keeper[T any] interface {
 	Claim(ctx context.Context, consumer string) error
 	Release()
 	Lost() <-chan struct{}
+	ShareLock(use func(fd uintptr) error) error
 	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
 	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
@@ -167,6 +168,8 @@ func (t *target[T]) consumer(ctx context.Context, name string) (checkpoint.Consu
 func (t *target[T]) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
 	return t.keeper.Load(ctx, consumer)
 }
+
+func (t *target[T]) shareLock(use func(fd uintptr) error) error { return t.keeper.ShareLock(use) }
 
 func (t *target[T]) move(ctx context.Context, moves []checkpoint.Move) error {
 	return t.keeper.Move(ctx, moves, func(T) error { return nil })

@@ -122,6 +122,16 @@ func (p *Postgres) Lost() <-chan struct{} {
 	return p.lock.Lost()
 }
 
+// ShareLock calls use with a descriptor that keeps the consumer's lock for whoever
+// inherits it, as long as that holds it open, also if this process ends first.
+// Release ends the lock at once. It returns ErrLost without a lock.
+func (p *Postgres) ShareLock(use func(fd uintptr) error) error {
+	if p.lock == nil || isClosed(p.Lost()) {
+		return ErrLost
+	}
+	return p.lock.Share(use)
+}
+
 // Release gives the consumer back.
 func (p *Postgres) Release() {
 	if p.rehearsal != nil {
