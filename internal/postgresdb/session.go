@@ -39,13 +39,13 @@ var Fresh = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED; RES
 // Pin makes unqualified names PostgreSQL's own until the end of the transaction.
 const Pin = "SET LOCAL search_path TO pg_catalog, pg_temp"
 
-const own = `SELECT set_config('client_encoding', '` + encoding + `', true),
-	set_config('array_nulls', 'on', true),
-	set_config('statement_timeout', '0', true),
-	set_config('lock_timeout', '0', true),
-	set_config('idle_in_transaction_session_timeout', '0', true),
-	CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', true) END,
-	CASE WHEN current_setting('synchronous_commit') <> 'remote_apply' THEN set_config('synchronous_commit', 'on', true) END`
+const own = `SELECT pg_catalog.set_config('client_encoding', '` + encoding + `', true),
+	pg_catalog.set_config('array_nulls', 'on', true),
+	pg_catalog.set_config('statement_timeout', '0', true),
+	pg_catalog.set_config('lock_timeout', '0', true),
+	pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
+	CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN pg_catalog.set_config('transaction_timeout', '0', true) END,
+	CASE WHEN pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.<>) 'remote_apply' THEN pg_catalog.set_config('synchronous_commit', 'on', true) END`
 
 // Theirs makes the settings of a transaction those that the SQL and the handlers
 // of users run with, until it ends: path is the session's own search_path. Of all
@@ -108,57 +108,17 @@ func Do(ctx context.Context, db Beginner, do func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, db, Own, do)
 }
 
-// Reader runs each query that reads in a transaction that Own begins.
-type Reader struct{ db Beginner }
-
-// NewReader returns a reader of a pool or a connection.
-func NewReader(db Beginner) Reader { return Reader{db} }
-
-// Query returns rows, whose transaction ends when they are closed.
-func (r Reader) Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error) {
-	tx, err := r.db.BeginTx(ctx, Own)
-	if err != nil {
-		return nil, err
-	}
-	found, err := tx.Query(ctx, query, arguments...)
-	if err != nil {
-		_ = tx.Rollback(ctx)
-		return nil, err
-	}
-	return &rows{found, func() { _ = tx.Rollback(ctx) }}, nil
-}
-
-// rows are rows with the transaction that they are read in.
-type rows struct {
-	pgx.Rows
-	end func()
-}
-
-func (r *rows) Close() {
-	r.Rows.Close()
-	r.end()
-}
-
-// QueryRow returns a row that is queried when it is scanned.
-func (r Reader) QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row {
-	return &row{ctx, r.db, query, arguments}
-}
-
-// queryRow is QueryRow for a connection that may be in a transaction already.
+// queryRow is a query of its own on a connection that may be in a transaction.
 func queryRow(ctx context.Context, conn *pgx.Conn, query string, arguments ...any) pgx.Row {
 	if conn.PgConn().TxStatus() != 'I' {
 		return conn.QueryRow(ctx, query, arguments...)
 	}
-	return NewReader(conn).QueryRow(ctx, query, arguments...)
+	return rowFunc(func(into ...any) error {
+		return Do(ctx, conn, func(tx pgx.Tx) error { return tx.QueryRow(ctx, query, arguments...).Scan(into...) })
+	})
 }
 
-type row struct {
-	ctx       context.Context //nolint:containedctx // until it is scanned, which is at once
-	db        Beginner
-	query     string
-	arguments []any
-}
+// rowFunc is a row that a function scans.
+type rowFunc func(into ...any) error
 
-func (r *row) Scan(into ...any) error {
-	return Do(r.ctx, r.db, func(tx pgx.Tx) error { return tx.QueryRow(r.ctx, r.query, r.arguments...).Scan(into...) })
-}
+func (f rowFunc) Scan(into ...any) error { return f(into...) }
