@@ -276,8 +276,11 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 }
 
 // MayPass reports whether an error may be gone after a while: another process
-// is writing.
+// is writing, or the file is not at its path.
 func (s *SQLite) MayPass(err error) bool {
 	var code *sqlite.Error
+	if errors.Is(err, sqlitedb.ErrGone) || errors.Is(err, sqlitedb.ErrReplaced) {
+		return true
+	}
 	return errors.Is(err, ErrLost) || errors.As(err, &code) && (code.Code()&0xff == sqlitecodes.SQLITE_BUSY || code.Code()&0xff == sqlitecodes.SQLITE_LOCKED)
 }
