@@ -280,7 +280,8 @@ func TestServerThatDrainsIsNotReadyAndServes(t *testing.T) {
 	}
 }
 
-// A database that is away is for an alert: it takes no archives away.
+// A database that is away is for an alert: it takes no archives away. A server that
+// is told to need it is not ready meanwhile.
 func TestServerStaysReadyWithoutItsDatabase(t *testing.T) {
 	t.Parallel()
 	cluster := testcluster.New(t)
@@ -295,7 +296,22 @@ func TestServerStaysReadyWithoutItsDatabase(t *testing.T) {
 	if status, _ := ask(t, o.feeds+"/feeds/orders"); status != http.StatusOK {
 		t.Errorf("the feed: %d", status)
 	}
+	needs := operate(t, cluster.URL(), "--ready-needs-database")
+	readiness := func(want int) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			status, body := ask(t, needs.private+"/readyz")
+			if status == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("a server that needs its database: %d %s, want %d", status, body, want)
+			}
+		}
+	}
+	readiness(http.StatusOK)
 	cluster.Stop(t, "fast")
+	readiness(http.StatusServiceUnavailable)
 	families := o.waitFor(t, "eventfeed_database_up", 0)
 	if _, there := families["eventfeed_feed_position"]; there {
 		t.Error("it shows what it cannot know")
@@ -310,4 +326,5 @@ func TestServerStaysReadyWithoutItsDatabase(t *testing.T) {
 	}
 	cluster.Start(t)
 	o.waitFor(t, "eventfeed_database_up", 1)
+	readiness(http.StatusOK)
 }

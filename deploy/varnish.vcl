@@ -46,7 +46,7 @@ sub vcl_recv {
 
     # Past the cache: those who ask for a delta, those who wait, those who say who they are, those who
     # write, and event streams.
-    if (req.http.A-IM || req.http.Prefer || req.http.Authorization
+    if (req.http.A-IM || req.http.Prefer || req.http.Authorization || req.http.Cache-Control ~ "(?i)no-cache"
         || (req.method != "GET" && req.method != "HEAD")
         || req.url ~ "/feeds/[^/]+/stream(\?|$)") {
         return (pass);

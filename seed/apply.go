@@ -18,10 +18,10 @@ func (r *runner) advance(ctx context.Context, feeds []*reading, to func(*reading
 			return err
 		}
 		if err := failed.Again(ctx, err); err != nil {
-			return err
+			return r.explain(ctx, failed, err)
 		}
 		failed.shows = failed.Last()
-		if err := failed.Check(ctx, failed.place()); err != nil {
+		if err := r.check(ctx, failed); err != nil {
 			return err
 		}
 	}

@@ -27,6 +27,9 @@ type Change struct {
 	// a projection.
 	Inbox  string
 	Events int64
+	// Sink is what applied the events: inbox, handler, projection, program; empty if
+	// it is not known.
+	Sink string
 	// Projection is the name of the projection that applied the events; empty
 	// where something else did.
 	Projection string
@@ -38,10 +41,12 @@ type Change struct {
 	Compared bool
 }
 
-// Rewind moves a consumer's checkpoint back to a position, and deletes from
-// the inbox and from the parked events what lies behind it, in one transaction. It is the way on from a
-// LostError, and returns one if to lies beyond what the feed and the target
-// have in common. The events that stay in an inbox are compared with the feed.
+// Rewind moves a consumer's checkpoint back to a position, and deletes the events
+// after it from the inbox and from the parked events, in one transaction. It
+// leads on from a LostError, and returns one if to lies beyond what the feed and
+// the target are known to have in common. The events that stay in an inbox are
+// compared with the feed. What a projection, a handler or a program wrote stays:
+// Rewind is a NotUndoneError unless Config.Undone says that this is undone.
 //
 // Before it changes anything it calls confirm, if that is not nil, and changes
 // nothing if that returns an error.
@@ -78,8 +83,15 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	place, common, err := placeBack(ctx, client, head, at, to)
+	head, common, err := config.checkBack(ctx, client, head, at, to)
 	if err != nil {
+		return err
+	}
+	place, err := client.PlaceAt(ctx, head, to)
+	if err != nil {
+		return err
+	}
+	if err := config.mayGoBack(ctx, []checkpoint.Checkpoint{at}, to); err != nil {
 		return err
 	}
 	whole, err := config.checkInbox(ctx, at, place, head)
@@ -96,8 +108,9 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 }
 
 // Reset deletes a consumer's checkpoints, its parked events, and all of its
-// events from the inbox, in one transaction, so that the next Run begins at position 1. Of config it
-// needs no more than Into and Consumer. confirm is as in Rewind.
+// events from the inbox, in one transaction, so that the next Run begins at
+// position 1. Of config it needs no more than Into, Consumer and Undone. confirm
+// and NotUndoneError are as in Rewind.
 func Reset(ctx context.Context, config Config, confirm func([]Change) error) error {
 	if len(config.From) == 0 {
 		config.From = []string{""} // it is not needed
@@ -113,6 +126,9 @@ func Reset(ctx context.Context, config Config, confirm func([]Change) error) err
 	defer config.Into.release()
 	all, err := config.claimConsumer(ctx)
 	if err != nil {
+		return err
+	}
+	if err := config.mayGoBack(ctx, all, 0); err != nil {
 		return err
 	}
 	if err := config.confirm(ctx, all, Change{Deleted: true}, confirm); err != nil {
@@ -161,7 +177,7 @@ func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, chang
 	if err != nil {
 		return err
 	}
-	change.Projection = was.Projection
+	change.Sink, change.Projection = was.Sink, was.Projection
 	var changes []Change
 	for _, at := range all {
 		table, events, err := c.Into.count(ctx, at, change.To)
@@ -176,4 +192,61 @@ func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, chang
 		changes = append(changes, change)
 	}
 	return confirm(changes)
+}
+
+// checkBack makes sure that a position is one to go back to: up to there the feed
+// must have what was applied. It returns the head by which that is known, and the
+// end of the common part.
+func (c *Config) checkBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (_ *walk.Head, common int64, err error) {
+	if to < 0 || to > at.Position {
+		return nil, 0, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
+	}
+	place := placeOf(at)
+	head, verdict := client.Settle(ctx, client.Feed, head, place, c.kept(at))
+	_, isOld := errors.AsType[*OldError](verdict)
+	if verdict != nil && !isOld && !errors.Is(verdict, ErrMismatch) {
+		return nil, 0, verdict
+	}
+	if common, err = c.common(ctx, client, head, at); err != nil || to <= common {
+		return head, common, err
+	}
+	lost, isLost := errors.AsType[*LostError](verdict)
+	switch {
+	case isOld:
+		return nil, 0, fmt.Errorf("cannot go back to position %d: %w", to, verdict)
+	case !isLost:
+		lost = &LostError{URL: head.URL.Redacted(), Epoch: at.Epoch, Position: at.Position, Known: true, Cause: verdict}
+	}
+	lost.Common, lost.Compared = common, true
+	return nil, 0, fmt.Errorf("cannot go back to position %d: %w", to, lost)
+}
+
+// NotUndoneError reports that Rewind or Reset changed nothing, because something
+// other than the inbox applied the consumer's events, and nobody has said that
+// what it wrote is undone.
+type NotUndoneError struct {
+	Consumer   string
+	Sink       string // handler, projection, program; empty if it is not known
+	Projection string // name of the projection; empty where something else applied the events
+	After, To  int64  // what was written for the positions after After and up to To is to be undone
+}
+
+func (e *NotUndoneError) Error() string {
+	return fmt.Sprintf("consumer %s: its events were applied by %s, and only you can undo what that wrote for positions %d to %d; nothing was changed",
+		e.Consumer, describeSink(checkpoint.Consumer{Sink: e.Sink, Projection: e.Projection}), e.After+1, e.To)
+}
+
+// mayGoBack makes sure that nothing of what was applied after a position stays
+// in the target, as far as anyone can know.
+func (c *Config) mayGoBack(ctx context.Context, all []checkpoint.Checkpoint, to int64) error {
+	was, _, err := c.Into.consumer(ctx, c.Consumer)
+	if err != nil || c.Undone || was.Sink == checkpoint.SinkInbox {
+		return err
+	}
+	for _, at := range all {
+		if at.Position > to {
+			return &NotUndoneError{Consumer: c.Consumer, Sink: was.Sink, Projection: was.Projection, After: to, To: at.Position}
+		}
+	}
+	return nil
 }

@@ -210,9 +210,9 @@ func TestLossUponLossIsFound(t *testing.T) {
 	})
 }
 
-// TestUnknownEpochLeavesNothingButToBeginAnew: the feed was restored to before
+// TestReaderOfAnUnknownEpochGoesBackOrBeginsAnew: the feed was restored to before
 // the epoch that the reader is in.
-func TestUnknownEpochLeavesNothingButToBeginAnew(t *testing.T) {
+func TestReaderOfAnUnknownEpochGoesBackOrBeginsAnew(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
 		backup := s.backup(t)
@@ -226,12 +226,12 @@ func TestUnknownEpochLeavesNothingButToBeginAnew(t *testing.T) {
 		restored.addOthers(t, 26, 60)
 		config := seed.Config{From: []string{restored.feed()}, Into: again().Target}
 		_, err := run(t, config)
-		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Known {
+		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Known || !lost.Compared || lost.Common != 25 {
 			t.Fatalf("stopped with %v", err)
 		}
 		config.Into = again().Target
-		err = seed.Rewind(t.Context(), config, 0, nil)
-		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Known {
+		err = seed.Rewind(t.Context(), config, 26, nil)
+		if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Known || lost.Common != 25 {
 			t.Errorf("rewound with %v", err)
 		}
 		config.Into = again().Target
@@ -247,7 +247,7 @@ func TestUnknownEpochLeavesNothingButToBeginAnew(t *testing.T) {
 			t.Errorf("the second time: %v", err)
 		}
 		config.Into, config.Consumer = again().Target, "other"
-		storetest.Must(t, seed.Reset(t.Context(), config, nil))
+		storetest.Must(t, seed.Rewind(t.Context(), config, 25, nil))
 		config.Into = again().Target
 		end, err := run(t, config)
 		storetest.Must(t, err)
@@ -255,9 +255,9 @@ func TestUnknownEpochLeavesNothingButToBeginAnew(t *testing.T) {
 	})
 }
 
-// TestHistoryThatWasReplacedInItsEpochIsNoPlaceToGoBackTo: the log was restored
-// and went on without a new epoch, beyond where the reader is.
-func TestHistoryThatWasReplacedInItsEpochIsNoPlaceToGoBackTo(t *testing.T) {
+// TestHistoryThatWasReplacedInItsEpochIsFound: the log was restored and went on
+// without a new epoch, up to before where the reader is, and beyond.
+func TestHistoryThatWasReplacedInItsEpochIsFound(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
 		backup := s.backup(t)
@@ -275,7 +275,7 @@ func TestHistoryThatWasReplacedInItsEpochIsNoPlaceToGoBackTo(t *testing.T) {
 			if !errors.Is(err, seed.ErrMismatch) {
 				t.Errorf("stopped with %v", err)
 			}
-			if lost, is := errors.AsType[*seed.LostError](err); is != (last < 40) || is && (lost.Common != int64(last) || lost.Next != "") {
+			if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 25 || lost.Next != "" {
 				t.Errorf("stopped with %v", err)
 			}
 			wantInbox(t, again(), 40)
@@ -307,7 +307,7 @@ func TestNothingIsKeptThatTheFeedDoesNotHave(t *testing.T) {
 				}
 				config := seed.Config{From: []string{restored.feed()}, Into: again().Target}
 				_, err = run(t, config)
-				if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 30 {
+				if lost, is := errors.AsType[*seed.LostError](err); !is || lost.Common != 25 {
 					t.Fatalf("stopped with %v", err)
 				}
 				for _, to := range []int64{30, 26} {
@@ -383,8 +383,8 @@ func TestStaleEpochsFromACacheAreNoReasonToStop(t *testing.T) {
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 }
 
-// TestHandlersKeepWhatTheyWrote: only the checkpoint goes back, and the caller
-// is told that no events do.
+// TestHandlersKeepWhatTheyWrote: only the checkpoint goes back, once the caller
+// has said that what the handler wrote is undone.
 func TestHandlersKeepWhatTheyWrote(t *testing.T) {
 	t.Parallel()
 	s := newSource(t, 25)
@@ -395,7 +395,17 @@ func TestHandlersKeepWhatTheyWrote(t *testing.T) {
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: into()})
 	storetest.Must(t, err)
 	for name, target := range map[string]seed.Target{"its own target": into(), "the command's": seed.PostgresInbox(pool)} {
-		storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: []string{s.feed()}, Into: target}, 15, func(changes []seed.Change) error {
+		config := seed.Config{From: []string{s.feed()}, Into: target}
+		for _, change := range []func() error{
+			func() error { return seed.Rewind(t.Context(), config, 15, nil) },
+			func() error { return seed.Reset(t.Context(), config, nil) },
+		} {
+			if refused, is := errors.AsType[*seed.NotUndoneError](change()); !is || refused.Sink != "handler" || refused.To != 25 {
+				t.Errorf("%s: refused with %+v", name, refused)
+			}
+		}
+		config.Undone = true
+		storetest.Must(t, seed.Rewind(t.Context(), config, 15, func(changes []seed.Change) error {
 			if changes[0].Events != 0 {
 				t.Errorf("%s: %+v", name, changes)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // backward is a target's way back. It makes nothing that is not there.
@@ -20,8 +21,10 @@ type backward interface {
 	count(ctx context.Context, c checkpoint.Checkpoint, after int64) (table string, events int64, err error)
 	// countParked counts the parked events behind a position.
 	countParked(ctx context.Context, c checkpoint.Checkpoint, after int64) (int64, error)
-	// read reads the inbox up to a position, in order.
-	read(ctx context.Context, c checkpoint.Checkpoint, to int64, yield func(*event.Placed) error) error
+	// read reads the inbox after one position and up to another, in order.
+	read(ctx context.Context, c checkpoint.Checkpoint, after, to int64, yield func(*event.Placed) error) error
+	// kept returns the places that the target keeps of a feed, in order.
+	kept(ctx context.Context, c checkpoint.Checkpoint) ([]walk.Place, error)
 	rewind(ctx context.Context, from, to checkpoint.Checkpoint) error
 	reset(ctx context.Context, all []checkpoint.Checkpoint) error
 }
@@ -31,7 +34,7 @@ type backward interface {
 type inbox[T any] struct {
 	table  string
 	count  func(ctx context.Context, consumer, feedID string, after int64) (int64, error)
-	read   func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error
+	read   func(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error
 	remove func(ctx context.Context, tx T, consumer, feedID string, after int64) error
 }
 
@@ -57,11 +60,15 @@ func (t *target[T]) countParked(ctx context.Context, c checkpoint.Checkpoint, af
 	return t.keeper.CountParked(ctx, c.Consumer, c.FeedID, after)
 }
 
-func (t *target[T]) read(ctx context.Context, c checkpoint.Checkpoint, to int64, yield func(*event.Placed) error) error {
+func (t *target[T]) read(ctx context.Context, c checkpoint.Checkpoint, after, to int64, yield func(*event.Placed) error) error {
 	if t.inbox == nil {
 		return nil
 	}
-	return t.inbox.read(ctx, c.Consumer, c.FeedID, to, yield)
+	return t.inbox.read(ctx, c.Consumer, c.FeedID, after, to, yield)
+}
+
+func (t *target[T]) kept(ctx context.Context, c checkpoint.Checkpoint) ([]walk.Place, error) {
+	return t.keeper.Kept(ctx, c.Consumer, c.FeedID)
 }
 
 func (t *target[T]) rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {

@@ -23,7 +23,7 @@ func (r *runner) claim(ctx context.Context, feeds []*reading) error {
 		if id, _ := f.Feed(); id != f.checkpoint.FeedID {
 			return fmt.Errorf("%w: %w: %s: is feed %s now, was %s", ErrMismatch, ErrOtherFeed, f.url.Redacted(), id, f.checkpoint.FeedID)
 		}
-		if err := f.Check(ctx, f.place()); err != nil {
+		if err := r.check(ctx, f); err != nil {
 			return err
 		}
 		f.shows = f.Last()
@@ -71,7 +71,7 @@ func (r *runner) begin(ctx context.Context, now checkpoint.Consumer, missing []*
 	}
 	var first []checkpoint.Checkpoint
 	for _, f := range missing {
-		if err := f.Check(ctx, f.Start()); err != nil { // it tells where the feed ends
+		if err := f.Check(ctx, f.Start(), keptNothing); err != nil { // it tells where the feed ends
 			return err
 		}
 		f.checkpoint = r.first(f)

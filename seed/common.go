@@ -11,42 +11,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// placeBack returns the feed's place at position to, which must lie in what
-// it has in common with a target whose checkpoint is at. It returns the end of
-// that, too.
-func placeBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (place walk.Place, common int64, err error) {
-	if to < 0 || to > at.Position {
-		return place, 0, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
-	}
-	common, err = head.Common(placeOf(at))
-	if err != nil && (to > common || !isKnown(err)) {
-		return place, common, fmt.Errorf("cannot go back to position %d: %w", to, err)
-	}
-	if err == nil && at.Position <= head.Last { // what was read is there to compare with
-		own, err := client.PlaceAt(ctx, head, at.Position)
-		if err != nil {
-			return place, common, err
-		}
-		if own.Digest != at.Digest {
-			return place, common, fmt.Errorf("%w: %w: %s: has digest %s at position %d, where %s was read",
-				ErrMismatch, walk.ErrReplaced, head.URL.Redacted(), own.Digest, at.Position, at.Digest)
-		}
-	}
-	place, err = client.PlaceAt(ctx, head, to)
-	return place, common, err
-}
-
 // errNotWhole says that events are missing in the inbox.
 var errNotWhole = errors.New("the inbox is not whole")
 
 // checkInbox compares what is to stay in the inbox, if that is all of the
-// history up to the place, with the feed. Epochs tell where histories part only
-// if each new one began in time; events cannot be wrong about it.
+// history up to the place, with the feed.
 func (c *Config) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Head) (whole bool, err error) {
 	chain := feed.Chain{Digest: feed.FirstDigest(head.ID), Epochs: head.Epochs}
 	var hash feed.Digest
 	var buffer []byte
-	err = c.Into.read(ctx, at, place.Position, func(e *event.Placed) error {
+	err = c.Into.read(ctx, at, 0, place.Position, func(e *event.Placed) error {
 		if e.Position != chain.Position+1 {
 			return errNotWhole
 		}
@@ -60,15 +34,10 @@ func (c *Config) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place
 	case err != nil:
 		return false, err
 	case chain.Position == place.Position && chain.Digest != place.Digest:
-		return false, fmt.Errorf("%w: %w: %s: has other events up to position %d than the inbox, where they have the digest %s: their histories part before, or the inbox was changed; go back further",
+		return false, fmt.Errorf("%w: %w: %s: has other events up to position %d than the inbox, where they have the digest %s, although it has all that was applied: the inbox was changed",
 			ErrMismatch, walk.ErrReplaced, head.URL.Redacted(), place.Position, chain.Digest)
 	}
 	return chain.Position == place.Position, nil
-}
-
-func isKnown(err error) bool {
-	lost, is := errors.AsType[*LostError](err)
-	return is && lost.Known
 }
 
 func placeOf(c checkpoint.Checkpoint) walk.Place {

@@ -38,7 +38,11 @@ func (s *theirs) Next(ctx context.Context) error { return s.reader.Next(ctx) }
 
 // Check walks back from the feed's end to the place, which is what tells how
 // long it is.
-func (s *theirs) Check(ctx context.Context, from walk.Place) error { return s.reader.Look(ctx, from) }
+func (s *theirs) Check(ctx context.Context, from walk.Place, _ walk.Kept) error {
+	return s.reader.Look(ctx, from)
+}
+
+func (s *theirs) Served() (*walk.Client, *walk.Head) { return nil, nil }
 
 func (s *theirs) Again(_ context.Context, after error) error { return after }
 

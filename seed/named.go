@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // named is a target whose errors say which database has them, and at what.
@@ -31,6 +32,11 @@ func (n named) claim(ctx context.Context, consumer string) error {
 func (n named) load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
 	found, err := n.Target.load(ctx, consumer)
 	return found, n.at("read the checkpoint", err)
+}
+
+func (n named) kept(ctx context.Context, c checkpoint.Checkpoint) ([]walk.Place, error) {
+	found, err := n.Target.kept(ctx, c)
+	return found, n.at("read the digests that it keeps", err)
 }
 
 func (n named) consumer(ctx context.Context, name string) (checkpoint.Consumer, bool, error) {

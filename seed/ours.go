@@ -35,6 +35,8 @@ func (s *ours) Last() int64             { return s.head.Last }
 // Marks gives nothing: a position says all of one of our feeds.
 func (s *ours) Marks(_, _ int64) checkpoint.Marks { return checkpoint.Marks{} }
 
+func (s *ours) Served() (*walk.Client, *walk.Head) { return s.client, s.head }
+
 func (s *ours) Close() {}
 
 func (s *ours) Next(ctx context.Context) (err error) {
@@ -76,7 +78,7 @@ func (s *ours) Again(ctx context.Context, after error) error {
 }
 
 // Check makes sure of a head whose history goes on from the place.
-func (s *ours) Check(ctx context.Context, from walk.Place) (err error) {
-	s.head, err = s.client.Settle(ctx, s.url, s.head, from)
+func (s *ours) Check(ctx context.Context, from walk.Place, kept walk.Kept) (err error) {
+	s.head, err = s.client.Settle(ctx, s.url, s.head, from, kept)
 	return err
 }

@@ -64,17 +64,17 @@ func newRunner(config Config) (*runner, error) {
 		if err != nil {
 			return nil, err
 		}
-		r.feeds = append(r.feeds, r.newReading(from))
+		r.feeds = append(r.feeds, r.newReading(raw, from))
 	}
 	return r, nil
 }
 
-func (r *runner) newReading(from *url.URL) *reading {
+func (r *runner) newReading(raw string, from *url.URL) *reading {
 	share := len(r.From) // of what is held in memory, and of the connections
 	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
 	meter, prefetch := &walk.Meter{}, max(1, r.Prefetch/share)
 	r.meters = append(r.meters, &client.Meter, meter)
-	return &reading{url: from, source: &unknown{
+	return &reading{from: raw, url: from, source: &unknown{
 		source: &ours{
 			client:   client,
 			follower: &walk.Follower{Client: client, URL: from, Interval: r.interval(DefaultPollInterval), Wait: r.Wait},
@@ -186,7 +186,7 @@ func (r *runner) lookAgain(ctx context.Context) error {
 			if err := f.Look(ctx); err != nil {
 				return err
 			}
-			if err := f.Check(ctx, f.place()); err != nil {
+			if err := r.check(ctx, f); err != nil {
 				return err
 			}
 			f.shows = f.Last()

@@ -65,9 +65,14 @@ var (
 
 // LostError says that the target has read events that the feed has not: its
 // history was lost from some position on, as by a restore, or replaced. It
-// matches ErrMismatch. Rewind to Common leads on, or Reset where that is not
-// Known.
+// matches ErrMismatch. Where it is Compared, Rewind to Common leads on for an
+// inbox; what something else has filled is best built anew.
 type LostError = walk.LostError
+
+// OldError says that the feed shows less than the target has read, and nothing
+// that differs from it: it comes from a cache or a server that is behind. It is no
+// ErrMismatch, and the next Run may well succeed.
+type OldError = walk.OldError
 
 // Defaults of a Config.
 const (
@@ -116,6 +121,11 @@ type Config struct {
 	// AcceptProjection goes on with another text of a projection than what has
 	// been applied was applied by.
 	AcceptProjection bool
+
+	// Undone tells Rewind and Reset that what a projection, a handler or a program
+	// wrote for the events that are gone back behind has been undone, so that it
+	// can be written again. An inbox does not need it.
+	Undone bool
 
 	// OnError says what is done with an event that cannot be applied.
 	OnError OnError

@@ -19,9 +19,9 @@ type source interface {
 	Start() walk.Place
 	// Last is the position of the last event that it shows.
 	Last() int64
-	// Check makes sure that the feed's history goes on from a place, and looks
-	// again where what it shows is too old to tell.
-	Check(ctx context.Context, from walk.Place) error
+	// Check makes sure that the feed's history goes on from a place. It is a
+	// walk.OldError if the feed shows an earlier state than that.
+	Check(ctx context.Context, from walk.Place, kept walk.Kept) error
 	// Walk returns the events behind a place, in order, up to Last.
 	Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, error]
 	// Again looks again after Walk has ended with an error that another look
@@ -29,6 +29,9 @@ type source interface {
 	Again(ctx context.Context, after error) error
 	// Next waits until the feed shows something new.
 	Next(ctx context.Context) error
+	// Served returns what reads the feed and what it shows, where an eventfeed
+	// server serves it; else nil.
+	Served() (*walk.Client, *walk.Head)
 	// Marks gives what the target is to write down when the checkpoint moves
 	// from one position on to another. Walk may be at work meanwhile.
 	Marks(from, to int64) checkpoint.Marks
@@ -39,6 +42,7 @@ type source interface {
 // reading is a feed and how far the consumer has got with it.
 type reading struct {
 	source
+	from       string // Config.From has it
 	url        *url.URL
 	id         string                // the feed's, when the run began
 	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
@@ -50,3 +54,32 @@ type reading struct {
 }
 
 func (f *reading) place() walk.Place { return placeOf(f.checkpoint) }
+
+// The reading's own errors say which feed they are about.
+
+func (f *reading) Look(ctx context.Context) error { return f.about(f.source.Look(ctx)) }
+func (f *reading) Next(ctx context.Context) error { return f.about(f.source.Next(ctx)) }
+
+func (f *reading) Check(ctx context.Context, from walk.Place, kept walk.Kept) error {
+	return f.about(f.source.Check(ctx, from, kept))
+}
+
+func (f *reading) Again(ctx context.Context, after error) error {
+	return f.about(f.source.Again(ctx, after))
+}
+
+func (f *reading) about(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &FeedError{From: f.from, Err: err}
+}
+
+// FeedError is an error of reading one of several feeds.
+type FeedError struct {
+	From string // its URL, as Config.From has it
+	Err  error
+}
+
+func (e *FeedError) Error() string { return e.Err.Error() }
+func (e *FeedError) Unwrap() error { return e.Err }

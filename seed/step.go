@@ -72,7 +72,7 @@ func (s *step) after(n int) ([]checkpoint.Move, error) {
 				byFeed[p.feed] = e
 				ends = append(ends, e)
 			}
-			e.piece, e.to, e.leftOut = p, to, e.leftOut+p.leftOut
+			e.pieces, e.to, e.leftOut = append(e.pieces, p), to, e.leftOut+p.leftOut
 		}
 		if n -= p.events; n < 0 {
 			break
@@ -90,21 +90,47 @@ func (s *step) after(n int) ([]checkpoint.Move, error) {
 
 // end is where a feed's checkpoint is to go.
 type end struct {
-	piece   *piece // that ends there
+	pieces  []*piece // that lead there, in order; there is one at least
 	to      int64
 	leftOut int64
 }
 
 func (e *end) move() (m checkpoint.Move, err error) {
-	m = checkpoint.Move{From: e.piece.feed.checkpoint, To: e.piece.feed.checkpoint}
-	place := e.piece.run.To
-	if e.to != place.Position {
-		if place, err = e.piece.run.At(e.to); err != nil {
-			return m, err
-		}
+	last := e.pieces[len(e.pieces)-1]
+	m = checkpoint.Move{From: last.feed.checkpoint, To: last.feed.checkpoint}
+	place, err := last.at(e.to)
+	if err != nil {
+		return m, err
 	}
 	m.To.Epoch, m.To.Position, m.To.Digest = place.Epoch, place.Position, place.Digest
 	m.To.LeftOut += e.leftOut
-	m.Marks = e.piece.feed.Marks(m.From.Position, m.To.Position)
-	return m, nil
+	m.Marks = last.feed.Marks(m.From.Position, m.To.Position)
+	if client, _ := last.feed.Served(); client != nil {
+		m.Kept, err = e.kept(m.From.Position)
+	}
+	return m, err
+}
+
+// kept returns the places that are to be kept, after a position.
+func (e *end) kept(from int64) (all []walk.Place, err error) {
+	pieces := e.pieces
+	for _, position := range checkpoint.KeptPositions(from, e.to) {
+		for position > pieces[0].to {
+			pieces = pieces[1:]
+		}
+		place, err := pieces[0].at(position)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, place)
+	}
+	return all, nil
+}
+
+// at returns the place at a position of the piece's run.
+func (p *piece) at(position int64) (walk.Place, error) {
+	if position == p.run.To.Position {
+		return p.run.To, nil
+	}
+	return p.run.At(position)
 }

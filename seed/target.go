@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // Target is a database that takes events and keeps the checkpoint. It is for
@@ -38,6 +39,9 @@ type Target interface {
 	// memory is what a consumer knows of a feed that is not eventfeed's own.
 	memory(consumer, feedID string) checkpoint.Memory
 	mayPass(err error) bool
+	// suspect drops connections that an error shows to lead to a server that is
+	// away, or to one that is not the primary any more.
+	suspect(err error)
 	close()
 	backward
 	shelves
@@ -84,8 +88,10 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 				})
 				return n, err
 			},
-			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-				return keeper.Do(ctx, func(tx pgx.Tx) error { return sink.ReadPostgres(ctx, tx, consumer, feedID, to, yield) })
+			read: func(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+				return keeper.Do(ctx, func(tx pgx.Tx) error {
+					return sink.ReadPostgres(ctx, tx, consumer, feedID, after, to, yield)
+				})
 			},
 			remove: sink.DeletePostgres,
 		},
@@ -109,6 +115,7 @@ type keeper[T any] interface {
 	Lost() <-chan struct{}
 	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 	Consumers(ctx context.Context) ([]string, error)
 	Migrate(ctx context.Context) error
 	Start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, setUp func(T) error) error
@@ -117,6 +124,7 @@ type keeper[T any] interface {
 	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
 	Memory(consumer, feedID string) checkpoint.Memory
 	MayPass(err error) bool
+	Suspect(err error)
 	SetRehearsal()
 	shelf[T]
 }
@@ -135,6 +143,7 @@ func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
 func (t *target[T]) release()                          { t.keeper.Release() }
 func (t *target[T]) lost() <-chan struct{}             { return t.keeper.Lost() }
 func (t *target[T]) mayPass(err error) bool            { return t.keeper.MayPass(err) }
+func (t *target[T]) suspect(err error)                 { t.keeper.Suspect(err) }
 func (t *target[T]) close()                            {}
 func (t *target[T]) heads() []projection.Head          { return nil }
 

@@ -84,6 +84,9 @@ func (t *sqliteTarget) mayPass(err error) bool {
 	return checkpoint.NewSQLite(t.db, t.path).MayPass(err)
 }
 
+// suspect has nothing to drop: a file is no server.
+func (t *sqliteTarget) suspect(error) {}
+
 func (t *sqliteTarget) release() {
 	if t.db != nil {
 		t.target.release()
@@ -108,8 +111,8 @@ func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
 			count: func(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
 				return sink.CountSQLite(ctx, db, consumer, feedID, after)
 			},
-			read: func(ctx context.Context, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
-				return sink.ReadSQLite(ctx, db, consumer, feedID, to, yield)
+			read: func(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+				return sink.ReadSQLite(ctx, db, consumer, feedID, after, to, yield)
 			},
 			remove: sink.DeleteSQLite,
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/httplimit"
+	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/operations"
 	"github.com/eventfeed/eventfeed/internal/publish"
@@ -24,6 +26,7 @@ type operationsFlags struct {
 	listen    *string
 	drain     *time.Duration
 	accessLog *bool
+	database  *bool
 }
 
 func addOperationsFlags(command *cobra.Command) *operationsFlags {
@@ -32,6 +35,7 @@ func addOperationsFlags(command *cobra.Command) *operationsFlags {
 		listen:    flags.String("operations-listen", "", "private `ADDRESS` for health, metrics and profiles; none without it"),
 		drain:     flags.Duration("drain", 0, "`TIME` to go on serving after SIGTERM while /readyz already says no, such as 5s"),
 		accessLog: flags.Bool("access-log", false, "log every request"),
+		database:  flags.Bool("ready-needs-database", false, "/readyz says no while the database does not answer; only for several servers that do not all lose it at once"),
 	}
 }
 
@@ -54,6 +58,8 @@ type operator struct {
 	limits    httplimit.Config
 	requests  observe.Config
 
+	needsDatabase bool
+
 	drain  time.Duration
 	http   *http.Server
 	ended  chan error
@@ -64,12 +70,13 @@ type operator struct {
 func (f *operationsFlags) open(logger *slog.Logger) (*operator, error) {
 	registry := operations.NewRegistry()
 	o := &operator{
-		registry: registry,
-		publish:  publish.NewMetrics(registry),
-		server:   server.NewMetrics(registry),
-		limits:   httplimit.Config{Metrics: httplimit.NewMetrics(registry)},
-		requests: observe.Config{Metrics: observe.NewMetrics(registry)},
-		drain:    *f.drain, ended: make(chan error, 1), logger: logger,
+		registry:      registry,
+		publish:       publish.NewMetrics(registry),
+		server:        server.NewMetrics(registry),
+		limits:        httplimit.Config{Metrics: httplimit.NewMetrics(registry)},
+		requests:      observe.Config{Metrics: observe.NewMetrics(registry)},
+		needsDatabase: *f.database,
+		drain:         *f.drain, ended: make(chan error, 1), logger: logger,
 	}
 	if *f.accessLog {
 		o.requests.AccessLog = logger
@@ -89,8 +96,16 @@ func (f *operationsFlags) open(logger *slog.Logger) (*operator, error) {
 }
 
 // watch shows how the feeds stand, and that the server can answer.
-func (o *operator) watch(log operations.Log) {
+func (o *operator) watch(log operations.Log, feeds *live.Feeds) {
 	o.registry.MustRegister(operations.NewFeeds(log))
+	if o.needsDatabase {
+		o.readiness.Needs = func() error {
+			if age, is := feeds.CutOff(); is {
+				return fmt.Errorf("%w for %v", live.ErrCutOff, age.Round(time.Second))
+			}
+			return nil
+		}
+	}
 	o.readiness.Begin()
 }
 

@@ -72,7 +72,14 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 			return err
 		}
 		defer operator.close()
-		log, err := openLog(command.Context(), *db, *migrate)
+		var log *store.Log
+		err = awaitDatabase(command.Context(), logger, func() (err error) {
+			log, err = openLog(command.Context(), *db, *migrate)
+			return err
+		})
+		if command.Context().Err() != nil && log == nil {
+			return nil // told to stop before it began
+		}
 		if err != nil {
 			return err
 		}
@@ -107,7 +114,11 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 	logger := operator.logger
 	ctx, cancel := operator.drained(ctx)
 	defer cancel()
-	feeds, err := live.Open(ctx, log, logger)
+	var feeds *live.Feeds
+	err := awaitDatabase(ctx, logger, func() (err error) {
+		feeds, err = live.Open(ctx, log, logger)
+		return err
+	})
 	if ctx.Err() != nil {
 		return nil // told to stop before it began
 	}
@@ -119,7 +130,7 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 		AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, Logger: logger, Metrics: operator.server,
 	})
 	handler.Register(operator.registry)
-	operator.watch(log)
+	operator.watch(log, feeds)
 	listener = httplimit.Listener(listener, operator.limits)
 	operator.requests.Remote = func(r *http.Request) string { return guard.origin.Of(r).Client }
 	httpServer := httplimit.Server(observe.Handler(handler, operator.requests), operator.limits)

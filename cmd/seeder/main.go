@@ -45,11 +45,13 @@ func withStatus(err error, from, lookAt string) error {
 	case errors.Is(err, seed.ErrUntil):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
 	case errors.Is(err, seed.ErrBeyond):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database; or go back with: seeder rewind, which takes events out of the inbox, and leaves the tables of a projection as they are"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database; or go back with: seeder rewind, which deletes events from an inbox, and from nothing else"}
 	case errors.Is(err, seed.ErrFewerFeeds):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "run the same command with a --from for each of its feeds (seeder status shows them); to read fewer, give them a consumer of their own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"}
+	case isOld(err):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later; if it stays so, look at the caches on the way, and whether the feed's log was restored without a new epoch (feedserver new-epoch)"}
 	case errors.Is(err, seed.ErrMismatch):
 		if next := wayIn(err); next != lookAtURL {
 			lookAt = next
@@ -82,6 +84,11 @@ func orMayNot(err error) string {
 func isFetch(err error) bool {
 	_, is := errors.AsType[*fetch.Error](err)
 	return is && !errors.Is(err, context.Canceled)
+}
+
+func isOld(err error) bool {
+	_, is := errors.AsType[*seed.OldError](err)
+	return is
 }
 
 // rootOf is the root of the server that a feed's URL leads to; the server may

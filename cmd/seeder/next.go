@@ -13,39 +13,58 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// wayOn says what leads on from an error of reading a feed into a database:
-// back to what both have in common, anew, or to see what is wrong with the feed.
-func wayOn(err error, config seed.Config, into string) string {
-	lost, is := errors.AsType[*seed.LostError](err)
+// wayOn returns the next step after an error of reading a feed into a database:
+// go back to what both have in common, build anew, or look at the feed. sinks say
+// what applies the events; nil means the inbox.
+//
+// No command of it may leave a mix of two histories in the database. So it goes
+// back only in an inbox, whose events it deletes; and resets only what
+// refuses that until somebody has said that what was written is undone.
+func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string {
+	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
 	case errors.Is(err, seed.ErrNoWayBack):
 		return "begin anew with: " + resetLine(config, into)
-	case errors.Is(err, walk.ErrReplaced):
-		return lookAtFeed(config) + "; if it adds up, begin anew with: " + resetLine(config, into)
-	case !is:
-		return lookAtFeed(config)
-	case lost.Known:
-		return "go back to the common part with: " + rewindLine(config, into, lost.Common)
+	case isLost && !lost.Compared, !isLost && !errors.Is(err, walk.ErrReplaced):
+		return lookAtFeed(err, config)
+	case !isLost:
+		return lookAtFeed(err, config) + "; if it adds up, " + buildAnew(config, into, sinks)
+	case sinks.isInbox() && lost.Common > 0:
+		return "go back to the common part with: " + rewindLine(err, config, into, lost.Common)
+	case sinks.isInbox():
+		return buildAnew(config, into, sinks)
 	default:
+		return fmt.Sprintf("what it wrote for positions %d to %d is of events that the feed does not have; %s",
+			lost.Common+1, lost.Position, buildAnew(config, into, sinks))
+	}
+}
+
+// buildAnew returns the next step where a target cannot go back.
+func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
+	switch {
+	case sinks.isInbox():
 		return "begin anew with: " + resetLine(config, into)
+	case sinks.projection != "":
+		return "build it anew beside that with: " + rebuildLine(config, into, sinks)
+	default:
+		return "empty what the program fills, and begin anew with: " + resetLine(config, into)
 	}
 }
 
-func lookAtFeed(config seed.Config) string {
-	return "look at the feed with: seeder verify --from " + cli.Redact(feedOf(config))
+func lookAtFeed(err error, config seed.Config) string {
+	return "look at the feed with: seeder verify" + urlFlag("from", feedOf(err, config))
 }
 
-// feedOf is the feed's URL; of several it stands for the one that is at fault,
-// which the error names.
-func feedOf(config seed.Config) string {
-	if len(config.From) == 1 {
-		return config.From[0]
+// feedOf returns the URL of the feed that an error is about.
+func feedOf(err error, config seed.Config) string {
+	if about, is := errors.AsType[*seed.FeedError](err); is {
+		return about.From
 	}
-	return "URL"
+	return config.From[0]
 }
 
-func rewindLine(config seed.Config, into string, to int64) string {
-	return "seeder rewind" + urlFlag("from", feedOf(config)) + urlFlag("into", into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
+func rewindLine(err error, config seed.Config, into string, to int64) string {
+	return "seeder rewind" + urlFlag("from", feedOf(err, config)) + urlFlag("into", into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
 }
 
 func resetLine(config seed.Config, into string) string {

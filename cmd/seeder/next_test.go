@@ -27,7 +27,7 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 			"seeder rewind --from http://orders/feeds/orders --to 120"},
 	} {
 		config := seed.Config{From: []string{test.from}, Consumer: test.consumer}
-		got := wayOn(&walk.LostError{Known: true, Common: 120}, config, test.into)
+		got := wayOn(&walk.LostError{Known: true, Common: 120, Compared: true}, config, test.into, nil)
 		if want := "go back to the common part with: " + test.want; got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
 		}

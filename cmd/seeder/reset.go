@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -12,11 +13,13 @@ func resetCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "reset --into URL",
 		Short: "Forget how far a consumer has got, so that it begins anew",
-		Long: `Delete a consumer's checkpoint, its events that were put aside ("seeder parked"),
-and all of its events in the inbox, in one transaction. The next run begins at
-position 1. The tables of a projection are not touched: drop them, or build anew
-with --schema NAME (PostgreSQL) or into another file (SQLite). So it is with what
-a program or a handler wrote.
+		Long: `Delete a consumer's checkpoint, its parked events ("seeder parked"), and all of
+its events in the inbox, in one transaction. The next run begins at position 1.
+
+What a projection, a program or a handler wrote stays as it is. Drop the tables
+of a projection first, or empty what a program fills, and say so with --undone;
+or build a projection anew beside the old one, without a reset: with --schema
+NAME (PostgreSQL) or into another file (SQLite).
 
 What will be done is said first, and asked for; --yes goes on without asking.`,
 		Example: `  seeder reset --into sqlite:shipping.db
@@ -27,6 +30,8 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 	var config seed.Config
 	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
+	flags.BoolVar(&config.Undone, "undone", false, "what a projection, a program or a handler wrote for those events is undone")
+	cli.Own(flags, "undone")
 	yes := flags.Bool("yes", false, "go on without asking")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		target, closeTarget, err := openTarget(command.Context(), *into)
@@ -39,7 +44,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 			return confirm(command, changes, *yes)
 		})
 		if err != nil {
-			return withStatus(explained(err, *into), "", "")
+			return withStatus(orUndone(explained(err, *into)), "", "")
 		}
 		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run begins anew")
 		return err

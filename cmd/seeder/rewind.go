@@ -16,15 +16,19 @@ func rewindCommand() *cobra.Command {
 		Use:   "rewind --from URL --into URL --to POSITION",
 		Short: "Go back in a database to what the feed still has, after a restore",
 		Long: `Go back to an earlier position: the consumer's checkpoint moves there, and the
-events behind it are deleted from the inbox and from those that were put aside
-("seeder parked"), in one transaction. The next run goes on from there. The
-tables of a projection are not touched: undo there what the positions behind
-wrote, or build anew with --schema NAME (PostgreSQL) or into another file
-(SQLite). So it is with what a program or a handler wrote.
+events after it are deleted from the inbox and from the parked events ("seeder
+parked"), in one transaction. The next run goes on from there.
 
 It is for a feed that lost the end of its history, by a restore or a failover,
 after that end had been read. Then "seeder run" stops with status 3 and names
-the position to go back to. Further back is possible, less far is not.
+the position to go back to. Further back is possible. A position is refused
+beyond which the feed may have other events than those that were applied, by the
+digests that the database keeps, and by the events in the inbox.
+
+What a projection, a program or a handler wrote stays as it is, and would be
+written again on top of what the lost events left. So build a projection anew
+instead: with --schema NAME (PostgreSQL) or into another file (SQLite). If you
+have undone what the events after the position wrote, say so with --undone.
 
 What will be done is said first, and asked for; --yes goes on without asking.`,
 		Example: `  seeder rewind --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db --to 120
@@ -37,6 +41,8 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	to := flags.Int64("to", 0, "`POSITION` to go back to; 0 is before the first event")
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
+	flags.BoolVar(&config.Undone, "undone", false, "what a projection, a program or a handler wrote for those events is undone")
+	cli.Own(flags, "undone")
 	yes := flags.Bool("yes", false, "go on without asking")
 	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
@@ -66,7 +72,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 			return cli.Usage("--to: %w", err)
 		}
 		if err != nil {
-			return withStatus(explained(err, *into), *from, wayOn(err, config, *into))
+			return withStatus(orUndone(explained(err, *into)), *from, wayOn(err, config, *into, nil))
 		}
 		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run goes on from there")
 		return err
@@ -103,24 +109,36 @@ func describe(c seed.Change) string {
 	switch {
 	case c.Events == 1:
 		text += "1 event is deleted from " + c.Inbox
-	case c.Projection != "" && c.Events == 0:
-		text += describeTables(c)
-	case c.Events > 1 || c.From == c.To:
+	case c.Sink == "inbox" || c.Events > 1 || c.From == c.To:
 		text += fmt.Sprintf("%d events are deleted from %s", c.Events, c.Inbox)
 	default:
-		text += fmt.Sprintf("%s has none of its events:\nwhat a handler or a program did for positions %d to %d is to be undone first, by who owns it",
-			c.Inbox, c.To+1, c.From)
+		text += fmt.Sprintf("what %s wrote for positions %d to %d has been undone, as --undone says", writer(c), c.To+1, c.From)
 	}
 	return text
 }
 
-// describeTables says of the tables of a projection that they stay as they are,
-// and what leads on.
-func describeTables(c seed.Change) string {
-	undo := fmt.Sprintf("undo there what positions %d to %d wrote", c.To+1, c.From)
-	if c.Deleted {
-		undo = "drop them"
+// writer names what has applied a consumer's events.
+func writer(c seed.Change) string {
+	switch {
+	case c.Projection != "":
+		return "the projection " + c.Projection
+	case c.Sink == "program":
+		return "the program"
+	default:
+		return "the handler"
 	}
-	return fmt.Sprintf("the tables of the projection %s are not touched:\n%s, or build anew with --schema NAME (PostgreSQL) or into another file (SQLite)",
-		c.Projection, undo)
+}
+
+// orUndone says what leads on where it is not known that what was written is
+// undone.
+func orUndone(err error) error {
+	refused, is := errors.AsType[*seed.NotUndoneError](err)
+	if !is {
+		return err
+	}
+	next := "undo that first, then run the same command again with: --undone"
+	if refused.Projection != "" {
+		next = "build it anew beside that with seeder run and --schema NAME (PostgreSQL) or into another file (SQLite); or " + next
+	}
+	return &cli.StatusError{Status: cli.StatusUsage, Err: err, Next: next}
 }

@@ -12,7 +12,7 @@ func TestWhatGoingBackDoesIsSaid(t *testing.T) {
 		change seed.Change
 		want   string
 	}{
-		"the inbox goes back": {seed.Change{From: 150, To: 120, Events: 30, Compared: true},
+		"the inbox goes back": {seed.Change{From: 150, To: 120, Events: 30, Compared: true, Sink: "inbox"},
 			"the checkpoint goes from position 150 back to 120; 30 events are deleted from inbox"},
 		"one event": {seed.Change{From: 121, To: 120, Events: 1, Compared: true},
 			"the checkpoint goes from position 121 back to 120; 1 event is deleted from inbox"},
@@ -21,19 +21,21 @@ func TestWhatGoingBackDoesIsSaid(t *testing.T) {
 		"nothing to delete": {seed.Change{From: 120, To: 120},
 			"the checkpoint goes from position 120 back to 120; 0 events are deleted from inbox"},
 		"a handler's target": {seed.Change{From: 150, To: 120},
-			"the checkpoint goes from position 150 back to 120; inbox has none of its events:\nwhat a handler or a program did for positions 121 to 150 is to be undone first, by who owns it"},
+			"the checkpoint goes from position 150 back to 120; what the handler wrote for positions 121 to 150 has been undone, as --undone says"},
 		"a projection's target": {seed.Change{From: 5, To: 3, Projection: "shop.sql"},
-			"the checkpoint goes from position 5 back to 3; the tables of the projection shop.sql are not touched:\nundo there what positions 4 to 5 wrote, or build anew with --schema NAME (PostgreSQL) or into another file (SQLite)"},
+			"the checkpoint goes from position 5 back to 3; what the projection shop.sql wrote for positions 4 to 5 has been undone, as --undone says"},
 		"anew, a projection's target": {seed.Change{From: 5, Deleted: true, Projection: "shop.sql"},
-			"the checkpoint at position 5 is deleted, so that the next run begins at position 1; the tables of the projection shop.sql are not touched:\ndrop them, or build anew with --schema NAME (PostgreSQL) or into another file (SQLite)"},
+			"the checkpoint at position 5 is deleted, so that the next run begins at position 1; what the projection shop.sql wrote for positions 1 to 5 has been undone, as --undone says"},
+		"an inbox that was emptied": {seed.Change{From: 150, To: 120, Sink: "inbox"},
+			"the checkpoint goes from position 150 back to 120; 0 events are deleted from inbox"},
 		"anew": {seed.Change{From: 150, Deleted: true, Events: 150},
 			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; 150 events are deleted from inbox"},
-		"with parked events": {seed.Change{From: 150, To: 120, Parked: 7},
-			"the checkpoint goes from position 150 back to 120; 7 parked events are forgotten; inbox has none of its events:\nwhat a handler or a program did for positions 121 to 150 is to be undone first, by who owns it"},
+		"with parked events": {seed.Change{From: 150, To: 120, Parked: 7, Sink: "program"},
+			"the checkpoint goes from position 150 back to 120; 7 parked events are forgotten; what the program wrote for positions 121 to 150 has been undone, as --undone says"},
 		"with one parked event": {seed.Change{From: 150, Deleted: true, Events: 149, Parked: 1},
 			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; 1 parked event is forgotten; 149 events are deleted from inbox"},
 		"anew, a handler's target": {seed.Change{From: 150, Deleted: true},
-			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; inbox has none of its events:\nwhat a handler or a program did for positions 1 to 150 is to be undone first, by who owns it"},
+			"the checkpoint at position 150 is deleted, so that the next run begins at position 1; what the handler wrote for positions 1 to 150 has been undone, as --undone says"},
 	} {
 		test.change.Consumer, test.change.Feed, test.change.FeedID, test.change.Inbox = "default", "orders", "urn:uuid:1", "inbox"
 		if got, want := describe(test.change), "consumer default, feed orders (urn:uuid:1): "+test.want; got != want {

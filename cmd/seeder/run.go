@@ -38,19 +38,19 @@ func runCommand() *cobra.Command {
 			return err
 		}
 		defer closeAll()
-		return run(command, flags.config, watch, flags.into)
+		return run(command, flags.config, watch, flags.into, flags.sinks)
 	}
 	return command
 }
 
-func run(command *cobra.Command, config seed.Config, watch *watch, into string) error {
+func run(command *cobra.Command, config seed.Config, watch *watch, into string, sinks *sinkFlags) error {
 	config.Progress = func(p seed.Progress) { watch.update(p, config.Logger) }
 	err := seed.Run(command.Context(), config)
 	if command.Context().Err() != nil && (err == nil && !config.Follow || errors.Is(err, context.Canceled)) {
 		return stopped(config)
 	}
 	if err != nil {
-		return withStatus(orPark(aboutProjection(explained(err, into), config, into), config), config.From[0], wayOn(err, config, into))
+		return withStatus(orPark(aboutProjection(explained(err, into), config, into), config), config.From[0], wayOn(err, config, into, sinks))
 	}
 	watch.stop() // before anything is printed
 	if config.DryRun {

@@ -20,6 +20,9 @@ type sinkFlags struct {
 	program    string
 }
 
+// isInbox reports whether the inbox takes the events.
+func (s *sinkFlags) isInbox() bool { return s == nil || s.projection == "" && s.program == "" }
+
 func addSinkFlags(command *cobra.Command) *sinkFlags {
 	s := &sinkFlags{}
 	flags := command.Flags()

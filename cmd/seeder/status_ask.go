@@ -48,7 +48,7 @@ type asker struct {
 	given  map[string]*walk.Client // for the URLs of --from, by what the database holds of them
 	other  func(*url.URL) (*fetch.Client, error)
 	feeds  map[read]asked
-	memory func(consumer, feedID string) checkpoint.Memory // of the database that is being looked at
+	target lookedAt // the database that is being looked at
 }
 
 // newAsker shows who we are to the servers of --from and to no other: what else
@@ -76,10 +76,10 @@ func newAsker(from []string, n *network) (*asker, error) {
 	return a, nil
 }
 
-// ask asks all feeds at once, each for all of its readers. The memory is what
-// they know of those that are not eventfeed's own.
-func (a *asker) ask(ctx context.Context, all []standing, memory func(consumer, feedID string) checkpoint.Memory) {
-	a.memory = memory
+// ask asks all feeds at once, each for all of its readers, whose standings are
+// of target.
+func (a *asker) ask(ctx context.Context, all []standing, target lookedAt) {
+	a.target = target
 	readers := make(map[read][]*standing)
 	for i := range all {
 		s := &all[i]
@@ -134,10 +134,15 @@ func (a *asker) feed(of read) (f asked, err error) {
 	if of.foreign {
 		f = &behind.Foreign{
 			Config: foreign.Config{Client: client.Client, URL: client.Feed},
-			Memory: func(consumer, feedID string) checkpoint.Memory { return a.memory(consumer, feedID) },
+			Memory: func(consumer, feedID string) checkpoint.Memory { return a.target.Memory(consumer, feedID) },
 		}
 	} else {
-		f = &behind.Feed{URL: client.Feed, Client: client}
+		f = &behind.Feed{
+			URL: client.Feed, Client: client,
+			Kept: func(ctx context.Context, consumer, feedID string) ([]walk.Place, error) {
+				return a.target.Kept(ctx, consumer, feedID)
+			},
+		}
 	}
 	a.feeds[of] = f
 	return f, nil

@@ -39,7 +39,7 @@ func (s *statusFlags) look(ctx context.Context, asker *asker) ([]standing, error
 		}
 	}
 	if !s.offline {
-		asker.ask(ctx, all, target.Memory)
+		asker.ask(ctx, all, target)
 	}
 	for i := range all {
 		all[i].now = time.Now()

@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -59,6 +60,9 @@ type lookedAt interface {
 	Standings(ctx context.Context) ([]checkpoint.Standing, error)
 	// Memory returns what a consumer knows of a feed that is not eventfeed's own.
 	Memory(consumer, feedID string) checkpoint.Memory
+	// Kept returns the places that a consumer keeps of a feed, in the order of
+	// positions.
+	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 }
 
 // lookAt opens a target to look at it.

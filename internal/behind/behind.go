@@ -32,6 +32,9 @@ func (l Lag) For(now time.Time) time.Duration {
 type Feed struct {
 	Client *walk.Client
 	URL    *url.URL
+	// Kept returns the places that a consumer keeps of the feed, in the order of
+	// positions.
+	Kept func(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 
 	head *walk.Head
 	page *feed.Document // that had the first event behind a checkpoint
@@ -56,13 +59,14 @@ func (f *Feed) Look(ctx context.Context) error {
 // Lag returns how far a checkpoint is behind what Look has found. It fetches
 // nothing more unless the first event behind the checkpoint is in an archive. An
 // error that matches walk.ErrMismatch says that the feed's history does not go
-// on from the checkpoint.
+// on from the checkpoint; a walk.OldError, that the feed shows an earlier state.
 func (f *Feed) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err error) {
 	if f.head.ID != s.FeedID {
 		return lag, fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, f.URL.Redacted(), f.head.Name, f.head.ID)
 	}
 	at := walk.Place{Epoch: s.Epoch, Position: s.Position, Digest: s.Digest}
-	if f.head, err = f.Client.Settle(ctx, f.URL, f.head, at); err != nil {
+	kept := func(ctx context.Context) ([]walk.Place, error) { return f.Kept(ctx, s.Checkpoint.Consumer, s.FeedID) }
+	if f.head, err = f.Client.Settle(ctx, f.URL, f.head, at, kept); err != nil {
 		return lag, err
 	}
 	end := f.head.Last

@@ -1,6 +1,7 @@
 package behind_test
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -72,7 +73,8 @@ func (s *served) reader(t *testing.T) *behind.Feed {
 	t.Helper()
 	u, err := fetch.ParseURL(s.url)
 	storetest.Must(t, err)
-	return &behind.Feed{URL: u, Client: &walk.Client{Client: &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)}}}
+	none := func(context.Context, string, string) ([]walk.Place, error) { return nil, nil }
+	return &behind.Feed{URL: u, Kept: none, Client: &walk.Client{Client: &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)}}}
 }
 
 // TestLagIsTheEventsBehindTheCheckpointSinceTheFirstOfThem at every position,

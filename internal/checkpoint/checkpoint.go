@@ -58,6 +58,9 @@ func (c Checkpoint) String() string {
 type Move struct {
 	From, To Checkpoint
 	Marks    Marks // what of a feed that is not eventfeed's own is applied with it
+	// Kept are the feed's places at KeptPositions; none for a feed that is not
+	// eventfeed's own.
+	Kept []feed.Place
 }
 
 // The kinds of sinks that a consumer's events are applied by.

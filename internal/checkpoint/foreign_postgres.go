@@ -24,10 +24,16 @@ func (p *Postgres) Memory(consumer, feedID string) Memory {
 }
 
 func (m *postgresMemory) do(ctx context.Context, do func(pgx.Tx) error) error {
-	if m.keeper.Rehearse {
-		return m.keeper.rehearse(ctx, do)
+	return m.keeper.doBeside(ctx, do)
+}
+
+// doBeside runs do in a transaction of its own, beside the one that the keeper
+// may be at; while rehearsing in the one that there is.
+func (p *Postgres) doBeside(ctx context.Context, do func(pgx.Tx) error) error {
+	if p.Rehearse {
+		return p.rehearse(ctx, do)
 	}
-	return postgresdb.Do(ctx, m.keeper.pool, do)
+	return postgresdb.Do(ctx, p.pool, do)
 }
 
 func (m *postgresMemory) Counts(ctx context.Context) (c Counts, err error) {

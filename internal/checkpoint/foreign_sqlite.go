@@ -29,10 +29,14 @@ type sqliteDB interface {
 }
 
 func (m *sqliteMemory) use(ctx context.Context, do func(sqliteDB) error) error {
-	if !m.keeper.Rehearse {
-		return do(m.keeper.db)
+	return m.keeper.use(ctx, do)
+}
+
+func (s *SQLite) use(ctx context.Context, do func(sqliteDB) error) error {
+	if !s.Rehearse {
+		return do(s.db)
 	}
-	return m.keeper.rehearse(ctx, func(tx *sql.Tx) error { return do(tx) })
+	return s.rehearse(ctx, func(tx *sql.Tx) error { return do(tx) })
 }
 
 func (m *sqliteMemory) Counts(ctx context.Context) (c Counts, err error) {

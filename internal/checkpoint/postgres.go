@@ -5,17 +5,14 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"net"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/eventfeed/eventfeed/internal/dberror"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
@@ -208,6 +205,9 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 			to.Consumer, to.FeedID, to.Position)
 	}
 	if err == nil {
+		err = keepPostgres(ctx, tx, m)
+	}
+	if err == nil {
 		err = markPostgres(ctx, tx, to.Consumer, to.FeedID, m.Marks)
 	}
 	return err
@@ -232,7 +232,7 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"parked", "consumers"} {
+			for _, table := range []string{"parked", "digests", "consumers"} {
 				if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1", c.Consumer); err != nil {
 					return err
 				}
@@ -288,23 +288,13 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 	})
 }
 
-// MayPass reports whether an error may be gone after a while: the server is
-// away, is restarting, or lacks something for a moment.
+// MayPass reports whether an error may be gone after a while.
 func (p *Postgres) MayPass(err error) bool {
-	if errors.Is(err, ErrLost) {
-		return true
-	}
-	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch pgErr.Code {
-		case "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03":
-			return true
-		}
-		return strings.HasPrefix(pgErr.Code, "08")
-	}
-	var netErr net.Error
-	var connectErr *pgconn.ConnectError
-	return errors.As(err, &netErr) || errors.As(err, &connectErr) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		pgconn.SafeToRetry(err) || isBroken(p.conn)
+	return errors.Is(err, ErrLost) || dberror.Transient(err) || isBroken(p.conn)
 }
+
+// Suspect drops connections of the pool, if an error shows that they lead to a
+// server that is away, or to one that is not the primary any more.
+func (p *Postgres) Suspect(err error) { postgresdb.Suspect(p.pool, err) }
 
 func isBroken(conn *pgxpool.Conn) bool { return conn != nil && conn.Conn().IsClosed() }

@@ -10,10 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"modernc.org/sqlite"
-	sqlitecodes "modernc.org/sqlite/lib"
-
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/dberror"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/migrate"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
@@ -202,6 +200,9 @@ func (s *SQLite) move(ctx context.Context, tx *sql.Tx, m *Move) error {
 			to.Consumer, to.FeedID, to.Position)
 	}
 	if err == nil {
+		err = keepSQLite(ctx, tx, m)
+	}
+	if err == nil {
 		err = markSQLite(ctx, tx, to.Consumer, to.FeedID, m.Marks)
 	}
 	return err
@@ -226,7 +227,7 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"eventfeed_parked", "eventfeed_consumers"} {
+			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_consumers"} {
 				if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ?", c.Consumer); err != nil {
 					return err
 				}
@@ -275,12 +276,9 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 	return err
 }
 
-// MayPass reports whether an error may be gone after a while: another process
-// is writing, or the file is not at its path.
-func (s *SQLite) MayPass(err error) bool {
-	var code *sqlite.Error
-	if errors.Is(err, sqlitedb.ErrGone) || errors.Is(err, sqlitedb.ErrReplaced) {
-		return true
-	}
-	return errors.Is(err, ErrLost) || errors.As(err, &code) && (code.Code()&0xff == sqlitecodes.SQLITE_BUSY || code.Code()&0xff == sqlitecodes.SQLITE_LOCKED)
-}
+// Suspect has nothing to drop: a file is no server.
+func (s *SQLite) Suspect(error) {}
+
+// MayPass reports whether an error may be gone after a while, as that of a file
+// which is not at its path is.
+func (s *SQLite) MayPass(err error) bool { return errors.Is(err, ErrLost) || dberror.Transient(err) }

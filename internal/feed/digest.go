@@ -65,20 +65,23 @@ func (c *Chain) Next(eventHash Digest) {
 	c.Digest = sha256.Sum256(link[:])
 }
 
-// Check reports the first thing in the document that does not add up: epochs
+// Check reports the first inconsistency in the document: epochs
 // that do not follow one another, a position that is not the next one, or a
-// digest other than that of the entries, chained from DigestBefore.
+// digest other than that of the entries, chained from DigestBefore. Without an
+// error it sets Digests.
 func (d *Document) Check() error {
 	if err := d.checkEpochs(); err != nil {
 		return err
 	}
-	chain, err := d.chainTo(d.Last)
+	digests := make([]Digest, 0, len(d.Entries))
+	chain, err := d.chainTo(d.Last, func(digest Digest) { digests = append(digests, digest) })
 	if err != nil {
 		return err
 	}
 	if chain.Digest != d.DigestAfter {
 		return fmt.Errorf("digest at position %d is %s, the document says %s", d.Last, chain.Digest, d.DigestAfter)
 	}
+	d.Digests = digests
 	return nil
 }
 
@@ -90,11 +93,13 @@ func (d *Document) DigestAt(position int64) (Digest, error) {
 	case i >= 0 && i < int64(len(d.Digests)):
 		return d.Digests[i], nil
 	}
-	chain, err := d.chainTo(position)
+	chain, err := d.chainTo(position, func(Digest) {})
 	return chain.Digest, err
 }
 
-func (d *Document) chainTo(last int64) (Chain, error) {
+// chainTo chains the entries up to a position, and calls yield with the digest
+// at each.
+func (d *Document) chainTo(last int64, yield func(Digest)) (Chain, error) {
 	chain := Chain{Position: d.First - 1, Digest: d.DigestBefore, Epochs: d.Epochs}
 	if int64(len(d.Entries)) != d.Last-d.First+1 {
 		return chain, fmt.Errorf("document has %d entries for positions %d to %d", len(d.Entries), d.First, d.Last)
@@ -114,6 +119,7 @@ func (d *Document) chainTo(last int64) (Chain, error) {
 		var hash Digest
 		hash, buffer = EventHash(&e.Event, buffer)
 		chain.Next(hash)
+		yield(chain.Digest)
 	}
 	err := chain.checkEpoch()
 	return chain, err

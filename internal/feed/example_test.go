@@ -68,7 +68,7 @@ func testDocument(kind Kind, events []event.Placed) *Document {
 	if kind == Subscription {
 		d.Template = ArchiveTemplate(d.Name)
 	}
-	chain, err := d.chainTo(d.Last)
+	chain, err := d.chainTo(d.Last, func(Digest) {})
 	if err != nil {
 		panic(fmt.Sprint("test document: ", err))
 	}

@@ -76,7 +76,7 @@ type Document struct {
 	DigestBefore Digest // digest(First-1)
 	DigestAfter  Digest // digest(Last)
 	Entries      []event.Placed
-	Digests      []Digest // at each entry's position, of a document made from a log; nil of one that was read
+	Digests      []Digest // at each entry's position, of a document made from a log or checked; else nil
 }
 
 // Listed gives the entries in the order in which every form of the document
@@ -102,6 +102,14 @@ type Epoch struct {
 	FirstPosition int64
 	FirstPage     int64
 	DigestBefore  Digest // digest(FirstPosition-1)
+}
+
+// Place is a place in a feed's history: a position with all that identifies
+// the history up to there.
+type Place struct {
+	Epoch    string // of the event at Position
+	Position int64
+	Digest   Digest
 }
 
 // Page names an archive. The same number may have stood in an epoch that

@@ -31,6 +31,9 @@ func TestForeignMarkupChangesNothing(t *testing.T) {
 			if err == nil {
 				err = got.Check()
 			}
+			if err == nil {
+				got.Digests = nil
+			}
 			if err != nil || !reflect.DeepEqual(got, d) {
 				t.Errorf("%s: %v\ngot  %+v\nwant %+v", name, err, got, d)
 			}

@@ -259,7 +259,7 @@ func withEmptyEpoch() (archive, subscription *Document) {
 }
 
 func digestOf(d *Document) Digest {
-	chain, err := d.chainTo(d.Last)
+	chain, err := d.chainTo(d.Last, func(Digest) {})
 	if err != nil {
 		panic(err)
 	}

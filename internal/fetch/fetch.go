@@ -58,7 +58,8 @@ type Client struct {
 	HTTP   *http.Client
 	Logger *slog.Logger
 	// Patience is how long what may pass is tried again: a server that is
-	// away, an answer that breaks off. Negative means without end.
+	// away, an answer that breaks off. Negative means without end, and then also
+	// for a name that does not resolve yet: who waits so is started with others.
 	Patience time.Duration
 
 	// Feed is the feed's URL. Requests may go to its origin, and show the user
@@ -105,7 +106,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 			return answer, nil
 		}
 		err = &Error{target.Redacted(), err}
-		if ctx.Err() != nil || !MayPass(err) {
+		if ctx.Err() != nil || !c.mayPass(err) {
 			return nil, err
 		}
 		wait := max(policy.NextBackOff(), asked(err))

@@ -75,6 +75,15 @@ func MayPass(err error) bool {
 	return isBroken
 }
 
+func (c *Client) mayPass(err error) bool {
+	return MayPass(err) || c.Patience < 0 && isUnknownName(err)
+}
+
+func isUnknownName(err error) bool {
+	dns, ok := errors.AsType[*net.DNSError](err)
+	return ok && dns.IsNotFound
+}
+
 func (e *statusError) mayPass() bool {
 	switch e.status {
 	case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
@@ -90,7 +99,7 @@ func isPermanent(err error) bool {
 	if errors.Is(err, errRedirect) || errors.Is(err, http.ErrSchemeMismatch) || IsTLS(err) {
 		return true
 	}
-	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+	if isUnknownName(err) {
 		return true
 	}
 	if proxy, ok := errors.AsType[*proxyError](err); ok {

@@ -12,8 +12,7 @@ import (
 
 // Config says what to show.
 type Config struct {
-	// Ready returns why this server should get no requests now, or nil. That
-	// its database is away is no reason: it serves what it has.
+	// Ready returns why this server should get no requests now, or nil.
 	Ready func() error
 	// Healthy returns why this process does not work as it should, or nil. nil
 	// in its place means that one that answers does.

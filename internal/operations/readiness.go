@@ -9,6 +9,9 @@ import (
 // should not.
 type Readiness struct {
 	state atomic.Int32
+	// Needs returns why a server that is ready otherwise should get no requests
+	// now, or nil. It is set before Begin; nil means that nothing is needed.
+	Needs func() error
 }
 
 const (
@@ -36,7 +39,9 @@ func (r *Readiness) Err() error {
 		return ErrStarting
 	case stopping:
 		return ErrStopping
-	default:
-		return nil
 	}
+	if r.Needs != nil {
+		return r.Needs()
+	}
+	return nil
 }

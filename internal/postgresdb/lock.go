@@ -79,11 +79,10 @@ func try(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (
 
 // The limits of a session that holds a lock, and of a transaction that does.
 var (
-	sessionLimits = []setting{
+	sessionLimits = append([]setting{
 		{"idle_session_timeout", silence}, // not known to PostgreSQL 13
 		{"statement_timeout", "0"},
-		{"tcp_keepalives_idle", "15"}, {"tcp_keepalives_interval", "5"}, {"tcp_keepalives_count", "6"},
-	}
+	}, serverKeepAlive...)
 	transactionLimits = []setting{
 		{"idle_in_transaction_session_timeout", silence},
 		{"statement_timeout", "0"},

@@ -36,5 +36,9 @@ func Open(ctx context.Context, url string, connections int32) (*pgxpool.Pool, er
 		probe.mark(conn)
 		return checkEncoding(ctx, conn)
 	}
-	return pgxpool.NewWithConfig(ctx, config)
+	watchPeers(config)
+	var pool *pgxpool.Pool
+	pingIdle(config, func() { pool.Reset() })
+	pool, err = pgxpool.NewWithConfig(ctx, config)
+	return pool, err
 }

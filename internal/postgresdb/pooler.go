@@ -49,7 +49,10 @@ func (p *poolerProbe) adapt(ctx context.Context, config *pgx.ConnConfig) error {
 			return err
 		}
 	}
-	if p.pooled && preparesStatements(config.DefaultQueryExecMode) {
+	switch {
+	case !p.pooled:
+		addKeepAlive(config)
+	case preparesStatements(config.DefaultQueryExecMode):
 		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	}
 	return nil

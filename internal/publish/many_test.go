@@ -23,8 +23,8 @@ type counting struct {
 	sequenced map[string]int
 }
 
-func (c *counting) Write(ctx context.Context, step func(store.Tx) error) error {
-	return c.Backend.Write(ctx, func(tx store.Tx) error { return step(countingTx{tx, c}) })
+func (c *counting) Write(ctx context.Context, wait time.Duration, step func(store.Tx) error) error {
+	return c.Backend.Write(ctx, wait, func(tx store.Tx) error { return step(countingTx{tx, c}) })
 }
 
 type countingTx struct {

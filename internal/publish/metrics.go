@@ -16,7 +16,8 @@ type Metrics struct {
 type loopMetrics struct {
 	steps   prometheus.Histogram // seconds, of steps that moved a feed on
 	done    prometheus.Counter   // events or pages
-	errors  prometheus.Counter   // rounds that did not come to their end
+	errors  prometheus.Counter   // steps and looks that failed
+	failing prometheus.Gauge     // feeds that cannot be moved on
 	success prometheus.Gauge     // when a round last came to its end
 }
 
@@ -38,7 +39,8 @@ func newLoopMetrics(registerer prometheus.Registerer, loop, what, help string) l
 			Buckets: prometheus.ExponentialBuckets(0.001, 3, 10), // to 20 s
 		}),
 		done:    factory.NewCounter(prometheus.CounterOpts{Name: name(what + "_total"), Help: help}),
-		errors:  factory.NewCounter(prometheus.CounterOpts{Name: name("errors_total"), Help: "Rounds of the feeds that ended with an error; they are tried again."}),
+		errors:  factory.NewCounter(prometheus.CounterOpts{Name: name("errors_total"), Help: "Steps of a feed, and looks for feeds with something to do, that failed; they are tried again."}),
+		failing: factory.NewGauge(prometheus.GaugeOpts{Name: name("failing_feeds"), Help: "Feeds that cannot be moved on at present; the log names them."}),
 		success: factory.NewGauge(prometheus.GaugeOpts{Name: name("last_success_timestamp_seconds"), Help: "When a round of the feeds last ended without an error, 0 before the first."}),
 	}
 }
@@ -51,11 +53,9 @@ func (m *loopMetrics) step(began time.Time, done int) {
 	}
 }
 
-// round counts how a round of the feeds ended.
-func (m *loopMetrics) round(err error) {
+// look counts how a look for something to do ended.
+func (m *loopMetrics) look(err error) {
 	if err != nil {
 		m.errors.Inc()
-		return
 	}
-	m.success.SetToCurrentTime()
 }

@@ -10,7 +10,7 @@ import (
 func TestOutageIsSaidOnce(t *testing.T) {
 	t.Parallel()
 	var said strings.Builder
-	o := outage{logger: slog.New(slog.NewTextHandler(&said, nil))}
+	o := outage{logger: slog.New(slog.NewTextHandler(&said, nil)), over: "the database can be used again"}
 	away, full := errors.New("the server is away"), errors.New("the disk is full")
 	for _, err := range []error{nil, away, away, full, full, nil, nil, away} {
 		o.is("cannot go on", err)

@@ -4,7 +4,6 @@ package publish
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -80,20 +79,26 @@ type publisher struct {
 }
 
 func (p *publisher) sequenceLoop(ctx context.Context) error {
+	l := p.newLoop(&p.Metrics.sequencer, p.Log.Sequence, p.Batch,
+		"cannot give events their positions, trying again", "events get their positions again")
+	defer l.steps.wait()
 	delay, busy := pollBusy, time.Now()
-	outage := outage{logger: p.Logger}
 	for {
-		placed, err := p.sequenceAll(ctx)
-		if ctx.Err() == nil {
-			p.Metrics.sequencer.round(err)
-			outage.is("cannot give events their positions, trying again", err)
+		pending, unsealed, err := l.look(ctx)
+		if len(unsealed) > 0 {
+			p.hintSealer()
 		}
+		placed := 0
+		if err == nil {
+			placed, err = l.steps.round(ctx, pending)
+		}
+		l.ended(ctx, err)
 		switch {
 		case ctx.Err() != nil: // sleep ends the loop
 		case err != nil:
 			delay = pollError
 		case placed > 0:
-			delay, busy = pollBusy, time.Now()
+			delay, busy = 0, time.Now()
 		default:
 			delay = min(max(2*delay, pollBusy), p.idle(ctx, time.Since(busy)))
 		}
@@ -105,6 +110,8 @@ func (p *publisher) sequenceLoop(ctx context.Context) error {
 
 // idle is how far a loop that has been idle for this long backs off.
 func (p *publisher) idle(ctx context.Context, idle time.Duration) time.Duration {
+	ctx, cancel := context.WithTimeout(ctx, lookLimit)
+	defer cancel()
 	lead, err := p.Log.Lead(ctx)
 	switch {
 	case err == nil && p.Waited():
@@ -121,37 +128,6 @@ func (p *publisher) idle(ctx context.Context, idle time.Duration) time.Duration 
 	}
 }
 
-// sequenceAll goes round the busy feeds, a batch each, until none is busy.
-func (p *publisher) sequenceAll(ctx context.Context) (total int, err error) {
-	for {
-		busy, unsealed, err := p.Log.Work(ctx)
-		if err != nil {
-			return total, err
-		}
-		if len(unsealed) > 0 {
-			p.hintSealer()
-		}
-		placed := 0
-		var errs []error // of one feed; the others go on
-		for _, name := range busy {
-			began := time.Now()
-			n, err := p.Log.Sequence(ctx, name, p.Batch)
-			p.Metrics.sequencer.step(began, n)
-			if err != nil {
-				errs = append(errs, err)
-			}
-			if n > 0 {
-				p.Changed(name)
-			}
-			placed += n
-		}
-		total += placed
-		if placed == 0 || len(errs) > 0 {
-			return total, errors.Join(errs...) // what Work saw another process may have placed
-		}
-	}
-}
-
 func (p *publisher) hintSealer() {
 	select {
 	case p.seal <- struct{}{}:
@@ -160,47 +136,25 @@ func (p *publisher) hintSealer() {
 }
 
 func (p *publisher) sealLoop(ctx context.Context) error {
+	seal := func(ctx context.Context, name string, _ int) (int, error) { return p.Log.Seal(ctx, name) }
+	l := p.newLoop(&p.Metrics.sealer, seal, 1, "cannot seal pages, trying again", "pages are sealed again")
+	defer l.steps.wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-p.seal:
 		}
-		err := p.sealAll(ctx)
-		if ctx.Err() == nil {
-			p.Metrics.sealer.round(err)
-		}
-		if err != nil && ctx.Err() == nil {
-			p.Logger.Warn("cannot seal pages, trying again", "error", err)
-			sleep(ctx, pollError)
-		}
-	}
-}
-
-// sealAll goes round the feeds with closed pages until none is left.
-func (p *publisher) sealAll(ctx context.Context) error {
-	for {
-		_, unsealed, err := p.Log.Work(ctx)
-		if err != nil {
-			return err
-		}
-		sealed := 0
-		var errs []error
-		for _, name := range unsealed {
-			began := time.Now()
-			n, err := p.Log.Seal(ctx, name)
-			p.Metrics.sealer.step(began, n)
-			if err != nil {
-				errs = append(errs, err)
+		for sealed := 1; sealed > 0; {
+			sealed = 0
+			_, unsealed, err := l.look(ctx)
+			if err == nil {
+				sealed, err = l.steps.round(ctx, unsealed)
 			}
-			if n > 0 {
-				p.Logger.Debug("pages sealed", "feed", name, "pages", n)
-				p.Changed(name)
+			l.ended(ctx, err)
+			if (err != nil || l.steps.isFailing()) && !sleep(ctx, pollError) {
+				return nil
 			}
-			sealed += n
-		}
-		if sealed == 0 || len(errs) > 0 {
-			return errors.Join(errs...)
 		}
 	}
 }

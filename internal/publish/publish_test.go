@@ -97,7 +97,7 @@ func TestRestoredDatabaseGetsANewEpoch(t *testing.T) {
 	storetest.Drain(t, l, "f")
 	before, err := l.Feed(t.Context(), "f")
 	storetest.Must(t, err)
-	storetest.Must(t, l.Write(t.Context(), func(tx store.Tx) error {
+	storetest.Must(t, l.Write(t.Context(), time.Second, func(tx store.Tx) error {
 		f, _, err := tx.Lock(t.Context(), "f")
 		if err != nil {
 			return err

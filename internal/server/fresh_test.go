@@ -100,6 +100,10 @@ func TestAServerThatIsAskedForWhatItDoesNotKnowLooksInTheDatabase(t *testing.T) 
 				storetest.Create(t, l, "listed", 10)
 				return "GET", "/", []string{"Pragma", "no-cache", "If-Match", tag("/")}, 200
 			},
+			"a list of feeds that the client has": func() (string, string, []string, int) {
+				storetest.Create(t, l, "known", 10)
+				return "GET", "/", []string{"If-None-Match", tag("/")}, 304
+			},
 			"an event": func() (string, string, []string, int) {
 				grow(1)
 				return "GET", "/feeds/f/events/" + storetest.Events(n, n)[0].ID, nil, 200
@@ -159,6 +163,7 @@ func TestAServerThatIsCutOffSaysSo(t *testing.T) {
 		"the subscription document":           {s.URL + "/feeds/f", nil, 200},
 		"the same in another form":            {s.URL + "/feeds/f?format=rss", nil, 200},
 		"the one that the client has":         {s.URL + "/feeds/f", []string{"If-None-Match", have.Header.Get("ETag")}, 304},
+		"the same, waiting for the next one":  {s.URL + "/feeds/f", []string{"If-None-Match", have.Header.Get("ETag"), "Prefer", "wait=50"}, 304},
 		"an archive in memory":                {page(1), nil, 200},
 		"an archive that is not in memory":    {page(2), nil, 503},
 		"an archive that it does not know":    {page(3), nil, 503},
@@ -184,6 +189,9 @@ func TestAServerThatIsCutOffSaysSo(t *testing.T) {
 				t.Errorf("%s: the answer took %v", name, took)
 			}
 		case 200, 304:
+			if wait := h.Get("Preference-Applied"); wait != "" && wait != "wait=5" {
+				t.Errorf("%s: %s", name, wait)
+			}
 			if len(h.Get("Age")) == 0 || h.Get("Age") < "1" || !strings.HasPrefix(h.Get("Cache-Status"), "feedserver; hit; ttl=-") {
 				t.Errorf("%s: Age %q, Cache-Status %q", name, h.Get("Age"), h.Get("Cache-Status"))
 			}

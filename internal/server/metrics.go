@@ -20,7 +20,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	})}
 }
 
-// Register registers what the server's cache counts by itself.
+// Register registers what the server's cache counts by itself, and the age of what
+// is in memory.
 func (s *Server) Register(registerer prometheus.Registerer) {
 	factory := promauto.With(registerer)
 	counter := func(name, help string, pick func(cache.Stats) int64) {
@@ -31,4 +32,6 @@ func (s *Server) Register(registerer prometheus.Registerer) {
 	counter("misses_total", "Archives that had to be read or made.", func(c cache.Stats) int64 { return c.Misses })
 	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_archive_cache_bytes", Help: "Size of the archives in memory."},
 		func() float64 { return float64(s.archives.Stats().Bytes) })
+	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_state_age_seconds", Help: "Time since the database last told how the feeds stand, which answers from memory are made of."},
+		func() float64 { age, _ := s.Feeds.CutOff(); return age.Seconds() })
 }

@@ -80,7 +80,7 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 		if s.stillMayRead(r) != nil {
 			return
 		}
-		v, next, err := s.subscriptions.at(r.Context(), name)
+		v, next, err := s.subscriptions.at(r.Context(), name, false)
 		if err == nil {
 			err = s.sendNew(r.Context(), v, out)
 		}

@@ -39,7 +39,7 @@ func TestStreamReadsFewLargeEventsAtATime(t *testing.T) {
 	feeds, err := live.Open(t.Context(), l, nil)
 	storetest.Must(t, err)
 	s := New(Config{Log: l, Feeds: feeds})
-	v, _, err := s.subscriptions.at(t.Context(), "f")
+	v, _, err := s.subscriptions.at(t.Context(), "f", false)
 	storetest.Must(t, err)
 	sent := &pieces{}
 	storetest.Must(t, s.sendNew(t.Context(), v, &eventStream{w: sent, control: http.NewResponseController(sent)}))

@@ -49,6 +49,11 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	return e.serve(w, r)
 }
 
+// maxWaitCutOff is how long a request is held while nothing new can be noticed: so
+// long that those who wait do not all ask all the time, and no longer, because the
+// next request may go to another server.
+const maxWaitCutOff = 5 * time.Second
+
 // ask is what a request wants of a subscription document.
 type ask struct {
 	feed     string
@@ -79,7 +84,11 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 		a.base = s.Origin.Of(r).Base
 	}
 	if len(a.have) > 0 && r.Method == http.MethodGet {
-		a.wait = max(0, min(preferredWait(r.Header), s.MaxWait)).Truncate(time.Second)
+		most := s.MaxWait
+		if reachable(s.Feeds) != nil {
+			most = min(most, maxWaitCutOff)
+		}
+		a.wait = max(0, min(preferredWait(r.Header), most)).Truncate(time.Second)
 		a.delta = a.form.delta && wantsDelta(r.Header)
 	}
 	return a, nil
@@ -95,8 +104,8 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 		defer timer.Stop()
 		until = timer.C
 	}
-	for looked := false; ; {
-		v, next, err := s.subscriptions.at(r.Context(), a.feed)
+	for looked := wantsFresh(r); ; {
+		v, next, err := s.subscriptions.at(r.Context(), a.feed, looked)
 		if err == nil && !looked && (v.isUnknown(a.have) || v.isUnknown(a.match)) {
 			if err := s.Feeds.Fresh(r.Context()); err != nil {
 				return nil, err

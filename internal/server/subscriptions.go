@@ -48,8 +48,9 @@ const (
 
 // at returns the present version of a feed's subscription document, and what is
 // closed when there may be another one. While the log cannot be read it is the
-// version before, if that is of the same history.
-func (s *subscriptions) at(ctx context.Context, name string) (*version, <-chan struct{}, error) {
+// version before, if that is of the same history, and unless it must be the present
+// one.
+func (s *subscriptions) at(ctx context.Context, name string, present bool) (*version, <-chan struct{}, error) {
 	l := s.use(name)
 	if v, next, err := s.current(l, name); v != nil || err != nil {
 		return v, next, err
@@ -67,11 +68,11 @@ func (s *subscriptions) at(ctx context.Context, name string) (*version, <-chan s
 	if b := l.built.Load(); b != nil && b.document.ID == state.ID && slices.Equal(b.feed.Epochs, state.Epochs) {
 		old = b.version
 	}
-	if old != nil && l.retried != nil {
+	if old != nil && l.retried != nil && !present {
 		return old, l.retried, nil
 	}
 	v, err := s.build(ctx, name, old)
-	if err != nil && old != nil {
+	if err != nil && old != nil && !present {
 		return old, l.retryLater(), nil
 	}
 	if err != nil {

@@ -10,15 +10,15 @@ import (
 )
 
 // ReadPostgres calls yield with a consumer's events of a feed in the inbox, in
-// order, up to a position; with none where there is no inbox.
-func ReadPostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
+// order, after one position and up to another; with none where there is no inbox.
+func ReadPostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
 	there, err := inboxInPostgres(ctx, tx)
 	if err != nil || !there {
 		return err
 	}
 	rows, err := tx.Query(ctx, `
 		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
-		FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position <= $3 ORDER BY position`, consumer, feedID, to)
+		FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3 AND position <= $4 ORDER BY position`, consumer, feedID, after, to)
 	if err != nil {
 		return err
 	}

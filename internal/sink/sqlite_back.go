@@ -9,15 +9,15 @@ import (
 )
 
 // ReadSQLite calls yield with a consumer's events of a feed in the inbox, in
-// order, up to a position; with none where there is no inbox.
-func ReadSQLite(ctx context.Context, db *sql.DB, consumer, feedID string, to int64, yield func(*event.Placed) error) error {
+// order, after one position and up to another; with none where there is no inbox.
+func ReadSQLite(ctx context.Context, db *sql.DB, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
 	there, err := inboxInSQLite(ctx, db)
 	if err != nil || !there {
 		return err
 	}
 	rows, err := db.QueryContext(ctx, `
 		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
-		FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position <= ? ORDER BY position`, consumer, feedID, to)
+		FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ? AND position <= ? ORDER BY position`, consumer, feedID, after, to)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 	f.Open = OpenPage{Number: 1, First: 1}
 	f.modify()
 	f.Epochs = []feed.Epoch{{ID: uuid.NewString(), FirstPosition: 1, FirstPage: 1, DigestBefore: f.Digest}}
-	err := l.Write(ctx, func(tx Tx) error { return tx.Create(ctx, &f) })
+	err := l.Write(ctx, commandWait, func(tx Tx) error { return tx.Create(ctx, &f) })
 	if err != nil {
 		return Feed{}, fmt.Errorf("create feed %s: %w", f.Name, err)
 	}
@@ -34,7 +34,7 @@ func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 // Open ends the holding of a feed: from here on its events get their positions.
 // It returns the feed, and is a no-op on one that is open.
 func (l *Log) Open(ctx context.Context, name string) (Feed, error) {
-	err := l.Write(ctx, func(tx Tx) error {
+	err := l.Write(ctx, commandWait, func(tx Tx) error {
 		f, _, err := tx.Lock(ctx, name)
 		if err != nil || !f.Held {
 			return err

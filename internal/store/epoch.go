@@ -12,7 +12,7 @@ import (
 // NewEpoch starts a new epoch at the feed's end, whatever the reason: from
 // here on readers can tell this history from one that went on elsewhere.
 func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
-	err := l.Write(ctx, func(tx Tx) error {
+	err := l.Write(ctx, commandWait, func(tx Tx) error {
 		f, identity, err := tx.Lock(ctx, name)
 		if err != nil {
 			return err

@@ -37,7 +37,7 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 		return 0, fmt.Errorf("seal feed %s: %w", name, err)
 	}
 	sealed := 0
-	err = l.Write(ctx, func(tx Tx) error {
+	err = l.Write(ctx, sealWait, func(tx Tx) error {
 		locked, identity, err := tx.Lock(ctx, name)
 		if err != nil {
 			return err
@@ -63,7 +63,7 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 		return tx.Save(ctx, &locked)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("seal feed %s: %w", name, err)
+		return 0, fmt.Errorf("seal feed %s: %w", name, l.busy(ctx, name, err))
 	}
 	return sealed, nil
 }

@@ -18,7 +18,7 @@ import (
 // holder of the lock has done.
 func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error) {
 	placed, started := 0, func() {}
-	err := l.Write(ctx, func(tx Tx) error {
+	err := l.Write(ctx, sequenceWait, func(tx Tx) error {
 		f, identity, err := tx.Lock(ctx, name)
 		if err != nil {
 			return err
@@ -55,7 +55,7 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 		return tx.Save(ctx, &f)
 	})
 	if err != nil {
-		return 0, fmt.Errorf("sequence feed %s: %w", name, err)
+		return 0, fmt.Errorf("sequence feed %s: %w", name, l.busy(ctx, name, err))
 	}
 	started()
 	return placed, nil

@@ -103,8 +103,10 @@ type Document struct {
 type Backend interface {
 	Reader
 	// Write runs step in one transaction and returns once it is durable. If
-	// step returns an error nothing of it remains.
-	Write(ctx context.Context, step func(Tx) error) error
+	// step returns an error nothing of it remains. It waits no longer than wait for
+	// a lock that another session holds. A deadline of ctx holds at the server, too:
+	// if this process is gone by then, the transaction is as well.
+	Write(ctx context.Context, wait time.Duration, step func(Tx) error) error
 	// Append adds events at the end, in their order and in one transaction,
 	// as package outbox does it, and returns how many were not there already.
 	Append(ctx context.Context, name string, events []event.Event) (int, error)

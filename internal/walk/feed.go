@@ -21,7 +21,20 @@ type Head struct {
 	// First, so that nothing but events from there on can be had of it: it is
 	// a delta, RFC 3229.
 	Partial bool
+
+	uncached bool // its archives are fetched past every cache
 }
+
+// Uncached returns the same document; no cache on the way may answer for the
+// archives that are fetched by it.
+func (h *Head) Uncached() *Head {
+	uncached := *h
+	uncached.uncached = true
+	return &uncached
+}
+
+// noCache lets no cache answer by itself.
+var noCache = []string{"Cache-Control", "no-cache"}
 
 // Head fetches a feed's subscription document. It returns nil without an error
 // if it is the one with this ETag still. Where fresh is set no cache on the
@@ -32,7 +45,7 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 		conditions = append(conditions, "If-None-Match", etag)
 	}
 	if fresh {
-		conditions = append(conditions, "Cache-Control", "no-cache")
+		conditions = append(conditions, noCache...)
 	}
 	answer, err := c.Get(ctx, target, conditions...)
 	if fetch.IsMissing(err) {
@@ -84,8 +97,12 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 	if err != nil {
 		return nil, 0, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
 	}
+	var conditions []string
+	if h.uncached {
+		conditions = noCache
+	}
 	started := time.Now()
-	answer, err := c.Get(ctx, target)
+	answer, err := c.Get(ctx, target, conditions...)
 	c.Meter.Fetch.Add(int64(time.Since(started)))
 	if err != nil {
 		if fetch.IsMissing(err) {

@@ -7,66 +7,87 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// LostError says that a reader has got to where the feed's history does not
-// lead: the history was lost from some position on, as by a restore, or
-// replaced. It is an ErrMismatch.
+// LostError reports that a target has read events that the feed does not have:
+// its history was lost from some position on, as by a restore, or replaced. It is
+// an ErrMismatch.
 type LostError struct {
 	URL      string // the feed's, without passwords
-	Epoch    string // that the reader is in
-	Position int64  // that the reader has got to
-
-	// Known says that the feed knows the reader's epoch. Then all that both
-	// have in common ends at position Common; else nothing but the events
-	// themselves could tell.
-	Known  bool
-	Common int64
+	Epoch    string // of the last event that was read
+	Position int64  // of the last event that was read
 
 	// Next is the epoch that began when the history was lost, at position
-	// NextFirst. It is empty if none has begun, and the feed simply ends.
+	// NextFirst. It is empty if none has begun, or if the feed does not have
+	// Epoch, so that nobody knows which epoch followed it.
 	Next      string
 	NextFirst int64
+	// Known says that the feed has Epoch.
+	Known bool
+
+	// Common is the last position up to which the feed's history is known to be
+	// the one that was read, if Compared.
+	Common   int64
+	Compared bool
+
+	// Cause is how it was noticed, where it was not by the epochs; else nil.
+	Cause error
 }
 
 func (e *LostError) Error() string {
 	text := ErrMismatch.Error() + ": " + e.URL + ": the feed "
+	announced := int64(-1) // the end of the common part, by the epochs
 	switch {
+	case e.Cause != nil:
+		text = e.Cause.Error()
 	case !e.Known:
 		text += fmt.Sprintf("knows no epoch %s: its history was replaced, or lost from before that epoch on; this target has read up to %d",
 			e.Epoch, e.Position)
 	case e.Next == "":
-		text += fmt.Sprintf("ends at position %d; this target has read up to %d (a feed that was restored must begin a new epoch first: feedserver new-epoch)",
-			e.Common, e.Position)
+		text += fmt.Sprintf("has other events than this target, which has read up to %d: its history was replaced, or restored without a new epoch (feedserver new-epoch)",
+			e.Position)
 	default:
+		announced = e.NextFirst - 1
 		text += fmt.Sprintf("lost its history after position %d (epoch %s began at %d); this target has read up to %d of what was lost",
-			e.Common, e.Next, e.NextFirst, e.Position)
+			announced, e.Next, e.NextFirst, e.Position)
+	}
+	if e.Compared && e.Common != announced {
+		text += fmt.Sprintf("; both are known to agree up to position %d", e.Common)
 	}
 	return text
 }
 
-// Unwrap lets the error match ErrMismatch.
-func (e *LostError) Unwrap() error { return ErrMismatch }
+// Unwrap lets the error match ErrMismatch and its cause.
+func (e *LostError) Unwrap() []error {
+	if e.Cause != nil {
+		return []error{ErrMismatch, e.Cause}
+	}
+	return []error{ErrMismatch}
+}
 
-// Common returns the last position that this feed's history and a reader's
-// have in common, the reader having got to place p: p itself if nothing that
-// was read has been lost, else one before it, together with a LostError.
+// Lost returns a LostError if the feed's epochs, or its end, tell that it does not
+// have all that was read up to place p; else nil.
 //
-// A log places events in an epoch on one history only: after a loss it begins
-// the next one before it goes on. So two who know the same epoch have it in
-// common up to where one of them leaves it; even if the document ends before
-// that, as it does where pages are full and not sealed yet.
-func (h *Head) Common(p Place) (end int64, err error) {
+// A log begins a new epoch after a loss, before it places anything. So two who
+// know the same epoch have it in common up to where one of them leaves it; even
+// if the document ends before that, as it does where pages are full and not
+// sealed yet. An epoch that was begun too late, or not at all, is found by
+// [Client.Agreement] only.
+func (h *Head) Lost(p Place) *LostError {
 	lost := &LostError{URL: h.URL.Redacted(), Epoch: p.Epoch, Position: p.Position}
 	own := slices.IndexFunc(h.Epochs, func(e feed.Epoch) bool { return e.ID == p.Epoch })
 	if own < 0 {
-		return 0, lost
+		return lost
 	}
-	lost.Known, lost.Common = true, h.Last
+	lost.Known = true
 	if own+1 < len(h.Epochs) {
 		next := h.Epochs[own+1]
-		lost.Next, lost.NextFirst, lost.Common = next.ID, next.FirstPosition, next.FirstPosition-1
+		if p.Position < next.FirstPosition {
+			return nil
+		}
+		lost.Next, lost.NextFirst = next.ID, next.FirstPosition
+		return lost
 	}
-	if p.Position <= lost.Common {
-		return p.Position, nil
+	if p.Position <= h.Last {
+		return nil
 	}
-	return lost.Common, lost
+	return lost
 }

@@ -1,8 +1,10 @@
 package walk
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/url"
 	"time"
 )
@@ -11,14 +13,35 @@ import (
 // log, where requests go now to the one and now to the other.
 const StaleFor = 3 * time.Second
 
+// OldError reports that a feed ends before what was read, and agrees with it up
+// to there: what it shows is from a cache or from a server that is behind, and
+// nothing is known to be lost.
+type OldError struct {
+	URL      string // the feed's, without passwords
+	Last     int64  // last position that it shows
+	Position int64  // of the last event that was read
+}
+
+func (e *OldError) Error() string {
+	return fmt.Sprintf("%s: shows an older state, up to position %d; this target has read up to %d, and nothing of what it has read is known to be lost",
+		e.URL, e.Last, e.Position)
+}
+
+// Kept returns the places that a target keeps of what it has read of a feed, in
+// the order of positions.
+type Kept func(ctx context.Context) ([]Place, error)
+
 // Settle makes sure of a head whose history goes on from a place, and returns
-// it. One that knows less than that may come from a cache or a server that is
-// behind, and a partial one may not begin there, as a checkpoint can have gone
-// back meanwhile: so the server is asked once more, for the whole.
-func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place) (*Head, error) {
-	err := h.Check(p)
-	if _, lost := errors.AsType[*LostError](err); !lost && (err == nil || !h.Partial) {
-		return h, err
+// it. What is wrong with a head is believed only of one that was fetched past
+// every cache, and that is whole. The errors are:
+//
+//   - an OldError, if it ends before the place and agrees with all that is kept.
+//   - a LostError, if events up to the place are not in the feed; an epoch that
+//     it does not know is asked for again for StaleFor.
+//   - any other ErrMismatch, if they are others.
+func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, kept Kept) (*Head, error) {
+	if h.Check(p) == nil {
+		return h, nil
 	}
 	for since := time.Now(); ; {
 		fresh, err := c.Head(ctx, target, "", true)
@@ -26,7 +49,19 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place) 
 			return h, err
 		}
 		h = fresh
-		if err = h.Check(p); !mayBeBehind(err) || time.Since(since) > StaleFor {
+		err = h.Check(p)
+		lost, is := errors.AsType[*LostError](err)
+		if !is || lost.Next != "" {
+			return h, err
+		}
+		isOld, lookErr := c.isOld(ctx, h, lost, kept)
+		if lookErr != nil || lost.Known && !isOld {
+			return h, cmp.Or(lookErr, err)
+		}
+		if isOld {
+			err = &OldError{URL: h.URL.Redacted(), Last: h.Last, Position: p.Position}
+		}
+		if time.Since(since) > StaleFor {
 			return h, err
 		}
 		if err := sleep(ctx, StaleFor/20); err != nil {
@@ -35,9 +70,25 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place) 
 	}
 }
 
-// mayBeBehind reports whether a head that lacks what was read may just be too
-// old to know it. One that tells of the epoch that began when it was lost is not.
-func mayBeBehind(err error) bool {
-	lost, is := errors.AsType[*LostError](err)
-	return is && lost.Next == ""
+// isOld reports whether a head that lacks what was read is an earlier state of
+// that history: it ends before, and the last kept place that it shows is in it. A
+// head that does not know the epoch must prove by such a place that it has no
+// epoch that the history lacks.
+func (c *Client) isOld(ctx context.Context, h *Head, lost *LostError, kept Kept) (bool, error) {
+	if h.Last >= lost.Position {
+		return false, nil
+	}
+	places, err := kept(ctx)
+	if err != nil {
+		return false, err
+	}
+	shown := h.shown(places)
+	if len(shown) == 0 {
+		return lost.Known, nil
+	}
+	last := shown[len(shown)-1]
+	if !lost.Known && last.Position < h.Epochs[len(h.Epochs)-1].FirstPosition {
+		return false, nil
+	}
+	return c.has(ctx, h.Uncached(), last)
 }

@@ -51,13 +51,8 @@ type Meter struct {
 	Fetch, Decode atomic.Int64 // in nanoseconds
 }
 
-// Place is a place in a feed's history: a position with all that identifies
-// the history up to there.
-type Place struct {
-	Epoch    string
-	Position int64
-	Digest   feed.Digest
-}
+// Place is a place in a feed's history.
+type Place = feed.Place
 
 // Start is the place before the feed's first event.
 func (h *Head) Start() Place {
@@ -87,8 +82,8 @@ func (r *Run) Done() {
 // document is partial and begins too late. A document that a cache kept may be
 // too old to know.
 func (h *Head) Check(p Place) error {
-	if _, err := h.Common(p); err != nil {
-		return err
+	if lost := h.Lost(p); lost != nil {
+		return lost
 	}
 	for _, e := range h.Epochs {
 		if e.FirstPosition == p.Position+1 && e.DigestBefore != p.Digest {

@@ -16,7 +16,7 @@ import (
 )
 
 // past are the header fields that send a request past the cache.
-var past = map[string]string{"A-Im": "feed", "Prefer": "wait=0", "Authorization": "Bearer none"}
+var past = map[string]string{"A-Im": "feed", "Prefer": "wait=0", "Authorization": "Bearer none", "Cache-Control": "no-cache"}
 
 func TestWhatTheServerMustSeeGoesPastTheCache(t *testing.T) {
 	behind(t, func(t *testing.T, o *backend, proxy string) {

@@ -56,6 +56,9 @@ func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 	default:
 		err = schema().Check(ctx, pool)
 	}
+	if err == nil {
+		err = checkIdentity(ctx, pool)
+	}
 	if err != nil {
 		pool.Close()
 		return nil, readOnly(err)
@@ -108,8 +111,8 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 // Write runs step in one transaction that is on disk when it has committed: a
 // position that was served must survive. Each of its statements sees all that is
 // committed when it begins, which the order of events stands on.
-func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
-	return l.writing(postgresdb.Do(ctx, l.pool, func(t pgx.Tx) error { return step(tx{t}) }))
+func (l *Log) Write(ctx context.Context, wait time.Duration, step func(store.Tx) error) error {
+	return l.writing(pgx.BeginTxFunc(ctx, l.pool, postgresdb.Limited(ctx, wait), func(t pgx.Tx) error { return step(tx{t}) }))
 }
 
 // Lead reports whether this process holds the lock of the one that leads, and
@@ -127,6 +130,7 @@ func (l *Log) Lead(ctx context.Context) (bool, error) {
 	}
 	lock, err := postgresdb.TryLock(ctx, l.pool, "eventfeed leader")
 	l.leader = lock
+	postgresdb.Suspect(l.pool, err)
 	return lock != nil, err
 }
 

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -21,9 +20,10 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 
 // Versions takes the transaction that wrote a row last, and all that stands in
 // it: a standby that was promoted counts transactions on from where it was, and
-// another one may have had the same number before.
+// another one may have had the same number before. The hash is one that PostgreSQL
+// has wherever it runs: md5 is forbidden on systems in FIPS mode.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
-	rows, err := l.db.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || md5(f::text) FROM eventfeed.feeds f")
+	rows, err := l.db.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || hashtextextended(f::text, 0) FROM eventfeed.feeds f")
 	versions := make(map[string]string)
 	var name, version string
 	if err == nil {
@@ -32,8 +32,6 @@ func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
 			return nil
 		})
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		l.pool.Reset() // the other connections lead to the same machine, which may be gone
-	}
+	postgresdb.Suspect(l.pool, err)
 	return versions, err
 }

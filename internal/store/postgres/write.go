@@ -12,17 +12,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// identity names the database that a history is written on. It changes with
-// a promotion or a point-in-time recovery (timeline), a restored cluster
-// (system identifier) and a restored dump (database and table).
-const identity = `(SELECT s.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
-	(SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) || '/' || 'eventfeed.feeds'::regclass::oid
-	FROM pg_control_system() s)`
-
-// moved is whether a feed's history was written on another database than this
-// one. A standby has what its primary has.
-const moved = `CASE WHEN pg_is_in_recovery() THEN false ELSE f.identity <> ` + identity + ` END`
-
 // tx is one transaction of the log's own.
 type tx struct{ pgx.Tx }
 

@@ -75,8 +75,9 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 	return added, err
 }
 
-// Write runs step in one transaction.
-func (l *Log) Write(ctx context.Context, step func(store.Tx) error) error {
+// Write runs step in one transaction. It waits for another process's for
+// beginPatience.
+func (l *Log) Write(ctx context.Context, _ time.Duration, step func(store.Tx) error) error {
 	return l.write(ctx, func(t *sql.Tx) error { return step(tx{t}) })
 }
 

@@ -1,0 +1,39 @@
+package checkpoint
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// ringSize is how many digests a consumer keeps of the positions that 2^n
+// divides and 2^(n+1) does not, for each n.
+//
+// So it keeps the digests of the last 2*ringSize positions, of every second one
+// of the last 4*ringSize, of every fourth one of the last 8*ringSize, and so on:
+// the place where a feed's history leaves the one that was applied can be told
+// up to a 32nd of what was applied after it. Of a billion events it
+// keeps about 900 digests.
+const ringSize = 32
+
+// slot returns where a consumer keeps the digest at a position, which must be
+// above 0. The digest that it takes the place of is one that is not kept any
+// more, so nothing has to be deleted while a consumer goes forward.
+func slot(position int64) int64 {
+	n := bits.TrailingZeros64(uint64(position))
+	return int64(n)*ringSize + position>>(n+1)%ringSize
+}
+
+// KeptPositions returns the positions whose digests a consumer adds to those it
+// keeps when its checkpoint moves on from one position to another: ascending,
+// without from, and with to.
+func KeptPositions(from, to int64) (positions []int64) {
+	for step := int64(1); step > 0 && step <= to; step *= 2 {
+		last := to - (to-step)%(2*step) // of those that are an odd multiple of step
+		first := max(from+1, last-2*step*(ringSize-1))
+		for p := last; p >= first; p -= 2 * step {
+			positions = append(positions, p)
+		}
+	}
+	slices.Sort(positions)
+	return positions
+}

@@ -1,0 +1,35 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
+)
+
+// identity names the database that a history is written on. It changes with
+// a promotion or a point-in-time recovery (timeline), a restored cluster
+// (system identifier) and a restored dump (database and table).
+const identity = `(SELECT s.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
+	(SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) || '/' || 'eventfeed.feeds'::regclass::oid
+	FROM pg_control_system() s)`
+
+// moved is whether a feed's history was written on another database than this
+// one. A standby has what its primary has.
+const moved = `CASE WHEN pg_is_in_recovery() THEN false ELSE f.identity <> ` + identity + ` END`
+
+// checkIdentity refuses a database that cannot tell its identity, as some services
+// that speak PostgreSQL's protocol cannot. A standby is asked once it is promoted.
+func checkIdentity(ctx context.Context, pool *pgxpool.Pool) error {
+	var now string
+	err := postgresdb.NewReader(pool).QueryRow(ctx, "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE "+identity+" END").Scan(&now)
+	if err == nil || dberror.Transient(err) || dberror.Code(err) == "" {
+		return err
+	}
+	return fmt.Errorf("this database does not tell its identity, by which a restore that has lost events is noticed; "+
+		"eventfeed needs the functions pg_control_system(), pg_current_wal_lsn() and pg_walfile_name(), "+
+		"and a role that may execute them: %w", err)
+}

@@ -1,0 +1,123 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// keptNothing is what a consumer has kept that has not begun.
+func keptNothing(context.Context) ([]walk.Place, error) { return nil, nil }
+
+// kept reads the places that the target keeps of a checkpoint's feed.
+func (c *Config) kept(at checkpoint.Checkpoint) walk.Kept {
+	return func(ctx context.Context) ([]walk.Place, error) { return c.Into.kept(ctx, at) }
+}
+
+// check makes sure that a feed's history goes on from its checkpoint.
+func (r *runner) check(ctx context.Context, f *reading) error {
+	err := f.Check(ctx, f.place(), r.kept(f.checkpoint))
+	if err == nil {
+		return nil
+	}
+	return r.explain(ctx, f, err)
+}
+
+// explain returns a LostError with the end of the common part, if err is about
+// events that were applied and are not in the feed. Else it returns err.
+func (r *runner) explain(ctx context.Context, f *reading, err error) error {
+	lost, isLost := errors.AsType[*LostError](err)
+	client, _ := f.Served()
+	if !isLost && !errors.Is(err, walk.ErrReplaced) || client == nil {
+		return err
+	}
+	head, lookErr := client.Head(ctx, f.url, "", true)
+	if lookErr != nil {
+		return fmt.Errorf("%w; what both have in common cannot be told: %w", err, f.about(lookErr))
+	}
+	common, lookErr := r.common(ctx, client, head, f.checkpoint)
+	switch {
+	case lookErr != nil:
+		return fmt.Errorf("%w; what both have in common cannot be told: %w", err, f.about(lookErr))
+	case common >= f.checkpoint.Position:
+		return err // what was applied is there; the feed contradicts itself
+	case !isLost:
+		lost = &LostError{URL: f.url.Redacted(), Epoch: f.checkpoint.Epoch, Position: f.checkpoint.Position, Known: true, Cause: err}
+	}
+	lost.Common, lost.Compared = common, true
+	return f.about(lost)
+}
+
+// common returns the last position up to which the feed, as head shows it, is
+// known to have the history that was applied up to a checkpoint. The places that
+// the target keeps tell; between two of them, the events in the inbox.
+func (c *Config) common(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint) (int64, error) {
+	places, err := c.Into.kept(ctx, at)
+	if err != nil {
+		return 0, err
+	}
+	agreed, err := client.Agreement(ctx, head, append(places, placeOf(at)))
+	if err != nil || agreed.Position >= at.Position {
+		return agreed.Position, err
+	}
+	end := min(head.Last, at.Position)
+	for _, e := range head.Epochs { // which the events do not tell of
+		if e.FirstPosition > agreed.Position {
+			end = min(end, e.FirstPosition-1)
+		}
+	}
+	return c.compareInbox(ctx, client, head.Uncached(), at, agreed.Position, end)
+}
+
+// compareEvents is how many events of an inbox are compared at a time.
+const compareEvents = 10_000
+
+// compareInbox returns the last position up to which the inbox holds the feed's
+// events, from one position to another. It fetches nothing while it reads.
+func (c *Config) compareInbox(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, from, to int64) (int64, error) {
+	var page *feed.Document
+	var buffer []byte
+	for from < to {
+		hashes, err := c.inboxHashes(ctx, at, from, min(to, from+compareEvents))
+		if err != nil || len(hashes) == 0 {
+			return from, err
+		}
+		for _, hash := range hashes {
+			served, d, err := client.EventAt(ctx, head, from+1, page)
+			if err != nil {
+				return from, err
+			}
+			page = d
+			var theirs feed.Digest
+			if theirs, buffer = feed.EventHash(&served.Event, buffer); theirs != hash {
+				return from, nil
+			}
+			from++
+		}
+	}
+	return from, nil
+}
+
+// inboxHashes returns the hashes of the inbox's events after one position and up
+// to another, or up to the first that is missing.
+func (c *Config) inboxHashes(ctx context.Context, at checkpoint.Checkpoint, from, to int64) (hashes []feed.Digest, err error) {
+	var buffer []byte
+	err = c.Into.read(ctx, at, from, to, func(e *event.Placed) error {
+		if e.Position != from+1+int64(len(hashes)) {
+			return errNotWhole
+		}
+		var hash feed.Digest
+		hash, buffer = feed.EventHash(&e.Event, buffer)
+		hashes = append(hashes, hash)
+		return nil
+	})
+	if errors.Is(err, errNotWhole) {
+		err = nil
+	}
+	return hashes, err
+}
