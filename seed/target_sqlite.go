@@ -3,10 +3,12 @@ package seed
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
@@ -17,7 +19,7 @@ import (
 // drivers take them (shop.db?mode=ro, file:shop.db). A lock file stands beside it while
 // Run is at work, PATH.lock.
 func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
-	return named{&sqliteTarget{path: path, sink: handler[*sql.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler}}, path}
+	return named{&sqliteTarget{path: path, sink: handler[*sql.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler, TimeZone: projection.UTC}}, path}
 }
 
 // SQLiteInbox returns a target in the SQLite database file at path that adds
@@ -26,7 +28,7 @@ func SQLiteInbox(path string) Target {
 	return named{&sqliteTarget{
 		path:     path,
 		sink:     handler[*sql.Tx](func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) }),
-		kind:     checkpoint.Consumer{Sink: checkpoint.SinkInbox},
+		kind:     checkpoint.Consumer{Sink: checkpoint.SinkInbox, TimeZone: projection.UTC},
 		hasInbox: true,
 	}, path}
 }
@@ -39,6 +41,7 @@ type sqliteTarget struct {
 	kind      checkpoint.Consumer
 	hasInbox  bool
 	rehearsal bool
+	replaced  bool // another file is at the path, without tables perhaps
 	db        *sql.DB
 }
 
@@ -51,9 +54,14 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = t.use(db).Migrate(ctx)
+	t.use(db)
+	return t.makeTables(ctx)
+}
+
+func (t *sqliteTarget) makeTables(ctx context.Context) error {
+	err := t.keeper.Migrate(ctx)
 	if err == nil && t.hasInbox {
-		err = sink.MigrateSQLite(ctx, db)
+		err = sink.MigrateSQLite(ctx, t.db)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.path, err)
@@ -61,8 +69,19 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 	return nil
 }
 
+func (t *sqliteTarget) claim(ctx context.Context, consumer string) error {
+	if t.replaced {
+		if err := t.makeTables(ctx); err != nil {
+			return err
+		}
+		t.replaced = false
+	}
+	return t.target.claim(ctx, consumer)
+}
+
 // mayPass and release are called also where the file could not be opened.
 func (t *sqliteTarget) mayPass(err error) bool {
+	t.replaced = t.replaced || errors.Is(err, sqlitedb.ErrReplaced)
 	return checkpoint.NewSQLite(t.db, t.path).MayPass(err)
 }
 

@@ -2,8 +2,10 @@ package postgresdb
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -178,6 +180,28 @@ func Lock(ctx context.Context, pool *pgxpool.Pool, name string) (*AdvisoryLock, 
 // Lost returns a channel that is closed when the lock's connection has ended, or
 // has not answered: then someone else may have the lock. Release does not close it.
 func (l *AdvisoryLock) Lost() <-chan struct{} { return l.lost }
+
+// Share calls use with the descriptor of the lock's connection. A process that
+// inherits it keeps the lock for as long as it holds it open, also if this process
+// ends first; but Release ends the lock at once.
+func (l *AdvisoryLock) Share(use func(fd uintptr) error) (err error) {
+	conn := l.conn.Conn().PgConn().Conn()
+	if encrypted, is := conn.(*tls.Conn); is {
+		conn = encrypted.NetConn()
+	}
+	socket, is := conn.(syscall.Conn)
+	if !is {
+		return fmt.Errorf("the lock's connection is a %T, which has no descriptor", conn)
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if controlErr := raw.Control(func(fd uintptr) { err = use(fd) }); controlErr != nil {
+		return controlErr
+	}
+	return err
+}
 
 // Release gives the lock back, by closing its connection. It is called once.
 func (l *AdvisoryLock) Release() {
