@@ -251,3 +251,25 @@ func withTarget(c seed.Config, f filled) seed.Config {
 	c.Into = f.open()
 	return c
 }
+
+// TestALossNamesItsFeed, of several.
+func TestALossNamesItsFeed(t *testing.T) {
+	t.Parallel()
+	one, two := newSource(t, 15), newSource(t, 25)
+	backup := two.backup(t)
+	two.add(t, 26, 40)
+	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
+	config := seed.Config{From: []string{one.feed(), two.feed()}, Into: seed.SQLiteInbox(path)}
+	storetest.Must(t, seed.Run(t.Context(), config))
+	restored := restoreSource(t, backup)
+	restored.addOthers(t, 26, 30)
+	config.From[1] = restored.feed()
+	err := seed.Run(t.Context(), config)
+	about, named := errors.AsType[*seed.FeedError](err)
+	loss, lost := errors.AsType[*seed.LostError](err)
+	if !named || !lost || about.From != restored.feed() || loss.Common != 25 {
+		t.Errorf("stopped with %v", err)
+	}
+	storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: []string{about.From}, Into: config.Into}, loss.Common, nil))
+	storetest.Must(t, seed.Run(t.Context(), config))
+}
