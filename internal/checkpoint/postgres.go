@@ -21,8 +21,15 @@ import (
 //go:embed postgres_migrations/*.sql
 var postgresMigrations embed.FS
 
-// lockPrefix stands before a consumer's name in the name of its lock.
-const lockPrefix = "eventfeed consumer "
+// What stands before a consumer's name in the name of its lock, and of its step.
+const (
+	lockPrefix = "eventfeed consumer "
+	stepPrefix = "eventfeed step "
+)
+
+// claimLimit is how long it may take to claim a consumer, all in all: nothing of it
+// is users' work.
+const claimLimit = 30 * time.Second
 
 // Postgres keeps checkpoints in the table eventfeed_seed.checkpoints of a
 // PostgreSQL target. It is for one goroutine.
@@ -34,6 +41,7 @@ type Postgres struct {
 	lock      *postgresdb.AdvisoryLock
 	conn      *pgxpool.Conn // runs the consumer's transactions
 	path      string        // the search_path that conn came with
+	step      *postgresdb.Step
 	holder    string
 	rehearsal pgx.Tx
 	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
@@ -58,12 +66,14 @@ func (p *Postgres) Migrate(ctx context.Context) error {
 // ErrHeld.
 func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 	p.Release()
+	ctx, cancel := context.WithTimeout(ctx, claimLimit)
+	defer cancel()
 	if err := p.claim(ctx, consumer); err != nil {
 		p.Release()
 		return err
 	}
 	p.holder = newHolder()
-	return postgresdb.Do(ctx, p.conn, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, p.conn, postgresdb.Limited(ctx, claimPatience), func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = $2 WHERE consumer = $1", consumer, p.holder)
 		if err == nil {
 			_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.consumers SET held_by = $2, held_since = now() WHERE consumer = $1", consumer, process())
@@ -79,13 +89,33 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	if p.path, err = postgresdb.Path(ctx, p.conn.Conn()); err != nil {
 		return err
 	}
+	if err = postgresdb.KeepSession(ctx, p.pool, p.conn.Conn()); err != nil {
+		return err
+	}
+	if p.step, err = postgresdb.NewStep(ctx, p.pool, p.conn.Conn(), stepPrefix+consumer); err != nil {
+		return err
+	}
 	patient, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
 	p.lock, err = postgresdb.Lock(patient, p.pool, lockPrefix+consumer)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	// Who held the consumer before may still be in a step, although its lock is gone.
+	for {
+		free, err := p.step.Clear(ctx, p.conn)
+		if err != nil || free {
+			return err
+		}
+		select {
+		case <-patient.Done():
+			return fmt.Errorf("consumer %s: %w: its last step goes on", consumer, ErrHeld)
+		case <-time.After(claimInterval):
+		}
+	}
 }
 
 // Lost returns a channel that is closed when someone else may hold the consumer,
@@ -258,10 +288,11 @@ func (p *Postgres) Do(ctx context.Context, do func(pgx.Tx) error) error {
 	if isClosed(p.Lost()) {
 		return ErrLost
 	}
+	defer p.step.Watch(ctx, p.conn.Conn())()
 	if p.Rehearse {
 		return p.rehearse(ctx, do)
 	}
-	return postgresdb.Do(ctx, p.conn, do)
+	return pgx.BeginTxFunc(ctx, p.conn, p.step.Options(), do)
 }
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
@@ -269,7 +300,7 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 	p.rehearses.Lock()
 	defer p.rehearses.Unlock()
 	if p.rehearsal == nil {
-		if p.rehearsal, err = p.conn.BeginTx(ctx, postgresdb.Own); err != nil {
+		if p.rehearsal, err = p.conn.BeginTx(ctx, p.step.Options()); err != nil {
 			return err
 		}
 	}

@@ -77,6 +77,17 @@ func try(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (
 	return err == nil, err
 }
 
+// KeepSession keeps a session that is the caller's alive while it does nothing, for
+// as long as the client's machine answers. Behind a pooler a session is nobody's, and
+// nothing is done.
+func KeepSession(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn) error {
+	pooled, err := IsPooled(ctx, pool, conn)
+	if err == nil && !pooled {
+		_, err = conn.Exec(ctx, setAll(false, append([]setting{{"idle_session_timeout", "0"}}, serverKeepAlive...)))
+	}
+	return err
+}
+
 // The limits of a session that holds a lock, and of a transaction that does.
 var (
 	sessionLimits = append([]setting{
