@@ -83,7 +83,11 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	head, common, err := config.checkBack(ctx, client, head, at, to)
+	var common int64
+	err = config.whileOld(ctx, func() (err error) {
+		head, common, err = config.checkBack(ctx, client, head, at, to)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -199,26 +203,24 @@ func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, chang
 // end of the common part.
 func (c *Config) checkBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (_ *walk.Head, common int64, err error) {
 	if to < 0 || to > at.Position {
-		return nil, 0, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
+		return head, 0, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
 	}
-	place := placeOf(at)
-	head, verdict := client.Settle(ctx, client.Feed, head, place, c.kept(at))
-	_, isOld := errors.AsType[*OldError](verdict)
-	if verdict != nil && !isOld && !errors.Is(verdict, ErrMismatch) {
-		return nil, 0, verdict
+	head, verdict := client.Settle(ctx, client.Feed, head, placeOf(at), c.kept(at))
+	if verdict != nil && !isOld(verdict) && !errors.Is(verdict, ErrMismatch) {
+		return head, 0, verdict
 	}
 	if common, err = c.common(ctx, client, head, at); err != nil || to <= common {
 		return head, common, err
 	}
 	lost, isLost := errors.AsType[*LostError](verdict)
 	switch {
-	case isOld:
-		return nil, 0, fmt.Errorf("cannot go back to position %d: %w", to, verdict)
+	case isOld(verdict):
+		return head, 0, fmt.Errorf("cannot go back to position %d: %w", to, verdict)
 	case !isLost:
 		lost = &LostError{URL: head.URL.Redacted(), Epoch: at.Epoch, Position: at.Position, Known: true, Cause: verdict}
 	}
 	lost.Common, lost.Compared = common, true
-	return nil, 0, fmt.Errorf("cannot go back to position %d: %w", to, lost)
+	return head, 0, fmt.Errorf("cannot go back to position %d: %w", to, lost)
 }
 
 // NotUndoneError reports that Rewind or Reset changed nothing, because something

@@ -178,8 +178,12 @@ func TestNewsIsWhatComesBehindTheFirstEnd(t *testing.T) {
 	read(20, linesOf("a", 1, 20, ""))
 	s.addAt(t, "a", every(8, year2020, time.Hour)...)
 	read(50, append(linesOf("a", 21, 47, ""), linesOf("a", 48, 50, " live")...))
-	storetest.Must(t, seed.Rewind(context.WithoutCancel(t.Context()), config(), 5, nil))
+	undone := config()
+	undone.Undone = true
+	storetest.Must(t, seed.Rewind(context.WithoutCancel(t.Context()), undone, 5, nil))
 	read(0, append(linesOf("a", 6, 50, ""), linesOf("a", 51, 55, " live")...))
-	storetest.Must(t, seed.Reset(t.Context(), config(), nil))
+	undone = config()
+	undone.Undone = true
+	storetest.Must(t, seed.Reset(t.Context(), undone, nil))
 	read(0, linesOf("a", 1, 55, ""))
 }

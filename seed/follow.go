@@ -36,8 +36,13 @@ func (r *runner) follow(ctx context.Context) error {
 			}
 			n.feed.shows = n.feed.Last()
 			these := []*reading{n.feed}
-			if err := r.retry(ctx, func() error { return r.applyNews(ctx, these) }); err != nil {
+			err := r.retry(ctx, func() error { return r.applyNews(ctx, these) })
+			lasts := n.feed.outdated.see(&r.Config, err)
+			if err != nil && (!isOld(err) || r.Patience >= 0 && lasts > r.Patience) {
 				return err
+			}
+			if err != nil {
+				r.report()
 			}
 			if r.atUntil() {
 				return nil

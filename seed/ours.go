@@ -19,6 +19,7 @@ type ours struct {
 	prefetch int
 
 	head     *walk.Head // the end of the feed, as far as it is known
+	checked  *walk.Head // the last one that Check has found good; nil before
 	walked   int64      // position that the last whole walk has led to
 	nextPage int64      // no page before it holds anything behind that; 0 if that is not known
 }
@@ -39,8 +40,14 @@ func (s *ours) Served() (*walk.Client, *walk.Head) { return s.client, s.head }
 
 func (s *ours) Close() {}
 
+// Next goes on from the last head that was good. After an old one that makes the
+// server send what it has again, so that it shows whether that is still old.
 func (s *ours) Next(ctx context.Context) (err error) {
-	s.head, err = s.follower.Next(ctx, s.head)
+	after := s.head
+	if s.checked != nil {
+		after = s.checked
+	}
+	s.head, err = s.follower.Next(ctx, after)
 	return err
 }
 
@@ -59,26 +66,29 @@ func (s *ours) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, er
 	}
 }
 
-// Again fetches the feed's present head, if a page was missing because an epoch
-// has begun since the one in hand was fetched: that moves pages, and nothing is
-// lost by it.
+// Again fetches the feed's present head. If a page was missing because an epoch
+// has begun since the one in hand was fetched, that moves pages, and nothing is
+// lost by it. What is inconsistent in any other way is believed only of archives
+// that no cache has kept.
 func (s *ours) Again(ctx context.Context, after error) error {
-	if !errors.Is(after, walk.ErrMissing) {
+	if !errors.Is(after, walk.ErrMismatch) {
 		return after
 	}
 	fresh, err := s.client.Head(ctx, s.url, "", true)
 	if err != nil {
 		return err
 	}
-	if slices.Equal(fresh.Epochs, s.head.Epochs) {
+	if slices.Equal(fresh.Epochs, s.head.Epochs) && (errors.Is(after, walk.ErrMissing) || s.head.IsUncached()) {
 		return after
 	}
-	s.head, s.nextPage = fresh, 0
+	s.head, s.nextPage = fresh.Uncached(), 0
 	return nil
 }
 
 // Check makes sure of a head whose history goes on from the place.
 func (s *ours) Check(ctx context.Context, from walk.Place, kept walk.Kept) (err error) {
-	s.head, err = s.client.Settle(ctx, s.url, s.head, from, kept)
+	if s.head, err = s.client.Settle(ctx, s.url, s.head, from, kept); err == nil {
+		s.checked = s.head
+	}
 	return err
 }

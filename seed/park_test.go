@@ -425,7 +425,7 @@ func TestParkedEventsComeBackWhole(t *testing.T) {
 		storetest.Must(t, err)
 		parked := came
 		came = nil
-		storetest.Must(t, seed.Reset(t.Context(), seed.Config{Into: into()}, nil))
+		storetest.Must(t, seed.Reset(t.Context(), seed.Config{Into: into(), Undone: true}, nil))
 		l.exec(t, "DELETE FROM entries")
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into()}))
 		if done.Applied != int64(len(events)) || !slices.Equal(parked, came) {
@@ -496,7 +496,7 @@ func TestGoingBackForgetsWhatIsParkedThere(t *testing.T) {
 		l.exec(t, l.mend["total"])
 		s := newSource(t, 40)
 		config := func() seed.Config {
-			return seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park}
+			return seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park, Undone: true}
 		}
 		storetest.Must(t, seed.Run(t.Context(), config())) // 13, 20, 27, 34
 		forgets := func(want int64) func([]seed.Change) error {

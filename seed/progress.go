@@ -24,6 +24,7 @@ type Progress struct {
 	First, Last  time.Time        // smallest and largest time of those events
 	Pages        int64            // archives fetched
 	Bytes        int64            // in them
+	Old          int64            // answers that showed less than was known already, by a cache or a server that is behind
 
 	// Unmatched are the types that a projection has blocks for and that no event
 	// has had so far, in the order of its file. It is empty for a run that did not
@@ -145,6 +146,7 @@ func (r *runner) report() {
 	for _, m := range r.meters {
 		p.Pages += m.Pages.Load()
 		p.Bytes += m.Bytes.Load()
+		p.Old += m.Old.Load()
 		p.Fetch += time.Duration(m.Fetch.Load())
 		p.Decode += time.Duration(m.Decode.Load())
 	}

@@ -114,7 +114,14 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.distinct(); err != nil {
 		return err
 	}
-	if err := r.retry(ctx, func() error { return r.seed(ctx) }); err != nil {
+	err := r.whileOld(ctx, func() error {
+		err := r.retry(ctx, func() error { return r.seed(ctx) })
+		if isOld(err) {
+			r.report()
+		}
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	if !r.Follow || r.atUntil() {
@@ -170,14 +177,20 @@ func (r *runner) seed(ctx context.Context) error {
 	return r.advance(ctx, r.feeds, r.end)
 }
 
-// lookAgain gives servers that are behind the time to show what they showed when
-// the consumer was begun. What they do not show then has been lost, unread.
+// lookAgain looks again at a feed that shows less than it did when the consumer
+// was begun, so that the order of several feeds stays what it was then. What it
+// does not show for as long as patience lasts, or has lost by a new epoch, has been
+// lost unread.
 func (r *runner) lookAgain(ctx context.Context) error {
 	if len(r.feeds) == 1 {
 		return nil // which has no order but its own
 	}
+	limit := r.Patience
+	if limit < 0 {
+		limit = walk.MissingFor
+	}
 	for _, f := range r.feeds {
-		for since := time.Now(); f.Last() < f.checkpoint.SeedEnd && time.Since(since) < walk.StaleFor; {
+		for since := time.Now(); f.showsLess() && time.Since(since) < limit; {
 			select {
 			case <-time.After(walk.StaleFor / 20):
 			case <-ctx.Done():
@@ -193,6 +206,20 @@ func (r *runner) lookAgain(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// showsLess reports whether a feed ends before where it ended when the consumer
+// was begun, and has not begun an epoch since that says that the rest is lost.
+func (f *reading) showsLess() bool {
+	if f.Last() >= f.checkpoint.SeedEnd {
+		return false
+	}
+	_, head := f.Served()
+	if head == nil {
+		return true
+	}
+	newest := head.Epochs[len(head.Epochs)-1]
+	return newest.ID == f.checkpoint.Epoch || newest.FirstPosition <= f.checkpoint.Position
 }
 
 // end is the position that a feed is to be read to.

@@ -44,7 +44,8 @@ type reading struct {
 	source
 	from       string // Config.From has it
 	url        *url.URL
-	id         string                // the feed's, when the run began
+	id         string // the feed's, when the run began
+	outdated   outdated
 	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
 	shows      int64                 // position of the last event that the source has shown
 	applied    int64                 // events, by this run

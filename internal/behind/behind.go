@@ -3,6 +3,7 @@ package behind
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -77,6 +78,9 @@ func (f *Feed) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err er
 		return lag, nil
 	}
 	first, page, err := f.Client.EventAt(ctx, f.head, s.Position+1, f.page)
+	if errors.Is(err, walk.ErrMissing) { // which takes longer to tell
+		return Lag{}, fmt.Errorf("%s: the page with position %d is not there yet, or missing", f.URL.Redacted(), s.Position+1)
+	}
 	if err != nil {
 		return Lag{}, err
 	}

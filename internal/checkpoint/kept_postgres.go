@@ -11,7 +11,11 @@ import (
 // Kept returns the places that a consumer keeps of a feed, in the order of
 // positions.
 func (p *Postgres) Kept(ctx context.Context, consumer, feedID string) (all []feed.Place, err error) {
-	err = p.doBeside(ctx, func(tx pgx.Tx) error {
+	do := p.doBeside
+	if p.conn != nil { // which nobody uses meanwhile: a pool may have no other one left
+		do = p.Do
+	}
+	err = do(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `
 			SELECT position, epoch, digest FROM eventfeed_seed.digests
 			WHERE consumer = $1 AND feed_id = $2 ORDER BY position`, consumer, feedID)

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -88,6 +90,16 @@ type Response struct {
 	Partial     bool // 226: no more than what follows the document that the request named
 	Waits       bool // the server takes a wish to be kept waiting, RFC 7240 section 4.3
 	Body        []byte
+}
+
+// Age is how long ago the server made the answer, by its word or that of a cache
+// on the way (RFC 9111 section 5.1). 0 means just now, or that nobody says.
+func (r *Response) Age() time.Duration {
+	seconds, err := strconv.ParseUint(strings.TrimSpace(r.Header.Get("Age")), 10, 31)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }
 
 // Get fetches a URL, and tries again for as long as Patience lasts what may

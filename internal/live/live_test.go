@@ -254,3 +254,29 @@ func TestWhileTheDatabaseHangsNobodyIsToldThatTheStatesAreFresh(t *testing.T) {
 		}
 	})
 }
+
+// TestNoMoreWaitForALookThanMay: the others are refused at once.
+func TestNoMoreWaitForALookThanMay(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 10)
+		h := &hung{Log: deaf{l}}
+		feeds := open(t, h)
+		h.is.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var refused atomic.Int64
+		var all sync.WaitGroup
+		for range 10_000 {
+			all.Go(func() {
+				if err := feeds.Fresh(ctx); err != nil && ctx.Err() == nil && !errors.Is(err, live.ErrCutOff) && !errors.Is(err, context.DeadlineExceeded) {
+					refused.Add(1)
+					cancel()
+				}
+			})
+		}
+		all.Wait()
+		if refused.Load() == 0 {
+			t.Error("nobody was refused")
+		}
+	})
+}

@@ -15,6 +15,7 @@ type metrics struct {
 	position, head, lagEvents, lagSeconds, applied    *prometheus.Desc // by feed
 	answered, failed                                  *prometheus.Desc // by origin
 	skipped, leftOut, parked, waiting, pages, bytes   *prometheus.Desc
+	old                                               *prometheus.Desc
 	lastCommit, retries, targetUp, following, seconds *prometheus.Desc
 }
 
@@ -38,6 +39,7 @@ func (s *Standing) Collector() prometheus.Collector {
 		waiting:    of("parked_events", "Events of the feed that are put aside in the target.", "feed", "feed_id"),
 		pages:      of("pages_total", "Pages fetched."),
 		bytes:      of("page_bytes_total", "Size of the pages fetched."),
+		old:        of("old_answers_total", "Answers that showed less of a feed than was known already, from a cache or a server that is behind."),
 		lastCommit: of("last_commit_timestamp_seconds", "When the position last moved, or the run began."),
 		retries:    of("target_retries_total", "Tries to use the target that failed and were made again."),
 		targetUp:   of("target_up", "Whether the target could be used when it was last tried."),
@@ -50,7 +52,7 @@ func (s *Standing) Collector() prometheus.Collector {
 func (m *metrics) Describe(all chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.position, m.head, m.lagEvents, m.lagSeconds, m.applied, m.answered, m.failed, m.skipped, m.leftOut,
-		m.parked, m.waiting, m.pages, m.bytes, m.lastCommit, m.retries, m.targetUp, m.following, m.seconds,
+		m.parked, m.waiting, m.pages, m.bytes, m.old, m.lastCommit, m.retries, m.targetUp, m.following, m.seconds,
 	} {
 		all <- d
 	}
@@ -86,6 +88,7 @@ func (m *metrics) Collect(all chan<- prometheus.Metric) {
 	counter(m.parked, float64(p.Parked))
 	counter(m.pages, float64(p.Pages))
 	counter(m.bytes, float64(p.Bytes))
+	counter(m.old, float64(p.Old))
 	gauge(m.lastCommit, unix(m.commit))
 	counter(m.retries, float64(p.Target.Retries))
 	gauge(m.targetUp, truth(p.Target.Err == nil))

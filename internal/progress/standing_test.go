@@ -118,7 +118,7 @@ func TestMetricsOfARun(t *testing.T) {
 		t.Fatalf("before the start: %v", err)
 	}
 	p := one(3, 5, true)
-	p.Feeds[0].Applied, p.Feeds[0].Waiting, p.Skipped, p.LeftOut, p.Parked, p.Pages, p.Bytes = 3, 7, 1, 2, 4, 6, 700
+	p.Feeds[0].Applied, p.Feeds[0].Waiting, p.Skipped, p.LeftOut, p.Parked, p.Pages, p.Bytes, p.Old = 3, 7, 1, 2, 4, 6, 700, 9
 	p.Fetch, p.Decode, p.Apply, p.Commit = time.Second, 2*time.Second, 3*time.Second, 4*time.Second
 	p.Target.Retries = 9
 	// Another service's feed may have the same name.
@@ -141,6 +141,7 @@ func TestMetricsOfARun(t *testing.T) {
 		eventfeed_seeder_last_answer_timestamp_seconds{origin="https://shop.example"} 1.800000004e+09
 		eventfeed_seeder_last_commit_timestamp_seconds 1.8e+09
 		eventfeed_seeder_left_out_events_total 2
+		eventfeed_seeder_old_answers_total 9
 		eventfeed_seeder_page_bytes_total 700
 		eventfeed_seeder_pages_total 6
 		eventfeed_seeder_parked_events{feed="orders",feed_id="urn:1"} 7

@@ -100,6 +100,10 @@ func TestAServerThatIsAskedForWhatItDoesNotKnowLooksInTheDatabase(t *testing.T) 
 				storetest.Create(t, l, "listed", 10)
 				return "GET", "/", []string{"Pragma", "no-cache", "If-Match", tag("/")}, 200
 			},
+			"a list of feeds that the client has": func() (string, string, []string, int) {
+				storetest.Create(t, l, "known", 10)
+				return "GET", "/", []string{"If-None-Match", tag("/")}, 304
+			},
 			"an event": func() (string, string, []string, int) {
 				grow(1)
 				return "GET", "/feeds/f/events/" + storetest.Events(n, n)[0].ID, nil, 200

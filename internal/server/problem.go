@@ -11,6 +11,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -51,6 +52,12 @@ func statusOf(err error) (status int, detail string) {
 		return http.StatusNotFound, err.Error()
 	case errors.Is(err, store.ErrPageGone):
 		return http.StatusGone, err.Error()
+	case errors.Is(err, store.ErrReadOnly):
+		return http.StatusServiceUnavailable, "the database takes no writes at the moment, send the same again later"
+	case errors.Is(err, store.ErrMoved):
+		return http.StatusServiceUnavailable, "the database has failed over or was restored, and the feed is about to begin a new epoch; try again"
+	case errors.Is(err, live.ErrCutOff):
+		return http.StatusServiceUnavailable, "this server does not reach its database, and cannot tell from memory; try again later"
 	default:
 		return http.StatusServiceUnavailable, "the log cannot be read at the moment, try again later"
 	}

@@ -41,7 +41,17 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	if chosen == htmlForm {
 		write = listPage
 	}
+	coding, err := s.coding(r)
+	if err != nil {
+		return err
+	}
 	content, err := write(s.visible(r))
+	if err == nil && namesAnother(r.Header, strongTag(hashOf(content), coding)) {
+		// The client may have a list by a server that knows more.
+		if err = s.Feeds.Fresh(r.Context()); err == nil {
+			content, err = write(s.visible(r))
+		}
+	}
 	if err != nil {
 		return err
 	}

@@ -149,3 +149,44 @@ func TestWhileTheLogIsAwayNoOtherHistoryIsServed(t *testing.T) {
 		t.Errorf("%d", response.StatusCode)
 	}
 }
+
+// goneBack is a log that has the archives of before, as a database that fails over
+// to an older state.
+type goneBack struct {
+	server.Log
+	before map[feed.Page]store.Document
+}
+
+func (g *goneBack) Archive(ctx context.Context, name string, page feed.Page) (*store.Feed, store.Document, error) {
+	f, d, err := g.Log.Archive(ctx, name, page)
+	if before, is := g.before[page]; is {
+		d = before
+	}
+	return f, d, err
+}
+
+// TestAnArchiveThatIsFinalIsNeverServedAsTheNewest: what is promised comes with the
+// bytes, and a URL that was immutable never has others.
+func TestAnArchiveThatIsFinalIsNeverServedAsTheNewest(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.Create(t, l, "f", 10)
+	storetest.Append(t, l, "f", storetest.Events(1, 10))
+	storetest.Drain(t, l, "f")
+	f, err := l.Feed(t.Context(), "f")
+	storetest.Must(t, err)
+	page := feed.Page{Epoch: f.Epoch(), Number: 1}
+	_, newest, err := l.Archive(t.Context(), "f", page)
+	storetest.Must(t, err)
+	storetest.Append(t, l, "f", storetest.Events(11, 20))
+	storetest.Drain(t, l, "f")
+	s := servertest.Serve(t, l, func(c *server.Config) {
+		c.Log = &goneBack{c.Log, map[feed.Page]store.Document{page: newest}}
+	})
+	for _, form := range []string{"atom", "html", "cloudevents"} {
+		response, body := do(t, "GET", s.URL+feed.ArchivePath("f", page)+"?format="+form)
+		if response.StatusCode != 503 || response.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %d %s: %.100s", form, response.StatusCode, response.Header.Get("Cache-Control"), body)
+		}
+	}
+}

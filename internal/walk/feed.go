@@ -21,6 +21,9 @@ type Head struct {
 	// First, so that nothing but events from there on can be had of it: it is
 	// a delta, RFC 3229.
 	Partial bool
+	// Age is how long ago the server made the document, if it was not just now: a
+	// cache has kept it, or a server that is cut off from its database.
+	Age time.Duration
 
 	uncached bool // its archives are fetched past every cache
 }
@@ -33,13 +36,32 @@ func (h *Head) Uncached() *Head {
 	return &uncached
 }
 
+// IsUncached reports whether Uncached returned the head.
+func (h *Head) IsUncached() bool { return h.uncached }
+
 // noCache lets no cache answer by itself.
 var noCache = []string{"Cache-Control", "no-cache"}
 
 // Head fetches a feed's subscription document. It returns nil without an error
 // if it is the one with this ETag still. Where fresh is set no cache on the
 // way may answer by itself.
+//
+// A document that is inconsistent in itself is an ErrMismatch, once it has been
+// asked for again for StaleFor: a server may make one of two states of its
+// database while that is replaced.
 func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh bool) (*Head, error) {
+	since := time.Now()
+	h, err := c.head(ctx, target, etag, fresh)
+	for errors.Is(err, ErrMismatch) && time.Since(since) < StaleFor {
+		if err := sleep(ctx, StaleFor/20); err != nil {
+			return nil, err
+		}
+		h, err = c.head(ctx, target, "", true)
+	}
+	return h, err
+}
+
+func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh bool) (*Head, error) {
 	var conditions []string
 	if etag != "" {
 		conditions = append(conditions, "If-None-Match", etag)
@@ -76,7 +98,7 @@ func headOf(answer *fetch.Response) (*Head, error) {
 	if err := d.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
-	return &Head{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial}, nil
+	return &Head{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial, Age: answer.Age()}, nil
 }
 
 // pageURL is where an archive is.
@@ -89,9 +111,18 @@ func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
 }
 
 // Archive fetches one of the feed's archives and checks that it is the page
-// that was asked for, of this feed and this history, and adds up in itself.
-// It returns the size of the document, too, in bytes.
+// that was asked for, of this feed and this history, and consistent in itself.
+// It returns the size of the document, too, in bytes. A page that is missing is
+// waited for, see [Client.await].
 func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
+	d, size, err = c.archive(ctx, h, number)
+	if errors.Is(err, ErrMissing) {
+		return c.await(ctx, h, number, err)
+	}
+	return d, size, err
+}
+
+func (c *Client) archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
 	page := feed.Page{Epoch: feed.EpochOfPage(h.Epochs, number), Number: number}
 	target, err := c.pageURL(h, page)
 	if err != nil {

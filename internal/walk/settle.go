@@ -1,7 +1,6 @@
 package walk
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,17 +12,17 @@ import (
 // log, where requests go now to the one and now to the other.
 const StaleFor = 3 * time.Second
 
-// OldError reports that a feed ends before what was read, and agrees with it up
-// to there: what it shows is from a cache or from a server that is behind, and
-// nothing is known to be lost.
+// OldError reports that a feed shows less than it has shown before, and nothing
+// that differs from that: the document is from a cache, or from a server that is
+// behind. Nothing is known to be lost.
 type OldError struct {
 	URL      string // the feed's, without passwords
 	Last     int64  // last position that it shows
-	Position int64  // of the last event that was read
+	Position int64  // last position that it has shown before
 }
 
 func (e *OldError) Error() string {
-	return fmt.Sprintf("%s: shows an older state, up to position %d; this target has read up to %d, and nothing of what it has read is known to be lost",
+	return fmt.Sprintf("%s: shows an older state, up to position %d, where it has shown %d before; it comes from a cache or a server that is behind, and nothing is known to be lost",
 		e.URL, e.Last, e.Position)
 }
 
@@ -55,13 +54,13 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, 
 			return h, err
 		}
 		isOld, lookErr := c.isOld(ctx, h, lost, kept)
-		if lookErr != nil || lost.Known && !isOld {
-			return h, cmp.Or(lookErr, err)
-		}
-		if isOld {
-			err = &OldError{URL: h.URL.Redacted(), Last: h.Last, Position: p.Position}
-		}
-		if time.Since(since) > StaleFor {
+		switch {
+		case lookErr != nil:
+			return h, lookErr
+		case isOld:
+			c.Meter.Old.Add(1)
+			return h, &OldError{URL: h.URL.Redacted(), Last: h.Last, Position: p.Position}
+		case lost.Known || time.Since(since) > StaleFor:
 			return h, err
 		}
 		if err := sleep(ctx, StaleFor/20); err != nil {

@@ -48,6 +48,7 @@ const DefaultRoom = 64 << 20
 // times add up.
 type Meter struct {
 	Pages, Bytes  atomic.Int64
+	Old           atomic.Int64 // answers that showed less than was known already
 	Fetch, Decode atomic.Int64 // in nanoseconds
 }
 

@@ -1,0 +1,79 @@
+package walk
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// MissingFor is how long a page is waited for by a client whose patience has no
+// end.
+const MissingFor = time.Minute
+
+// await asks again for an archive that h counts and that was answered with 404 or
+// 410, which err says: the document may come from another server than the
+// archive, or from a cache. It returns err
+//
+//   - as soon as the feed has begun another epoch, which moves pages.
+//   - if, at the end of the client's patience or of MissingFor, a document that was
+//     made since it was first missing still counts it.
+//
+// As long as there is only a document that was made before, or that does not count
+// the archive, nothing is known to be missing: then it is an OldError at the end
+// of the client's patience, if that has one.
+func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*feed.Document, int64, error) {
+	policy := backoff.NewExponentialBackOff()
+	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
+	limit := c.Patience
+	if limit < 0 {
+		limit = MissingFor
+	}
+	uncached, since := h.Uncached(), time.Now()
+	noted := false
+	for {
+		wait := policy.NextBackOff()
+		if left := limit - time.Since(since); left > 0 {
+			wait = min(wait, left)
+		}
+		if err := sleep(ctx, wait); err != nil {
+			return nil, 0, err
+		}
+		d, size, again := c.archive(ctx, uncached, number)
+		if !errors.Is(again, ErrMissing) {
+			if again == nil && noted {
+				c.Logger.Info("the page is there", "url", h.URL.Redacted(), "page", number)
+			}
+			return d, size, again
+		}
+		fresh, headErr := c.Head(ctx, h.URL, "", true)
+		waited := time.Since(since)
+		switch {
+		case headErr != nil:
+			return nil, 0, headErr
+		case hasMoved(h, fresh):
+			return nil, 0, err
+		case waited < limit:
+		case fresh.Archives >= number && fresh.Age < waited:
+			return nil, 0, err
+		case c.Patience >= 0:
+			return nil, 0, &OldError{URL: h.URL.Redacted(), Last: fresh.Last, Position: h.Last}
+		}
+		c.Meter.Old.Add(1)
+		if !noted && waited > StaleFor {
+			noted = true
+			c.Logger.Warn("a page that the feed counts is not there, asking again", "url", h.URL.Redacted(), "page", number, "error", err)
+		}
+	}
+}
+
+// hasMoved reports whether a newer document of the feed has other epochs. An older
+// one has fewer, and no others.
+func hasMoved(h, newer *Head) bool {
+	n := min(len(h.Epochs), len(newer.Epochs))
+	return len(newer.Epochs) > len(h.Epochs) || !slices.Equal(h.Epochs[:n], newer.Epochs[:n]) || newer.ID != h.ID
+}

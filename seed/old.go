@@ -1,0 +1,65 @@
+package seed
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+func isOld(err error) bool {
+	_, is := errors.AsType[*OldError](err)
+	return is
+}
+
+// outdated is a feed that shows less than it has shown before.
+type outdated struct {
+	since time.Time // zero while it shows the present state
+	noted bool      // in the log
+}
+
+// see takes over whether err says so, logs a warning once it has lasted for
+// walk.StaleFor, and a message when it is over. It returns for how long it has
+// lasted.
+func (o *outdated) see(c *Config, err error) time.Duration {
+	old, is := errors.AsType[*OldError](err)
+	if !is {
+		if o.noted {
+			c.Logger.Info("the feed shows its present state again")
+		}
+		*o = outdated{}
+		return 0
+	}
+	if o.since.IsZero() {
+		o.since = time.Now()
+	}
+	lasts := time.Since(o.since)
+	if !o.noted && lasts > walk.StaleFor {
+		o.noted = true
+		c.Logger.Warn("the feed shows an older state, asking again", "url", old.URL, "shows", old.Last, "shown before", old.Position)
+	}
+	return lasts
+}
+
+// whileOld does something again as long as it fails because a feed shows an
+// older state than was read, until patience has run out.
+func (c *Config) whileOld(ctx context.Context, do func() error) error {
+	policy := backoff.NewExponentialBackOff()
+	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, time.Second
+	var state outdated
+	for {
+		err := do()
+		lasts := state.see(c, err)
+		if !isOld(err) || c.Patience >= 0 && lasts >= c.Patience {
+			return err
+		}
+		select {
+		case <-time.After(policy.NextBackOff()):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
