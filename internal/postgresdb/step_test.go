@@ -16,6 +16,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testproxy"
 )
 
+func closeQuietly(conn *pgx.Conn) { _ = conn.Close(context.Background()) }
+
 func newStep(t *testing.T, pool *pgxpool.Pool, conn *pgx.Conn) *postgresdb.Step {
 	t.Helper()
 	step, err := postgresdb.NewStep(t.Context(), pool, conn, "it's a step")
