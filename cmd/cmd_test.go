@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	testscript.Run(t, testscript.Params{
+	params := testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -55,6 +55,7 @@ func TestScripts(t *testing.T) {
 			"sql":       execute,
 			"rows":      rows,
 			"bouncer":   bouncer(t),
+			"hostile":   hostile(t),
 			"old":       old(t),
 			"passwords": passwords(t),
 			"hides":     hides(bin),
@@ -64,6 +65,17 @@ func TestScripts(t *testing.T) {
 			"files":     files(t),
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
+	}
+	testscript.Run(t, params)
+	t.Run("pooled", func(t *testing.T) {
+		t.Parallel()
+		setup := params.Setup
+		params.Dir, params.Files = "", []string{"testdata/hostile.txtar"}
+		params.Setup = func(env *testscript.Env) error {
+			env.Setenv("POOLED", "1")
+			return setup(env)
+		}
+		testscript.Run(t, params)
 	})
 }
 

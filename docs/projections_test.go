@@ -29,7 +29,7 @@ func TestProjectionsOfTheDocument(t *testing.T) {
 	text, err := os.ReadFile("projections.md")
 	must(t, err)
 	shown := regexp.MustCompile("(?s)\n```sql( [a-z]+)?\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
-	if len(shown) != 6 {
+	if len(shown) != 7 {
 		t.Fatalf("%d projections", len(shown))
 	}
 	for i, match := range shown {

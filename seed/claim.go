@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
@@ -82,11 +83,11 @@ func (r *runner) begin(ctx context.Context, now checkpoint.Consumer, missing []*
 
 // first is the first checkpoint of a feed.
 func (r *runner) first(f *reading) checkpoint.Checkpoint {
-	id, name := f.Feed()
+	_, name := f.Feed()
 	start := f.Start()
-	return checkpoint.Checkpoint{
-		Consumer: r.Consumer, Feed: name, FeedID: id, URL: fetch.Shown(f.url),
-		Epoch: start.Epoch, Position: start.Position, Digest: start.Digest, SeedEnd: f.Last(),
+	return checkpoint.Checkpoint{ // name and epoch lie in a document, which is not to be kept for them
+		Consumer: r.Consumer, Feed: strings.Clone(name), FeedID: f.id, URL: fetch.Shown(f.url),
+		Epoch: strings.Clone(start.Epoch), Position: start.Position, Digest: start.Digest, SeedEnd: f.Last(),
 	}
 }
 

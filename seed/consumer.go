@@ -42,6 +42,8 @@ func (c *Config) agree(was checkpoint.Consumer, at []checkpoint.Checkpoint) (che
 		return now, fmt.Errorf("consumer %s: %w: its events are applied by %s, not by %s", was.Name, ErrSink, describeSink(was), describeSink(now))
 	case was.Schema != now.Schema:
 		return now, fmt.Errorf("consumer %s: %w: its projection is in schema %q, not %q", was.Name, ErrSink, was.Schema, now.Schema)
+	case was.TimeZone != now.TimeZone && !c.AcceptProjection:
+		return now, fmt.Errorf("consumer %s: %w: its rows were made in time zone %q, not %q; nothing was changed", was.Name, ErrProjection, was.TimeZone, now.TimeZone)
 	case !bytes.Equal(was.ProjectionHash, now.ProjectionHash) && !c.AcceptProjection:
 		return now, changedProjection(was, now, at)
 	}

@@ -2,6 +2,7 @@ package seed
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"path/filepath"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -31,7 +32,8 @@ func PostgresProjection(pool *pgxpool.Pool, p Projection) (Target, error) {
 		return nil, err
 	}
 	keeper := checkpoint.NewPostgres(pool)
-	target := postgresTarget(keeper, projection.NewPostgres(parsed, p.Schema, p.Strict), p.kind())
+	keeper.Fresh = true
+	target := postgresTarget(keeper, projection.NewPostgres(parsed, p.Schema, p.Strict), p.kind(parsed))
 	return named{projected{target, parsed}, nameOf(pool)}, nil
 }
 
@@ -43,7 +45,10 @@ func SQLiteProjection(path string, p Projection) (Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := &sqliteTarget{path: path, sink: projection.NewSQLite(parsed, p.Strict), kind: p.kind()}
+	if zone := parsed.TimeZone(); zone != projection.UTC {
+		return nil, fmt.Errorf("%s: timezone %s: SQLite has no time zones, all of it is in UTC", p.Name, zone)
+	}
+	target := &sqliteTarget{path: path, sink: projection.NewSQLite(parsed, p.Strict), kind: p.kind(parsed)}
 	return named{projected{target, parsed}, path}, nil
 }
 
@@ -55,7 +60,8 @@ type projected struct {
 
 func (p projected) heads() []projection.Head { return p.projection.Heads() }
 
-func (p Projection) kind() checkpoint.Consumer {
+func (p Projection) kind(parsed *projection.Projection) checkpoint.Consumer {
 	hash := sha256.Sum256(p.Text)
-	return checkpoint.Consumer{Sink: checkpoint.SinkProjection, Projection: filepath.Base(p.Name), ProjectionHash: hash[:], Schema: p.Schema}
+	return checkpoint.Consumer{Sink: checkpoint.SinkProjection, Projection: filepath.Base(p.Name), ProjectionHash: hash[:],
+		Schema: p.Schema, TimeZone: parsed.TimeZone()}
 }

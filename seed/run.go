@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -108,7 +109,8 @@ func (r *runner) run(ctx context.Context) error {
 		if err := f.Look(ctx); err != nil {
 			return err
 		}
-		f.id, _ = f.Feed()
+		id, _ := f.Feed()
+		f.id = strings.Clone(id) // it lies in a document, which is not to be kept for it
 		f.shows = f.Last()
 	}
 	if err := r.distinct(); err != nil {

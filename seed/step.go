@@ -1,6 +1,8 @@
 package seed
 
 import (
+	"strings"
+
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/walk"
@@ -102,7 +104,10 @@ func (e *end) move() (m checkpoint.Move, err error) {
 	if err != nil {
 		return m, err
 	}
-	m.To.Epoch, m.To.Position, m.To.Digest = place.Epoch, place.Position, place.Digest
+	if m.To.Epoch != place.Epoch {
+		m.To.Epoch = strings.Clone(place.Epoch) // it lies in a page, which is not to be kept for it
+	}
+	m.To.Position, m.To.Digest = place.Position, place.Digest
 	m.To.LeftOut += e.leftOut
 	m.Marks = last.feed.Marks(m.From.Position, m.To.Position)
 	if client, _ := last.feed.Served(); client != nil {

@@ -52,12 +52,17 @@ type Target interface {
 // an error the transaction is rolled back and Run ends with that error, unless
 // it is one that may pass, such as a lost connection.
 //
+// The transaction is read committed, has no limit of time of the role's, and runs in
+// UTC and with the other settings that docs/operations.md lists, whatever those of
+// the pool's sessions are; search_path is the pool's. They are set until the
+// transaction ends.
+//
 // Run holds two connections of the pool, and needs a third one now and then for
 // a feed that is not eventfeed's own. The checkpoint's table is made in the schema
 // eventfeed_seed.
 func Postgres(pool *pgxpool.Pool, handle func(ctx context.Context, tx pgx.Tx, b Batch) error) Target {
 	keeper := checkpoint.NewPostgres(pool)
-	return named{postgresTarget(keeper, handler[pgx.Tx](handle), checkpoint.Consumer{Sink: checkpoint.SinkHandler}), nameOf(pool)}
+	return named{postgresTarget(keeper, handler[pgx.Tx](handle), checkpoint.Consumer{Sink: checkpoint.SinkHandler, TimeZone: projection.UTC}), nameOf(pool)}
 }
 
 // postgresTarget is a target in PostgreSQL without an inbox.
@@ -72,7 +77,7 @@ func PostgresInbox(pool *pgxpool.Pool) Target {
 	return named{&target[pgx.Tx]{
 		keeper: keeper,
 		sink:   handler[pgx.Tx](func(ctx context.Context, tx pgx.Tx, b Batch) error { return sink.Postgres(ctx, tx, sink.Batch(b)) }),
-		kind:   checkpoint.Consumer{Sink: checkpoint.SinkInbox},
+		kind:   checkpoint.Consumer{Sink: checkpoint.SinkInbox, TimeZone: projection.UTC},
 		migrate: func(ctx context.Context) error {
 			if err := keeper.Migrate(ctx); err != nil {
 				return err
@@ -113,12 +118,13 @@ type keeper[T any] interface {
 	Claim(ctx context.Context, consumer string) error
 	Release()
 	Lost() <-chan struct{}
+	ShareLock(use func(fd uintptr) error) error
 	Consumer(ctx context.Context, name string) (c checkpoint.Consumer, known bool, err error)
 	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
 	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 	Consumers(ctx context.Context) ([]string, error)
 	Migrate(ctx context.Context) error
-	Start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, setUp func(T) error) error
+	Start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, steps ...func(T) error) error
 	Check(ctx context.Context, c checkpoint.Consumer, check func(T) error) error
 	Move(ctx context.Context, moves []checkpoint.Move, apply func(T) error) error
 	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
@@ -163,22 +169,21 @@ func (t *target[T]) load(ctx context.Context, consumer string) ([]checkpoint.Che
 	return t.keeper.Load(ctx, consumer)
 }
 
+func (t *target[T]) shareLock(use func(fd uintptr) error) error { return t.keeper.ShareLock(use) }
+
 func (t *target[T]) move(ctx context.Context, moves []checkpoint.Move) error {
 	return t.keeper.Move(ctx, moves, func(T) error { return nil })
 }
 
 func (t *target[T]) start(ctx context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
-	return t.keeper.Start(ctx, c, first, func(tx T) error {
-		if t.sink == nil {
-			return nil
-		}
-		if fresh {
-			if err := t.sink.Setup(ctx, tx); err != nil {
-				return err
-			}
-		}
-		return t.sink.Prepare(ctx, tx)
-	})
+	if t.sink == nil {
+		return t.keeper.Start(ctx, c, first)
+	}
+	prepare := func(tx T) error { return t.sink.Prepare(ctx, tx) }
+	if !fresh {
+		return t.keeper.Start(ctx, c, first, prepare)
+	}
+	return t.keeper.Start(ctx, c, first, func(tx T) error { return t.sink.Setup(ctx, tx) }, prepare)
 }
 
 func (t *target[T]) check(ctx context.Context, c checkpoint.Consumer) error {

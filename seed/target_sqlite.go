@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
@@ -17,7 +18,7 @@ import (
 // drivers take them (shop.db?mode=ro, file:shop.db). A lock file stands beside it while
 // Run is at work, PATH.lock.
 func SQLite(path string, handle func(ctx context.Context, tx *sql.Tx, b Batch) error) Target {
-	return named{&sqliteTarget{path: path, sink: handler[*sql.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler}}, path}
+	return named{&sqliteTarget{path: path, sink: handler[*sql.Tx](handle), kind: checkpoint.Consumer{Sink: checkpoint.SinkHandler, TimeZone: projection.UTC}}, path}
 }
 
 // SQLiteInbox returns a target in the SQLite database file at path that adds
@@ -26,7 +27,7 @@ func SQLiteInbox(path string) Target {
 	return named{&sqliteTarget{
 		path:     path,
 		sink:     handler[*sql.Tx](func(ctx context.Context, tx *sql.Tx, b Batch) error { return sink.SQLite(ctx, tx, sink.Batch(b)) }),
-		kind:     checkpoint.Consumer{Sink: checkpoint.SinkInbox},
+		kind:     checkpoint.Consumer{Sink: checkpoint.SinkInbox, TimeZone: projection.UTC},
 		hasInbox: true,
 	}, path}
 }

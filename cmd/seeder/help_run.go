@@ -35,7 +35,9 @@ With --exec COMMAND a program takes them, at least once and in order: CloudEvent
 in JSON, one a line, on its standard input, with the members efposition, effeed
 and eflive beside the event's own. It prints the position of what it has done,
 one a line; with several feeds the feed in front, as in "orders 12". If it ends it
-is started again. How far it got is kept in --into.
+is started again. How far it got is kept in --into. It gets the environment without
+EVENTFEED_… and what leads to the database's password; --exec-env NAME passes one of
+these on. It is killed when the seeder is, and when the seeder loses its lock.
 
 In the first two the events, and the checkpoint that says how far the database
 is filled, are written in one transaction.

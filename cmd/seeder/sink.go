@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -18,6 +19,7 @@ type sinkFlags struct {
 	strict     bool
 	accept     bool
 	program    string
+	programEnv []string
 }
 
 // isInbox reports whether the inbox takes the events.
@@ -36,6 +38,7 @@ func addSinkFlags(command *cobra.Command) *sinkFlags {
 // addProgramFlag adds what only a run can do: a program has no transaction.
 func (s *sinkFlags) addProgramFlag(command *cobra.Command) {
 	command.Flags().StringVar(&s.program, "exec", "", "`COMMAND` that takes the events on its standard input and prints the positions it has done, in place of the inbox; each event at least once")
+	command.Flags().StringSliceVar(&s.programEnv, "exec-env", nil, "`NAME` of a variable that the program of --exec gets although it is the seeder's own: EVENTFEED_…, or one that leads to the database's password")
 }
 
 // apply checks the flags against one another and gives the configuration what
@@ -49,6 +52,17 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	for name, given := range map[string]bool{"schema": s.schema != "", "strict": s.strict, "accept-projection": s.accept} {
 		if given && s.projection == "" {
 			return cli.Usage("--%s: is about a projection; --projection is missing", name)
+		}
+	}
+	for _, name := range s.programEnv {
+		switch _, set := os.LookupEnv(name); {
+		case s.program == "" && cli.Given(command, "exec-env"):
+			return cli.Usage("--exec-env: is about a program; --exec is missing")
+		case s.program == "":
+		case name == "" || strings.Contains(name, "="):
+			return cli.Usage("--exec-env %q: must be the name of a variable, without its value", name)
+		case !set:
+			return cli.Usage("--exec-env %s: there is no such variable in the seeder's environment", name)
 		}
 	}
 	switch {
@@ -90,7 +104,7 @@ func (s *sinkFlags) on(command *cobra.Command, pool *pgxpool.Pool, path string, 
 	isSQLite := pool == nil
 	switch {
 	case s.program != "":
-		p := seed.Program{Command: s.program, Patience: patience, Stderr: command.ErrOrStderr(), Logger: cli.Logger(command.ErrOrStderr())}
+		p := seed.Program{Command: s.program, PassEnvironment: s.programEnv, Patience: patience, Stderr: command.ErrOrStderr(), Logger: cli.Logger(command.ErrOrStderr())}
 		if isSQLite {
 			return seed.SQLiteProgram(path, p), nil
 		}

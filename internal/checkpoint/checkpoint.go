@@ -81,6 +81,7 @@ type Consumer struct {
 	Projection     string    // name of the projection's file, empty where there is none
 	ProjectionHash []byte    // SHA-256 of the projection's text
 	Schema         string    // where the projection's tables are, empty where nothing was said
+	TimeZone       string    // that SQL of users and handlers run in; empty where nothing runs any
 	AsOf           time.Time // events later than this were left out; zero: none were
 	HeldBy         string    // process that claimed it last
 	HeldSince      time.Time

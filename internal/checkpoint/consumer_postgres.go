@@ -8,10 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Start writes a consumer's first checkpoints for feeds and runs setUp, in one
+// Start writes a consumer's first checkpoints for feeds and runs the steps, in one
 // transaction. Where the consumer is known already, it gets further feeds.
-func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoint, setUp func(pgx.Tx) error) error {
-	return p.Do(ctx, func(tx pgx.Tx) error {
+//
+// Each step begins with the settings that users' SQL has, whatever the one before has
+// set. Nothing that they set in their session is there after Start, as it is not for
+// the next process.
+func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoint, steps ...func(pgx.Tx) error) error {
+	err := p.Do(ctx, func(tx pgx.Tx) error {
 		if err := p.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
@@ -24,11 +28,20 @@ func (p *Postgres) Start(ctx context.Context, consumer Consumer, all []Checkpoin
 				return err
 			}
 		}
-		if err := p.theirs(ctx, tx); err != nil {
-			return err
+		for _, step := range steps {
+			if err := p.theirs(ctx, tx); err != nil {
+				return err
+			}
+			if err := step(tx); err != nil {
+				return err
+			}
 		}
-		return setUp(tx)
+		return nil
 	})
+	if err != nil || p.Rehearse {
+		return err
+	}
+	return p.renew(ctx)
 }
 
 // Check runs check in a transaction, and saves the consumer as it is now.
@@ -50,10 +63,10 @@ func (p *Postgres) saveConsumer(ctx context.Context, tx pgx.Tx, c Consumer) erro
 		asOf = &c.AsOf
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7)
-		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, schema = $5, as_of = $6`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process())
+		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, schema, time_zone, as_of, held_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, schema = $5, time_zone = $6, as_of = $7`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, c.TimeZone, asOf, process())
 	return err
 }
 
@@ -62,9 +75,9 @@ func (p *Postgres) Consumer(ctx context.Context, name string) (c Consumer, ok bo
 	var asOf *time.Time
 	err = p.Do(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `
-			SELECT consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since
+			SELECT consumer, sink, projection, projection_hash, schema, time_zone, as_of, held_by, held_since
 			FROM eventfeed_seed.consumers WHERE consumer = $1`, name).
-			Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &asOf, &c.HeldBy, &c.HeldSince)
+			Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &c.HeldSince)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return c, false, nil

@@ -9,9 +9,9 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// Start writes a consumer's first checkpoints for feeds and runs setUp, in one
+// Start writes a consumer's first checkpoints for feeds and runs the steps, in one
 // transaction. Where the consumer is known already, it gets further feeds.
-func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint, setUp func(*sql.Tx) error) error {
+func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint, steps ...func(*sql.Tx) error) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if err := saveConsumer(ctx, tx, consumer); err != nil {
 			return err
@@ -25,7 +25,12 @@ func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint,
 				return err
 			}
 		}
-		return setUp(tx)
+		for _, step := range steps {
+			if err := step(tx); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 
@@ -45,10 +50,10 @@ func saveConsumer(ctx context.Context, tx *sql.Tx, c Consumer) error {
 		asOf = event.FormatTime(c.AsOf)
 	}
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process(), event.FormatTime(time.Now()))
+		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process(), event.FormatTime(time.Now()), c.TimeZone)
 	return err
 }
 
@@ -57,9 +62,9 @@ func (s *SQLite) Consumer(ctx context.Context, name string) (c Consumer, ok bool
 	var asOf sql.NullString
 	var since string
 	err = s.db.QueryRowContext(ctx, `
-		SELECT consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since
+		SELECT consumer, sink, projection, projection_hash, schema, time_zone, as_of, held_by, held_since
 		FROM eventfeed_consumers WHERE consumer = ?`, name).
-		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &asOf, &c.HeldBy, &since)
+		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &since)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, false, nil
 	}

@@ -36,11 +36,16 @@ const claimLimit = 30 * time.Second
 type Postgres struct {
 	// Rehearse makes one transaction of all, which is rolled back in the end.
 	Rehearse bool
+	// Fresh lets each transaction begin with the settings that its session was
+	// opened with, whatever users' SQL has set in the transactions before.
+	Fresh bool
 
 	pool      *pgxpool.Pool
 	lock      *postgresdb.AdvisoryLock
 	conn      *pgxpool.Conn // runs the consumer's transactions
 	path      string        // the search_path that conn came with
+	used      time.Time     // when conn last answered
+	options   pgx.TxOptions // how conn's transactions begin
 	step      *postgresdb.Step
 	holder    string
 	rehearsal pgx.Tx
@@ -83,13 +88,10 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 }
 
 func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
-	if p.conn, err = p.pool.Acquire(ctx); err != nil {
+	if err := p.renew(ctx); err != nil {
 		return err
 	}
-	if p.path, err = postgresdb.Path(ctx, p.conn.Conn()); err != nil {
-		return err
-	}
-	if err = postgresdb.KeepSession(ctx, p.pool, p.conn.Conn()); err != nil {
+	if err := p.learnSession(ctx); err != nil {
 		return err
 	}
 	if p.step, err = postgresdb.NewStep(ctx, p.pool, p.conn.Conn(), stepPrefix+consumer); err != nil {
@@ -118,6 +120,26 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	}
 }
 
+// learnSession finds out what the connection's session is like.
+func (p *Postgres) learnSession(ctx context.Context) (err error) {
+	conn := p.conn.Conn()
+	if !p.Fresh {
+		p.options = postgresdb.Own
+		p.path, err = postgresdb.Path(ctx, conn)
+		return err
+	}
+	pooled, err := postgresdb.IsPooled(ctx, p.pool, conn)
+	if err != nil {
+		return err
+	}
+	p.options = postgresdb.Fresh
+	if pooled { // whose session is others', too
+		p.options = postgresdb.Own
+	}
+	p.path, err = postgresdb.FirstPath(ctx, conn)
+	return err
+}
+
 // Lost returns a channel that is closed when someone else may hold the consumer,
 // between Claim and Release; it is nil otherwise.
 func (p *Postgres) Lost() <-chan struct{} {
@@ -125,6 +147,16 @@ func (p *Postgres) Lost() <-chan struct{} {
 		return nil
 	}
 	return p.lock.Lost()
+}
+
+// ShareLock calls use with a descriptor that keeps the consumer's lock for whoever
+// inherits it, as long as that holds it open, also if this process ends first.
+// Release ends the lock at once. It returns ErrLost without a lock.
+func (p *Postgres) ShareLock(use func(fd uintptr) error) error {
+	if p.lock == nil || isClosed(p.Lost()) {
+		return ErrLost
+	}
+	return p.lock.Share(use)
 }
 
 // Release gives the consumer back.
@@ -137,14 +169,51 @@ func (p *Postgres) Release() {
 		p.lock.Release()
 		p.lock = nil
 	}
-	if p.conn != nil {
-		// What a user's SQL may have set for longer than its transaction ends here.
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = p.conn.Conn().Close(ctx)
-		cancel()
-		p.conn.Release()
-		p.conn = nil
+	p.dropConn()
+}
+
+// dropConn closes the connection. What a user's SQL may have set for longer than
+// its transaction ends with it.
+func (p *Postgres) dropConn() {
+	if p.conn == nil {
+		return
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = p.conn.Conn().Close(ctx)
+	p.conn.Release()
+	p.conn = nil
+}
+
+// renew takes another connection.
+func (p *Postgres) renew(ctx context.Context) (err error) {
+	p.dropConn()
+	p.conn, err = p.pool.Acquire(ctx)
+	p.used = time.Now()
+	return err
+}
+
+// idleLimit is for how long a connection is trusted to be alive without a question.
+const idleLimit = time.Second
+
+// pingLimit is how long the answer to that question may take.
+const pingLimit = 5 * time.Second
+
+// refresh takes another connection if this one was ended while it was idle, by
+// idle_session_timeout or a firewall. It held nothing: the lock has a connection of
+// its own.
+func (p *Postgres) refresh(ctx context.Context) error {
+	if time.Since(p.used) < idleLimit {
+		return nil
+	}
+	limited, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	err := p.conn.Ping(limited)
+	if err == nil {
+		return nil
+	}
+	postgresdb.Suspect(p.pool, err)
+	return p.renew(ctx)
 }
 
 // Load returns the consumer's checkpoints.
@@ -288,11 +357,16 @@ func (p *Postgres) Do(ctx context.Context, do func(pgx.Tx) error) error {
 	if isClosed(p.Lost()) {
 		return ErrLost
 	}
-	defer p.step.Watch(ctx, p.conn.Conn())()
 	if p.Rehearse {
+		defer p.step.Watch(ctx, p.conn.Conn())()
 		return p.rehearse(ctx, do)
 	}
-	return pgx.BeginTxFunc(ctx, p.conn, p.step.Options(), do)
+	if err := p.refresh(ctx); err != nil {
+		return err
+	}
+	defer p.step.Watch(ctx, p.conn.Conn())()
+	defer func() { p.used = time.Now() }()
+	return pgx.BeginTxFunc(ctx, p.conn, p.step.Options(p.options), do)
 }
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
@@ -300,7 +374,7 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 	p.rehearses.Lock()
 	defer p.rehearses.Unlock()
 	if p.rehearsal == nil {
-		if p.rehearsal, err = p.conn.BeginTx(ctx, p.step.Options()); err != nil {
+		if p.rehearsal, err = p.conn.BeginTx(ctx, p.step.Options(postgresdb.Own)); err != nil {
 			return err
 		}
 	}

@@ -105,6 +105,16 @@ func (s *SQLite) Lost() <-chan struct{} {
 	return s.lock.Lost()
 }
 
+// ShareLock calls use with a descriptor that keeps the consumer's lock for whoever
+// inherits it, as long as that holds it open, also if this process ends first.
+// Release ends the lock at once. It returns ErrLost without a lock.
+func (s *SQLite) ShareLock(use func(fd uintptr) error) error {
+	if s.lock == nil || isClosed(s.Lost()) {
+		return ErrLost
+	}
+	return s.lock.Share(use)
+}
+
 // Load returns the consumer's checkpoints.
 func (s *SQLite) Load(ctx context.Context, consumer string) ([]Checkpoint, error) {
 	return s.query(ctx, "WHERE consumer = ? ORDER BY feed_id", consumer)

@@ -1,5 +1,6 @@
-// Package migrate brings a database's schema to the version that this program
-// knows, with goose. Migrations only go forward.
+// Package migrate brings the schema of a database to the version that this program
+// knows: on SQLite with goose, on PostgreSQL in one transaction with the settings of
+// postgresdb.Own. Migrations only go forward.
 package migrate
 
 import (

@@ -15,17 +15,21 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// appendMany is the one statement that writes to PostgreSQL. It gives NULL, and
-// appends nothing, where the caller's connection does not speak UTF-8: then the
-// texts that arrive are other ones than were sent.
-const appendMany = `SELECT CASE WHEN current_setting('client_encoding') IN ('UTF8', 'SQL_ASCII') THEN
-	eventfeed.append_many($1, $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-	$7::text[], $8::text[], $9::jsonb[], $10::bytea[]) END`
+// appendMany is the one statement that writes to PostgreSQL. It runs with the
+// caller's search_path, so it names everything with its schema.
+//
+// It gives NULL, and appends nothing, where the texts that arrive are other ones
+// than were sent: the caller's connection does not speak UTF-8, or takes NULL in an
+// array for a word.
+const appendMany = `SELECT CASE WHEN pg_catalog.current_setting('client_encoding') OPERATOR(pg_catalog.=) 'UTF8'
+	AND pg_catalog.current_setting('array_nulls') OPERATOR(pg_catalog.=) 'on' THEN
+	eventfeed.append_many($1, $2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[], $5::pg_catalog.text[],
+		$6::pg_catalog.timestamptz[], $7::pg_catalog.text[], $8::pg_catalog.text[], $9::pg_catalog.jsonb[], $10::pg_catalog.bytea[]) END`
 
 // appended is how many events were appended, by what appendMany gave.
 func appended(added *int) (int, error) {
 	if added == nil {
-		return 0, errors.New("the connection's client_encoding is not UTF8, so that other text than this would be kept; set client_encoding=UTF8 in the database URL or the role")
+		return 0, errors.New("the transaction's client_encoding is not UTF8, or its array_nulls is off, so that PostgreSQL would store other text than this: set client_encoding=UTF8 and array_nulls=on in the database URL")
 	}
 	return *added, nil
 }

@@ -2,8 +2,10 @@ package postgresdb
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -75,17 +77,6 @@ func try(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (
 	}
 	_, err = conn.Exec(ctx, setAll(false, sessionLimits))
 	return err == nil, err
-}
-
-// KeepSession keeps a session that is the caller's alive while it does nothing, for
-// as long as the client's machine answers. Behind a pooler a session is nobody's, and
-// nothing is done.
-func KeepSession(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn) error {
-	pooled, err := IsPooled(ctx, pool, conn)
-	if err == nil && !pooled {
-		_, err = conn.Exec(ctx, setAll(false, append([]setting{{"idle_session_timeout", "0"}}, serverKeepAlive...)))
-	}
-	return err
 }
 
 // The limits of a session that holds a lock, and of a transaction that does.
@@ -189,6 +180,28 @@ func Lock(ctx context.Context, pool *pgxpool.Pool, name string) (*AdvisoryLock, 
 // Lost returns a channel that is closed when the lock's connection has ended, or
 // has not answered: then someone else may have the lock. Release does not close it.
 func (l *AdvisoryLock) Lost() <-chan struct{} { return l.lost }
+
+// Share calls use with the descriptor of the lock's connection. A process that
+// inherits it keeps the lock for as long as it holds it open, also if this process
+// ends first; but Release ends the lock at once.
+func (l *AdvisoryLock) Share(use func(fd uintptr) error) (err error) {
+	conn := l.conn.Conn().PgConn().Conn()
+	if encrypted, is := conn.(*tls.Conn); is {
+		conn = encrypted.NetConn()
+	}
+	socket, is := conn.(syscall.Conn)
+	if !is {
+		return fmt.Errorf("the lock's connection is a %T, which has no descriptor", conn)
+	}
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if controlErr := raw.Control(func(fd uintptr) { err = use(fd) }); controlErr != nil {
+		return controlErr
+	}
+	return err
+}
 
 // Release gives the lock back, by closing its connection. It is called once.
 func (l *AdvisoryLock) Release() {

@@ -2,6 +2,9 @@ package postgresdb
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -16,7 +19,7 @@ import (
 //     primary with default_transaction_read_only.
 //   - search_path holds PostgreSQL's own schema only, so that no function, operator
 //     or type that somebody else has made runs with our rights.
-//   - client_encoding is UTF8.
+//   - client_encoding is UTF8, and array_nulls is on.
 //   - No limit of time of the role's or the database's ends a statement or the
 //     transaction.
 //   - A commit is on disk when it returns: synchronous_commit is raised to on.
@@ -29,10 +32,15 @@ var Own = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED; " + P
 // see the same.
 var Snapshot = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + Pin + "; " + own}
 
+// Fresh is Own in a session that has the settings it was opened with, whatever
+// statements before have set in it.
+var Fresh = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED; RESET ALL; " + Pin + "; " + own}
+
 // Pin makes unqualified names PostgreSQL's own until the end of the transaction.
 const Pin = "SET LOCAL search_path TO pg_catalog, pg_temp"
 
 const own = `SELECT set_config('client_encoding', '` + encoding + `', true),
+	set_config('array_nulls', 'on', true),
 	set_config('statement_timeout', '0', true),
 	set_config('lock_timeout', '0', true),
 	set_config('idle_in_transaction_session_timeout', '0', true),
@@ -50,27 +58,43 @@ func Theirs(ctx context.Context, tx pgx.Tx, path string) error {
 	return err
 }
 
-const theirs = `SELECT pg_catalog.set_config('search_path', $1, true),
-	pg_catalog.set_config('TimeZone', 'UTC', true),
-	pg_catalog.set_config('DateStyle', 'ISO, MDY', true),
-	pg_catalog.set_config('IntervalStyle', 'postgres', true),
-	pg_catalog.set_config('extra_float_digits', '1', true),
-	pg_catalog.set_config('bytea_output', 'hex', true),
-	pg_catalog.set_config('lc_monetary', 'C', true),
-	pg_catalog.set_config('lc_numeric', 'C', true),
-	pg_catalog.set_config('lc_time', 'C', true),
-	pg_catalog.set_config('default_text_search_config', 'pg_catalog.simple', true),
-	pg_catalog.set_config('standard_conforming_strings', 'on', true),
-	pg_catalog.set_config('backslash_quote', 'safe_encoding', true),
-	pg_catalog.set_config('array_nulls', 'on', true),
-	pg_catalog.set_config('transform_null_equals', 'off', true),
-	pg_catalog.set_config('quote_all_identifiers', 'off', true),
-	pg_catalog.set_config('xmloption', 'content', true),
-	pg_catalog.set_config('xmlbinary', 'base64', true)`
+// rowSettings are the settings that make the rows depend on the session, beside
+// search_path, each with the value that it has for users' SQL.
+var rowSettings = []setting{
+	{"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}, {"IntervalStyle", "postgres"},
+	{"extra_float_digits", "1"}, {"bytea_output", "hex"},
+	{"lc_monetary", "C"}, {"lc_numeric", "C"}, {"lc_time", "C"},
+	{"default_text_search_config", "pg_catalog.simple"},
+	{"standard_conforming_strings", "on"}, {"backslash_quote", "safe_encoding"},
+	{"array_nulls", "on"}, {"transform_null_equals", "off"}, {"quote_all_identifiers", "off"},
+	{"xmloption", "content"}, {"xmlbinary", "base64"},
+}
 
-// Path returns the search_path that a session has of its own.
+// theirs sets them, and the search path to its parameter.
+var theirs = func() string {
+	all := "SELECT pg_catalog.set_config('search_path', $1, true)"
+	for _, s := range rowSettings {
+		all += fmt.Sprintf(", pg_catalog.set_config('%s', '%s', true)", s.name, s.value)
+	}
+	return all
+}()
+
+// ChangesRows reports whether a setting is one of those that Theirs sets.
+func ChangesRows(name string) bool {
+	return strings.EqualFold(name, "search_path") ||
+		slices.ContainsFunc(rowSettings, func(s setting) bool { return strings.EqualFold(s.name, name) })
+}
+
+// Path returns the search_path that a session has now.
 func Path(ctx context.Context, conn *pgx.Conn) (path string, err error) {
 	err = conn.QueryRow(ctx, "SHOW search_path").Scan(&path)
+	return path, err
+}
+
+// FirstPath returns the search_path that a session was opened with, by its role,
+// database or URL, whatever was set in it since.
+func FirstPath(ctx context.Context, conn *pgx.Conn) (path string, err error) {
+	err = conn.QueryRow(ctx, "SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'search_path'").Scan(&path)
 	return path, err
 }
 

@@ -39,9 +39,10 @@ func NewStep(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name strin
 	return s, err
 }
 
-// Options are Own, with the step's lock. Another one's transaction is waited for.
-func (s *Step) Options() pgx.TxOptions {
-	return pgx.TxOptions{BeginQuery: Own.BeginQuery + fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d)", s.key)}
+// Options are options for a transaction of the step, with its lock. Another one's
+// transaction is waited for.
+func (s *Step) Options(options pgx.TxOptions) pgx.TxOptions {
+	return pgx.TxOptions{BeginQuery: options.BeginQuery + fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d)", s.key)}
 }
 
 // holders are the processes in whose transactions the step is; $1 is its key.

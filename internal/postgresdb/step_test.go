@@ -38,7 +38,7 @@ func TestStepOfAClientThatIsGoneIsEnded(t *testing.T) {
 			storetest.Must(t, err)
 			defer old.Release()
 			step := newStep(t, pool, old.Conn())
-			tx, err := old.BeginTx(t.Context(), step.Options())
+			tx, err := old.BeginTx(t.Context(), step.Options(postgresdb.Own))
 			storetest.Must(t, err)
 			worked := make(chan error, 1)
 			go func() {
@@ -85,7 +85,7 @@ func TestWaitForAServerThatIsNotAtWorkEnds(t *testing.T) {
 	step := newStep(t, pool, conn.Conn())
 	do := func(sql string) error {
 		defer step.Watch(t.Context(), conn.Conn())()
-		return pgx.BeginTxFunc(t.Context(), conn, step.Options(), func(tx pgx.Tx) error {
+		return pgx.BeginTxFunc(t.Context(), conn, step.Options(postgresdb.Own), func(tx pgx.Tx) error {
 			if sql == "" {
 				time.Sleep(4 * time.Second) // a handler that computes
 				sql = "SELECT 1"

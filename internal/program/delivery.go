@@ -59,6 +59,8 @@ func (d *delivery) run(ctx context.Context) error {
 		d.Logger.Log(ctx, level, "the program has ended, starting it again", "how", how, "wait", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
+		case <-d.killed:
+			return ErrKilled
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -108,6 +110,8 @@ func (d *delivery) attempt(ctx context.Context) error {
 			}
 		case <-silence.C:
 			d.warn()
+		case <-d.killed:
+			return d.fail(ErrKilled)
 		case <-d.process.broken: // it has ended, or closed its standard input
 			return d.ended()
 		case <-d.process.ended:
@@ -120,6 +124,10 @@ func (d *delivery) attempt(ctx context.Context) error {
 
 // begin makes sure that a program runs, and finds the first event for it.
 func (d *delivery) begin() (err error) {
+	if d.isKilled() {
+		d.Close()
+		return ErrKilled
+	}
 	if d.process != nil && d.process.hasEnded() {
 		d.Logger.Info("the program has ended while there was nothing for it, starting it again", "how", d.process.how())
 		d.process = nil
@@ -129,7 +137,7 @@ func (d *delivery) begin() (err error) {
 	}
 	if d.process == nil {
 		d.ledger.restart()
-		if d.process, err = start(d.Config, d.ledger); err != nil {
+		if d.process, err = start(d.Config, d.ledger, d.killed); err != nil {
 			return fmt.Errorf("start the program: %w", err)
 		}
 	}
@@ -187,6 +195,9 @@ func (d *delivery) tell() error {
 // and takes what it has acknowledged.
 func (d *delivery) ended() error {
 	d.process.stop(d.Grace)
+	if d.isKilled() {
+		return ErrKilled
+	}
 	d.count()
 	if err := d.tell(); err != nil {
 		return err
@@ -204,12 +215,24 @@ func (d *delivery) ended() error {
 // unless that has turned out to be all.
 func (d *delivery) fail(why error) error {
 	d.Close()
+	if d.isKilled() {
+		return ErrKilled // whoever did that wants nothing more of it
+	}
 	d.count()
 	err := d.tell()
 	if err == nil && d.done == len(d.events) && d.ledger.failed() == nil {
 		return nil
 	}
 	return errors.Join(why, err)
+}
+
+func (d *delivery) isKilled() bool {
+	select {
+	case <-d.killed:
+		return true
+	default:
+		return false
+	}
 }
 
 // warn says what is being waited for.

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -16,10 +14,10 @@ const outputPatience = 2 * time.Second
 
 // process is a program that runs.
 type process struct {
-	group   *group
-	command *exec.Cmd
-	stdin   *os.File
-	said    lastLine
+	*supervisor
+	stdin *os.File
+	said  lastLine
+	end   ending // once it has ended
 
 	chunks  chan chunk // to be written, without room; closing it closes the standard input
 	closing sync.Once
@@ -29,37 +27,11 @@ type process struct {
 	ended   chan struct{} // closed when it has ended and all that it said was taken
 }
 
-// start starts the program, whose acknowledgements the ledger takes.
-func start(config Config, l *ledger) (*process, error) {
-	group, err := newGroup(config.Grace)
-	if err != nil {
-		return nil, err
-	}
-	p := &process{group: group, chunks: make(chan chunk), broken: make(chan struct{}), ended: make(chan struct{})}
-	stdout, stderr, err := p.startCommand(config.Command)
-	if err != nil {
-		p.group.end()
-		return nil, err
-	}
-	var outputs sync.WaitGroup
-	outputs.Go(func() { takeLines(stdout, l, func() { p.group.signal(syscall.SIGTERM) }) })
-	outputs.Go(func() { p.said.copy(config.Stderr, stderr) })
-	go p.write(l)
-	go func() {
-		_ = p.command.Wait() // its ProcessState says how it ended
-		p.group.end()
-		deadline := time.Now().Add(outputPatience)
-		_, _ = stdout.SetReadDeadline(deadline), stderr.SetReadDeadline(deadline)
-		outputs.Wait()
-		closeAll(stdout, stderr, p.stdin)
-		close(p.ended)
-	}()
-	return p, nil
-}
-
-// startCommand starts the program in its group.
-func (p *process) startCommand(command string) (stdout, stderr *os.File, err error) {
+// start starts the program, whose acknowledgements the ledger takes. It is killed
+// when killed is closed.
+func start(config Config, l *ledger, killed <-chan struct{}) (*process, error) {
 	var ours, theirs [3]*os.File // standard input, output and error
+	var err error
 	for i := range ours {
 		r, w, pipeErr := os.Pipe()
 		if ours[i], theirs[i] = r, w; i == 0 {
@@ -68,18 +40,38 @@ func (p *process) startCommand(command string) (stdout, stderr *os.File, err err
 		err = errors.Join(err, pipeErr)
 	}
 	defer closeAll(theirs[:]...)
+	p := &process{chunks: make(chan chunk), broken: make(chan struct{}), ended: make(chan struct{})}
 	if err == nil {
-		p.command = exec.Command("/bin/sh", "-c", command) //nolint:noctx // it is ended gently, see stop
-		p.command.Stdin, p.command.Stdout, p.command.Stderr = theirs[0], theirs[1], theirs[2]
-		p.command.SysProcAttr = p.group.member()
-		err = p.command.Start()
+		p.supervisor, err = startSupervisor(config.Command, config.Environment, theirs, config.Lock)
 	}
 	if err != nil {
 		closeAll(ours[:]...)
-		return nil, nil, err
+		return nil, err
 	}
 	p.stdin = ours[0]
-	return ours[1], ours[2], nil
+	go p.watch(config, l, ours[1], ours[2])
+	go p.write(l)
+	go func() {
+		select {
+		case <-killed:
+			p.kill()
+		case <-p.ended:
+		}
+	}()
+	return p, nil
+}
+
+// watch takes all that the program says, until it has ended.
+func (p *process) watch(config Config, l *ledger, stdout, stderr *os.File) {
+	var outputs sync.WaitGroup
+	outputs.Go(func() { takeLines(stdout, l, p.terminate) })
+	outputs.Go(func() { p.said.copy(config.Stderr, stderr) })
+	p.end = p.wait()
+	deadline := time.Now().Add(outputPatience)
+	_, _ = stdout.SetReadDeadline(deadline), stderr.SetReadDeadline(deadline)
+	outputs.Wait()
+	closeAll(stdout, stderr, p.stdin)
+	close(p.ended)
 }
 
 // closeAll closes files of which nothing is wanted any more.
@@ -117,12 +109,12 @@ func (p *process) handed(c chunk) {
 // itself or by force.
 func (p *process) stop(grace time.Duration) {
 	p.closing.Do(func() { close(p.chunks) })
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
+	for _, do := range []func(){p.terminate, p.supervisor.kill} {
 		select {
 		case <-p.ended:
 			return
 		case <-time.After(grace):
-			p.group.signal(s)
+			do()
 		}
 	}
 	<-p.ended
@@ -137,18 +129,22 @@ func (p *process) hasEnded() bool {
 	}
 }
 
+// ending is how a program has ended.
+type ending struct {
+	text   string
+	status int
+}
+
+func exited(status int) ending { return ending{fmt.Sprintf("exit status %d", status), status} }
+
 // how says how it has ended, and the last that it said.
 func (p *process) how() string {
-	state := p.command.ProcessState.String()
 	if said := p.said.String(); said != "" {
-		return fmt.Sprintf("%s; the last it said on standard error: %s", state, said)
+		return fmt.Sprintf("%s; the last it said on standard error: %s", p.end.text, said)
 	}
-	return state
+	return p.end.text
 }
 
 // cannotRun reports whether the shell has found no program, or none that it may
 // run.
-func (p *process) cannotRun() bool {
-	status := p.command.ProcessState.ExitCode()
-	return status == 126 || status == 127
-}
+func (p *process) cannotRun() bool { return p.end.status == 126 || p.end.status == 127 }

@@ -15,8 +15,11 @@ package program
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -32,8 +35,15 @@ const (
 // Config says what to run.
 type Config struct {
 	// Command is for /bin/sh -c. It runs in a process group of its own, with the
-	// environment and the working directory of this process.
+	// working directory of this process.
 	Command string
+	// Environment is the program's. nil means what Environment gives of this
+	// process's.
+	Environment []string
+	// Lock calls use with the descriptor of the lock that keeps other programs of
+	// the consumer away. The lock lasts until all of the program has ended, also if
+	// this process ends first. An error is returned by Deliver. nil means none.
+	Lock func(use func(fd uintptr) error) error
 	// Feeds are all that events will come from. Where it is one, the program may
 	// print a position without the feed.
 	Feeds []Feed
@@ -64,7 +74,12 @@ type Program struct {
 	Config
 	ledger  *ledger
 	process *process // nil if none was started since the last one ended
+	killed  chan struct{}
+	kill    func() // closes killed
 }
+
+// ErrKilled is returned by Deliver after Kill.
+var ErrKilled = errors.New("the program was killed")
 
 // New returns a program, which is not started before there is an event for it.
 func New(config Config) *Program {
@@ -83,7 +98,12 @@ func New(config Config) *Program {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Program{Config: config, ledger: newLedger(config.Feeds)}
+	if config.Environment == nil {
+		config.Environment = Environment(os.Environ(), nil)
+	}
+	p := &Program{Config: config, ledger: newLedger(config.Feeds), killed: make(chan struct{})}
+	p.kill = sync.OnceFunc(func() { close(p.killed) })
+	return p
 }
 
 // Deliver hands events over, and returns once the program has acknowledged all
@@ -113,8 +133,13 @@ func (p *Program) Deliver(ctx context.Context, events []event.Delivered, acked f
 	return d.run(ctx)
 }
 
+// Kill kills the program, all that it has started included, and lets Deliver
+// return ErrKilled from then on. It may be called by any goroutine at any time, and
+// does not wait; Close does.
+func (p *Program) Kill() { p.kill() }
+
 // Close ends the program: it closes its standard input and waits, sends SIGTERM
-// and waits, and kills what is left of its process group.
+// and waits, and kills all that is left.
 func (p *Program) Close() {
 	if p.process != nil {
 		p.process.stop(p.Grace)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -122,10 +123,24 @@ func (p *parser) parameter(t token) error {
 	return nil
 }
 
+// timeZone is the line that says in which time zone the statements run.
+var timeZone = regexp.MustCompile(`^--[ \t]+timezone[ \t]+(\S+)[ \t\r]*$`)
+
+func (p *parser) timeZone(zone string) error {
+	if p.afterHead || len(p.projection.setup) > 0 || len(p.tokens) > 0 || p.projection.zone != "" {
+		return errors.New("the time zone stands once, before the first statement")
+	}
+	p.projection.zone = zone
+	return nil
+}
+
 // comment begins a block where the comment is its head.
 func (p *parser) comment(t token) error {
 	if strings.Contains(strings.TrimSuffix(t.text, "\r"), "\r") {
 		return errors.New("a comment holds a carriage return, which ends it for PostgreSQL and not for SQLite")
+	}
+	if zone := timeZone.FindStringSubmatch(t.text); zone != nil {
+		return p.timeZone(zone[1])
 	}
 	before := p.lexer.text[:t.at]
 	lead := before[strings.LastIndexByte(before, '\n')+1:]
@@ -165,15 +180,18 @@ func (p *parser) finish() error {
 	if len(tokens) == 0 {
 		return nil
 	}
-	err := checkStatement(tokens)
+	run, err := localize(tokens, !p.afterHead)
+	if err == nil {
+		err = checkStatement(tokens)
+	}
 	if err == nil && open {
 		err = errors.New("its body, which BEGIN begins, has no END behind a semicolon")
 	}
-	s := newStatement(p.projection.Name, p.first, tokens)
 	if err != nil {
 		p.line = p.first
-		return fmt.Errorf("%s: %w", s.start, err)
+		return fmt.Errorf("%s: %w", newStatement(p.projection.Name, p.first, tokens).start, err)
 	}
+	s := newStatement(p.projection.Name, p.first, run)
 	if !p.afterHead {
 		p.projection.setup = append(p.projection.setup, s)
 		return nil

@@ -2,6 +2,7 @@ package projection
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/sink"
@@ -56,6 +57,8 @@ func (p *plans[S]) of(e *event.Delivered) plan[S] {
 	if len(p.ofEvent) >= maxKeys {
 		clear(p.ofEvent)
 	}
+	// An event's strings lie in its page, which is not to be kept for them.
+	key.feed, key.feedID, key.event = strings.Clone(key.feed), strings.Clone(key.feedID), strings.Clone(key.event)
 	p.ofEvent[key] = found
 	return found
 }

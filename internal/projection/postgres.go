@@ -16,8 +16,9 @@ import (
 
 // Postgres applies events to a PostgreSQL database.
 type Postgres struct {
-	schema string
-	strict bool
+	schema   string
+	settings []string // see settings
+	strict   bool
 
 	plans[*postgresStatement]
 }
@@ -35,7 +36,7 @@ type postgresStatement struct {
 // is the only one that is searched. If strict is set, an event without a block
 // is an error.
 func NewPostgres(p *Projection, schema string, strict bool) *Postgres {
-	s := &Postgres{schema: schema, strict: strict}
+	s := &Postgres{schema: schema, settings: settings(schema, p.zone), strict: strict}
 	prefix := "eventfeed_" + rand.Text()[:12] // others' connections may lead to the same process
 	n := 0
 	s.plans = newPlans(p, func(s *statement) *postgresStatement {
@@ -64,11 +65,11 @@ func (p *Postgres) Setup(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// makeSchema makes the schema and searches there from now on. It looks first,
-// because making it takes a right also where there is nothing to make.
+// makeSchema makes the schema, and sets what the statements run with. It looks
+// first, because making it takes a right also where there is nothing to make.
 func (p *Postgres) makeSchema(ctx context.Context, tx pgx.Tx) error {
 	if p.schema == "" {
-		return nil
+		return p.begin(ctx, tx)
 	}
 	var there bool
 	err := tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname OPERATOR(pg_catalog.=) $1)", p.schema).Scan(&there)
@@ -76,7 +77,7 @@ func (p *Postgres) makeSchema(ctx context.Context, tx pgx.Tx) error {
 		_, err = tx.Exec(ctx, "CREATE SCHEMA "+pgx.Identifier{p.schema}.Sanitize())
 	}
 	if err == nil {
-		err = p.search(ctx, tx)
+		err = p.begin(ctx, tx)
 	}
 	if err != nil {
 		return fmt.Errorf("schema %s: %w", p.schema, err)
@@ -84,23 +85,34 @@ func (p *Postgres) makeSchema(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-func (p *Postgres) search(ctx context.Context, tx pgx.Tx) error {
-	if p.schema == "" {
-		return nil
+// begin sets what the statements run with in a transaction, beside what a target's
+// transactions have all.
+func (p *Postgres) begin(ctx context.Context, tx pgx.Tx) error {
+	for _, s := range p.settings {
+		if _, err := tx.Exec(ctx, s); err != nil {
+			return err
+		}
 	}
-	_, err := tx.Exec(ctx, p.searchPath())
-	return err
+	return nil
 }
 
-func (p *Postgres) searchPath() string {
-	return "SET LOCAL search_path TO " + pgx.Identifier{p.schema}.Sanitize()
+// settings returns the statements that set the search path and the time zone,
+// where they are the file's own.
+func settings(schema, zone string) (all []string) {
+	if schema != "" {
+		all = append(all, "SET LOCAL search_path TO "+pgx.Identifier{schema}.Sanitize())
+	}
+	if zone != "" {
+		all = append(all, "SET LOCAL TimeZone TO '"+strings.ReplaceAll(zone, "'", "''")+"'")
+	}
+	return all
 }
 
 // Prepare prepares every statement once, to see that it can be. What Apply uses
 // it prepares itself: behind a pooler the next transaction may be on another of
 // PostgreSQL's processes, and for a page of events that costs nothing to speak of.
 func (p *Postgres) Prepare(ctx context.Context, tx pgx.Tx) error {
-	if err := p.search(ctx, tx); err != nil {
+	if err := p.begin(ctx, tx); err != nil {
 		return err
 	}
 	for _, s := range p.all {

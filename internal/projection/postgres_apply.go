@@ -23,8 +23,8 @@ const (
 func (p *Postgres) Apply(ctx context.Context, tx pgx.Tx, b sink.Batch) (outcome sink.Outcome, err error) {
 	conn := tx.Conn().PgConn()
 	line := &pipeline{Pipeline: conn.StartPipeline(ctx), conn: conn, prepared: make(map[*postgresStatement]bool)}
-	if p.schema != "" {
-		line.SendQueryParams(p.searchPath(), nil, nil, nil, nil)
+	for _, s := range p.settings {
+		line.SendQueryParams(s, nil, nil, nil, nil)
 		line.sent = append(line.sent, sent{})
 	}
 	refused := p.send(line, b, &outcome)

@@ -32,6 +32,7 @@
 package projection
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
@@ -44,6 +45,7 @@ type Projection struct {
 	Name string
 
 	hash   string
+	zone   string // empty for UTC
 	setup  []statement
 	blocks []block
 }
@@ -64,6 +66,16 @@ type typeName struct {
 
 // Hash is the SHA-256 of the file's text, in hexadecimal.
 func (p *Projection) Hash() string { return p.hash }
+
+// UTC is the time zone that statements run in where the file names none.
+const UTC = "UTC"
+
+// TimeZone is the one that the statements run in: that of a line such as
+//
+//	-- timezone Europe/Berlin
+//
+// before the first statement, or UTC.
+func (p *Projection) TimeZone() string { return cmp.Or(p.zone, UTC) }
 
 // Types returns the types that have a block, each as the file names it first,
 // without quotes: TYPE or FEED/TYPE.

@@ -59,7 +59,9 @@ var refused = map[string]string{
 	"SAVEPOINT":  endsTransaction,
 	"RELEASE":    endsTransaction,
 	"PREPARE":    endsTransaction,
-	"SET":        outlasts,
+	"LISTEN":     outlasts,
+	"UNLISTEN":   outlasts,
+	"LOAD":       outlasts,
 	"RESET":      outlasts,
 	"DISCARD":    outlasts,
 	"DEALLOCATE": outlasts,
@@ -95,8 +97,6 @@ func checkStatement(tokens []token) error {
 		return nil
 	}
 	switch first := words[0]; {
-	case first == "SET" && len(words) > 1 && (words[1] == "LOCAL" || words[1] == "CONSTRAINTS"):
-		return nil
 	case first == "COPY" && (slices.Contains(words, "STDIN") || slices.Contains(words, "STDOUT")):
 		return errors.New("there is no input or output here")
 	case refused[first] != "":

@@ -46,7 +46,7 @@ func (s *Sample) Add(e *event.Event) {
 	t := s.types[e.Type]
 	if t == nil {
 		t = &sampledType{fields: make(map[string]*sampledField)}
-		s.types[e.Type] = t
+		s.types[strings.Clone(e.Type)] = t // the event's strings lie in its page, which is not to be kept for them
 	}
 	s.count++
 	t.count++

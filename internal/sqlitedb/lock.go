@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // lockWatch is how often a lock's file is looked at.
@@ -17,7 +15,7 @@ const lockWatch = time.Second
 // FileLock is a lock on a database file, kept on the file PATH.lock beside it. It
 // ends with the process.
 type FileLock struct {
-	file  *flock.Flock
+	file  *os.File
 	lost  chan struct{} // closed by watch when the file is another one
 	stop  context.CancelFunc
 	ended chan struct{} // closed when watch has ended
@@ -40,8 +38,11 @@ func TryLock(path string) (*FileLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	file := flock.New(lockPath)
-	locked, err := file.TryLock()
+	file, err := os.OpenFile(lockPath, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	locked, err := flock(file, false)
 	if err != nil || !locked {
 		_ = file.Close()
 		return nil, err
@@ -58,12 +59,12 @@ func TryLock(path string) (*FileLock, error) {
 
 // isCurrent reports whether the file that is locked is still the one that others
 // would lock.
-func isCurrent(file *flock.Flock) bool {
+func isCurrent(file *os.File) bool {
 	locked, err := file.Stat()
 	if err != nil {
 		return false
 	}
-	found, err := os.Stat(file.Path())
+	found, err := os.Stat(file.Name())
 	return err == nil && os.SameFile(locked, found)
 }
 
@@ -102,11 +103,16 @@ func Lock(ctx context.Context, path string) (*FileLock, error) {
 // replaced: then someone else may have the lock. Release does not close it.
 func (l *FileLock) Lost() <-chan struct{} { return l.lost }
 
+// Share calls use with the descriptor of the lock's file. A process that inherits
+// it keeps the lock for as long as it holds it open, also if this process ends
+// first; but Release ends the lock at once.
+func (l *FileLock) Share(use func(fd uintptr) error) error { return use(l.file.Fd()) }
+
 // Release gives the lock back. It is called once.
 func (l *FileLock) Release() {
 	l.stop()
 	<-l.ended
-	_ = l.file.Close()
+	unlock(l.file)
 }
 
 // IsLocked reports whether someone holds the lock on a database file. It shares the
@@ -116,15 +122,14 @@ func IsLocked(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	lock := flock.New(lockPath, flock.SetFlag(os.O_RDONLY))
-	free, err := lock.TryRLock()
+	file, err := os.Open(lockPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
-	if free {
-		err = lock.Unlock()
-	} else {
-		_ = lock.Close()
+	if err != nil {
+		return false, err
 	}
+	defer unlock(file)
+	free, err := flock(file, true)
 	return !free && err == nil, err
 }

@@ -7,6 +7,7 @@ CREATE TABLE eventfeed_seed.consumers (
     projection      text        NOT NULL DEFAULT '',   -- name of the file
     projection_hash bytea,                             -- SHA-256 of its text
     schema          text        NOT NULL DEFAULT '',   -- where the projection's tables are
+    time_zone       text        NOT NULL DEFAULT '',   -- that users' SQL and handlers run in
     as_of           timestamptz,                       -- later events were left out
     held_by         text        NOT NULL DEFAULT '',   -- process that claimed it last
     held_since      timestamptz NOT NULL DEFAULT now()

@@ -7,6 +7,7 @@ CREATE TABLE eventfeed_consumers (
     projection      TEXT NOT NULL DEFAULT '',   -- name of the file
     projection_hash BLOB,                       -- SHA-256 of its text
     schema          TEXT NOT NULL DEFAULT '',   -- always empty: SQLite has none
+    time_zone       TEXT NOT NULL DEFAULT '',   -- that users' SQL and handlers run in
     as_of           TEXT,                       -- later events were left out
     held_by         TEXT NOT NULL DEFAULT '',   -- process that claimed it last
     held_since      TEXT NOT NULL

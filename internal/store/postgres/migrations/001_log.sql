@@ -91,7 +91,7 @@ CREATE TABLE eventfeed.documents (
 ALTER TABLE eventfeed.documents ALTER COLUMN body SET STORAGE EXTERNAL; -- compressed already
 
 -- +goose StatementBegin
-CREATE FUNCTION eventfeed.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION eventfeed.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION 'eventfeed.% is append-only', TG_TABLE_NAME
         USING ERRCODE = 'insufficient_privilege', HINT = 'what was published never changes; append another event instead';

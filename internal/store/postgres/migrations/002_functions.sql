@@ -4,6 +4,8 @@
 -- against; tables may change behind them.
 
 -- +goose StatementBegin
+-- It and the next one have no SET, or they would not be inlined; so they name
+-- everything with its schema.
 CREATE FUNCTION eventfeed.uuidv7() RETURNS text LANGUAGE sql VOLATILE
 AS $$
     -- RFC 9562, section 5.7: 48 bits of Unix milliseconds in front of a random UUID, version 7.
@@ -11,9 +13,9 @@ AS $$
         pg_catalog.set_bit(pg_catalog.set_bit(
             pg_catalog.overlay(pg_catalog.uuid_send(pg_catalog.gen_random_uuid()),
                 pg_catalog.substring(pg_catalog.int8send(
-                    pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) * 1000)::bigint), 3),
+                    pg_catalog.floor(pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) OPERATOR(pg_catalog.*) 1000)::bigint), 3),
                 1, 6),
-            52, 1), 53, 1), 'hex')::uuid::text
+            52, 1), 53, 1), 'hex')::pg_catalog.uuid::pg_catalog.text
 $$;
 -- +goose StatementEnd
 
@@ -21,9 +23,9 @@ $$;
 CREATE FUNCTION eventfeed.extension_strings(extensions jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE
 AS $$
     -- Canonical strings of CloudEvents, and nothing for no extension at all.
-    SELECT pg_catalog.jsonb_object_agg(e.key, e.value OPERATOR(pg_catalog.#>>) '{}'::text[])
-    FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof(extensions) = 'object' THEN extensions END) e
-    WHERE pg_catalog.jsonb_typeof(e.value) <> 'null'
+    SELECT pg_catalog.jsonb_object_agg(e.key, e.value OPERATOR(pg_catalog.#>>) '{}'::pg_catalog.text[])
+    FROM pg_catalog.jsonb_each(CASE WHEN pg_catalog.jsonb_typeof(extensions) OPERATOR(pg_catalog.=) 'object' THEN extensions END) e
+    WHERE pg_catalog.jsonb_typeof(e.value) OPERATOR(pg_catalog.<>) 'null'
 $$;
 -- +goose StatementEnd
 
@@ -36,9 +38,9 @@ AS $$
 -- Why an event cannot be taken, or NULL. The same rules as event.Normal in Go.
 DECLARE
     -- CloudEvents 1.0, section 3.2: no control characters, no noncharacters.
-    forbidden CONSTANT text := '[\u0001-\u001f\u007f-\u009f\ufdd0-\ufdef\ufffe\uffff'
-        || '\U0001fffe\U0001ffff\U0002fffe\U0002ffff\U0003fffe\U0003ffff\U0004fffe\U0004ffff\U0005fffe\U0005ffff\U0006fffe\U0006ffff\U0007fffe\U0007ffff\U0008fffe\U0008ffff'
-        || '\U0009fffe\U0009ffff\U000afffe\U000affff\U000bfffe\U000bffff\U000cfffe\U000cffff\U000dfffe\U000dffff\U000efffe\U000effff\U000ffffe\U000fffff\U0010fffe\U0010ffff]';
+    forbidden CONSTANT text := E'[\\u0001-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff'
+        || E'\\U0001fffe\\U0001ffff\\U0002fffe\\U0002ffff\\U0003fffe\\U0003ffff\\U0004fffe\\U0004ffff\\U0005fffe\\U0005ffff\\U0006fffe\\U0006ffff\\U0007fffe\\U0007ffff\\U0008fffe\\U0008ffff'
+        || E'\\U0009fffe\\U0009ffff\\U000afffe\\U000affff\\U000bfffe\\U000bffff\\U000cfffe\\U000cffff\\U000dfffe\\U000dffff\\U000efffe\\U000effff\\U000ffffe\\U000fffff\\U0010fffe\\U0010ffff]';
     extension record;
     size      bigint;
 BEGIN

@@ -6,7 +6,7 @@
 CREATE FUNCTION eventfeed.difference(
     there eventfeed.events, type text, subject text, occurred_at timestamptz,
     datacontenttype text, dataschema text, extensions jsonb, data bytea
-) RETURNS text LANGUAGE sql IMMUTABLE
+) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- The first attribute of those given that an event has otherwise, or NULL.
     SELECT CASE

@@ -1,0 +1,34 @@
+//go:build unix
+
+package sqlitedb
+
+import (
+	"os"
+	"syscall"
+)
+
+// flock locks a file, shared or not, or returns false if someone else's lock
+// prevents it. The lock belongs to the opened file, with all who inherit it.
+func flock(file *os.File, shared bool) (bool, error) {
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
+	for {
+		switch err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); err {
+		case nil:
+			return true, nil
+		case syscall.EWOULDBLOCK:
+			return false, nil
+		case syscall.EINTR:
+		default:
+			return false, &os.PathError{Op: "lock", Path: file.Name(), Err: err}
+		}
+	}
+}
+
+// unlock ends the lock, also for all who have inherited it, and closes the file.
+func unlock(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	_ = file.Close()
+}
