@@ -141,8 +141,10 @@ func (w *watcher) look(ctx context.Context) (there, works bool, err error) {
 			return false, false, err
 		}
 	}
-	err = NewReader(w.conn).QueryRow(ctx, `SELECT count(*) > 0, count(*) FILTER (WHERE a.wait_event_type IS DISTINCT FROM 'Client') > 0 `+holders, w.step.key).
-		Scan(&there, &works)
+	err = Do(ctx, w.conn, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT count(*) > 0, count(*) FILTER (WHERE a.wait_event_type IS DISTINCT FROM 'Client') > 0 `+holders, w.step.key).
+			Scan(&there, &works)
+	})
 	return there, works, err
 }
 
