@@ -21,7 +21,7 @@ import (
 // odd are settings that a database may give to its sessions, and that change what
 // statements make of the same event.
 const odd = `
-	TimeZone = 'Asia/Kathmandu', DateStyle = 'German', IntervalStyle = 'sql_standard', extra_float_digits = -3, bytea_output = 'escape',
+	TimeZone = 'Asia/Kathmandu', DateStyle = 'German', IntervalStyle = 'sql_standard', extra_float_digits = -3, bytea_output = 'escape', timezone_abbreviations = 'India',
 	default_text_search_config = 'pg_catalog.english', xmloption = 'document', array_nulls = off, transform_null_equals = on,
 	quote_all_identifiers = on, escape_string_warning = off, standard_conforming_strings = off, lock_timeout = '10ms', statement_timeout = '200ms',
 	default_transaction_isolation = 'serializable', idle_in_transaction_session_timeout = '1s', synchronous_commit = off`
@@ -57,7 +57,7 @@ func days(t *testing.T) *source {
 
 // rowOf is what depends on each of the settings.
 const rowOf = `concat_ws(' ', date(%[1]s), %[1]s, interval '36:00', (1::float8 / 3), '\x41ff'::bytea, to_tsvector('The rats')::text,
-	quote_ident('a'), '{NULL}'::text[], date '01/02/2024', E'\\' = '\', 1 = NULL, to_char(1234.5, 'FM9G999D9'), to_char(%[1]s, 'TMMonth'), current_setting('transaction_isolation'))`
+	quote_ident('a'), '{NULL}'::text[], date '01/02/2024', E'\\' = '\', 1 = NULL, timestamptz '2024-05-01 10:00 IST', to_char(1234.5, 'FM9G999D9'), to_char(%[1]s, 'TMMonth'), current_setting('transaction_isolation'))`
 
 // TestRowsAreTheSameWhateverTheSessionHas: of a projection and of a handler, on a
 // pool of the caller's.

@@ -87,7 +87,12 @@ func known(conn *pgx.Conn) map[string]bool {
 	return queries
 }
 
-func knows(conn *pgx.Conn, query string) bool { return known(conn)[query] }
+// knows reports whether the query may be sent together with what begins its
+// transaction. In the simple protocol pgx writes the arguments into the query, which
+// depends on settings that the transaction makes.
+func knows(conn *pgx.Conn, query string) bool {
+	return known(conn)[query] && conn.Config().DefaultQueryExecMode != pgx.QueryExecModeSimpleProtocol
+}
 
 // rows are rows with the transaction that they are read in.
 type rows struct {

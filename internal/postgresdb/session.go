@@ -20,6 +20,8 @@ import (
 //   - search_path holds PostgreSQL's own schema only, so that no function, operator
 //     or type that somebody else has made runs with our rights.
 //   - client_encoding is UTF8, and array_nulls is on.
+//   - Values have the text form that pgx reads: with default_query_exec_mode=exec or
+//     simple_protocol in the URL it asks for text.
 //   - No limit of time of the role's or the database's ends a statement or the
 //     transaction.
 //   - A commit is on disk when it returns: synchronous_commit is raised to on.
@@ -41,6 +43,12 @@ const Pin = "SET LOCAL search_path TO pg_catalog, pg_temp"
 
 const own = `SELECT pg_catalog.set_config('client_encoding', '` + encoding + `', true),
 	pg_catalog.set_config('array_nulls', 'on', true),
+	pg_catalog.set_config('standard_conforming_strings', 'on', true),
+	pg_catalog.set_config('DateStyle', 'ISO, MDY', true),
+	pg_catalog.set_config('IntervalStyle', 'postgres', true),
+	pg_catalog.set_config('TimeZone', 'UTC', true),
+	pg_catalog.set_config('extra_float_digits', '1', true),
+	pg_catalog.set_config('bytea_output', 'hex', true),
 	pg_catalog.set_config('statement_timeout', '0', true),
 	pg_catalog.set_config('lock_timeout', '0', true),
 	pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
@@ -68,6 +76,7 @@ var rowSettings = []setting{
 	{"standard_conforming_strings", "on"}, {"backslash_quote", "safe_encoding"},
 	{"array_nulls", "on"}, {"transform_null_equals", "off"}, {"quote_all_identifiers", "off"},
 	{"xmloption", "content"}, {"xmlbinary", "base64"},
+	{"timezone_abbreviations", "Default"}, {"gin_fuzzy_search_limit", "0"},
 }
 
 // theirs sets them, and the search path to its parameter.
