@@ -58,6 +58,9 @@ func (p *Postgres) Check(ctx context.Context, consumer Consumer, check func(pgx.
 }
 
 func (p *Postgres) saveConsumer(ctx context.Context, tx pgx.Tx, c Consumer) error {
+	if err := p.stillHolds(ctx, tx, c.Name); err != nil {
+		return err
+	}
 	var asOf *time.Time
 	if !c.AsOf.IsZero() {
 		asOf = &c.AsOf

@@ -13,7 +13,7 @@ import (
 // transaction. Where the consumer is known already, it gets further feeds.
 func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint, steps ...func(*sql.Tx) error) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if err := saveConsumer(ctx, tx, consumer); err != nil {
+		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
 		for _, c := range all {
@@ -37,14 +37,17 @@ func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint,
 // Check runs check in a transaction, and saves the consumer as it is now.
 func (s *SQLite) Check(ctx context.Context, consumer Consumer, check func(*sql.Tx) error) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if err := saveConsumer(ctx, tx, consumer); err != nil {
+		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
 		return check(tx)
 	})
 }
 
-func saveConsumer(ctx context.Context, tx *sql.Tx, c Consumer) error {
+func (s *SQLite) saveConsumer(ctx context.Context, tx *sql.Tx, c Consumer) error {
+	if err := s.stillHolds(ctx, tx, c.Name); err != nil {
+		return err
+	}
 	var asOf any
 	if !c.AsOf.IsZero() {
 		asOf = event.FormatTime(c.AsOf)

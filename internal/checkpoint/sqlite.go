@@ -75,6 +75,10 @@ func (s *SQLite) Claim(ctx context.Context, consumer string) (err error) {
 		return err
 	}
 	s.holder = newHolder()
+	_, err = s.db.ExecContext(ctx, "INSERT INTO eventfeed_holders VALUES (?1, ?2) ON CONFLICT (consumer) DO UPDATE SET holder = ?2", consumer, s.holder)
+	if err != nil {
+		return err
+	}
 	_, err = s.db.ExecContext(ctx, "UPDATE eventfeed_checkpoints SET holder = ? WHERE consumer = ?", s.holder, consumer)
 	if err != nil {
 		return err
@@ -165,6 +169,16 @@ func (s *SQLite) query(ctx context.Context, where string, arguments ...any) (all
 	return all, rows.Err()
 }
 
+// stillHolds returns ErrMoved if someone else has claimed the consumer since.
+func (s *SQLite) stillHolds(ctx context.Context, tx *sql.Tx, consumer string) error {
+	var holder string
+	err := tx.QueryRowContext(ctx, "SELECT holder FROM eventfeed_holders WHERE consumer = ?", consumer).Scan(&holder)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && holder != s.holder {
+		err = fmt.Errorf("consumer %s: %w", consumer, ErrMoved)
+	}
+	return err
+}
+
 // Move runs apply and makes the moves, in one transaction. apply may count up
 // what was skipped. It returns ErrMoved, and nothing is applied, if a checkpoint
 // is not where its move begins or has another holder.
@@ -237,7 +251,7 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_consumers"} {
+			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_consumers", "eventfeed_holders"} {
 				if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ?", c.Consumer); err != nil {
 					return err
 				}

@@ -13,6 +13,12 @@ CREATE TABLE eventfeed_seed.consumers (
     held_since      timestamptz NOT NULL DEFAULT now()
 );
 
+-- Who may write what is not a checkpoint, also before there is one.
+CREATE TABLE eventfeed_seed.holders (
+    consumer text PRIMARY KEY,
+    holder   text NOT NULL   -- as in its checkpoints
+);
+
 INSERT INTO eventfeed_seed.consumers (consumer, sink) SELECT DISTINCT consumer, '' FROM eventfeed_seed.checkpoints;
 
 ALTER TABLE eventfeed_seed.checkpoints

@@ -13,6 +13,12 @@ CREATE TABLE eventfeed_consumers (
     held_since      TEXT NOT NULL
 ) WITHOUT ROWID;
 
+-- Who may write what is not a checkpoint, also before there is one.
+CREATE TABLE eventfeed_holders (
+    consumer TEXT NOT NULL PRIMARY KEY,
+    holder   TEXT NOT NULL   -- as in its checkpoints
+) WITHOUT ROWID;
+
 INSERT INTO eventfeed_consumers (consumer, sink, held_since) SELECT consumer, '', max(updated) FROM eventfeed_checkpoints GROUP BY consumer;
 
 ALTER TABLE eventfeed_checkpoints ADD url      TEXT    NOT NULL DEFAULT '';   -- of the feed, without credentials
