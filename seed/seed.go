@@ -181,9 +181,7 @@ func (c Config) withDefaults() (Config, error) {
 	case c.DryRun && c.Follow:
 		return c, errors.New("seed: Config.DryRun cannot Follow")
 	}
-	if c.DryRun {
-		c.Into.rehearse()
-	}
+	c.Into.rehearse(c.DryRun) // also not, where the target was used for a dry run before
 	if c.Consumer == "" {
 		c.Consumer = DefaultConsumer
 	}

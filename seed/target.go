@@ -15,12 +15,13 @@ import (
 )
 
 // Target is a database that takes events and keeps the checkpoint. It is for
-// one Run at a time.
+// one Run at a time, and can be used for any number of them in turn, dry runs
+// among them.
 type Target interface {
 	// describe says what kind of sink it has. The consumer's name is not its to say.
 	describe() checkpoint.Consumer
-	// rehearse makes it undo in the end all that it is about to do.
-	rehearse()
+	// rehearse says whether it is to undo in the end all that it is about to do.
+	rehearse(bool)
 	prepare(ctx context.Context) error
 	claim(ctx context.Context, consumer string) error
 	release()
@@ -131,7 +132,7 @@ type keeper[T any] interface {
 	Memory(consumer, feedID string) checkpoint.Memory
 	MayPass(err error) bool
 	Suspect(err error)
-	SetRehearsal()
+	SetRehearsal(bool)
 	shelf[T]
 }
 
@@ -144,7 +145,7 @@ type target[T any] struct {
 }
 
 func (t *target[T]) describe() checkpoint.Consumer     { return t.kind }
-func (t *target[T]) rehearse()                         { t.keeper.SetRehearsal() }
+func (t *target[T]) rehearse(on bool)                  { t.keeper.SetRehearsal(on) }
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
 func (t *target[T]) release()                          { t.keeper.Release() }
 func (t *target[T]) lost() <-chan struct{}             { return t.keeper.Lost() }

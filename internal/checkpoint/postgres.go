@@ -47,8 +47,8 @@ type Postgres struct {
 // NewPostgres returns the keeper of the database that pool leads to.
 func NewPostgres(pool *pgxpool.Pool) *Postgres { return &Postgres{pool: pool} }
 
-// SetRehearsal sets Rehearse.
-func (p *Postgres) SetRehearsal() { p.Rehearse = true }
+// SetRehearsal sets Rehearse. It must not be called between Claim and Release.
+func (p *Postgres) SetRehearsal(on bool) { p.Rehearse = on }
 
 // Migrate makes the table where it is missing.
 func (p *Postgres) Migrate(ctx context.Context) error {

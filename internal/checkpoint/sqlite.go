@@ -41,8 +41,8 @@ func NewSQLite(db *sql.DB, path string) *SQLite {
 	return &SQLite{db: db, path: path}
 }
 
-// SetRehearsal sets Rehearse.
-func (s *SQLite) SetRehearsal() { s.Rehearse = true }
+// SetRehearsal sets Rehearse. It must not be called between Claim and Release.
+func (s *SQLite) SetRehearsal(on bool) { s.Rehearse = on }
 
 // Migrate makes the table where it is missing.
 func (s *SQLite) Migrate(ctx context.Context) error {
@@ -285,7 +285,7 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 	s.rehearses.Lock()
 	defer s.rehearses.Unlock()
 	if s.rehearsal == nil {
-		if s.rehearsal, err = s.db.BeginTx(ctx, nil); err != nil {
+		if s.rehearsal, err = s.db.BeginTx(context.WithoutCancel(ctx), nil); err != nil {
 			return err
 		}
 	}
