@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -114,6 +115,17 @@ func (e *end) move() (m checkpoint.Move, err error) {
 		m.Kept, err = e.kept(m.From.Position)
 	}
 	return m, err
+}
+
+// keptOf returns those of some places that a move keeps.
+func keptOf(m checkpoint.Move, places []walk.Place) (all []walk.Place) {
+	positions := checkpoint.KeptPositions(m.From.Position, m.To.Position)
+	for _, place := range places {
+		if _, is := slices.BinarySearch(positions, place.Position); is {
+			all = append(all, place)
+		}
+	}
+	return all
 }
 
 // kept returns the places that are to be kept, after a position.

@@ -37,6 +37,8 @@ type Target interface {
 	apply(ctx context.Context, w work) error
 	// heads are the types that the sink has blocks for, where it is a projection.
 	heads() []projection.Head
+	// skippedTypes is what the consumer's sink had no use for, in all runs.
+	skippedTypes(ctx context.Context, consumer string) ([]checkpoint.SkippedType, error)
 	// memory is what a consumer knows of a feed that is not eventfeed's own.
 	memory(consumer, feedID string) checkpoint.Memory
 	mayPass(err error) bool
@@ -130,6 +132,7 @@ type keeper[T any] interface {
 	Move(ctx context.Context, moves []checkpoint.Move, apply func(T) error) error
 	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
 	Memory(consumer, feedID string) checkpoint.Memory
+	SkippedTypes(ctx context.Context, consumer string) ([]checkpoint.SkippedType, error)
 	MayPass(err error) bool
 	Suspect(err error)
 	SetRehearsal(bool)
@@ -156,6 +159,10 @@ func (t *target[T]) heads() []projection.Head          { return nil }
 
 func (t *target[T]) memory(consumer, feedID string) checkpoint.Memory {
 	return t.keeper.Memory(consumer, feedID)
+}
+
+func (t *target[T]) skippedTypes(ctx context.Context, consumer string) ([]checkpoint.SkippedType, error) {
+	return t.keeper.SkippedTypes(ctx, consumer)
 }
 
 func (t *target[T]) claim(ctx context.Context, consumer string) error {
@@ -230,6 +237,7 @@ func count(moves []checkpoint.Move, outcome sink.Outcome) {
 		for i := range moves {
 			if moves[i].To.FeedID == kind.FeedID {
 				moves[i].To.Skipped += skipped
+				moves[i].Skip(kind.Type, skipped)
 			}
 		}
 	}

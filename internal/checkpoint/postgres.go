@@ -256,6 +256,9 @@ func (p *Postgres) Move(ctx context.Context, moves []Move, apply func(pgx.Tx) er
 					return err
 				}
 			}
+			if err := skipPostgres(ctx, tx, &moves[i]); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -307,7 +310,7 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"parked", "digests", "consumers", "holders"} {
+			for _, table := range []string{"parked", "digests", "skipped", "consumers", "holders"} {
 				if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1", c.Consumer); err != nil {
 					return err
 				}

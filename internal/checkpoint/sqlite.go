@@ -200,6 +200,9 @@ func (s *SQLite) Move(ctx context.Context, moves []Move, apply func(*sql.Tx) err
 					return err
 				}
 			}
+			if err := skipSQLite(ctx, tx, &moves[i]); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -251,7 +254,7 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_consumers", "eventfeed_holders"} {
+			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_skipped", "eventfeed_consumers", "eventfeed_holders"} {
 				if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ?", c.Consumer); err != nil {
 					return err
 				}
