@@ -3,6 +3,7 @@ package seed
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -40,6 +41,7 @@ type sqliteTarget struct {
 	kind      checkpoint.Consumer
 	hasInbox  bool
 	rehearsal bool
+	replaced  bool // another file is at the path, without tables perhaps
 	db        *sql.DB
 }
 
@@ -52,9 +54,14 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = t.use(db).Migrate(ctx)
+	t.use(db)
+	return t.makeTables(ctx)
+}
+
+func (t *sqliteTarget) makeTables(ctx context.Context) error {
+	err := t.keeper.Migrate(ctx)
 	if err == nil && t.hasInbox {
-		err = sink.MigrateSQLite(ctx, db)
+		err = sink.MigrateSQLite(ctx, t.db)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.path, err)
@@ -62,8 +69,19 @@ func (t *sqliteTarget) prepare(ctx context.Context) error {
 	return nil
 }
 
+func (t *sqliteTarget) claim(ctx context.Context, consumer string) error {
+	if t.replaced {
+		if err := t.makeTables(ctx); err != nil {
+			return err
+		}
+		t.replaced = false
+	}
+	return t.target.claim(ctx, consumer)
+}
+
 // mayPass and release are called also where the file could not be opened.
 func (t *sqliteTarget) mayPass(err error) bool {
+	t.replaced = t.replaced || errors.Is(err, sqlitedb.ErrReplaced)
 	return checkpoint.NewSQLite(t.db, t.path).MayPass(err)
 }
 

@@ -18,3 +18,24 @@ func checkAddress(ctx context.Context, flag, address string) error {
 	}
 	return nil
 }
+
+// listenOn listens on the address of --listen.
+func listenOn(address string) (net.Listener, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
+	}
+	return listener, nil
+}
+
+// tryListen returns the error that listenOn would. A server calls it before it
+// waits for its database, since waiting does not mend an address. It does not keep
+// the listener: until the server can answer, a client is refused and may ask another
+// server, instead of waiting for an answer.
+func tryListen(address string) error {
+	listener, err := listenOn(address)
+	if err != nil {
+		return err
+	}
+	return listener.Close()
+}

@@ -67,6 +67,9 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		if err := guards.open(guard, logger); err != nil {
 			return err
 		}
+		if err := tryListen(*listen); err != nil {
+			return err
+		}
 		operator, err := operated.open(logger)
 		if err != nil {
 			return err
@@ -85,9 +88,9 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		}
 		defer log.Close()
 		log.Logger = logger
-		listener, err := net.Listen("tcp", *listen)
+		listener, err := listenOn(*listen)
 		if err != nil {
-			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
+			return err
 		}
 		if err := guard.checkAppend(listener.Addr()); err != nil {
 			_ = listener.Close()

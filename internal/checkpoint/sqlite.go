@@ -306,5 +306,6 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 // Suspect has nothing to drop: a file is no server.
 func (s *SQLite) Suspect(error) {}
 
-// MayPass reports whether an error may be gone after a while.
+// MayPass reports whether an error may be gone after a while, as that of a file
+// which is not at its path is.
 func (s *SQLite) MayPass(err error) bool { return errors.Is(err, ErrLost) || dberror.Transient(err) }

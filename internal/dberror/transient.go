@@ -15,6 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
 	sqlitecodes "modernc.org/sqlite/lib"
+
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // Codes of PostgreSQL that decide what is done after an error.
@@ -40,14 +42,16 @@ func Transient(err error) bool {
 }
 
 // IsAway reports whether a database has not answered at all: it cannot be reached,
-// the connection was lost, or an answer took longer than a limit of this program's.
+// the connection was lost, an answer took longer than a limit of this program's, or
+// the file is not at its path.
 func IsAway(err error) bool {
 	if Code(err) != "" || isCertificate(err) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
 	return isNet(err) || isConnect || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
+		errors.Is(err, sqlitedb.ErrGone) || errors.Is(err, sqlitedb.ErrReplaced)
 }
 
 // isNet reports whether an error is of the network. Every error of the operating

@@ -22,7 +22,7 @@ func checkEncoding(_ context.Context, conn *pgx.Conn) error {
 // also where its own settings make the server use another encoding.
 func askEncoding(ctx context.Context, conn *pgx.Conn) error {
 	var is string
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.current_setting('client_encoding')").Scan(&is); err != nil {
+	if err := conn.QueryRow(ctx, "SHOW client_encoding").Scan(&is); err != nil { // not in a transaction of Own, which sets it
 		return fmt.Errorf("ask for client_encoding: %w", err)
 	}
 	return encodingError(is)

@@ -66,13 +66,13 @@ func try(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (
 		return false, err
 	}
 	var key int64
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.hashtextextended($1, 0)", name).Scan(&key); err != nil {
+	if err := queryRow(ctx, conn, "SELECT hashtextextended($1, 0::bigint)", name).Scan(&key); err != nil {
 		return false, err
 	}
 	if pooled {
 		return tryTransaction(ctx, conn, key)
 	}
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_try_advisory_lock($1)", key).Scan(&locked); err != nil || !locked {
+	if err := queryRow(ctx, conn, "SELECT pg_catalog.pg_try_advisory_lock($1)", key).Scan(&locked); err != nil || !locked {
 		return false, err
 	}
 	_, err = conn.Exec(ctx, setAll(false, sessionLimits))

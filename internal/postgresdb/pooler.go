@@ -143,7 +143,7 @@ func detectPooler(ctx context.Context, conn *pgx.Conn, connect func(context.Cont
 // than the one that was named at its start.
 func isServedByAnother(ctx context.Context, conn *pgx.Conn) (bool, error) {
 	var pid uint32
-	if err := conn.QueryRow(ctx, "SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
+	if err := queryRow(ctx, conn, "SELECT pg_catalog.pg_backend_pid()").Scan(&pid); err != nil {
 		return false, fmt.Errorf("ask for the server's process: %w", err)
 	}
 	return pid != conn.PgConn().PID(), nil

@@ -39,13 +39,13 @@ var Fresh = pgx.TxOptions{BeginQuery: "BEGIN ISOLATION LEVEL READ COMMITTED; RES
 // Pin makes unqualified names PostgreSQL's own until the end of the transaction.
 const Pin = "SET LOCAL search_path TO pg_catalog, pg_temp"
 
-const own = `SELECT set_config('client_encoding', '` + encoding + `', true),
-	set_config('array_nulls', 'on', true),
-	set_config('statement_timeout', '0', true),
-	set_config('lock_timeout', '0', true),
-	set_config('idle_in_transaction_session_timeout', '0', true),
-	CASE WHEN current_setting('transaction_timeout', true) IS NOT NULL THEN set_config('transaction_timeout', '0', true) END,
-	CASE WHEN current_setting('synchronous_commit') <> 'remote_apply' THEN set_config('synchronous_commit', 'on', true) END`
+const own = `SELECT pg_catalog.set_config('client_encoding', '` + encoding + `', true),
+	pg_catalog.set_config('array_nulls', 'on', true),
+	pg_catalog.set_config('statement_timeout', '0', true),
+	pg_catalog.set_config('lock_timeout', '0', true),
+	pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
+	CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL THEN pg_catalog.set_config('transaction_timeout', '0', true) END,
+	CASE WHEN pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.<>) 'remote_apply' THEN pg_catalog.set_config('synchronous_commit', 'on', true) END`
 
 // Theirs makes the settings of a transaction those that the SQL and the handlers
 // of users run with, until it ends: path is the session's own search_path. Of all
@@ -87,14 +87,14 @@ func ChangesRows(name string) bool {
 
 // Path returns the search_path that a session has now.
 func Path(ctx context.Context, conn *pgx.Conn) (path string, err error) {
-	err = conn.QueryRow(ctx, "SHOW search_path").Scan(&path)
+	err = conn.QueryRow(ctx, "SHOW search_path").Scan(&path) // not in a transaction of Own, which has another one
 	return path, err
 }
 
 // FirstPath returns the search_path that a session was opened with, by its role,
 // database or URL, whatever was set in it since.
 func FirstPath(ctx context.Context, conn *pgx.Conn) (path string, err error) {
-	err = conn.QueryRow(ctx, "SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) 'search_path'").Scan(&path)
+	err = queryRow(ctx, conn, "SELECT reset_val FROM pg_settings WHERE name = 'search_path'").Scan(&path)
 	return path, err
 }
 
@@ -108,49 +108,17 @@ func Do(ctx context.Context, db Beginner, do func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, db, Own, do)
 }
 
-// Reader runs each query that reads in a transaction that Own begins.
-type Reader struct{ db Beginner }
-
-// NewReader returns a reader of a pool or a connection.
-func NewReader(db Beginner) Reader { return Reader{db} }
-
-// Query returns rows, whose transaction ends when they are closed.
-func (r Reader) Query(ctx context.Context, query string, arguments ...any) (pgx.Rows, error) {
-	tx, err := r.db.BeginTx(ctx, Own)
-	if err != nil {
-		return nil, err
+// queryRow is a query of its own on a connection that may be in a transaction.
+func queryRow(ctx context.Context, conn *pgx.Conn, query string, arguments ...any) pgx.Row {
+	if conn.PgConn().TxStatus() != 'I' {
+		return conn.QueryRow(ctx, query, arguments...)
 	}
-	found, err := tx.Query(ctx, query, arguments...)
-	if err != nil {
-		_ = tx.Rollback(ctx)
-		return nil, err
-	}
-	return &rows{found, func() { _ = tx.Rollback(ctx) }}, nil
+	return rowFunc(func(into ...any) error {
+		return Do(ctx, conn, func(tx pgx.Tx) error { return tx.QueryRow(ctx, query, arguments...).Scan(into...) })
+	})
 }
 
-// rows are rows with the transaction that they are read in.
-type rows struct {
-	pgx.Rows
-	end func()
-}
+// rowFunc is a row that a function scans.
+type rowFunc func(into ...any) error
 
-func (r *rows) Close() {
-	r.Rows.Close()
-	r.end()
-}
-
-// QueryRow returns a row that is queried when it is scanned.
-func (r Reader) QueryRow(ctx context.Context, query string, arguments ...any) pgx.Row {
-	return &row{ctx, r.db, query, arguments}
-}
-
-type row struct {
-	ctx       context.Context //nolint:containedctx // until it is scanned, which is at once
-	db        Beginner
-	query     string
-	arguments []any
-}
-
-func (r *row) Scan(into ...any) error {
-	return Do(r.ctx, r.db, func(tx pgx.Tx) error { return tx.QueryRow(r.ctx, r.query, r.arguments...).Scan(into...) })
-}
+func (f rowFunc) Scan(into ...any) error { return f(into...) }

@@ -19,40 +19,78 @@ import (
 // cache of 64 MiB, since the ids that an index is kept of come in no order.
 const pragmas = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)"
 
+const (
+	writing = pragmas + "&_txlock=immediate"
+	reading = pragmas + "&_pragma=query_only(1)"
+)
+
+// readers is how many connections of a process read a file at a time.
+const readers = 5
+
 // OpenWriter opens the file, and makes it if it is not there, for one
 // connection whose transactions take the write lock when they begin.
+//
+// While the file is not at its path the pool returns ErrGone, wrapped. When another
+// file is there it returns ErrReplaced, wrapped, once, and goes on with that one.
 func OpenWriter(ctx context.Context, path string) (*sql.DB, error) {
-	return open(ctx, path, 1, pragmas+"&_txlock=immediate")
+	return open(ctx, &file{path: path}, 1, writing)
 }
 
-// OpenReader opens the file for reading on several connections.
+// OpenReader opens the file for reading on several connections; else it is as
+// OpenWriter.
 func OpenReader(ctx context.Context, path string) (*sql.DB, error) {
-	return open(ctx, path, 5, pragmas+"&_pragma=query_only(1)")
+	return open(ctx, &file{path: path}, readers, reading)
+}
+
+// OpenBoth opens the file for one connection that writes, and does not wait for
+// another process's transaction, and for several that read. Both go on with the
+// file that takes its place; while there is none they return ErrGone, wrapped.
+func OpenBoth(ctx context.Context, path string) (writer, reader *sql.DB, err error) {
+	f := &file{path: path, follows: true}
+	writer, err = open(ctx, f, 1, writing+"&_pragma=busy_timeout(0)")
+	if err != nil {
+		return nil, nil, err
+	}
+	if reader, err = open(ctx, f, readers, reading); err != nil {
+		_ = writer.Close()
+		return nil, nil, err
+	}
+	return writer, reader, nil
 }
 
 // OpenEmpty opens an empty database in memory for reading.
-func OpenEmpty(ctx context.Context) (*sql.DB, error) {
-	return openURI(ctx, inMemory, 1, "_pragma=query_only(1)")
+func OpenEmpty() (*sql.DB, error) {
+	return sql.Open("sqlite", uri(inMemory, "_pragma=query_only(1)"))
 }
 
-func open(ctx context.Context, path string, connections int, options string) (*sql.DB, error) {
-	if err := CheckPath(path); err != nil {
+func open(ctx context.Context, f *file, connections int, options string) (*sql.DB, error) {
+	if err := CheckPath(f.path); err != nil {
 		return nil, err
 	}
-	return openURI(ctx, path, connections, options)
+	connector, err := newConnector(f, uri(f.path, options))
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", f.path, err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(maxIdle)
+	if err := ping(ctx, db, f.path); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pools = append(f.pools, db)
+	return db, nil
 }
 
-func openURI(ctx context.Context, path string, connections int, options string) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", "file:"+escape(path)+"?"+options)
+// ping opens the first connection, or closes the pool.
+func ping(ctx context.Context, db *sql.DB, path string) error {
+	err := db.PingContext(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	db.SetMaxOpenConns(connections)
-	if err := db.PingContext(ctx); err != nil {
 		_ = db.Close()
-		return nil, fmt.Errorf("open %s: %w", path, explained(path, err))
+		return fmt.Errorf("open %s: %w", path, explained(path, err))
 	}
-	return db, nil
+	return nil
 }
 
 // explained says what is in the way of opening a file, which SQLite does not.
@@ -79,7 +117,7 @@ func explained(path string, err error) error {
 	return err
 }
 
-// escape makes a path fit for the file: URI that options can follow.
-func escape(path string) string {
-	return (&url.URL{Path: path}).EscapedPath()
+// uri is a path with options, as SQLite takes them.
+func uri(path, options string) string {
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + options
 }

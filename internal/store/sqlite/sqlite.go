@@ -35,37 +35,34 @@ var _ store.Backend = (*Log)(nil)
 // Open opens the database file at path, and makes it if it is not there. Tables
 // that are not up to date it migrates, or refuses if it may not migrate. The
 // caller closes the log.
+//
+// The log goes on with a file that takes the place of this one, such as a backup
+// that is moved over it. While there is none it returns sqlitedb.ErrGone, wrapped.
 func Open(ctx context.Context, path string, mayMigrate bool) (*Log, error) {
-	writer, err := sqlitedb.OpenWriter(ctx, path)
+	first, err := sqlitedb.OpenWriter(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{writer: writer}
+	defer func() { _ = first.Close() }()
 	if mayMigrate {
-		err = schema().Up(ctx, writer)
+		err = schema().Up(ctx, first)
 	} else {
-		err = schema().Check(ctx, writer)
-	}
-	if err == nil {
-		// From here on begin waits by itself.
-		_, err = writer.ExecContext(ctx, "PRAGMA busy_timeout = 0")
-	}
-	if err == nil {
-		l.reader, err = sqlitedb.OpenReader(ctx, path)
-		l.queries = queries{l.reader}
+		err = schema().Check(ctx, first)
 	}
 	if err != nil {
-		l.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return l, nil
+	// Whose writer doesn't wait by itself: begin does.
+	writer, reader, err := sqlitedb.OpenBoth(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Log{queries{reader}, writer, reader}, nil
 }
 
 // Close closes the file.
 func (l *Log) Close() {
-	if l.reader != nil {
-		_ = l.reader.Close()
-	}
+	_ = l.reader.Close()
 	_ = l.writer.Close() // last: it checkpoints the WAL
 }
 

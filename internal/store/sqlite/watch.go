@@ -2,8 +2,12 @@ package sqlite
 
 import (
 	"context"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // How often the file is looked at: closely after a change, and backing off while
@@ -14,8 +18,24 @@ const (
 )
 
 // Watch looks at the file's data version, which each commit on another
-// connection changes, whichever process it is of.
+// connection changes, whichever process it is of. It goes on with a file that
+// takes the place of this one.
 func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
+	for {
+		err := l.watchFile(ctx, changed)
+		if err != nil && !errors.Is(err, sqlitedb.ErrGone) && !errors.Is(err, driver.ErrBadConn) {
+			return fmt.Errorf("look for changes: %w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(watchIdle):
+		}
+	}
+}
+
+// watchFile watches until the file is not at its path any more.
+func (l *Log) watchFile(ctx context.Context, changed func(name string)) error {
 	conn, err := l.reader.Conn(ctx)
 	if err != nil {
 		return err
@@ -23,8 +43,11 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 	defer func() { _ = conn.Close() }()
 	for last, interval := int64(-1), watchBusy; ; interval = min(interval*5/4, watchIdle) {
 		var version int64
+		if err := conn.Raw(sqlitedb.Check); err != nil {
+			return err
+		}
 		if err := conn.QueryRowContext(ctx, "PRAGMA data_version").Scan(&version); err != nil {
-			return fmt.Errorf("look for changes: %w", err)
+			return err
 		}
 		if version != last {
 			last, interval = version, watchBusy

@@ -1,0 +1,79 @@
+package seed_test
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// TestFollowerGoesOnWithTheFileThatIsAtTheTargetsPath: someone moves, removes or
+// replaces the target. All events are in the file that is there in the end, once.
+func TestFollowerGoesOnWithTheFileThatIsAtTheTargetsPath(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(t *testing.T, path string, waitsForIt func()){
+		"an older copy is moved over it": func(t *testing.T, path string, _ func()) {
+			storetest.Must(t, os.Rename(path+".copy", path))
+		},
+		"it is removed, and an older copy moved there": func(t *testing.T, path string, waitsForIt func()) {
+			storetest.Must(t, os.Remove(path))
+			waitsForIt()
+			storetest.Must(t, os.Rename(path+".copy", path))
+		},
+		"it is removed, and a database without our tables is moved there": func(t *testing.T, path string, waitsForIt func()) {
+			storetest.Must(t, os.Remove(path))
+			waitsForIt()
+			db, err := sql.Open("sqlite", path+".new")
+			storetest.Must(t, err)
+			_, err = db.ExecContext(t.Context(), "CREATE TABLE mine (n)")
+			storetest.Must(t, err)
+			storetest.Must(t, db.Close())
+			storetest.Must(t, os.Rename(path+".new", path))
+		},
+		"it is moved away and back": func(t *testing.T, path string, waitsForIt func()) {
+			storetest.Must(t, os.Rename(path, path+".away"))
+			waitsForIt()
+			if _, err := os.Stat(path); err == nil {
+				t.Error("a file was made")
+			}
+			storetest.Must(t, os.Rename(path+".away", path))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, path := newSource(t, 25), filepath.Join(t.TempDir(), "target.db")
+			var said spoken
+			f := follow(t, seed.Config{
+				From: []string{s.feed()}, Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond, Wait: -1,
+				Patience: -1, Logger: said.logger(),
+			})
+			f.wait(t, 25)
+			db, err := sql.Open("sqlite", path)
+			storetest.Must(t, err)
+			_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", path+".copy")
+			storetest.Must(t, err)
+			storetest.Must(t, db.Close())
+			s.add(t, 26, 40)
+			f.wait(t, 40)
+
+			next := 41
+			change(t, path, func() {
+				s.add(t, next, 45)
+				next = 46
+				for said.count("the database file is not there any more") == 0 {
+					time.Sleep(10 * time.Millisecond)
+				}
+			})
+			s.add(t, next, 60)
+			f.wait(t, 60)
+			if err := f.stop(); err != nil {
+				t.Errorf("stopped with %v", err)
+			}
+			wantInbox(t, target{inbox: sqliteInbox(path)}, 60)
+		})
+	}
+}
