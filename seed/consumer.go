@@ -65,7 +65,7 @@ type ChangedError struct {
 func (e *ChangedError) Error() string {
 	missed := ""
 	if len(e.Missed) > 0 {
-		missed = fmt.Sprintf(" and skipped %s that it has blocks for", CountTypes(e.Missed))
+		missed = fmt.Sprintf(", which skipped %s that it has blocks for", CountTypes(e.Missed))
 	}
 	return fmt.Sprintf("consumer %s: %s: %s differs from what has filled this target so far%s; nothing was changed", e.Consumer, ErrProjection, e.Projection, missed)
 }

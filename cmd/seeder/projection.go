@@ -48,7 +48,7 @@ func leftOut(err error) string {
 	if !is || len(changed.Missed) == 0 {
 		return ""
 	}
-	return ", which leaves out the events that were skipped for good"
+	return ", which leaves those events out for good"
 }
 
 // meant says which names may be misspelt.
