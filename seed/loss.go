@@ -32,13 +32,15 @@ func (r *runner) check(ctx context.Context, f *reading) error {
 // events that were applied and are not in the feed. Else it returns err.
 func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	lost, isLost := errors.AsType[*LostError](err)
-	client, _ := f.Served()
+	client, head := f.Served()
 	if !isLost && !errors.Is(err, walk.ErrReplaced) || client == nil {
 		return err
 	}
-	head, lookErr := client.Head(ctx, f.url, "", true)
-	if lookErr != nil {
-		return fmt.Errorf("%w; what both have in common cannot be told: %w", err, f.about(lookErr))
+	var lookErr error
+	if !head.Fresh {
+		if head, lookErr = client.Head(ctx, f.url, "", true); lookErr != nil {
+			return fmt.Errorf("%w; what both have in common cannot be told: %w", err, f.about(lookErr))
+		}
 	}
 	common, lookErr := r.common(ctx, client, head, f.checkpoint)
 	switch {

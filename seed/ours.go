@@ -66,10 +66,9 @@ func (s *ours) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, er
 	}
 }
 
-// Again fetches the feed's present head. If a page was missing because an epoch
-// has begun since the one in hand was fetched, that moves pages, and nothing is
-// lost by it. What is inconsistent in any other way is believed only of archives
-// that no cache has kept.
+// Again fetches the feed's present head, if what failed may be because an epoch
+// has begun since the one in hand was fetched: that moves pages, and nothing is
+// lost by it.
 func (s *ours) Again(ctx context.Context, after error) error {
 	if !errors.Is(after, walk.ErrMismatch) {
 		return after
@@ -78,10 +77,10 @@ func (s *ours) Again(ctx context.Context, after error) error {
 	if err != nil {
 		return err
 	}
-	if slices.Equal(fresh.Epochs, s.head.Epochs) && (errors.Is(after, walk.ErrMissing) || s.head.IsUncached()) {
+	if slices.Equal(fresh.Epochs, s.head.Epochs) {
 		return after
 	}
-	s.head, s.nextPage = fresh.Uncached(), 0
+	s.head, s.nextPage = fresh, 0
 	return nil
 }
 

@@ -54,7 +54,11 @@ func newSourceOfPages(t *testing.T, events, pageSize int) *source {
 func openSource(t *testing.T, url string) *source {
 	t.Helper()
 	s := &source{Log: storetest.Open(t, url), database: url}
-	real := servertest.Handler(t, s.Log)
+	served := servertest.Handler(t, s.Log)
+	real := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Cache-Control") // it has just looked, and need not wait for its next look
+		served.ServeHTTP(w, r)
+	})
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if damage := s.damage.Load(); damage != nil {
 			(*damage)(w, r, real)

@@ -34,6 +34,7 @@ type piece struct {
 	events  int   // to be applied
 	leftOut int64 // the others
 	whole   bool  // nothing of the run is left
+	atEnd   bool  // nothing of the feed is left
 }
 
 func (s *step) isFull() bool {
@@ -117,9 +118,10 @@ func (e *end) move() (m checkpoint.Move, err error) {
 	return m, err
 }
 
-// keptOf returns those of some places that a move keeps.
+// keptOf returns those of some places that stay where a move leads: one for each of
+// the slots that a consumer has.
 func keptOf(m checkpoint.Move, places []walk.Place) (all []walk.Place) {
-	positions := checkpoint.KeptPositions(m.From.Position, m.To.Position)
+	positions := checkpoint.KeptPositions(m.From.Position, m.To.Position, true)
 	for _, place := range places {
 		if _, is := slices.BinarySearch(positions, place.Position); is {
 			all = append(all, place)
@@ -131,7 +133,8 @@ func keptOf(m checkpoint.Move, places []walk.Place) (all []walk.Place) {
 // kept returns the places that are to be kept, after a position.
 func (e *end) kept(from int64) (all []walk.Place, err error) {
 	pieces := e.pieces
-	for _, position := range checkpoint.KeptPositions(from, e.to) {
+	last := pieces[len(pieces)-1]
+	for _, position := range checkpoint.KeptPositions(from, e.to, last.atEnd && e.to == last.to) {
 		for position > pieces[0].to {
 			pieces = pieces[1:]
 		}

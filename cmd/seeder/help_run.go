@@ -74,7 +74,8 @@ does not, the feed is looked at once a second. --wait 0 asks for neither, so
 that a cache in front of the server can answer every request.
 
 A server or a database that is away is waited for, as long as --patience: up to a
-minute, and without end with --follow. A document of a feed that is not served by
+minute, and without end with --follow. So is a server or a cache that shows less
+of a feed than was read already, where nothing differs from that. A document of a feed that is not served by
 eventfeed, and is missing or half written, is given a minute to be whole, once the
 seeder follows.
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/walk"
@@ -30,6 +31,51 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 		got := wayOn(&walk.LostError{Known: true, Common: 120, Compared: true}, config, test.into, nil)
 		if want := "go back to the common part with: " + test.want; got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
+		}
+	}
+}
+
+// TestNoCommandAfterALossLeavesAMix: only in an inbox a command goes back or
+// begins anew at once. What something else has filled is built beside it, or
+// reset, which that refuses until somebody has emptied it.
+func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
+	t.Parallel()
+	one, two := "http://orders/feeds/orders", "http://pay/feeds/payments"
+	lost := &walk.LostError{Position: 150, Known: true, Common: 120, Compared: true}
+	nothing := &walk.LostError{Position: 150, Compared: true}
+	replaced := fmt.Errorf("%w: %w", walk.ErrMismatch, walk.ErrReplaced)
+	for name, test := range map[string]struct {
+		err   error
+		into  string
+		sinks *sinkFlags
+		want  string
+	}{
+		"an inbox": {lost, "sqlite:new.db", &sinkFlags{},
+			"go back to the common part with: seeder rewind --from " + two + " --into sqlite:new.db --to 120"},
+		"an inbox that has nothing in common": {nothing, "sqlite:new.db", &sinkFlags{},
+			"begin anew with: seeder reset --into sqlite:new.db"},
+		"a loss that was not compared": {&walk.LostError{Position: 150, Known: true}, "sqlite:new.db", &sinkFlags{},
+			"look at the feed with: seeder verify --from " + two},
+		"another history": {replaced, "sqlite:new.db", &sinkFlags{},
+			"look at the feed with: seeder verify --from " + two + "; if it adds up, begin anew with: seeder reset --into sqlite:new.db"},
+		"a projection in a file": {lost, "sqlite:data/new.db", &sinkFlags{projection: "p.sql"},
+			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
+				"seeder run --from " + one + " --from " + two + " --into sqlite:data/new-2.db --projection p.sql"},
+		"a projection that was built anew": {lost, "sqlite:new-2.db", &sinkFlags{projection: "p.sql", strict: true},
+			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
+				"seeder run --from " + one + " --from " + two + " --into sqlite:new-3.db --projection p.sql --strict"},
+		"a projection in no schema": {lost, "postgres://me@host/db", &sinkFlags{projection: "sql/2024 Shop.sql"},
+			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
+				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db --projection 'sql/2024 Shop.sql' --schema projection2024_shop_2"},
+		"a projection in a schema": {replaced, "postgres://me@host/db", &sinkFlags{projection: "p.sql", schema: "shop_9"},
+			"look at the feed with: seeder verify --from " + two + "; if it adds up, build it anew beside that with: " +
+				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db --projection p.sql --schema shop_10"},
+		"a program": {lost, "sqlite:new.db", &sinkFlags{program: "./mail"},
+			"what it wrote for positions 121 to 150 is of events that the feed does not have; empty what the program fills, and begin anew with: seeder reset --into sqlite:new.db"},
+	} {
+		config := seed.Config{From: []string{one, two}, Consumer: seed.DefaultConsumer}
+		if got := wayOn(&seed.FeedError{From: two, Err: test.err}, config, test.into, test.sinks); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, test.want)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -206,4 +207,43 @@ func TestClocksThatDifferMakeNobodyAhead(t *testing.T) {
 			t.Errorf("since %v: %v, want %v", since, got, want)
 		}
 	}
+}
+
+// TestWhatIsOldOrNotThereYetIsNoMismatch: nobody knows then how far behind a
+// consumer is.
+func TestWhatIsOldOrNotThereYetIsNoMismatch(t *testing.T) {
+	t.Parallel()
+	s := serve(t, 10, 95)
+	later := *s.at(95)
+	later.Position = 120
+	f := s.reader(t)
+	storetest.Must(t, f.Look(t.Context()))
+	_, err := f.Lag(t.Context(), &later)
+	if old, is := errors.AsType[*walk.OldError](err); !is || old.Last != 95 || errors.Is(err, walk.ErrMismatch) {
+		t.Errorf("a feed that ends before: %v", err)
+	}
+	f.Kept = func(context.Context, string, string) ([]walk.Place, error) {
+		return []walk.Place{{Epoch: s.epoch, Position: 90, Digest: s.places[91]}}, nil
+	}
+	if _, err := f.Lag(t.Context(), &later); !errors.Is(err, walk.ErrMismatch) {
+		t.Errorf("a feed that ends before, and differs: %v", err)
+	}
+	f.Client.HTTP = &http.Client{Transport: missing{}}
+	if _, err := f.Lag(t.Context(), s.at(5)); err == nil || errors.Is(err, walk.ErrMismatch) {
+		t.Errorf("a page that is missing: %v", err)
+	}
+}
+
+// missing answers each request for an archive with 404.
+type missing struct{}
+
+func (missing) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !strings.Contains(r.URL.Path, "/archive/") {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	recorder := httptest.NewRecorder()
+	recorder.WriteHeader(http.StatusNotFound)
+	response := recorder.Result()
+	response.Request = r
+	return response, nil
 }

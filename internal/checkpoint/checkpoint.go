@@ -34,6 +34,9 @@ var (
 // database session ends a moment after it.
 const claimPatience = 3 * time.Second
 
+// claimInterval is how often Claim looks whether a step goes on.
+const claimInterval = 100 * time.Millisecond
+
 // Checkpoint is how far a consumer has got with one feed.
 type Checkpoint struct {
 	Consumer string

@@ -21,8 +21,15 @@ import (
 //go:embed postgres_migrations/*.sql
 var postgresMigrations embed.FS
 
-// lockPrefix stands before a consumer's name in the name of its lock.
-const lockPrefix = "eventfeed consumer "
+// What stands before a consumer's name in the name of its lock, and of its step.
+const (
+	lockPrefix = "eventfeed consumer "
+	stepPrefix = "eventfeed step "
+)
+
+// claimLimit is how long it may take to claim a consumer, all in all: nothing of it
+// is users' work.
+const claimLimit = 30 * time.Second
 
 // Postgres keeps checkpoints in the table eventfeed_seed.checkpoints of a
 // PostgreSQL target. It is for one goroutine.
@@ -39,6 +46,7 @@ type Postgres struct {
 	path      string        // the search_path that conn came with
 	used      time.Time     // when conn last answered
 	options   pgx.TxOptions // how conn's transactions begin
+	step      *postgresdb.Step
 	holder    string
 	rehearsal pgx.Tx
 	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
@@ -63,12 +71,14 @@ func (p *Postgres) Migrate(ctx context.Context) error {
 // ErrHeld.
 func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 	p.Release()
+	ctx, cancel := context.WithTimeout(ctx, claimLimit)
+	defer cancel()
 	if err := p.claim(ctx, consumer); err != nil {
 		p.Release()
 		return err
 	}
 	p.holder = newHolder()
-	return postgresdb.Do(ctx, p.conn, func(tx pgx.Tx) error {
+	return pgx.BeginTxFunc(ctx, p.conn, postgresdb.Limited(ctx, claimPatience), func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, "INSERT INTO eventfeed_seed.holders VALUES ($1, $2) ON CONFLICT (consumer) DO UPDATE SET holder = $2", consumer, p.holder)
 		if err == nil {
 			_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = $2 WHERE consumer = $1", consumer, p.holder)
@@ -87,13 +97,30 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	if err := p.learnSession(ctx); err != nil {
 		return err
 	}
+	if p.step, err = postgresdb.NewStep(ctx, p.pool, p.conn.Conn(), stepPrefix+consumer); err != nil {
+		return err
+	}
 	patient, cancel := context.WithTimeout(ctx, claimPatience)
 	defer cancel()
 	p.lock, err = postgresdb.Lock(patient, p.pool, lockPrefix+consumer)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	// Who held the consumer before may still be in a step, although its lock is gone.
+	for {
+		free, err := p.step.Clear(ctx, p.conn)
+		if err != nil || free {
+			return err
+		}
+		select {
+		case <-patient.Done():
+			return fmt.Errorf("consumer %s: %w: its last step goes on", consumer, ErrHeld)
+		case <-time.After(claimInterval):
+		}
+	}
 }
 
 // learnSession finds out what the connection's session is like.
@@ -172,13 +199,23 @@ func (p *Postgres) renew(ctx context.Context) (err error) {
 // idleLimit is for how long a connection is trusted to be alive without a question.
 const idleLimit = time.Second
 
+// pingLimit is how long the answer to that question may take.
+const pingLimit = 5 * time.Second
+
 // refresh takes another connection if this one was ended while it was idle, by
 // idle_session_timeout or a firewall. It held nothing: the lock has a connection of
 // its own.
 func (p *Postgres) refresh(ctx context.Context) error {
-	if time.Since(p.used) < idleLimit || p.conn.Ping(ctx) == nil {
+	if time.Since(p.used) < idleLimit {
 		return nil
 	}
+	limited, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	err := p.conn.Ping(limited)
+	if err == nil {
+		return nil
+	}
+	postgresdb.Suspect(p.pool, err)
 	return p.renew(ctx)
 }
 
@@ -337,13 +374,15 @@ func (p *Postgres) Do(ctx context.Context, do func(pgx.Tx) error) error {
 		return ErrLost
 	}
 	if p.Rehearse {
+		defer p.step.Watch(ctx, p.conn.Conn())()
 		return p.rehearse(ctx, do)
 	}
 	if err := p.refresh(ctx); err != nil {
 		return err
 	}
+	defer p.step.Watch(ctx, p.conn.Conn())()
 	defer func() { p.used = time.Now() }()
-	return pgx.BeginTxFunc(ctx, p.conn, p.options, do)
+	return pgx.BeginTxFunc(ctx, p.conn, p.step.Options(p.options), do)
 }
 
 // rehearse runs do in a savepoint of a transaction that Release rolls back.
@@ -351,7 +390,7 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 	p.rehearses.Lock()
 	defer p.rehearses.Unlock()
 	if p.rehearsal == nil {
-		if p.rehearsal, err = p.conn.BeginTx(ctx, postgresdb.Own); err != nil {
+		if p.rehearsal, err = p.conn.BeginTx(ctx, p.step.Options(postgresdb.Own)); err != nil {
 			return err
 		}
 	}

@@ -35,7 +35,13 @@ func watchPeers(config *pgxpool.Config) {
 		config.ConnConfig.ConnectTimeout = connectTimeout
 	}
 	dialer := &net.Dialer{Timeout: config.ConnConfig.ConnectTimeout, KeepAliveConfig: keepAlive}
-	config.ConnConfig.DialFunc = dialer.DialContext
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newLink(conn), nil
+	}
 }
 
 // pingIdle makes a pool try a connection that was idle before it hands it out. The

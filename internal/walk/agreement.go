@@ -13,23 +13,37 @@ import (
 //
 // The digest at a position stands for all of the history up to there, so the
 // places up to the one returned are in the feed, too, and the others are not, or
-// are not shown. A few archives are fetched, past every cache.
+// are not shown. A few archives are fetched; those that decide, past every cache.
 func (c *Client) Agreement(ctx context.Context, h *Head, places []Place) (Place, error) {
-	shown := h.shown(places)
-	h = h.Uncached()
-	var failed error
-	others := sort.Search(len(shown), func(i int) bool {
-		if failed != nil {
-			return false
+	shown, uncached := h.shown(places), h.Uncached()
+	others, err := c.agree(ctx, h, shown)
+	if err == nil && others > 0 {
+		if has, hasErr := c.has(ctx, uncached, shown[others-1]); hasErr != nil || !has {
+			others, err = c.agree(ctx, uncached, shown)
 		}
-		has, err := c.has(ctx, h, shown[i])
-		failed = err
-		return !has
-	})
-	if failed != nil || others == 0 {
-		return h.Start(), failed
+	}
+	if err == nil && others < len(shown) {
+		if has, hasErr := c.has(ctx, uncached, shown[others]); hasErr != nil || has {
+			others, err = c.agree(ctx, uncached, shown)
+		}
+	}
+	if err != nil || others == 0 {
+		return h.Start(), err
 	}
 	return shown[others-1], nil
+}
+
+// agree returns how many of the places are in the feed's history: the first ones.
+func (c *Client) agree(ctx context.Context, h *Head, shown []Place) (n int, err error) {
+	n = sort.Search(len(shown), func(i int) bool {
+		if err != nil {
+			return false
+		}
+		var has bool
+		has, err = c.has(ctx, h, shown[i])
+		return !has
+	})
+	return n, err
 }
 
 // shown returns those of the places whose digest the feed tells.

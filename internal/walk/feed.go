@@ -24,6 +24,8 @@ type Head struct {
 	// Age is how long ago the server made the document, if it was not just now: a
 	// cache has kept it, or a server that is cut off from its database.
 	Age time.Duration
+	// Fresh says that it was asked for past every cache, just now.
+	Fresh bool
 
 	uncached bool // its archives are fetched past every cache
 }
@@ -35,9 +37,6 @@ func (h *Head) Uncached() *Head {
 	uncached.uncached = true
 	return &uncached
 }
-
-// IsUncached reports whether Uncached returned the head.
-func (h *Head) IsUncached() bool { return h.uncached }
 
 // noCache lets no cache answer by itself.
 var noCache = []string{"Cache-Control", "no-cache"}
@@ -76,7 +75,11 @@ func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh b
 	if err != nil {
 		return nil, err
 	}
-	return headOf(answer)
+	h, err := headOf(answer)
+	if h != nil {
+		h.Fresh = fresh
+	}
+	return h, err
 }
 
 // headOf reads a subscription document, and checks that it adds up in itself. It
@@ -113,11 +116,15 @@ func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
 // Archive fetches one of the feed's archives and checks that it is the page
 // that was asked for, of this feed and this history, and consistent in itself.
 // It returns the size of the document, too, in bytes. A page that is missing is
-// waited for, see [Client.await].
+// waited for, see [Client.await]; one that is inconsistent is fetched once more,
+// past every cache.
 func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
 	d, size, err = c.archive(ctx, h, number)
-	if errors.Is(err, ErrMissing) {
+	switch {
+	case errors.Is(err, ErrMissing):
 		return c.await(ctx, h, number, err)
+	case errors.Is(err, ErrMismatch) && !h.uncached:
+		return c.Archive(ctx, h.Uncached(), number)
 	}
 	return d, size, err
 }

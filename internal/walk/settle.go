@@ -39,16 +39,17 @@ type Kept func(ctx context.Context) ([]Place, error)
 //     it does not know is asked for again for StaleFor.
 //   - any other ErrMismatch, if they are others.
 func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, kept Kept) (*Head, error) {
-	if h.Check(p) == nil {
-		return h, nil
-	}
 	for since := time.Now(); ; {
-		fresh, err := c.Head(ctx, target, "", true)
-		if err != nil {
-			return h, err
+		err := h.Check(p)
+		if err == nil {
+			return h, nil
 		}
-		h = fresh
-		err = h.Check(p)
+		if !h.Fresh {
+			if h, err = c.again(ctx, target, h); err != nil {
+				return h, err
+			}
+			continue
+		}
 		lost, is := errors.AsType[*LostError](err)
 		if !is || lost.Next != "" {
 			return h, err
@@ -59,6 +60,7 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, 
 			return h, lookErr
 		case isOld:
 			c.Meter.Old.Add(1)
+			h.Fresh = false // the next time that it is settled
 			return h, &OldError{URL: h.URL.Redacted(), Last: h.Last, Position: p.Position}
 		case lost.Known || time.Since(since) > StaleFor:
 			return h, err
@@ -66,7 +68,19 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, 
 		if err := sleep(ctx, StaleFor/20); err != nil {
 			return h, err
 		}
+		if h, err = c.again(ctx, target, h); err != nil {
+			return h, err
+		}
 	}
+}
+
+// again fetches the whole head past every cache. With an error it returns h.
+func (c *Client) again(ctx context.Context, target *url.URL, h *Head) (*Head, error) {
+	fresh, err := c.Head(ctx, target, "", true)
+	if err != nil {
+		return h, err
+	}
+	return fresh, nil
 }
 
 // isOld reports whether a head that lacks what was read is an earlier state of

@@ -139,7 +139,7 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 				var run Run
 				err := p.Err
 				if err == nil {
-					run, err = h.follow(p.Value, place)
+					run, err = c.followArchive(ctx, h, p.Value, place)
 				}
 				if err != nil {
 					yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
@@ -165,6 +165,19 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 			yield(run, nil)
 		}
 	}
+}
+
+// followArchive returns the archive's events behind a place. Of an archive that
+// does not follow from the place it takes another look, past every cache.
+func (c *Client) followArchive(ctx context.Context, h *Head, d *feed.Document, place Place) (Run, error) {
+	run, err := h.follow(d, place)
+	if err == nil {
+		return run, nil
+	}
+	if d, _, err = c.Archive(ctx, h.Uncached(), d.Page); err != nil {
+		return Run{}, err
+	}
+	return h.follow(d, place)
 }
 
 // follow returns the document's events behind a place, which must lie in the

@@ -126,6 +126,28 @@ func TestFailoverWithLoss(t *testing.T) {
 	}
 }
 
+// TestServersBehindAPooler: nobody tells a server there what the other one has done.
+func TestServersBehindAPooler(t *testing.T) {
+	t.Parallel()
+	bin := build(t)
+	for name, balance := range testproxy.Balancers {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := &setting{bin: bin, database: testdb.Postgres(t)}
+			s.serve(t, testdb.Bouncer(t, s.database), balance)
+			following := s.followers(t)
+			writer := s.write(t, "")
+			s.freezeInTurn(t)
+			position := writer.stop(t)
+			for _, f := range following {
+				f.reaches(t, position)
+				f.stops(t)
+				s.wantSame(t, f)
+			}
+		})
+	}
+}
+
 // setting is a feed f in a primary with a standby, and two servers behind a
 // balancer.
 type setting struct {
@@ -146,14 +168,21 @@ func newSetting(t *testing.T, bin string, balance func(t testing.TB, servers ...
 	s.standby.Start(t)
 	s.database = fmt.Sprintf("postgres://postgres@127.0.0.1:%d,127.0.0.1:%d/postgres?sslmode=disable&target_session_attrs=read-write&connect_timeout=5",
 		s.primary.Port, s.standby.Port)
+	s.serve(t, s.database, balance)
+	return s
+}
+
+// serve makes the feed and starts the servers, which reach the database at a URL
+// of theirs.
+func (s *setting) serve(t *testing.T, theirs string, balance func(t testing.TB, servers ...string) string) {
+	t.Helper()
 	s.log = storetest.Open(t, s.database)
 	storetest.Create(t, s.log, "f", pageSize)
 	var addresses [2]string
 	for i := range s.servers {
-		s.servers[i], addresses[i] = server(t, bin, fmt.Sprintf("server %d", i+1), s.database)
+		s.servers[i], addresses[i] = server(t, s.bin, fmt.Sprintf("server %d", i+1), theirs)
 	}
 	s.from = balance(t, addresses[:]...) + "/feeds/f"
-	return s
 }
 
 // followers are a seeder of each kind of database, at work.
@@ -197,9 +226,9 @@ func (s *setting) runAgainAndAgain(t *testing.T) (finish func(*testing.T) *seede
 func (s *setting) freezeInTurn(t *testing.T) {
 	t.Helper()
 	for _, frozen := range s.servers {
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Second)
 		frozen.signal(t, syscall.SIGSTOP)
-		time.Sleep(3 * time.Second)
+		time.Sleep(2 * time.Second)
 		frozen.signal(t, syscall.SIGCONT)
 	}
 	time.Sleep(time.Second)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -165,7 +166,7 @@ func TestSerializableAppendsDoNotConflict(t *testing.T) {
 		storetest.Must(t, err)
 		open = append(open, tx)
 	}
-	for _, tx := range open {
+	for _, tx := range slices.Backward(open) { // the last writer first, which its readers would not survive
 		storetest.Must(t, tx.Commit(t.Context()))
 	}
 }

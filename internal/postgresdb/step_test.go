@@ -1,0 +1,138 @@
+package postgresdb_test
+
+import (
+	"context"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testproxy"
+)
+
+func closeQuietly(conn *pgx.Conn) { _ = conn.Close(context.Background()) }
+
+func newStep(t *testing.T, pool *pgxpool.Pool, conn *pgx.Conn) *postgresdb.Step {
+	t.Helper()
+	step, err := postgresdb.NewStep(t.Context(), pool, conn, "it's a step")
+	storetest.Must(t, err)
+	step.Hurry(time.Second)
+	return step
+}
+
+// TestStepOfAClientThatIsGoneIsEnded by whoever needs it, and one that is at work is
+// not, however long it takes.
+func TestStepOfAClientThatIsGoneIsEnded(t *testing.T) {
+	t.Parallel()
+	for way, through := range ways {
+		t.Run(way, func(t *testing.T) {
+			t.Parallel()
+			_, pool := openWith(t, through)
+			old, err := pool.Acquire(t.Context())
+			storetest.Must(t, err)
+			defer old.Release()
+			step := newStep(t, pool, old.Conn())
+			tx, err := old.BeginTx(t.Context(), step.Options(postgresdb.Own))
+			storetest.Must(t, err)
+			worked := make(chan error, 1)
+			go func() {
+				_, err := tx.Exec(t.Context(), "SELECT pg_catalog.pg_sleep(3)")
+				worked <- err
+			}()
+			clear := func() bool {
+				free, err := step.Clear(t.Context(), pool)
+				storetest.Must(t, err)
+				return free
+			}
+			for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+				if clear() {
+					t.Fatal("a step that is at work was ended")
+				}
+			}
+			storetest.Must(t, <-worked)
+			for deadline := time.Now().Add(20 * time.Second); !clear(); time.Sleep(100 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("the step of a client that is gone goes on")
+				}
+			}
+			if err := tx.Commit(t.Context()); err == nil {
+				t.Error("the step that was ended has committed")
+			}
+		})
+	}
+}
+
+// TestWaitForAServerThatIsNotAtWorkEnds: the connection stops answering without an
+// end. What the server is at work on is waited for, however long it takes.
+func TestWaitForAServerThatIsNotAtWorkEnds(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(testdb.Postgres(t))
+	storetest.Must(t, err)
+	proxy := testproxy.NewFaulty(t, u.Host)
+	u.Host = proxy.Address() + "," + u.Host
+	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
+	storetest.Must(t, err)
+	t.Cleanup(pool.Close)
+	conn, err := pool.Acquire(t.Context())
+	storetest.Must(t, err)
+	defer conn.Release()
+	step := newStep(t, pool, conn.Conn())
+	do := func(sql string) error {
+		defer step.Watch(t.Context(), conn.Conn())()
+		return pgx.BeginTxFunc(t.Context(), conn, step.Options(postgresdb.Own), func(tx pgx.Tx) error {
+			if sql == "" {
+				time.Sleep(4 * time.Second) // a handler that computes
+				sql = "SELECT 1"
+			}
+			_, err := tx.Exec(t.Context(), sql)
+			return err
+		})
+	}
+	storetest.Must(t, do("SELECT pg_catalog.pg_sleep(4)"))
+	storetest.Must(t, do(""))
+	proxy.Add("timeout", map[string]int{"timeout": 0})
+	ended := make(chan error, 1)
+	go func() { ended <- do("SELECT 1") }()
+	select {
+	case err := <-ended:
+		if err == nil || !dberror.Transient(err) {
+			t.Errorf("ended with %v", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("a server that does not answer is waited for")
+		_ = conn.Conn().PgConn().Conn().Close()
+	}
+}
+
+// TestConnectionsThatDoNotAnswerAreDropped, also those beside the one that shows it.
+func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(testdb.Postgres(t))
+	storetest.Must(t, err)
+	proxy := testproxy.NewFaulty(t, u.Host)
+	u.Host = proxy.Address() + "," + u.Host
+	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
+	storetest.Must(t, err)
+	t.Cleanup(pool.Close)
+	var conns []*pgxpool.Conn
+	for range 4 {
+		conn, err := pool.Acquire(t.Context())
+		storetest.Must(t, err)
+		conns = append(conns, conn)
+	}
+	for _, conn := range conns {
+		conn.Release()
+	}
+	time.Sleep(1100 * time.Millisecond) // so that they count as idle
+	proxy.Add("timeout", map[string]int{"timeout": 0})
+	limited, cancel := context.WithTimeout(t.Context(), 15*time.Second) // three of them would take as long
+	defer cancel()
+	_, err = pool.Exec(limited, "SELECT 1")
+	storetest.Must(t, err)
+}

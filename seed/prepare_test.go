@@ -1,0 +1,45 @@
+package seed_test
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testproxy"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// TestConnectionThatIsLostWhileATargetIsPreparedIsMadeAgain, wherever it is cut: when
+// the server is looked at, while its tables are made, and in the run.
+func TestConnectionThatIsLostWhileATargetIsPreparedIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	s := newSource(t, 25)
+	seedThrough := func(t *testing.T, at int64) (sent int64, err error) {
+		t.Helper()
+		u, err := url.Parse(testdb.Postgres(t))
+		storetest.Must(t, err)
+		cut := testproxy.NewCut(t, u.Host, at)
+		cut.Reset = at%2 == 0
+		u.Host = cut.Address()
+		pool, err := postgresdb.Open(t.Context(), u.String(), 4)
+		storetest.Must(t, err)
+		defer pool.Close()
+		err = seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool)})
+		return cut.Sent(), err
+	}
+	all, err := seedThrough(t, -1)
+	storetest.Must(t, err)
+	const cuts = 40
+	for n := range int64(cuts) {
+		at := n*all/cuts + n%7
+		t.Run(fmt.Sprintf("behind byte %d of %d", at, all), func(t *testing.T) {
+			t.Parallel()
+			if _, err := seedThrough(t, at); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
