@@ -37,6 +37,12 @@ func Of(err error) Meaning {
 	if Code(err) != "" {
 		return postgres[Code(err)]
 	}
+	switch {
+	case isCertificate(err):
+		return Meaning{"the certificate of PostgreSQL is not accepted", "check sslrootcert in the URL, and that the certificate is valid and names the URL's host"}
+	case isWithoutTLS(err):
+		return Meaning{"PostgreSQL has no TLS, and the URL demands it", "set ssl = on at the server, or sslmode in the URL to what the server offers"}
+	}
 	if _, away := errors.AsType[*pgconn.ConnectError](err); away {
 		return Meaning{"PostgreSQL does not answer", "check host and port in the URL, and run the same command again once the server answers"}
 	}
