@@ -83,8 +83,16 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 		if err == nil {
 			_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.consumers SET held_by = $2, held_since = now() WHERE consumer = $1", consumer, process())
 		}
-		return err
+		return blocked(err, consumer)
 	})
+}
+
+// blocked names what another session has locked, if that is why a statement failed.
+func blocked(err error, consumer string) error {
+	if dberror.Code(err) != dberror.LockNotAvailable {
+		return err
+	}
+	return fmt.Errorf("consumer %s: another session has locked its row in eventfeed_seed.checkpoints or eventfeed_seed.consumers: %w", consumer, err)
 }
 
 func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
@@ -294,7 +302,7 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 		to.Consumer, to.FeedID, to.Feed, to.URL, to.Epoch, to.Position, to.Digest[:], to.SeedEnd, to.LeftOut,
 		from.Position, from.Digest[:], p.holder)
 	if err != nil {
-		return err
+		return blocked(err, to.Consumer)
 	}
 	if tag.RowsAffected() != 1 {
 		return fmt.Errorf("%s: %w", from, ErrMoved)
@@ -323,7 +331,7 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 				WHERE consumer = $1 AND feed_id = $2 AND position = $3 AND digest = $4 AND holder = $5`,
 				c.Consumer, c.FeedID, c.Position, c.Digest[:], p.holder)
 			if err != nil {
-				return err
+				return blocked(err, c.Consumer)
 			}
 			if tag.RowsAffected() != 1 {
 				return fmt.Errorf("%s: %w", c, ErrMoved)
