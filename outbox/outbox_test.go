@@ -222,10 +222,11 @@ func TestAppendUsesNothingThatTheCallersSearchPathFinds(t *testing.T) {
 	events := storetest.Events(1, 30) // so many are asked about first by database/sql
 	viaPool, err := pool.Begin(t.Context())
 	storetest.Must(t, err)
+	defer func() { _ = viaPool.Rollback(context.Background()) }()
 	storetest.Must(t, outbox.Append(t.Context(), viaPool, "f", events...))
 	storetest.Must(t, viaPool.Commit(t.Context()))
 	for range 2 { // the second time all of them are duplicates
-		viaSQL, err := db.BeginTx(t.Context(), nil)
+		viaSQL, err := db.BeginTx(t.Context(), nil) // which ends with the test's context
 		storetest.Must(t, err)
 		storetest.Must(t, outbox.Append(t.Context(), viaSQL, "f", append(events, storetest.Events(31, 60)...)...))
 		storetest.Must(t, viaSQL.Commit())
