@@ -29,7 +29,7 @@ const (
 
 // claimLimit is how long it may take to claim a consumer, all in all: nothing of it
 // is users' work.
-const claimLimit = 30 * time.Second
+const claimLimit = time.Minute
 
 // Postgres keeps checkpoints in the table eventfeed_seed.checkpoints of a
 // PostgreSQL target. It is for one goroutine.
@@ -105,24 +105,25 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	if p.step, err = postgresdb.NewStep(ctx, p.pool, p.conn.Conn(), stepPrefix+consumer); err != nil {
 		return err
 	}
-	patient, cancel := context.WithTimeout(ctx, claimPatience)
-	defer cancel()
-	p.lock, err = postgresdb.Lock(patient, p.pool, lockPrefix+consumer)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
+	p.lock, err = postgresdb.TryLock(ctx, p.pool, lockPrefix+consumer, claimPatience)
+	if err == nil && p.lock == nil {
+		err = fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
 	}
 	if err != nil {
 		return err
 	}
 	// Who held the consumer before may still be in a step, although its lock is gone.
-	for {
+	for began := time.Now(); ; {
 		free, err := p.step.Clear(ctx, p.conn)
-		if err != nil || free {
+		switch {
+		case err != nil || free:
 			return err
+		case time.Since(began) > claimPatience:
+			return fmt.Errorf("consumer %s: %w: its last step goes on", consumer, ErrHeld)
 		}
 		select {
-		case <-patient.Done():
-			return fmt.Errorf("consumer %s: %w: its last step goes on", consumer, ErrHeld)
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-time.After(claimInterval):
 		}
 	}

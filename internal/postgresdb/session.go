@@ -86,6 +86,19 @@ func ChangesRows(name string) bool {
 		slices.ContainsFunc(rowSettings, func(s setting) bool { return strings.EqualFold(s.name, name) })
 }
 
+// RowSettings are the settings of Theirs and those that decide whose rows are seen,
+// which triggers run and how text is read, in the order of RowSettingsQuery.
+var RowSettings = func() []string {
+	names := []string{"search_path", "client_encoding", "role", "row_security", "session_replication_role"}
+	for _, s := range rowSettings {
+		names = append(names, s.name)
+	}
+	return names
+}()
+
+// RowSettingsQuery selects the present values of RowSettings, in one row.
+var RowSettingsQuery = "SELECT pg_catalog.current_setting('" + strings.Join(RowSettings, "'), pg_catalog.current_setting('") + "')"
+
 // Path returns the search_path that a session has now.
 func Path(ctx context.Context, conn *pgx.Conn) (path string, err error) {
 	err = conn.QueryRow(ctx, "SHOW search_path").Scan(&path) // not in a transaction of Own, which has another one

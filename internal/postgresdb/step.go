@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -184,6 +185,15 @@ func (l *link) Write(b []byte) (written int, err error) {
 		}
 	}
 	return written, nil
+}
+
+// SyscallConn returns the socket.
+func (l *link) SyscallConn() (syscall.RawConn, error) {
+	socket, is := l.Conn.(syscall.Conn)
+	if !is {
+		return nil, fmt.Errorf("a %T has no descriptor", l.Conn)
+	}
+	return socket.SyscallConn()
 }
 
 // waitsSince identifies the read or the write that is going on, 0 for none.
