@@ -59,6 +59,7 @@ const own = `SELECT pg_catalog.set_config('client_encoding', '` + encoding + `',
 // of users run with, until it ends: path is the session's own search_path. Of all
 // else that makes the rows depend on the session nothing is left to the role, the
 // database or the server, so that the same history gives the same rows everywhere.
+// A lock is waited for as long as it takes, as in Own.
 //
 // Only statements that name everything with its schema may follow it, and users'.
 func Theirs(ctx context.Context, tx pgx.Tx, path string) error {
@@ -81,7 +82,7 @@ var rowSettings = []setting{
 
 // theirs sets them, and the search path to its parameter.
 var theirs = func() string {
-	all := "SELECT pg_catalog.set_config('search_path', $1, true)"
+	all := "SELECT pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('lock_timeout', '0', true)"
 	for _, s := range rowSettings {
 		all += fmt.Sprintf(", pg_catalog.set_config('%s', '%s', true)", s.name, s.value)
 	}
