@@ -203,3 +203,39 @@ func TestAConnectionThatDoesNotSpeakUTF8IsRefused(t *testing.T) {
 		t.Errorf("appended %v", events)
 	}
 }
+
+// TestAppendUsesNothingThatTheCallersSearchPathFinds, by each driver, nor what the
+// caller's other settings make of what is sent.
+func TestAppendUsesNothingThatTheCallersSearchPathFinds(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "f", 0)
+	testdb.Shadow(t, url)
+	caller := testdb.As(url, testdb.Writer) + "&search_path=hostile,pg_catalog&DateStyle=German&TimeZone=Asia/Kathmandu&standard_conforming_strings=off&bytea_output=escape"
+	pool, err := pgxpool.New(t.Context(), caller)
+	storetest.Must(t, err)
+	t.Cleanup(pool.Close)
+	db, err := sql.Open("pgx", caller)
+	storetest.Must(t, err)
+	t.Cleanup(func() { _ = db.Close() })
+	events := storetest.Events(1, 30) // so many are asked about first by database/sql
+	viaPool, err := pool.Begin(t.Context())
+	storetest.Must(t, err)
+	defer func() { _ = viaPool.Rollback(context.Background()) }()
+	storetest.Must(t, outbox.Append(t.Context(), viaPool, "f", events...))
+	storetest.Must(t, viaPool.Commit(t.Context()))
+	for range 2 { // the second time all of them are duplicates
+		viaSQL, err := db.BeginTx(t.Context(), nil) // which ends with the test's context
+		storetest.Must(t, err)
+		storetest.Must(t, outbox.Append(t.Context(), viaSQL, "f", append(events, storetest.Events(31, 60)...)...))
+		storetest.Must(t, viaSQL.Commit())
+	}
+	storetest.Drain(t, l, "f")
+	read := storetest.Read(t, l, "f")
+	for i, want := range storetest.Events(1, 60) {
+		if i >= len(read) || read[i].ID != want.ID || !read[i].Time.Equal(want.Time) || string(read[i].Data) != string(want.Data) {
+			t.Fatalf("event %d of %d: %+v, want %+v", i, len(read), read[i], want)
+		}
+	}
+}

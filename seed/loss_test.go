@@ -207,7 +207,7 @@ func TestNoWayBackEndsInAMixOfHistories(t *testing.T) {
 
 				_, err = run(t, withTarget(config, f))
 				loss, is := errors.AsType[*seed.LostError](err)
-				if !is || !loss.Compared || loss.Common > 25 || loss.Common < 25-int64(test.lost-25)/31 || isInbox && loss.Common != 25 {
+				if !is || !loss.Compared || loss.Common > 25 || loss.Common < 25-int64(test.lost-25)/8 || isInbox && loss.Common != 25 {
 					t.Fatalf("stopped with %v", err)
 				}
 				config.Undone = true

@@ -171,7 +171,7 @@ func (m *merge) take(s *step, lead, second *stream) {
 			Live: e.Position > lead.checkpoint.SeedEnd,
 		})
 	}
-	p.whole = lead.next == len(lead.run.Events)
+	p.whole, p.atEnd = lead.next == len(lead.run.Events), p.to >= lead.last
 	s.pieces = append(s.pieces, p)
 	s.leftOut += p.leftOut
 }

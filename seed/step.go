@@ -33,6 +33,7 @@ type piece struct {
 	events  int   // to be applied
 	leftOut int64 // the others
 	whole   bool  // nothing of the run is left
+	atEnd   bool  // nothing of the feed is left
 }
 
 func (s *step) isFull() bool {
@@ -119,7 +120,8 @@ func (e *end) move() (m checkpoint.Move, err error) {
 // kept returns the places that are to be kept, after a position.
 func (e *end) kept(from int64) (all []walk.Place, err error) {
 	pieces := e.pieces
-	for _, position := range checkpoint.KeptPositions(from, e.to) {
+	last := pieces[len(pieces)-1]
+	for _, position := range checkpoint.KeptPositions(from, e.to, last.atEnd && e.to == last.to) {
 		for position > pieces[0].to {
 			pieces = pieces[1:]
 		}

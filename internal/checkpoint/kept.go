@@ -11,7 +11,7 @@ import (
 // So it keeps the digests of the last 2*ringSize positions, of every second one
 // of the last 4*ringSize, of every fourth one of the last 8*ringSize, and so on:
 // the place where a feed's history leaves the one that was applied can be told
-// up to a 32nd of what was applied after it. Of a billion events it
+// up to about a 30th of what was applied after it. Of a billion events it
 // keeps about 900 digests.
 const ringSize = 32
 
@@ -25,9 +25,17 @@ func slot(position int64) int64 {
 
 // KeptPositions returns the positions whose digests a consumer adds to those it
 // keeps when its checkpoint moves on from one position to another: ascending,
-// without from, and with to.
-func KeptPositions(from, to int64) (positions []int64) {
-	for step := int64(1); step > 0 && step <= to; step *= 2 {
+// and without from.
+//
+// A step of a seed is followed by the next one at once, which would write over
+// most of them. So where more is known to follow only some 16 are added, evenly
+// spread; the step that reaches the feed's end adds all.
+func KeptPositions(from, to int64, atEnd bool) (positions []int64) {
+	least := int64(1)
+	for !atEnd && least <= (to-from)/16 {
+		least *= 2
+	}
+	for step := least; step > 0 && step <= to; step *= 2 {
 		last := to - (to-step)%(2*step) // of those that are an odd multiple of step
 		first := max(from+1, last-2*step*(ringSize-1))
 		for p := last; p >= first; p -= 2 * step {

@@ -19,7 +19,7 @@ func TestKeptPlacesLieTheCloserTheLaterTheyAre(t *testing.T) {
 		at := int64(0)
 		for range 200 {
 			to := at + 1 + random.Int64N(1<<random.Int64N(16))
-			for _, p := range KeptPositions(at, to) {
+			for _, p := range KeptPositions(at, to, true) {
 				if p <= at || p > to {
 					t.Fatalf("position %d is added on the way from %d to %d", p, at, to)
 				}
@@ -41,7 +41,7 @@ func TestKeptPlacesLieTheCloserTheLaterTheyAre(t *testing.T) {
 
 func TestOfABillionEventsFewPlacesAreKept(t *testing.T) {
 	t.Parallel()
-	kept := KeptPositions(0, 1_000_000_000)
+	kept := KeptPositions(0, 1_000_000_000, true)
 	if len(kept) > 1000 {
 		t.Errorf("%d places", len(kept))
 	}
@@ -57,5 +57,31 @@ func TestOfABillionEventsFewPlacesAreKept(t *testing.T) {
 	}
 	if len(slots) != len(kept) {
 		t.Errorf("%d places share %d slots", len(kept), len(slots))
+	}
+}
+
+// TestASeedKeepsFewPlacesAStep, and those that it leaves when it has reached the
+// feed's end lie no further apart than an eighth of what was applied since.
+func TestASeedKeepsFewPlacesAStep(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	kept := make(map[int64]int64) // positions by slots
+	at := int64(0)
+	for n := range 100 {
+		to := at + 500 + random.Int64N(20_000)
+		added := KeptPositions(at, to, n == 99)
+		if n < 99 && (len(added) < 8 || len(added) > 32) {
+			t.Fatalf("%d places on the way from %d to %d", len(added), at, to)
+		}
+		for _, p := range added {
+			kept[slot(p)] = p
+		}
+		at = to
+	}
+	places := slices.Sorted(maps.Values(kept))
+	for i, p := range places[1:] {
+		if gap, away := p-places[i], at-p; gap > 1 && gap > (away+gap)/8 {
+			t.Errorf("nothing is kept between %d and %d, at %d", places[i], p, at)
+		}
 	}
 }

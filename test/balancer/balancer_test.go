@@ -226,9 +226,9 @@ func (s *setting) runAgainAndAgain(t *testing.T) (finish func(*testing.T) *seede
 func (s *setting) freezeInTurn(t *testing.T) {
 	t.Helper()
 	for _, frozen := range s.servers {
-		time.Sleep(2 * time.Second)
+		time.Sleep(time.Second)
 		frozen.signal(t, syscall.SIGSTOP)
-		time.Sleep(3 * time.Second)
+		time.Sleep(2 * time.Second)
 		frozen.signal(t, syscall.SIGCONT)
 	}
 	time.Sleep(time.Second)
