@@ -146,7 +146,7 @@ CREATE TABLE public.found (id text PRIMARY KEY, what text);
 DO $$ BEGIN PERFORM set_config('TimeZone', 'Asia/Tokyo', false), set_config('work_mem', '77MB', false); END $$;
 CREATE FUNCTION public.leak() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM set_config('search_path', 'nowhere', false), set_config('TimeZone', 'Asia/Tokyo', false), set_config('work_mem', '99MB', false);
+	PERFORM set_config('work_mem', '99MB', false);
 END $$;
 -- on T
 INSERT INTO found VALUES (:id, concat_ws(' ', current_setting('search_path'), current_setting('TimeZone'), current_setting('work_mem')));

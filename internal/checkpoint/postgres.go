@@ -29,7 +29,7 @@ const (
 
 // claimLimit is how long it may take to claim a consumer, all in all: nothing of it
 // is users' work.
-const claimLimit = 30 * time.Second
+const claimLimit = time.Minute
 
 // Postgres keeps checkpoints in the table eventfeed_seed.checkpoints of a
 // PostgreSQL target. It is for one goroutine.
@@ -83,8 +83,16 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 		if err == nil {
 			_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.consumers SET held_by = $2, held_since = now() WHERE consumer = $1", consumer, process())
 		}
-		return err
+		return blocked(err, consumer)
 	})
+}
+
+// blocked names what another session has locked, if that is why a statement failed.
+func blocked(err error, consumer string) error {
+	if dberror.Code(err) != dberror.LockNotAvailable {
+		return err
+	}
+	return fmt.Errorf("consumer %s: another session has locked its row in eventfeed_seed.checkpoints or eventfeed_seed.consumers: %w", consumer, err)
 }
 
 func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
@@ -97,24 +105,25 @@ func (p *Postgres) claim(ctx context.Context, consumer string) (err error) {
 	if p.step, err = postgresdb.NewStep(ctx, p.pool, p.conn.Conn(), stepPrefix+consumer); err != nil {
 		return err
 	}
-	patient, cancel := context.WithTimeout(ctx, claimPatience)
-	defer cancel()
-	p.lock, err = postgresdb.Lock(patient, p.pool, lockPrefix+consumer)
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
+	p.lock, err = postgresdb.TryLock(ctx, p.pool, lockPrefix+consumer, claimPatience)
+	if err == nil && p.lock == nil {
+		err = fmt.Errorf("consumer %s: %w", consumer, ErrHeld)
 	}
 	if err != nil {
 		return err
 	}
 	// Who held the consumer before may still be in a step, although its lock is gone.
-	for {
+	for began := time.Now(); ; {
 		free, err := p.step.Clear(ctx, p.conn)
-		if err != nil || free {
+		switch {
+		case err != nil || free:
 			return err
+		case time.Since(began) > claimPatience:
+			return fmt.Errorf("consumer %s: %w: its last step goes on", consumer, ErrHeld)
 		}
 		select {
-		case <-patient.Done():
-			return fmt.Errorf("consumer %s: %w: its last step goes on", consumer, ErrHeld)
+		case <-ctx.Done():
+			return ctx.Err()
 		case <-time.After(claimInterval):
 		}
 	}
@@ -294,7 +303,7 @@ func (p *Postgres) move(ctx context.Context, tx pgx.Tx, m *Move) error {
 		to.Consumer, to.FeedID, to.Feed, to.URL, to.Epoch, to.Position, to.Digest[:], to.SeedEnd, to.LeftOut,
 		from.Position, from.Digest[:], p.holder)
 	if err != nil {
-		return err
+		return blocked(err, to.Consumer)
 	}
 	if tag.RowsAffected() != 1 {
 		return fmt.Errorf("%s: %w", from, ErrMoved)
@@ -323,7 +332,7 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 				WHERE consumer = $1 AND feed_id = $2 AND position = $3 AND digest = $4 AND holder = $5`,
 				c.Consumer, c.FeedID, c.Position, c.Digest[:], p.holder)
 			if err != nil {
-				return err
+				return blocked(err, c.Consumer)
 			}
 			if tag.RowsAffected() != 1 {
 				return fmt.Errorf("%s: %w", c, ErrMoved)

@@ -29,6 +29,8 @@ var postgres = map[string]Meaning{
 	NoRight: {"the role may not do this", "grant it the right, or take the URL of a role that has it"},
 	"53300": {"PostgreSQL has no connection left", "raise its max_connections, or put a pooler such as PgBouncer between"},
 	"57P03": {"PostgreSQL takes no connections at the moment", "it is starting, or recovers: run the same command again in a moment"},
+	LockNotAvailable: {"another session holds a lock on a row or table", "find that session, and end its transaction: " +
+		"SELECT a.pid, a.state, a.query, l.relation::regclass FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.granted AND l.relation::regclass::text LIKE 'eventfeed%'"},
 	"25006": {"the database is read-only", "if it is a standby, take the URL of the primary; else see default_transaction_read_only of the database and the role"},
 }
 
@@ -36,6 +38,12 @@ var postgres = map[string]Meaning{
 func Of(err error) Meaning {
 	if Code(err) != "" {
 		return postgres[Code(err)]
+	}
+	switch {
+	case isCertificate(err):
+		return Meaning{"the certificate of PostgreSQL is not accepted", "check sslrootcert in the URL, and that the certificate is valid and names the URL's host"}
+	case isWithoutTLS(err):
+		return Meaning{"PostgreSQL has no TLS, and the URL demands it", "set ssl = on at the server, or sslmode in the URL to what the server offers"}
 	}
 	if _, away := errors.AsType[*pgconn.ConnectError](err); away {
 		return Meaning{"PostgreSQL does not answer", "check host and port in the URL, and run the same command again once the server answers"}

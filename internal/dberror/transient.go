@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -45,7 +46,7 @@ func Transient(err error) bool {
 // the connection was lost, an answer took longer than a limit of this program's, or
 // the file is not at its path.
 func IsAway(err error) bool {
-	if Code(err) != "" || isCertificate(err) || errors.Is(err, context.Canceled) {
+	if Code(err) != "" || isCertificate(err) || isWithoutTLS(err) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
@@ -73,6 +74,19 @@ func isCertificate(err error) bool {
 	return verification || authority || host || invalid
 }
 
+// isWithoutTLS reports whether every host of a URL was reached and has no TLS, which
+// the URL demands. Where it does not, the attempt without TLS is one of the errors.
+func isWithoutTLS(err error) bool {
+	connect, is := errors.AsType[*pgconn.ConnectError](err)
+	if !is {
+		return false
+	}
+	attempts, are := connect.Unwrap().(interface{ Unwrap() []error })
+	return are && !slices.ContainsFunc(attempts.Unwrap(), func(err error) bool {
+		return !strings.HasSuffix(err.Error(), "server refused TLS connection")
+	})
+}
+
 // Whole classes of PostgreSQL's codes that are transient: connection, rollback of a
 // transaction by the server, resources, intervention of an operator, the system.
 var transientClasses = map[string]bool{"08": true, "40": true, "53": true, "57": true, "58": true}
@@ -84,12 +98,16 @@ var transientCodes = map[string]bool{
 	"25P04": true, // transaction_timeout
 }
 
-// refused is what a pooler says of a login that no other try will mend. It has one
-// code, 08P01, for nearly everything that it says itself, and passes on what the
-// server has said to it as text.
+// refused matches what a pooler says of a login that no other try will mend. It has
+// one code, 08P01, for nearly everything that it says itself, and passes on what the
+// server has said to it as text. A server that speaks another language than English
+// is not recognised: then the login is tried again, as after any lost connection.
 var refused = regexp.MustCompile(`(?i)no such (database|user)|(database|role) .* does not exist|` +
-	`authentication failed|auth failed|SASL|no pg_hba\.conf entry|wrong password|unsupported startup parameter|` +
-	`not allowed to connect|login rejected|client encoding|TLS required|SSL required`)
+	`authentication failed|auth failed|SASL|no pg_hba\.conf entry|pg_hba\.conf rejects|(wrong|invalid) password|` +
+	`unsupported (startup parameter|frontend protocol)|unrecognized configuration parameter|invalid value for parameter|` +
+	`permission denied|not permitted to log in|not allowed to connect|login rejected|` +
+	`not currently accepting connections|cannot connect to invalid database|no PostgreSQL user name|` +
+	`bouncer config error|client encoding|(TLS|SSL) required|TLS certificate`)
 
 func transientPostgres(err *pgconn.PgError) bool {
 	if len(err.Code) < 2 {

@@ -2,13 +2,17 @@ package dberror_test
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
+	"net/http/httptest"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -69,6 +73,15 @@ func TestWhatIsTransientInPostgreSQL(t *testing.T) {
 		"pooler: SASL":                   {pooler("SASL authentication failed"), false},
 		"pooler: the server's no":        {pooler(`server login failed: FATAL password authentication failed for user "shop"`), false},
 		"pooler: the server's cached no": {pooler(`server login has been failing, cached error: database "shop" does not exist (server_login_retry)`), false},
+		"pooler: too many for a role":    {pooler(`server login failed: FATAL too many connections for role "shop"`), true},
+		"pooler: too many for a server":  {pooler("server login has been failing, cached error: sorry, too many clients already (server_login_retry)"), true},
+		"pooler: the server is starting": {pooler("server login has been failing, cached error: the database system is not yet accepting connections (server_login_retry)"), true},
+		"pooler: no right to connect":    {pooler(`server login has been failing, cached error: permission denied for database "shop" (server_login_retry)`), false},
+		"pooler: a role without a login": {pooler(`server login has been failing, cached error: role "shop" is not permitted to log in (server_login_retry)`), false},
+		"pooler: a closed database":      {pooler(`server login has been failing, cached error: database "shop" is not currently accepting connections (server_login_retry)`), false},
+		"pooler: pg_hba rejects":         {pooler(`server login failed: FATAL pg_hba.conf rejects connection for host "10.0.0.1"`), false},
+		"pooler: a parameter":            {pooler("unsupported startup parameter: lc_messages"), false},
+		"pooler: its own configuration":  {pooler("bouncer config error"), false},
 		"pooler: no pg_hba entry":        {pooler(`server login failed: FATAL no pg_hba.conf entry for host "10.0.0.1"`), false},
 	} {
 		if got := dberror.Transient(fmt.Errorf("apply: %w", test.err)); got != test.want {
@@ -85,6 +98,66 @@ func TestServerThatCannotBeReachedIsTransient(t *testing.T) {
 		if err == nil || !dberror.Transient(err) {
 			t.Errorf("%s: %v is permanent", host, err)
 		}
+	}
+}
+
+// TestServerWithoutTLSIsPermanent where the URL demands TLS, and only there.
+func TestServerWithoutTLSIsPermanent(t *testing.T) {
+	t.Parallel()
+	refusing := refuseTLS(t)
+	for hosts, tests := range map[string]map[string]bool{
+		refusing:                  {"require": false, "verify-full": false, "prefer": true},
+		refusing + "," + refusing: {"require": false},
+		"127.0.0.1:1," + refusing: {"require": true},
+	} {
+		for mode, want := range tests {
+			_, err := pgx.Connect(t.Context(), "postgres://shop@"+hosts+"/shop?sslmode="+mode)
+			if err == nil || dberror.Transient(err) != want {
+				t.Errorf("%s, %s: %v is transient %v", hosts, mode, err, !want)
+			}
+			if got := dberror.Of(err).What; (got == "PostgreSQL has no TLS, and the URL demands it") == want {
+				t.Errorf("%s, %s: means %q", hosts, mode, got)
+			}
+		}
+	}
+}
+
+// refuseTLS returns the address of a server that has no TLS, and ends all other
+// connections.
+func refuseTLS(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			var request [8]byte
+			if _, err := io.ReadFull(conn, request[:]); err == nil && binary.BigEndian.Uint32(request[4:]) == 80877103 {
+				_, _ = conn.Write([]byte("N"))
+			}
+			_ = conn.Close()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+// TestCertificateThatIsNotAcceptedIsNamed, and not taken for a server that is away.
+func TestCertificateThatIsNotAcceptedIsNamed(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewUnstartedServer(nil)
+	server.TLS = &tls.Config{NextProtos: []string{"postgresql"}, MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	defer server.Close()
+	address := strings.TrimPrefix(server.URL, "https://")
+	_, err := pgx.Connect(t.Context(), "postgres://shop@"+address+"/shop?sslmode=verify-full&sslnegotiation=direct")
+	if err == nil || dberror.Transient(err) || dberror.Of(err).What != "the certificate of PostgreSQL is not accepted" {
+		t.Errorf("%v: transient %v, means %q", err, dberror.Transient(err), dberror.Of(err).What)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"syscall"
 	"time"
 
@@ -34,11 +35,12 @@ const (
 )
 
 // TryLock takes the lock on name, on a connection of its own, or returns nil if
-// someone holds it.
+// someone holds it and goes on to do so for as long as patience. The time that it
+// takes to connect does not count.
 //
 // Behind a pooler a session is nobody's, so there the lock is a transaction's that
 // stays open.
-func TryLock(ctx context.Context, pool *pgxpool.Pool, name string) (*AdvisoryLock, error) {
+func TryLock(ctx context.Context, pool *pgxpool.Pool, name string, patience time.Duration) (*AdvisoryLock, error) {
 	if pool.Config().MaxConns < 2 {
 		return nil, errors.New("the pool has one connection, two are needed: set pool_max_conns")
 	}
@@ -46,7 +48,7 @@ func TryLock(ctx context.Context, pool *pgxpool.Pool, name string) (*AdvisoryLoc
 	if err != nil {
 		return nil, err
 	}
-	locked, err := try(ctx, pool, conn.Conn(), name)
+	locked, err := try(ctx, pool, conn.Conn(), name, patience)
 	if err != nil {
 		closeConn(conn.Conn()) // which may hold the lock
 	}
@@ -60,7 +62,7 @@ func TryLock(ctx context.Context, pool *pgxpool.Pool, name string) (*AdvisoryLoc
 	return l, nil
 }
 
-func try(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (locked bool, err error) {
+func try(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string, patience time.Duration) (locked bool, err error) {
 	pooled, err := IsPooled(ctx, pool, conn)
 	if err != nil {
 		return false, err
@@ -69,9 +71,24 @@ func try(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (
 	if err := queryRow(ctx, conn, "SELECT hashtextextended($1, 0::bigint)", name).Scan(&key); err != nil {
 		return false, err
 	}
+	try := trySession
 	if pooled {
-		return tryTransaction(ctx, conn, key)
+		try = tryTransaction
 	}
+	for began := time.Now(); ; {
+		if locked, err = try(ctx, conn, key); err != nil || locked || time.Since(began) >= patience {
+			return locked, err
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(lockInterval):
+		}
+	}
+}
+
+// trySession takes the lock in the session.
+func trySession(ctx context.Context, conn *pgx.Conn, key int64) (locked bool, err error) {
 	if err := queryRow(ctx, conn, "SELECT pg_catalog.pg_try_advisory_lock($1)", key).Scan(&locked); err != nil || !locked {
 		return false, err
 	}
@@ -107,7 +124,10 @@ func tryTransaction(ctx context.Context, conn *pgx.Conn, key int64) (locked bool
 	if err != nil {
 		return false, err
 	}
-	return string(results[0].Rows[0][0]) == "t", nil
+	if locked = string(results[0].Rows[0][0]) == "t"; !locked {
+		_, err = conn.Exec(ctx, "ROLLBACK")
+	}
+	return locked, err
 }
 
 // setting is a parameter of a session, and its value.
@@ -160,21 +180,12 @@ func beat(ctx context.Context, conn *pgx.Conn) error {
 	return conn.PgConn().Exec(ctx, "SELECT 1").Close()
 }
 
-// lockInterval is how often Lock tries.
+// lockInterval is how often a lock is tried.
 const lockInterval = 100 * time.Millisecond
 
 // Lock waits until it can take the lock on name.
 func Lock(ctx context.Context, pool *pgxpool.Pool, name string) (*AdvisoryLock, error) {
-	for {
-		if lock, err := TryLock(ctx, pool, name); lock != nil || err != nil {
-			return lock, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(lockInterval):
-		}
-	}
+	return TryLock(ctx, pool, name, math.MaxInt64)
 }
 
 // Lost returns a channel that is closed when the lock's connection has ended, or

@@ -40,7 +40,7 @@ func openWith(t *testing.T, way func(testing.TB, string) string, settings ...str
 
 func lock(t *testing.T, pool *pgxpool.Pool) *postgresdb.AdvisoryLock {
 	t.Helper()
-	l, err := postgresdb.TryLock(t.Context(), pool, "it's a name")
+	l, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 0)
 	storetest.Must(t, err)
 	if l == nil {
 		t.Fatal("the lock is held")
@@ -84,7 +84,7 @@ func TestLockSurvivesIdleTimeouts(t *testing.T) {
 				t.Error("the lock was lost")
 			case <-time.After(2 * time.Second):
 			}
-			second, err := postgresdb.TryLock(t.Context(), pool, "it's a name")
+			second, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 0)
 			storetest.Must(t, err)
 			if second != nil {
 				second.Release()

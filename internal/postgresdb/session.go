@@ -51,6 +51,7 @@ const own = `SELECT pg_catalog.set_config('client_encoding', '` + encoding + `',
 // of users run with, until it ends: path is the session's own search_path. Of all
 // else that makes the rows depend on the session nothing is left to the role, the
 // database or the server, so that the same history gives the same rows everywhere.
+// A lock is waited for as long as it takes, as in Own.
 //
 // Only statements that name everything with its schema may follow it, and users'.
 func Theirs(ctx context.Context, tx pgx.Tx, path string) error {
@@ -72,7 +73,7 @@ var rowSettings = []setting{
 
 // theirs sets them, and the search path to its parameter.
 var theirs = func() string {
-	all := "SELECT pg_catalog.set_config('search_path', $1, true)"
+	all := "SELECT pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('lock_timeout', '0', true)"
 	for _, s := range rowSettings {
 		all += fmt.Sprintf(", pg_catalog.set_config('%s', '%s', true)", s.name, s.value)
 	}
@@ -84,6 +85,19 @@ func ChangesRows(name string) bool {
 	return strings.EqualFold(name, "search_path") ||
 		slices.ContainsFunc(rowSettings, func(s setting) bool { return strings.EqualFold(s.name, name) })
 }
+
+// RowSettings are the settings of Theirs and those that decide whose rows are seen,
+// which triggers run and how text is read, in the order of RowSettingsQuery.
+var RowSettings = func() []string {
+	names := []string{"search_path", "client_encoding", "role", "row_security", "session_replication_role"}
+	for _, s := range rowSettings {
+		names = append(names, s.name)
+	}
+	return names
+}()
+
+// RowSettingsQuery selects the present values of RowSettings, in one row.
+var RowSettingsQuery = "SELECT pg_catalog.current_setting('" + strings.Join(RowSettings, "'), pg_catalog.current_setting('") + "')"
 
 // Path returns the search_path that a session has now.
 func Path(ctx context.Context, conn *pgx.Conn) (path string, err error) {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,10 @@ const (
 	deadAfter     = time.Minute
 )
 
+// lockWait is how long the programs' own statements in a step wait for a lock that
+// another session holds. It bounds what someone in psql can stop.
+const lockWait = 10 * time.Second
+
 // NewStep returns the step of this name in a database.
 func NewStep(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (*Step, error) {
 	s := &Step{pool: pool, interval: watchInterval, deadAfter: deadAfter}
@@ -40,9 +45,11 @@ func NewStep(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name strin
 }
 
 // Options are options for a transaction of the step, with its lock. Another one's
-// transaction is waited for.
+// transaction is waited for. Any other lock is waited for no longer than 10 s, until
+// Theirs.
 func (s *Step) Options(options pgx.TxOptions) pgx.TxOptions {
-	return pgx.TxOptions{BeginQuery: options.BeginQuery + fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d)", s.key)}
+	return pgx.TxOptions{BeginQuery: options.BeginQuery +
+		fmt.Sprintf("; SELECT pg_advisory_xact_lock(%d); SET LOCAL lock_timeout = %s", s.key, milliseconds(lockWait))}
 }
 
 // holders are the processes in whose transactions the step is; $1 is its key.
@@ -178,6 +185,15 @@ func (l *link) Write(b []byte) (written int, err error) {
 		}
 	}
 	return written, nil
+}
+
+// SyscallConn returns the socket.
+func (l *link) SyscallConn() (syscall.RawConn, error) {
+	socket, is := l.Conn.(syscall.Conn)
+	if !is {
+		return nil, fmt.Errorf("a %T has no descriptor", l.Conn)
+	}
+	return socket.SyscallConn()
 }
 
 // waitsSince identifies the read or the write that is going on, 0 for none.

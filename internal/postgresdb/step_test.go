@@ -136,3 +136,24 @@ func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
 	_, err = pool.Exec(limited, "SELECT 1")
 	storetest.Must(t, err)
 }
+
+// TestLockIsTakenThroughAHostThatDoesNotAnswer: the time that it takes to connect to
+// the next one must not pass for that of a lock which someone holds.
+func TestLockIsTakenThroughAHostThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	u, err := url.Parse(testdb.Postgres(t))
+	storetest.Must(t, err)
+	proxy := testproxy.NewFaulty(t, u.Host)
+	u.Host = proxy.Address() + "," + u.Host
+	proxy.Add("timeout", map[string]int{"timeout": 0})
+	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
+	storetest.Must(t, err)
+	t.Cleanup(pool.Close)
+	l, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 100*time.Millisecond)
+	storetest.Must(t, err)
+	if l == nil {
+		t.Fatal("the lock is held")
+	}
+	storetest.Must(t, l.Share(func(uintptr) error { return nil }))
+	l.Release()
+}

@@ -3,11 +3,14 @@ package projection
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
@@ -19,7 +22,8 @@ const (
 )
 
 // Apply runs the statements of a batch's events in order, without waiting for
-// one before the next is sent.
+// one before the next is sent. It returns an error if they have changed a setting
+// that the rows depend on, which would last for the events after them.
 func (p *Postgres) Apply(ctx context.Context, tx pgx.Tx, b sink.Batch) (outcome sink.Outcome, err error) {
 	conn := tx.Conn().PgConn()
 	line := &pipeline{Pipeline: conn.StartPipeline(ctx), conn: conn, prepared: make(map[*postgresStatement]bool)}
@@ -27,11 +31,34 @@ func (p *Postgres) Apply(ctx context.Context, tx pgx.Tx, b sink.Batch) (outcome 
 		line.SendQueryParams(s, nil, nil, nil, nil)
 		line.sent = append(line.sent, sent{})
 	}
+	var before, after []string
+	line.askSettings(&before)
 	refused := p.send(line, b, &outcome)
+	line.askSettings(&after)
 	if err = line.end(); err == nil {
 		err = refused // the last one
 	}
+	if err == nil && len(b.Events) > 0 {
+		err = checkUnchanged(b.Events, before, after)
+	}
 	return outcome, err
+}
+
+// checkUnchanged compares the settings before a batch's events with those after them.
+func checkUnchanged(events []event.Delivered, before, after []string) error {
+	if slices.Equal(before, after) {
+		return nil
+	}
+	of := "the block of this event"
+	if last := &events[len(events)-1]; len(events) > 1 {
+		of = fmt.Sprintf("the block of this event or of a later one, up to feed %s, position %d,", last.Feed, last.Position)
+	}
+	for i, name := range postgresdb.RowSettings {
+		if i < len(before) && i < len(after) && before[i] != after[i] {
+			return failedEvent(&events[0], fmt.Errorf("%s changes the setting %s from %q to %q; a block may not change it: it %s", of, name, before[i], after[i], otherEvents))
+		}
+	}
+	return failedEvent(&events[0], errors.New("PostgreSQL has not returned its settings"))
 }
 
 func (p *Postgres) send(line *pipeline, b sink.Batch, outcome *sink.Outcome) error {
@@ -74,6 +101,7 @@ type pipeline struct {
 type sent struct {
 	event     *event.Delivered
 	statement *postgresStatement
+	values    *[]string // where the row that it returns goes; nil for none
 }
 
 // add sends a statement, and reports whether to go on.
@@ -84,11 +112,11 @@ func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
 	if !l.prepared[s] {
 		l.prepared[s] = true
 		l.SendPrepare(s.name, s.sql, s.types)
-		l.sent = append(l.sent, sent{e, s})
+		l.sent = append(l.sent, sent{event: e, statement: s})
 	}
 	values, size := l.values.encode(s.distinct, e)
 	l.SendQueryPrepared(s.name, values, binaryFormat, nil)
-	l.sent = append(l.sent, sent{e, s})
+	l.sent = append(l.sent, sent{event: e, statement: s})
 	l.queued++
 	l.bytes += size
 	if l.queued < chunkStatements && l.bytes < chunkBytes {
@@ -99,6 +127,15 @@ func (l *pipeline) add(e *event.Delivered, s *postgresStatement) bool {
 		l.read()
 	}
 	return l.err == nil
+}
+
+// askSettings queues a query for the values of the settings that the rows depend on.
+func (l *pipeline) askSettings(values *[]string) {
+	if l.broken {
+		return
+	}
+	l.SendQueryParams(postgresdb.RowSettingsQuery, nil, nil, nil, nil)
+	l.sent = append(l.sent, sent{values: values})
 }
 
 // flush sends what is queued.
@@ -137,6 +174,9 @@ func (l *pipeline) read() {
 			l.sent = append(l.sent[:0], l.sent[min(n, len(l.sent)):]...)
 			return
 		case *pgconn.ResultReader:
+			if n < len(l.sent) && l.sent[n].values != nil {
+				*l.sent[n].values = rowOf(answer)
+			}
 			_, err = answer.Close()
 		case nil:
 			if err == nil {
@@ -151,6 +191,17 @@ func (l *pipeline) read() {
 			l.fail(of, err)
 		}
 	}
+}
+
+// rowOf returns the values of the last row of a result; nil if there is none.
+func rowOf(result *pgconn.ResultReader) (row []string) {
+	for result.NextRow() {
+		row = nil
+		for _, value := range result.Values() {
+			row = append(row, string(value))
+		}
+	}
+	return row
 }
 
 // end reads all that is left and gives the connection back.

@@ -128,7 +128,7 @@ func (l *Log) Lead(ctx context.Context) (bool, error) {
 			return true, nil
 		}
 	}
-	lock, err := postgresdb.TryLock(ctx, l.pool, "eventfeed leader")
+	lock, err := postgresdb.TryLock(ctx, l.pool, "eventfeed leader", 0)
 	l.leader = lock
 	postgresdb.Suspect(l.pool, err)
 	return lock != nil, err
