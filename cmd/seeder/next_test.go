@@ -84,6 +84,11 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 				"its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " +
 				"seeder reset --into postgres://me@host/db; or create another database, and build it there with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db_2 --projection named.sql"},
+		"a feed that was created again": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{projection: "p.sql"},
+			"check the URL; if the feed was deleted and created again, build it anew beside that with: " +
+				"seeder run --from " + one + " --from " + two + " --into sqlite:new-2.db --projection p.sql"},
+		"a feed that was created again, for a program": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{program: "./mail"},
+			"check the URL; if the feed was deleted and created again, empty what the program fills, and begin anew with: seeder reset --into sqlite:new.db"},
 		"a program": {lost, "sqlite:new.db", &sinkFlags{program: "./mail"},
 			"what it wrote for positions 121 to 150 is of events that the feed does not have; empty what the program fills, and begin anew with: seeder reset --into sqlite:new.db"},
 	} {
