@@ -58,15 +58,23 @@ type work struct {
 
 // apply hands a step to the target, which moves the checkpoints with it.
 func (r *runner) apply(ctx context.Context, s *step) error {
+	if r.withheld.withholds(s) {
+		return r.withhold(s)
+	}
 	counted := 0
 	started := time.Now()
 	var applying time.Duration
 	err := r.Into.apply(ctx, work{
 		Batch:   Batch{Consumer: r.Consumer, Events: s.events},
 		parking: &r.parking,
-		after:   s.after,
+		after: func(n int) ([]checkpoint.Move, error) {
+			moves, err := s.after(n)
+			return joinMoves(r.withheld.moves, moves), err
+		},
 		moved: func(n int, moves []checkpoint.Move, outcome sink.Outcome) {
 			r.moved(moves)
+			r.totals.add(&r.withheld.totals)
+			r.withheld = withheld{}
 			r.parked(s, outcome)
 			r.totals.count(s, counted, n, outcome)
 			r.matchHeads(s.events[counted:n])
@@ -93,9 +101,9 @@ func (r *runner) moved(moves []checkpoint.Move) {
 	for _, m := range moves {
 		for _, f := range r.feeds {
 			if f.checkpoint.FeedID == m.To.FeedID {
-				left := m.To.LeftOut - f.checkpoint.LeftOut
+				left := m.To.LeftOut - m.From.LeftOut
 				r.totals.leftOut += left
-				f.skipped += m.To.Skipped - f.checkpoint.Skipped
+				f.skipped += m.To.Skipped - m.From.Skipped
 				f.applied += m.To.Position - m.From.Position - left
 				f.checkpoint = m.To
 			}

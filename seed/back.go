@@ -41,6 +41,9 @@ type Change struct {
 	Compared bool
 }
 
+// errNoDryRun is better than to report that something is done which is not.
+var errNoDryRun = errors.New("seed: Config.DryRun is for Run and Retry only")
+
 // Rewind moves a consumer's checkpoint back to a position, and deletes the events
 // after it from the inbox and from the parked events, in one transaction. It
 // leads on from a LostError, and returns one if to lies beyond what the feed and
@@ -51,6 +54,9 @@ type Change struct {
 // Before it changes anything it calls confirm, if that is not nil, and changes
 // nothing if that returns an error.
 func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
+	if config.DryRun {
+		return errNoDryRun
+	}
 	config, err := config.withDefaults()
 	if err != nil {
 		return err
@@ -118,6 +124,9 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 func Reset(ctx context.Context, config Config, confirm func([]Change) error) error {
 	if len(config.From) == 0 {
 		config.From = []string{""} // it is not needed
+	}
+	if config.DryRun {
+		return errNoDryRun
 	}
 	config, err := config.withDefaults()
 	if err != nil {

@@ -154,6 +154,45 @@ func TestDryRunLeavesNothing(t *testing.T) {
 	})
 }
 
+// TestOneTargetIsUsedAgainAndAgain: a dry run is over when it is, and each run goes
+// on where the last one has ended.
+func TestOneTargetIsUsedAgainAndAgain(t *testing.T) {
+	eachTarget(t, func(t *testing.T, again func() target) {
+		s, position := newSource(t, 25), 25
+		one, config := again(), seed.Config{From: []string{s.feed()}}
+		config.Into = one.Target
+		for _, step := range []struct {
+			dry       bool
+			add, want int // events of the feed, and in the target
+		}{{true, 0, 0}, {false, 0, 25}, {false, 5, 30}, {true, 5, 30}, {false, 0, 35}} {
+			if step.add > 0 {
+				s.add(t, position+1, position+step.add)
+				position += step.add
+			}
+			config.DryRun = step.dry
+			end, err := run(t, config)
+			storetest.Must(t, err)
+			if end.Position != int64(position) {
+				t.Errorf("%+v: ended at position %d", step, end.Position)
+			}
+			if step.want > 0 {
+				wantInbox(t, again(), step.want)
+			}
+		}
+		config.DryRun = true
+		_, err := run(t, config)
+		storetest.Must(t, err)
+		if err := seed.Reset(t.Context(), config, nil); err == nil {
+			t.Error("a reset cannot be tried out")
+		}
+		config.DryRun = false
+		storetest.Must(t, seed.Reset(t.Context(), config, nil))
+		if left := again().inbox(t); len(left) > 0 {
+			t.Errorf("after a dry run a reset has left %d events", len(left))
+		}
+	})
+}
+
 // TestNewsIsWhatComesBehindTheFirstEnd: what lies before it is history, also
 // when it is applied much later, or once more after going back.
 func TestNewsIsWhatComesBehindTheFirstEnd(t *testing.T) {

@@ -49,10 +49,11 @@ func (r *runner) take(ctx context.Context) error {
 	}
 	now := r.consumer()
 	if known {
-		if now, err = r.agree(was, found); err != nil {
+		if now, err = r.agree(ctx, was, found); err != nil {
 			return err
 		}
 	}
+	r.forgetWithheld()
 	believed := r.positions()
 	missing, err := r.match(found)
 	if err != nil {
@@ -62,6 +63,7 @@ func (r *runner) take(ctx context.Context) error {
 		return err
 	}
 	r.expectHeads(believed)
+	r.expectMatch()
 	return nil
 }
 

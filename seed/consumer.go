@@ -2,6 +2,7 @@ package seed
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
 // What a consumer was begun with it must go on with. Errors that say otherwise
@@ -29,7 +31,7 @@ var (
 
 // agree compares what a consumer was begun with with what it is to go on with,
 // and returns what is to be known of it from now on. at is where it is.
-func (c *Config) agree(was checkpoint.Consumer, at []checkpoint.Checkpoint) (checkpoint.Consumer, error) {
+func (c *Config) agree(ctx context.Context, was checkpoint.Consumer, at []checkpoint.Checkpoint) (checkpoint.Consumer, error) {
 	now := c.consumer()
 	switch {
 	case !was.AsOf.Equal(now.AsOf) && !was.AsOf.IsZero():
@@ -44,20 +46,67 @@ func (c *Config) agree(was checkpoint.Consumer, at []checkpoint.Checkpoint) (che
 		return now, fmt.Errorf("consumer %s: %w: its projection is in schema %q, not %q", was.Name, ErrSink, was.Schema, now.Schema)
 	case was.TimeZone != now.TimeZone && !c.AcceptProjection:
 		return now, fmt.Errorf("consumer %s: %w: its rows were made in time zone %q, not %q; nothing was changed", was.Name, ErrProjection, was.TimeZone, now.TimeZone)
-	case !bytes.Equal(was.ProjectionHash, now.ProjectionHash) && !c.AcceptProjection:
-		return now, changedProjection(was, now, at)
+	case !bytes.Equal(was.ProjectionHash, now.ProjectionHash):
+		return now, c.agreeToChange(ctx, was, now, at)
 	}
 	return now, nil
 }
 
-// changedProjection is the error of a projection that has changed.
-func changedProjection(was, now checkpoint.Consumer, at []checkpoint.Checkpoint) error {
-	if !slices.ContainsFunc(at, func(c checkpoint.Checkpoint) bool { return c.Position > 0 }) {
+// ChangedError is an ErrProjection of a target that has applied events by another
+// text.
+type ChangedError struct {
+	Consumer   string
+	Projection string // the file's name
+	// Missed are the events that were skipped by the other text and that this one
+	// has blocks for, by type. To go on leaves them out for good.
+	Missed map[string]int64
+}
+
+func (e *ChangedError) Error() string {
+	missed := ""
+	if len(e.Missed) > 0 {
+		missed = fmt.Sprintf(", which skipped %s that it has blocks for", CountTypes(e.Missed))
+	}
+	return fmt.Sprintf("consumer %s: %s: %s differs from what has filled this target so far%s; nothing was changed", e.Consumer, ErrProjection, e.Projection, missed)
+}
+
+func (e *ChangedError) Unwrap() error { return ErrProjection }
+
+// agreeToChange returns the error of a projection that has changed, unless that is
+// accepted.
+func (c *Config) agreeToChange(ctx context.Context, was, now checkpoint.Consumer, at []checkpoint.Checkpoint) error {
+	atStart := !slices.ContainsFunc(at, func(c checkpoint.Checkpoint) bool { return c.Position > 0 })
+	if atStart && bytes.Equal(was.SetupHash, now.SetupHash) {
+		return nil // the tables are the same, and nothing is in them yet
+	}
+	if atStart && !c.AcceptProjection {
 		return fmt.Errorf("consumer %s: %w: %s differs from what has made its tables; %w",
 			was.Name, ErrProjection, now.Projection, ErrAtStart)
 	}
-	return fmt.Errorf("consumer %s: %w: %s differs from what has filled this target so far; nothing was changed",
-		was.Name, ErrProjection, now.Projection)
+	missed, err := c.missed(ctx, was.Name)
+	if err != nil {
+		return err
+	}
+	if !c.AcceptProjection {
+		return &ChangedError{Consumer: was.Name, Projection: now.Projection, Missed: missed}
+	}
+	if len(missed) > 0 {
+		c.Logger.Warn("events stay left out that were skipped before the projection changed", "skipped", CountTypes(missed))
+	}
+	return nil
+}
+
+// missed returns the events that were skipped, and that the projection has blocks
+// for, by type.
+func (c *Config) missed(ctx context.Context, consumer string) (map[string]int64, error) {
+	skipped, err := c.Into.skippedTypes(ctx, consumer)
+	missed := make(map[string]int64)
+	for _, s := range skipped {
+		if slices.ContainsFunc(c.Into.heads(), func(h projection.Head) bool { return h.Matches(s.Feed, s.FeedID, s.Type) }) {
+			missed[s.Type] += s.Events
+		}
+	}
+	return missed, err
 }
 
 func (c *Config) consumer() checkpoint.Consumer {

@@ -44,6 +44,7 @@ func (r *runner) follow(ctx context.Context) error {
 			if err != nil {
 				r.report()
 			}
+			r.warnSkipped()
 			if r.atUntil() {
 				return nil
 			}

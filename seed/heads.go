@@ -1,9 +1,12 @@
 package seed
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/nearest"
 	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
@@ -12,6 +15,12 @@ type Unmatched struct {
 	Place string // FILE:LINE of the block's head
 	Name  string // what it names: TYPE or FEED/TYPE
 	Feed  string // the feed's name or id; empty for all feeds
+}
+
+// Meant returns which of some types of events may have been meant: the one that is
+// closest by its letters. It is empty if none is close.
+func (u *Unmatched) Meant(types map[string]int64) string {
+	return nearest.Name(strings.TrimPrefix(u.Name, u.Feed+"/"), slices.Sorted(maps.Keys(types)))
 }
 
 // expectHeads begins to look which of the projection's heads no event matches.

@@ -81,7 +81,7 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 			continue
 		}
 		e := &s.events[i]
-		t.countType(e.Type)
+		t.countType(e.Type, 1)
 		if t.first.IsZero() || e.Time.Before(t.first) {
 			t.first = e.Time
 		}
@@ -97,6 +97,25 @@ func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
 	}
 }
 
+// add takes over what others count.
+func (t *totals) add(others *totals) {
+	t.applied += others.applied
+	t.skipped += others.skipped
+	t.parked += others.parked
+	for name, n := range others.types {
+		t.countType(name, n)
+	}
+	for name, n := range others.skippedTypes {
+		t.countSkipped(name, n)
+	}
+	if t.first.IsZero() || !others.first.IsZero() && others.first.Before(t.first) {
+		t.first = others.first
+	}
+	if others.last.After(t.last) {
+		t.last = others.last
+	}
+}
+
 // maxTypes is how many types are counted by name.
 const maxTypes = 1000
 
@@ -104,14 +123,14 @@ const maxTypes = 1000
 // than a thousand.
 const OtherTypes = "(other types)"
 
-func (t *totals) countType(name string) {
+func (t *totals) countType(name string, n int64) {
 	if _, known := t.types[name]; !known {
 		if len(t.types) >= maxTypes {
 			name = OtherTypes
 		}
 		name = strings.Clone(name) // it lies in its page, which is not to be kept for it
 	}
-	t.types[name]++
+	t.types[name] += n
 }
 
 // countSkipped counts events of a type that was counted.

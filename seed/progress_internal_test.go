@@ -10,8 +10,8 @@ func TestTypesAreCountedUpToABound(t *testing.T) {
 	t.Parallel()
 	counted := newTotals()
 	for n := range 3 * maxTypes {
-		counted.countType(fmt.Sprint("type ", n))
-		counted.countType("type 0")
+		counted.countType(fmt.Sprint("type ", n), 1)
+		counted.countType("type 0", 1)
 		counted.countSkipped(fmt.Sprint("type ", n), 1)
 	}
 	if len(counted.skippedTypes) != maxTypes+1 || counted.skippedTypes["type 0"] != 1 || counted.skippedTypes[OtherTypes] != 2*maxTypes {

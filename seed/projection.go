@@ -62,6 +62,6 @@ func (p projected) heads() []projection.Head { return p.projection.Heads() }
 
 func (p Projection) kind(parsed *projection.Projection) checkpoint.Consumer {
 	hash := sha256.Sum256(p.Text)
-	return checkpoint.Consumer{Sink: checkpoint.SinkProjection, Projection: filepath.Base(p.Name), ProjectionHash: hash[:],
+	return checkpoint.Consumer{Sink: checkpoint.SinkProjection, Projection: filepath.Base(p.Name), ProjectionHash: hash[:], SetupHash: parsed.SetupHash(),
 		Schema: p.Schema, TimeZone: parsed.TimeZone()}
 }

@@ -80,7 +80,7 @@ func (c *Config) resume(ctx context.Context, all []checkpoint.Checkpoint) error 
 	c.AsOf = was.AsOf // its parked events are none that were left out
 	now := c.consumer()
 	if known {
-		if now, err = c.agree(was, all); err != nil {
+		if now, err = c.agree(ctx, was, all); err != nil {
 			return err
 		}
 	}
@@ -105,7 +105,7 @@ func (t *target[T]) unpark(ctx context.Context, all []checkpoint.Checkpoint, of 
 			return before, notOwn(err, atCommit)
 		}
 		for i := range moves {
-			moves[i].From = moves[i].To
+			moves[i].From, moves[i].SkippedTypes = moves[i].To, nil
 		}
 	}
 	return u.done, nil

@@ -56,6 +56,8 @@ type runner struct {
 	target    TargetProgress
 	parking   parking
 	heads     []projection.Head // that no event has matched so far
+	withheld  withheld
+	warned    int // types of events that it was said of that they are skipped
 }
 
 func newRunner(config Config) (*runner, error) {
@@ -126,6 +128,7 @@ func (r *runner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.warnSkipped()
 	if !r.Follow || r.atUntil() {
 		return r.reached()
 	}
@@ -173,10 +176,13 @@ func (r *runner) seed(ctx context.Context) error {
 		return err
 	}
 	err := r.advance(ctx, r.feeds, func(f *reading) int64 { return min(r.end(f), f.checkpoint.SeedEnd) })
-	if err != nil || !r.AsOf.IsZero() {
+	if err == nil && r.AsOf.IsZero() {
+		err = r.advance(ctx, r.feeds, r.end)
+	}
+	if err != nil {
 		return err
 	}
-	return r.advance(ctx, r.feeds, r.end)
+	return r.endWithheld(ctx)
 }
 
 // lookAgain looks again at a feed that shows less than it did when the consumer

@@ -116,6 +116,10 @@ type Config struct {
 	// time are left out and counted. Such a consumer cannot go on any further.
 	// Zero leaves nothing out.
 	AsOf time.Time
+	// AllowUnmatched lets a consumer of a projection begin also where that has no
+	// block for any of the events that there are. Otherwise that is an
+	// UnmatchedError.
+	AllowUnmatched bool
 	// DryRun checks all and applies all in one transaction, and rolls it back.
 	DryRun bool
 	// AcceptProjection goes on with another text of a projection than what has
@@ -181,9 +185,7 @@ func (c Config) withDefaults() (Config, error) {
 	case c.DryRun && c.Follow:
 		return c, errors.New("seed: Config.DryRun cannot Follow")
 	}
-	if c.DryRun {
-		c.Into.rehearse()
-	}
+	c.Into.rehearse(c.DryRun) // also not, where the target was used for a dry run before
 	if c.Consumer == "" {
 		c.Consumer = DefaultConsumer
 	}

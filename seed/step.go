@@ -1,6 +1,7 @@
 package seed
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -115,6 +116,18 @@ func (e *end) move() (m checkpoint.Move, err error) {
 		m.Kept, err = e.kept(m.From.Position)
 	}
 	return m, err
+}
+
+// keptOf returns those of some places that stay where a move leads: one for each of
+// the slots that a consumer has.
+func keptOf(m checkpoint.Move, places []walk.Place) (all []walk.Place) {
+	positions := checkpoint.KeptPositions(m.From.Position, m.To.Position, true)
+	for _, place := range places {
+		if _, is := slices.BinarySearch(positions, place.Position); is {
+			all = append(all, place)
+		}
+	}
+	return all
 }
 
 // kept returns the places that are to be kept, after a position.

@@ -15,12 +15,13 @@ import (
 )
 
 // Target is a database that takes events and keeps the checkpoint. It is for
-// one Run at a time.
+// one Run at a time, and can be used for any number of them in turn, dry runs
+// among them.
 type Target interface {
 	// describe says what kind of sink it has. The consumer's name is not its to say.
 	describe() checkpoint.Consumer
-	// rehearse makes it undo in the end all that it is about to do.
-	rehearse()
+	// rehearse says whether it is to undo in the end all that it is about to do.
+	rehearse(bool)
 	prepare(ctx context.Context) error
 	claim(ctx context.Context, consumer string) error
 	release()
@@ -36,6 +37,8 @@ type Target interface {
 	apply(ctx context.Context, w work) error
 	// heads are the types that the sink has blocks for, where it is a projection.
 	heads() []projection.Head
+	// skippedTypes is what the consumer's sink had no use for, in all runs.
+	skippedTypes(ctx context.Context, consumer string) ([]checkpoint.SkippedType, error)
 	// memory is what a consumer knows of a feed that is not eventfeed's own.
 	memory(consumer, feedID string) checkpoint.Memory
 	mayPass(err error) bool
@@ -129,9 +132,10 @@ type keeper[T any] interface {
 	Move(ctx context.Context, moves []checkpoint.Move, apply func(T) error) error
 	Delete(ctx context.Context, all []checkpoint.Checkpoint, apply func(T) error) error
 	Memory(consumer, feedID string) checkpoint.Memory
+	SkippedTypes(ctx context.Context, consumer string) ([]checkpoint.SkippedType, error)
 	MayPass(err error) bool
 	Suspect(err error)
-	SetRehearsal()
+	SetRehearsal(bool)
 	shelf[T]
 }
 
@@ -144,7 +148,7 @@ type target[T any] struct {
 }
 
 func (t *target[T]) describe() checkpoint.Consumer     { return t.kind }
-func (t *target[T]) rehearse()                         { t.keeper.SetRehearsal() }
+func (t *target[T]) rehearse(on bool)                  { t.keeper.SetRehearsal(on) }
 func (t *target[T]) prepare(ctx context.Context) error { return t.migrate(ctx) }
 func (t *target[T]) release()                          { t.keeper.Release() }
 func (t *target[T]) lost() <-chan struct{}             { return t.keeper.Lost() }
@@ -155,6 +159,10 @@ func (t *target[T]) heads() []projection.Head          { return nil }
 
 func (t *target[T]) memory(consumer, feedID string) checkpoint.Memory {
 	return t.keeper.Memory(consumer, feedID)
+}
+
+func (t *target[T]) skippedTypes(ctx context.Context, consumer string) ([]checkpoint.SkippedType, error) {
+	return t.keeper.SkippedTypes(ctx, consumer)
 }
 
 func (t *target[T]) claim(ctx context.Context, consumer string) error {
@@ -229,6 +237,7 @@ func count(moves []checkpoint.Move, outcome sink.Outcome) {
 		for i := range moves {
 			if moves[i].To.FeedID == kind.FeedID {
 				moves[i].To.Skipped += skipped
+				moves[i].Skip(kind.Type, skipped)
 			}
 		}
 	}

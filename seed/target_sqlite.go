@@ -46,7 +46,7 @@ type sqliteTarget struct {
 }
 
 func (t *sqliteTarget) describe() checkpoint.Consumer { return t.kind }
-func (t *sqliteTarget) rehearse()                     { t.rehearsal = true }
+func (t *sqliteTarget) rehearse(on bool)              { t.rehearsal = on }
 
 func (t *sqliteTarget) prepare(ctx context.Context) error {
 	t.close() // what an attempt before this one has opened

@@ -111,15 +111,23 @@ func scratch(ctx context.Context, feedID string) (memory checkpoint.Memory, forg
 	if err != nil {
 		return nil, nil, err
 	}
+	const consumer = "verify"
 	path := filepath.Join(folder, "memory.db")
 	db, err := sqlitedb.OpenWriter(ctx, path)
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	forget = func() error { return errors.Join(db.Close(), os.RemoveAll(folder)) }
 	keeper := checkpoint.NewSQLite(db, path)
-	if err := keeper.Migrate(ctx); err != nil {
+	forget = func() error {
+		keeper.Release()
+		return errors.Join(db.Close(), os.RemoveAll(folder))
+	}
+	err = keeper.Migrate(ctx)
+	if err == nil {
+		err = keeper.Claim(ctx, consumer)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, forget())
 	}
-	return keeper.Memory("verify", feedID), forget, nil
+	return keeper.Memory(consumer, feedID), forget, nil
 }

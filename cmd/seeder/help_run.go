@@ -26,10 +26,12 @@ Parameters: :feed :position :id :source :type :subject :time :dataschema :data
 (JSON) :data_bytes :live. A block with "live" runs for news only: for what came
 after the end that the feed had at the first run. All statements are checked
 before anything is read. "seeder init --from URL" writes such a file to begin
-with. Types without a block are counted and passed over, or refused with
---strict. A projection that has changed since the last run is refused: go on
-with it by --accept-projection, or build a fresh one beside it with --schema NAME
-(SQLite: into another file). --dry-run tries all of it out and rolls it back.
+with. Types without a block are counted and skipped, or refused with --strict; a
+first run that would skip every event ends with status 1, unless there is
+--allow-unmatched. A projection that has changed since the last run is refused:
+build a new one beside the old, with --schema NAME (SQLite: into another file), or
+go on with it by --accept-projection. --dry-run tries all of it out and rolls it
+back.
 
 With --exec COMMAND a program takes them, at least once and in order: CloudEvents
 in JSON, one a line, on its standard input, with the members efposition, effeed

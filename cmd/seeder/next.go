@@ -45,7 +45,7 @@ func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	case sinks.isInbox():
 		return "begin anew with: " + resetLine(config, into)
 	case sinks.projection != "":
-		return "build it anew beside that with: " + rebuildLine(config, into, sinks)
+		return rebuild(config, into, sinks)
 	default:
 		return "empty what the program fills, and begin anew with: " + resetLine(config, into)
 	}

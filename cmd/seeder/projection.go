@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
@@ -12,7 +13,9 @@ import (
 
 // aboutProjection says of an error about a projection as a whole what leads on,
 // on the kind of database that it is about.
-func aboutProjection(err error, config seed.Config, into string) error {
+//
+// To build anew comes first: whoever goes on leaves out for good what was skipped.
+func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlags) error {
 	beside := "--schema NAME"
 	if strings.HasPrefix(into, sqlitedb.Scheme) {
 		beside = "--into sqlite:PATH, another file"
@@ -24,10 +27,40 @@ func aboutProjection(err error, config seed.Config, into string) error {
 	case errors.Is(err, seed.ErrAtStart):
 		next = "drop the tables that the file makes, then: " + resetLine(config, into) +
 			", and run again; --dry-run finds what fails without leaving any of your tables behind"
+	case errors.Is(err, seed.ErrUnmatched):
+		next = "correct the names after -- on, and run again" + meant(err) +
+			"\nif these events are to be skipped, as where others are still to come: --allow-unmatched"
 	case errors.Is(err, seed.ErrProjection):
-		next = "to go on from here with the new text: --accept-projection; to build a fresh one beside it: " + beside
+		anew := "build beside it, with: " + beside
+		if len(config.From) > 0 && sinks != nil {
+			anew = "build it anew beside that, from the first event, with: " + rebuildLine(config, into, sinks)
+		}
+		next = anew + "\nor go on from here with the new text, with: --accept-projection" + leftOut(err)
 	default:
 		return err
 	}
 	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: next}
+}
+
+// leftOut says what is lost by going on.
+func leftOut(err error) string {
+	changed, is := errors.AsType[*seed.ChangedError](err)
+	if !is || len(changed.Missed) == 0 {
+		return ""
+	}
+	return ", which leaves those events out for good"
+}
+
+// meant says which names may be misspelt.
+func meant(err error) (all string) {
+	nothing, is := errors.AsType[*seed.UnmatchedError](err)
+	if !is {
+		return ""
+	}
+	for _, u := range nothing.Unmatched {
+		if name := u.Meant(nothing.Types); name != "" {
+			all += fmt.Sprintf("\n%s: -- on %s: did you mean %s?", u.Place, u.Name, name)
+		}
+	}
+	return all
 }

@@ -56,7 +56,7 @@ Exit status 4: another seeder holds the consumer.`,
 			if done.Applied > 0 {
 				err = fmt.Errorf("%s applied, then: %w", events(done.Applied), err)
 			}
-			err = withStatus(aboutProjection(explained(err, *into), config, *into), "", "")
+			err = withStatus(aboutProjection(explained(err, *into), config, *into, nil), "", "")
 			if failed, is := errors.AsType[*cli.StatusError](err); is && errors.Is(err, seed.ErrSink) {
 				failed.Next = "give the same --projection and --schema as seeder run has, or none where it fills the inbox"
 			}

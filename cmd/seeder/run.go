@@ -50,7 +50,7 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string, 
 		return stopped(config)
 	}
 	if err != nil {
-		return withStatus(orPark(aboutProjection(explained(err, into), config, into), config), config.From[0], wayOn(err, config, into, sinks))
+		return withStatus(orPark(aboutProjection(explained(err, into), config, into, sinks), config), config.From[0], wayOn(err, config, into, sinks))
 	}
 	watch.stop() // before anything is printed
 	if config.DryRun {

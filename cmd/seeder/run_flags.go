@@ -37,7 +37,7 @@ func addRunFlags(command *cobra.Command) *runFlags {
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
 	f.sinks = addSinkFlags(command)
-	f.sinks.addProgramFlag(command)
+	f.sinks.addRunFlags(command)
 	flags.DurationVar(&f.wait, "wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
 	f.patience = patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
 	f.network = networkFlags(command)

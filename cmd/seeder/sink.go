@@ -20,6 +20,7 @@ type sinkFlags struct {
 	accept     bool
 	program    string
 	programEnv []string
+	unmatched  bool
 }
 
 // isInbox reports whether the inbox takes the events.
@@ -35,8 +36,9 @@ func addSinkFlags(command *cobra.Command) *sinkFlags {
 	return s
 }
 
-// addProgramFlag adds what only a run can do: a program has no transaction.
-func (s *sinkFlags) addProgramFlag(command *cobra.Command) {
+// addRunFlags adds what is for a run only: a program has no transaction.
+func (s *sinkFlags) addRunFlags(command *cobra.Command) {
+	command.Flags().BoolVar(&s.unmatched, "allow-unmatched", false, "begin with a projection also where it has no block for any of the events")
 	command.Flags().StringVar(&s.program, "exec", "", "`COMMAND` that takes the events on its standard input and prints the positions it has done, in place of the inbox; each event at least once")
 	command.Flags().StringSliceVar(&s.programEnv, "exec-env", nil, "`NAME` of a variable that the program of --exec gets although it is the seeder's own: EVENTFEED_…, or one that leads to the database's password")
 }
@@ -49,7 +51,7 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 			return cli.Usage("--%s: is empty; leave it out to fill the inbox", name) // a shell's variable that is not set, most likely
 		}
 	}
-	for name, given := range map[string]bool{"schema": s.schema != "", "strict": s.strict, "accept-projection": s.accept} {
+	for name, given := range map[string]bool{"schema": s.schema != "", "strict": s.strict, "accept-projection": s.accept, "allow-unmatched": s.unmatched} {
 		if given && s.projection == "" {
 			return cli.Usage("--%s: is about a projection; --projection is missing", name)
 		}
@@ -77,7 +79,7 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	if s.schema != "" && !command.Flags().Changed("consumer") {
 		config.Consumer = s.schema
 	}
-	config.AcceptProjection = s.accept
+	config.AcceptProjection, config.AllowUnmatched = s.accept, s.unmatched
 	return nil
 }
 

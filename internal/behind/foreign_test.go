@@ -45,6 +45,8 @@ func blog(t *testing.T, entries string) (*behind.Foreign, *[]string) {
 	t.Cleanup(func() { _ = db.Close() })
 	keeper := checkpoint.NewSQLite(db, path)
 	storetest.Must(t, keeper.Migrate(t.Context()))
+	storetest.Must(t, keeper.Claim(t.Context(), "default"))
+	t.Cleanup(keeper.Release)
 	u, err := fetch.ParseURL(strings.Replace(web.URL, "http://", "http://anyone:secret@", 1) + "/blog.atom")
 	storetest.Must(t, err)
 	return &behind.Foreign{

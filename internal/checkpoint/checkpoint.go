@@ -61,9 +61,19 @@ func (c Checkpoint) String() string {
 type Move struct {
 	From, To Checkpoint
 	Marks    Marks // what of a feed that is not eventfeed's own is applied with it
+	// SkippedTypes are the events by which To.Skipped grows, by type.
+	SkippedTypes map[string]int64
 	// Kept are the feed's places at KeptPositions; none for a feed that is not
 	// eventfeed's own.
 	Kept []feed.Place
+}
+
+// Skip counts n skipped events of a type.
+func (m *Move) Skip(name string, n int64) {
+	if m.SkippedTypes == nil {
+		m.SkippedTypes = make(map[string]int64)
+	}
+	m.SkippedTypes[name] += n
 }
 
 // The kinds of sinks that a consumer's events are applied by.
@@ -80,6 +90,7 @@ type Consumer struct {
 	Sink           string    // its kind; empty if not known
 	Projection     string    // name of the projection's file, empty where there is none
 	ProjectionHash []byte    // SHA-256 of the projection's text
+	SetupHash      []byte    // SHA-256 of its set-up
 	Schema         string    // where the projection's tables are, empty where nothing was said
 	TimeZone       string    // that SQL of users and handlers run in; empty where nothing runs any
 	AsOf           time.Time // events later than this were left out; zero: none were

@@ -58,15 +58,18 @@ func (p *Postgres) Check(ctx context.Context, consumer Consumer, check func(pgx.
 }
 
 func (p *Postgres) saveConsumer(ctx context.Context, tx pgx.Tx, c Consumer) error {
+	if err := p.stillHolds(ctx, tx, c.Name); err != nil {
+		return err
+	}
 	var asOf *time.Time
 	if !c.AsOf.IsZero() {
 		asOf = &c.AsOf
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, schema, time_zone, as_of, held_by)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, schema = $5, time_zone = $6, as_of = $7`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, c.TimeZone, asOf, process())
+		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, setup_hash = $5, schema = $6, time_zone = $7, as_of = $8`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.SetupHash, c.Schema, c.TimeZone, asOf, process())
 	return err
 }
 
@@ -75,9 +78,9 @@ func (p *Postgres) Consumer(ctx context.Context, name string) (c Consumer, ok bo
 	var asOf *time.Time
 	err = p.Do(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, `
-			SELECT consumer, sink, projection, projection_hash, schema, time_zone, as_of, held_by, held_since
+			SELECT consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
 			FROM eventfeed_seed.consumers WHERE consumer = $1`, name).
-			Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &c.HeldSince)
+			Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &c.HeldSince)
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return c, false, nil

@@ -13,7 +13,7 @@ import (
 // transaction. Where the consumer is known already, it gets further feeds.
 func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint, steps ...func(*sql.Tx) error) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if err := saveConsumer(ctx, tx, consumer); err != nil {
+		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
 		for _, c := range all {
@@ -37,23 +37,26 @@ func (s *SQLite) Start(ctx context.Context, consumer Consumer, all []Checkpoint,
 // Check runs check in a transaction, and saves the consumer as it is now.
 func (s *SQLite) Check(ctx context.Context, consumer Consumer, check func(*sql.Tx) error) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
-		if err := saveConsumer(ctx, tx, consumer); err != nil {
+		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
 			return err
 		}
 		return check(tx)
 	})
 }
 
-func saveConsumer(ctx context.Context, tx *sql.Tx, c Consumer) error {
+func (s *SQLite) saveConsumer(ctx context.Context, tx *sql.Tx, c Consumer) error {
+	if err := s.stillHolds(ctx, tx, c.Name); err != nil {
+		return err
+	}
 	var asOf any
 	if !c.AsOf.IsZero() {
 		asOf = event.FormatTime(c.AsOf)
 	}
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process(), event.FormatTime(time.Now()), c.TimeZone)
+		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone, setup_hash)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9, setup_hash = ?10`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, process(), event.FormatTime(time.Now()), c.TimeZone, c.SetupHash)
 	return err
 }
 
@@ -62,9 +65,9 @@ func (s *SQLite) Consumer(ctx context.Context, name string) (c Consumer, ok bool
 	var asOf sql.NullString
 	var since string
 	err = s.db.QueryRowContext(ctx, `
-		SELECT consumer, sink, projection, projection_hash, schema, time_zone, as_of, held_by, held_since
+		SELECT consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
 		FROM eventfeed_consumers WHERE consumer = ?`, name).
-		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &since)
+		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &since)
 	if errors.Is(err, sql.ErrNoRows) {
 		return c, false, nil
 	}

@@ -27,6 +27,19 @@ func (m *postgresMemory) do(ctx context.Context, do func(pgx.Tx) error) error {
 	return m.keeper.doBeside(ctx, do)
 }
 
+// write is do for what only the consumer's holder may write.
+func (m *postgresMemory) write(ctx context.Context, do func(pgx.Tx) error) error {
+	if isClosed(m.keeper.Lost()) {
+		return ErrLost
+	}
+	return m.do(ctx, func(tx pgx.Tx) error {
+		if err := m.keeper.stillHolds(ctx, tx, m.consumer); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
 // doBeside runs do in a transaction of its own, beside the one that the keeper
 // may be at; while rehearsing in the one that there is.
 func (p *Postgres) doBeside(ctx context.Context, do func(pgx.Tx) error) error {
@@ -78,7 +91,7 @@ func (m *postgresMemory) archive(ctx context.Context, query, url string) (*Archi
 
 func (m *postgresMemory) Record(ctx context.Context, a *Archive, entries []Version) error {
 	ids, versions := columns(entries)
-	return m.do(ctx, func(tx pgx.Tx) error {
+	return m.write(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			INSERT INTO eventfeed_seed.archives (consumer, feed_id, number, url, prev, hash)
 			SELECT $1, $2, coalesce(max(number), 0) + 1, $3, $4, $5::bytea FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2
@@ -131,11 +144,11 @@ func (m *postgresMemory) each(ctx context.Context, into []any, take func(), quer
 }
 
 func (m *postgresMemory) Mark(ctx context.Context, marks Marks) error {
-	return m.do(ctx, func(tx pgx.Tx) error { return markPostgres(ctx, tx, m.consumer, m.feedID, marks) })
+	return m.write(ctx, func(tx pgx.Tx) error { return markPostgres(ctx, tx, m.consumer, m.feedID, marks) })
 }
 
 func (m *postgresMemory) Forget(ctx context.Context) error {
-	return m.do(ctx, func(tx pgx.Tx) error {
+	return m.write(ctx, func(tx pgx.Tx) error {
 		for _, statement := range []string{
 			"DELETE FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2 AND NOT applied",
 			"DELETE FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS NULL",

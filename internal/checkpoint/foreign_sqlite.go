@@ -32,6 +32,16 @@ func (m *sqliteMemory) use(ctx context.Context, do func(sqliteDB) error) error {
 	return m.keeper.use(ctx, do)
 }
 
+// write is for what only the consumer's holder may write.
+func (m *sqliteMemory) write(ctx context.Context, do func(*sql.Tx) error) error {
+	return m.keeper.write(ctx, func(tx *sql.Tx) error {
+		if err := m.keeper.stillHolds(ctx, tx, m.consumer); err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
 func (s *SQLite) use(ctx context.Context, do func(sqliteDB) error) error {
 	if !s.Rehearse {
 		return do(s.db)
@@ -80,7 +90,7 @@ func (m *sqliteMemory) archive(ctx context.Context, query, url string) (*Archive
 }
 
 func (m *sqliteMemory) Record(ctx context.Context, a *Archive, entries []Version) error {
-	return m.keeper.write(ctx, func(tx *sql.Tx) error {
+	return m.write(ctx, func(tx *sql.Tx) error {
 		err := tx.QueryRowContext(ctx, `
 			INSERT INTO eventfeed_archives (consumer, feed_id, number, url, prev, hash)
 			SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, ?5 FROM eventfeed_archives WHERE consumer = ?1 AND feed_id = ?2
@@ -141,11 +151,11 @@ func (m *sqliteMemory) each(ctx context.Context, into []any, take func(), query 
 }
 
 func (m *sqliteMemory) Mark(ctx context.Context, marks Marks) error {
-	return m.keeper.write(ctx, func(tx *sql.Tx) error { return markSQLite(ctx, tx, m.consumer, m.feedID, marks) })
+	return m.write(ctx, func(tx *sql.Tx) error { return markSQLite(ctx, tx, m.consumer, m.feedID, marks) })
 }
 
 func (m *sqliteMemory) Forget(ctx context.Context) error {
-	return m.keeper.write(ctx, func(tx *sql.Tx) error {
+	return m.write(ctx, func(tx *sql.Tx) error {
 		for _, statement := range []string{
 			"DELETE FROM eventfeed_archives WHERE consumer = ? AND feed_id = ? AND NOT applied",
 			"DELETE FROM eventfeed_entries WHERE consumer = ? AND feed_id = ? AND applied IS NULL",

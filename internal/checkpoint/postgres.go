@@ -55,8 +55,8 @@ type Postgres struct {
 // NewPostgres returns the keeper of the database that pool leads to.
 func NewPostgres(pool *pgxpool.Pool) *Postgres { return &Postgres{pool: pool} }
 
-// SetRehearsal sets Rehearse.
-func (p *Postgres) SetRehearsal() { p.Rehearse = true }
+// SetRehearsal sets Rehearse. It must not be called between Claim and Release.
+func (p *Postgres) SetRehearsal(on bool) { p.Rehearse = on }
 
 // Migrate makes the table where it is missing.
 func (p *Postgres) Migrate(ctx context.Context) error {
@@ -79,7 +79,10 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 	}
 	p.holder = newHolder()
 	return pgx.BeginTxFunc(ctx, p.conn, postgresdb.Limited(ctx, claimPatience), func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = $2 WHERE consumer = $1", consumer, p.holder)
+		_, err := tx.Exec(ctx, "INSERT INTO eventfeed_seed.holders VALUES ($1, $2) ON CONFLICT (consumer) DO UPDATE SET holder = $2", consumer, p.holder)
+		if err == nil {
+			_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = $2 WHERE consumer = $1", consumer, p.holder)
+		}
 		if err == nil {
 			_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.consumers SET held_by = $2, held_since = now() WHERE consumer = $1", consumer, process())
 		}
@@ -262,6 +265,16 @@ func selectPostgres(ctx context.Context, tx pgx.Tx, where string, arguments ...a
 	})
 }
 
+// stillHolds returns ErrMoved if someone else has claimed the consumer since, and
+// lets nobody claim it before the transaction ends.
+func (p *Postgres) stillHolds(ctx context.Context, tx pgx.Tx, consumer string) error {
+	tag, err := tx.Exec(ctx, "SELECT FROM eventfeed_seed.holders WHERE consumer = $1 AND holder = $2 FOR SHARE", consumer, p.holder)
+	if err == nil && tag.RowsAffected() != 1 {
+		err = fmt.Errorf("consumer %s: %w", consumer, ErrMoved)
+	}
+	return err
+}
+
 // Move runs apply and makes the moves, in one transaction that is on disk when
 // it has committed. apply may count up what was skipped. It returns ErrMoved,
 // and nothing is applied, if a checkpoint is not where its move begins or has
@@ -288,6 +301,9 @@ func (p *Postgres) Move(ctx context.Context, moves []Move, apply func(pgx.Tx) er
 				if err != nil {
 					return err
 				}
+			}
+			if err := skipPostgres(ctx, tx, &moves[i]); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -340,7 +356,7 @@ func (p *Postgres) Delete(ctx context.Context, all []Checkpoint, apply func(pgx.
 			if err := unmarkPostgres(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"parked", "digests", "consumers"} {
+			for _, table := range []string{"parked", "digests", "skipped", "consumers", "holders"} {
 				if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1", c.Consumer); err != nil {
 					return err
 				}

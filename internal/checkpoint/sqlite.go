@@ -41,8 +41,8 @@ func NewSQLite(db *sql.DB, path string) *SQLite {
 	return &SQLite{db: db, path: path}
 }
 
-// SetRehearsal sets Rehearse.
-func (s *SQLite) SetRehearsal() { s.Rehearse = true }
+// SetRehearsal sets Rehearse. It must not be called between Claim and Release.
+func (s *SQLite) SetRehearsal(on bool) { s.Rehearse = on }
 
 // Migrate makes the table where it is missing.
 func (s *SQLite) Migrate(ctx context.Context) error {
@@ -75,6 +75,10 @@ func (s *SQLite) Claim(ctx context.Context, consumer string) (err error) {
 		return err
 	}
 	s.holder = newHolder()
+	_, err = s.db.ExecContext(ctx, "INSERT INTO eventfeed_holders VALUES (?1, ?2) ON CONFLICT (consumer) DO UPDATE SET holder = ?2", consumer, s.holder)
+	if err != nil {
+		return err
+	}
 	_, err = s.db.ExecContext(ctx, "UPDATE eventfeed_checkpoints SET holder = ? WHERE consumer = ?", s.holder, consumer)
 	if err != nil {
 		return err
@@ -165,6 +169,16 @@ func (s *SQLite) query(ctx context.Context, where string, arguments ...any) (all
 	return all, rows.Err()
 }
 
+// stillHolds returns ErrMoved if someone else has claimed the consumer since.
+func (s *SQLite) stillHolds(ctx context.Context, tx *sql.Tx, consumer string) error {
+	var holder string
+	err := tx.QueryRowContext(ctx, "SELECT holder FROM eventfeed_holders WHERE consumer = ?", consumer).Scan(&holder)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && holder != s.holder {
+		err = fmt.Errorf("consumer %s: %w", consumer, ErrMoved)
+	}
+	return err
+}
+
 // Move runs apply and makes the moves, in one transaction. apply may count up
 // what was skipped. It returns ErrMoved, and nothing is applied, if a checkpoint
 // is not where its move begins or has another holder.
@@ -185,6 +199,9 @@ func (s *SQLite) Move(ctx context.Context, moves []Move, apply func(*sql.Tx) err
 				if err != nil {
 					return err
 				}
+			}
+			if err := skipSQLite(ctx, tx, &moves[i]); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -237,7 +254,7 @@ func (s *SQLite) Delete(ctx context.Context, all []Checkpoint, apply func(*sql.T
 			if err := unmarkSQLite(ctx, tx, c.Consumer, c.FeedID); err != nil {
 				return err
 			}
-			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_consumers"} {
+			for _, table := range []string{"eventfeed_parked", "eventfeed_digests", "eventfeed_skipped", "eventfeed_consumers", "eventfeed_holders"} {
 				if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ?", c.Consumer); err != nil {
 					return err
 				}
@@ -271,7 +288,7 @@ func (s *SQLite) rehearse(ctx context.Context, do func(*sql.Tx) error) (err erro
 	s.rehearses.Lock()
 	defer s.rehearses.Unlock()
 	if s.rehearsal == nil {
-		if s.rehearsal, err = s.db.BeginTx(ctx, nil); err != nil {
+		if s.rehearsal, err = s.db.BeginTx(context.WithoutCancel(ctx), nil); err != nil {
 			return err
 		}
 	}

@@ -4,9 +4,6 @@ package cli
 
 import (
 	"context"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,10 +14,8 @@ import (
 // Main runs the command with the process's arguments until it ends or a signal
 // asks for it, prints its error, and returns the exit status.
 func Main(root *cobra.Command) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := withSignals(context.Background())
 	defer stop()
-	// The first signal asks for a graceful end, the second one ends at once.
-	context.AfterFunc(ctx, stop)
 	prepare(root)
 	command, err := root.ExecuteContextC(ctx)
 	return report(root.ErrOrStderr(), command, err)

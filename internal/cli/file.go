@@ -6,10 +6,11 @@ import (
 	"os"
 	"slices"
 
-	"github.com/agnivade/levenshtein"
 	"github.com/pelletier/go-toml/v2/unstable"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/eventfeed/eventfeed/internal/nearest"
 )
 
 // configFlag names the flag of the file that gives flags their values.
@@ -119,9 +120,8 @@ func example(f *pflag.Flag) string {
 
 // meant proposes the name that is closest, if there is one that is close.
 func meant(name string, known []string) string {
-	distance := func(other string) int { return levenshtein.ComputeDistance(name, other) }
-	closest := slices.MinFunc(known, func(a, b string) int { return distance(a) - distance(b) })
-	if distance(closest) > max(1, len(closest)/3) {
+	closest := nearest.Name(name, known)
+	if closest == "" {
 		return ""
 	}
 	return "; did you mean " + closest + "?"

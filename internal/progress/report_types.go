@@ -85,7 +85,11 @@ func writeUnmatched(b *strings.Builder, p seed.Progress) {
 		if u.Feed != "" && !slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return u.Feed == f.Feed || u.Feed == f.FeedID }) {
 			reason = "no feed of this name was read"
 		}
-		fmt.Fprintf(b, "%s: -- on %s: %s\n", u.Place, u.Name, reason)
+		fmt.Fprintf(b, "%s: -- on %s: %s", u.Place, u.Name, reason)
+		if meant := u.Meant(p.SkippedTypes); meant != "" {
+			fmt.Fprintf(b, "; did you mean %s?", meant)
+		}
+		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
 }

@@ -121,3 +121,13 @@ func (b *block) matches(k eventKey) bool {
 func (n typeName) matches(k eventKey) bool {
 	return n.event == k.event && (n.feed == "" || n.feed == k.feed || n.feed == k.feedID)
 }
+
+// SetupHash returns the SHA-256 of the set-up's statements. Another text with the
+// same set-up makes the same tables.
+func (p *Projection) SetupHash() []byte {
+	hash := sha256.New()
+	for i := range p.setup {
+		_, _ = hash.Write([]byte(p.setup[i].render("$") + ";")) // which never fails
+	}
+	return hash.Sum(nil)
+}

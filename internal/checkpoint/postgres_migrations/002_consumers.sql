@@ -6,11 +6,28 @@ CREATE TABLE eventfeed_seed.consumers (
     sink            text        NOT NULL,              -- what applies its events: inbox, handler, projection, program; '' if not known
     projection      text        NOT NULL DEFAULT '',   -- name of the file
     projection_hash bytea,                             -- SHA-256 of its text
+    setup_hash      bytea,                             -- SHA-256 of its set-up
     schema          text        NOT NULL DEFAULT '',   -- where the projection's tables are
     time_zone       text        NOT NULL DEFAULT '',   -- that users' SQL and handlers run in
     as_of           timestamptz,                       -- later events were left out
     held_by         text        NOT NULL DEFAULT '',   -- process that claimed it last
     held_since      timestamptz NOT NULL DEFAULT now()
+);
+
+-- Events of types that a projection had no block for. Of a feed with very many
+-- such types the further ones are counted together.
+CREATE TABLE eventfeed_seed.skipped (
+    consumer text   NOT NULL,
+    feed_id  text   NOT NULL,
+    type     bytea  NOT NULL,   -- in UTF-8, which the database's own encoding need not hold
+    events   bigint NOT NULL,
+    PRIMARY KEY (consumer, feed_id, type)
+);
+
+-- Who may write what is not a checkpoint, also before there is one.
+CREATE TABLE eventfeed_seed.holders (
+    consumer text PRIMARY KEY,
+    holder   text NOT NULL   -- as in its checkpoints
 );
 
 INSERT INTO eventfeed_seed.consumers (consumer, sink) SELECT DISTINCT consumer, '' FROM eventfeed_seed.checkpoints;

@@ -6,11 +6,28 @@ CREATE TABLE eventfeed_consumers (
     sink            TEXT NOT NULL,              -- what applies its events: inbox, handler, projection, program; '' if not known
     projection      TEXT NOT NULL DEFAULT '',   -- name of the file
     projection_hash BLOB,                       -- SHA-256 of its text
+    setup_hash      BLOB,                       -- SHA-256 of its set-up
     schema          TEXT NOT NULL DEFAULT '',   -- always empty: SQLite has none
     time_zone       TEXT NOT NULL DEFAULT '',   -- that users' SQL and handlers run in
     as_of           TEXT,                       -- later events were left out
     held_by         TEXT NOT NULL DEFAULT '',   -- process that claimed it last
     held_since      TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Events of types that a projection had no block for. Of a feed with very many
+-- such types the further ones are counted together.
+CREATE TABLE eventfeed_skipped (
+    consumer TEXT    NOT NULL,
+    feed_id  TEXT    NOT NULL,
+    type     TEXT    NOT NULL,
+    events   INTEGER NOT NULL,
+    PRIMARY KEY (consumer, feed_id, type)
+) WITHOUT ROWID;
+
+-- Who may write what is not a checkpoint, also before there is one.
+CREATE TABLE eventfeed_holders (
+    consumer TEXT NOT NULL PRIMARY KEY,
+    holder   TEXT NOT NULL   -- as in its checkpoints
 ) WITHOUT ROWID;
 
 INSERT INTO eventfeed_consumers (consumer, sink, held_since) SELECT consumer, '', max(updated) FROM eventfeed_checkpoints GROUP BY consumer;

@@ -1,0 +1,22 @@
+// Package nearest finds the name that someone may have meant.
+package nearest
+
+import (
+	"slices"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Name returns the known name that is closest to a name, by the letters that have
+// to be changed. It is empty if none is close.
+func Name(name string, known []string) string {
+	if len(known) == 0 {
+		return ""
+	}
+	distance := func(other string) int { return levenshtein.ComputeDistance(name, other) }
+	closest := slices.MinFunc(known, func(a, b string) int { return distance(a) - distance(b) })
+	if distance(closest) > max(1, (max(len(name), len(closest))+1)/3) {
+		return ""
+	}
+	return closest
+}

@@ -1,0 +1,181 @@
+package seed
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/sink"
+)
+
+// ErrUnmatched says that a projection has no block for any of the events that
+// there are. Nothing was changed, so a mended one begins with the first event.
+var ErrUnmatched = errors.New("the projection has no block for any of the events")
+
+// UnmatchedError is an ErrUnmatched.
+type UnmatchedError struct {
+	Consumer   string
+	Projection string           // its file's name
+	Types      map[string]int64 // of the events, see OtherTypes
+	Unmatched  []Unmatched      // all that the projection has blocks for
+}
+
+func (e *UnmatchedError) Error() string {
+	return fmt.Sprintf("consumer %s: %s: %s has none for %s; the checkpoint was not moved", e.Consumer, ErrUnmatched, e.Projection, CountTypes(e.Types))
+}
+
+func (e *UnmatchedError) Unwrap() error { return ErrUnmatched }
+
+// CountTypes says in words how many events there are, and of which types, the most
+// first.
+func CountTypes(types map[string]int64) string {
+	const most = 5
+	names := slices.SortedFunc(maps.Keys(types), func(a, b string) int {
+		return cmp.Or(cmp.Compare(types[b], types[a]), cmp.Compare(a, b))
+	})
+	var named []string
+	total := int64(0)
+	for i, name := range names {
+		if total += types[name]; i < most {
+			named = append(named, fmt.Sprintf("%s %d", name, types[name]))
+		}
+	}
+	if more := len(names) - most; more > 0 {
+		named = append(named, fmt.Sprintf("and %d more types", more))
+	}
+	what := "events"
+	if total == 1 {
+		what = "event"
+	}
+	return fmt.Sprintf("%d %s (%s)", total, what, strings.Join(named, ", "))
+}
+
+// withheld is what a run has read from the first events on and has not committed,
+// because the projection has no block for any of it. It is committed with the first
+// event that there is a block for.
+type withheld struct {
+	heads  []projection.Head // of all blocks; nil where nothing is withheld
+	moves  []checkpoint.Move
+	totals totals
+}
+
+// expectMatch begins to withhold events, if the consumer has read none so far.
+func (r *runner) expectMatch() {
+	r.withheld = withheld{totals: newTotals()}
+	hasRead := func(f *reading) bool { return f.checkpoint.Position > 0 }
+	if !r.AllowUnmatched && !slices.ContainsFunc(r.feeds, hasRead) {
+		r.withheld.heads = r.Into.heads()
+	}
+}
+
+// withholds reports whether a step is to be withheld.
+func (w *withheld) withholds(s *step) bool {
+	return len(w.heads) > 0 && !slices.ContainsFunc(s.events, func(e event.Delivered) bool {
+		return slices.ContainsFunc(w.heads, func(h projection.Head) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
+	})
+}
+
+// withhold adds a step to what is withheld.
+func (r *runner) withhold(s *step) error {
+	moves, err := s.after(len(s.events))
+	if err != nil {
+		return err
+	}
+	outcome := sink.Outcome{Skipped: make(map[sink.Kind]int64)}
+	for i := range s.events {
+		outcome.Skipped[sink.Kind{FeedID: s.events[i].FeedID, Type: s.events[i].Type}]++
+	}
+	r.withheld.totals.count(s, 0, len(s.events), outcome)
+	count(moves, outcome)
+	r.withheld.moves = joinMoves(r.withheld.moves, moves)
+	for i := range moves {
+		r.readingOf(&moves[i]).checkpoint = moves[i].To
+	}
+	s.done()
+	r.report()
+	return nil
+}
+
+// forgetWithheld takes the feeds back to where the target is.
+func (r *runner) forgetWithheld() {
+	for i := range r.withheld.moves {
+		m := &r.withheld.moves[i]
+		r.readingOf(m).checkpoint = m.From
+	}
+	r.withheld = withheld{}
+}
+
+// endWithheld ends the withholding at the end of the history. If that has events,
+// and all were withheld, it returns an UnmatchedError.
+func (r *runner) endWithheld(ctx context.Context) error {
+	w := &r.withheld
+	if len(w.moves) == 0 {
+		w.heads = nil
+		return nil
+	}
+	if w.totals.skipped == 0 { // they were all left out
+		return r.apply(ctx, &step{})
+	}
+	err := &UnmatchedError{
+		Consumer: r.Consumer, Projection: r.Into.describe().Projection, Types: w.totals.skippedTypes, Unmatched: unmatched(w.heads),
+	}
+	r.forgetWithheld()
+	r.report()
+	return err
+}
+
+func (r *runner) readingOf(m *checkpoint.Move) *reading {
+	return r.feeds[slices.IndexFunc(r.feeds, func(f *reading) bool { return f.id == m.To.FeedID })]
+}
+
+// joinMoves returns the moves from where the first ones begin to where the next
+// ones end. It changes none of them.
+func joinMoves(first, next []checkpoint.Move) []checkpoint.Move {
+	joined := slices.Clone(first)
+	for i := range joined {
+		joined[i].SkippedTypes = maps.Clone(joined[i].SkippedTypes) // the caller counts on
+	}
+	for _, m := range next {
+		i := slices.IndexFunc(joined, func(j checkpoint.Move) bool { return j.To.FeedID == m.To.FeedID })
+		if i < 0 {
+			joined = append(joined, m)
+			continue
+		}
+		m.From = joined[i].From
+		marks := checkpoint.Marks{}
+		marks.Add(joined[i].Marks)
+		marks.Add(m.Marks)
+		m.Marks = marks
+		m.Kept = keptOf(m, slices.Concat(joined[i].Kept, m.Kept))
+		for name, n := range m.SkippedTypes {
+			joined[i].Skip(name, n)
+		}
+		m.SkippedTypes = joined[i].SkippedTypes
+		joined[i] = m
+	}
+	return joined
+}
+
+// warnSkipped says what was skipped, where that is of more types than when it was
+// said last, and which blocks may be misspelt.
+func (r *runner) warnSkipped() {
+	types := r.totals.skippedTypes
+	if len(types) <= r.warned {
+		return
+	}
+	r.warned = len(types)
+	arguments := []any{"skipped", CountTypes(types)}
+	for _, u := range unmatched(r.heads) {
+		if meant := u.Meant(types); meant != "" {
+			arguments = append(arguments, "block", u.Place+": -- on "+u.Name, "meant", meant)
+		}
+	}
+	r.Logger.Warn("events were skipped: the projection has no block for their types", arguments...)
+}
