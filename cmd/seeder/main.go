@@ -49,7 +49,7 @@ func withStatus(err error, from, lookAt string) error {
 	case errors.Is(err, seed.ErrFewerFeeds):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "run the same command with a --from for each of its feeds (seeder status shows them); to read fewer, give them a consumer of their own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherFeed):
-		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"}
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case isOld(err):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later; if it stays so, look at the caches on the way, and whether the feed's log was restored without a new epoch (feedserver new-epoch)"}
 	case errors.Is(err, seed.ErrMismatch):

@@ -23,6 +23,10 @@ import (
 func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string {
 	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
+	case errors.Is(err, seed.ErrOtherFeed) && sinks.isInbox():
+		return "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"
+	case errors.Is(err, seed.ErrOtherFeed): // under a consumer of its own it would fill the same tables
+		return "check the URL; if the feed was deleted and created again, " + buildAnew(config, into, sinks)
 	case errors.Is(err, seed.ErrNoWayBack):
 		return "begin anew with: " + resetLine(config, into)
 	case isLost && !lost.Compared, !isLost && !errors.Is(err, walk.ErrReplaced):
@@ -45,7 +49,7 @@ func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	case sinks.isInbox():
 		return "begin anew with: " + resetLine(config, into)
 	case sinks.projection != "":
-		return "build it anew beside that with: " + rebuildLine(config, into, sinks)
+		return rebuild(config, into, sinks)
 	default:
 		return "empty what the program fills, and begin anew with: " + resetLine(config, into)
 	}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/walk"
@@ -39,7 +41,14 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 // begins anew at once. What something else has filled is built beside it, or
 // reset, which that refuses until somebody has emptied it.
 func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
-	t.Parallel()
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{
+		"p.sql": "-- on A\nDELETE FROM t;", "sql/2024 Shop.sql": "-- on A\nDELETE FROM t;", "named.sql": "-- on A\nDELETE FROM shop.t;",
+	} {
+		if err := errors.Join(os.MkdirAll("sql", 0o700), os.WriteFile(name, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	one, two := "http://orders/feeds/orders", "http://pay/feeds/payments"
 	lost := &walk.LostError{Position: 150, Known: true, Common: 120, Compared: true}
 	nothing := &walk.LostError{Position: 150, Compared: true}
@@ -70,6 +79,16 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 		"a projection in a schema": {replaced, "postgres://me@host/db", &sinkFlags{projection: "p.sql", schema: "shop_9"},
 			"look at the feed with: seeder verify --from " + two + "; if it adds up, build it anew beside that with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db --projection p.sql --schema shop_10"},
+		"a projection that names its schema": {lost, "postgres://me@host/db", &sinkFlags{projection: "named.sql"},
+			"what it wrote for positions 121 to 150 is of events that the feed does not have; " +
+				"its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " +
+				"seeder reset --into postgres://me@host/db; or create another database, and build it there with: " +
+				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db_2 --projection named.sql"},
+		"a feed that was created again": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{projection: "p.sql"},
+			"check the URL; if the feed was deleted and created again, build it anew beside that with: " +
+				"seeder run --from " + one + " --from " + two + " --into sqlite:new-2.db --projection p.sql"},
+		"a feed that was created again, for a program": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{program: "./mail"},
+			"check the URL; if the feed was deleted and created again, empty what the program fills, and begin anew with: seeder reset --into sqlite:new.db"},
 		"a program": {lost, "sqlite:new.db", &sinkFlags{program: "./mail"},
 			"what it wrote for positions 121 to 150 is of events that the feed does not have; empty what the program fills, and begin anew with: seeder reset --into sqlite:new.db"},
 	} {

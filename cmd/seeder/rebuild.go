@@ -1,6 +1,9 @@
 package main
 
 import (
+	"cmp"
+	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -8,26 +11,71 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
+// rebuild returns the next step that builds a projection apart from the tables that
+// are there. Where its SQL names their schema --schema would lead it to them again.
+func rebuild(config seed.Config, into string, sinks *sinkFlags) string {
+	if !namesSchema(into, sinks) {
+		return "build it anew beside that with: " + rebuildLine(config, into, sinks)
+	}
+	return "its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " + resetLine(config, into) +
+		"; or create another database, and build it there with: " + rebuildLine(config, into, sinks)
+}
+
+// namesSchema reports whether --schema may not separate a projection from the
+// tables that are there: also where its file cannot be read.
+func namesSchema(into string, sinks *sinkFlags) bool {
+	if strings.HasPrefix(into, sqlitedb.Scheme) {
+		return false
+	}
+	text, err := os.ReadFile(sinks.projection)
+	if err != nil {
+		return true
+	}
+	p, err := projection.Parse(sinks.projection, text)
+	return err != nil || p.NamesSchema()
+}
+
+// anotherDatabase is the URL of a PostgreSQL database beside that of another URL.
+func anotherDatabase(into string) string {
+	u, err := url.Parse(into)
+	if err != nil {
+		return "postgres://HOST/NAME"
+	}
+	query := u.Query()
+	name := cmp.Or(query.Get("dbname"), strings.TrimPrefix(u.Path, "/"), u.User.Username(), "seeded")
+	query.Del("dbname")
+	u.Path, u.RawQuery = "/"+successor(name, "_"), query.Encode()
+	return u.String()
+}
+
 // rebuildLine returns the command that builds a projection anew, beside the
-// tables that are there: in another schema, or in another file.
+// tables that are there: in another schema, in another file, or in another
+// database if its SQL names their schema.
 func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 	line := "seeder run"
 	for _, from := range config.From {
 		line += urlFlag("from", from)
 	}
-	isSQLite := strings.HasPrefix(into, sqlitedb.Scheme)
+	isSQLite, named := strings.HasPrefix(into, sqlitedb.Scheme), namesSchema(into, sinks)
+	if named {
+		into = anotherDatabase(into)
+	}
 	if isSQLite {
 		extension := filepath.Ext(into)
 		into = successor(strings.TrimSuffix(into, extension), "-") + extension
 	}
 	line += urlFlag("into", into) + " --projection " + cli.Quote(sinks.projection)
-	if isSQLite {
+	switch {
+	case named && sinks.schema != "":
+		line += " --schema " + cli.Quote(sinks.schema) + consumerFlag(config)
+	case named, isSQLite:
 		line += consumerFlag(config)
-	} else {
+	default:
 		line += " --schema " + cli.Quote(nextSchema(sinks))
 	}
 	if sinks.strict {

@@ -27,6 +27,9 @@ type Log interface {
 	// Watch calls changed for each feed that someone has changed, with an
 	// empty name where it may be any, until ctx is done or it cannot tell.
 	Watch(ctx context.Context, changed func(name string)) error
+	// Continues reports whether a feed's history as it was read now begins with
+	// all of the history that was read before.
+	Continues(ctx context.Context, before, now *store.Feed) (bool, error)
 }
 
 // many feeds that have changed are read in one query.
@@ -35,6 +38,9 @@ const many = 20
 // State is a feed as it stands until it changes. It is never written to.
 type State struct {
 	store.Feed
+	// History numbers the histories that the server has read under any name: of
+	// two states with the same number the later one continues the earlier one.
+	History int64
 	changed chan struct{}
 }
 
@@ -48,6 +54,7 @@ type Feeds struct {
 
 	looking  sync.Mutex // so that what was read later is put later
 	versions map[string]string
+	last     int64                     // number of the last history, see State.History
 	seen     atomic.Pointer[time.Time] // when the last look that succeeded began; Open makes the first
 
 	asking sync.Mutex
@@ -128,10 +135,15 @@ func (f *Feeds) readFeeds(ctx context.Context, names []string) error {
 		return f.readEach(ctx, names)
 	}
 	feeds, err := f.log.Feeds(ctx)
-	for i := range feeds {
-		f.put(&feeds[i])
+	if err != nil {
+		return err
 	}
-	return err
+	for i := range feeds {
+		if err := f.put(ctx, &feeds[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *Feeds) readEach(ctx context.Context, names []string) error {
@@ -140,17 +152,23 @@ func (f *Feeds) readEach(ctx context.Context, names []string) error {
 		if err != nil {
 			return err
 		}
-		f.put(&fresh)
+		if err := f.put(ctx, &fresh); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // put makes a feed's row its state, and wakes who waits if its documents are
-// others now.
-func (f *Feeds) put(fresh *store.Feed) {
+// others now. The caller holds looking.
+func (f *Feeds) put(ctx context.Context, fresh *store.Feed) error {
+	history, err := f.historyOf(ctx, fresh)
+	if err != nil {
+		return err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	next := &State{Feed: *fresh, changed: make(chan struct{})}
+	next := &State{Feed: *fresh, History: history, changed: make(chan struct{})}
 	if old := f.states[fresh.Name]; old != nil {
 		if SameDocuments(&old.Feed, fresh) {
 			next.changed = old.changed
@@ -159,10 +177,36 @@ func (f *Feeds) put(fresh *store.Feed) {
 		}
 	}
 	f.states[fresh.Name] = next
+	return nil
+}
+
+// historyOf returns the number of a feed's history: another one than before if
+// the history that was read before is not the beginning of it. That is expected
+// of a new epoch, and of a database in which one is about to begin.
+func (f *Feeds) historyOf(ctx context.Context, fresh *store.Feed) (int64, error) {
+	f.mu.RLock()
+	old := f.states[fresh.Name]
+	f.mu.RUnlock()
+	if old != nil {
+		continues, err := f.log.Continues(ctx, &old.Feed, fresh)
+		if err != nil {
+			return 0, fmt.Errorf("feed %s: %w", fresh.Name, err)
+		}
+		if continues {
+			return old.History, nil
+		}
+		if old.ID == fresh.ID && !fresh.Moved && slices.Equal(old.Epochs, fresh.Epochs) {
+			f.logger.Warn("the log was replaced by one with another history",
+				"feed", fresh.Name, "was", old.Position, "position", fresh.Position,
+				"next", "if events were lost, begin a new epoch: feedserver new-epoch "+fresh.Name)
+		}
+	}
+	f.last++
+	return f.last, nil
 }
 
 // SameDocuments reports whether two readings of a feed have the same documents.
 func SameDocuments(a, b *store.Feed) bool {
 	return a.ID == b.ID && a.Title == b.Title && a.Author == b.Author &&
-		a.Published == b.Published && a.Archives == b.Archives && slices.Equal(a.Epochs, b.Epochs)
+		a.Published == b.Published && a.Shown == b.Shown && a.Archives == b.Archives && slices.Equal(a.Epochs, b.Epochs)
 }

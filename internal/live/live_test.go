@@ -1,17 +1,22 @@
 package live_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
 // patience is far longer than anything here takes.
@@ -279,4 +284,60 @@ func TestNoMoreWaitForALookThanMay(t *testing.T) {
 			t.Error("nobody was refused")
 		}
 	})
+}
+
+// replaceable is a log in whose place another one can be put.
+type replaceable struct{ live.Log }
+
+// TestReplacedLogIsWarnedOfOnce: a log that grows has the same history, one that was
+// put in its place has another one, of which the server warns once.
+func TestReplacedLogIsWarnedOfOnce(t *testing.T) {
+	t.Parallel()
+	url := testdb.SQLite(t)
+	base := storetest.Open(t, url)
+	storetest.Create(t, base, "f", 2)
+	storetest.Append(t, base, "f", storetest.Events(1, 5))
+	storetest.Drain(t, base, "f")
+	base.Close()
+	content, err := os.ReadFile(strings.TrimPrefix(url, sqlitedb.Scheme))
+	storetest.Must(t, err)
+	copies := make(map[string]*store.Log)
+	for name, last := range map[string]int{"as it was": 5, "grown": 9, "other events": 9, "more other events": 20} {
+		copied := testdb.SQLite(t)
+		storetest.Must(t, os.WriteFile(strings.TrimPrefix(copied, sqlitedb.Scheme), content, 0o600))
+		copies[name] = storetest.Open(t, copied)
+		if last > 5 {
+			first := 6
+			if strings.HasSuffix(name, "other events") {
+				first = 1000 + last
+			}
+			storetest.Append(t, copies[name], "f", storetest.Events(first, first+last-6))
+			storetest.Drain(t, copies[name], "f")
+		}
+	}
+	for then, before := range map[string]string{"as it was": "grown", "other events": "grown", "more other events": "other events", "grown": "as it was"} {
+		log := &replaceable{copies[before]}
+		var out bytes.Buffer
+		feeds, err := live.Open(t.Context(), log, slog.New(slog.NewTextHandler(&out, nil)))
+		storetest.Must(t, err)
+		was, err := feeds.Get("f")
+		storetest.Must(t, err)
+		log.Log = copies[then]
+		storetest.Must(t, feeds.Look(t.Context()))
+		storetest.Must(t, feeds.Look(t.Context()))
+		now, err := feeds.Get("f")
+		storetest.Must(t, err)
+		want := 1
+		if then == "grown" {
+			want = 0
+		}
+		if got := strings.Count(out.String(), "the log was replaced"); got != want || (now.History != was.History) != (want == 1) {
+			t.Errorf("%s, then %s: %d warnings, want %d; history %d, then %d", before, then, got, want, was.History, now.History)
+		}
+		select {
+		case <-was.Changed():
+		default:
+			t.Errorf("%s, then %s: nobody is told that the documents are others", before, then)
+		}
+	}
 }

@@ -17,11 +17,12 @@ import (
 
 // archiveKey names an archive in memory.
 type archiveKey struct {
-	feed   string // the feed's id
-	page   feed.Page
-	final  bool // at least: what the state in memory knows of its stage
-	form   *form
-	coding string
+	feed    string // the feed's id
+	history int64  // of the state, see live.State
+	page    feed.Page
+	final   bool // at least: what the state in memory knows of its stage
+	form    *form
+	coding  string
 }
 
 // archived is a sealed page in one form and one coding, with what other forms
@@ -78,7 +79,7 @@ func archiveLifetime(stage store.Stage, form *form) lifetime {
 }
 
 func archiveKeyOf(state *live.State, page feed.Page, form *form, coding string) archiveKey {
-	return archiveKey{feed: state.ID, page: page, final: page.Number < state.Archives, form: form, coding: coding}
+	return archiveKey{feed: state.ID, history: state.History, page: page, final: page.Number < state.Archives, form: form, coding: coding}
 }
 
 // page returns the archive that a request names.

@@ -1,6 +1,9 @@
 package server_test
 
 import (
+	"database/sql"
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -53,6 +56,63 @@ func waitStatus(t *testing.T, url string, status int, header ...string) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: %s, want %d\n%s", url, response.Status, status, body)
+		}
+	}
+}
+
+// A copy of the log that went on with other events is put in the place of the file:
+// nothing that the server has in memory of the old history is served, although the
+// copy has as many events and archives.
+func TestNothingOfAReplacedLogIsServed(t *testing.T) {
+	t.Parallel()
+	url := testdb.SQLite(t)
+	path := strings.TrimPrefix(url, sqlitedb.Scheme)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "f", 10)
+	storetest.Append(t, l, "f", storetest.Events(1, 15))
+	storetest.Drain(t, l, "f")
+	backup := path + ".backup"
+	db, err := sql.Open("sqlite", path)
+	storetest.Must(t, err)
+	_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", backup)
+	storetest.Must(t, errors.Join(err, db.Close()))
+	restored := storetest.Open(t, sqlitedb.Scheme+backup)
+	storetest.Append(t, restored, "f", storetest.Events(1001, 1040))
+	storetest.Drain(t, restored, "f")
+	restored.Close()
+	storetest.Append(t, l, "f", storetest.Events(16, 55))
+	storetest.Drain(t, l, "f")
+
+	web := servertest.Run(t, l)
+	paths := []string{"/feeds/f"}
+	f, err := l.Feed(t.Context(), "f")
+	storetest.Must(t, err)
+	for page := range f.Archives {
+		paths = append(paths, fmt.Sprintf("/feeds/f/archive/%s/%d", f.Epoch(), page+1))
+	}
+	dead := make(map[string]string)
+	for _, path := range paths {
+		response, body := do(t, "GET", web.URL+path)
+		if response.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s", path, response.Status)
+		}
+		dead[path] = string(body)
+	}
+
+	storetest.Must(t, os.Rename(backup, path))
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if _, body := do(t, "GET", web.URL+"/feeds/f", "Cache-Control", "no-cache"); string(body) != dead["/feeds/f"] {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the subscription document of the old file is still served")
+		}
+	}
+	fresh := servertest.Run(t, storetest.Open(t, url))
+	for _, path := range paths {
+		_, got := do(t, "GET", web.URL+path)
+		if _, want := do(t, "GET", fresh.URL+path); string(got) != string(want) {
+			t.Errorf("%s is not what the new file holds; it is what the old one held: %v", path, string(got) == dead[path])
 		}
 	}
 }

@@ -65,7 +65,7 @@ func (s *subscriptions) at(ctx context.Context, name string, present bool) (*ver
 		return nil, nil, err
 	}
 	var old *version
-	if b := l.built.Load(); b != nil && b.document.ID == state.ID && slices.Equal(b.feed.Epochs, state.Epochs) {
+	if b := l.built.Load(); b != nil && b.document.ID == state.ID && b.state.History == state.History && slices.Equal(b.feed.Epochs, state.Epochs) {
 		old = b.version
 	}
 	if old != nil && l.retried != nil && !present {

@@ -47,10 +47,11 @@ type Feed struct {
 	Digest   feed.Digest
 	Open     OpenPage
 
-	Archives   int64     // number of sealed pages
-	ArchivedTo int64     // last position of the newest archive
-	Published  int64     // last position that documents show: nothing beyond the first full but unsealed page
-	Updated    time.Time // recorded time of that event; Created if there is none
+	Archives   int64       // number of sealed pages
+	ArchivedTo int64       // last position of the newest archive
+	Published  int64       // last position that documents show: nothing beyond the first full but unsealed page
+	Shown      feed.Digest // at that position
+	Updated    time.Time   // recorded time of that event; Created if there is none
 }
 
 // OpenPage is the page that events are being placed on.

@@ -16,7 +16,7 @@ import (
 
 // feedColumns are a feed's row with its epochs and the ends of two pages: the
 // newest archive, and the first page that is full but not sealed; and the time
-// of the last event that documents show.
+// and the digest of the last event that documents show.
 const feedColumns = `
 	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, ` + moved + `, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
@@ -24,6 +24,8 @@ const feedColumns = `
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
 	coalesce((SELECT p.recorded FROM eventfeed.positions p WHERE p.feed = f.feed AND p.position =
 		coalesce((SELECT g.last_position FROM eventfeed.pages g WHERE g.feed = f.feed AND g.page = f.archives + 1), f.position)), f.created),
+	coalesce((SELECT p.digest FROM eventfeed.positions p WHERE p.feed = f.feed AND p.position =
+		(SELECT g.last_position FROM eventfeed.pages g WHERE g.feed = f.feed AND g.page = f.archives + 1)), f.digest),
 	(SELECT json_agg(json_build_object('id', e.epoch, 'position', e.first_position, 'page', e.first_page,
 	                                   'digest', encode(e.digest_before, 'hex')) ORDER BY e.ordinal)
 	 FROM eventfeed.epochs e WHERE e.feed = f.feed)`
@@ -42,14 +44,14 @@ func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
 }
 
 func scanFeed(row pgx.Row) (f store.Feed, err error) {
-	var digest, epochs []byte
+	var digest, shown, epochs []byte
 	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Modified, &f.Identity, &f.Moved, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
-		&f.ArchivedTo, &f.Published, &f.Updated, &epochs)
+		&f.ArchivedTo, &f.Published, &f.Updated, &shown, &epochs)
 	if err != nil {
 		return f, err
 	}
-	f.Digest = feed.Digest(digest)
+	f.Digest, f.Shown = feed.Digest(digest), feed.Digest(shown)
 	f.Epochs, err = store.ParseEpochs(epochs)
 	return f, err
 }

@@ -15,7 +15,7 @@ import (
 
 // feedColumns are a feed's row with its epochs and the ends of two pages: the
 // newest archive, and the first page that is full but not sealed; and the time
-// of the last event that documents show.
+// and the digest of the last event that documents show.
 const feedColumns = `
 	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, f.held,
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
@@ -23,6 +23,8 @@ const feedColumns = `
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
 	coalesce((SELECT p.recorded FROM eventfeed_positions p WHERE p.feed = f.feed AND p.position =
 		coalesce((SELECT g.last_position FROM eventfeed_pages g WHERE g.feed = f.feed AND g.page = f.archives + 1), f.position)), f.created),
+	coalesce((SELECT p.digest FROM eventfeed_positions p WHERE p.feed = f.feed AND p.position =
+		(SELECT g.last_position FROM eventfeed_pages g WHERE g.feed = f.feed AND g.page = f.archives + 1)), f.digest),
 	(SELECT json_group_array(json_object('id', e.epoch, 'position', e.first_position, 'page', e.first_page,
 	                                     'digest', lower(hex(e.digest_before))))
 	 FROM (SELECT * FROM eventfeed_epochs WHERE feed = f.feed ORDER BY ordinal) e)`
@@ -30,11 +32,11 @@ const feedColumns = `
 type scanner interface{ Scan(targets ...any) error }
 
 func scanFeed(row scanner) (f store.Feed, err error) {
-	var digest, epochs []byte
+	var digest, shown, epochs []byte
 	var created, modified, updated string
 	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &created, &modified, &f.Identity, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
-		&f.ArchivedTo, &f.Published, &updated, &epochs)
+		&f.ArchivedTo, &f.Published, &updated, &shown, &epochs)
 	if err != nil {
 		return f, err
 	}
@@ -47,7 +49,7 @@ func scanFeed(row scanner) (f store.Feed, err error) {
 	if f.Updated, err = time.Parse(time.RFC3339Nano, updated); err != nil {
 		return f, err
 	}
-	f.Digest = feed.Digest(digest)
+	f.Digest, f.Shown = feed.Digest(digest), feed.Digest(shown)
 	f.Epochs, err = store.ParseEpochs(epochs)
 	return f, err
 }

@@ -1,0 +1,60 @@
+package projection
+
+import (
+	"slices"
+	"strings"
+)
+
+// NamesSchema reports whether a statement names the schema of something that it
+// writes, reads or calls, so that --schema would not lead it to other tables. It
+// is true in doubt: of a name behind FROM that is none of a table, for example.
+func (p *Projection) NamesSchema() bool {
+	named := func(s statement) bool { return namesSchema(s.render("$")) }
+	return slices.ContainsFunc(p.setup, named) ||
+		slices.ContainsFunc(p.blocks, func(b block) bool { return slices.ContainsFunc(b.statements, named) })
+}
+
+// beforeTable are the words that a table, or something like it, follows.
+var beforeTable = []string{"INTO", "UPDATE", "FROM", "JOIN", "TABLE", "ONLY", "EXISTS", "REFERENCES", "ON", "USING",
+	"VIEW", "INDEX", "SEQUENCE", "TYPE", "DOMAIN", "FUNCTION", "PROCEDURE", "TRUNCATE"}
+
+// ofNoSchema stand before a dot and are no schema of the projection's.
+var ofNoSchema = []string{"pg_catalog", "information_schema", "excluded", "new", "old"}
+
+func namesSchema(sql string) bool {
+	tokens := wordsOf(sql)
+	for i := 1; i+2 < len(tokens); i++ {
+		before, first, dot := tokens[i-1], tokens[i], tokens[i+1]
+		name := strings.Trim(strings.ToLower(first.text), "\"`")
+		if dot.text != "." || !isName(first) || !isName(tokens[i+2]) || slices.Contains(ofNoSchema, name) {
+			continue
+		}
+		if i > 1 && strings.EqualFold(tokens[i-2].text, "DISTINCT") { // IS DISTINCT FROM
+			continue
+		}
+		called := i+3 < len(tokens) && tokens[i+3].text == "("
+		if called || before.kind == kindWord && slices.Contains(beforeTable, strings.ToUpper(before.text)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(tokens, func(t token) bool { // the body of a function
+		return t.kind == kindString && t.text[0] == '$' && namesSchema(strings.Trim(t.text[1:], "$"))
+	})
+}
+
+func isName(t token) bool { return t.kind == kindWord || t.kind == kindName }
+
+// wordsOf returns the tokens of a text without spaces and comments, up to one
+// that has no end.
+func wordsOf(sql string) (tokens []token) {
+	l := lexer{text: sql}
+	for {
+		t, err := l.next()
+		if err != nil || t.text == "" {
+			return tokens
+		}
+		if !isBlank(t.kind) {
+			tokens = append(tokens, t)
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package store
+
+import (
+	"context"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Continues reports whether the history of a feed as it was read now begins with
+// all of the history that an earlier reading had. It does not where the database
+// was replaced by another copy, or restored in place. It reads at most one event.
+func (l *Log) Continues(ctx context.Context, before, now *Feed) (bool, error) {
+	switch {
+	case before.ID != now.ID || now.Position < before.Position:
+		return false, nil
+	case now.Position == before.Position:
+		return now.Digest == before.Digest, nil
+	case before.Position == 0:
+		return true, nil
+	}
+	var digest feed.Digest
+	err := l.Rows(ctx, now.Key, before.Position, before.Position, func(r *Row) error {
+		digest = r.Digest
+		return nil
+	})
+	return digest == before.Digest, err
+}
