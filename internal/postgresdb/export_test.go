@@ -14,4 +14,4 @@ func (l *AdvisoryLock) Setting(ctx context.Context, name string) (value string, 
 }
 
 // Hurry makes a step wait no longer than this for what it waits a minute otherwise.
-func (s *Step) Hurry(d time.Duration) { s.interval, s.deadAfter = d, d }
+func (s *Step) Hurry(d time.Duration) { s.interval, s.answer, s.deadAfter = d, d, d }

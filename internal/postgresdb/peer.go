@@ -18,6 +18,13 @@ const (
 	pingAfter      = time.Second      // of being idle
 )
 
+// connectLimit returns how long it may take to connect as a pool does: each host of
+// its URL may be one that does not answer. It is 0 where nothing limits that.
+func connectLimit(pool *pgxpool.Pool) time.Duration {
+	config := pool.Config().ConnConfig
+	return time.Duration(1+len(config.Fallbacks)) * config.ConnectTimeout
+}
+
 // keepAlive notices within a minute that the machine at the other end has gone. A
 // server that is busy answers. There is no TCP_USER_TIMEOUT beside it: that also
 // ends a connection whose server is at work and takes no more for a while.

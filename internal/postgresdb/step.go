@@ -23,13 +23,14 @@ type Step struct {
 	pool      *pgxpool.Pool
 	key       int64         // of the lock
 	interval  time.Duration // between two looks
+	answer    time.Duration // for one, once it has connected
 	deadAfter time.Duration // of waiting for its client a transaction may be ended by whoever needs its lock
 }
 
 // How a transaction is watched.
 const (
 	watchInterval = 20 * time.Second // between two looks
-	watchAnswer   = 10 * time.Second // for one
+	watchAnswer   = 10 * time.Second // for one, once it has connected
 	deadAfter     = time.Minute
 )
 
@@ -39,7 +40,7 @@ const lockWait = 10 * time.Second
 
 // NewStep returns the step of this name in a database.
 func NewStep(ctx context.Context, pool *pgxpool.Pool, conn *pgx.Conn, name string) (*Step, error) {
-	s := &Step{pool: pool, interval: watchInterval, deadAfter: deadAfter}
+	s := &Step{pool: pool, interval: watchInterval, answer: watchAnswer, deadAfter: deadAfter}
 	err := conn.QueryRow(ctx, "SELECT pg_catalog.hashtextextended($1, 0)", name).Scan(&s.key)
 	return s, err
 }
@@ -125,7 +126,7 @@ func (w *watcher) isDead(ctx context.Context) bool {
 	if w.since = 0; since == 0 {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, watchAnswer)
+	ctx, cancel := context.WithTimeout(ctx, w.step.answer+connectLimit(w.step.pool))
 	defer cancel()
 	there, works, err := w.look(ctx)
 	if err != nil {

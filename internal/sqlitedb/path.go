@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strings"
 )
@@ -35,6 +36,9 @@ func Path(databaseURL string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("database URL: %w; for a %% in the file's name write %%25", err)
 	}
+	if strings.HasPrefix(path, "//") {
+		path = "/" + strings.TrimLeft(path, "/")
+	}
 	return path, CheckPath(path)
 }
 
@@ -50,12 +54,21 @@ func CheckPath(path string) error {
 		return fmt.Errorf("path %q: the prefix %s: is not supported; name the file by its path alone", shown, scheme)
 	case hasOptions:
 		return refuseOptions(fmt.Sprintf("path %q", shown), options)
+	case os.IsPathSeparator(path[len(path)-1]) || isFolder(path):
+		return fmt.Errorf("path %q: is a folder; name a file in it", path)
 	case filepath.Base(path) == inMemory:
 		return fmt.Errorf("path %q: a database in memory is gone when the program ends; name a file", path)
 	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("path %q: a control character is not supported in the file's name", path)
+	case strings.TrimSpace(path) != path:
+		return fmt.Errorf("path %q: begins or ends with a space; leave it out", path)
 	}
 	return nil
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // refuseOptions names the options that follow what is named as it is shown.
