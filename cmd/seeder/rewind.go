@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/seed"
@@ -72,12 +74,39 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 			return cli.Usage("--to: %w", err)
 		}
 		if err != nil {
-			return withStatus(orUndone(explained(err, *into)), *from, wayOn(err, config, *into, nil))
+			return withStatus(orUndone(explained(err, *into)), *from, wayOn(err, config, *into, appliedBy(command.Context(), *into, config.Consumer)))
 		}
 		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run goes on from there")
 		return err
 	}
 	return command
+}
+
+// appliedBy returns what applies a consumer's events, by what the target knows of the
+// consumer: the flags of the run that it was built by, as far as they are kept. It
+// returns the inbox where the target cannot be read.
+func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
+	sinks := &sinkFlags{}
+	target, done, err := lookAt(ctx, into)
+	if err != nil {
+		return sinks
+	}
+	defer done()
+	all, err := target.Standings(ctx)
+	if err != nil {
+		return sinks
+	}
+	for i := range all {
+		is := &all[i].Consumer
+		switch {
+		case is.Name != consumer:
+		case is.Sink == checkpoint.SinkProjection:
+			return &sinkFlags{projection: is.Projection, schema: is.Schema}
+		case is.Sink != checkpoint.SinkInbox:
+			return &sinkFlags{program: is.Sink}
+		}
+	}
+	return sinks
 }
 
 // confirm says what is about to be done, and asks whether to do it.
