@@ -54,7 +54,7 @@ func CheckPath(path string) error {
 		return fmt.Errorf("path %q: the prefix %s: is not supported; name the file by its path alone", shown, scheme)
 	case hasOptions:
 		return refuseOptions(fmt.Sprintf("path %q", shown), options)
-	case os.IsPathSeparator(path[len(path)-1]) || isFolder(path):
+	case os.IsPathSeparator(path[len(path)-1]):
 		return fmt.Errorf("path %q: is a folder; name a file in it", path)
 	case filepath.Base(path) == inMemory:
 		return fmt.Errorf("path %q: a database in memory is gone when the program ends; name a file", path)
@@ -64,11 +64,6 @@ func CheckPath(path string) error {
 		return fmt.Errorf("path %q: begins or ends with a space; leave it out", path)
 	}
 	return nil
-}
-
-func isFolder(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }
 
 // refuseOptions names the options that follow what is named as it is shown.
