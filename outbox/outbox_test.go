@@ -1,6 +1,7 @@
 package outbox_test
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
@@ -204,6 +206,24 @@ func TestAConnectionThatDoesNotSpeakUTF8IsRefused(t *testing.T) {
 	}
 }
 
+// TestUTF8IsTakenByEachOfItsNames: PostgreSQL keeps the name as the caller wrote it.
+func TestUTF8IsTakenByEachOfItsNames(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	for _, name := range []string{"UTF8", "utf-8", "UNICODE"} {
+		conn, err := pgx.Connect(t.Context(), testdb.As(url, testdb.Writer)+"&client_encoding="+name)
+		storetest.Must(t, err)
+		err = pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
+			return outbox.Append(t.Context(), tx, "f", event.Event{Type: "Köln"})
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		storetest.Must(t, conn.Close(t.Context()))
+	}
+}
+
 // TestAppendUsesNothingThatTheCallersSearchPathFinds, by each driver, nor what the
 // caller's other settings make of what is sent.
 func TestAppendUsesNothingThatTheCallersSearchPathFinds(t *testing.T) {
@@ -234,7 +254,7 @@ func TestAppendUsesNothingThatTheCallersSearchPathFinds(t *testing.T) {
 	storetest.Drain(t, l, "f")
 	read := storetest.Read(t, l, "f")
 	for i, want := range storetest.Events(1, 60) {
-		if i >= len(read) || read[i].ID != want.ID || !read[i].Time.Equal(want.Time) || string(read[i].Data) != string(want.Data) {
+		if i >= len(read) || read[i].ID != want.ID || !read[i].Time.Equal(want.Time) || !bytes.Equal(read[i].Data, want.Data) {
 			t.Fatalf("event %d of %d: %+v, want %+v", i, len(read), read[i], want)
 		}
 	}

@@ -157,7 +157,7 @@ func TestPageThatStaysMissingIsAMismatch(t *testing.T) {
 					w.WriteHeader(recorder.Code)
 					_, _ = w.Write(recorder.Body.Bytes())
 				}
-				s.damage.Store((*damage)(&lacks))
+				s.damage.Store(&lacks)
 				path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Follow: follows, Patience: 200 * time.Millisecond})
 				_, isOld := errors.AsType[*seed.OldError](err)

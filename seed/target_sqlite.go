@@ -102,7 +102,7 @@ func (t *sqliteTarget) lost() <-chan struct{} {
 }
 
 // use makes db what the target is kept in, and closes it in the end.
-func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
+func (t *sqliteTarget) use(db *sql.DB) {
 	keeper := checkpoint.NewSQLite(db, t.path)
 	keeper.Rehearse = t.rehearsal
 	t.db, t.target = db, target[*sql.Tx]{keeper: keeper, sink: t.sink, kind: t.kind}
@@ -118,7 +118,6 @@ func (t *sqliteTarget) use(db *sql.DB) *checkpoint.SQLite {
 			remove: sink.DeleteSQLite,
 		}
 	}
-	return keeper
 }
 
 func (t *sqliteTarget) close() {

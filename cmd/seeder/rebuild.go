@@ -57,10 +57,7 @@ func anotherDatabase(into string) string {
 // tables that are there: in another schema, in another file, or in another
 // database if its SQL names their schema.
 func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
-	line := "seeder run"
-	for _, from := range config.From {
-		line += urlFlag("from", from)
-	}
+	line := "seeder run" + urlFlags("from", config.From)
 	isSQLite, named := strings.HasPrefix(into, sqlitedb.Scheme), namesSchema(into, sinks)
 	if named {
 		into = anotherDatabase(into)
@@ -88,6 +85,15 @@ func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 		line += " --as-of " + event.FormatTime(config.AsOf)
 	}
 	return line
+}
+
+// urlFlags is a flag that is given once for each value.
+func urlFlags(name string, values []string) string {
+	flags := make([]string, len(values))
+	for i, value := range values {
+		flags[i] = urlFlag(name, value)
+	}
+	return strings.Join(flags, "")
 }
 
 var notInName = regexp.MustCompile(`[^a-z0-9_]+`)

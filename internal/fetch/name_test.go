@@ -19,9 +19,9 @@ func TestNameThatDoesNotResolveIsWaitedForByAFollowerOnly(t *testing.T) {
 	target := &url.URL{Scheme: "http", Host: "nowhere.invalid", Path: "/feeds/f"}
 	for patience, waits := range map[time.Duration]bool{time.Hour: false, -1: true} {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		defer cancel()
 		c := &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler), Patience: patience}
 		_, err := c.Get(ctx, target)
+		cancel()
 		if errors.Is(err, context.DeadlineExceeded) != waits {
 			t.Errorf("with patience %v: %v", patience, err)
 		}

@@ -21,7 +21,7 @@ import (
 // It gives NULL, and appends nothing, where the texts that arrive are other ones
 // than were sent: the caller's connection does not speak UTF-8, or takes NULL in an
 // array for a word.
-const appendMany = `SELECT CASE WHEN pg_catalog.current_setting('client_encoding') OPERATOR(pg_catalog.=) 'UTF8'
+const appendMany = `SELECT CASE WHEN pg_catalog.pg_char_to_encoding(pg_catalog.current_setting('client_encoding')::pg_catalog.name) OPERATOR(pg_catalog.=) pg_catalog.pg_char_to_encoding('UTF8')
 	AND pg_catalog.current_setting('array_nulls') OPERATOR(pg_catalog.=) 'on' THEN
 	eventfeed.append_many($1, $2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[], $5::pg_catalog.text[],
 		$6::pg_catalog.timestamptz[], $7::pg_catalog.text[], $8::pg_catalog.text[], $9::pg_catalog.jsonb[], $10::pg_catalog.bytea[]) END`

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"slices"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -56,7 +57,7 @@ func relayHonestly(t *testing.T, client, server net.Conn, pooler string) {
 		if head[0] == 'K' {
 			binary.BigEndian.PutUint32(body, servedBy(t, pooler))
 		}
-		if _, err := client.Write(append(head, body...)); err != nil {
+		if _, err := client.Write(slices.Concat(head, body)); err != nil {
 			return
 		}
 		if head[0] == 'K' {

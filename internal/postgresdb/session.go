@@ -82,11 +82,11 @@ var rowSettings = []setting{
 
 // theirs sets them, and the search path to its parameter.
 var theirs = func() string {
-	all := "SELECT pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('lock_timeout', '0', true)"
+	all := []string{"SELECT pg_catalog.set_config('search_path', $1, true)", "pg_catalog.set_config('lock_timeout', '0', true)"}
 	for _, s := range rowSettings {
-		all += fmt.Sprintf(", pg_catalog.set_config('%s', '%s', true)", s.name, s.value)
+		all = append(all, fmt.Sprintf("pg_catalog.set_config('%s', '%s', true)", s.name, s.value))
 	}
-	return all
+	return strings.Join(all, ", ")
 }()
 
 // ChangesRows reports whether a setting is one of those that Theirs sets.

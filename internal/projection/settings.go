@@ -96,7 +96,7 @@ func checkSetting(name, value string, inSetup bool) error {
 // localizeSetConfig is for calls of set_config.
 func localizeSetConfig(tokens, code []token, inSetup bool) ([]token, error) {
 	for i := range code {
-		if word(code, i) != "SET_CONFIG" && !(code[i].kind == kindName && strings.EqualFold(unquoted(code, i), "set_config")) || i+1 == len(code) || code[i+1].text != "(" {
+		if !callsSetConfig(code, i) {
 			continue
 		}
 		arguments := argumentsOf(code[i+2:])
@@ -160,4 +160,10 @@ func unquoted(code []token, i int) string {
 		return ""
 	}
 	return strings.Trim(code[i].text, `'"`)
+}
+
+// callsSetConfig reports whether a call of set_config begins at a token.
+func callsSetConfig(code []token, i int) bool {
+	named := word(code, i) == "SET_CONFIG" || code[i].kind == kindName && strings.EqualFold(unquoted(code, i), "set_config")
+	return named && i+1 < len(code) && code[i+1].text == "("
 }

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -111,7 +112,7 @@ func TestNothingOfAReplacedLogIsServed(t *testing.T) {
 	fresh := servertest.Run(t, storetest.Open(t, url))
 	for _, path := range paths {
 		_, got := do(t, "GET", web.URL+path)
-		if _, want := do(t, "GET", fresh.URL+path); string(got) != string(want) {
+		if _, want := do(t, "GET", fresh.URL+path); !bytes.Equal(got, want) {
 			t.Errorf("%s is not what the new file holds; it is what the old one held: %v", path, string(got) == dead[path])
 		}
 	}

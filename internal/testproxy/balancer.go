@@ -87,18 +87,23 @@ func passToFirst(client net.Conn, servers []string) {
 	defer func() { _ = client.Close() }()
 	for _, address := range servers {
 		server, err := net.Dial("tcp", address) //nolint:noctx // it ends with its listener's process
-		if err != nil {
-			continue
+		if err == nil {
+			passBothWays(client, server)
+			return
 		}
-		defer func() { _ = server.Close() }()
-		ended := make(chan struct{}, 2)
-		pass := func(to, from net.Conn) {
-			_, _ = io.Copy(to, from)
-			ended <- struct{}{}
-		}
-		go pass(server, client)
-		go pass(client, server)
-		<-ended
-		return
 	}
+}
+
+// passBothWays passes on what two connections send one another, until one of them
+// ends, and closes the server's.
+func passBothWays(client, server net.Conn) {
+	defer func() { _ = server.Close() }()
+	ended := make(chan struct{}, 2)
+	pass := func(to, from net.Conn) {
+		_, _ = io.Copy(to, from)
+		ended <- struct{}{}
+	}
+	go pass(server, client)
+	go pass(client, server)
+	<-ended
 }

@@ -284,8 +284,8 @@ func (s *seeder) inbox(t *testing.T) (all []string) {
 	var db *sql.DB
 	var err error
 	table := "eventfeed_inbox_events"
-	if strings.HasPrefix(s.into, sqlitedb.Scheme) {
-		db, err = sqlitedb.OpenReader(t.Context(), strings.TrimPrefix(s.into, sqlitedb.Scheme))
+	if path, isSQLite := strings.CutPrefix(s.into, sqlitedb.Scheme); isSQLite {
+		db, err = sqlitedb.OpenReader(t.Context(), path)
 	} else {
 		table = "eventfeed_inbox.events"
 		db, err = sql.Open("pgx", s.into)
@@ -311,7 +311,7 @@ var rewindLine = regexp.MustCompile(`seeder (rewind --from \S+ --into \S+ --to (
 func (s *seeder) rewindAsTold(t *testing.T, common int64) {
 	t.Helper()
 	told := rewindLine.FindStringSubmatch(s.process.said.String())
-	if told == nil || told[2] != fmt.Sprint(common) {
+	if len(told) < 3 || told[2] != fmt.Sprint(common) {
 		t.Fatalf("%s does not tell to go back to position %d:\n%s", s.name, common, last(s.process.said))
 	}
 	command := exec.CommandContext(t.Context(), "sh", "-c", filepath.Join(s.bin, "seeder")+" "+told[1]+" --yes")

@@ -118,7 +118,7 @@ func server(t *testing.T, bin, name, database string) (*process, string) {
 	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
 	p := start(t, name, filepath.Join(bin, "feedserver"), "serve", "--db", database, "--listen", address)
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		response, err := http.Get("http://" + address + "/") //nolint:noctx // a test's
+		response, err := http.Get("http://" + address + "/")
 		if err == nil {
 			_ = response.Body.Close()
 			return p, address

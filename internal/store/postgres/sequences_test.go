@@ -161,7 +161,7 @@ func TestSerializableAppendsDoNotConflict(t *testing.T) {
 	for n := range 4 {
 		tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable})
 		storetest.Must(t, err)
-		defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+		t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
 		_, err = outbox.Pgx(t.Context(), tx, "f", storetest.Events(n, n))
 		storetest.Must(t, err)
 		open = append(open, tx)

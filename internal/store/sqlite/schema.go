@@ -40,7 +40,7 @@ func Migrate(ctx context.Context, path string) error {
 func MigrationScript(ctx context.Context, path string) (string, error) {
 	open := func() (*sql.DB, error) { return sqlitedb.OpenReader(ctx, path) }
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		open = func() (*sql.DB, error) { return sqlitedb.OpenEmpty() }
+		open = sqlitedb.OpenEmpty
 	}
 	db, err := open()
 	if err != nil {
