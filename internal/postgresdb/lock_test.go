@@ -76,13 +76,13 @@ func TestLockSurvivesIdleTimeouts(t *testing.T) {
 	for way, through := range ways {
 		t.Run(way, func(t *testing.T) {
 			t.Parallel()
-			_, pool := openWith(t, through, "idle_session_timeout = 500", "idle_in_transaction_session_timeout = 500", "statement_timeout = 1000")
+			_, pool := openWith(t, through, "idle_session_timeout = 2000", "idle_in_transaction_session_timeout = 2000")
 			l := lock(t, pool)
 			defer l.Release()
 			select {
 			case <-l.Lost():
 				t.Error("the lock was lost")
-			case <-time.After(2 * time.Second):
+			case <-time.After(5 * time.Second):
 			}
 			second, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 0)
 			storetest.Must(t, err)

@@ -42,7 +42,7 @@ func TestStepOfAClientThatIsGoneIsEnded(t *testing.T) {
 			storetest.Must(t, err)
 			worked := make(chan error, 1)
 			go func() {
-				_, err := tx.Exec(t.Context(), "SELECT pg_catalog.pg_sleep(3)")
+				_, err := tx.Exec(t.Context(), "SELECT pg_catalog.pg_sleep(10)")
 				worked <- err
 			}()
 			clear := func() bool {
@@ -117,11 +117,12 @@ func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
 	storetest.Must(t, err)
 	proxy := testproxy.NewFaulty(t, u.Host)
 	u.Host = proxy.Address() + "," + u.Host
-	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
+	const connections = 10
+	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", connections)
 	storetest.Must(t, err)
 	t.Cleanup(pool.Close)
 	var conns []*pgxpool.Conn
-	for range 4 {
+	for range connections {
 		conn, err := pool.Acquire(t.Context())
 		storetest.Must(t, err)
 		conns = append(conns, conn)
@@ -131,7 +132,7 @@ func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
 	}
 	time.Sleep(1100 * time.Millisecond) // so that they count as idle
 	proxy.Add("timeout", map[string]int{"timeout": 0})
-	limited, cancel := context.WithTimeout(t.Context(), 15*time.Second) // three of them would take as long
+	limited, cancel := context.WithTimeout(t.Context(), 30*time.Second) // six of them would take as long
 	defer cancel()
 	_, err = pool.Exec(limited, "SELECT 1")
 	storetest.Must(t, err)
