@@ -15,8 +15,8 @@ const sameSignal = time.Second
 // withSignals returns a context that is done after the first SIGINT or SIGTERM,
 // which asks for a graceful end. One that comes more than sameSignal later ends the
 // process at once.
-func withSignals(parent context.Context) (ctx context.Context, cancel func()) {
-	ctx, cancel = context.WithCancel(parent)
+func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
