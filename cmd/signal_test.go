@@ -98,7 +98,10 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	}
 	seeder, _ := h.begin(atWork, "seeder", "run", "--follow", "--from", url+"/feeds/orders", "--into", "sqlite:copy.db", "--exec", "trap '' TERM; touch up; sleep 1000")
 	ended := make(chan struct{})
-	go func() { _ = seeder.Wait(); close(ended) }()
+	go func() {
+		_ = seeder.Wait() // its ProcessState says how
+		close(ended)
+	}()
 	for range 2 {
 		if err := seeder.Process.Signal(syscall.SIGINT); err != nil {
 			t.Fatal(err)

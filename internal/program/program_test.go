@@ -370,9 +370,9 @@ func TestProgramThatEndsAgainAndAgainIsGivenUp(t *testing.T) {
 
 func TestProgressRenewsPatience(t *testing.T) {
 	t.Parallel()
-	r := try(t, program.Config{Patience: 400 * time.Millisecond, Command: `read -r e; p=${e#*\"efposition\":\"}; p=${p%%\"*}
+	r := try(t, program.Config{Patience: 2 * time.Second, Command: `read -r e; p=${e#*\"efposition\":\"}; p=${p%%\"*}
 		echo x >>$HERE/runs; if [ $(wc -l <$HERE/runs) -ge $((p * 2)) ]; then echo $p; fi; exit 1`})
-	if err := r.deliver(t.Context(), events(orders, 1, 6)); err != nil {
+	if err := r.deliver(t.Context(), events(orders, 1, 12)); err != nil {
 		t.Error(err)
 	}
 }

@@ -4,6 +4,7 @@ package program
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -12,8 +13,9 @@ import (
 	"time"
 )
 
-// A process by the supervisor's name never gets to its main function.
-func init() { //nolint:gochecknoinits // a program that imports package seed has no place where it would ask for this
+// A process by the supervisor's name never gets to its main function: programs that
+// import package seed have no other place where they would ask for this.
+func init() {
 	if len(os.Args) == 2 && os.Args[0] == supervisorName {
 		runtime.LockOSThread() // see programAttributes
 		supervise(os.Args[1])
@@ -89,7 +91,7 @@ func reap(program int, ended chan<- syscall.WaitStatus, all chan<- struct{}) {
 		var status syscall.WaitStatus
 		pid, err := syscall.Wait4(-1, &status, 0, nil)
 		switch {
-		case err == syscall.EINTR:
+		case errors.Is(err, syscall.EINTR):
 		case err != nil:
 			return
 		case pid == program:

@@ -3,6 +3,7 @@
 package sqlitedb
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
@@ -15,12 +16,12 @@ func flock(file *os.File, shared bool) (bool, error) {
 		how = syscall.LOCK_SH
 	}
 	for {
-		switch err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); err {
-		case nil:
+		switch err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB); {
+		case err == nil:
 			return true, nil
-		case syscall.EWOULDBLOCK:
+		case errors.Is(err, syscall.EWOULDBLOCK):
 			return false, nil
-		case syscall.EINTR:
+		case errors.Is(err, syscall.EINTR):
 		default:
 			return false, &os.PathError{Op: "lock", Path: file.Name(), Err: err}
 		}
