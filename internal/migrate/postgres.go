@@ -72,7 +72,7 @@ func (p Postgres) Force(ctx context.Context, pool *pgxpool.Pool) error {
 
 // execute runs statements in one transaction.
 func execute(ctx context.Context, pool *pgxpool.Pool, statements string) error {
-	return postgresdb.Do(ctx, pool, func(tx pgx.Tx) error {
+	return postgresdb.DoWatched(ctx, pool, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, statements)
 		return err
 	})

@@ -97,7 +97,7 @@ const appendAttempts = 3
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
 	for range appendAttempts {
-		err = postgresdb.Do(ctx, l.pool, func(tx pgx.Tx) error {
+		err = postgresdb.DoWatched(ctx, l.pool, func(tx pgx.Tx) error {
 			added, err = outbox.Pgx(ctx, tx, name, events)
 			return err
 		})
