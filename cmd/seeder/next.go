@@ -28,11 +28,11 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	case errors.Is(err, seed.ErrOtherFeed): // under a consumer of its own it would fill the same tables
 		return "check the URL; if the feed was deleted and created again, " + buildAnew(config, into, sinks)
 	case errors.Is(err, seed.ErrNoWayBack):
-		return "begin anew with: " + resetLine(config, into)
+		return "start over with: " + resetLine(config, into)
 	case isLost && !lost.Compared, !isLost && !errors.Is(err, walk.ErrReplaced):
 		return lookAtFeed(err, config)
 	case !isLost:
-		return lookAtFeed(err, config) + "; if it adds up, " + buildAnew(config, into, sinks)
+		return lookAtFeed(err, config) + "; if it passes, " + buildAnew(config, into, sinks)
 	case sinks.isInbox() && lost.Common > 0:
 		return "go back to the common part with: " + rewindLine(err, config, into, lost.Common)
 	case sinks.isInbox():
@@ -47,11 +47,11 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	switch {
 	case sinks.isInbox():
-		return "begin anew with: " + resetLine(config, into)
+		return "start over with: " + resetLine(config, into)
 	case sinks.projection != "":
 		return rebuild(config, into, sinks)
 	default:
-		return "empty what the program fills, and begin anew with: " + resetLine(config, into)
+		return "empty what the program fills, and start over with: " + resetLine(config, into)
 	}
 }
 

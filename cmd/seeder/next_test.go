@@ -62,11 +62,11 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 		"an inbox": {lost, "sqlite:new.db", &sinkFlags{},
 			"go back to the common part with: seeder rewind --from " + two + " --into sqlite:new.db --to 120"},
 		"an inbox that has nothing in common": {nothing, "sqlite:new.db", &sinkFlags{},
-			"begin anew with: seeder reset --into sqlite:new.db"},
+			"start over with: seeder reset --into sqlite:new.db"},
 		"a loss that was not compared": {&walk.LostError{Position: 150, Known: true}, "sqlite:new.db", &sinkFlags{},
 			"look at the feed with: seeder verify --from " + two},
 		"another history": {replaced, "sqlite:new.db", &sinkFlags{},
-			"look at the feed with: seeder verify --from " + two + "; if it adds up, begin anew with: seeder reset --into sqlite:new.db"},
+			"look at the feed with: seeder verify --from " + two + "; if it passes, start over with: seeder reset --into sqlite:new.db"},
 		"a projection in a file": {lost, "sqlite:data/new.db", &sinkFlags{projection: "p.sql"},
 			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
 				"seeder run --from " + one + " --from " + two + " --into sqlite:data/new-2.db --projection p.sql"},
@@ -77,7 +77,7 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db --projection 'sql/2024 Shop.sql' --schema projection2024_shop_2"},
 		"a projection in a schema": {replaced, "postgres://me@host/db", &sinkFlags{projection: "p.sql", schema: "shop_9"},
-			"look at the feed with: seeder verify --from " + two + "; if it adds up, build it anew beside that with: " +
+			"look at the feed with: seeder verify --from " + two + "; if it passes, build it anew beside that with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db --projection p.sql --schema shop_10"},
 		"a projection that names its schema": {lost, "postgres://me@host/db", &sinkFlags{projection: "named.sql"},
 			"what it wrote for positions 121 to 150 is of events that the feed does not have; " +
@@ -88,9 +88,9 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 			"check the URL; if the feed was deleted and created again, build it anew beside that with: " +
 				"seeder run --from " + one + " --from " + two + " --into sqlite:new-2.db --projection p.sql"},
 		"a feed that was created again, for a program": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{program: "./mail"},
-			"check the URL; if the feed was deleted and created again, empty what the program fills, and begin anew with: seeder reset --into sqlite:new.db"},
+			"check the URL; if the feed was deleted and created again, empty what the program fills, and start over with: seeder reset --into sqlite:new.db"},
 		"a program": {lost, "sqlite:new.db", &sinkFlags{program: "./mail"},
-			"what it wrote for positions 121 to 150 is of events that the feed does not have; empty what the program fills, and begin anew with: seeder reset --into sqlite:new.db"},
+			"what it wrote for positions 121 to 150 is of events that the feed does not have; empty what the program fills, and start over with: seeder reset --into sqlite:new.db"},
 	} {
 		config := seed.Config{From: []string{one, two}, Consumer: seed.DefaultConsumer}
 		if got := wayOn(&seed.FeedError{From: two, Err: test.err}, config, test.into, test.sinks); got != test.want {
