@@ -18,6 +18,7 @@ type Progress struct {
 	Skipped int64 // of them those that the sink had no use for
 	Parked  int64 // events put aside, by this run
 	LeftOut int64 // events later than Config.AsOf
+	SameID  int64 // entries that were left out because another one has the same id, see Config.KeepSameID
 
 	Types        map[string]int64 // applied and skipped, by type, see OtherTypes
 	SkippedTypes map[string]int64 // of them those that the sink had no use for
@@ -157,6 +158,7 @@ func (r *runner) report() {
 			break // no checkpoint was read so far
 		}
 		c := &f.checkpoint
+		p.SameID += f.SameID()
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
 			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Skipped: f.skipped, Parked: f.parked, Waiting: f.waiting,

@@ -61,6 +61,14 @@ func fit(text string, limit int) string {
 	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(text)).String()
 }
 
+// orElse returns a text, or another one in place of an empty one.
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
+}
+
 // isAttribute reports whether CloudEvents allows a text as an attribute.
 func isAttribute(text string) bool {
 	if len(text) > event.MaxAttribute || !utf8.ValidString(text) {
