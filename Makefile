@@ -54,6 +54,10 @@ bench: ## Measure
 demo: ## Show it at work
 	examples/demo
 
+.PHONY: shell
+shell: build ## Open a shell with the commands and a PostgreSQL of its own
+	@test/postgres examples/shell
+
 .PHONY: clean
 clean: ## Remove what was built, the tools included
 	rm -rf bin dist .tools
