@@ -1,6 +1,8 @@
 package docs_test
 
 import (
+	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -44,5 +46,60 @@ func TestFirstStepsOfTheREADMECanBeCopied(t *testing.T) {
 	}
 	if !strings.Contains(string(out), shown.String()) {
 		t.Errorf("%s\nwant in it:\n%s", out, shown.String())
+	}
+}
+
+// The reader of a stream prints the whole history, and what comes after it.
+func TestStreamReaderOfTheREADMEReadsTheWholeHistory(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../README.md")
+	must(t, err)
+	reader := regexp.MustCompile("(?s)```python\n(.*?)```").FindStringSubmatch(string(text))
+	if reader == nil {
+		t.Fatal("no Python in the README")
+	}
+	folder := t.TempDir()
+	run := func(command ...string) *exec.Cmd {
+		c := exec.CommandContext(t.Context(), command[0], command[1:]...)
+		c.Dir = folder
+		return c
+	}
+	appendEvents := func(first, last int) {
+		feed := run(programs+"/feedserver", "append", "orders")
+		var events strings.Builder
+		for n := first; n <= last; n++ {
+			fmt.Fprintf(&events, `{"specversion":"1.0","id":"%d","source":"/s","type":"T","subject":"o-%d","data":{"n":%d}}`+"\n", n, n, n)
+		}
+		feed.Stdin = strings.NewReader(events.String())
+		out, err := feed.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	must(t, run(programs+"/feedserver", "create", "orders", "--page-size", "10").Run())
+	appendEvents(1, 95)
+	server := run(programs+"/feedserver", "serve", "--listen", "127.0.0.1:0")
+	log, err := server.StderrPipe()
+	must(t, err)
+	must(t, server.Start())
+	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
+	address := ""
+	for lines := bufio.NewScanner(log); address == "" && lines.Scan(); {
+		_, after, _ := strings.Cut(lines.Text(), "msg=serving url=http://")
+		address, _, _ = strings.Cut(after, "/")
+	}
+	python := run("/usr/bin/python3", "-u", "-c", strings.ReplaceAll(reader[1], "127.0.0.1:8080", address))
+	printed, err := python.StdoutPipe()
+	must(t, err)
+	must(t, python.Start())
+	t.Cleanup(func() { _ = python.Process.Kill(); _ = python.Wait() })
+	lines := bufio.NewScanner(printed)
+	for n := 1; n <= 100; n++ {
+		if n == 96 {
+			appendEvents(96, 100)
+		}
+		if want := fmt.Sprintf("%d T o-%d {'n': %d}", n, n, n); !lines.Scan() || lines.Text() != want {
+			t.Fatalf("%q, %v, want %q", lines.Text(), lines.Err(), want)
+		}
 	}
 }
