@@ -35,6 +35,7 @@ func (s *theirs) Feed() (id, name string)        { return s.reader.ID, s.reader.
 func (s *theirs) SameID() int64                  { return s.reader.SameID() }
 func (s *theirs) Start() walk.Place              { return s.reader.Start() }
 func (s *theirs) Last() int64                    { return s.reader.Last() }
+func (s *theirs) Empty() string                  { return "the feed has no entries" }
 func (s *theirs) Next(ctx context.Context) error { return s.reader.Next(ctx) }
 
 func (s *theirs) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {

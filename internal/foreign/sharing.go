@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
@@ -22,7 +23,7 @@ const (
 // the same id, as on two pages, is no other entry. With Config.KeepSameID there are
 // none.
 type sharing struct {
-	total int64 // in all looks that have ended
+	total atomic.Int64 // in all looks that have ended; read by others
 	now   map[variant]bool
 	found int64
 	ids   []string
@@ -96,14 +97,14 @@ func (s *sharing) end() (found int64, ids string) {
 		s.seen[one] = true
 	}
 	found, ids = s.found, strings.Join(s.ids, ", ")
-	s.total += found
+	s.total.Add(found)
 	s.now, s.found, s.ids = nil, 0, nil
 	return found, ids
 }
 
 // SameID returns how many entries of the feed were not applied so far because
-// another one has the same id.
-func (r *Reader) SameID() int64 { return r.sharing.total }
+// another one has the same id. Any goroutine may call it.
+func (r *Reader) SameID() int64 { return r.sharing.total.Load() }
 
 // endSharing warns of entries that share an id.
 func (r *Reader) endSharing() {
