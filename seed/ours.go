@@ -30,11 +30,12 @@ func (s *ours) Look(ctx context.Context) (err error) {
 }
 
 func (s *ours) Feed() (id, name string) { return s.head.ID, s.head.Name }
+
 // Recognize leaves it at the id that the feed states, which is verified by its digests.
 func (s *ours) Recognize(context.Context, []checkpoint.Checkpoint) error { return nil }
 
-func (s *ours) Start() walk.Place       { return s.head.Start() }
-func (s *ours) Last() int64             { return s.head.Last }
+func (s *ours) Start() walk.Place { return s.head.Start() }
+func (s *ours) Last() int64       { return s.head.Last }
 
 func (s *ours) Empty() string {
 	if s.head.Held {

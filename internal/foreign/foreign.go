@@ -68,7 +68,7 @@ type Config struct {
 	// Room bounds the archives that have been fetched, or are being fetched, and
 	// have not been handed out: in bytes, by the largest one so far. 0 means
 	// walk.DefaultRoom.
-	Room   int64
+	Room int64
 	// IgnoreID reads archives and pages whose atom:id is another one than the feed's,
 	// and whose links do not lead back, and goes on with a feed whose atom:id has
 	// changed without proof that it is the same one.
@@ -95,7 +95,7 @@ type Reader struct {
 	named     naming   // what the events of the head were made with
 	firstPage *url.URL // where the head is, if URL leads to another page of the feed
 	warned    sync.Map // what was said once
-	following bool // Next was called
+	following bool     // Next was called
 	look      look
 	sharing   sharing
 	pages     *spool               // of a paged feed

@@ -114,13 +114,13 @@ func TestALinkThatLeadsToAnotherFeedIsNoticed(t *testing.T) {
 		more  string
 		good  bool
 	}{
-		"no links":                           {feedID, "", archiveMark, false},
-		"links to its own feed":              {feedID, "self=1.atom current=comments.atom next-archive=2c.atom", archiveMark, false},
-		"links to its own page":              {feedID, "self=1.atom first=comments.atom previous=2c.atom", "", false},
-		"links to its own, and a poor id":    {"recent", "self=1.atom current=comments.atom next-archive=2c.atom", archiveMark, false},
-		"a link back":                        {feedID, "self=1.atom next-archive=2.atom", archiveMark, true},
-		"a link to the feed's document":      {feedID, "self=1.atom current=feed.atom", archiveMark, true},
-		"a link back of when it was newest":  {feedID, "next-archive=feed.atom", archiveMark, true},
+		"no links":                          {feedID, "", archiveMark, false},
+		"links to its own feed":             {feedID, "self=1.atom current=comments.atom next-archive=2c.atom", archiveMark, false},
+		"links to its own page":             {feedID, "self=1.atom first=comments.atom previous=2c.atom", "", false},
+		"links to its own, and a poor id":   {"recent", "self=1.atom current=comments.atom next-archive=2c.atom", archiveMark, false},
+		"a link back":                       {feedID, "self=1.atom next-archive=2.atom", archiveMark, true},
+		"a link to the feed's document":     {feedID, "self=1.atom current=feed.atom", archiveMark, true},
+		"a link back of when it was newest": {feedID, "next-archive=feed.atom", archiveMark, true},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
 			t.Parallel()

@@ -39,7 +39,9 @@ const perDocument = 5
 var styles = map[string]style{
 	// ICT4H atomfeed: the number of the document behind a plus sign.
 	"a number behind the id": {
-		id: func(_ string, number int64) string { return fmt.Sprintf("b1d4c0de-0000-4000-8000-000000000001+%d", number) },
+		id: func(_ string, number int64) string {
+			return fmt.Sprintf("b1d4c0de-0000-4000-8000-000000000001+%d", number)
+		},
 		links: func(document string, number, last int64) string {
 			return selfLink(document) + viaLink(number) + archiveLinks(number, last, false)
 		},
@@ -95,8 +97,10 @@ var styles = map[string]style{
 	},
 }
 
-func selfLink(document string) string { return fmt.Sprintf(`<link rel="self" href="/feed/%s"/>`, document) }
-func viaLink(number int64) string     { return fmt.Sprintf(`<link rel="via" href="/feed/%d"/>`, number) }
+func selfLink(document string) string {
+	return fmt.Sprintf(`<link rel="self" href="/feed/%s"/>`, document)
+}
+func viaLink(number int64) string { return fmt.Sprintf(`<link rel="via" href="/feed/%d"/>`, number) }
 
 func archiveLinks(number, last int64, toRecent bool) (links string) {
 	if number > 1 {

@@ -35,8 +35,8 @@ var sharings = map[string]struct {
 	leftOut int
 	all     int
 }{
-	"a guid": {map[string]string{"feed.atom": items(`<guid isPermaLink="false">N/A</guid>`, "a", "b", "c")}, 2, 3},
-	"a link": {map[string]string{"feed.atom": items(`<link>http://x/news</link>`, "a", "b")}, 1, 2},
+	"a guid":                {map[string]string{"feed.atom": items(`<guid isPermaLink="false">N/A</guid>`, "a", "b", "c")}, 2, 3},
+	"a link":                {map[string]string{"feed.atom": items(`<link>http://x/news</link>`, "a", "b")}, 1, 2},
 	"neither guid nor link": {map[string]string{"feed.atom": items("", "a", "b")}, 0, 2},
 	"the same item again":   {map[string]string{"feed.atom": items(`<guid>1</guid>`, "a", "a", "a")}, 0, 1},
 	"two of four the same":  {map[string]string{"feed.atom": items(`<guid>1</guid>`, "a", "b", "a", "b")}, 1, 2},
