@@ -3,6 +3,7 @@ package terminal
 import (
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"unicode/utf8"
 
@@ -27,7 +28,7 @@ func (w *Writer) Write(text []byte) (int, error) {
 	defer w.mu.Unlock()
 	all := text
 	if len(w.held) > 0 {
-		all = append(w.held, text...)
+		all = slices.Concat(w.held, text)
 	}
 	whole := len(all) - incomplete(all)
 	w.held = append([]byte(nil), all[whole:]...)
