@@ -98,7 +98,7 @@ func hasOnly(text, more string) bool {
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
-		case isLetter(c), isDigit(c), strings.IndexByte("-._~!$&'()*+,;=", c) >= 0, strings.IndexByte(more, c) >= 0:
+		case inAllParts[c], strings.IndexByte(more, c) >= 0:
 		case c == '%' && i+2 < len(text) && isHex(text[i+1]) && isHex(text[i+2]):
 			i += 2
 		default:
@@ -107,6 +107,15 @@ func hasOnly(text, more string) bool {
 	}
 	return true
 }
+
+// inAllParts are the characters that all parts of a URI may have: the unreserved ones
+// and the sub-delimiters.
+var inAllParts = func() (in [256]bool) {
+	for c := range len(in) {
+		in[c] = isLetter(byte(c)) || isDigit(byte(c)) || strings.IndexByte("-._~!$&'()*+,;=", byte(c)) >= 0
+	}
+	return in
+}()
 
 func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 func isDigit(c byte) bool  { return c >= '0' && c <= '9' }
