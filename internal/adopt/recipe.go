@@ -91,7 +91,7 @@ func (r *recipe) files(names ...string) ([]File, error) {
 }
 
 // longestSuffix is that of the names that Object makes.
-const longestSuffix = "_eventfeed_import_row"
+const longestSuffix = "_eventfeed_import_rows"
 
 // Object is the SQL name of something that the recipe makes, in the table's
 // schema: the table's name, cut so that PostgreSQL need not, and a suffix.
@@ -111,20 +111,11 @@ func (r *recipe) Fixed() string {
 SET bytea_output = 'hex' SET extra_float_digits = 1 SET lc_monetary = 'C'`
 }
 
-// KeyTypes is the types of the key's columns.
-func (r *recipe) KeyTypes() string {
-	types := make([]string, len(r.Key))
-	for i, c := range r.Key {
-		types[i] = c.Type
-	}
-	return strings.Join(types, ", ")
-}
-
-// KeyIs compares the key's columns of a row with parameters $1, $2 …
-func (r *recipe) KeyIs(row string) string {
+// KeyIs compares the key's columns of two rows, as the table's index does.
+func (r *recipe) KeyIs(a, b string) string {
 	conditions := make([]string, len(r.Key))
 	for i, c := range r.Key {
-		conditions[i] = fmt.Sprintf("%s.%s %s $%d", row, c.SQL, c.equals, i+1)
+		conditions[i] = fmt.Sprintf("%s.%s %s %s.%s", a, c.SQL, c.equals, b, c.SQL)
 	}
 	return strings.Join(conditions, " AND ")
 }
@@ -164,9 +155,6 @@ func (r *recipe) KeyParameters() string {
 	}
 	return strings.Join(parameters, ", ")
 }
-
-// Target is the SQL name of the consumer's table.
-func (r *recipe) Target() string { return identifier(r.Name) }
 
 // Rest is the columns that are not of the key.
 func (r *recipe) Rest() []Column {
@@ -220,13 +208,12 @@ var (
 	notInFeed = regexp.MustCompile(`[^a-z0-9._-]+`)
 )
 
-// identifier quotes a name where it must be, or may have to be: a keyword
-// has no underscore in the middle but a few that no table is called by.
+// identifier quotes a name that is no keyword, where it must be.
 func identifier(name string) string {
-	if plainName.MatchString(name) && strings.Contains(strings.Trim(name, "_"), "_") && !strings.HasPrefix(name, "current_") && !strings.HasPrefix(name, "session_") {
+	if plainName.MatchString(name) {
 		return name
 	}
-	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+	return pgx.Identifier{name}.Sanitize()
 }
 
 // literal quotes a text for SQL.

@@ -22,6 +22,7 @@ type Table struct {
 	Schema, Name string // as the catalog has them
 	SQL          string // schema and name
 	SchemaSQL    string
+	Target       string // name without schema, for the consumer's table
 	Owner        string // SQL name of the role that owns it
 	Partitioned  bool
 	Columns      []Column
@@ -50,11 +51,11 @@ func Describe(ctx context.Context, tx pgx.Tx, name string) (*Table, error) {
 	var kind string
 	var inherited bool
 	err := one(ctx, tx, `
-		SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname), quote_ident(n.nspname) || '.' || quote_ident(c.relname),
+		SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname), quote_ident(c.relname), quote_ident(n.nspname) || '.' || quote_ident(c.relname),
 		       quote_ident(pg_get_userbyid(c.relowner)), c.relkind::text, c.relkind = 'p',
 		       c.relispartition OR c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid))
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`, []any{name},
-		&oid, &t.Schema, &t.Name, &t.SchemaSQL, &t.SQL, &t.Owner, &kind, &t.Partitioned, &inherited)
+		&oid, &t.Schema, &t.Name, &t.SchemaSQL, &t.Target, &t.SQL, &t.Owner, &kind, &t.Partitioned, &inherited)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, missing(ctx, tx, name)

@@ -25,6 +25,6 @@ DROP FUNCTION {{.Object "_eventfeed_finish"}}, {{.Object "_eventfeed_append"}}, 
 DROP TABLE {{.Object "_eventfeed_queue"}};
 {{- else}}
 DROP PROCEDURE {{.Object "_eventfeed_import"}};
-DROP FUNCTION {{.Object "_eventfeed_finish"}}, {{.Object "_eventfeed_import_row"}};
+DROP FUNCTION {{.Object "_eventfeed_finish"}}, {{.Object "_eventfeed_import_rows"}};
 DROP TABLE {{.Object "_eventfeed_seen"}};
 {{- end}}

@@ -49,26 +49,33 @@ BEGIN
     RETURN filled;
 END $function$;
 
--- Appends the event of this number, and takes it from the queue.
-CREATE FUNCTION {{.Object "_eventfeed_append"}}(bigint) RETURNS void LANGUAGE plpgsql
+-- Appends the events of these numbers and takes them from the queue, until this
+-- moment. Returns the numbers that are left.
+CREATE FUNCTION {{.Object "_eventfeed_append"}}(numbers bigint[], until timestamptz) RETURNS bigint[] LANGUAGE plpgsql
 {{.Fixed}} SET enable_seqscan = off SET enable_bitmapscan = off
 AS $function$
 DECLARE
     q {{.Object "_eventfeed_queue"}};
 BEGIN
-    DELETE FROM {{.Object "_eventfeed_queue"}} d WHERE d.number = $1 RETURNING d.* INTO q;
-    IF FOUND THEN
-        PERFORM eventfeed.append_or_refuse({{.Feed}}, q.type, q.subject, q.data, q.content_type, id => q.id, occurred_at => q.occurred_at);
-    END IF;
+    FOR i IN 1 .. cardinality(numbers) LOOP
+        IF clock_timestamp() > until THEN
+            RETURN numbers[i:];
+        END IF;
+        DELETE FROM {{.Object "_eventfeed_queue"}} d WHERE d.number = numbers[i] RETURNING d.* INTO q;
+        IF FOUND THEN
+            PERFORM eventfeed.append_or_refuse({{.Feed}}, q.type, q.subject, q.data, q.content_type, id => q.id, occurred_at => q.occurred_at);
+        END IF;
+    END LOOP;
+    RETURN '{}';
 END $function$;
 
 -- Queues the rows that are there, the first time, and appends what is queued.
 CREATE PROCEDURE {{.Object "_eventfeed_import"}}() LANGUAGE plpgsql AS $procedure$
 DECLARE
-    n     bigint;
-    began timestamptz := clock_timestamp();
-    told  timestamptz := began;
-    rows  bigint := 0;
+    batch   record;
+    numbers bigint[];
+    told    timestamptz := clock_timestamp();
+    rows    bigint := 0;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'the import needs the isolation level read committed, this is %', current_setting('transaction_isolation');
@@ -77,17 +84,21 @@ BEGIN
         RAISE NOTICE '% rows are there', {{.Object "_eventfeed_fill"}}();
         COMMIT;
     END IF;
-    FOR n IN SELECT q.number FROM {{.Object "_eventfeed_queue"}} q ORDER BY q.number LOOP
-        PERFORM {{.Object "_eventfeed_append"}}(n);
-        rows := rows + 1;
-        IF clock_timestamp() > began + interval '0.1 seconds' THEN
+    FOR batch IN
+        SELECT array_agg(q.number ORDER BY q.n) AS numbers
+        FROM (SELECT q.number, row_number() OVER (ORDER BY q.number) AS n FROM {{.Object "_eventfeed_queue"}} q) q
+        GROUP BY q.n / 1000 ORDER BY q.n / 1000
+    LOOP
+        numbers := batch.numbers;
+        rows := rows + cardinality(numbers);
+        WHILE cardinality(numbers) > 0 LOOP
+            numbers := {{.Object "_eventfeed_append"}}(numbers, clock_timestamp() + interval '1 second');
             COMMIT;
-            began := clock_timestamp();
-            IF began > told + interval '10 seconds' THEN
-                RAISE NOTICE '% rows imported', rows;
-                told := began;
+            IF clock_timestamp() > told + interval '10 seconds' THEN
+                RAISE NOTICE '% rows imported', rows - cardinality(numbers);
+                told := clock_timestamp();
             END IF;
-        END IF;
+        END LOOP;
     END LOOP;
     COMMIT;
     RAISE NOTICE 'all % rows imported', rows;
@@ -100,15 +111,12 @@ CREATE FUNCTION {{.Object "_eventfeed_finish"}}() RETURNS void LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off
 AS $finish$
 DECLARE
-    n     bigint;
-    until timestamptz := clock_timestamp() + interval '0.3 seconds';
+    numbers bigint[] := ARRAY(SELECT q.number FROM {{.Object "_eventfeed_queue"}} q WHERE q.number > 0 ORDER BY q.number LIMIT 10000);
 BEGIN
-    FOR n IN SELECT q.number FROM {{.Object "_eventfeed_queue"}} q WHERE q.number > 0 ORDER BY q.number LOOP
-        PERFORM {{.Object "_eventfeed_append"}}(n);
-        IF clock_timestamp() > until THEN
-            RAISE EXCEPTION 'too many rows came meanwhile' USING ERRCODE = 'lock_not_available';
-        END IF;
-    END LOOP;
+    numbers := {{.Object "_eventfeed_append"}}(numbers, clock_timestamp() + interval '0.3 seconds');
+    IF cardinality(numbers) > 0 OR EXISTS (SELECT FROM {{.Object "_eventfeed_queue"}} q WHERE q.number > 0) THEN
+        RAISE EXCEPTION 'too many rows came meanwhile' USING ERRCODE = 'lock_not_available';
+    END IF;
     CREATE OR REPLACE FUNCTION {{.Object "_eventfeed"}}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     {{.Fixed}}
     AS $function$
@@ -120,7 +128,7 @@ END $function$;
 END $finish$;
 
 -- Who may attach these to a table of its own may append what it likes.
-REVOKE ALL ON FUNCTION {{.Object "_eventfeed"}}(), {{.Object "_eventfeed_event"}}({{.SQL}}), {{.Object "_eventfeed_fill"}}(),
-    {{.Object "_eventfeed_append"}}(bigint), {{.Object "_eventfeed_finish"}}() FROM PUBLIC;
+REVOKE ALL ON FUNCTION {{.Object "_eventfeed"}}, {{.Object "_eventfeed_event"}}, {{.Object "_eventfeed_fill"}},
+    {{.Object "_eventfeed_append"}}, {{.Object "_eventfeed_finish"}} FROM PUBLIC;
 REVOKE ALL ON PROCEDURE {{.Object "_eventfeed_import"}}() FROM PUBLIC;
 COMMIT;

@@ -37,59 +37,68 @@ BEGIN
     RAISE EXCEPTION 'TRUNCATE of % would not be in its feed', TG_TABLE_NAME USING HINT = 'use DELETE';
 END $function$;
 
--- Appends a row as it is, unless it has had an event. Returns false if the row
--- is locked by another transaction: it waits for none, so it is in no deadlock.
-CREATE FUNCTION {{.Object "_eventfeed_import_row"}}({{.KeyTypes}}) RETURNS boolean LANGUAGE plpgsql
+-- Appends rows as they are, but those that have had an event, for a tenth of a
+-- second at most. Returns the keys that are left: it locks each row before it
+-- reads it, and waits for no lock, so it is in no deadlock.
+CREATE FUNCTION {{.Object "_eventfeed_import_rows"}}(keys {{.Object "_eventfeed_seen"}}[]) RETURNS {{.Object "_eventfeed_seen"}}[] LANGUAGE plpgsql
 {{.Fixed}} SET enable_seqscan = off SET enable_bitmapscan = off
 AS $function$
 DECLARE
-    r {{.SQL}};
+    until CONSTANT timestamptz := clock_timestamp() + interval '0.1 seconds';
+    locked {{.Object "_eventfeed_seen"}}[] := '{}';
+    k      {{.Object "_eventfeed_seen"}};
+    r      {{.SQL}};
 BEGIN
-    IF EXISTS (SELECT FROM {{.Object "_eventfeed_seen"}} s WHERE {{.KeyIs "s"}}) THEN
-        RETURN true;
-    END IF;
-    SELECT * INTO r FROM {{.SQL}} t WHERE {{.KeyIs "t"}} FOR NO KEY UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN NOT EXISTS (SELECT FROM {{.SQL}} t WHERE {{.KeyIs "t"}});
-    END IF;
-    INSERT INTO {{.Object "_eventfeed_seen"}} VALUES ({{.KeyParameters}}) ON CONFLICT DO NOTHING;
-    IF FOUND THEN
-        PERFORM eventfeed.append_or_refuse({{.Feed}}, '{{.Entity}}Imported', {{.Subject "r"}}, convert_to(to_json(r)::text, 'UTF8'), 'application/json');
-    END IF;
-    RETURN true;
+    FOR i IN 1 .. cardinality(keys) LOOP
+        IF clock_timestamp() > until THEN
+            RETURN locked || keys[i:];
+        END IF;
+        k := keys[i];
+        CONTINUE WHEN EXISTS (SELECT FROM {{.Object "_eventfeed_seen"}} s WHERE {{.KeyIs "s" "k"}});
+        SELECT * INTO r FROM {{.SQL}} t WHERE {{.KeyIs "t" "k"}} FOR NO KEY UPDATE SKIP LOCKED;
+        IF FOUND THEN
+            INSERT INTO {{.Object "_eventfeed_seen"}} VALUES ({{list .Key "k."}}) ON CONFLICT DO NOTHING;
+            IF FOUND THEN
+                PERFORM eventfeed.append_or_refuse({{.Feed}}, '{{.Entity}}Imported', {{.Subject "r"}}, convert_to(to_json(r)::text, 'UTF8'), 'application/json');
+            END IF;
+        ELSIF EXISTS (SELECT FROM {{.SQL}} t WHERE {{.KeyIs "t" "k"}}) THEN
+            locked := locked || k;
+        END IF;
+    END LOOP;
+    RETURN locked;
 END $function$;
 
--- Imports all rows in the order of their keys. It locks each row before it reads
--- it, and commits after a tenth of a second: no writer waits longer than that.
+-- Imports all rows that are there, in the order of their keys.
 CREATE PROCEDURE {{.Object "_eventfeed_import"}}() LANGUAGE plpgsql AS $procedure$
 DECLARE
-    k     record;
-    began timestamptz := clock_timestamp();
-    told  timestamptz := began;
-    rows  bigint := 0;
+    batch  record;
+    keys   {{.Object "_eventfeed_seen"}}[];
+    before int;
+    told   timestamptz := clock_timestamp();
+    rows   bigint := 0;
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'the import needs the isolation level read committed, this is %', current_setting('transaction_isolation');
     END IF;
-    FOR k IN SELECT {{list .Key "t."}} FROM {{.SQL}} t ORDER BY {{list .Key "t."}} LOOP
-        WHILE NOT {{.Object "_eventfeed_import_row"}}({{list .Key "k."}}) LOOP
+    FOR batch IN
+        SELECT array_agg(t.k ORDER BY t.n) AS keys
+        FROM (SELECT ROW({{list .Key "t."}})::{{.Object "_eventfeed_seen"}} AS k, row_number() OVER (ORDER BY {{list .Key "t."}}) AS n FROM {{.SQL}} t) t
+        GROUP BY t.n / 1000 ORDER BY t.n / 1000
+    LOOP
+        keys := batch.keys;
+        rows := rows + cardinality(keys);
+        WHILE cardinality(keys) > 0 LOOP
+            before := cardinality(keys);
+            keys := {{.Object "_eventfeed_import_rows"}}(keys);
             COMMIT;
-            PERFORM pg_sleep(0.02);
-            began := clock_timestamp();
-            IF began > told + interval '10 seconds' THEN
-                RAISE NOTICE 'waiting for a transaction that has locked the row %', k;
-                told := began;
+            IF clock_timestamp() > told + interval '10 seconds' THEN
+                RAISE NOTICE '% rows imported', rows - cardinality(keys);
+                told := clock_timestamp();
+            END IF;
+            IF cardinality(keys) = before THEN -- all of them are locked
+                PERFORM pg_sleep(0.02);
             END IF;
         END LOOP;
-        rows := rows + 1;
-        IF clock_timestamp() > began + interval '0.1 seconds' THEN
-            COMMIT;
-            began := clock_timestamp();
-            IF began > told + interval '10 seconds' THEN
-                RAISE NOTICE '% rows imported', rows;
-                told := began;
-            END IF;
-        END IF;
     END LOOP;
     COMMENT ON TABLE {{.Object "_eventfeed_seen"}} IS 'all rows are imported';
     COMMIT;
@@ -112,7 +121,7 @@ END $function$;
 END $finish$;
 
 -- Who may attach these to a table of its own may append what it likes.
-REVOKE ALL ON FUNCTION {{.Object "_eventfeed"}}(), {{.Object "_eventfeed_import_row"}}({{.KeyTypes}}), {{.Object "_eventfeed_finish"}}() FROM PUBLIC;
+REVOKE ALL ON FUNCTION {{.Object "_eventfeed"}}, {{.Object "_eventfeed_import_rows"}}, {{.Object "_eventfeed_finish"}} FROM PUBLIC;
 REVOKE ALL ON PROCEDURE {{.Object "_eventfeed_import"}}() FROM PUBLIC;
 COMMIT;
 {{define "state-changed" -}}

@@ -8,6 +8,6 @@ SET LOCAL lock_timeout = '500ms';
 DROP TRIGGER IF EXISTS "0_eventfeed" ON {{.SQL}};
 DROP TRIGGER IF EXISTS "0_eventfeed_truncate" ON {{.SQL}};
 DROP PROCEDURE IF EXISTS {{.Object "_eventfeed_import"}};
-DROP FUNCTION IF EXISTS {{.Object "_eventfeed"}}, {{.Object "_eventfeed_truncate"}}, {{.Object "_eventfeed_import_row"}}, {{.Object "_eventfeed_finish"}};
+DROP FUNCTION IF EXISTS {{.Object "_eventfeed"}}, {{.Object "_eventfeed_truncate"}}, {{.Object "_eventfeed_import_rows"}}, {{.Object "_eventfeed_finish"}};
 DROP TABLE IF EXISTS {{.Object "_eventfeed_seen"}};
 COMMIT;
