@@ -28,7 +28,7 @@ func Outbox(ctx context.Context, tx pgx.Tx, t *Table, o Options) ([]File, error)
 		return nil, err
 	}
 	return r.files(
-		"0-check.sql", "outbox-check", "1-prepare.sql", "outbox-prepare", "2-trigger.sql", "outbox-trigger", "3-import.sql", "outbox-import",
+		"0-check.sql", "outbox-check", "1-prepare.sql", "outbox-prepare", "2-trigger.sql", "trigger", "3-import.sql", "outbox-import",
 		"4-finish.sql", "finish", "undo.sql", "outbox-undo")
 }
 

@@ -113,19 +113,22 @@ func (s *service) checkOutbox() {
 // a few times, and none for each other one.
 func TestAnImportIsLinearWhateverTheStatisticsSay(t *testing.T) {
 	t.Parallel()
-	const rows = 200_000
 	for name, statistics := range map[string]string{
 		"none":  "",
 		"wrong": "ANALYZE crm.outbox; ANALYZE crm.accounts;",
 	} {
 		for _, outbox := range []bool{true, false} {
+			rows := 10_000
+			if outbox && statistics == "" {
+				rows = 200_000
+			}
 			t.Run(fmt.Sprint(name, ", outbox: ", outbox), func(t *testing.T) {
 				t.Parallel()
 				s := newService(t, outboxTable+accounts+`; ALTER TABLE crm.outbox SET (autovacuum_enabled = off); ALTER TABLE crm.accounts SET (autovacuum_enabled = off);
 					INSERT INTO crm.outbox (event_type) VALUES ('T'); INSERT INTO crm.accounts (no) VALUES (0);`+statistics)
 				fill, table, n := `INSERT INTO crm.outbox (aggregate_id, event_type, payload) SELECT 'o-' || n % 50, 'T', '{}' FROM generate_series(2, $1::int) n`, "outbox", rows
 				if !outbox {
-					fill, table, n = `INSERT INTO crm.accounts (no) SELECT n FROM generate_series(2, $1::int) n`, "accounts", rows/4
+					fill, table, n = `INSERT INTO crm.accounts (no) SELECT n FROM generate_series(2, $1::int) n`, "accounts", rows
 				}
 				_, err := s.owner.Exec(t.Context(), fill, n)
 				storetest.Must(t, err)

@@ -52,7 +52,7 @@ func State(ctx context.Context, tx pgx.Tx, t *Table, o Options) ([]File, error) 
 		return nil, err
 	}
 	return r.files(
-		"0-check.sql", "state-check", "1-prepare.sql", "state-prepare", "2-trigger.sql", "state-trigger", "3-import.sql", "state-import",
+		"0-check.sql", "state-check", "1-prepare.sql", "state-prepare", "2-trigger.sql", "trigger", "3-import.sql", "state-import",
 		"4-finish.sql", "finish", "undo.sql", "state-undo", "projection.sql", "state-projection")
 }
 

@@ -106,8 +106,8 @@ END $procedure$;
 
 -- Appends the few events that were queued since the import, while the table is
 -- locked, and replaces the trigger's function by one that appends by itself.
--- Where that takes too long, nothing of it stays.
-CREATE FUNCTION {{.Object "_eventfeed_finish"}}() RETURNS void LANGUAGE plpgsql
+-- Where that takes too long it returns false, to go on with a lock of its own.
+CREATE FUNCTION {{.Object "_eventfeed_finish"}}() RETURNS boolean LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_bitmapscan = off
 AS $finish$
 DECLARE
@@ -115,7 +115,7 @@ DECLARE
 BEGIN
     numbers := {{.Object "_eventfeed_append"}}(numbers, clock_timestamp() + interval '0.3 seconds');
     IF cardinality(numbers) > 0 OR EXISTS (SELECT FROM {{.Object "_eventfeed_queue"}} q WHERE q.number > 0) THEN
-        RAISE EXCEPTION 'too many rows came meanwhile' USING ERRCODE = 'lock_not_available';
+        RETURN false;
     END IF;
     CREATE OR REPLACE FUNCTION {{.Object "_eventfeed"}}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
     {{.Fixed}}
@@ -125,6 +125,7 @@ BEGIN
     FROM {{.Object "_eventfeed_event"}}(NEW) e;
     RETURN NULL;
 END $function$;
+    RETURN true;
 END $finish$;
 
 -- Who may attach these to a table of its own may append what it likes.

@@ -106,7 +106,7 @@ BEGIN
 END $procedure$;
 
 -- Replaces the trigger's function by one that asks no more whether a row has been imported.
-CREATE FUNCTION {{.Object "_eventfeed_finish"}}() RETURNS void LANGUAGE plpgsql AS $finish$
+CREATE FUNCTION {{.Object "_eventfeed_finish"}}() RETURNS boolean LANGUAGE plpgsql AS $finish$
 BEGIN
     IF obj_description({{literal (.Object "_eventfeed_seen")}}::regclass) IS NULL THEN
         RAISE EXCEPTION 'the rows are not imported yet' USING HINT = 'run 3-import.sql to its end first';
@@ -118,6 +118,7 @@ BEGIN
 {{template "state-changed" .}}
     RETURN NULL;
 END $function$;
+    RETURN true;
 END $finish$;
 
 -- Who may attach these to a table of its own may append what it likes.
