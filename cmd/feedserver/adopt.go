@@ -82,7 +82,7 @@ TABLE and the columns are written as in SQL: crm.customers, or
 		if err := writeFiles(*dir, files); err != nil {
 			return err
 		}
-		return sayFiles(command.OutOrStdout(), *dir, files)
+		return sayFiles(command.OutOrStdout(), *db, *dir, files)
 	}
 	return command
 }
@@ -143,11 +143,11 @@ func writeFiles(dir string, files []adopt.File) error {
 	return nil
 }
 
-func sayFiles(out io.Writer, dir string, files []adopt.File) error {
+func sayFiles(out io.Writer, db, dir string, files []adopt.File) error {
 	_, err := fmt.Fprintf(out, "%d files written to %s. Review them, make the feed, and run in this order:\n", len(files), dir)
 	for _, file := range files {
 		if err == nil && file.Name[0] >= '0' && file.Name[0] <= '9' {
-			_, err = fmt.Fprintf(out, "  psql -v ON_ERROR_STOP=1 -f %s\n", cli.Quote(filepath.Join(dir, file.Name)))
+			_, err = fmt.Fprintf(out, "  psql %s -v ON_ERROR_STOP=1 -f %s\n", cli.Quote(cli.Redact(db)), cli.Quote(filepath.Join(dir, file.Name)))
 		}
 	}
 	return err
