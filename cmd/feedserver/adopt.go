@@ -128,15 +128,15 @@ func writeFiles(dir string, files []adopt.File) error {
 	}
 	for _, file := range files {
 		path := filepath.Join(dir, file.Name)
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:gosec // the caller names the folder
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if errors.Is(err, os.ErrExist) {
 			return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s exists already, and may have been edited", path), Next: "remove it, or name another folder with --dir"}
 		}
 		if err != nil {
 			return err
 		}
-		_, err = io.WriteString(f, file.Text)
-		if err = errors.Join(err, f.Close()); err != nil {
+		_, err = f.WriteString(file.Text)
+		if err := errors.Join(err, f.Close()); err != nil {
 			return err
 		}
 	}
