@@ -4,6 +4,7 @@ package deploy_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -258,6 +259,57 @@ func TestProbesAskTheListenerForOperations(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("kubernetes.yaml has no %s", want)
+		}
+	}
+}
+
+// What Grafana imports. That the metrics exist is tested beside the programs that show
+// them.
+func TestDashboardIsWhatGrafanaImports(t *testing.T) {
+	t.Parallel()
+	var dashboard struct {
+		UID, Title    string
+		SchemaVersion int
+		Panels        []struct {
+			ID          int
+			Type, Title string
+			Targets     []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "grafana.json")), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	if dashboard.UID == "" || dashboard.Title == "" || dashboard.SchemaVersion == 0 || len(dashboard.Panels) == 0 {
+		t.Errorf("%+v", dashboard)
+	}
+	ids := make(map[int]bool)
+	for _, p := range dashboard.Panels {
+		if ids[p.ID] || p.Title == "" || (p.Type == "row") != (len(p.Targets) == 0) {
+			t.Errorf("panel %+v", p)
+		}
+		ids[p.ID] = true
+	}
+}
+
+// systemd knows all that the units set, and the programs know their command lines.
+func TestUnitsAreWhatSystemdRuns(t *testing.T) {
+	t.Parallel()
+	bin := build(t)
+	for _, name := range []string{"feedserver", "seeder"} {
+		unit := read(t, name+".service")
+		line := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/(.*) --config /etc/eventfeed/` + name + `\.toml$`).FindStringSubmatch(unit)
+		if line == nil {
+			t.Fatalf("%s.service runs nothing", name)
+		}
+		words := strings.Fields(line[1])
+		output(t, filepath.Join(bin, words[0]), append(words[1:], "--help")...)
+		installed := filepath.Join(t.TempDir(), name+".service")
+		if err := os.WriteFile(installed, []byte(strings.ReplaceAll(unit, "/usr/local/bin/", bin)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verify := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", installed)
+		if said, err := verify.CombinedOutput(); err != nil || bytes.Contains(said, []byte(installed)) {
+			t.Errorf("%s.service: %v\n%s", name, err, said)
 		}
 	}
 }
