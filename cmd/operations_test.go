@@ -49,16 +49,11 @@ func operate(t *testing.T, database string, arguments ...string) *operated {
 	return o
 }
 
-// launch builds a program, starts it, and returns once it has logged that it is
+// launch starts a program, and returns once it has logged that it is
 // ready.
 func launch(t *testing.T, program string, arguments []string, isReady func(*operated) bool) *operated {
 	t.Helper()
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./"+program)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	o := &operated{process: exec.Command(filepath.Join(bin, program), arguments...), ended: make(chan error, 1)}
+	o := &operated{process: exec.Command(filepath.Join(programs, program), arguments...), ended: make(chan error, 1)}
 	o.process.Env = append(os.Environ(), "EVENTFEED_LISTEN=127.0.0.1:1") // a server's, which a seeder beside it has not to take
 	stderr, err := o.process.StderrPipe()
 	storetest.Must(t, err)

@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -96,11 +97,29 @@ func TestLinkerSetsTheVersion(t *testing.T) {
 	}
 }
 
-// build builds the commands as a release is built.
+// programs is the folder with the commands, built once.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if programs, err = os.MkdirTemp("", "eventfeed-deploy"); err != nil {
+			panic(err)
+		}
+		defer func() { _ = os.RemoveAll(programs) }()
+		return m.Run()
+	}())
+}
+
+var buildOnce sync.Once
+
+// build builds the commands as a release is built, and returns their folder.
 func build(t *testing.T) string {
-	bin := t.TempDir() + string(filepath.Separator)
-	flags := output(t, "../scripts/ldflags", "v1.2.0", "c0ffee", "2026-11-23T08:52:44Z")
-	output(t, "go", "build", "-ldflags", flags, "-o", bin, "../cmd/feedserver", "../cmd/seeder")
+	bin := programs + string(filepath.Separator)
+	buildOnce.Do(func() {
+		flags := output(t, "../scripts/ldflags", "v1.2.0", "c0ffee", "2026-11-23T08:52:44Z")
+		output(t, "go", "build", "-ldflags", flags, "-o", bin, "../cmd/feedserver", "../cmd/seeder")
+	})
 	return bin
 }
 
