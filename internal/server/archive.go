@@ -48,11 +48,11 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
+	a, err := s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
 	if err == nil && a.stage == store.Newest && namesAnother(r.Header, a.tag) {
 		// The client may have the final one, by a server that knows more.
 		if state, err = s.look(r.Context(), state.Name); err == nil {
-			a, err = s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
+			a, err = s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
 		}
 	}
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Vary", s.vary(explicit))
 	header.Set("Cache-Control", archiveLifetime(a.stage, chosen).cacheControl(s.scope()))
 	linkAlternates(header, r, archiveForms, chosen)
-	return a.serve(w, r)
+	return s.serve(w, r, &a.entity)
 }
 
 // archiveLifetime: a final archive never changes, nor does any form of it that
@@ -101,6 +101,19 @@ func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
 		}
 	}
 	return state, page, whereItGoesOn(&state.Feed, page, state.HasPage(page))
+}
+
+// cachedArchive returns a sealed page, from the cache if it is there. Otherwise it
+// makes it, once there is room for that.
+func (s *server) cachedArchive(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+	if !s.archives.Has(key) {
+		leave, err := s.reading.enter(ctx, copies*int64(state.PageBytes))
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
+	return s.archived(ctx, state, key)
 }
 
 // archived returns a sealed page, from the cache if it is there.

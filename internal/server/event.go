@@ -40,12 +40,29 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err := reachable(s.Feeds); err != nil {
 		return err
 	}
+	e, err := s.eventEntity(r, state.Name, chosen)
+	if err != nil {
+		return err
+	}
+	linkAlternates(w.Header(), r, eventForms, chosen)
+	w.Header().Set("Vary", s.vary(explicit))
+	w.Header().Set("Cache-Control", pageLifetime.cacheControl(s.scope()))
+	return s.serve(w, r, e)
+}
+
+// eventEntity reads the event that a request names, once there is room for that,
+// and writes it in a form.
+func (s *server) eventEntity(r *http.Request, name string, chosen *form) (*entity, error) {
+	leave, err := s.reading.enter(r.Context(), copies*event.MaxSize)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
-	r = r.WithContext(ctx)
 	var content []byte
-	err = s.Log.ReadFeed(ctx, state.Name, func(log store.Snapshot, f *store.Feed) error {
-		position, err := find(r, log, f)
+	err = s.Log.ReadFeed(ctx, name, func(log store.Snapshot, f *store.Feed) error {
+		position, err := find(r.WithContext(ctx), log, f)
 		if err != nil {
 			return err
 		}
@@ -56,10 +73,9 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	linkAlternates(w.Header(), r, eventForms, chosen)
-	return s.serveSmall(w, r, chosen, explicit, pageLifetime, content)
+	return s.small(r, chosen, content)
 }
 
 // redirectToQuery leads from an id with slashes in the path, where a proxy may
@@ -123,11 +139,15 @@ func choices(ctx context.Context, log store.Snapshot, f *store.Feed, positions [
 	return refuse(http.StatusMultipleChoices, fmt.Sprintf("%d events have this id, each of another source; name the source: %s", len(positions), strings.Join(urls, " ")))
 }
 
-// around returns the event at a position with those beside it.
+// around returns the event at a position, and those beside it without their data.
 func around(ctx context.Context, log store.Snapshot, f *store.Feed, position int64) ([]event.Placed, error) {
 	var events []event.Placed
 	err := log.Rows(ctx, f.Key, max(1, position-1), min(position+1, f.Published), func(row *store.Row) error {
-		events = append(events, row.Placed)
+		e := row.Placed
+		if e.Position != position {
+			e.Data = nil
+		}
+		events = append(events, e)
 		return nil
 	})
 	return events, err

@@ -54,8 +54,18 @@ const DefaultMaxWait = time.Minute
 
 // Bytes of what is kept in memory, about.
 const (
-	archiveBytes      = 64 << 20
-	subscriptionBytes = 128 << 20
+	archiveBytes      = 48 << 20
+	subscriptionBytes = 64 << 20
+)
+
+// Bytes that may be in use at once, about: by bodies that are being sent, to all
+// clients and to one; by what is being read from the log, and by what is being made
+// of documents in memory, which must not wait for a database.
+const (
+	sendingRoom = 64 << 20
+	clientRoom  = 32 << 20
+	readingRoom = 64 << 20
+	makingRoom  = 48 << 20
 )
 
 // Config says what to serve.
@@ -83,6 +93,8 @@ type server struct {
 	below         http.Handler // the router below that path
 	subscriptions subscriptions
 	archives      *cache.Cache[archiveKey, *archived]
+	sending       *bodies
+	reading       *room
 
 	appending   chan struct{}       // has room for those who append at once
 	bodies      *semaphore.Weighted // room for their bodies, in bytes
@@ -105,14 +117,19 @@ func New(config Config) *Server {
 	if config.MaxWait == 0 {
 		config.MaxWait = DefaultMaxWait
 	}
+	reading := newRoom(readingRoom)
 	s := &Server{server{
-		Config:        config,
-		subscriptions: subscriptions{log: config.Log, feeds: config.Feeds, limit: subscriptionBytes},
-		archives:      cache.New[archiveKey](archiveBytes, (*archived).size),
-		appending:     make(chan struct{}, maxAppending),
-		bodies:        semaphore.NewWeighted(bodyRoom),
-		crossOrigin:   http.NewCrossOriginProtection(),
-		closing:       make(chan struct{}),
+		Config: config,
+		subscriptions: subscriptions{
+			log: config.Log, feeds: config.Feeds, limit: subscriptionBytes, reading: reading, making: newRoom(makingRoom),
+		},
+		sending:     newBodies(sendingRoom, clientRoom),
+		reading:     reading,
+		archives:    cache.New[archiveKey](archiveBytes, (*archived).size),
+		appending:   make(chan struct{}, maxAppending),
+		bodies:      semaphore.NewWeighted(bodyRoom),
+		crossOrigin: http.NewCrossOriginProtection(),
+		closing:     make(chan struct{}),
 	}}
 	s.routes()
 	if config.Origin.Base != nil {
