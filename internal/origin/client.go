@@ -17,11 +17,12 @@ func (rules Rules) Client(r *http.Request) string {
 	if rules.Trusted.has(peer, known) {
 		peer = rules.heard(r.Header, peer).client
 	}
-	return clientOf(peer)
+	return ClientOf(peer)
 }
 
-func clientOf(address netip.Addr) string {
-	switch {
+// ClientOf returns what an address is counted as, see [Rules.Client].
+func ClientOf(address netip.Addr) string {
+	switch address = plainAddress(address); {
 	case !address.IsValid():
 		return "unix"
 	case address.Is6():

@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -109,10 +107,6 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	if err := s.crossOrigin.Check(r); err != nil {
 		return nil, refuse(http.StatusForbidden, "this request comes from a page of another origin")
 	}
-	// Nor one whose name has come to mean this machine.
-	if s.Grants == nil && !s.isOwnName(r.Host) {
-		return nil, refuse(http.StatusForbidden, "without tokens events are taken under the server's address, localhost or --base-url only, not as "+quote(r.Host))
-	}
 	name := feedName(r)
 	switch caller := grant(r); {
 	case caller.MayAppend(name):
@@ -122,18 +116,6 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	default:
 		return nil, live.NoFeed(name)
 	}
-}
-
-// isOwnName reports whether a Host field names this server as those do who are
-// meant to reach it without a token.
-func (s *server) isOwnName(host string) bool {
-	if s.Origin.Base != nil && strings.EqualFold(host, s.Origin.Base.Host) {
-		return true
-	}
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return strings.EqualFold(host, "localhost") || net.ParseIP(strings.Trim(host, "[]")) != nil
 }
 
 // positions waits until the events have their positions, and are in documents,

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -23,6 +24,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/quota"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -78,6 +80,12 @@ type Config struct {
 	Metrics *Metrics     // nil means that nothing is counted
 	// AllowAppend lets those append who may.
 	AllowAppend bool
+	// Local says that only this machine is meant to reach the server, and that there
+	// are no tokens: it answers only as [origin.Rules.CheckName] has it.
+	Local bool
+	// ClientRequests bounds how many requests of one client are answered at a time,
+	// those that are held among them. 0 means no bound.
+	ClientRequests int
 	// MaxWait is how long a request that prefers to wait is held at most, in
 	// whole seconds. 0 means DefaultMaxWait, negative that none is.
 	MaxWait time.Duration
@@ -93,6 +101,7 @@ type server struct {
 	below         http.Handler // the router below that path
 	subscriptions subscriptions
 	archives      *cache.Cache[archiveKey, *archived]
+	requests      *quota.Clients
 	sending       *bodies
 	reading       *room
 
@@ -123,6 +132,7 @@ func New(config Config) *Server {
 		subscriptions: subscriptions{
 			log: config.Log, feeds: config.Feeds, limit: subscriptionBytes, reading: reading, making: newRoom(makingRoom),
 		},
+		requests:    quota.NewClients(int64(config.ClientRequests)),
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
 		archives:    cache.New[archiveKey](archiveBytes, (*archived).size),
@@ -147,9 +157,30 @@ func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
 // streams among them.
 func (s *Server) Waiting() int64 { return s.waiting.Load() }
 
-// ServeHTTP answers a request. The path of the base URL may stand before its
-// own, as it does behind a proxy that passes it on.
+// RequestFields are the header fields of a GET or HEAD that the server reads, and
+// what logs its requests; see httplimit.KeepFields.
+var RequestFields = []string{
+	"A-Im", "Accept", "Accept-Encoding", "Authorization", "Cache-Control", "Pragma", "Prefer", "Last-Event-Id",
+	"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto",
+	"User-Agent", "X-Request-Id",
+}
+
+// ServeHTTP answers a request, unless its client has too many under way.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	client := s.Origin.Client(r)
+	if !s.requests.Take(client, 1) {
+		s.fail(w, r, refuse(http.StatusTooManyRequests, fmt.Sprintf(
+			"%d requests of your address are being answered already, those that wait for something new among them; send this one again when one of them has ended", s.ClientRequests)))
+		return
+	}
+	defer s.requests.Give(client, 1)
+	s.dispatch(w, r)
+}
+
+// dispatch leads a request to its endpoint. The path of the base URL may stand
+// before its own, as it does behind a proxy that passes it on.
+func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if s.prefix != "" && r.URL.Path == s.prefix {
 		w.Header().Set("Location", path.Base(s.prefix)+"/")
 		w.WriteHeader(http.StatusPermanentRedirect)
