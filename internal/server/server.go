@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cache"
@@ -105,8 +104,10 @@ type server struct {
 	sending       *bodies
 	reading       *room
 
-	appending   chan struct{}       // has room for those who append at once
-	bodies      *semaphore.Weighted // room for their bodies, in bytes
+	appending   chan struct{} // has room for those who append at once
+	smallBodies *incoming
+	largeBodies *incoming
+	decoding    *room
 	crossOrigin *http.CrossOriginProtection
 
 	closing   chan struct{}
@@ -137,7 +138,9 @@ func New(config Config) *Server {
 		reading:     reading,
 		archives:    cache.New[archiveKey](archiveBytes, (*archived).size),
 		appending:   make(chan struct{}, maxAppending),
-		bodies:      semaphore.NewWeighted(bodyRoom),
+		smallBodies: newIncoming(smallRoom),
+		largeBodies: newIncoming(largeRoom),
+		decoding:    newRoom(decodingRoom),
 		crossOrigin: http.NewCrossOriginProtection(),
 		closing:     make(chan struct{}),
 	}}
