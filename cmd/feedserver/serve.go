@@ -64,7 +64,7 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 		}
 		logger := cli.Logger(command.ErrOrStderr())
 		cli.LogSettings(command, logger)
-		saveMemory()
+		saveMemory(command.Context())
 		if err := guards.open(guard, logger); err != nil {
 			return err
 		}
