@@ -236,6 +236,7 @@ func (x *xmlReader) document(f *atom.Feed) *Document {
 	d.DigestBefore, d.DigestAfter = x.digest(page, "digest-before"), x.digest(page, "digest-after")
 	if archives := ours["archives"]; len(archives) > 0 {
 		d.Archives, d.Template = x.number(archives[0].Attrs, "count"), archives[0].Attrs["template"]
+		d.Held = len(ours["held"]) > 0
 	}
 	for _, link := range f.Links {
 		if link.Rel == "next-archive" {
