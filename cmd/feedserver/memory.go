@@ -18,6 +18,10 @@ const garbagePercent = 50
 // faster than Go does so by itself. It is no limit. A server that needs more has more.
 const memoryGoal = 160 << 20
 
+// garbageRoom is how many bytes of garbage there may be where more than the goal is in
+// use, beside a tenth for what the runtime itself needs.
+const garbageRoom = 40 << 20
+
 // goalEvery is how often the goal is looked at.
 const goalEvery = 500 * time.Millisecond
 
@@ -35,7 +39,7 @@ func saveMemory(ctx context.Context) {
 		for {
 			select {
 			case <-tick.C:
-				debug.SetMemoryLimit(max(memoryGoal, inUse()*(100+garbagePercent)/100))
+				debug.SetMemoryLimit(max(memoryGoal, inUse()*11/10+garbageRoom))
 			case <-ctx.Done():
 				return
 			}

@@ -55,3 +55,13 @@ func Unzstd(compressed []byte) ([]byte, error) {
 	}
 	return body, nil
 }
+
+// ZstdSize returns how many bytes a body in the zstd format decompresses to, as its
+// header says, at most MaxBody; 0 if it says nothing, or is none.
+func ZstdSize(compressed []byte) int {
+	var header zstd.Header
+	if err := header.Decode(compressed); err != nil || !header.HasFCS {
+		return 0
+	}
+	return int(min(header.FrameContentSize, MaxBody)) //nolint:gosec // it is no more than MaxBody
+}

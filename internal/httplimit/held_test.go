@@ -29,14 +29,13 @@ func TestARequestThatWaitsLetsItsHeaderGo(t *testing.T) { //nolint:paralleltest 
 		address := serveOver(t, httplimit.Config{Fields: []string{"Accept"}}, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 			waiting <- struct{}{}
 			<-end
-		}), plainly)
+		}))
 		before := inUse()
 		var conns []net.Conn
 		for range requests {
-			conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
-			must(t, err)
+			conn := dialTo(t, address)
 			conns = append(conns, conn)
-			_, err = io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: a/b\r\n"+header+"\r\n")
+			_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: a/b\r\n"+header+"\r\n")
 			must(t, err)
 			<-waiting
 		}

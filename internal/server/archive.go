@@ -35,8 +35,6 @@ type archived struct {
 	links []feed.Link // of the document, of a form other than Atom
 }
 
-func (a *archived) size() int64 { return int64(len(a.content)) + 500 }
-
 func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	state, page, err := s.page(r)
 	if err != nil {
@@ -117,7 +115,7 @@ func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
 // makes it, once there is room for that.
 func (s *server) cachedArchive(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
 	if !s.archives.Has(key) {
-		leave, err := s.reading.enter(ctx, copies*int64(state.PageBytes))
+		leave, err := s.reading.enter(ctx, archiveRoom)
 		if err != nil {
 			return nil, err
 		}
@@ -140,6 +138,11 @@ func (s *server) archived(ctx context.Context, state *live.State, key archiveKey
 			if err != nil {
 				return nil, err
 			}
+			leave, err := s.making.enter(ctx, 2*int64(max(len(from.content), compress.ZstdSize(from.content))))
+			if err != nil {
+				return nil, err
+			}
+			defer leave()
 			return from.in(key.coding)
 		case key.form == atomForm:
 			return s.stored(ctx, state, key)
@@ -164,6 +167,11 @@ func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) 
 	if f.ID != key.feed || key.final && d.Stage != store.Final {
 		return nil, fmt.Errorf("archive %d of feed %s: the database has another or an older history than this server has served; it has failed over", key.page.Number, state.Name)
 	}
+	leave, err := s.making.enter(ctx, int64(compress.ZstdSize(d.Body)))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	text, err := compress.Unzstd(d.Body)
 	if err != nil {
 		return nil, err
@@ -197,6 +205,11 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 	if err != nil {
 		return nil, err
 	}
+	leave, err := s.making.enter(ctx, copies*int64(compress.ZstdSize(from.content)))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	text, err := compress.Unzstd(from.content)
 	if err != nil {
 		return nil, err
@@ -210,7 +223,7 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 		return nil, err
 	}
 	a := &archived{hash: hashOf(content), stage: from.stage, links: d.Links()}
-	a.entity = entity{mediaType: key.form.mediaType, content: content, tag: strongTag(a.hash, identityCoding), modified: from.modified}
+	a.entity = entity{mediaType: key.form.mediaType, content: fit(content), tag: strongTag(a.hash, identityCoding), modified: from.modified}
 	return a, nil
 }
 

@@ -27,12 +27,31 @@ type entity struct {
 func encode(content []byte, coding string) []byte {
 	switch coding {
 	case zstdCoding:
-		return compress.Zstd(content)
+		content = compress.Zstd(content)
 	case gzipCoding:
-		return compress.Gzip(content)
-	default:
-		return content
+		content = compress.Gzip(content)
 	}
+	return fit(content)
+}
+
+// fit returns content without the room behind it that it was written with, if that is
+// much: it is kept.
+func fit(content []byte) []byte {
+	if cap(content) > len(content)+len(content)/8+1000 {
+		return bytes.Clone(content)
+	}
+	return content
+}
+
+// newEntity returns content in a coding, with an ETag that is made of it.
+func newEntity(form *form, coding string, content []byte) *entity {
+	return &entity{mediaType: form.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
+}
+
+// size is about how many bytes of memory the entity takes.
+func (e *entity) size() int64 {
+	const overhead = 500
+	return int64(len(e.content)) + overhead
 }
 
 // hashOf is what an ETag is made of.

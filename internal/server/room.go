@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/eventfeed/eventfeed/event"
 )
 
 // room bounds the memory, in bytes, that work takes which is going on at once.
@@ -29,6 +31,13 @@ func (r *room) enter(ctx context.Context, bytes int64) (leave func(), err error)
 	return func() { r.free.Release(bytes) }, nil
 }
 
-// What reading a document or an event from the log takes, as a multiple of its
-// size: as it is stored, its text, what is made of it, and that compressed.
+// copies is what making something of a document or an event takes, as a multiple of
+// its size: its text, what is read of that, what is made of it, and that compressed.
 const copies = 4
+
+// What reading an archive or an event from the log takes, in bytes, as it is stored:
+// four archives are read at once, and two of the largest events.
+const (
+	archiveRoom = event.MaxSize
+	eventRoom   = 2 * event.MaxSize
+)

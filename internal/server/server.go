@@ -55,18 +55,20 @@ const DefaultMaxWait = time.Minute
 
 // Bytes of what is kept in memory, about.
 const (
-	archiveBytes      = 48 << 20
-	subscriptionBytes = 64 << 20
+	archiveBytes      = 32 << 20
+	eventBytes        = 16 << 20
+	subscriptionBytes = 48 << 20
 )
 
 // Bytes that may be in use at once, about: by bodies that are being sent, to all
-// clients and to one; by what is being read from the log, and by what is being made
-// of documents in memory, which must not wait for a database.
+// clients and to one; by what is being read from the log; and by what is being made
+// of that. Who reads may wait to make something, not the other way round: documents
+// that are in memory must not wait for a database.
 const (
-	sendingRoom = 64 << 20
+	sendingRoom = 48 << 20
 	clientRoom  = 32 << 20
-	readingRoom = 64 << 20
-	makingRoom  = 48 << 20
+	readingRoom = 32 << 20
+	makingRoom  = 40 << 20
 )
 
 // Config says what to serve.
@@ -95,14 +97,15 @@ type Server struct{ server }
 
 type server struct {
 	Config
-	router        *mux.Router
-	prefix        string       // path of the base URL, without a slash at its end
-	below         http.Handler // the router below that path
-	subscriptions subscriptions
-	archives      *cache.Cache[archiveKey, *archived]
-	requests      *quota.Clients
-	sending       *bodies
-	reading       *room
+	router          *mux.Router
+	prefix          string       // path of the base URL, without a slash at its end
+	below           http.Handler // the router below that path
+	subscriptions   subscriptions
+	archives        *cache.Cache[archiveKey, *archived]
+	requests        *quota.Clients
+	events          *cache.Cache[eventKey, *entity]
+	sending         *bodies
+	reading, making *room
 
 	appending   chan struct{} // has room for those who append at once
 	smallBodies *incoming
@@ -127,16 +130,18 @@ func New(config Config) *Server {
 	if config.MaxWait == 0 {
 		config.MaxWait = DefaultMaxWait
 	}
-	reading := newRoom(readingRoom)
+	reading, making := newRoom(readingRoom), newRoom(makingRoom)
 	s := &Server{server{
 		Config: config,
 		subscriptions: subscriptions{
-			log: config.Log, feeds: config.Feeds, limit: subscriptionBytes, reading: reading, making: newRoom(makingRoom),
+			log: config.Log, feeds: config.Feeds, limit: subscriptionBytes, reading: reading, making: making,
 		},
 		requests:    quota.NewClients(int64(config.ClientRequests)),
+		events:      cache.New[eventKey](eventBytes, (*entity).size),
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
-		archives:    cache.New[archiveKey](archiveBytes, (*archived).size),
+		making:      making,
+		archives:    cache.New[archiveKey](archiveBytes, func(a *archived) int64 { return a.size() }),
 		appending:   make(chan struct{}, maxAppending),
 		smallBodies: newIncoming(smallRoom),
 		largeBodies: newIncoming(largeRoom),

@@ -55,23 +55,10 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.small(r, chosen, content)
-	if err != nil {
-		return err
-	}
 	linkAlternates(w.Header(), r, serviceForms, chosen)
 	w.Header().Set("Vary", s.vary(explicit))
 	w.Header().Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
-	return s.serve(w, r, e)
-}
-
-// small returns what is made for each request anew, in the coding that it asks for.
-func (s *server) small(r *http.Request, chosen *form, content []byte) (*entity, error) {
-	coding, err := s.coding(r)
-	if err != nil {
-		return nil, err
-	}
-	return &entity{mediaType: chosen.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}, nil
+	return s.serve(w, r, newEntity(chosen, coding, content))
 }
 
 func serviceXML(feeds []*live.State) ([]byte, error) {

@@ -171,7 +171,7 @@ func (s *server) readOld(ctx context.Context, of *store.Feed, last int64, out *e
 	if err := reachable(s.Feeds); err != nil {
 		return nil, err
 	}
-	leave, err := s.reading.enter(ctx, 2*event.MaxSize)
+	leave, err := s.reading.enter(ctx, eventRoom)
 	if err != nil {
 		return nil, err
 	}

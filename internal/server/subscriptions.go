@@ -106,7 +106,7 @@ func (s *subscriptions) build(ctx context.Context, state *live.State, old *versi
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
-	leave, err := s.reading.enter(ctx, copies*int64(state.PageBytes))
+	leave, err := s.reading.enter(ctx, archiveRoom)
 	if err != nil {
 		return nil, err
 	}

@@ -116,6 +116,7 @@ func (v *version) make(key entityKey) (*entity, error) {
 	var err error
 	if key.coding == identityCoding {
 		e.content, err = v.write(key)
+		e.content = fit(e.content)
 	} else {
 		plain := key
 		plain.coding = identityCoding
