@@ -35,9 +35,9 @@ func (r *room) enter(ctx context.Context, bytes int64) (leave func(), err error)
 // its size: its text, what is read of that, what is made of it, and that compressed.
 const copies = 4
 
-// What reading an archive or an event from the log takes, in bytes, as it is stored:
-// four archives are read at once, and two of the largest events.
+// What reading an archive or an event from the log takes, in bytes, as it is stored and
+// as text: two of the largest are read at once.
 const (
-	archiveRoom = event.MaxSize
+	archiveRoom = 2 * event.MaxSize
 	eventRoom   = 2 * event.MaxSize
 )
