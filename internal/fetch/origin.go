@@ -12,6 +12,9 @@ import (
 // maxRedirects is how many redirects a request follows.
 const maxRedirects = 10
 
+// MaxURL bounds a URL that requests are sent to, in bytes.
+const MaxURL = 8000
+
 // errRedirect says that the server sends its readers where they do not follow.
 var errRedirect = errors.New("cannot follow the redirect")
 
@@ -85,6 +88,9 @@ func (c *Client) redirect(shown http.Header) func(*http.Request, []*http.Request
 	return func(next *http.Request, via []*http.Request) error {
 		if len(via) >= maxRedirects {
 			return fmt.Errorf("%w to %s: it is the tenth", errRedirect, next.URL.Redacted())
+		}
+		if len(next.URL.String()) > MaxURL {
+			return fmt.Errorf("%w: its URL has more than %d bytes", errRedirect, MaxURL)
 		}
 		if err := c.CheckOrigin(next.URL); err != nil {
 			return fmt.Errorf("%w to %s: it %w, give that URL if it is where the feed is now", errRedirect, next.URL.Redacted(), err)

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -26,12 +27,13 @@ type document struct {
 	id       string   // Atom only
 	title    string
 	updated  time.Time
-	links    map[string][]string // absolute URLs by relation, each once, without fragments
+	links    map[string][]string // absolute URLs by relation, without fragments; at most two of each
 	archive  bool
 	complete bool
 	ours     bool
 
 	entries []version // in the order of the document
+	memory  int64     // that they take, in bytes, roughly
 	hash    feed.Digest
 }
 
@@ -65,13 +67,22 @@ func withoutUser(u *url.URL) *url.URL {
 }
 
 // makeEvents maps the entries to events of the feed with an id.
-func (d *document) makeEvents(feedID string) error {
+// They may take so much memory.
+func (d *document) makeEvents(ctx context.Context, feedID string, l limits) error {
 	hash := sha256.New()
 	var form []byte
+	d.memory = 0
 	for i := range d.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		v := &d.entries[i]
 		if err := v.makeEvent(feedID, d.updated); err != nil {
 			return err
+		}
+		v.raw.about = about{}
+		if d.memory += int64(v.event.Size()) + entryMemory; d.memory > l.memory {
+			return l.exceeded()
 		}
 		hashed := v.event
 		hashed.Time = time.Time{} // may be the document's
@@ -82,6 +93,13 @@ func (d *document) makeEvents(feedID string) error {
 	}
 	d.hash = feed.Digest(hash.Sum(nil))
 	return nil
+}
+
+// dropEvents frees the events of a document of which only the versions are needed.
+func (d *document) dropEvents() {
+	for i := range d.entries {
+		d.entries[i].event, d.entries[i].raw = event.Event{}, raw{}
+	}
 }
 
 // latest returns the latest version of each entry in the document.

@@ -62,7 +62,7 @@ type Config struct {
 	// than 1 means 1.
 	Prefetch int
 	// Room bounds the archives that have been fetched, or are being fetched, and
-	// have not been handed out: in bytes, by the largest one so far. 0 means
+	// are not done with, in bytes. One archive may be larger. 0 means
 	// walk.DefaultRoom.
 	Room   int64
 	Meter  *walk.Meter  // of archives and pages; nil means none
@@ -184,18 +184,20 @@ func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error)
 		r.header = answer.Header
 		return false, nil
 	}
-	head, err := parse(answer.Body, answer.URL)
+	body := answer.Body
+	answer.Body = nil // so that it is freed once it is parsed
+	head, err := parse(ctx, body, answer.URL, r.limits())
 	if err != nil {
 		return false, fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, answer.URL.Redacted(), err)
 	}
-	if err := r.takeHead(head); err != nil {
+	if err := r.takeHead(ctx, head); err != nil {
 		return false, err
 	}
 	r.header, r.sum = answer.Header, sum
 	return true, nil
 }
 
-func (r *Reader) takeHead(head *document) error {
+func (r *Reader) takeHead(ctx context.Context, head *document) error {
 	kind, err := head.kind()
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, head.url.Redacted(), err)
@@ -204,7 +206,7 @@ func (r *Reader) takeHead(head *document) error {
 	if r.head != nil && id != r.ID {
 		return mismatch(head.url, "is the feed %q now, was %q", id, r.ID)
 	}
-	if err := head.makeEvents(id); err != nil {
+	if err := head.makeEvents(ctx, id, r.limits()); err != nil {
 		return fmt.Errorf("%s: %w", head.url.Redacted(), err)
 	}
 	r.head, r.ID, r.Title, r.Kind, r.look = head, id, head.title, kind, look{}
@@ -212,7 +214,8 @@ func (r *Reader) takeHead(head *document) error {
 	return nil
 }
 
-// get fetches an archive or a page of the feed.
+// get fetches an archive or a page of the feed. It returns the bytes of a page, which is
+// to be kept, and of no archive.
 func (r *Reader) get(ctx context.Context, target *url.URL) (d *document, body []byte, err error) {
 	err = r.settled(ctx, func(conditions ...string) (err error) {
 		d, body, err = r.try(ctx, target, conditions)
@@ -235,16 +238,28 @@ func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) 
 		return nil, nil, err
 	}
 	started = time.Now()
-	d, err := r.archive(answer.Body, answer.URL)
+	body, size := answer.Body, int64(len(answer.Body))
+	if r.Kind != Paged {
+		answer.Body = nil // so that it is freed once it is parsed
+	}
+	if err := fetch.Hold(ctx, 2*size); err != nil {
+		return nil, nil, err
+	}
+	d, err := r.archive(ctx, body, answer.URL)
 	r.Meter.Decode.Add(int64(time.Since(started)))
 	r.Meter.Pages.Add(1)
-	r.Meter.Bytes.Add(int64(len(answer.Body)))
-	return d, answer.Body, err
+	r.Meter.Bytes.Add(size)
+	if err != nil {
+		return nil, nil, err
+	}
+	return d, answer.Body, fetch.Hold(ctx, d.memory)
 }
 
+func (r *Reader) limits() limits { return limitsFor(r.Client.MaxBytes()) }
+
 // archive reads an archive or a page of the feed.
-func (r *Reader) archive(body []byte, from *url.URL) (*document, error) {
-	d, err := parse(body, from)
+func (r *Reader) archive(ctx context.Context, body []byte, from *url.URL) (*document, error) {
+	d, err := parse(ctx, body, from, r.limits())
 	if err != nil {
 		return nil, mismatch(from, "the chain of archives breaks off: %w", err)
 	}
@@ -254,7 +269,7 @@ func (r *Reader) archive(body []byte, from *url.URL) (*document, error) {
 	if current := d.links["current"]; !d.atom && len(current) == 1 && !r.isFeed(current[0]) {
 		return nil, mismatch(from, "is an archive of another feed, at %s, not of %q", current[0], r.ID)
 	}
-	if err := d.makeEvents(r.ID); err != nil {
+	if err := d.makeEvents(ctx, r.ID, r.limits()); err != nil {
 		return nil, fmt.Errorf("%s: %w", from.Redacted(), err)
 	}
 	return d, nil

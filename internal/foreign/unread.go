@@ -99,6 +99,7 @@ func (c *count) pass(ctx context.Context, w *way) (more bool, err error) {
 		if d, _, err = c.get(ctx, w.next); err != nil {
 			return false, unsettled(w.next, err)
 		}
+		d.dropEvents()
 		c.seen[w.next.String()] = d
 	}
 	next, err := d.before(c.Kind)
