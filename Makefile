@@ -26,9 +26,7 @@ dist: ## Build the archives of a release for all platforms, with checksums, into
 
 .PHONY: test
 test: ## Run all tests, with the race detector and a PostgreSQL of their own, and the last release beside this
-	test/install-tools || true
-	CGO_ENABLED=1 test/postgres $(GO) test -race -timeout 20m $(TESTFLAGS) ./...
-	test/postgres test/previous
+	@GO='$(GO)' test/all $(TESTFLAGS)
 
 .PHONY: faults
 faults: ## Crash processes and servers, and see that every guarantee holds
@@ -55,6 +53,10 @@ bench: ## Measure
 .PHONY: demo
 demo: ## Show it at work
 	examples/demo
+
+.PHONY: shell
+shell: build ## Open a shell with the commands and a PostgreSQL of its own
+	@test/postgres examples/shell
 
 .PHONY: clean
 clean: ## Remove what was built, the tools included

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"net/http"
@@ -214,7 +215,7 @@ func TestServeAsksForTokens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_ = response.Body.Close()
+		t.Cleanup(func() { _ = response.Body.Close() })
 		return response
 	}
 	none := func(*http.Request, string) {}
@@ -237,6 +238,14 @@ func TestServeAsksForTokens(t *testing.T) {
 		}
 		if cache := response.Header.Get("Cache-Control"); strings.Contains(cache, "public") || cache == "" {
 			t.Errorf("%s with %q: Cache-Control %q", test.path, test.token, cache)
+		}
+	}
+	// Nor does the question which feed was meant tell of one that may not be read.
+	for token, want := range map[string]string{shipping: "feed secret: no such feed", backup: "feed secret: no such feed; did you mean secrets?"} {
+		response := ask("/feeds/secret", token, bearer)
+		var problem struct{ Detail string }
+		if err := json.NewDecoder(response.Body).Decode(&problem); err != nil || problem.Detail != want {
+			t.Errorf("%q, %v, want %q", problem.Detail, err, want)
 		}
 	}
 	h.write("tokens.toml", []byte("# all taken back\n"))

@@ -33,6 +33,13 @@ func (s *ours) Feed() (id, name string) { return s.head.ID, s.head.Name }
 func (s *ours) Start() walk.Place       { return s.head.Start() }
 func (s *ours) Last() int64             { return s.head.Last }
 
+func (s *ours) Empty() string {
+	if s.head.Held {
+		return "the feed is held; it publishes its events after: feedserver open " + s.head.Name
+	}
+	return "the feed has no events; those that were appended and have no position yet are in the column PENDING of: feedserver list"
+}
+
 // Marks gives nothing: a position says all of one of our feeds.
 func (s *ours) Marks(_, _ int64) checkpoint.Marks { return checkpoint.Marks{} }
 

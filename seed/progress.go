@@ -58,6 +58,7 @@ type FeedProgress struct {
 	Skipped  int64  // of them those that the sink had no use for
 	Parked   int64  // events put aside, by this run
 	Waiting  int64  // all of its events that are put aside in the target
+	Empty    string // why there is no event, where the feed has shown none and none is applied; else ""
 }
 
 // totals is what a run has done so far.
@@ -157,9 +158,13 @@ func (r *runner) report() {
 			break // no checkpoint was read so far
 		}
 		c := &f.checkpoint
+		empty := ""
+		if f.shows == 0 && c.Position == 0 {
+			empty = f.Empty()
+		}
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,
-			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Skipped: f.skipped, Parked: f.parked, Waiting: f.waiting,
+			Head: max(f.shows, c.Position), Digest: c.Digest.String(), Applied: f.applied, Skipped: f.skipped, Parked: f.parked, Waiting: f.waiting, Empty: empty,
 		})
 	}
 	for _, m := range r.meters {

@@ -19,6 +19,8 @@ type source interface {
 	Start() walk.Place
 	// Last is the position of the last event that it shows.
 	Last() int64
+	// Empty says why there is no event, where the feed shows none.
+	Empty() string
 	// Check makes sure that the feed's history goes on from a place. It is a
 	// walk.OldError if the feed shows an earlier state than that.
 	Check(ctx context.Context, from walk.Place, kept walk.Kept) error

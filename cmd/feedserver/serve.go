@@ -117,6 +117,7 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 	logger := operator.logger
 	ctx, cancel := operator.drained(ctx)
 	defer cancel()
+	publish.First(ctx, log)
 	var feeds *live.Feeds
 	err := awaitDatabase(ctx, logger, func() (err error) {
 		feeds, err = live.Open(ctx, log, logger)

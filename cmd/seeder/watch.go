@@ -67,8 +67,12 @@ func (w *watch) report(out io.Writer) error {
 	for i := range w.last.Feeds {
 		f := &w.last.Feeds[i]
 		applied := f.Applied - f.Skipped // as the report counts them
-		_, err := fmt.Fprintf(out, "%s: %d events applied %s\nposition %d digest %s\n",
-			f.Feed, applied, cli.Pace(applied, took), f.Position, f.Digest)
+		why := ""
+		if f.Empty != "" {
+			why = ": " + f.Empty
+		}
+		_, err := fmt.Fprintf(out, "%s: %d events applied %s%s\nposition %d digest %s\n",
+			f.Feed, applied, cli.Pace(applied, took), why, f.Position, f.Digest)
 		if err != nil {
 			return err
 		}

@@ -20,7 +20,8 @@ type Limits struct {
 	// Declarations of namespaces in all: parsers copy those that hold for each element
 	// that declares one. 0 means no limit.
 	Declarations int
-	Token        int // bytes of one text, tag, comment or processing instruction, as it stands in the document
+	Token        int // bytes of one text, as it stands in the document
+	Markup       int // bytes of one tag, comment or processing instruction; 0 means as for a text
 }
 
 // DefaultLimits are far beyond what feeds have, XHTML in their entries included.

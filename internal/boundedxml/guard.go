@@ -38,15 +38,21 @@ func (g *guard) Read(p []byte) (int, error) {
 	return n, nil
 }
 
+const cdata = "<![CDATA["
+
 // markups are what begins with an angle bracket and is no tag.
 var markups = []struct{ start, end string }{
 	{"<!--", "-->"},
-	{"<![CDATA[", "]]>"},
+	{cdata, "]]>"},
 	{"<?", "?>"},
 }
 
 // next returns the length of the token that a text begins with.
 func (g *guard) next(text []byte) (n int, err error) {
+	limit := g.limits.Token
+	if text[0] == '<' && g.limits.Markup > 0 && !bytes.HasPrefix(text, []byte(cdata)) {
+		limit = g.limits.Markup
+	}
 	switch {
 	case text[0] != '<':
 		n = to(text, "<")
@@ -58,8 +64,8 @@ func (g *guard) next(text []byte) (n int, err error) {
 	default:
 		n, err = g.tag(text)
 	}
-	if err == nil && n > g.limits.Token {
-		err = exceeded("has a text, tag or comment of more than %d MiB", g.limits.Token>>20)
+	if err == nil && n > limit {
+		err = exceeded("has a text, tag or comment of more than %d MiB", limit>>20)
 	}
 	return n, err
 }

@@ -4,10 +4,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/eventfeed/eventfeed/internal/nearest"
 	"github.com/eventfeed/eventfeed/internal/version"
 )
 
@@ -28,12 +30,17 @@ func prepare(root *cobra.Command) {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Args = func(command *cobra.Command, arguments []string) error {
 		if len(arguments) > 0 {
-			return Usage("there is no command %q", arguments[0])
+			return Usage("there is no command %q%s", arguments[0], nearest.Question(arguments[0], commands(command)))
 		}
 		return nil
 	}
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return Usage("%w", err) })
+	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		if unknown, is := errors.AsType[*pflag.NotExistError](err); is {
+			return Usage("%w%s", err, nearest.Question("--"+unknown.GetSpecifiedName(), flags(command)))
+		}
+		return Usage("%w", err)
+	})
 	root.PersistentFlags().String(configFlag, "", "`FILE` that gives flags their values, in TOML")
 	root.PersistentFlags().VisitAll(nameVariable)
 	root.PersistentPreRunE = settle
@@ -48,6 +55,22 @@ func prepare(root *cobra.Command) {
 		complete(command)
 		command.Flags().VisitAll(nameVariable)
 	}
+}
+
+// commands are the names of a command's own commands.
+func commands(command *cobra.Command) (names []string) {
+	for _, c := range command.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return names
+}
+
+// flags are the names of a command's flags, as they are typed.
+func flags(command *cobra.Command) (names []string) {
+	command.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return names
 }
 
 // nameVariable says in a flag's help which variable gives its value.

@@ -22,6 +22,7 @@ const (
 		`" xmlns:ce="` + CloudEventNamespace + `" xmlns:ef="` + Namespace + `">` + "\n"
 	documentEnd     = "</feed>\n"
 	archiveMark     = "<fh:archive/>\n"
+	heldMark        = "<ef:held/>\n"
 	binaryType      = "application/octet-stream"
 	binarySummary   = "binary data"
 	nextArchiveLink = `<link rel="next-archive" href="`
@@ -84,6 +85,9 @@ func appendProfile(b []byte, d *Document) []byte {
 		b = fmt.Appendf(b, "<ef:archives count=\"%d\" template=\"", d.Archives)
 		b = appendAttribute(b, d.Template)
 		b = append(b, "\"/>\n"...)
+		if d.Held {
+			b = append(b, heldMark...)
+		}
 	}
 	return b
 }

@@ -16,7 +16,7 @@ func TestDocumentsThatCostMoreThanTheySayAreRefused(t *testing.T) {
 	for i := range 99 {
 		declared += fmt.Sprintf(` xmlns:p%d="u"`, i)
 	}
-	const root = `<feed xmlns="http://www.w3.org/2005/Atom">`
+	const root = `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:ef="` + feed.Namespace + `">`
 	for want, body := range map[string]string{
 		"more than 100 elements inside one another": root + strings.Repeat("<a>", 1_000_000),
 		"element a has more than 100 attributes":    root + "<a" + declared + ` a="" b=""/></feed>`,

@@ -113,6 +113,7 @@ func (s *scanner) profile(d *Document) {
 	if d.Kind == Subscription {
 		d.Archives = s.number(`<ef:archives count="`)
 		d.Template = s.between(` template="`, "\"/>\n")
+		d.Held = s.skipIf(heldMark)
 	}
 	if d.Next != nil && d.Next.Epoch == "" {
 		d.Next.Epoch = d.Epoch

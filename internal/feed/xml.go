@@ -15,7 +15,7 @@ import (
 
 // Bounds of a document that is not in canonical form. A text is at most an event of
 // which each byte is written as a character reference.
-var xmlLimits = boundedxml.Limits{Depth: 100, Attributes: 100, Prefixes: 100, Token: 6 * event.MaxSize}
+var xmlLimits = boundedxml.Limits{Depth: 100, Attributes: 100, Prefixes: 100, Token: 6 * event.MaxSize, Markup: event.MaxSize}
 
 // decodeXML reads a document of our profile in any form of XML. It holds the events and
 // one token, whatever else the document consists of.
@@ -24,9 +24,12 @@ func decodeXML(ctx context.Context, body []byte) (*Document, error) {
 		return nil, fmt.Errorf("%w: is empty", ErrNotOurs)
 	}
 	tree := &xmlTree{decoder: boundedxml.NewDecoder(ctx, body, xmlLimits), reader: newXMLReader()}
+	claims := ClaimsOurs(body)
 	for {
 		err := tree.step()
 		switch {
+		case err == nil && tree.roots > 0 && !claims:
+			return nil, fmt.Errorf("%w: is another Atom feed, without eventfeed's elements", ErrNotOurs)
 		case errors.Is(err, io.EOF):
 			return tree.document()
 		case err != nil && isHTML(body):
@@ -35,6 +38,13 @@ func decodeXML(ctx context.Context, body []byte) (*Document, error) {
 			return nil, notOurs(err)
 		}
 	}
+}
+
+// ClaimsOurs reports whether a document says that it is of our profile: the namespace of
+// that stands in its root element, if anywhere. The document's start is enough.
+func ClaimsOurs(start []byte) bool {
+	const rootEnds = 64 << 10
+	return bytes.Contains(start[:min(len(start), rootEnds)], []byte(Namespace))
 }
 
 // notOurs says of a document that it is not of our profile, unless err knows it

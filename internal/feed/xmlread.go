@@ -23,13 +23,14 @@ type xmlReader struct {
 	take     func(text string) // takes the text of the element that is open; nil where nobody needs it
 	takeAt   int               // depth of that element
 	texts    strings.Builder
-	seen     map[string]int // elements of which there must be one
+	feeds    int // elements ef:feed, of which there must be one
+	pages    int // elements ef:page, likewise
 	err      error
 	entry    entryReader
 }
 
 func newXMLReader() *xmlReader {
-	return &xmlReader{d: &Document{}, seen: make(map[string]int)}
+	return &xmlReader{d: &Document{}}
 }
 
 // isAtom reports whether a namespace is Atom's. A document may leave it out.
@@ -120,9 +121,9 @@ func (x *xmlReader) atomElement(name string, attributes map[string]string) {
 
 func (x *xmlReader) ownElement(name string, a map[string]string) {
 	d := x.d
-	x.seen[name]++
 	switch name {
 	case "feed":
+		x.feeds++
 		if a["format"] != strconv.Itoa(Format) {
 			x.keep(fmt.Errorf("%w: format %.20q", ErrTooNew, a["format"]))
 		}
@@ -135,11 +136,14 @@ func (x *xmlReader) ownElement(name string, a map[string]string) {
 			DigestBefore:  x.digest(a, "digest-before"),
 		})
 	case "page":
+		x.pages++
 		d.Page, d.Epoch = x.number(a, "number"), a["epoch"]
 		d.First, d.Last = x.number(a, "first"), x.number(a, "last")
 		d.DigestBefore, d.DigestAfter = x.digest(a, "digest-before"), x.digest(a, "digest-after")
 	case "archives":
 		d.Archives, d.Template = x.number(a, "count"), a["template"]
+	case "held":
+		d.Held = true
 	}
 }
 
@@ -148,11 +152,11 @@ func (x *xmlReader) ownElement(name string, a map[string]string) {
 func (x *xmlReader) end() (*Document, error) {
 	switch {
 	case errors.Is(x.err, ErrTooNew):
-	case x.seen["feed"] == 0:
+	case x.feeds == 0:
 		x.err = errors.New("is another Atom feed, without eventfeed's elements")
 	case x.err != nil:
-	case x.seen["feed"] != 1, x.seen["page"] != 1:
-		x.err = fmt.Errorf("has %d feed and %d page elements of eventfeed's namespace, not one of each", x.seen["feed"], x.seen["page"])
+	case x.feeds != 1, x.pages != 1:
+		x.err = fmt.Errorf("has %d feed and %d page elements of eventfeed's namespace, not one of each", x.feeds, x.pages)
 	case len(x.d.Epochs) == 0:
 		x.err = errors.New("names no epoch")
 	}
@@ -233,7 +237,7 @@ func (r *entryReader) keep(err error) {
 
 // startEntry begins an entry, if this is a feed of ours, and one that can be.
 func (x *xmlReader) startEntry() error {
-	if x.seen["feed"] == 0 {
+	if x.feeds == 0 {
 		return nil // passed over: a feed of ours says so before its entries
 	}
 	if len(x.d.Entries) >= MaxPageSize+MinEntries {

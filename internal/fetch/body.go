@@ -216,8 +216,7 @@ func (c *Client) checkSize(size int64, start func() []byte) error {
 	if size <= min(limit, feed.MaxDocument) {
 		return nil
 	}
-	shown := start()
-	if bytes.Contains(shown[:min(len(shown), sniffed)], []byte(feed.Namespace)) {
+	if feed.ClaimsOurs(start()) {
 		limit = feed.MaxDocument
 		if size > limit {
 			return &TooLargeError{Limit: limit, Own: true}

@@ -93,7 +93,11 @@ func (c *Client) redirect(shown http.Header) func(*http.Request, []*http.Request
 			return fmt.Errorf("%w: its URL has more than %d bytes", errRedirect, MaxURL)
 		}
 		if err := c.CheckOrigin(next.URL); err != nil {
-			return fmt.Errorf("%w to %s: it %w, give that URL if it is where the feed is now", errRedirect, next.URL.Redacted(), err)
+			advice := ", give that URL if it is where the feed is now"
+			if IsLinkLocal(next.Context(), next.URL) {
+				advice = ", where no feed is"
+			}
+			return fmt.Errorf("%w to %s: it %w%s", errRedirect, next.URL.Redacted(), err, advice)
 		}
 		c.authorize(next, shown)
 		if c.HTTP.CheckRedirect != nil {

@@ -187,6 +187,9 @@ func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error)
 	body := answer.Body
 	answer.Body = nil // so that it is freed once it is parsed
 	head, err := parse(ctx, body, answer.URL, r.limits())
+	if isLimit(err) {
+		return false, &fetch.Error{URL: answer.URL.Redacted(), Err: err}
+	}
 	if err != nil {
 		return false, fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, answer.URL.Redacted(), err)
 	}
@@ -207,7 +210,7 @@ func (r *Reader) takeHead(ctx context.Context, head *document) error {
 		return mismatch(head.url, "is the feed %q now, was %q", id, r.ID)
 	}
 	if err := head.makeEvents(ctx, id, r.limits()); err != nil {
-		return fmt.Errorf("%s: %w", head.url.Redacted(), err)
+		return &fetch.Error{URL: head.url.Redacted(), Err: err}
 	}
 	r.head, r.ID, r.Title, r.Kind, r.look = head, id, head.title, kind, look{}
 	r.seen = make(map[string]*document)
@@ -260,6 +263,9 @@ func (r *Reader) limits() limits { return limitsFor(r.Client.MaxBytes()) }
 // archive reads an archive or a page of the feed.
 func (r *Reader) archive(ctx context.Context, body []byte, from *url.URL) (*document, error) {
 	d, err := parse(ctx, body, from, r.limits())
+	if isLimit(err) {
+		return nil, &fetch.Error{URL: from.Redacted(), Err: err}
+	}
 	if err != nil {
 		return nil, mismatch(from, "the chain of archives breaks off: %w", err)
 	}
@@ -270,7 +276,7 @@ func (r *Reader) archive(ctx context.Context, body []byte, from *url.URL) (*docu
 		return nil, mismatch(from, "is an archive of another feed, at %s, not of %q", current[0], r.ID)
 	}
 	if err := d.makeEvents(ctx, r.ID, r.limits()); err != nil {
-		return nil, fmt.Errorf("%s: %w", from.Redacted(), err)
+		return nil, &fetch.Error{URL: from.Redacted(), Err: err}
 	}
 	return d, nil
 }

@@ -10,22 +10,24 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/eventfeed/eventfeed/internal/httplimit"
+	"github.com/eventfeed/eventfeed/internal/testcert"
 )
 
-// quick are limits that a test does not have to wait long for, and that a busy
-// machine does not hit by itself.
+// quick are limits that a test on a real socket does not have to wait long for.
+// Only tests of what ends use them there: what must not end is tested on pipes,
+// whose time passes only while all wait, so that no busy machine is too slow.
 func quick() httplimit.Config {
 	return httplimit.Config{
 		Header: time.Second, HeaderBytes: 4 << 10, Idle: time.Second,
@@ -45,22 +47,69 @@ const longer = 2200 * time.Millisecond
 
 // house is a server under limits.
 type house struct {
-	address  string
+	connect  func() (net.Conn, error)
 	registry *prometheus.Registry
 	ended    chan string // paths whose handlers have ended
 }
 
-func newHouse(t *testing.T, config httplimit.Config) *house {
-	return start(t, config, func(server *http.Server, listener net.Listener) error { return server.Serve(listener) })
-}
+type serve func(*http.Server, net.Listener) error
 
-func start(t *testing.T, config httplimit.Config, serve func(*http.Server, net.Listener) error) *house {
+func plain(server *http.Server, listener net.Listener) error { return server.Serve(listener) }
+
+// onSocket starts a server that the kernel keeps buffers for.
+func onSocket(t *testing.T, config httplimit.Config) *house {
 	t.Helper()
-	h := &house{registry: prometheus.NewRegistry(), ended: make(chan string, 100)}
-	config.Metrics = httplimit.NewMetrics(h.registry)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
-	h.address = listener.Addr().String()
+	return start(t, config, plain, listener, func() (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
+	})
+}
+
+// onPipes starts a server for a test in a bubble of testing/synctest.
+func onPipes(t *testing.T, config httplimit.Config, serve serve) *house {
+	t.Helper()
+	p := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
+	return start(t, config, serve, p, p.dial)
+}
+
+// pipes is a listener in memory.
+type pipes struct {
+	made   chan net.Conn
+	closed chan struct{}
+	close  sync.Once
+}
+
+func (p *pipes) dial() (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.made <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-p.made:
+		return conn, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.close.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (*pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+func start(t *testing.T, config httplimit.Config, serve serve, listener net.Listener, connect func() (net.Conn, error)) *house {
+	t.Helper()
+	h := &house{connect: connect, registry: prometheus.NewRegistry(), ended: make(chan string, 100)}
+	config.Metrics = httplimit.NewMetrics(h.registry)
 	server := httplimit.Server(h.handler(t), config)
 	served := make(chan error, 1)
 	go func() { served <- serve(server, httplimit.Listener(listener, config)) }()
@@ -116,20 +165,26 @@ func (h *house) handler(t *testing.T) http.Handler {
 
 func (h *house) dial(t *testing.T) net.Conn {
 	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", h.address)
+	conn, err := h.connect()
 	must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 
+func (h *house) transport() *http.Transport {
+	return &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return h.connect() },
+	}
+}
+
 // get asks as any client does, on a connection of its own.
 func (h *house) get(ctx context.Context, path string) (string, error) {
-	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+h.address+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://house"+path, nil)
 	if err != nil {
 		return "", err
 	}
-	response, err := client.Do(request)
+	response, err := h.transport().RoundTrip(request)
 	if err != nil {
 		return "", err
 	}
@@ -169,48 +224,67 @@ func dribble(w io.Writer, text string) {
 	}
 }
 
+// misbehaviours are ways to hold a connection.
+var misbehaviours = map[string]func(net.Conn){
+	"says nothing":         func(net.Conn) {},
+	"header by the byte":   func(c net.Conn) { _, _ = io.WriteString(c, "GET /short HTTP/1.1\r\nX-Long: "); dribble(c, "x") },
+	"asks no second thing": func(c net.Conn) { _, _ = io.WriteString(c, "GET /short HTTP/1.1\r\nHost: h\r\n\r\n") },
+	"body by the byte": func(c net.Conn) {
+		_, _ = io.WriteString(c, "POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n")
+		dribble(c, "x")
+	},
+	"body by the byte that nobody reads": func(c net.Conn) {
+		_, _ = io.WriteString(c, "POST /short HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n")
+		dribble(c, "x")
+	},
+	"reads nothing": func(c net.Conn) { _, _ = io.WriteString(c, "GET /page HTTP/1.1\r\nHost: h\r\n\r\n") },
+	"reads nothing of a file": func(c net.Conn) {
+		_, _ = io.WriteString(c, "GET /file HTTP/1.1\r\nHost: h\r\n\r\n")
+	},
+	"reads by the byte": func(c net.Conn) {
+		_, _ = io.WriteString(c, "GET /page HTTP/1.1\r\nHost: h\r\n\r\n")
+		for one := make([]byte, 1); ; time.Sleep(10 * time.Millisecond) {
+			if _, err := c.Read(one); err != nil {
+				return
+			}
+		}
+	},
+	"asks on and on and reads nothing": func(c net.Conn) { dribble(c, "GET /page HTTP/1.1\r\nHost: h\r\n\r\n") },
+}
+
 // Whatever a client does to hold its connection, it is freed, and meanwhile
 // others are served.
 func TestSlowClientsAreFreedAndOthersServed(t *testing.T) {
 	t.Parallel()
-	houses := map[string]*house{}
-	for name, misbehave := range map[string]func(net.Conn){
-		"says nothing":         func(net.Conn) {},
-		"header by the byte":   func(c net.Conn) { _, _ = io.WriteString(c, "GET /short HTTP/1.1\r\nX-Long: "); dribble(c, "x") },
-		"asks no second thing": func(c net.Conn) { _, _ = io.WriteString(c, "GET /short HTTP/1.1\r\nHost: h\r\n\r\n") },
-		"body by the byte": func(c net.Conn) {
-			_, _ = io.WriteString(c, "POST /post HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n")
-			dribble(c, "x")
-		},
-		"body by the byte that nobody reads": func(c net.Conn) {
-			_, _ = io.WriteString(c, "POST /short HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n")
-			dribble(c, "x")
-		},
-		"reads nothing": func(c net.Conn) { _, _ = io.WriteString(c, "GET /page HTTP/1.1\r\nHost: h\r\n\r\n") },
-		"reads nothing of a file": func(c net.Conn) {
-			_, _ = io.WriteString(c, "GET /file HTTP/1.1\r\nHost: h\r\n\r\n")
-		},
-		"reads by the byte": func(c net.Conn) {
-			_, _ = io.WriteString(c, "GET /page HTTP/1.1\r\nHost: h\r\n\r\n")
-			for one := make([]byte, 1); ; time.Sleep(10 * time.Millisecond) {
-				if _, err := c.Read(one); err != nil {
-					return
-				}
-			}
-		},
-		"asks on and on and reads nothing": func(c net.Conn) { dribble(c, "GET /page HTTP/1.1\r\nHost: h\r\n\r\n") },
-	} {
-		houses[name] = newHouse(t, quick())
-		for range 3 {
-			conn := houses[name].dial(t)
-			go misbehave(conn)
-		}
-	}
-	for name, h := range houses { // which all wait at the same time
+	for name, misbehave := range misbehaviours {
 		t.Run(name, func(t *testing.T) {
-			h.served(t)
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := onPipes(t, quick(), plain)
+				var clients sync.WaitGroup
+				for range 3 {
+					conn := h.dial(t)
+					clients.Go(func() { misbehave(conn) })
+				}
+				h.served(t)
+				h.freed(t)
+				h.served(t)
+				clients.Wait()
+			})
+		})
+	}
+}
+
+// The kernel takes some of an answer for a client that takes none, and sends
+// files by itself.
+func TestSlowClientsOnSocketsAreFreed(t *testing.T) {
+	t.Parallel()
+	for name, misbehave := range misbehaviours {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := onSocket(t, quick())
+			go misbehave(h.dial(t))
 			h.freed(t)
-			h.served(t)
 		})
 	}
 }
@@ -218,7 +292,7 @@ func TestSlowClientsAreFreedAndOthersServed(t *testing.T) {
 // Bounds are for headers too.
 func TestLongHeadersAreRefused(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, quick())
+	h := onSocket(t, lenient())
 	conn := h.dial(t)
 	_, err := fmt.Fprintf(conn, "GET /short HTTP/1.1\r\nX: %s\r\n\r\n", bytes.Repeat([]byte("x"), 20<<10))
 	must(t, err)
@@ -231,97 +305,119 @@ func TestLongHeadersAreRefused(t *testing.T) {
 // Who is slow and keeps the least rate gets everything, however long it takes.
 func TestSlowReaderThatKeepsTheRateGetsEverything(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, lenient())
-	var readers sync.WaitGroup
 	for _, path := range []string{"/page", "/file"} {
-		readers.Go(func() {
-			conn := h.dial(t)
-			_, err := io.WriteString(conn, "GET "+path+" HTTP/1.0\r\n\r\n")
-			must(t, err)
-			response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			must(t, err)
-			defer response.Body.Close()
-			var got bytes.Buffer
-			began := time.Now()
-			for err == nil { // about 4 MiB a second
-				_, err = io.CopyN(&got, response.Body, 128<<10)
-				time.Sleep(30 * time.Millisecond)
-			}
-			if !bytes.Equal(got.Bytes(), page) {
-				t.Errorf("%s: %d bytes of %d after %v: %v", path, got.Len(), len(page), time.Since(began), err)
-			}
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				h := onPipes(t, quick(), plain)
+				conn := h.dial(t)
+				_, err := io.WriteString(conn, "GET "+path+" HTTP/1.0\r\n\r\n")
+				must(t, err)
+				response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+				must(t, err)
+				defer response.Body.Close()
+				var got bytes.Buffer
+				began := time.Now()
+				for err == nil { // about 2 MiB a second
+					_, err = io.CopyN(&got, response.Body, 128<<10)
+					time.Sleep(60 * time.Millisecond)
+				}
+				if !bytes.Equal(got.Bytes(), page) {
+					t.Errorf("%d bytes of %d after %v: %v", got.Len(), len(page), time.Since(began), err)
+				}
+			})
 		})
 	}
-	readers.Wait()
+}
+
+// What the kernel sends arrives as it is.
+func TestFilesArriveWhole(t *testing.T) {
+	t.Parallel()
+	patient := quick()
+	patient.Stall = time.Minute
+	h := onSocket(t, patient)
+	if got, err := h.get(t.Context(), "/file"); got != string(page) || err != nil {
+		t.Errorf("%d bytes of %d, %v", len(got), len(page), err)
+	}
 }
 
 // The limits are for slow clients, not for slow answers.
 func TestWaitingIsNotSlow(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t, quick())
-	for path, want := range map[string]string{"/wait": "waited", "/stream": "data\ndata\ndata\n"} {
-		if got, err := h.get(t.Context(), path); got != want || err != nil {
-			t.Errorf("%s: %q, %v", path, got, err)
+	synctest.Test(t, func(t *testing.T) {
+		h := onPipes(t, quick(), plain)
+		for path, want := range map[string]string{"/wait": "waited", "/stream": "data\ndata\ndata\n"} {
+			if got, err := h.get(t.Context(), path); got != want || err != nil {
+				t.Errorf("%s: %q, %v", path, got, err)
+			}
 		}
-	}
-	response, err := http.Post("http://"+h.address+"/wait", "text/plain", bytes.NewReader(page))
-	must(t, err)
-	defer response.Body.Close()
-	if got, err := io.ReadAll(response.Body); string(got) != "waited" || err != nil {
-		t.Errorf("after a body: %q, %v", got, err)
-	}
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://house/wait", bytes.NewReader(page))
+		must(t, err)
+		response, err := h.transport().RoundTrip(request)
+		must(t, err)
+		defer response.Body.Close()
+		if got, err := io.ReadAll(response.Body); string(got) != "waited" || err != nil {
+			t.Errorf("after a body: %q, %v", got, err)
+		}
+	})
 }
 
-// secure starts a server with TLS, and returns what asks it over HTTP/2.
-func secure(t *testing.T, config httplimit.Config) (*house, *http.Client) {
+// secure starts a server with TLS on pipes, and returns what asks it over HTTP/2.
+func secure(t *testing.T, config httplimit.Config) (*house, *http.Transport) {
 	t.Helper()
-	certificate := httptest.NewUnstartedServer(nil)
-	certificate.EnableHTTP2 = true
-	certificate.StartTLS()
-	t.Cleanup(certificate.Close)
-	h := start(t, config, func(server *http.Server, listener net.Listener) error {
-		server.TLSConfig = &tls.Config{Certificates: certificate.TLS.Certificates, MinVersion: tls.VersionTLS12}
+	authority := testcert.New(t)
+	certificate, err := tls.X509KeyPair(authority.Issue(t, "house", time.Now().Add(time.Hour)))
+	must(t, err)
+	h := onPipes(t, config, func(server *http.Server, listener net.Listener) error {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 		return server.ServeTLS(listener, "", "")
 	})
-	return h, certificate.Client()
+	transport := h.transport()
+	transport.DisableKeepAlives = false
+	transport.ForceAttemptHTTP2 = true
+	transport.TLSClientConfig = &tls.Config{RootCAs: authority.Pool(), ServerName: "127.0.0.1", MinVersion: tls.VersionTLS12}
+	t.Cleanup(transport.CloseIdleConnections)
+	return h, transport
 }
 
 // Over HTTP/2 a client can take nothing of one answer and go on with others.
 func TestStreamsOfHTTP2AreFreedOneByOne(t *testing.T) {
 	t.Parallel()
-	h, client := secure(t, quick())
-	get := func(path string) *http.Response {
-		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+h.address+path, nil)
+	synctest.Test(t, func(t *testing.T) {
+		h, client := secure(t, quick())
+		get := func(path string) *http.Response {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://house"+path, nil)
+			must(t, err)
+			response, err := client.RoundTrip(request)
+			must(t, err)
+			t.Cleanup(func() { _ = response.Body.Close() })
+			if response.ProtoMajor != 2 {
+				t.Fatalf("%s", response.Proto)
+			}
+			return response
+		}
+		stuck := get("/page")
+		for path, want := range map[string]string{"/wait": "waited", "/stream": "data\ndata\ndata\n", "/short": "short"} {
+			if got, err := io.ReadAll(get(path).Body); string(got) != want || err != nil {
+				t.Errorf("%s: %q, %v", path, got, err)
+			}
+		}
+		wantEnded(t, h, "/page")
+		if n, err := io.Copy(io.Discard, stuck.Body); err == nil {
+			t.Errorf("the answer that was not taken ended well after %d bytes", n)
+		}
+		// A body that does not come holds its handler no longer.
+		reader, writer := io.Pipe()
+		t.Cleanup(func() { _ = writer.Close() })
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://house"+"/post", reader)
 		must(t, err)
-		response, err := client.Do(request)
-		must(t, err)
-		t.Cleanup(func() { _ = response.Body.Close() })
-		if response.ProtoMajor != 2 {
-			t.Fatalf("%s", response.Proto)
-		}
-		return response
-	}
-	stuck := get("/page")
-	for path, want := range map[string]string{"/wait": "waited", "/stream": "data\ndata\ndata\n", "/short": "short"} {
-		if got, err := io.ReadAll(get(path).Body); string(got) != want || err != nil {
-			t.Errorf("%s: %q, %v", path, got, err)
-		}
-	}
-	wantEnded(t, h, "/page")
-	if n, err := io.Copy(io.Discard, stuck.Body); err == nil {
-		t.Errorf("the answer that was not taken ended well after %d bytes", n)
-	}
-	// A body that does not come holds its handler no longer.
-	reader, writer := io.Pipe()
-	t.Cleanup(func() { _ = writer.Close() })
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+h.address+"/post", reader)
-	must(t, err)
-	go func() {
-		if response, err := client.Do(request); err == nil {
-			_ = response.Body.Close()
-		}
-	}()
-	wantEnded(t, h, "/post")
+		go func() {
+			if response, err := client.RoundTrip(request); err == nil {
+				_ = response.Body.Close()
+			}
+		}()
+		wantEnded(t, h, "/post")
+	})
 }
 
 // slowBody is read by a client that is slow, and keeps the least rate.
@@ -340,25 +436,32 @@ func (b *slowBody) Read(p []byte) (int, error) {
 // A body may take longer than any one limit, and so may who reads it.
 func TestSlowBodyThatKeepsTheRateIsTaken(t *testing.T) {
 	t.Parallel()
-	plain := newHouse(t, lenient())
-	encrypted, client := secure(t, lenient())
-	var clients sync.WaitGroup
-	for _, url := range []string{"http://" + plain.address, "https://" + encrypted.address} {
+	for _, scheme := range []string{"http", "https"} {
 		for _, path := range []string{"/post", "/pause"} {
-			clients.Go(func() {
-				const size = 4 << 20
-				request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+path, &slowBody{size})
-				must(t, err)
-				response, err := client.Do(request)
-				must(t, err)
-				defer response.Body.Close()
-				if got, err := io.ReadAll(response.Body); string(got) != fmt.Sprintln(size, error(nil)) || err != nil {
-					t.Errorf("%s%s: %q, %v", url, path, got, err)
-				}
+			t.Run(scheme+path, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					var h *house
+					var client *http.Transport
+					if scheme == "https" {
+						h, client = secure(t, lenient())
+					} else {
+						h = onPipes(t, lenient(), plain)
+						client = h.transport()
+					}
+					const size = 4 << 20
+					request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scheme+"://house"+path, &slowBody{size})
+					must(t, err)
+					response, err := client.RoundTrip(request)
+					must(t, err)
+					defer response.Body.Close()
+					if got, err := io.ReadAll(response.Body); string(got) != fmt.Sprintln(size, error(nil)) || err != nil {
+						t.Errorf("%q, %v", got, err)
+					}
+				})
 			})
 		}
 	}
-	clients.Wait()
 }
 
 func wantEnded(t *testing.T, h *house, path string) {
@@ -378,13 +481,15 @@ func wantEnded(t *testing.T, h *house, path string) {
 // More connections than there may be wait for their turn, and get it.
 func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	t.Parallel()
-	config := quick()
-	config.Connections = 2
-	h := newHouse(t, config)
-	for range 2 { // which are freed as they say nothing
-		h.dial(t)
-	}
-	h.served(t)
+	synctest.Test(t, func(t *testing.T) {
+		config := quick()
+		config.Connections = 2
+		h := onPipes(t, config, plain)
+		for range 2 { // which are freed as they say nothing
+			h.dial(t)
+		}
+		h.served(t)
+	})
 }
 
 // must is called from goroutines too, and so ends no test.

@@ -20,3 +20,12 @@ func Name(name string, known []string) string {
 	}
 	return closest
 }
+
+// Question asks, to be put behind an error's text, whether a known name was meant: as
+// "; did you mean orders?". It is empty if none is close.
+func Question(name string, known []string) string {
+	if closest := Name(name, known); closest != "" {
+		return "; did you mean " + closest + "?"
+	}
+	return ""
+}

@@ -20,10 +20,13 @@ type Log interface {
 	Lead(ctx context.Context) (bool, error)
 }
 
+// DefaultBatch is how many events get their positions in one transaction at most.
+const DefaultBatch = 2000
+
 // Config says what to drive and how.
 type Config struct {
 	Log    Log
-	Batch  int          // most events in one transaction; 0 means 2,000
+	Batch  int          // most events in one transaction; 0 means DefaultBatch
 	Logger *slog.Logger // nil means discard
 	// Waited reports whether someone waits for events at this moment; then the
 	// sequencer looks closely, whoever leads. nil means never.
@@ -52,7 +55,7 @@ const quietAfter = 10 * time.Second
 // back.
 func Run(ctx context.Context, config Config) error {
 	if config.Batch == 0 {
-		config.Batch = 2000
+		config.Batch = DefaultBatch
 	}
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)

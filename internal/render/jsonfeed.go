@@ -49,7 +49,8 @@ type jsonItemExtension struct {
 	Extensions      map[string]string `json:"extensions,omitempty"`
 }
 
-// JSONFeed returns a subscription document as JSON Feed 1.1, newest item first.
+// JSONFeed returns a document as JSON Feed 1.1, newest item first. next_url leads to
+// the archive before it.
 // The id of an item is that of its Atom entry, date_published the event's time,
 // content_text the data. base is the absolute URL of the server's root.
 func JSONFeed(d *feed.Document, base string) ([]byte, error) {
@@ -63,9 +64,9 @@ func JSONFeed(d *feed.Document, base string) ([]byte, error) {
 		Extension: jsonFeedExtension{d.ID, feed.EpochOfPosition(d.Epochs, d.Last), d.Last, d.DigestAfter.String()},
 		Items:     make([]jsonItem, 0, len(d.Entries)),
 	}
-	document.FeedUrl = at.form(d, "json")
-	for e := range d.Listed() {
-		document.Items = append(document.Items, newJSONItem(d, e, at))
+	document.FeedUrl, document.NextUrl = at.form(d, "json"), at.older(d, "json")
+	for i := range d.Entries {
+		document.Items = append(document.Items, newJSONItem(d, &d.Entries[len(d.Entries)-1-i], at))
 	}
 	b := &bytes.Buffer{}
 	encoder := json.NewEncoder(b)

@@ -1,5 +1,5 @@
 // Package render writes the forms of a feed's documents beside Atom: CloudEvents
-// of subscription and archive documents, RSS 2.0 and JSON Feed 1.1 of the
+// and JSON Feed 1.1 of subscription and archive documents, RSS 2.0 of the
 // subscription document. It does no input or output.
 //
 // Atom and CloudEvents hold all of an event, and are what programs read. RSS
@@ -37,6 +37,20 @@ func (s site) page(d *feed.Document) string {
 // form is the URL of one form of the subscription document.
 func (s site) form(d *feed.Document, format string) string {
 	return s.page(d) + "?format=" + format
+}
+
+// older is the URL of one form of the archive before a document, or empty if there
+// is none.
+func (s site) older(d *feed.Document, format string) string {
+	number := d.Archives // before the subscription document
+	if d.Kind == feed.Archive {
+		number = d.Page - 1
+	}
+	if number < 1 {
+		return ""
+	}
+	page := feed.Page{Epoch: feed.EpochOfPage(d.Epochs, number), Number: number}
+	return strings.TrimSuffix(string(s), "/") + feed.ArchivePath(d.Name, page) + "?format=" + format
 }
 
 func (s site) event(d *feed.Document, e *event.Placed) string {

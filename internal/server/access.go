@@ -2,12 +2,16 @@ package server
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/nearest"
+	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // Grants says what a caller may do.
@@ -54,14 +58,32 @@ func (c *challenge) Unwrap() error { return c.error }
 // is not there.
 func (s *server) feed(r *http.Request) (*live.State, error) {
 	name := feedName(r)
-	if !grant(r).MayRead(name) {
-		return nil, live.NoFeed(name)
+	state, err := (*live.State)(nil), live.NoFeed(name)
+	if grant(r).MayRead(name) {
+		state, err = s.state(r.Context(), name)
 	}
-	state, err := s.state(r.Context(), name)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrNoFeed):
+		return nil, fmt.Errorf("%w%s", err, nearest.Question(name, s.names(r)))
+	case err != nil:
 		return nil, err
 	}
 	return state, checkMoved(state)
+}
+
+// maxCompared bounds with how many names one is compared that is not there.
+const maxCompared = 200
+
+// names are those of feeds that a caller may know of; none if there are very many.
+func (s *server) names(r *http.Request) (names []string) {
+	visible := s.visible(r)
+	if len(visible) > maxCompared {
+		return nil
+	}
+	for _, f := range visible {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // stillMayRead asks again, on behalf of a request that was held.

@@ -22,6 +22,7 @@ type archiveKey struct {
 	page    feed.Page
 	final   bool // at least: what the state in memory knows of its stage
 	form    *form
+	base    string // absolute URL of the server, for forms that need it
 	coding  string
 }
 
@@ -31,6 +32,7 @@ type archived struct {
 	entity
 	hash  string
 	stage store.Stage // of the bytes, which decides what is promised of them
+	links []feed.Link // of the document, of a form other than Atom
 }
 
 func (a *archived) size() int64 { return int64(len(a.content)) + 500 }
@@ -48,11 +50,15 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a, err := s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
+	base := ""
+	if chosen.absolute {
+		base = s.Origin.Of(r).Base
+	}
+	a, err := s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
 	if err == nil && a.stage == store.Newest && namesAnother(r.Header, a.tag) {
 		// The client may have the final one, by a server that knows more.
 		if state, err = s.look(r.Context(), state.Name); err == nil {
-			a, err = s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, coding))
+			a, err = s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
 		}
 	}
 	if err != nil {
@@ -60,8 +66,12 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	}
 	header := w.Header()
 	header.Set("Vary", s.vary(explicit))
+	if chosen.absolute {
+		addVary(header, s.Origin.Fields())
+	}
 	header.Set("Cache-Control", archiveLifetime(a.stage, chosen).cacheControl(s.scope()))
 	linkAlternates(header, r, archiveForms, chosen)
+	linkArchives(header, a.links, chosen)
 	return a.serve(w, r)
 }
 
@@ -78,8 +88,8 @@ func archiveLifetime(stage store.Stage, form *form) lifetime {
 	}
 }
 
-func archiveKeyOf(state *live.State, page feed.Page, form *form, coding string) archiveKey {
-	return archiveKey{feed: state.ID, history: state.History, page: page, final: page.Number < state.Archives, form: form, coding: coding}
+func archiveKeyOf(state *live.State, page feed.Page, form *form, base, coding string) archiveKey {
+	return archiveKey{feed: state.ID, history: state.History, page: page, final: page.Number < state.Archives, form: form, base: base, coding: coding}
 }
 
 // page returns the archive that a request names.
@@ -169,7 +179,7 @@ func updatedOf(text []byte) (time.Time, error) {
 // rewritten makes another form of a page.
 func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
 	atom := key
-	atom.form, atom.coding = atomForm, zstdCoding
+	atom.form, atom.base, atom.coding = atomForm, "", zstdCoding
 	from, err := s.archived(ctx, state, atom)
 	if err != nil {
 		return nil, err
@@ -182,11 +192,11 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 	if err != nil {
 		return nil, err
 	}
-	content, err := key.form.document(d, "")
+	content, err := key.form.document(d, key.base)
 	if err != nil {
 		return nil, err
 	}
-	a := &archived{hash: hashOf(content), stage: from.stage}
+	a := &archived{hash: hashOf(content), stage: from.stage, links: d.Links()}
 	a.entity = entity{mediaType: key.form.mediaType, content: content, tag: strongTag(a.hash, identityCoding), modified: from.modified}
 	return a, nil
 }

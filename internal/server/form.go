@@ -66,6 +66,19 @@ func listOf(forms []*form, name func(*form) string) string {
 	return strings.Join(names, ", ")
 }
 
+// linkArchives leads on to the archives around a document, RFC 5005 section 4, in
+// the same form, where the document itself has no room for links.
+func linkArchives(header http.Header, links []feed.Link, form *form) {
+	if form != batchForm {
+		return
+	}
+	for _, link := range links {
+		if link.Rel == "prev-archive" || link.Rel == "next-archive" {
+			header.Add("Link", "<"+link.Reference+"?format="+form.name+`>; rel="`+link.Rel+`"`)
+		}
+	}
+}
+
 // linkAlternates announces the other forms of a resource, RFC 8288. The
 // reference has a query and no path, so it is right wherever the server is
 // mounted. Of the request's own query it has what names an event: all else

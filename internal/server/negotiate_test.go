@@ -144,7 +144,7 @@ func TestAlternatesAreLinkedWithTheirTypes(t *testing.T) {
 	l, s := serve(t)
 	for url, want := range map[string]int{
 		s.URL + "/": 1, s.URL + "/feeds/f": 4, s.URL + "/feeds/f?format=rss": 4, s.URL + "/feeds/f/events/7?source=%2Ftest": 2,
-		archiveURL(t, l, s, 1): 2, archiveURL(t, l, s, 1) + "?format=html": 2,
+		archiveURL(t, l, s, 1): 3, archiveURL(t, l, s, 1) + "?format=html": 3,
 	} {
 		response, _ := do(t, "GET", url)
 		targets, rels, types := links(t, response)

@@ -26,7 +26,7 @@ var (
 var (
 	serviceForms      = []*form{serviceForm, htmlForm}
 	subscriptionForms = []*form{atomForm, htmlForm, rssForm, jsonForm, batchForm}
-	archiveForms      = []*form{atomForm, htmlForm, batchForm}
+	archiveForms      = []*form{atomForm, htmlForm, jsonForm, batchForm}
 	eventForms        = []*form{entryForm, htmlForm, cloudEventForm}
 )
 

@@ -31,6 +31,7 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	}
 	header.Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
 	linkAlternates(header, r, subscriptionForms, ask.form)
+	linkArchives(header, v.document.Links(), ask.form)
 	if ask.wait > 0 {
 		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(ask.wait/time.Second)))
 	}

@@ -60,7 +60,7 @@ func newVersion(f *store.Feed, d *feed.Document) *version {
 	return &version{
 		feed: f, document: d,
 		place:    place{d.Last, d.DigestAfter.String()[:digestInTag], len(d.Epochs), d.Archives}.String(),
-		history:  fmt.Sprintf("%d %q %q %q %d %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.First, d.Epochs),
+		history:  fmt.Sprintf("%d %q %q %q %d %t %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.Held, d.First, d.Epochs),
 		entities: make(map[entityKey]*entity), tags: make(map[entityKey]string),
 		room: max(leastKeptForClients, keptForClients*sizeOf(d)),
 	}

@@ -42,7 +42,7 @@ func (l *Log) Subscription(ctx context.Context, name string, known *feed.Documen
 
 func (f *Feed) subscription(ctx context.Context, log Snapshot, known *feed.Document) (*feed.Document, error) {
 	d := f.document(feed.Subscription)
-	d.Archives, d.Template = f.Archives, feed.ArchiveTemplate(f.Name)
+	d.Archives, d.Template, d.Held = f.Archives, feed.ArchiveTemplate(f.Name), f.Held
 	d.Page = f.Archives + 1
 	d.Epoch = f.archive(d.Page).Epoch
 	d.First, d.Last = f.ArchivedTo+1, f.Published

@@ -19,7 +19,9 @@ const (
 // own are inputs in eventfeed's own format: the largest pages that there can be, and
 // some that claim to be.
 func own() []input {
-	lines := func(int) []event.Event { return []event.Event{{Data: []byte("x" + strings.Repeat("\n", 8*mega-200) + "x")}} }
+	lines := func(int) []event.Event {
+		return []event.Event{{Data: []byte("x" + strings.Repeat("\n", 8*mega-200) + "x")}}
+	}
 	binary := func(int) []event.Event { return []event.Event{{Data: []byte("\r" + strings.Repeat("x", 8*mega-200))}} }
 	types := func(int) (all []event.Event) {
 		name := strings.Repeat("&", event.MaxAttribute)

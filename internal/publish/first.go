@@ -1,0 +1,27 @@
+package publish
+
+import (
+	"context"
+	"time"
+)
+
+// firstLimit bounds how long a server that starts may be kept by events that are
+// pending.
+const firstLimit = time.Second
+
+// First gives events that are pending their positions, as many as it can within a
+// second, so that a reader that is started together with a server finds them. What
+// it cannot do is left to [Run], which also says why.
+func First(ctx context.Context, log Log) {
+	ctx, cancel := context.WithTimeout(ctx, firstLimit)
+	defer cancel()
+	pending, _, err := log.Work(ctx)
+	if err != nil {
+		return
+	}
+	for _, name := range pending {
+		if _, err := log.Sequence(ctx, name, DefaultBatch); err != nil {
+			return
+		}
+	}
+}

@@ -1,0 +1,23 @@
+package publish_test
+
+import (
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/publish"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+)
+
+// Who starts a server and then a reader finds what was appended before.
+func TestPendingEventsArePlacedBeforeAServerAnswers(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "orders", 10)
+		storetest.Append(t, l, "orders", storetest.Events(1, 25))
+		publish.First(t.Context(), l)
+		f, err := l.Feed(t.Context(), "orders")
+		storetest.Must(t, err)
+		if f.Position != 25 {
+			t.Errorf("position %d", f.Position)
+		}
+	})
+}
