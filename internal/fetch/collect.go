@@ -20,7 +20,7 @@ const (
 // length that was announced, or 0; it is not relied on.
 func (c *Client) collect(ctx context.Context, from io.Reader, want, other int64, startOf func(first []byte) []byte) ([]byte, error) {
 	if limit := max(c.MaxBytes(), feed.MaxDocument); want > limit {
-		return nil, &TooLargeError{Limit: limit}
+		return nil, &TooLargeError{Limit: c.MaxBytes()} // nothing is as large
 	}
 	first, err := nextPiece(ctx, from, firstPiece, other)
 	start := func() []byte { return startOf(first) }

@@ -187,7 +187,7 @@ func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error)
 	body := answer.Body
 	answer.Body = nil // so that it is freed once it is parsed
 	head, err := parse(ctx, body, answer.URL, r.limits())
-	if isLimit(err) {
+	if isSize(err) {
 		return false, &fetch.Error{URL: answer.URL.Redacted(), Err: err}
 	}
 	if err != nil {

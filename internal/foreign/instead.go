@@ -15,6 +15,9 @@ func Instead(ctx context.Context, config Config, err error) (*Reader, error) {
 		return nil, err
 	}
 	r, theirErr := Open(ctx, config)
+	if isLimit(theirErr) {
+		return nil, theirErr
+	}
 	if _, flawed := errors.AsType[*flawedError](theirErr); errors.Is(theirErr, walk.ErrNotFeed) && !flawed {
 		return nil, err
 	}

@@ -76,6 +76,8 @@ func read(ctx context.Context, body []byte, from *url.URL, l limits) (*document,
 	switch {
 	case len(body) == 0:
 		return nil, errors.New("is empty")
+	case body[0] == '{':
+		return nil, errors.New("is JSON; feeds of others are read as Atom and RSS")
 	case isHTML(body):
 		return nil, errors.New("is an HTML page, not a feed")
 	}
@@ -109,9 +111,14 @@ func read(ctx context.Context, body []byte, from *url.URL, l limits) (*document,
 // isLimit reports whether a document was refused for what it asks of its reader.
 func isLimit(err error) bool {
 	_, limit := errors.AsType[*boundedxml.LimitError](err)
+	return limit || isSize(err)
+}
+
+// isSize reports whether that was its size, which can be allowed.
+func isSize(err error) bool {
 	_, expands := errors.AsType[*ExpandsError](err)
 	_, large := errors.AsType[*fetch.TooLargeError](err)
-	return limit || expands || large
+	return expands || large
 }
 
 func (d *document) readAtom(ctx context.Context, p *part, items []item) error {
