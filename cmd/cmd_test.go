@@ -63,6 +63,7 @@ func TestScripts(t *testing.T) {
 			"shutdown":  shutdown,
 			"copydb":    copyDatabase(t),
 			"files":     files(t),
+			"visible":   visible,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	}

@@ -48,8 +48,7 @@ func (h *house) want(status int, want string, variables []string, names map[stri
 	}
 }
 
-const showWho = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE;
-a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config
+const showWho = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE; a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config
 `
 
 // What keeps a seeder out is said at once, with what lets it in; and that does.

@@ -46,8 +46,9 @@ var (
 //
 // An event needs a Type. What else is left out is filled in: ID with a
 // UUIDv7, Source with "/" and the feed's name, Time with the current time. An
-// event whose source and id are there already is passed over if nothing that
-// was given differs, else the error is ErrConflict.
+// event whose source and id are there already is skipped if it is the same, with
+// any time if it has none; else the error is ErrConflict, which does not say what
+// differs.
 func Append(ctx context.Context, tx any, feed string, events ...event.Event) error {
 	var err error
 	switch tx := tx.(type) {

@@ -10,12 +10,12 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/dberror"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/internal/outbox"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func appendCommand() *cobra.Command {
@@ -69,7 +69,7 @@ again; after an error, which names the line, all lines before it are in.`,
 		if n := result.Events - result.Added; n > 0 {
 			there = fmt.Sprintf(", %d were there already,", n)
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "%s: %d events appended%s %s\n",
+		_, err = terminal.Fprintf(command.OutOrStdout(), "%s: %d events appended%s %s\n",
 			name, result.Added, there, cli.Pace(int64(result.Events), time.Since(start)))
 		return err
 	}
@@ -106,11 +106,11 @@ func refusal(err error, url string, result intake.Result) error {
 
 // showProgress shows a bar of the bytes read, if w is a terminal.
 func showProgress(w io.Writer, in *intake.Input) (stop func()) {
-	file, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(file.Fd())) {
+	file, is := terminal.Of(w)
+	if !is {
 		return func() {}
 	}
-	bar := progressbar.NewOptions64(in.Size, progressbar.OptionSetWriter(w), progressbar.OptionShowBytes(true),
+	bar := progressbar.NewOptions64(in.Size, progressbar.OptionSetWriter(file), progressbar.OptionShowBytes(true),
 		progressbar.OptionSetDescription("append"), progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(), progressbar.OptionFullWidth())
 	reader := progressbar.NewReader(in.Reader, bar)

@@ -2,13 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func createCommand() *cobra.Command {
@@ -52,7 +52,7 @@ open: for a history that is imported first, in several steps.`,
 		defer log.Close()
 		created, err := log.Create(command.Context(), f)
 		if errors.Is(err, store.ErrFeedExists) && *ifMissing {
-			_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s is there already\n", f.Name)
+			_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s is there already\n", f.Name)
 			return err
 		}
 		if errors.Is(err, store.ErrFeedExists) {
@@ -65,7 +65,7 @@ open: for a history that is imported first, in several steps.`,
 		if created.Held {
 			held = ", held until: feedserver open " + created.Name
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s created: %s%s\n", created.Name, created.ID, held)
+		_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s created: %s%s\n", created.Name, created.ID, held)
 		return err
 	}
 	return command

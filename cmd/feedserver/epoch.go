@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func newEpochCommand() *cobra.Command {
@@ -34,7 +34,7 @@ server is started on it.`,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s: epoch %s starts at position %d\n", f.Name, f.Epoch(), f.Position+1)
+		_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s: epoch %s starts at position %d\n", f.Name, f.Epoch(), f.Position+1)
 		return err
 	}
 	feedArgument(command)

@@ -22,7 +22,8 @@ func explained(command *cobra.Command) *cobra.Command {
 			return err
 		}
 		url := command.Flags().Lookup("db").Value.String()
-		return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err, url), Next: next(err, command.Name(), url)}
+		lead := next(err, command.Name(), url)
+		return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err, url), Next: lead[0], More: lead[1:]}
 	}
 	return command
 }
@@ -34,33 +35,40 @@ func meaning(err error, url string) error {
 	return err
 }
 
-func next(err error, command, url string) string {
+// next returns what leads on after an error, in one line or more.
+func next(err error, command, url string) []string {
 	switch {
 	case errors.Is(err, migrate.ErrNone):
-		return "make its tables and a feed with: feedserver create NAME --db URL; or only its tables, as the user that is to own them: feedserver migrate --db URL"
+		return []string{"make its tables and a feed with: feedserver create NAME --db URL; or only its tables, as the user that is to own them: feedserver migrate --db URL"}
 	case errors.Is(err, migrate.ErrTooOld):
-		return "bring it up to date, as the user that owns the schema: feedserver migrate --db URL"
+		return []string{"bring it up to date, as the user that owns the schema: feedserver migrate --db URL"}
 	case errors.Is(err, migrate.ErrNotOurs):
-		return "name another database, or give that schema another name: eventfeed keeps its tables in it"
+		return []string{"name another database, or give that schema another name: eventfeed keeps its tables in it"}
 	case dberror.Code(err) == dberror.NoRight:
 		return rights(err, command, url)
 	default:
-		return dberror.At(err, url).Next
+		return []string{dberror.At(err, url).Next}
 	}
 }
 
 // rights says what the role of a PostgreSQL database must be allowed.
-func rights(err error, command, url string) string {
+func rights(err error, command, url string) []string {
 	config, parseErr := pgx.ParseConfig(url)
 	if parseErr != nil {
-		return "grant the role its rights"
+		return []string{"grant the role its rights"}
 	}
 	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
 	if errors.Is(err, migrate.ErrCannotMake) {
-		return fmt.Sprintf("to make its tables it needs: GRANT CREATE ON DATABASE %s TO %s;\nor let another user make them: feedserver migrate --db URL", database, role)
+		return []string{
+			fmt.Sprintf("to make its tables it needs: GRANT CREATE ON DATABASE %s TO %s;", database, role),
+			"or let another user make them: feedserver migrate --db URL",
+		}
 	}
 	if command == "migrate" {
-		return "only the user that owns the schema eventfeed may do this: take its URL"
+		return []string{"only the user that owns the schema eventfeed may do this: take its URL"}
 	}
-	return fmt.Sprintf("it needs: GRANT eventfeed_server TO %s;\nif it has that, let the user that owns the schema grant the rights anew: feedserver migrate --db URL", role)
+	return []string{
+		fmt.Sprintf("it needs: GRANT eventfeed_server TO %s;", role),
+		"if it has that, let the user that owns the schema grant the rights anew: feedserver migrate --db URL",
+	}
 }

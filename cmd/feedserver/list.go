@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // listed is a feed as list --json shows it.
@@ -58,9 +58,9 @@ they are committed and have no position yet. A server gives it to them.`,
 			return cli.PrintJSON(command.OutOrStdout(), all)
 		}
 		table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
-		_, _ = fmt.Fprintln(table, "NAME\tSTATE\tPOSITION\tARCHIVES\tPENDING\tTITLE")
+		_, _ = terminal.Fprintf(table, "NAME\tSTATE\tPOSITION\tARCHIVES\tPENDING\tTITLE\n")
 		for _, f := range all {
-			_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\n", f.Name, f.state(), f.Position, f.Archives, f.Pending, f.Title)
+			_, _ = terminal.Fprintf(table, "%s\t%s\t%d\t%d\t%d\t%s\n", f.Name, f.state(), f.Position, f.Archives, f.Pending, f.Title)
 		}
 		return table.Flush()
 	}

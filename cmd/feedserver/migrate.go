@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func migrateCommand() *cobra.Command {
@@ -57,7 +58,7 @@ func migrateNow(ctx context.Context, w io.Writer, url, path string) (err error) 
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "schema of database %s is up to date, rights are granted\n", cli.Redact(url))
+	_, err = terminal.Fprintf(w, "schema of database %s is up to date, rights are granted\n", cli.Redact(url))
 	return err
 }
 
@@ -71,6 +72,9 @@ func printMigration(ctx context.Context, w io.Writer, url, path string) (err err
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "-- For database %s, by feedserver migrate --print.\n\n%s", cli.Redact(url), script)
+	if _, err := terminal.Fprintf(w, "-- For database %s, by feedserver migrate --print.\n\n", cli.Redact(url)); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, script)
 	return err
 }

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func openCommand() *cobra.Command {
@@ -29,7 +29,7 @@ cannot be undone. A feed that is open stays as it is.`,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "feed %s is open\n", f.Name)
+		_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s is open\n", f.Name)
 		return err
 	}
 	feedArgument(command)

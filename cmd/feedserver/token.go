@@ -1,14 +1,13 @@
 package main
 
 import (
-	"fmt"
-	"os"
+	"io"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func tokenCommand() *cobra.Command {
@@ -41,14 +40,14 @@ whose names begin alike, and * alone for all.`,
 		if err != nil {
 			return cli.Usage("%w", err)
 		}
-		if _, err := fmt.Fprint(command.OutOrStdout(), lines); err != nil {
+		if _, err := io.WriteString(command.OutOrStdout(), lines); err != nil {
 			return err
 		}
-		if term.IsTerminal(int(os.Stderr.Fd())) {
-			command.PrintErrf("the token of %s, which is shown only now:\n", arguments[0])
+		if _, is := terminal.Of(command.ErrOrStderr()); is {
+			_, _ = terminal.Fprintf(command.ErrOrStderr(), "the token of %s, which is shown only now:\n", arguments[0])
 		}
-		command.PrintErrln(token)
-		return nil
+		_, err = terminal.Fprintf(command.ErrOrStderr(), "%s\n", token)
+		return err
 	}
 	return command
 }

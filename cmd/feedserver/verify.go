@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func verifyCommand() *cobra.Command {
@@ -39,7 +39,7 @@ Exit status 3: the log does not add up; the error says where.`,
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "position %d digest %s\n", position, digest)
+		_, err = terminal.Fprintf(command.OutOrStdout(), "position %d digest %s\n", position, digest)
 		return err
 	}
 	feedArgument(command)

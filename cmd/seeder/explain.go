@@ -24,7 +24,8 @@ func explained(err error, into string) error {
 	case meaning.What == "":
 		return err
 	case dberror.Code(err) == dberror.NoRight:
-		meaning.Next = rights(into)
+		grants := rights(into)
+		return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s: %w", meaning.What, err), Next: grants[0], More: grants[1:]}
 	}
 	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s: %w", meaning.What, err), Next: meaning.Next}
 }
@@ -35,16 +36,18 @@ func noDatabase(err error) error {
 }
 
 // rights says what the role of a PostgreSQL target must be allowed.
-func rights(into string) string {
+func rights(into string) []string {
 	config, err := pgx.ParseConfig(into)
 	if err != nil {
-		return "grant the role its rights"
+		return []string{"grant the role its rights"}
 	}
 	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
-	return fmt.Sprintf(`to make its tables it needs: GRANT CREATE ON DATABASE %[2]s TO %[1]s;
-where another role has made them, by running this once, it needs:
-GRANT USAGE ON SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;
-GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;
-and for seeder rewind, reset and retry, and feeds that are not eventfeed's own:
-GRANT DELETE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO %[1]s;`, role, database)
+	return []string{
+		fmt.Sprintf("to make its tables it needs: GRANT CREATE ON DATABASE %s TO %s;", database, role),
+		"where another role has made them, by running this once, it needs:",
+		"GRANT USAGE ON SCHEMA eventfeed_seed, eventfeed_inbox TO " + role + ";",
+		"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO " + role + ";",
+		"and for seeder rewind, reset and retry, and feeds that are not eventfeed's own:",
+		"GRANT DELETE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO " + role + ";",
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -64,7 +65,7 @@ func inspectForeign(command *cobra.Command, reader *foreign.Reader, asJSON bool)
 		{"entries", fmt.Sprintf("%d in its own document", feed.Entries)}, {"updated", updated}, {"warning", feed.Warning},
 	} {
 		if line[1] != "" {
-			_, _ = fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+			_, _ = terminal.Fprintf(table, "%s\t%s\n", line[0], line[1])
 		}
 	}
 	return table.Flush()
@@ -101,7 +102,7 @@ func verifyForeign(command *cobra.Command, reader *foreign.Reader) (err error) {
 		}
 		place = run.To
 	}
-	_, err = fmt.Fprintf(command.OutOrStdout(), "position %d digest %s\n", place.Position, place.Digest)
+	_, err = terminal.Fprintf(command.OutOrStdout(), "position %d digest %s\n", place.Position, place.Digest)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -74,10 +75,10 @@ and what of it cannot be read for certain.`,
 			{"position", fmt.Sprint(feed.Position)}, {"digest", feed.Digest},
 			{"archives", fmt.Sprint(feed.Archives)}, {"updated", event.FormatTime(feed.Updated)},
 		} {
-			_, _ = fmt.Fprintf(table, "%s\t%s\n", line[0], line[1])
+			_, _ = terminal.Fprintf(table, "%s\t%s\n", line[0], line[1])
 		}
 		for _, e := range feed.Epochs {
-			_, _ = fmt.Fprintf(table, "epoch\t%s from position %d\n", e.ID, e.FirstPosition)
+			_, _ = terminal.Fprintf(table, "epoch\t%s from position %d\n", e.ID, e.FirstPosition)
 		}
 		return table.Flush()
 	}

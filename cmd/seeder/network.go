@@ -13,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -127,7 +128,7 @@ func (n *network) warnOfReaders() {
 		return
 	}
 	n.warned = true
-	n.command.PrintErrf("seeder: warning: everyone on this machine can read the token in %[1]s; change that with: chmod o= %[1]s\n", n.bearer)
+	_, _ = terminal.Fprintf(n.command.ErrOrStderr(), "seeder: warning: everyone on this machine can read the token in %[1]s; change that with: chmod o= %[1]s\n", n.bearer)
 }
 
 // fetcher returns what reads one feed, as configure says it.
@@ -151,8 +152,7 @@ func (n *network) fetcher(feed *url.URL, config seed.Config) (*fetch.Client, err
 }
 
 const (
-	showWho = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE;
-a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config`
+	showWho    = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE; a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config`
 	wasRefused = "what was shown was refused: the server does not know that token or password, or no longer; look into the file of --bearer-file, the --header or the URL that it came from, or ask those who run the server for another one"
 	lookAtURL  = "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"
 )

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -101,13 +102,13 @@ func (l *parkedList) add(p seed.ParkedEvent) error {
 		return l.addJSON(p)
 	}
 	if l.n == 1 {
-		_, _ = fmt.Fprintln(l.table, "CONSUMER\tFEED\tPOSITION\tID\tTYPE\tSUBJECT\tATTEMPTS\tSINCE\tERROR")
+		_, _ = terminal.Fprintf(l.table, "CONSUMER\tFEED\tPOSITION\tID\tTYPE\tSUBJECT\tATTEMPTS\tSINCE\tERROR\n")
 	}
 	problem := oneLine(p.Error)
 	if problem == "" {
 		problem = "waits for the one before"
 	}
-	_, _ = fmt.Fprintf(l.table, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\n",
+	_, _ = terminal.Fprintf(l.table, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\n",
 		p.Consumer, p.Feed, p.Position, p.ID, p.Type, orDash(p.Subject), p.Attempts, p.Since.UTC().Format(time.RFC3339), problem)
 	if l.n%rowsAligned == 0 {
 		return l.table.Flush()
@@ -126,18 +127,18 @@ func (l *parkedList) addJSON(p seed.ParkedEvent) error {
 	if l.n == 1 {
 		before = "[\n  "
 	}
-	_, err = fmt.Fprintf(l.out, "%s%s", before, text)
+	_, err = l.out.Write(append([]byte(before), terminal.JSON(text)...))
 	return err
 }
 
 func (l *parkedList) end() (err error) {
 	switch {
 	case l.table == nil && l.n == 0:
-		_, err = fmt.Fprintln(l.out, "[]")
+		_, err = terminal.Fprintf(l.out, "[]\n")
 	case l.table == nil:
-		_, err = fmt.Fprintln(l.out, "\n]")
+		_, err = terminal.Fprintf(l.out, "\n]\n")
 	case l.n == 0:
-		_, err = fmt.Fprintln(l.out, "nothing is parked")
+		_, err = terminal.Fprintf(l.out, "nothing is parked\n")
 	default:
 		err = l.table.Flush()
 	}
@@ -186,10 +187,10 @@ func sayParked(out io.Writer, p seed.Progress, config seed.Config, into string) 
 		return nil
 	}
 	if config.DryRun {
-		_, err := fmt.Fprintf(out, "%s would be parked\n", events(p.Parked))
+		_, err := terminal.Fprintf(out, "%s would be parked\n", events(p.Parked))
 		return err
 	}
-	_, err := fmt.Fprintf(out, "%s parked; they are listed by: %s\n", events(p.Parked), parkedLine(config, into))
+	_, err := terminal.Fprintf(out, "%s parked; they are listed by: %s\n", events(p.Parked), parkedLine(config, into))
 	return err
 }
 

@@ -21,6 +21,7 @@ func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlag
 		beside = "--into sqlite:PATH, another file"
 	}
 	var next string
+	var more []string
 	switch {
 	case errors.Is(err, projection.ErrExists):
 		next = "the set-up makes what is there already: drop it, or build apart from it: " + beside
@@ -28,18 +29,19 @@ func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlag
 		next = "drop the tables that the file makes, then: " + resetLine(config, into) +
 			", and run again; --dry-run finds what fails without leaving any of your tables behind"
 	case errors.Is(err, seed.ErrUnmatched):
-		next = "correct the names after -- on, and run again" + meant(err) +
-			"\nif these events are to be skipped, as where others are still to come: --allow-unmatched"
+		next = "correct the names after -- on, and run again"
+		more = append(meant(err), "if these events are to be skipped, as where others are still to come: --allow-unmatched")
 	case errors.Is(err, seed.ErrProjection):
 		anew := "build beside it, with: " + beside
 		if len(config.From) > 0 && sinks != nil {
 			anew = "build it anew beside that, from the first event, with: " + rebuildLine(config, into, sinks)
 		}
-		next = anew + "\nor go on from here with the new text, with: --accept-projection" + leftOut(err)
+		next = anew
+		more = []string{"or go on from here with the new text, with: --accept-projection" + leftOut(err)}
 	default:
 		return err
 	}
-	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: next}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: next, More: more}
 }
 
 // leftOut says what is lost by going on.
@@ -51,15 +53,15 @@ func leftOut(err error) string {
 	return ", which leaves those events out for good"
 }
 
-// meant says which names may be misspelt.
-func meant(err error) (all string) {
+// meant says which names may be misspelt, in a line each.
+func meant(err error) (all []string) {
 	nothing, is := errors.AsType[*seed.UnmatchedError](err)
 	if !is {
-		return ""
+		return nil
 	}
 	for _, u := range nothing.Unmatched {
 		if name := u.Meant(nothing.Types); name != "" {
-			all += fmt.Sprintf("\n%s: -- on %s: did you mean %s?", u.Place, u.Name, name)
+			all = append(all, fmt.Sprintf("%s: -- on %s: did you mean %s?", u.Place, u.Name, name))
 		}
 	}
 	return all

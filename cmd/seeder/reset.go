@@ -1,11 +1,10 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -46,7 +45,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 		if err != nil {
 			return withStatus(orUndone(explained(err, *into)), "", "")
 		}
-		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run begins anew")
+		_, err = terminal.Fprintf(command.OutOrStdout(), "done; seeder run begins anew\n")
 		return err
 	}
 	return command

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -68,7 +69,7 @@ Exit status 4: another seeder holds the consumer.`,
 }
 
 func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into string) error {
-	_, err := fmt.Fprintln(out, describeRetried(done, config.DryRun))
+	_, err := terminal.Fprintf(out, "%s\n", describeRetried(done, config.DryRun))
 	if err != nil || done.Left == 0 {
 		return err
 	}
@@ -77,7 +78,7 @@ func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into strin
 		if p.Subject != "" {
 			about = ", subject " + p.Subject
 		}
-		if _, err := fmt.Fprintf(out, "feed %s, position %d (event %s%s): %s\n", p.Feed, p.Position, p.ID, about, oneLine(p.Error)); err != nil {
+		if _, err := terminal.Fprintf(out, "feed %s, position %d (event %s%s): %s\n", p.Feed, p.Position, p.ID, about, oneLine(p.Error)); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -76,7 +77,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 		if err != nil {
 			return withStatus(orUndone(explained(err, *into)), *from, wayOn(err, config, *into, appliedBy(command.Context(), *into, config.Consumer)))
 		}
-		_, err = fmt.Fprintln(command.OutOrStdout(), "done; seeder run goes on from there")
+		_, err = terminal.Fprintf(command.OutOrStdout(), "done; seeder run goes on from there\n")
 		return err
 	}
 	return command
@@ -112,7 +113,7 @@ func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
 // confirm says what is about to be done, and asks whether to do it.
 func confirm(command *cobra.Command, changes []seed.Change, yes bool) error {
 	for _, c := range changes {
-		if _, err := fmt.Fprintln(command.OutOrStdout(), describe(c)); err != nil {
+		if _, err := terminal.Fprintf(command.OutOrStdout(), "%s\n", describe(c)); err != nil {
 			return err
 		}
 	}

@@ -3,12 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -54,7 +54,7 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string, 
 	}
 	watch.stop() // before anything is printed
 	if config.DryRun {
-		if _, err := fmt.Fprintln(command.OutOrStdout(), "dry run: all that follows was rolled back"); err != nil {
+		if _, err := terminal.Fprintf(command.OutOrStdout(), "dry run: all that follows was rolled back\n"); err != nil {
 			return err
 		}
 	}
@@ -81,7 +81,7 @@ func sayStopped(out io.Writer, p seed.Progress, config seed.Config) error {
 		if p.Following || f.Position >= end {
 			continue
 		}
-		if _, err := fmt.Fprintf(out, "%s: stopped at position %d of %d; the next run goes on from there\n", f.Feed, f.Position, end); err != nil {
+		if _, err := terminal.Fprintf(out, "%s: stopped at position %d of %d; the next run goes on from there\n", f.Feed, f.Position, end); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // Defaults of the flags of status.
@@ -130,14 +131,14 @@ func (s *statusFlags) run(command *cobra.Command) error {
 		return explained(err, s.into)
 	}
 	if len(all) == 0 && err == nil {
-		command.PrintErrln("seeder: " + s.none())
+		_, _ = terminal.Fprintf(command.ErrOrStderr(), "seeder: %s\n", s.none())
 	}
 	warnOfUnknown(command, all)
-	print := printTable
+	show := printTable
 	if s.asJSON {
-		print = printJSON
+		show = printJSON
 	}
-	if printErr := print(command.OutOrStdout(), all); printErr != nil {
+	if printErr := show(command.OutOrStdout(), all); printErr != nil {
 		return printErr
 	}
 	return err

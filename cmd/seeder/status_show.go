@@ -13,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // shownStanding is a standing as status --json shows it.
@@ -68,14 +69,14 @@ func printJSON(w io.Writer, all []standing) error {
 
 func printTable(w io.Writer, all []standing) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "CONSUMER\tFEED\tPOSITION\tBEHIND\tSTATE\tHELD BY\tSINK\tSKIPPED\tLEFT OUT\tPARKED\tUPDATED\tDIGEST")
+	_, _ = terminal.Fprintf(table, "CONSUMER\tFEED\tPOSITION\tBEHIND\tSTATE\tHELD BY\tSINK\tSKIPPED\tLEFT OUT\tPARKED\tUPDATED\tDIGEST\n")
 	for i := range all {
 		s := &all[i]
 		holder := "-"
 		if s.Held {
 			holder = s.Consumer.HeldBy
 		}
-		_, _ = fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
+		_, _ = terminal.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
 			s.Consumer.Name, s.Feed, s.Position, s.behind(), s.state(), holder, sinkOf(&s.Consumer),
 			s.Skipped, s.LeftOut, s.Parked, s.Updated.UTC().Format(time.RFC3339), s.Digest)
 	}
@@ -132,7 +133,7 @@ func sinkOf(c *checkpoint.Consumer) string {
 // warnOfUnknown says why a table has a "?".
 func warnOfUnknown(command *cobra.Command, all []standing) {
 	warn := func(s *standing, err error) {
-		command.PrintErrf("seeder: warning: consumer %s of feed %s: %s\n", s.Consumer.Name, s.Feed, err)
+		_, _ = terminal.Fprintf(command.ErrOrStderr(), "seeder: warning: consumer %s of feed %s: %s\n", s.Consumer.Name, s.Feed, err)
 	}
 	for i := range all {
 		s := &all[i]

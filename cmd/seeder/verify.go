@@ -1,13 +1,13 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -53,7 +53,7 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 			place = run.To
 			run.Done()
 		}
-		_, err = fmt.Fprintf(command.OutOrStdout(), "position %d digest %s\n", place.Position, place.Digest)
+		_, err = terminal.Fprintf(command.OutOrStdout(), "position %d digest %s\n", place.Position, place.Digest)
 		return err
 	}
 	return command

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/progress"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -27,9 +27,9 @@ type watch struct {
 // error goes past the bar.
 func watchRun(command *cobra.Command) *watch {
 	w := &watch{started: time.Now()}
-	if terminal, can := progress.CanShow(command.ErrOrStderr()); can {
-		w.bar = progress.NewBar(terminal)
-		command.SetErr(w.bar)
+	if screen, can := progress.CanShow(command.ErrOrStderr()); can {
+		w.bar = progress.NewBar(screen)
+		command.SetErr(terminal.NewWriter(w.bar))
 	}
 	return w
 }
@@ -71,7 +71,7 @@ func (w *watch) report(out io.Writer) error {
 		if f.Empty != "" {
 			why = ": " + f.Empty
 		}
-		_, err := fmt.Fprintf(out, "%s: %d events applied %s%s\nposition %d digest %s\n",
+		_, err := terminal.Fprintf(out, "%s: %d events applied %s%s\nposition %d digest %s\n",
 			f.Feed, applied, cli.Pace(applied, took), why, f.Position, f.Digest)
 		if err != nil {
 			return err

@@ -5,22 +5,31 @@ package cli
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/eventfeed/eventfeed/internal/nearest"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/internal/version"
 )
 
 // Main runs the command with the process's arguments until it ends or a signal
-// asks for it, prints its error, and returns the exit status.
+// asks for it, prints its error, and returns the exit status. All that a command
+// prints goes through two writers that escape what a terminal would obey.
 func Main(root *cobra.Command) int {
 	ctx, stop := withSignals(context.Background())
 	defer stop()
+	out, messages := terminal.NewWriter(os.Stdout), terminal.NewWriter(os.Stderr)
+	root.SetOut(out)
+	root.SetErr(messages)
 	prepare(root)
 	command, err := root.ExecuteContextC(ctx)
-	return report(root.ErrOrStderr(), command, err)
+	_ = out.Flush()
+	status := report(messages, command, err)
+	_ = messages.Flush()
+	return status
 }
 
 // prepare gives the command and all below it the same ways.

@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // errNothingChanged ends a command whose user does not want it to go on.
@@ -24,7 +25,7 @@ func Confirm(command *cobra.Command, yes bool) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return Usage("%w: there is no terminal to ask on; add --yes to go on", errNothingChanged)
 	}
-	_, _ = fmt.Fprint(command.ErrOrStderr(), "go on? [y/N] ")
+	_, _ = terminal.Fprintf(command.ErrOrStderr(), "go on? [y/N] ")
 	answer, err := readLine(command.Context())
 	if err != nil {
 		return err

@@ -46,7 +46,7 @@ func NotDatabase(flag, value string) error {
 	if fileName.MatchString(value) {
 		return Usage("--%s %q: must be sqlite:PATH or postgres://…; a file is written %s%s", flag, value, sqlitedb.Scheme, value)
 	}
-	return Usage("--%s %q: must be sqlite:PATH or postgres://…", flag, Redact(value))
+	return Usage("--%s %q: must be sqlite:PATH or postgres://…", flag, Typed(value))
 }
 
 var errEncoding = errors.New("the URL cannot be read; in a password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a space, or leave it out and give it in PGPASSFILE or PGPASSWORD")

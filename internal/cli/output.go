@@ -1,11 +1,15 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // Logger returns the commands' logger: text on w, without passwords.
@@ -18,16 +22,22 @@ func scrubAttribute(_ []string, a slog.Attr) slog.Attr {
 	case string:
 		a.Value = slog.StringValue(scrub(value))
 	case error:
-		a.Value = slog.StringValue(scrub(value.Error()))
+		a.Value = slog.StringValue(scrub(dberror.Text(value)))
 	}
 	return a
 }
 
-// PrintJSON prints a value as JSON, indented.
+// PrintJSON prints a value as JSON, indented. What a terminal would obey is escaped
+// as JSON does it, so that a program reads the same value.
 func PrintJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := w.Write(terminal.JSON(text.Bytes()))
+	return err
 }
 
 // Pace says how long something took, and how many a second that was where it

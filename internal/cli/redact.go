@@ -40,6 +40,19 @@ func Redact(raw string) string {
 	return shown
 }
 
+// Typed returns what was typed where a URL belongs, as it may be shown in the error
+// that refuses it: a URL as Redact does, and other text unless it may hold a password.
+func Typed(raw string) string {
+	switch shown := Redact(raw); {
+	case strings.Contains(raw, "://"), strings.HasPrefix(raw, "sqlite:"):
+		return shown
+	case strings.Contains(raw, "@"):
+		return hidden
+	default:
+		return scrub(raw)
+	}
+}
+
 var schemeForm = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9+.-]*$`)
 
 // misplaced reports whether what follows the scheme has an @, or a #, where a

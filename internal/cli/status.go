@@ -6,6 +6,9 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // Exit status of every command.
@@ -20,7 +23,8 @@ const (
 // StatusError is an error that ends a command with a status of its own.
 type StatusError struct {
 	Status int
-	Next   string // what leads on, a command where there is one, without passwords; may be empty
+	Next   string   // what leads on, a command where there is one, without passwords; one line, may be empty
+	More   []string // the lines after Next
 	Err    error
 }
 
@@ -39,15 +43,18 @@ func report(w io.Writer, command *cobra.Command, err error) int {
 		return StatusDone
 	}
 	status := StatusFailed
-	_, _ = fmt.Fprintf(w, "%s: %s\n", command.Root().Name(), scrub(err.Error()))
+	_, _ = terminal.Fprintf(w, "%s: %s\n", command.Root().Name(), scrub(dberror.Text(err)))
 	if with, ok := errors.AsType[*StatusError](err); ok {
 		status = with.Status
 		if with.Next != "" {
-			_, _ = fmt.Fprintln(w, with.Next)
+			_, _ = terminal.Fprintf(w, "%s\n", with.Next)
+		}
+		for _, line := range with.More {
+			_, _ = terminal.Fprintf(w, "%s\n", line)
 		}
 	}
 	if status == StatusUsage {
-		_, _ = fmt.Fprintf(w, "for help: %s --help\n", command.CommandPath())
+		_, _ = terminal.Fprintf(w, "for help: %s --help\n", command.CommandPath())
 	}
 	return status
 }

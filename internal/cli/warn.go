@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // warnOfArguments warns of passwords among the process's arguments.
@@ -35,7 +36,7 @@ func warnOfArguments(command *cobra.Command, arguments []string) {
 	if len(instead) > 0 {
 		advice = "; give it in " + strings.Join(instead, ", ") + " or a file for --config"
 	}
-	command.PrintErrf("%s: warning: others on this machine can see the password in %s, in the list of processes%s\n",
+	_, _ = terminal.Fprintf(command.ErrOrStderr(), "%s: warning: others on this machine can see the password in %s, in the list of processes%s\n",
 		command.Root().Name(), strings.Join(there, " and "), advice)
 }
 
@@ -50,7 +51,7 @@ func warnOfReaders(command *cobra.Command, file string, settings []setting) {
 	if slices.ContainsFunc(settings, func(s setting) bool {
 		return holdsPassword(s.value) || holdsSecretField(command.Flags().Lookup(s.name))
 	}) {
-		command.PrintErrf("%s: warning: everyone on this machine can read the password in %s; change that with: chmod 600 %s\n",
+		_, _ = terminal.Fprintf(command.ErrOrStderr(), "%s: warning: everyone on this machine can read the password in %s; change that with: chmod 600 %s\n",
 			command.Root().Name(), file, file)
 	}
 }

@@ -83,7 +83,7 @@ func isWithoutTLS(err error) bool {
 	}
 	attempts, are := connect.Unwrap().(interface{ Unwrap() []error })
 	return are && !slices.ContainsFunc(attempts.Unwrap(), func(err error) bool {
-		return !strings.HasSuffix(err.Error(), "server refused TLS connection")
+		return !strings.HasSuffix(err.Error(), noTLS)
 	})
 }
 

@@ -4,11 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 )
 
 // ParseURL reads a feed's URL.
 func ParseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
+	if err == nil && u.Opaque != "" && !strings.Contains(raw, "@") { // such as localhost:8080/feeds/orders
+		return nil, fmt.Errorf("feed URL %q: must be an http or https URL, such as https://shop.example/feeds/orders", raw)
+	}
 	if err != nil || u.Opaque != "" { // not shown, it may hold a password anywhere
 		return nil, errors.New("feed URL: must be an http or https URL, such as https://shop.example/feeds/orders")
 	}

@@ -68,30 +68,24 @@ func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.E
 	return added, nil
 }
 
-// compareSQLite compares what was given of an event with the one that is
-// there already.
+// compareSQLite compares an event with the one that is there already, as
+// eventfeed.repeats does on PostgreSQL.
 func compareSQLite(ctx context.Context, tx *sql.Tx, key int64, e *event.Event) error {
 	var at any
 	if !e.Time.IsZero() {
 		at = event.FormatTime(e.Time)
 	}
-	var differs sql.NullString
+	var repeated bool
 	err := tx.QueryRowContext(ctx, `
-		SELECT CASE
-			WHEN type <> ?4 THEN 'type'
-			WHEN ?5 IS NOT NULL AND subject IS NOT ?5 THEN 'subject'
-			WHEN ?6 IS NOT NULL AND time IS NOT ?6 THEN 'time'
-			WHEN ?7 IS NOT NULL AND datacontenttype IS NOT ?7 THEN 'datacontenttype'
-			WHEN ?8 IS NOT NULL AND dataschema IS NOT ?8 THEN 'dataschema'
-			WHEN ?9 IS NOT NULL AND extensions IS NOT ?9 THEN 'extensions'
-			WHEN ?10 IS NOT NULL AND data IS NOT ?10 THEN 'data'
-		END FROM eventfeed_events WHERE feed = ?1 AND source = ?2 AND id = ?3`,
-		key, e.Source, e.ID, e.Type, null(e.Subject), at, null(e.DataContentType), null(e.DataSchema), nullExtensions(e.Extensions), e.Data).Scan(&differs)
+		SELECT type = ?4 AND subject IS ?5 AND time = coalesce(?6, time) AND datacontenttype IS ?7
+			AND dataschema IS ?8 AND extensions IS ?9 AND data IS ?10
+		FROM eventfeed_events WHERE feed = ?1 AND source = ?2 AND id = ?3`,
+		key, e.Source, e.ID, e.Type, null(e.Subject), at, null(e.DataContentType), null(e.DataSchema), nullExtensions(e.Extensions), e.Data).Scan(&repeated)
 	if err != nil {
 		return fmt.Errorf("event %q: %w", e.ID, err)
 	}
-	if differs.Valid {
-		return &ConflictError{e.Source, e.ID, fmt.Errorf("%w: event %q of source %q has another %s", ErrConflict, e.ID, e.Source, differs.String)}
+	if !repeated {
+		return &ConflictError{e.Source, e.ID, fmt.Errorf("%w: event %q of source %q", ErrConflict, e.ID, e.Source)}
 	}
 	return nil
 }

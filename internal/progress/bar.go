@@ -13,6 +13,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	display "github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -23,7 +24,8 @@ const barInterval = 200 * time.Millisecond
 const clearLine = "\r\x1b[K"
 
 // Bar shows on a terminal how far a run is, on one line that is drawn again and
-// again. What else is to be seen there is written through it.
+// again, with nothing on it but numbers. What else is to be seen there is written
+// through it, already fit for a terminal.
 type Bar struct {
 	terminal *os.File
 	stop     func()
@@ -37,8 +39,8 @@ type Bar struct {
 
 // CanShow reports whether w is a terminal that can show a bar.
 func CanShow(w io.Writer) (terminal *os.File, can bool) {
-	file, is := w.(*os.File)
-	return file, is && term.IsTerminal(int(file.Fd())) && os.Getenv("TERM") != "dumb"
+	file, is := display.Of(w)
+	return file, is && os.Getenv("TERM") != "dumb"
 }
 
 // NewBar begins to show progress on a terminal, until Stop.

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -59,7 +60,8 @@ func rates(p seed.Progress, read int64, seconds float64) string {
 // row is a line of a table.
 type row struct{ name, value, note string }
 
-// writeRows writes a table; values stand under one another with their ends.
+// writeRows writes a table; values stand under one another with their ends. Names
+// are terminal.Line already.
 func writeRows(b *strings.Builder, title string, rows []row) {
 	names, values := 0, 0
 	for _, r := range rows {
@@ -67,7 +69,7 @@ func writeRows(b *strings.Builder, title string, rows []row) {
 	}
 	b.WriteString(title + "\n")
 	for _, r := range rows {
-		text := fmt.Sprintf("  %-*s  %*s  %s", names, r.name, values, r.value, r.note)
+		text := terminal.Sprintf("  %-*s  %*s  %s", names, r.name, values, r.value, r.note)
 		b.WriteString(strings.TrimRight(text, " ") + "\n")
 	}
 	b.WriteByte('\n')

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -36,7 +37,7 @@ func writeTypes(b *strings.Builder, types, skipped map[string]int64) {
 			restSkipped += skipped[name]
 			continue
 		}
-		rows = append(rows, row{shortened(name, width), count(types[name]), skippedOf(skipped[name], types[name])})
+		rows = append(rows, row{shortened(terminal.Line(name), width), count(types[name]), skippedOf(skipped[name], types[name])})
 	}
 	if more := len(names) - len(rows); more > 0 {
 		rows = append(rows, row{fmt.Sprintf("… and %d more types", more), count(rest), skippedOf(restSkipped, rest)})
@@ -78,16 +79,16 @@ func writeUnmatched(b *strings.Builder, p seed.Progress) {
 	}
 	for i, u := range p.Unmatched {
 		if i == maxTypes && len(p.Unmatched) > maxTypes+1 {
-			fmt.Fprintf(b, "… and %d more\n", len(p.Unmatched)-maxTypes)
+			_, _ = terminal.Fprintf(b, "… and %d more\n", len(p.Unmatched)-maxTypes)
 			break
 		}
 		reason := what
 		if u.Feed != "" && !slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return u.Feed == f.Feed || u.Feed == f.FeedID }) {
 			reason = "no feed of this name was read"
 		}
-		fmt.Fprintf(b, "%s: -- on %s: %s", u.Place, u.Name, reason)
+		_, _ = terminal.Fprintf(b, "%s: -- on %s: %s", u.Place, u.Name, reason)
 		if meant := u.Meant(p.SkippedTypes); meant != "" {
-			fmt.Fprintf(b, "; did you mean %s?", meant)
+			_, _ = terminal.Fprintf(b, "; did you mean %s?", meant)
 		}
 		b.WriteByte('\n')
 	}

@@ -8,7 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
+
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // Skeleton writes a projection to start from, which runs as it is on both
@@ -218,7 +219,7 @@ func tableName(feed string, taken map[string]bool) string {
 // the file runs it.
 func shown(text string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
+		if terminal.Visible(r) {
 			return r
 		}
 		return '\ufffd'

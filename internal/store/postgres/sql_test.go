@@ -97,13 +97,13 @@ func TestSQLAppendRefuses(t *testing.T) {
 		`append('f', 'T', 's', '{}', extensions => '{"x":{}}')`:                    {"22023", "must be a string"},
 		`append('f', 'T', 's', '{}', occurred_at => 'infinity')`:                   {"22023", "years 1 to 9999"},
 		`append_bytes('f', 'T', 's', decode(repeat('00', 8388608), 'hex'), 'x/y')`: {"22023", "too large"},
-		`append('f', 'U', 's', '{"a":1}', id => '1')`:                              {"23505", "with another type"},
-		`append('f', 'T', 'z', '{"a":1}', id => '1')`:                              {"23505", "with another subject"},
-		`append('f', 'T', 's', '{"a":2}', id => '1')`:                              {"23505", "with another data"},
-		`append('f', 'T', 's', '{"a":1}', id => '1', occurred_at => '2026-01-02')`: {"23505", "with another time"},
-		`append('f', 'T', 's', '{"a":1}', id => '1', extensions => '{"x":"2"}')`:   {"23505", "with another extensions"},
-		`append('f', 'T', 's', '{"a":1}', id => '1', dataschema => 'urn:x')`:       {"23505", "with another dataschema"},
-		`append_bytes('f', 'T', 's', '{"a":1}'::bytea, 'text/plain', id => '1')`:   {"23505", "with another datacontenttype"},
+		`append('f', 'U', 's', '{"a":1}', id => '1')`:                              {"23505", "already, with other content"},
+		`append('f', 'T', 'z', '{"a":1}', id => '1')`:                              {"23505", "already, with other content"},
+		`append('f', 'T', 's', '{"a":2}', id => '1')`:                              {"23505", "already, with other content"},
+		`append('f', 'T', 's', '{"a":1}', id => '1', occurred_at => '2026-01-02')`: {"23505", "already, with other content"},
+		`append('f', 'T', 's', '{"a":1}', id => '1', extensions => '{"x":"2"}')`:   {"23505", "already, with other content"},
+		`append('f', 'T', 's', '{"a":1}', id => '1', dataschema => 'urn:x')`:       {"23505", "already, with other content"},
+		`append_bytes('f', 'T', 's', '{"a":1}'::bytea, 'text/plain', id => '1')`:   {"23505", "already, with other content"},
 	} {
 		_, err := pool.Exec(t.Context(), "SELECT eventfeed."+call)
 		var pgErr *pgconn.PgError
@@ -111,9 +111,47 @@ func TestSQLAppendRefuses(t *testing.T) {
 			t.Errorf("%s: %v, want %+v", call, err, want)
 		}
 	}
-	// What was left out does not count.
-	_, err = pool.Exec(t.Context(), `SELECT eventfeed.append('f', 'T', 's', '{"a":1}', id => '1')`)
+}
+
+// What differs is not said, by any field of the error, and an attribute cannot be
+// guessed by leaving out the others: who may append may not be allowed to read.
+func TestSQLAppendDoesNotTellWhatAnEventHolds(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	pool := openPool(t, testdb.As(url, testdb.Writer))
+	const whole = `append_bytes('f', 'T', 's', 'data', 'a/b', id => '1', occurred_at => '2026-01-01', dataschema => 'urn:x', extensions => '{"x":"1"}')`
+	_, err := pool.Exec(t.Context(), "SELECT eventfeed."+whole)
 	storetest.Must(t, err)
+	var first *pgconn.PgError
+	for _, call := range []string{
+		strings.Replace(whole, "'T'", "'U'", 1),
+		strings.Replace(whole, "'s'", "'z'", 1), strings.Replace(whole, "'s'", "NULL", 1),
+		strings.Replace(whole, "'data'", "'other'", 1), strings.Replace(whole, "'data'", "NULL", 1),
+		strings.Replace(whole, "'a/b'", "'a/c'", 1), strings.Replace(whole, "'a/b'", "NULL", 1),
+		strings.Replace(whole, "2026-01-01", "2026-01-02", 1),
+		strings.Replace(whole, "'urn:x'", "'urn:y'", 1), strings.Replace(whole, "'urn:x'", "NULL", 1),
+		strings.Replace(whole, `"1"`, `"2"`, 1), strings.Replace(whole, `'{"x":"1"}'`, "NULL", 1), strings.Replace(whole, `'{"x":"1"}'`, "'{}'", 1),
+		"append_bytes('f', 'T', NULL, NULL, NULL, id => '1')",
+	} {
+		var refusal *pgconn.PgError
+		if _, err := pool.Exec(t.Context(), "SELECT eventfeed."+call); !errors.As(err, &refusal) {
+			t.Errorf("%s: %v, want a refusal", call, err)
+			continue
+		}
+		if first == nil {
+			first = refusal
+		}
+		if *refusal != *first {
+			t.Errorf("%s: %+v, want the same as for every other one: %+v", call, refusal, first)
+		}
+	}
+	// The time of an append that names none is the clock's.
+	for _, call := range []string{whole, strings.Replace(whole, "'2026-01-01'", "NULL", 1)} {
+		if _, err := pool.Exec(t.Context(), "SELECT eventfeed."+call); err != nil {
+			t.Errorf("%s again: %v", call, err)
+		}
+	}
 }
 
 func TestHistoryCannotBeChanged(t *testing.T) {

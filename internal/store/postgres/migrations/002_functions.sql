@@ -199,16 +199,7 @@ BEGIN
     END IF;
 
     -- Some were there. That is fine where nothing that was given differs.
-    SELECT e.id, e.source, CASE
-            WHEN g.type <> e.type THEN 'type'
-            WHEN nullif(g.subject, '') IS NOT NULL AND g.subject IS DISTINCT FROM e.subject THEN 'subject'
-            WHEN g.occurred_at <> e.time THEN 'time'
-            WHEN nullif(g.datacontenttype, '') IS NOT NULL AND g.datacontenttype IS DISTINCT FROM e.datacontenttype THEN 'datacontenttype'
-            WHEN nullif(g.dataschema, '') IS NOT NULL AND g.dataschema IS DISTINCT FROM e.dataschema THEN 'dataschema'
-            WHEN eventfeed.extension_strings(g.extension) IS NOT NULL
-                AND eventfeed.extension_strings(g.extension) IS DISTINCT FROM e.extensions THEN 'extensions'
-            WHEN nullif(g.data, '') IS NOT NULL AND g.data IS DISTINCT FROM e.data THEN 'data'
-        END AS attribute INTO bad
+    SELECT e.id, e.source INTO bad
     FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
              WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
     JOIN eventfeed.events e ON e.feed = feed_key AND e.source = coalesce(nullif(g.source, ''), '/' || feed_name) AND e.id = g.id
@@ -221,8 +212,8 @@ BEGIN
        OR nullif(g.data, '') IS NOT NULL AND g.data IS DISTINCT FROM e.data
     ORDER BY g.n LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with another %',
-            to_json(bad.id), to_json(bad.source), feed_name, bad.attribute
+        RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with other content',
+            to_json(bad.id), to_json(bad.source), feed_name
             USING ERRCODE = 'unique_violation', HINT = 'an event cannot be changed; append another one under an id of its own';
     END IF;
     RETURN added;

@@ -3,22 +3,21 @@
 -- Appending again what is there costs no more than appending it.
 
 -- +goose StatementBegin
-CREATE FUNCTION eventfeed.difference(
+CREATE FUNCTION eventfeed.repeats(
     there eventfeed.events, type text, subject text, occurred_at timestamptz,
     datacontenttype text, dataschema text, extensions jsonb, data bytea
-) RETURNS text LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- The first attribute of those given that an event has otherwise, or NULL.
-    SELECT CASE
-        WHEN type <> (there).type THEN 'type'
-        WHEN nullif(subject, '') IS NOT NULL AND subject IS DISTINCT FROM (there).subject THEN 'subject'
-        WHEN occurred_at <> (there).time THEN 'time'
-        WHEN nullif(datacontenttype, '') IS NOT NULL AND datacontenttype IS DISTINCT FROM (there).datacontenttype THEN 'datacontenttype'
-        WHEN nullif(dataschema, '') IS NOT NULL AND dataschema IS DISTINCT FROM (there).dataschema THEN 'dataschema'
-        WHEN extensions IS NOT NULL AND eventfeed.extension_strings(extensions) IS NOT NULL
-            AND eventfeed.extension_strings(extensions) IS DISTINCT FROM (there).extensions THEN 'extensions'
-        WHEN nullif(data, '') IS NOT NULL AND data IS DISTINCT FROM (there).data THEN 'data'
-    END
+    -- Whether an event is the one that is there. A time that is left out is any, since
+    -- the first append took its clock's; every other attribute must be the same, or be
+    -- left out of both. So an attribute cannot be guessed without all the others.
+    SELECT type = (there).type
+        AND nullif(subject, '') IS NOT DISTINCT FROM (there).subject
+        AND coalesce(occurred_at, (there).time) = (there).time
+        AND nullif(datacontenttype, '') IS NOT DISTINCT FROM (there).datacontenttype
+        AND nullif(dataschema, '') IS NOT DISTINCT FROM (there).dataschema
+        AND CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END IS NOT DISTINCT FROM (there).extensions
+        AND nullif(data, '') IS NOT DISTINCT FROM (there).data
 $$;
 -- +goose StatementEnd
 
@@ -77,18 +76,19 @@ BEGIN
             RETURN added;
         END IF;
 
-        -- Some were there. That is fine where nothing that was given differs.
+        -- Some were there. That is fine where they are the same. What differs is not
+        -- said: who appends may not be allowed to read.
         -- Each is looked up by the index, whatever the statistics say of the table.
-        SELECT g.id, there.source, there.attribute, there.id IS NULL AS lacks INTO bad
+        SELECT g.id, g.source, there.id IS NULL AS lacks INTO bad
         FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
                  WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
         LEFT JOIN LATERAL (
-            SELECT e.id, e.source,
-                eventfeed.difference(e, g.type, g.subject, g.occurred_at, g.datacontenttype, g.dataschema, g.extension, g.data) AS attribute
+            SELECT e.id,
+                eventfeed.repeats(e, g.type, g.subject, g.occurred_at, g.datacontenttype, g.dataschema, g.extension, g.data) AS repeated
             FROM eventfeed.events e
             WHERE e.feed = feed_key AND e.source = coalesce(nullif(g.source, ''), '/' || feed_name) AND e.id = g.id
             LIMIT 1) AS there ON true
-        WHERE there.attribute IS NOT NULL OR there.id IS NULL
+        WHERE there.repeated IS NOT TRUE
         ORDER BY g.n LIMIT 1;
         IF FOUND AND bad.lacks THEN
             -- Another event has its number. As long as none of these has one, they draw anew.
@@ -99,8 +99,8 @@ BEGIN
             RAISE EXCEPTION 'eventfeed: a row that this transaction does not see has the insert_no, or another unique key, of event %', to_json(bad.id)
                 USING ERRCODE = 'serialization_failure', HINT = 'rows came by replication or COPY, and the sequences of schema eventfeed have been set behind them: repeat the transaction';
         ELSIF FOUND THEN
-            RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with another %',
-                to_json(bad.id), to_json(bad.source), feed_name, bad.attribute
+            RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with other content',
+                to_json(bad.id), to_json(coalesce(nullif(bad.source, ''), '/' || feed_name)), feed_name
                 USING ERRCODE = 'unique_violation', HINT = 'an event cannot be changed; append another one under an id of its own';
         END IF;
         RETURN added;
@@ -119,7 +119,7 @@ AS $$
 DECLARE
     event_id CONSTANT text := coalesce(nullif(id, ''), eventfeed.uuidv7());
     feed_key bigint;
-    differs  text;
+    repeated boolean;
 BEGIN
     IF current_setting('eventfeed.sequences', true) IS DISTINCT FROM 'checked' THEN
         PERFORM eventfeed.check_sequences();
@@ -137,10 +137,10 @@ BEGIN
         IF FOUND THEN
             RETURN event_id;
         END IF;
-        SELECT eventfeed.difference(e, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) INTO differs
+        SELECT eventfeed.repeats(e, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) INTO repeated
         FROM eventfeed.events e
         WHERE e.feed = feed_key AND e.source = coalesce(nullif(append_bytes.source, ''), '/' || append_bytes.feed) AND e.id = event_id;
-        IF FOUND AND differs IS NULL THEN
+        IF repeated THEN
             RETURN event_id;
         END IF;
     END IF;
