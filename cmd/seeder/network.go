@@ -69,8 +69,8 @@ func (n *network) configure(config *seed.Config) (err error) {
 		}
 	}
 	config.AllowOrigins = n.origins
-	if n.maxDocument < 1 {
-		return cli.Usage("--max-document %d: must be at least 1", n.maxDocument)
+	if n.maxDocument < 0 {
+		return cli.Usage("--max-document %d: must be a number of bytes, or 0 for the default", n.maxDocument)
 	}
 	config.MaxDocument = n.maxDocument
 	if config.Credentials, err = n.credentials(); err != nil {
