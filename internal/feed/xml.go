@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -132,9 +133,9 @@ func (x *xmlTree) start(t *xml.StartElement) error {
 
 // namespace returns what a prefix stands for. No prefix at all is always declared.
 func (x *xmlTree) namespace(prefix string) (namespace string, declared bool) {
-	for i := len(x.bindings) - 1; i >= 0; i-- {
-		if x.bindings[i].prefix == prefix {
-			return x.bindings[i].namespace, true
+	for _, b := range slices.Backward(x.bindings) {
+		if b.prefix == prefix {
+			return b.namespace, true
 		}
 	}
 	return "", prefix == "" || prefix == "xml" || prefix == "xmlns"

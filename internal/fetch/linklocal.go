@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -52,15 +53,7 @@ func IsLinkLocal(ctx context.Context, u *url.URL) bool {
 	ctx, cancel := context.WithTimeout(ctx, resolveFor)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	if err != nil {
-		return false // a request will not get there either
-	}
-	for _, address := range addresses {
-		if isLinkLocal(address) {
-			return true
-		}
-	}
-	return false
+	return err == nil && slices.ContainsFunc(addresses, isLinkLocal) // without one, a request will not get there either
 }
 
 func isLinkLocal(address netip.Addr) bool {

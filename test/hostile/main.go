@@ -31,8 +31,9 @@ func main() {
 	flag.IntVar(&o.stops, "stops", 5, "`NUMBER` of further runs of each input that are sent SIGTERM on the way; 0 for none")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, &o); err != nil {
+	err := run(ctx, &o)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "hostile: %v\n", err)
 		os.Exit(1)
 	}
