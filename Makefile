@@ -1,6 +1,7 @@
 # Each tool at one version, so that a check says the same everywhere.
 GOLANGCI_LINT_VERSION := v2.15.0
 GOVULNCHECK_VERSION   := v1.9.0
+CYCLONEDX_VERSION     := v1.10.0
 
 GO        ?= go
 FUZZTIME  ?= 30s
@@ -9,6 +10,7 @@ TESTFLAGS ?=
 TOOLS         := $(CURDIR)/.tools
 GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)/golangci-lint
 GOVULNCHECK   := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
+CYCLONEDX     := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 
 .DEFAULT_GOAL := help
 
@@ -21,8 +23,8 @@ build: ## Build the commands, static, into bin/
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "$$(scripts/ldflags)" -o bin/ ./cmd/...
 
 .PHONY: dist
-dist: ## Build the archives of a release for all platforms, with checksums, into dist/
-	scripts/dist
+dist: $(CYCLONEDX) ## Build the archives of a release for all platforms, with SBOMs and checksums, into dist/
+	scripts/dist $(CYCLONEDX)
 
 .PHONY: test
 test: ## Run all tests, with the race detector and a PostgreSQL of their own, and the last release beside this
@@ -67,3 +69,6 @@ $(GOLANGCI_LINT):
 
 $(GOVULNCHECK):
 	GOBIN='$(@D)' $(GO) install golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION)
+
+$(CYCLONEDX):
+	GOBIN='$(@D)' $(GO) install github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@$(CYCLONEDX_VERSION)

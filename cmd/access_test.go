@@ -31,10 +31,7 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, folder: t.TempDir(), authority: testcert.New(t)}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", h.folder+string(filepath.Separator), "./feedserver", "./seeder")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	install(t, h.folder)
 	h.write("ca.pem", h.authority.PEM)
 	h.certify("first")
 	return h

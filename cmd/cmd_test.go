@@ -26,11 +26,7 @@ import (
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./feedserver", "./seeder")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	bin := programs
 	params := testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {

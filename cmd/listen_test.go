@@ -121,15 +121,17 @@ func wantTyped(t *testing.T, families map[string]*dto.MetricFamily) {
 // wantAlerts wants each metric of a seeder that the alerts ask for to be there.
 func wantAlerts(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
-	alerts, err := os.ReadFile("../deploy/alerts.yaml")
-	storetest.Must(t, err)
-	asked := regexp.MustCompile(`\beventfeed_seeder_[a-z_]+`).FindAllString(string(alerts), -1)
-	if len(asked) == 0 {
-		t.Error("alerts.yaml has no rule for a seeder")
-	}
-	for _, name := range asked {
-		if families[name] == nil {
-			t.Errorf("alerts.yaml: there is no metric %s", name)
+	for _, file := range []string{"alerts.yaml", "grafana.json"} {
+		asking, err := os.ReadFile("../deploy/" + file)
+		storetest.Must(t, err)
+		asked := regexp.MustCompile(`\beventfeed_seeder_[a-z_]+`).FindAllString(string(asking), -1)
+		if len(asked) == 0 {
+			t.Errorf("%s asks nothing of a seeder", file)
+		}
+		for _, name := range asked {
+			if families[name] == nil {
+				t.Errorf("%s: there is no metric %s", file, name)
+			}
 		}
 	}
 }

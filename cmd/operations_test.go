@@ -49,16 +49,11 @@ func operate(t *testing.T, database string, arguments ...string) *operated {
 	return o
 }
 
-// launch builds a program, starts it, and returns once it has logged that it is
+// launch starts a program, and returns once it has logged that it is
 // ready.
 func launch(t *testing.T, program string, arguments []string, isReady func(*operated) bool) *operated {
 	t.Helper()
-	bin := t.TempDir()
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", bin+string(filepath.Separator), "./"+program)
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	o := &operated{process: exec.Command(filepath.Join(bin, program), arguments...), ended: make(chan error, 1)}
+	o := &operated{process: exec.Command(filepath.Join(programs, program), arguments...), ended: make(chan error, 1)}
 	o.process.Env = append(os.Environ(), "EVENTFEED_LISTEN=127.0.0.1:1") // a server's, which a seeder beside it has not to take
 	stderr, err := o.process.StderrPipe()
 	storetest.Must(t, err)
@@ -227,7 +222,7 @@ func TestOperatorsSeeWhoWaits(t *testing.T) {
 }
 
 // wantDocumented compares the metrics of a server that has served with the
-// table in operations.md, and with what the alerts ask for.
+// table in operations.md, and with what alerts and dashboard ask for.
 func wantDocumented(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
 	shown := slices.DeleteFunc(slices.Sorted(maps.Keys(families)), func(name string) bool { return !strings.HasPrefix(name, "eventfeed_") })
@@ -243,14 +238,16 @@ func wantDocumented(t *testing.T, families map[string]*dto.MetricFamily) {
 	if !slices.Equal(shown, documented) {
 		t.Errorf("operations.md does not list what is shown\nshown      %v\ndocumented %v", shown, documented)
 	}
-	alerts, err := os.ReadFile("../deploy/alerts.yaml")
-	storetest.Must(t, err)
-	for _, name := range regexp.MustCompile(`\b(eventfeed|process)_[a-z_]+`).FindAllString(string(alerts), -1) {
-		if strings.HasPrefix(name, "eventfeed_seeder_") {
-			continue // listen_test.go sees to those
-		}
-		if name = strings.TrimSuffix(name, "_bucket"); families[name] == nil {
-			t.Errorf("alerts.yaml: there is no metric %s", name)
+	for _, file := range []string{"alerts.yaml", "grafana.json"} {
+		asking, err := os.ReadFile("../deploy/" + file)
+		storetest.Must(t, err)
+		for _, name := range regexp.MustCompile(`\b(eventfeed|process)_[a-z_]+`).FindAllString(string(asking), -1) {
+			if strings.HasPrefix(name, "eventfeed_seeder_") {
+				continue // listen_test.go sees to those
+			}
+			if name = strings.TrimSuffix(name, "_bucket"); families[name] == nil {
+				t.Errorf("%s: there is no metric %s", file, name)
+			}
 		}
 	}
 }

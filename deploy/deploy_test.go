@@ -4,6 +4,7 @@ package deploy_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
@@ -95,11 +97,29 @@ func TestLinkerSetsTheVersion(t *testing.T) {
 	}
 }
 
-// build builds the commands as a release is built.
+// programs is the folder with the commands, built once.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if programs, err = os.MkdirTemp("", "eventfeed-deploy"); err != nil {
+			panic(err)
+		}
+		defer func() { _ = os.RemoveAll(programs) }()
+		return m.Run()
+	}())
+}
+
+var buildOnce sync.Once
+
+// build builds the commands as a release is built, and returns their folder.
 func build(t *testing.T) string {
-	bin := t.TempDir() + string(filepath.Separator)
-	flags := output(t, "../scripts/ldflags", "v1.2.0", "c0ffee", "2026-11-23T08:52:44Z")
-	output(t, "go", "build", "-ldflags", flags, "-o", bin, "../cmd/feedserver", "../cmd/seeder")
+	bin := programs + string(filepath.Separator)
+	buildOnce.Do(func() {
+		flags := output(t, "../scripts/ldflags", "v1.2.0", "c0ffee", "2026-11-23T08:52:44Z")
+		output(t, "go", "build", "-ldflags", flags, "-o", bin, "../cmd/feedserver", "../cmd/seeder")
+	})
 	return bin
 }
 
@@ -258,6 +278,57 @@ func TestProbesAskTheListenerForOperations(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("kubernetes.yaml has no %s", want)
+		}
+	}
+}
+
+// What Grafana imports. That the metrics exist is tested beside the programs that show
+// them.
+func TestDashboardIsWhatGrafanaImports(t *testing.T) {
+	t.Parallel()
+	var dashboard struct {
+		UID, Title    string
+		SchemaVersion int
+		Panels        []struct {
+			ID          int
+			Type, Title string
+			Targets     []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal([]byte(read(t, "grafana.json")), &dashboard); err != nil {
+		t.Fatal(err)
+	}
+	if dashboard.UID == "" || dashboard.Title == "" || dashboard.SchemaVersion == 0 || len(dashboard.Panels) == 0 {
+		t.Errorf("%+v", dashboard)
+	}
+	ids := make(map[int]bool)
+	for _, p := range dashboard.Panels {
+		if ids[p.ID] || p.Title == "" || (p.Type == "row") != (len(p.Targets) == 0) {
+			t.Errorf("panel %+v", p)
+		}
+		ids[p.ID] = true
+	}
+}
+
+// systemd knows all that the units set, and the programs know their command lines.
+func TestUnitsAreWhatSystemdRuns(t *testing.T) {
+	t.Parallel()
+	bin := build(t)
+	for _, name := range []string{"feedserver", "seeder"} {
+		unit := read(t, name+".service")
+		line := regexp.MustCompile(`(?m)^ExecStart=/usr/local/bin/(.*) --config /etc/eventfeed/` + name + `\.toml$`).FindStringSubmatch(unit)
+		if line == nil {
+			t.Fatalf("%s.service runs nothing", name)
+		}
+		words := strings.Fields(line[1])
+		output(t, filepath.Join(bin, words[0]), append(words[1:], "--help")...)
+		installed := filepath.Join(t.TempDir(), name+".service")
+		if err := os.WriteFile(installed, []byte(strings.ReplaceAll(unit, "/usr/local/bin/", bin)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		verify := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", installed)
+		if said, err := verify.CombinedOutput(); err != nil || bytes.Contains(said, []byte(installed)) {
+			t.Errorf("%s.service: %v\n%s", name, err, said)
 		}
 	}
 }

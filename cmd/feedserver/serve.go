@@ -117,7 +117,7 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 	logger := operator.logger
 	ctx, cancel := operator.drained(ctx)
 	defer cancel()
-	publish.First(ctx, log)
+	publish.First(ctx, log, operator.publish)
 	var feeds *live.Feeds
 	err := awaitDatabase(ctx, logger, func() (err error) {
 		feeds, err = live.Open(ctx, log, logger)

@@ -154,7 +154,7 @@ func (x *xmlTree) close(name xml.Name) error {
 // end returns io.EOF where a document may end.
 func (x *xmlTree) end() error {
 	if len(x.open) > 0 {
-		return x.damaged(errors.New("it ends inside an element"))
+		return x.damaged(fmt.Errorf("it ends inside an element, at line %d", x.decoder.Line()))
 	}
 	if x.roots != 1 {
 		return fmt.Errorf("has %d root elements", x.roots)

@@ -23,9 +23,9 @@ func parsed(ctx context.Context, t *testing.T, body string, l limits) (*document
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := parse(ctx, []byte(body), from, l)
+	d, err := parse(ctx, []byte(body), from, "", l)
 	if err == nil {
-		err = d.makeEvents(ctx, "urn:x", l)
+		err = d.makeEvents(ctx, naming{feedID: "urn:x"}, l)
 	}
 	return d, err
 }
@@ -61,7 +61,7 @@ func TestDocumentThatExpandsIsRefused(t *testing.T) {
 	}
 }
 
-// TestFeedsLinksTakeNoTime: of each relation two are kept, as many as there may be.
+// TestFeedsLinksTakeNoTime: of each relation a few are kept.
 func TestFeedsLinksTakeNoTime(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
@@ -69,7 +69,7 @@ func TestFeedsLinksTakeNoTime(t *testing.T) {
 		fmt.Fprintf(&b, `<link rel="next" href="/%d"/>`, i)
 	}
 	d, err := parsed(t.Context(), t, atomStart+b.String()+"</feed>", limitsFor(fetch.DefaultMaxDocument))
-	if err != nil || len(d.links["next"]) != 2 || d.links["next"][1] != "http://a.example/1" {
+	if err != nil || len(d.links["next"]) != maxLinks || d.links["next"][1] != "http://a.example/1" {
 		t.Errorf("%q, %v", d.links, err)
 	}
 }
@@ -124,7 +124,7 @@ func TestReadingEndsWithItsContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := d.makeEvents(ended, "urn:x", l); !errors.Is(err, context.Canceled) {
+	if err := d.makeEvents(ended, naming{feedID: "urn:x"}, l); !errors.Is(err, context.Canceled) {
 		t.Errorf("making events: %v", err)
 	}
 	if err := d.readAtom(ended, &part{body: []byte(body)}, nil); !errors.Is(err, context.Canceled) {

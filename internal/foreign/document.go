@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"net/url"
 	"slices"
@@ -27,13 +28,15 @@ type document struct {
 	id       string   // Atom only
 	title    string
 	updated  time.Time
-	links    map[string][]string // absolute URLs by relation, without fragments; at most two of each
+	links    map[string][]string // absolute URLs by relation, without fragments; few of each
 	archive  bool
 	complete bool
 	ours     bool
+	charset  string // what was wrong with what is said of the document's encoding; may be empty
 
 	entries []version // in the order of the document
 	memory  int64     // that they take, in bytes, roughly
+	settled bool      // see settle
 	hash    feed.Digest
 }
 
@@ -42,17 +45,12 @@ type version struct {
 	raw     raw
 	key     string // what its versions have in common
 	updated int64  // microseconds since 1970; what tells the later of two
+	content int64  // a hash of what it says, see checkpoint.Version
 	event   event.Event
 }
 
-// identity is what tells this feed from others.
-func (d *document) identity(given *url.URL) string {
-	id := d.id
-	if self := d.links["self"]; id == "" && len(self) == 1 {
-		id = self[0]
-	}
-	return fit(orElse(id, withoutFragment(given)), event.MaxAttribute)
-}
+// maxFeedID bounds what a feed is known by, in bytes.
+const maxFeedID = event.MaxAttribute
 
 func withoutFragment(u *url.URL) string {
 	plain := *withoutUser(u)
@@ -66,9 +64,12 @@ func withoutUser(u *url.URL) *url.URL {
 	return &plain
 }
 
-// makeEvents maps the entries to events of the feed with an id.
-// They may take so much memory.
-func (d *document) makeEvents(ctx context.Context, feedID string, l limits) error {
+// makeEvents maps the entries to events of the feed, as far as they may take that much
+// memory. What the entries say is kept for another naming, see [document.settle].
+func (d *document) makeEvents(ctx context.Context, of naming, l limits) error {
+	if d.settled {
+		return errors.New("its events were made for another name of the feed")
+	}
 	hash := sha256.New()
 	var form []byte
 	d.memory = 0
@@ -77,10 +78,9 @@ func (d *document) makeEvents(ctx context.Context, feedID string, l limits) erro
 			return err
 		}
 		v := &d.entries[i]
-		if err := v.makeEvent(feedID, d.updated); err != nil {
+		if err := v.makeEvent(of.feedID, d.updated); err != nil {
 			return err
 		}
-		v.raw.about = about{}
 		if d.memory += int64(v.event.Size()) + entryMemory; d.memory > l.memory {
 			return l.exceeded()
 		}
@@ -88,6 +88,11 @@ func (d *document) makeEvents(ctx context.Context, feedID string, l limits) erro
 		hashed.Time = time.Time{} // may be the document's
 		form = binary.BigEndian.AppendUint64(form[:0], uint64(v.updated))
 		form = hashed.AppendForm(form)
+		content := sha256.Sum256(form)
+		v.content = max(1, int64(binary.BigEndian.Uint64(content[:])>>1))
+		if of.all {
+			v.key = fit(v.key+"\n"+hex.EncodeToString(content[:]), event.MaxID)
+		}
 		form = binary.BigEndian.AppendUint64(form, uint64(len(form)))
 		_, _ = hash.Write(form)
 	}
@@ -95,10 +100,18 @@ func (d *document) makeEvents(ctx context.Context, feedID string, l limits) erro
 	return nil
 }
 
+// settle frees what the entries say besides their events, which are made for good.
+func (d *document) settle() {
+	d.settled = true
+	for i := range d.entries {
+		d.entries[i].raw.about = about{}
+	}
+}
+
 // dropEvents frees the events of a document of which only the versions are needed.
 func (d *document) dropEvents() {
 	for i := range d.entries {
-		d.entries[i].event, d.entries[i].raw = event.Event{}, raw{}
+		d.entries[i].event = event.Event{}
 	}
 }
 
@@ -109,13 +122,20 @@ func (d *document) latest() []checkpoint.Version {
 	for i := range d.entries {
 		v := &d.entries[i]
 		if j, again := at[v.key]; again {
-			all[j].Updated = max(all[j].Updated, v.updated)
+			if v.updated > all[j].Updated {
+				all[j] = v.version()
+			}
 			continue
 		}
 		at[v.key] = len(all)
-		all = append(all, checkpoint.Version{Entry: v.key, Updated: v.updated})
+		all = append(all, v.version())
 	}
 	return all
+}
+
+// version is what a consumer remembers of an entry.
+func (v *version) version() checkpoint.Version {
+	return checkpoint.Version{Entry: v.key, Updated: v.updated, Content: v.content}
 }
 
 // pick returns the events of the given versions in the order in which they are

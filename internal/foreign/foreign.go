@@ -30,9 +30,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -47,6 +46,11 @@ const DefaultMaxArchives = 100_000
 // DefaultInterval is how long to let pass between two looks at somebody's feed,
 // where nobody says how long.
 const DefaultInterval = time.Minute
+
+// ErrOtherID says, together with walk.ErrMismatch, that a document has another atom:id
+// than the feed, and that its links and entries do not prove that it is of the feed.
+// Config.IgnoreID reads it all the same.
+var ErrOtherID = errors.New("another atom:id")
 
 // Config says which feed to read.
 type Config struct {
@@ -64,16 +68,22 @@ type Config struct {
 	// Room bounds the archives that have been fetched, or are being fetched, and
 	// are not done with, in bytes. One archive may be larger. 0 means
 	// walk.DefaultRoom.
-	Room   int64
-	Meter  *walk.Meter  // of archives and pages; nil means none
-	Logger *slog.Logger // nil means discard
+	Room int64
+	// IgnoreID reads archives and pages whose atom:id is another one than the feed's,
+	// and whose links do not lead back, and goes on with a feed whose atom:id has
+	// changed without proof that it is the same one.
+	IgnoreID bool
+	// KeepSameID applies all entries that share an id, instead of the latest of them.
+	KeepSameID bool
+	Meter      *walk.Meter  // of archives and pages; nil means none
+	Logger     *slog.Logger // nil means discard
 }
 
 // Reader reads one feed for one consumer. It is for one goroutine, but Walk's
 // runs may be applied by another one.
 type Reader struct {
 	Config
-	ID    string // atom:id; of RSS the URL that it gives itself, or the one it was read at
+	ID    string // what the consumer knows the feed by, see Recognize
 	Name  string // made of the URL, see nameOf
 	Title string
 	Kind  Kind
@@ -82,11 +92,23 @@ type Reader struct {
 	head      *document
 	header    http.Header // that the head came with
 	sum       [sha256.Size]byte
-	warned    bool
-	following bool // Next was called
+	named     naming   // what the events of the head were made with
+	firstPage *url.URL // where the head is, if URL leads to another page of the feed
+	warned    sync.Map // what was said once
+	following bool     // Next was called
 	look      look
+	sharing   sharing
 	pages     *spool               // of a paged feed
+	neighbor  *fetched             // of the head, as identify has fetched it; record takes it
 	seen      map[string]*document // archives that Unread has fetched since the head
+}
+
+// fetched is a document as it came.
+type fetched struct {
+	*document
+	from *url.URL // as it was asked for
+	body []byte
+	kind string // its Content-Type
 }
 
 // Open fetches a feed's document.
@@ -148,12 +170,11 @@ func (r *Reader) Events() []*event.Event {
 func (r *Reader) Updated() time.Time { return r.head.updated }
 
 // Epoch is the one epoch of the feed.
-func (r *Reader) Epoch() string { return EpochOf(r.ID) }
-
-// EpochOf is the one epoch of the feed with an id: it tells a checkpoint of such
-// a feed from one of eventfeed's own.
-func EpochOf(feedID string) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(feedID)).String()
+func (r *Reader) Epoch() string {
+	if r.KeepSameID {
+		return epochOfAll(r.ID)
+	}
+	return EpochOf(r.ID)
 }
 
 // Start is the place before the first event.
@@ -172,7 +193,7 @@ func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (isNew boo
 }
 
 func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error) {
-	answer, err := r.Client.Get(ctx, r.URL, append(conditions, "Accept", accept)...)
+	answer, err := r.Client.Get(ctx, r.headURL(), append(conditions, "Accept", accept)...)
 	if fetch.IsMissing(err) {
 		return false, fmt.Errorf("%w: %w", walk.ErrNotFeed, err)
 	}
@@ -186,12 +207,15 @@ func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error)
 	}
 	body := answer.Body
 	answer.Body = nil // so that it is freed once it is parsed
-	head, err := parse(ctx, body, answer.URL, r.limits())
+	head, err := parse(ctx, body, answer.URL, answer.Header.Get("Content-Type"), r.limits())
 	if isSize(err) {
 		return false, &fetch.Error{URL: answer.URL.Redacted(), Err: err}
 	}
 	if err != nil {
 		return false, fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, answer.URL.Redacted(), err)
+	}
+	if first := r.elsewhere(head); first != nil {
+		return r.tryFirstPage(ctx, head, first)
 	}
 	if err := r.takeHead(ctx, head); err != nil {
 		return false, err
@@ -205,85 +229,83 @@ func (r *Reader) takeHead(ctx context.Context, head *document) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, head.url.Redacted(), err)
 	}
-	id := head.identity(r.URL)
-	if r.head != nil && id != r.ID {
+	id := r.statedID(head)
+	switch {
+	case r.head == nil:
+		r.ID = id
+	case !head.atom && id != r.ID:
 		return mismatch(head.url, "is the feed %q now, was %q", id, r.ID)
 	}
-	if err := head.makeEvents(ctx, id, r.limits()); err != nil {
-		return &fetch.Error{URL: head.url.Redacted(), Err: err}
+	if err := r.nameEntries(ctx, head); err != nil {
+		return err
 	}
-	r.head, r.ID, r.Title, r.Kind, r.look = head, id, head.title, kind, look{}
-	r.seen = make(map[string]*document)
+	r.head, r.Title, r.Kind, r.look = head, head.title, kind, look{}
+	r.neighbor, r.seen = nil, make(map[string]*document)
+	r.warnCharset(head)
 	return nil
 }
 
-// get fetches an archive or a page of the feed. It returns the bytes of a page, which is
-// to be kept, and of no archive.
-func (r *Reader) get(ctx context.Context, target *url.URL) (d *document, body []byte, err error) {
+// get fetches an archive or a page of the feed. It keeps the bytes of a page, and those
+// of no archive.
+func (r *Reader) get(ctx context.Context, target *url.URL) (f *fetched, err error) {
 	err = r.settled(ctx, func(conditions ...string) (err error) {
-		d, body, err = r.try(ctx, target, conditions)
+		f, err = r.try(ctx, target, conditions)
 		return err
 	})
-	return d, body, err
+	return f, err
 }
 
-func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) (*document, []byte, error) {
+func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) (*fetched, error) {
 	started := time.Now()
 	answer, err := r.Client.Get(ctx, target, append(conditions, "Accept", accept)...)
 	r.Meter.Fetch.Add(int64(time.Since(started)))
 	_, elsewhere := errors.AsType[*fetch.OriginError](err)
 	switch {
 	case fetch.IsMissing(err):
-		return nil, nil, fmt.Errorf("%w: the chain of archives breaks off: %w", walk.ErrMismatch, err)
+		return nil, fmt.Errorf("%w: the chain of archives breaks off: %w", walk.ErrMismatch, err)
 	case errors.Is(err, fetch.ErrBody), elsewhere:
-		return nil, nil, fmt.Errorf("%w: %w", walk.ErrMismatch, err)
+		return nil, fmt.Errorf("%w: %w", walk.ErrMismatch, err)
 	case err != nil:
-		return nil, nil, err
+		return nil, err
 	}
 	started = time.Now()
-	body, size := answer.Body, int64(len(answer.Body))
-	if r.Kind != Paged {
-		answer.Body = nil // so that it is freed once it is parsed
-	}
+	f := &fetched{from: target, body: answer.Body, kind: answer.Header.Get("Content-Type")}
+	answer.Body = nil // so that it is freed once it is parsed
+	size := int64(len(f.body))
 	if err := fetch.Hold(ctx, 2*size); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	d, err := r.archive(ctx, body, answer.URL)
+	f.document, err = r.archive(ctx, f, answer.URL)
 	r.Meter.Decode.Add(int64(time.Since(started)))
 	r.Meter.Pages.Add(1)
 	r.Meter.Bytes.Add(size)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return d, answer.Body, fetch.Hold(ctx, d.memory)
+	return f, fetch.Hold(ctx, f.document.memory)
 }
 
 func (r *Reader) limits() limits { return limitsFor(r.Client.MaxBytes()) }
 
 // archive reads an archive or a page of the feed.
-func (r *Reader) archive(ctx context.Context, body []byte, from *url.URL) (*document, error) {
-	d, err := parse(ctx, body, from, r.limits())
+func (r *Reader) archive(ctx context.Context, f *fetched, from *url.URL) (*document, error) {
+	body := f.body
+	if r.Kind != Paged {
+		f.body = nil
+	}
+	d, err := parse(ctx, body, from, f.kind, r.limits())
 	if isLimit(err) {
 		return nil, &fetch.Error{URL: from.Redacted(), Err: err}
 	}
 	if err != nil {
 		return nil, mismatch(from, "the chain of archives breaks off: %w", err)
 	}
-	if d.atom != r.head.atom || d.atom && d.id != r.head.id {
-		return nil, mismatch(from, "is an archive of another feed, %q, not of %q", d.id, r.ID)
-	}
-	if current := d.links["current"]; !d.atom && len(current) == 1 && !r.isFeed(current[0]) {
-		return nil, mismatch(from, "is an archive of another feed, at %s, not of %q", current[0], r.ID)
-	}
-	if err := d.makeEvents(ctx, r.ID, r.limits()); err != nil {
+	if err := d.makeEvents(ctx, r.named, r.limits()); err != nil {
 		return nil, &fetch.Error{URL: from.Redacted(), Err: err}
 	}
+	d.settle()
+	r.warnCharset(d)
 	return d, nil
-}
-
-// isFeed reports whether a URL is that of the feed's own document.
-func (r *Reader) isFeed(target string) bool {
-	return target == r.ID || target == withoutFragment(r.URL) || target == withoutFragment(r.head.url)
 }
 
 // mismatch says of a URL what does not add up.

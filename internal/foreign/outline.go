@@ -21,7 +21,7 @@ import (
 type outline struct {
 	root     string              // feed, rss or RDF
 	id       string              // Atom only
-	links    map[string][]string // absolute URLs by relation, without fragments; at most two of each
+	links    map[string][]string // absolute URLs by relation, without fragments; few of each
 	archive  bool                // fh:archive
 	complete bool                // fh:complete
 	ours     bool                // it has elements of eventfeed's own for the feed
@@ -89,7 +89,7 @@ func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, 
 			return nil, nil, err
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("is not well-formed XML: %w", err)
+			return nil, nil, err
 		}
 		start, end := decoder.Span()
 		switch t := token.(type) {
@@ -234,11 +234,13 @@ func (s *scanner) with(m map[string]string, key, value string) map[string]string
 	return m
 }
 
-// addLink keeps a link of the feed: of each relation two that differ are enough to see
-// that there is more than one.
+// maxLinks is how many links of one relation are kept that a feed has, each once.
+const maxLinks = 8
+
+// addLink keeps a link of the feed, if something is read from its relation.
 func (s *scanner) addLink(l link) {
 	l.Href, _, _ = strings.Cut(l.Href, "#")
-	if all := s.links[l.Rel]; l.Href == "" || !slices.Contains(relationsOfFeeds, l.Rel) || len(all) > 1 || slices.Contains(all, l.Href) {
+	if all := s.links[l.Rel]; l.Href == "" || !slices.Contains(relationsOfFeeds, l.Rel) || len(all) >= maxLinks || slices.Contains(all, l.Href) {
 		return
 	}
 	s.links[l.Rel] = append(s.links[l.Rel], l.Href)
@@ -266,7 +268,7 @@ func attribute(t *xml.StartElement, space, name string) string {
 }
 
 // relationsOfFeeds are those of a feed's links that something is read from.
-var relationsOfFeeds = []string{"self", "current", "first", "previous", linkPage, linkArchive, "next-archive", "last"}
+var relationsOfFeeds = []string{"self", "via", "current", "first", "previous", "prev", linkPage, linkArchive, "next-archive"}
 
 // relations is what a registered relation may stand behind, RFC 4287 section
 // 4.2.7.2.

@@ -54,10 +54,10 @@ type category struct {
 	Label  string `json:"label,omitempty"`
 }
 
-// parse reads a document of a feed. Its links know no password, wherever it
+// parse reads a document of a feed that came with a Content-Type. Its links know no password, wherever it
 // came from. What is not well-formed, or no feed at all, is a malformedError.
-func parse(ctx context.Context, body []byte, from *url.URL, l limits) (*document, error) {
-	d, err := read(ctx, body, from, l)
+func parse(ctx context.Context, body []byte, from *url.URL, contentType string, l limits) (*document, error) {
+	d, err := read(ctx, body, from, contentType, l)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -67,30 +67,25 @@ func parse(ctx context.Context, body []byte, from *url.URL, l limits) (*document
 	return d, err
 }
 
-func read(ctx context.Context, body []byte, from *url.URL, l limits) (*document, error) {
+func read(ctx context.Context, body []byte, from *url.URL, contentType string, l limits) (*document, error) {
 	from = withoutUser(from)
-	body, err := toUTF8(body)
+	body, doubt, err := toUTF8(body, contentType)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case len(body) == 0:
-		return nil, errors.New("is empty")
-	case body[0] == '{':
-		return nil, errors.New("is JSON; feeds of others are read as Atom and RSS")
-	case isHTML(body):
-		return nil, errors.New("is an HTML page, not a feed")
+	if err := checkStart(body); err != nil {
+		return nil, err
 	}
 	if int64(len(body)) > l.document {
 		return nil, &fetch.TooLargeError{Limit: l.document}
 	}
 	outline, parts, err := scan(ctx, body, from, l)
 	if err != nil {
-		return nil, err
+		return nil, notWellFormed(err)
 	}
 	d := &document{
 		url: from, id: outline.id, atom: outline.root == "feed", links: outline.links,
-		archive: outline.archive, complete: outline.complete, ours: outline.ours,
+		archive: outline.archive, complete: outline.complete, ours: outline.ours, charset: doubt,
 	}
 	items := outline.items
 	for i := range parts {

@@ -177,8 +177,11 @@ func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (*document, 
 	if err != nil {
 		return nil, err
 	}
-	d, _, err := f.get(ctx, target)
-	return d, err
+	d, err := f.get(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	return d.document, nil
 }
 
 // kept returns a page as it was.
@@ -186,11 +189,11 @@ func (f *forward) kept(ctx context.Context, a *checkpoint.Archive) (*document, e
 	if err := fetch.Hold(ctx, 2*f.pages.at[a.Number].size); err != nil {
 		return nil, err
 	}
-	body, from, err := f.pages.get(a.Number)
+	page, err := f.pages.get(a.Number)
 	if err != nil {
 		return nil, err
 	}
-	d, err := f.archive(ctx, body, from)
+	d, err := f.archive(ctx, page, page.from)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +206,7 @@ func (f *forward) run(picked []*version) Run {
 	run := Run{from: f.place}
 	run.Events, run.digests = chained(&chain, picked, f.now)
 	for _, v := range picked {
-		run.Entries = append(run.Entries, checkpoint.Version{Entry: v.key, Updated: v.updated})
+		run.Entries = append(run.Entries, v.version())
 	}
 	run.Archives, f.trail = f.trail, nil
 	f.place.Position, f.place.Digest = chain.Position, chain.Digest

@@ -11,8 +11,8 @@ const firstLimit = time.Second
 
 // First gives events that are pending their positions, as many as it can within a
 // second, so that a reader that is started together with a server finds them. What
-// it cannot do is left to [Run], which also says why.
-func First(ctx context.Context, log Log) {
+// it cannot do is left to [Run], which also says why. metrics are those of that Run.
+func First(ctx context.Context, log Log, metrics *Metrics) {
 	ctx, cancel := context.WithTimeout(ctx, firstLimit)
 	defer cancel()
 	pending, _, err := log.Work(ctx)
@@ -20,8 +20,11 @@ func First(ctx context.Context, log Log) {
 		return
 	}
 	for _, name := range pending {
-		if _, err := log.Sequence(ctx, name, DefaultBatch); err != nil {
+		began := time.Now()
+		placed, err := log.Sequence(ctx, name, DefaultBatch)
+		if err != nil {
 			return
 		}
+		metrics.sequencer.step(began, placed)
 	}
 }

@@ -13,7 +13,7 @@ func TestPendingEventsArePlacedBeforeAServerAnswers(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
 		storetest.Create(t, l, "orders", 10)
 		storetest.Append(t, l, "orders", storetest.Events(1, 25))
-		publish.First(t.Context(), l)
+		publish.First(t.Context(), l, publish.NewMetrics(nil))
 		f, err := l.Feed(t.Context(), "orders")
 		storetest.Must(t, err)
 		if f.Position != 25 {

@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Metrics is what the loops count. One of them serves one Run.
+// Metrics is what the loops count. One of them serves one Run, and one First before it.
 type Metrics struct {
 	sequencer, sealer loopMetrics
 }
