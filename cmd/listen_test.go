@@ -100,7 +100,7 @@ func TestOperatorsSeeWhatASeederDoes(t *testing.T) {
 // parkedIn counts what a target has parked, as it lists it.
 func parkedIn(t *testing.T, target string) int {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "run", "./seeder", "parked", "--json", "--into", target).Output()
+	out, err := exec.CommandContext(t.Context(), filepath.Join(programs, "seeder"), "parked", "--json", "--into", target).Output()
 	storetest.Must(t, err)
 	return strings.Count(string(out), `"position"`)
 }

@@ -22,7 +22,7 @@ func command() *cobra.Command {
 	}
 	for _, command := range []*cobra.Command{
 		createCommand(), openCommand(), appendCommand(), serveCommand(), listCommand(), verifyCommand(),
-		newEpochCommand(), migrateCommand(),
+		newEpochCommand(), migrateCommand(), adoptCommand(), refusedCommand(),
 	} {
 		root.AddCommand(explained(command))
 	}

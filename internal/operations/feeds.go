@@ -30,6 +30,7 @@ var (
 	pending    = describe("feed_pending_events", "Events of the feed that have no position yet, counted up to 10,000.", "feed")
 	oldest     = describe("feed_oldest_pending_seconds", "How long, at least, the oldest event without a position has been waiting, as seen from scrape to scrape.", "feed")
 	held       = describe("feed_held", "Whether the feed is held, so that its events wait on purpose.", "feed")
+	refused    = describe("feed_refused_rows", "Rows that a trigger could not append to the feed and set aside, counted up to 10,000.", "feed")
 	dead       = describe("pending_dead_rows", "Rows of the queue that vacuum has still to clean up, as PostgreSQL estimates.")
 )
 
@@ -62,7 +63,7 @@ func NewFeeds(log Log) prometheus.Collector {
 
 // Describe lists what is collected.
 func (f *feeds) Describe(descriptions chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{databaseUp, position, archives, unsealed, pending, oldest, held, dead} {
+	for _, d := range []*prometheus.Desc{databaseUp, position, archives, unsealed, pending, oldest, held, refused, dead} {
 		descriptions <- d
 	}
 }
@@ -90,6 +91,7 @@ func (f *feeds) Collect(metrics chan<- prometheus.Metric) {
 		gauge(pending, float64(s.Pending), s.Name)
 		gauge(oldest, f.age(s).Seconds(), s.Name)
 		gauge(held, number(s.Held), s.Name)
+		gauge(refused, float64(s.Refused), s.Name)
 	}
 }
 

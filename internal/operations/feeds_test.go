@@ -1,7 +1,9 @@
 package operations
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,9 +96,9 @@ func TestDatabaseIsAskedOnceInAWhile(t *testing.T) {
 			t.Errorf("%d metrics, want %d: %v", n, want, err)
 		}
 	}
-	count(8)
+	count(9)
 	l.Close()
-	count(8) // as it stood
+	count(9) // as it stood
 	f.asked = time.Time{}
 	count(1)
 	problems, err := testutil.GatherAndLint(registry)
@@ -119,4 +121,27 @@ func TestReadyAfterTheStartAndUntilTheStop(t *testing.T) {
 			t.Errorf("%v, want %v", err, step.want)
 		}
 	}
+}
+
+// Rows that a trigger has set aside are counted, by feed.
+func TestRefusedRowsAreCounted(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "f", 10)
+	storetest.Create(t, l, "g", 10)
+	conn, err := pgx.Connect(t.Context(), testdb.As(url, testdb.Writer))
+	storetest.Must(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	_, err = conn.Exec(t.Context(), "SELECT eventfeed.append_or_refuse('g', '', 's', NULL, NULL) FROM generate_series(1, 2)")
+	storetest.Must(t, err)
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(NewFeeds(l))
+	const want = `
+# HELP eventfeed_feed_refused_rows Rows that a trigger could not append to the feed and set aside, counted up to 10,000.
+# TYPE eventfeed_feed_refused_rows gauge
+eventfeed_feed_refused_rows{feed="f"} 0
+eventfeed_feed_refused_rows{feed="g"} 2
+`
+	storetest.Must(t, testutil.GatherAndCompare(registry, strings.NewReader(want), "eventfeed_feed_refused_rows"))
 }

@@ -21,4 +21,5 @@ type FeedStats struct {
 	Unsealed int64 // pages that are closed and not sealed yet
 	Pending  int64 // events without a position, counted up to PendingCounted
 	Oldest   int64 // insertion number of the first of those, 0 if there is none
+	Refused  int64 // rows that make no event, see RefusedRow, counted up to PendingCounted
 }

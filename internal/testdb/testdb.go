@@ -27,9 +27,10 @@ const patience = time.Minute
 
 // Users of a test's database with the rights that a careful team gives them. None is a superuser.
 const (
-	Owner  = "test_owner"  // owns the database, and so the schema
-	Server = "test_server" // has eventfeed_server
-	Writer = "test_writer" // has eventfeed_writer
+	Owner   = "test_owner"   // owns the database, and so the schema
+	Server  = "test_server"  // has eventfeed_server
+	Writer  = "test_writer"  // has eventfeed_writer
+	Service = "test_service" // has no right in the schema eventfeed
 )
 
 // Roles belong to the whole server, and tests of several packages run at once.
@@ -38,7 +39,7 @@ DECLARE
     role text;
 BEGIN
     PERFORM pg_advisory_xact_lock(1);
-    FOREACH role IN ARRAY ARRAY['eventfeed_server', 'eventfeed_writer', 'test_owner', 'test_server', 'test_writer'] LOOP
+    FOREACH role IN ARRAY ARRAY['eventfeed_server', 'eventfeed_writer', 'test_owner', 'test_server', 'test_writer', 'test_service'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I %s', role, CASE WHEN role LIKE 'test_%' THEN 'LOGIN' ELSE 'NOLOGIN' END);
         END IF;

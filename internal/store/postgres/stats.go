@@ -24,13 +24,14 @@ func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
 				FROM (SELECT p.insert_no FROM eventfeed.pending p WHERE p.feed = b.feed ORDER BY p.insert_no LIMIT $1) c) q
 			WHERE b.feed IS NOT NULL)
 		SELECT f.name, f.held, f.position, f.archives, f.open_page - 1 - f.archives, coalesce(q.pending, 0), coalesce(q.oldest, 0),
+		       (SELECT count(*) FROM (SELECT FROM eventfeed.refused r WHERE r.feed = f.feed ORDER BY r.number LIMIT $1) refused),
 		       coalesce((SELECT t.n_dead_tup FROM pg_catalog.pg_stat_user_tables t WHERE t.relid = 'eventfeed.pending'::regclass), 0)
 		FROM eventfeed.feeds f LEFT JOIN queue q ON q.feed = f.feed ORDER BY f.name`, store.PendingCounted)
 	if err != nil {
 		return s, err
 	}
 	s.Feeds, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f store.FeedStats, err error) {
-		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest, &s.DeadPending)
+		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest, &f.Refused, &s.DeadPending)
 		return f, err
 	})
 	return s, err

@@ -90,6 +90,25 @@ CREATE TABLE eventfeed.documents (
 );
 ALTER TABLE eventfeed.documents ALTER COLUMN body SET STORAGE EXTERNAL; -- compressed already
 
+-- What eventfeed.append_or_refuse could not append, as it was given, until it is
+-- repaired or discarded. It is no part of a feed.
+CREATE TABLE eventfeed.refused (
+    number          bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    feed            bigint      NOT NULL,
+    refused         timestamptz NOT NULL DEFAULT clock_timestamp(),
+    reason          text        NOT NULL,
+    id              text,
+    source          text,
+    type            text,
+    subject         text,
+    time            timestamptz,
+    datacontenttype text,
+    dataschema      text,
+    extensions      jsonb,
+    data            bytea
+);
+CREATE INDEX refused_feed ON eventfeed.refused (feed, number);
+
 -- +goose StatementBegin
 CREATE FUNCTION eventfeed.refuse() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -150,3 +150,40 @@ BEGIN
     RETURN event_id;
 END $$;
 -- +goose StatementEnd
+
+-- For triggers: a service's own write must not fail because its row makes no event.
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.append_or_refuse(
+    feed text, type text, subject text, data bytea, datacontenttype text,
+    id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Appends an event as append_bytes does and returns its id. An event that cannot
+-- be appended goes to eventfeed.refused, and the result is NULL.
+#variable_conflict use_variable
+DECLARE
+    reason   text := eventfeed.refusal(id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data);
+    feed_key bigint;
+BEGIN
+    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_or_refuse.feed;
+    IF feed_key IS NULL OR reason IS NULL AND NOT EXISTS (
+        SELECT FROM eventfeed.events e
+        WHERE e.feed = feed_key AND e.source = coalesce(nullif(append_or_refuse.source, ''), '/' || append_or_refuse.feed) AND e.id = append_or_refuse.id)
+    THEN
+        RETURN eventfeed.append_bytes(feed, type, subject, data, datacontenttype, id, occurred_at, source, dataschema, extensions);
+    END IF;
+    IF reason IS NULL THEN
+        -- Only here, where the id is in use: each block like this one is a subtransaction.
+        BEGIN
+            RETURN eventfeed.append_bytes(feed, type, subject, data, datacontenttype, id, occurred_at, source, dataschema, extensions);
+        EXCEPTION WHEN unique_violation THEN
+            reason := SQLERRM;
+        END;
+    END IF;
+    INSERT INTO eventfeed.refused (feed, reason, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+    VALUES (feed_key, reason, id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data);
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/spf13/cobra"
+
+	"github.com/eventfeed/eventfeed/internal/adopt"
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/postgresdb"
+)
+
+func adoptCommand() *cobra.Command {
+	command := &cobra.Command{
+		Use:   "adopt --table TABLE",
+		Short: "Write the SQL that appends the rows of an existing table to a feed",
+		Long: `Write the SQL, in steps, that lets the rows of an existing table of PostgreSQL
+become events of a feed, and go on with every change. It reads the table's columns
+and changes nothing: review the files, then run them with psql. Each says what it
+does, how long writers wait for it, and which rights it needs.
+
+By default the table holds the present state: each row becomes an event, and then
+each INSERT, UPDATE and DELETE does. With --outbox its rows are events already.
+For a state table it also writes projection.sql, which keeps a copy of the table in
+the consumer's database: seeder run --projection.
+
+TABLE and the columns are written as in SQL: crm.customers, or
+'"CRM"."Customers"' for names with capitals.`,
+		Example: `  feedserver adopt --table crm.customers --db postgres://crm_owner@localhost/crm
+  feedserver adopt --table crm.customers --key customer_no --feed customers --dir adopt --db postgres://crm_owner@localhost/crm
+  feedserver adopt --outbox --table outbox --subject order_id --feed orders --dir adopt --db postgres://shop_owner@localhost/shop`,
+		Args: cobra.NoArgs,
+	}
+	db := databaseFlag(command)
+	flags := command.Flags()
+	var o adopt.Options
+	table := flags.String("table", "", "`TABLE` to adopt, with its schema")
+	outbox := flags.Bool("outbox", false, "the table's rows are events already")
+	dir := flags.String("dir", "", "`FOLDER` to write the files to; without it they are printed")
+	flags.StringVar(&o.Feed, "feed", "", "`NAME` of the feed; default is made of the table's name")
+	flags.StringSliceVar(&o.Key, "key", nil, "`COLUMNS` that tell rows apart, with commas between; default is the primary key")
+	flags.StringVar(&o.Entity, "entity", "", "`NAME` of what a row is, as in NAMECreated; default is made of the table's name")
+	flags.StringVar(&o.ID, "id", "", "outbox: `COLUMN` of the event's id; such columns are found by their usual names")
+	flags.StringVar(&o.Type, "type", "", "outbox: `COLUMN` of the event's type")
+	flags.StringVar(&o.Subject, "subject", "", "outbox: `COLUMN` of the event's subject, the entity that it is about")
+	flags.StringVar(&o.Data, "data", "", "outbox: `COLUMN` of the event's data")
+	flags.StringVar(&o.Time, "time", "", "outbox: `COLUMN` of the time when it happened")
+	flags.StringVar(&o.ContentType, "content-type", "", "outbox: media `TYPE` of the data; default for json and jsonb is application/json")
+	flags.StringSliceVar(&o.Order, "order", nil, "outbox: `COLUMNS` that sort the rows as they were written; default is a numeric key")
+	command.RunE = func(command *cobra.Command, _ []string) error {
+		if *table == "" {
+			return cli.Usage("--table is missing: the table to adopt, such as crm.customers")
+		}
+		if !*outbox {
+			for _, name := range []string{"id", "type", "subject", "data", "time", "content-type", "order"} {
+				if flags.Changed(name) {
+					return cli.Usage("--%s is for a table whose rows are events: give --outbox too", name)
+				}
+			}
+		} else if flags.Changed("entity") {
+			return cli.Usage("--entity is for a table that holds the present state; with --outbox the types come from the rows")
+		}
+		if !postgresdb.IsURL(*db) {
+			return cli.Usage("--db %s: adopt needs the URL of the PostgreSQL database that has the table", cli.Redact(*db))
+		}
+		files, err := readTable(command.Context(), *db, *table, *outbox, o)
+		if errors.Is(err, adopt.ErrTable) {
+			return &cli.StatusError{Status: cli.StatusUsage, Err: err}
+		}
+		if err != nil {
+			return err
+		}
+		if *dir == "" {
+			return printFiles(command.OutOrStdout(), files)
+		}
+		if err := writeFiles(*dir, files); err != nil {
+			return err
+		}
+		return sayFiles(command.OutOrStdout(), *db, *dir, files)
+	}
+	return command
+}
+
+// readTable makes the recipe for the table, in a transaction that only reads.
+func readTable(ctx context.Context, url, table string, outbox bool, o adopt.Options) (files []adopt.File, err error) {
+	pool, err := postgresdb.Open(ctx, url, 1)
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", cli.Redact(url), err)
+	}
+	defer pool.Close()
+	err = pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		described, err := adopt.Describe(ctx, tx, table)
+		if err != nil {
+			return err
+		}
+		if outbox {
+			files, err = adopt.Outbox(ctx, tx, described, o)
+		} else {
+			files, err = adopt.State(ctx, tx, described, o)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("database %s: %w", cli.Redact(url), err)
+	}
+	return files, nil
+}
+
+func printFiles(out io.Writer, files []adopt.File) error {
+	for _, file := range files {
+		if _, err := fmt.Fprintf(out, "-- ======== %s ========\n%s\n", file.Name, file.Text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFiles writes none over a file that is there: it may have been edited.
+func writeFiles(dir string, files []adopt.File) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	for _, file := range files {
+		path := filepath.Join(dir, file.Name)
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if errors.Is(err, os.ErrExist) {
+			return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s exists already, and may have been edited", path), Next: "remove it, or name another folder with --dir"}
+		}
+		if err != nil {
+			return err
+		}
+		_, err = f.WriteString(file.Text)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sayFiles(out io.Writer, db, dir string, files []adopt.File) error {
+	_, err := fmt.Fprintf(out, "%d files written to %s. Review them, make the feed, and run in this order:\n", len(files), dir)
+	for _, file := range files {
+		if err == nil && file.Name[0] >= '0' && file.Name[0] <= '9' {
+			_, err = fmt.Fprintf(out, "  psql %s -v ON_ERROR_STOP=1 -f %s\n", cli.Quote(cli.Redact(db)), cli.Quote(filepath.Join(dir, file.Name)))
+		}
+	}
+	return err
+}

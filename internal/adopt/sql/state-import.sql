@@ -1,0 +1,8 @@
+-- Imports the rows of {{.SQL}}, while writes go on. Writers wait a tenth of a
+-- second at most. After an interruption run it again: it goes on where it was.
+--
+-- Run it as {{.Owner}}, outside of a transaction, as psql -f does.
+SET default_transaction_isolation = 'read committed';
+SET statement_timeout = 0;
+SET lock_timeout = 0;
+CALL {{.Object "_eventfeed_import"}}();
