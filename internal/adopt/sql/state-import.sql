@@ -5,4 +5,5 @@
 SET default_transaction_isolation = 'read committed';
 SET statement_timeout = 0;
 SET lock_timeout = 0;
+SET synchronous_commit = off; -- a crash takes back the last rows with their events, and the next run imports them
 CALL {{.Object "_eventfeed_import"}}();
