@@ -138,7 +138,7 @@ func (s *server) archived(ctx context.Context, state *live.State, key archiveKey
 			if err != nil {
 				return nil, err
 			}
-			leave, err := s.making.enter(ctx, 2*int64(max(len(from.content), compress.ZstdSize(from.content))))
+			leave, err := s.making.enter(ctx, 2*max(int64(len(from.content)), textSize(from.content)))
 			if err != nil {
 				return nil, err
 			}
@@ -167,7 +167,7 @@ func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) 
 	if f.ID != key.feed || key.final && d.Stage != store.Final {
 		return nil, fmt.Errorf("archive %d of feed %s: the database has another or an older history than this server has served; it has failed over", key.page.Number, state.Name)
 	}
-	leave, err := s.making.enter(ctx, int64(compress.ZstdSize(d.Body)))
+	leave, err := s.making.enter(ctx, textSize(d.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 	if err != nil {
 		return nil, err
 	}
-	leave, err := s.making.enter(ctx, copies*int64(compress.ZstdSize(from.content)))
+	leave, err := s.making.enter(ctx, copies*textSize(from.content))
 	if err != nil {
 		return nil, err
 	}
@@ -239,4 +239,10 @@ func (a *archived) in(coding string) (*archived, error) {
 	other := *a
 	other.coding, other.content, other.tag = coding, encode(text, coding), strongTag(a.hash, coding)
 	return &other, nil
+}
+
+// textSize is how many bytes a stored page decompresses to; 0 if it is not compressed.
+func textSize(body []byte) int64 {
+	size, _ := compress.ZstdSize(body)
+	return size
 }
