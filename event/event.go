@@ -20,12 +20,12 @@ const (
 // its zero value is left out; absent and empty data are the same.
 type Event struct {
 	ID              string // unique together with Source
-	Source          string // who says so, a URI reference
+	Source          string // who says so, a URI reference (RFC 3986)
 	Type            string // what kind of fact it is; the only attribute that must be there
 	Subject         string // the entity that it is about
 	Time            time.Time
 	DataContentType string
-	DataSchema      string
+	DataSchema      string            // a URI
 	Extensions      map[string]string // values as canonical CloudEvents strings
 	Data            []byte
 }

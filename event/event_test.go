@@ -132,6 +132,12 @@ func TestParseJSON(t *testing.T) {
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"2026-11-23T10:30:00+01:00"}`: with(func(e *Event) {
 			e.Time = at
 		}),
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"2026-11-23t10:30:00.5z"}`: with(func(e *Event) {
+			e.Time = time.Date(2026, 11, 23, 10, 30, 0, 500_000_000, time.UTC)
+		}),
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","data":{"a":1,"a":2}}`: with(func(e *Event) { // is the sender's own affair
+			e.DataContentType, e.Data = "application/json", []byte(`{"a":1,"a":2}`)
+		}),
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","data":{ "a":  1.50 } }`: with(func(e *Event) {
 			e.DataContentType, e.Data = "application/json", []byte(`{ "a":  1.50 }`)
 		}),
@@ -172,6 +178,13 @@ func TestParseJSONRefuses(t *testing.T) {
 		`{"specversion":"0.3","id":"1","source":"/s","type":"T"}`:                                 `specversion "0.3" is not known`,
 		`{"specversion":"1.0","id":7,"source":"/s","type":"T"}`:                                   "id: must be a string",
 		`{"specversion":"1.0","id":"1","source":"/s"}`:                                            "type is missing",
+		`{"specversion":"1.0","id":"1","id":"2","source":"/s","type":"T"}`:                        `has the member "id" twice`,
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","i\u0064":"1"}`:                   `has the member "id" twice`,
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","data":1,"data":{"a:b":[2]}}`:     `has the member "data" twice`,
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","x":"\\","x":null}`:               `has the member "x" twice`,
+		"\ufeff" + `{"specversion":"1.0","id":"1","source":"/s","type":"T"}`:                      "begins with a byte order mark",
+		`{"specversion":"1.0","id":"1","source":"/my shop","type":"T"}`:                           `source "/my shop": must be a URI reference`,
+		`{"specversion":"1.0","id":"1","source":"/s","type":"T","dataschema":"/s"}`:               `dataschema "/s": must be a URI with its scheme`,
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","time":"yesterday"}`:              `time "yesterday" is not an RFC 3339 time`,
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","x":1.5}`:                         "is not an Integer",
 		`{"specversion":"1.0","id":"1","source":"/s","type":"T","x":{}}`:                          "must be a string, a Boolean or an Integer",

@@ -2,10 +2,8 @@ package event
 
 import (
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -32,20 +30,6 @@ func AppendTime(b []byte, t time.Time) []byte {
 		b = appendDigits(append(b, '.'), micros, 100_000)
 	}
 	return append(b, 'Z')
-}
-
-// ParseTime reads a time of RFC 3339, strictly: time.Parse takes hours of one
-// digit and fractions behind a comma. The first instant of year 1, which stands
-// for no time, is refused.
-func ParseTime(text string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, text)
-	if err != nil || text[13] != ':' || strings.ContainsRune(text, ',') {
-		return time.Time{}, fmt.Errorf("time %.80q is not an RFC 3339 time", text)
-	}
-	if t.IsZero() {
-		return time.Time{}, fmt.Errorf("time %.80q is not after the first instant of year 1", text)
-	}
-	return t, nil
 }
 
 // appendDigits appends n, which has at most as many digits as unit, with

@@ -9,10 +9,13 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
 // ParseJSON reads an event in the JSON format of CloudEvents 1.0 and returns
-// it in normal form. JSON data is kept to the byte, white space and all.
+// it in normal form. JSON data is kept to the byte, white space and all. A member of
+// the event that is there twice is an error; inside of data it is none.
 func ParseJSON(text []byte) (Event, error) {
 	members, err := parseObject(text)
 	if err != nil {
@@ -77,8 +80,12 @@ func FromAttributes(attributes map[string]string, data []byte) (Event, error) {
 	return e.Normal()
 }
 
-// parseObject reads the members of a JSON object.
+// parseObject reads the members of a JSON object, each of which must be there once:
+// readers differ in which of two they take (RFC 8259, section 4).
 func parseObject(text []byte) (members map[string]json.RawMessage, err error) {
+	if bytes.HasPrefix(text, bom.Mark) {
+		return nil, errors.New("begins with a byte order mark (U+FEFF), which may only stand at the beginning of a whole file or body")
+	}
 	if at := invalidUTF8(text); at >= 0 {
 		return nil, fmt.Errorf("not valid UTF-8 at byte %d", at+1)
 	}
@@ -89,10 +96,61 @@ func parseObject(text []byte) (members map[string]json.RawMessage, err error) {
 	if other, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		return nil, fmt.Errorf("not a JSON object, but: %s", other.Value)
 	}
-	if err == nil && members == nil {
-		err = errors.New("not a JSON object, but: null")
+	switch {
+	case err != nil:
+		return nil, err
+	case members == nil:
+		return nil, errors.New("not a JSON object, but: null")
+	case countMembers(text) != len(members):
+		return nil, fmt.Errorf("has the member %.80q twice", repeated(text))
 	}
-	return members, err
+	return members, nil
+}
+
+// countMembers returns how many members a valid JSON object has, repeated ones
+// included: as many as there are colons in it and not in what it holds.
+func countMembers(text []byte) (n int) {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '"':
+			for i++; text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case ':':
+			if depth == 1 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// repeated returns the first name of a member that a valid JSON object has twice.
+func repeated(text []byte) string {
+	seen := make(map[string]bool)
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	_, err := decoder.Token() // the brace
+	for err == nil {
+		var name json.Token
+		if name, err = decoder.Token(); err != nil {
+			break
+		}
+		text, _ := name.(string)
+		if seen[text] {
+			return text
+		}
+		seen[text] = true
+		var value json.RawMessage
+		err = decoder.Decode(&value)
+	}
+	return ""
 }
 
 // invalidUTF8 returns the index of the first byte that is not UTF-8, -1 if

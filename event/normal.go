@@ -18,8 +18,8 @@ var coreAttributes = map[string]bool{
 
 // Normal returns e in normal form: time in UTC, truncated to microseconds, no
 // empty maps or slices. It returns an error that names the attribute if e
-// cannot be published: without a type, with text that CloudEvents forbids, or
-// over a limit.
+// cannot be published: without a type, with text that CloudEvents forbids, with a
+// source or dataschema that is not the URI that it must be, or over a limit.
 func (e Event) Normal() (Event, error) {
 	if !e.Time.IsZero() {
 		e.Time = e.Time.UTC().Truncate(time.Microsecond)
@@ -71,6 +71,12 @@ func (e *Event) check() error {
 		if err := checkString(a.name, a.value); err != nil {
 			return err
 		}
+	}
+	switch {
+	case e.Source != "" && !IsURIReference(e.Source):
+		return fmt.Errorf("source %.80q: %w", e.Source, errNotURIReference)
+	case e.DataSchema != "" && !IsURI(e.DataSchema):
+		return fmt.Errorf("dataschema %.80q: %w", e.DataSchema, errNotURI)
 	}
 	if year := e.Time.Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("time: year %d is outside 1 to 9999", year)

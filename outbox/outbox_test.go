@@ -119,7 +119,7 @@ func TestEveryAttributeComesThrough(t *testing.T) {
 	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
 		want := event.Event{
 			ID: `a "b" \ {c},'d' 😀`, Source: "/s", Type: "NULL", Subject: "{}", Time: storetest.Events(1, 1)[0].Time,
-			DataContentType: "a/b", DataSchema: `\x00`, Extensions: map[string]string{"n": `"1" \`, "e": ""}, Data: []byte("\x00\xff\\\"'"),
+			DataContentType: "a/b", DataSchema: `urn:x:'(%5Cx00)'`, Extensions: map[string]string{"n": `"1" \`, "e": ""}, Data: []byte("\x00\xff\\\"'"),
 		}
 		for range 2 { // the second time it is there already
 			tx := begin()

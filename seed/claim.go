@@ -55,6 +55,11 @@ func (r *runner) take(ctx context.Context) error {
 	}
 	r.forgetWithheld()
 	believed := r.positions()
+	for _, f := range r.feeds {
+		if err := f.Recognize(ctx, found); err != nil {
+			return err
+		}
+	}
 	missing, err := r.match(found)
 	if err != nil {
 		return err

@@ -32,10 +32,17 @@ func (s *theirs) instead(ctx context.Context, err error) error {
 func (s *theirs) Look(ctx context.Context) error { return s.reader.Fetch(ctx) }
 
 func (s *theirs) Feed() (id, name string)        { return s.reader.ID, s.reader.Name }
+func (s *theirs) SameID() int64                  { return s.reader.SameID() }
 func (s *theirs) Start() walk.Place              { return s.reader.Start() }
 func (s *theirs) Last() int64                    { return s.reader.Last() }
 func (s *theirs) Empty() string                  { return "the feed has no entries" }
 func (s *theirs) Next(ctx context.Context) error { return s.reader.Next(ctx) }
+
+func (s *theirs) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
+	err := s.reader.Recognize(ctx, found)
+	s.reader.Use(s.memory(s.reader.ID))
+	return err
+}
 
 // Check walks back from the feed's end to the place, which is what tells how
 // long it is.

@@ -217,6 +217,39 @@ func TestWhatIsNoFeedIsNotTakenForAForeignOne(t *testing.T) {
 	}
 }
 
+// What a document is refused for is what is wrong with it.
+func TestADocumentThatIsNoFeedIsRefusedForWhatIsWrongWithIt(t *testing.T) {
+	t.Parallel()
+	const rss, item = "<?xml version=\"1.0\"?>\n<rss version=\"2.0\"><channel><title>t</title>\n", "<item><guid>1</guid><title>%s</title></item></channel></rss>"
+	for name, test := range map[string]struct{ text, says string }{
+		"a bare ampersand":     {rss + fmt.Sprintf(item, "Fish & Chips"), "is not well-formed XML, line 3: invalid character entity &"},
+		"a control character":  {rss + fmt.Sprintf(item, "a\x08b"), "is not well-formed XML, line 3: illegal character code U+0008"},
+		"a wrong end tag":      {rss + "<item><title>x</titel></item></channel></rss>", "is not well-formed XML, line 3: "},
+		"cut off":              {rss + "<item><title>Fis", "is not well-formed XML, line 3: unexpected EOF"},
+		"cut off, Atom":        {"<feed xmlns=\"http://www.w3.org/2005/Atom\">\n<id>urn:x</id><entry><title>Fis", "it ends inside an element, at line 2"},
+		"a wrong end tag, RDF": {"<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\n<item></itme></rdf:RDF>", "is not well-formed XML, line 2: "},
+		"a DOCTYPE and more":   {"<?xml version=\"1.0\"?>\n<!DOCTYPE rss SYSTEM \"x.dtd\">\n<rss version=\"2.0\"><channel><item><title>a & b</title></item></channel></rss>", "is not well-formed XML, line 3: "},
+		"entities of its own":  {"<!DOCTYPE rss [<!ENTITY a \"b\">]><rss><channel/></rss>", "has a DOCTYPE with declarations of its own"},
+		"nothing":              {"", "is empty"},
+		"white space":          {" \n\t\n", "is empty"},
+		"a page for people":    {"<!DOCTYPE html>\n<html><p>Log in", "is an HTML page"},
+		"a page without more":  {"<HTML><body>Log in & on", "is an HTML page"},
+		"JSON":                 {`{"version":"https://jsonfeed.org/version/1.1","items":[]}`, "is JSON"},
+		"text":                 {"not here", `is not well-formed XML: it begins with "not here"`},
+		"other XML":            {"<opml><body/></opml>", "is no feed: its root element is opml"},
+	} {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/xml")
+			_, _ = w.Write([]byte(test.text))
+		}))
+		t.Cleanup(web.Close)
+		_, err := run(t, seed.Config{From: []string{web.URL + "/feed"}, Into: seed.SQLiteInbox(filepath.Join(t.TempDir(), "t.db")), Patience: time.Millisecond})
+		if err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: ended with %v", name, err)
+		}
+	}
+}
+
 // A feed of ours whose own elements someone on the way takes out is Atom still,
 // with the same id.
 func TestAFeedOfOursThatBecomesAForeignOneStopsTheSeeder(t *testing.T) {

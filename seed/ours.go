@@ -30,8 +30,12 @@ func (s *ours) Look(ctx context.Context) (err error) {
 }
 
 func (s *ours) Feed() (id, name string) { return s.head.ID, s.head.Name }
-func (s *ours) Start() walk.Place       { return s.head.Start() }
-func (s *ours) Last() int64             { return s.head.Last }
+
+// Recognize leaves it at the id that the feed states, which is verified by its digests.
+func (s *ours) Recognize(context.Context, []checkpoint.Checkpoint) error { return nil }
+
+func (s *ours) Start() walk.Place { return s.head.Start() }
+func (s *ours) Last() int64       { return s.head.Last }
 
 func (s *ours) Empty() string {
 	if s.head.Held {
@@ -44,6 +48,9 @@ func (s *ours) Empty() string {
 func (s *ours) Marks(_, _ int64) checkpoint.Marks { return checkpoint.Marks{} }
 
 func (s *ours) Served() (*walk.Client, *walk.Head) { return s.client, s.head }
+
+// SameID is 0: an event's position tells it from all others.
+func (s *ours) SameID() int64 { return 0 }
 
 func (s *ours) Close() {}
 

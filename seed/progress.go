@@ -18,6 +18,7 @@ type Progress struct {
 	Skipped int64 // of them those that the sink had no use for
 	Parked  int64 // events put aside, by this run
 	LeftOut int64 // events later than Config.AsOf
+	SameID  int64 // entries that were left out because another one has the same id, see Config.KeepSameID
 
 	Types        map[string]int64 // applied and skipped, by type, see OtherTypes
 	SkippedTypes map[string]int64 // of them those that the sink had no use for
@@ -158,6 +159,7 @@ func (r *runner) report() {
 			break // no checkpoint was read so far
 		}
 		c := &f.checkpoint
+		p.SameID += f.SameID()
 		empty := ""
 		if f.shows == 0 && c.Position == 0 {
 			empty = f.Empty()

@@ -87,7 +87,7 @@ func (r *runner) newReading(raw string, from *url.URL) *reading {
 		theirs: &theirs{
 			config: foreign.Config{
 				Client: client.Client, URL: from, Interval: r.interval(foreign.DefaultInterval), Prefetch: prefetch, Room: client.Room,
-				Logger: r.Logger, Meter: meter,
+				IgnoreID: r.IgnoreFeedID, KeepSameID: r.KeepSameID, Logger: r.Logger, Meter: meter,
 			},
 			memory: func(feedID string) checkpoint.Memory { return r.Into.memory(r.Consumer, feedID) },
 		},

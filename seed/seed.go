@@ -29,6 +29,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -46,6 +47,9 @@ var (
 	// ErrNewFeed says, together with ErrMismatch, that the consumer has not read
 	// one of the feeds so far, which it may with Config.AddFeed.
 	ErrNewFeed = errors.New("another feed than before")
+	// ErrOtherID says, together with ErrMismatch, that a document of a feed that is
+	// not eventfeed's own may be of another feed; Config.IgnoreFeedID goes on with it.
+	ErrOtherID = foreign.ErrOtherID
 	// ErrUntil says that a feed ends before Config.Until.
 	ErrUntil = errors.New("has no position")
 	// ErrBeyond says that a target holds more than it is to be filled to.
@@ -133,6 +137,15 @@ type Config struct {
 
 	// OnError says what is done with an event that cannot be applied.
 	OnError OnError
+
+	// IgnoreFeedID goes on where the atom:id of a document of a feed that is not
+	// eventfeed's own is not the feed's, and nothing else proves that it is of the
+	// feed. Otherwise that is an ErrOtherID.
+	IgnoreFeedID bool
+	// KeepSameID applies all entries of feeds that are not eventfeed's own, where it
+	// otherwise applies the latest of those that share an id. It holds for a consumer
+	// from its first run on.
+	KeepSameID bool
 
 	// Prefetch is how many pages are fetched at once, ahead of what is being
 	// applied. 0 means DefaultPrefetch.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"net/url"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/walk"
@@ -15,6 +16,9 @@ type source interface {
 	Look(ctx context.Context) error
 	// Feed says which feed it is.
 	Feed() (id, name string)
+	// Recognize decides what the feed is known by, by the checkpoints that the
+	// consumer has.
+	Recognize(ctx context.Context, found []checkpoint.Checkpoint) error
 	// Start is the place before the feed's first event.
 	Start() walk.Place
 	// Last is the position of the last event that it shows.
@@ -31,6 +35,9 @@ type source interface {
 	Again(ctx context.Context, after error) error
 	// Next waits until the feed shows something new.
 	Next(ctx context.Context) error
+	// SameID is how many of the feed's entries were left out so far, because
+	// another one has the same id.
+	SameID() int64
 	// Served returns what reads the feed and what it shows, where an eventfeed
 	// server serves it; else nil.
 	Served() (*walk.Client, *walk.Head)
@@ -61,6 +68,12 @@ func (f *reading) place() walk.Place { return placeOf(f.checkpoint) }
 // The reading's own errors say which feed they are about.
 
 func (f *reading) Look(ctx context.Context) error { return f.about(f.source.Look(ctx)) }
+func (f *reading) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
+	err := f.about(f.source.Recognize(ctx, found))
+	id, _ := f.Feed()
+	f.id = strings.Clone(id) // it lies in a document, which is not to be kept for it
+	return err
+}
 func (f *reading) Next(ctx context.Context) error { return f.about(f.source.Next(ctx)) }
 
 func (f *reading) Check(ctx context.Context, from walk.Place, kept walk.Kept) error {

@@ -25,13 +25,13 @@ import (
 const askPublisher = "open the URL that the error names, and ask whoever publishes the feed"
 
 // openForeign opens a feed that is not eventfeed's own, which err says.
-func openForeign(command *cobra.Command, client *walk.Client, from string, err error) (*foreign.Reader, error) {
+func openForeign(command *cobra.Command, client *walk.Client, from string, ignoreID bool, err error) (*foreign.Reader, error) {
 	feed, parseErr := fetch.ParseURL(from)
 	if parseErr != nil || client == nil {
 		return nil, err
 	}
 	return foreign.Instead(command.Context(), foreign.Config{
-		Client: client.Client, URL: feed, Logger: cli.Logger(command.ErrOrStderr()),
+		Client: client.Client, URL: feed, IgnoreID: ignoreID, Logger: cli.Logger(command.ErrOrStderr()),
 	}, err)
 }
 
@@ -74,7 +74,7 @@ func inspectForeign(command *cobra.Command, reader *foreign.Reader, asJSON bool)
 // foreignSample samples what a feed that is not eventfeed's own, which err says,
 // shows in its own document.
 func foreignSample(command *cobra.Command, client *walk.Client, from string, err error) (*projection.Sample, error) {
-	reader, err := openForeign(command, client, from, err)
+	reader, err := openForeign(command, client, from, false, err)
 	if err != nil {
 		return nil, err
 	}
@@ -89,6 +89,9 @@ func foreignSample(command *cobra.Command, client *walk.Client, from string, err
 
 // verifyForeign reads all of a feed, with a memory that is thrown away.
 func verifyForeign(command *cobra.Command, reader *foreign.Reader) (err error) {
+	if err := reader.Recognize(command.Context(), nil); err != nil {
+		return err
+	}
 	memory, forget, err := scratch(command.Context(), reader.ID)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ and what of it cannot be read for certain.`,
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		client, head, err := fetchHead(command, network, arguments[0], 1, patience.or(seed.DefaultPatience))
 		if err != nil {
-			reader, err := openForeign(command, client, arguments[0], err)
+			reader, err := openForeign(command, client, arguments[0], false, err)
 			if err == nil {
 				defer reader.Close()
 				return inspectForeign(command, reader, *asJSON)

@@ -40,6 +40,8 @@ func withStatus(err error, from, lookAt string) error {
 	switch {
 	case errors.Is(err, seed.ErrNewFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed from now on, run the same command with --add-feed, or give it a consumer of its own with: --consumer NAME"}
+	case errors.Is(err, seed.ErrOtherID):
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "open the URL that the error names; if the publisher gives each document an atom:id of its own and this is the same feed, run the same command with --ignore-feed-id"}
 	case errors.Is(err, seed.ErrAsOf), errors.Is(err, seed.ErrSink):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into another database, or on the same under a name of its own with: --consumer NAME; a projection into a schema of its own, with: --schema NAME (PostgreSQL)"}
 	case errors.Is(err, seed.ErrUntil):

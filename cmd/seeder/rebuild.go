@@ -81,6 +81,12 @@ func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 	if config.OnError == seed.Park {
 		line += " --on-error park"
 	}
+	if config.IgnoreFeedID {
+		line += " --ignore-feed-id"
+	}
+	if config.KeepSameID {
+		line += " --keep-same-id"
+	}
 	if !config.AsOf.IsZero() {
 		line += " --as-of " + event.FormatTime(config.AsOf)
 	}

@@ -36,6 +36,8 @@ func addRunFlags(command *cobra.Command) *runFlags {
 	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
 	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	flags.BoolVar(&config.IgnoreFeedID, "ignore-feed-id", false, ignoreFeedID)
+	flags.BoolVar(&config.KeepSameID, "keep-same-id", false, "apply all entries of a feed that is not eventfeed's own, not only the latest of those that share an id; from a consumer's first run on")
 	f.sinks = addSinkFlags(command)
 	f.sinks.addRunFlags(command)
 	flags.DurationVar(&f.wait, "wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
@@ -44,6 +46,9 @@ func addRunFlags(command *cobra.Command) *runFlags {
 	f.listen = addListenFlags(command)
 	return f
 }
+
+// ignoreFeedID is what the help says of --ignore-feed-id.
+const ignoreFeedID = "read documents of a feed that is not eventfeed's own also where their atom:id is another one, and no link or entry proves that they are of the feed"
 
 // check returns an error of wrong usage.
 func (f *runFlags) check(command *cobra.Command) (err error) {

@@ -89,7 +89,7 @@ func (a *asker) ask(ctx context.Context, all []standing, target lookedAt) {
 		case s.URL == "":
 			s.unknown = errNoURL
 		default:
-			of := read{s.URL, s.Epoch == foreign.EpochOf(s.FeedID)}
+			of := read{s.URL, foreign.IsForeign(&s.Checkpoint)}
 			readers[of] = append(readers[of], s)
 		}
 	}

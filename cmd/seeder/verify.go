@@ -30,6 +30,7 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 	}
 	from := command.Flags().String("from", "", "`URL` of the feed")
 	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	ignoreID := command.Flags().Bool("ignore-feed-id", false, ignoreFeedID)
 	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
 	network := networkFlags(command)
 	command.RunE = func(command *cobra.Command, _ []string) error {
@@ -38,7 +39,7 @@ Exit status 3: the feed does not add up; the error names the URL and position.`,
 		}
 		client, head, err := fetchHead(command, network, *from, *prefetch, patience.or(seed.DefaultPatience))
 		if err != nil {
-			reader, err := openForeign(command, client, *from, err)
+			reader, err := openForeign(command, client, *from, *ignoreID, err)
 			if err != nil {
 				return withStatus(err, *from, lookAtServer)
 			}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+
+	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
 // Errors of a request's token.
@@ -36,7 +38,7 @@ type table map[[sha256.Size]byte]Grant
 func LoadTokens(path string, logger *slog.Logger) (*Tokens, error) {
 	t := &Tokens{followed[table]{
 		files:  []string{path},
-		parse:  func(contents [][]byte) (table, error) { return parseTokens(path, contents[0]) },
+		parse:  func(contents [][]byte) (table, error) { return parseTokens(path, bom.Trim(contents[0])) },
 		logger: logger,
 	}}
 	if err := t.file.load(); err != nil {

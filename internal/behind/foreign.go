@@ -2,12 +2,10 @@ package behind
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/foreign"
-	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // Foreign is a feed that is not eventfeed's own, and is asked again and again if
@@ -37,8 +35,8 @@ func (f *Foreign) Look(ctx context.Context) (err error) {
 // matches walk.ErrMismatch, that the feed is not the one that was read.
 func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err error) {
 	r := f.reader
-	if r.ID != s.FeedID {
-		return lag, fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, r.URL.Redacted(), r.Name, r.ID)
+	if err := r.Continue(&s.Checkpoint); err != nil {
+		return lag, err
 	}
 	r.Use(f.Memory(s.Consumer.Name, s.FeedID))
 	unread, err := r.Unread(ctx)

@@ -63,11 +63,13 @@ type Archive struct {
 type Version struct {
 	Entry   string // the id that its versions have in common
 	Updated int64  // microseconds since 1970
+	Content int64  // a hash of what it says, more than 0
 }
 
 // Known is what a consumer knows of an entry.
 type Known struct {
 	Latest  int64 // version, microseconds since 1970
+	Content int64 // of that version; 0 if it is not known
 	Pending bool  // the latest version has not been applied
 }
 
@@ -96,10 +98,10 @@ func (m *Marks) Add(next Marks) {
 // IsEmpty reports whether there is nothing to write.
 func (m *Marks) IsEmpty() bool { return len(m.Entries) == 0 && len(m.Archives) == 0 }
 
-// columns returns the entries' ids and versions as two lists.
-func columns(entries []Version) (ids []string, versions []int64) {
+// columns returns the entries' ids, versions and contents as lists.
+func columns(entries []Version) (ids []string, versions, contents []int64) {
 	for _, e := range entries {
-		ids, versions = append(ids, e.Entry), append(versions, e.Updated)
+		ids, versions, contents = append(ids, e.Entry), append(versions, e.Updated), append(contents, e.Content)
 	}
-	return ids, versions
+	return ids, versions, contents
 }

@@ -90,7 +90,7 @@ func (m *postgresMemory) archive(ctx context.Context, query, url string) (*Archi
 }
 
 func (m *postgresMemory) Record(ctx context.Context, a *Archive, entries []Version) error {
-	ids, versions := columns(entries)
+	ids, versions, contents := columns(entries)
 	return m.write(ctx, func(tx pgx.Tx) error {
 		err := tx.QueryRow(ctx, `
 			INSERT INTO eventfeed_seed.archives (consumer, feed_id, number, url, prev, hash)
@@ -100,10 +100,10 @@ func (m *postgresMemory) Record(ctx context.Context, a *Archive, entries []Versi
 			return err
 		}
 		_, err = tx.Exec(ctx, `
-			INSERT INTO eventfeed_seed.entries AS e (consumer, feed_id, entry, latest, archive)
-			SELECT $1, $2, entry, updated, $3 FROM unnest($4::text[], $5::bigint[]) AS new (entry, updated)
-			ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = excluded.latest, archive = excluded.archive
-			WHERE e.latest <= excluded.latest`, m.consumer, m.feedID, a.Number, ids, versions)
+			INSERT INTO eventfeed_seed.entries AS e (consumer, feed_id, entry, latest, content, archive)
+			SELECT $1, $2, entry, updated, content, $3 FROM unnest($4::text[], $5::bigint[], $6::bigint[]) AS new (entry, updated, content)
+			ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = excluded.latest, content = excluded.content, archive = excluded.archive
+			WHERE e.latest <= excluded.latest`, m.consumer, m.feedID, a.Number, ids, versions, contents)
 		return err
 	})
 }
@@ -122,8 +122,8 @@ func (m *postgresMemory) Known(ctx context.Context, entries []string) (map[strin
 	known := make(map[string]Known, len(entries))
 	var entry string
 	var k Known
-	err := m.each(ctx, []any{&entry, &k.Latest, &k.Pending}, func() { known[entry] = k }, `
-		SELECT entry, latest, applied IS DISTINCT FROM latest FROM eventfeed_seed.entries
+	err := m.each(ctx, []any{&entry, &k.Latest, &k.Content, &k.Pending}, func() { known[entry] = k }, `
+		SELECT entry, latest, content, applied IS DISTINCT FROM latest FROM eventfeed_seed.entries
 		WHERE consumer = $1 AND feed_id = $2 AND entry = ANY ($3)`, entries)
 	return known, err
 }
@@ -152,7 +152,7 @@ func (m *postgresMemory) Forget(ctx context.Context) error {
 		for _, statement := range []string{
 			"DELETE FROM eventfeed_seed.archives WHERE consumer = $1 AND feed_id = $2 AND NOT applied",
 			"DELETE FROM eventfeed_seed.entries WHERE consumer = $1 AND feed_id = $2 AND applied IS NULL",
-			"UPDATE eventfeed_seed.entries SET latest = applied, archive = 0 WHERE consumer = $1 AND feed_id = $2 AND applied IS DISTINCT FROM latest",
+			"UPDATE eventfeed_seed.entries SET latest = applied, content = 0, archive = 0 WHERE consumer = $1 AND feed_id = $2 AND applied IS DISTINCT FROM latest",
 		} {
 			if _, err := tx.Exec(ctx, statement, m.consumer, m.feedID); err != nil {
 				return err
@@ -166,12 +166,15 @@ func (m *postgresMemory) Forget(ctx context.Context) error {
 // eventfeed's own.
 func markPostgres(ctx context.Context, tx pgx.Tx, consumer, feedID string, marks Marks) error {
 	if len(marks.Entries) > 0 {
-		ids, versions := columns(marks.Entries)
+		ids, versions, contents := columns(marks.Entries)
 		_, err := tx.Exec(ctx, `
-			INSERT INTO eventfeed_seed.entries AS e (consumer, feed_id, entry, latest, applied, archive)
-			SELECT $1, $2, entry, max(updated), max(updated), 0 FROM unnest($3::text[], $4::bigint[]) AS new (entry, updated) GROUP BY entry
-			ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = greatest(e.latest, excluded.latest), applied = excluded.applied`,
-			consumer, feedID, ids, versions)
+			INSERT INTO eventfeed_seed.entries AS e (consumer, feed_id, entry, latest, applied, content, archive)
+			SELECT DISTINCT ON (entry) $1, $2, entry, updated, updated, content, 0
+			FROM unnest($3::text[], $4::bigint[], $5::bigint[]) AS new (entry, updated, content) ORDER BY entry, updated DESC
+			ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET
+				latest = greatest(e.latest, excluded.latest), applied = excluded.applied,
+				content = CASE WHEN excluded.latest >= e.latest THEN excluded.content ELSE e.content END`,
+			consumer, feedID, ids, versions, contents)
 		if err != nil {
 			return err
 		}

@@ -99,11 +99,11 @@ func (m *sqliteMemory) Record(ctx context.Context, a *Archive, entries []Version
 			return err
 		}
 		return repeat(ctx, tx, `
-			INSERT INTO eventfeed_entries AS e (consumer, feed_id, entry, latest, archive) VALUES (?1, ?2, ?3, ?4, ?5)
-			ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = excluded.latest, archive = excluded.archive
+			INSERT INTO eventfeed_entries AS e (consumer, feed_id, entry, latest, content, archive) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+			ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = excluded.latest, content = excluded.content, archive = excluded.archive
 			WHERE e.latest <= excluded.latest`,
 			len(entries), func(i int) []any {
-				return []any{m.consumer, m.feedID, entries[i].Entry, entries[i].Updated, a.Number}
+				return []any{m.consumer, m.feedID, entries[i].Entry, entries[i].Updated, entries[i].Content, a.Number}
 			})
 	})
 }
@@ -126,8 +126,8 @@ func (m *sqliteMemory) Known(ctx context.Context, entries []string) (map[string]
 	known := make(map[string]Known, len(entries))
 	var entry string
 	var k Known
-	err = m.each(ctx, []any{&entry, &k.Latest, &k.Pending}, func() { known[entry] = k }, `
-		SELECT entry, latest, applied IS NOT latest FROM eventfeed_entries
+	err = m.each(ctx, []any{&entry, &k.Latest, &k.Content, &k.Pending}, func() { known[entry] = k }, `
+		SELECT entry, latest, content, applied IS NOT latest FROM eventfeed_entries
 		WHERE consumer = ?1 AND feed_id = ?2 AND entry IN (SELECT value FROM json_each(?3))`, string(list))
 	return known, err
 }
@@ -159,7 +159,7 @@ func (m *sqliteMemory) Forget(ctx context.Context) error {
 		for _, statement := range []string{
 			"DELETE FROM eventfeed_archives WHERE consumer = ? AND feed_id = ? AND NOT applied",
 			"DELETE FROM eventfeed_entries WHERE consumer = ? AND feed_id = ? AND applied IS NULL",
-			"UPDATE eventfeed_entries SET latest = applied, archive = 0 WHERE consumer = ? AND feed_id = ? AND applied IS NOT latest",
+			"UPDATE eventfeed_entries SET latest = applied, content = 0, archive = 0 WHERE consumer = ? AND feed_id = ? AND applied IS NOT latest",
 		} {
 			if _, err := tx.ExecContext(ctx, statement, m.consumer, m.feedID); err != nil {
 				return err
@@ -173,10 +173,11 @@ func (m *sqliteMemory) Forget(ctx context.Context) error {
 // eventfeed's own.
 func markSQLite(ctx context.Context, tx *sql.Tx, consumer, feedID string, marks Marks) error {
 	err := repeat(ctx, tx, `
-		INSERT INTO eventfeed_entries AS e (consumer, feed_id, entry, latest, applied, archive) VALUES (?1, ?2, ?3, ?4, ?4, 0)
-		ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = max(e.latest, excluded.latest), applied = excluded.applied`,
+		INSERT INTO eventfeed_entries AS e (consumer, feed_id, entry, latest, applied, content, archive) VALUES (?1, ?2, ?3, ?4, ?4, ?5, 0)
+		ON CONFLICT (consumer, feed_id, entry) DO UPDATE SET latest = max(e.latest, excluded.latest), applied = excluded.applied,
+			content = CASE WHEN excluded.latest >= e.latest THEN excluded.content ELSE e.content END`,
 		len(marks.Entries), func(i int) []any {
-			return []any{consumer, feedID, marks.Entries[i].Entry, marks.Entries[i].Updated}
+			return []any{consumer, feedID, marks.Entries[i].Entry, marks.Entries[i].Updated, marks.Entries[i].Content}
 		})
 	if err != nil {
 		return err

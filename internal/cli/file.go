@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/eventfeed/eventfeed/internal/bom"
 	"github.com/eventfeed/eventfeed/internal/nearest"
 )
 
@@ -29,7 +30,7 @@ func fromFile(command *cobra.Command) error {
 		return Usage("--%s: %w", configFlag, err)
 	}
 	known := flagsOfProgram(command)
-	settings, err := readSettings(file, text, known)
+	settings, err := readSettings(file, bom.Trim(text), known)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,9 @@ const entryStart = xmlStart + `<entry xmlns="` + AtomNamespace + `" xmlns:ce="` 
 // one event of the feed, of which ID, Name, Title and Author count. The entry
 // has the elements that it has in the feed's documents, and before them what it
 // gets from the feed there: author (section 4.1.2), source (section 4.2.11) and
-// a link to the collection that it is a member of (RFC 6573). Its URL must be
+// a link to the collection that it is a member of (RFC 6573). The feed's updated is
+// what it was when the event was its newest one, so that the document does not change
+// with the feed. Its URL must be
 // that of [EventPath]: the links are relative to it.
 func AppendEntryDocument(b []byte, d *Document, e *event.Placed) []byte {
 	b = append(b, entryStart...)
@@ -26,7 +28,9 @@ func AppendEntryDocument(b []byte, d *Document, e *event.Placed) []byte {
 	b = append(b, "<source>"...)
 	b = appendElement(b, "id", d.ID)
 	b = appendElement(b, "title", d.Title)
-	b = append(b, "</source>\n"...)
+	b = append(b, "<updated>"...)
+	b = event.AppendTime(b, e.Recorded)
+	b = append(b, "</updated></source>\n"...)
 	b = appendEntryElements(b, e)
 	return append(b, "\n</entry>\n"...)
 }

@@ -8,15 +8,17 @@ import (
 
 // isPlain reports whether data can stand in a document as text and come out
 // of every XML reader as the same bytes: UTF-8, legal in XML 1.0 (section
-// 2.2), without carriage returns, which XML turns into line feeds, and
-// without white space at its ends, which feed readers trim.
+// 2.2), without carriage returns, which XML turns into line feeds, without the
+// control characters U+007F to U+009F, which XML discourages and readers take for
+// those of another encoding, and without white space or U+FEFF at its ends, which
+// feed readers trim.
 func isPlain[T string | []byte](data T) bool {
 	if len(data) == 0 {
 		return true
 	}
 	for i := 0; i < len(data); {
 		c := data[i]
-		if c >= 0x20 && c < utf8.RuneSelf || c == '\t' || c == '\n' {
+		if c >= 0x20 && c < 0x7f || c == '\t' || c == '\n' {
 			i++
 			continue
 		}
@@ -24,7 +26,7 @@ func isPlain[T string | []byte](data T) bool {
 			return false
 		}
 		r, width := decodeRune(data[i:])
-		if r == utf8.RuneError && width == 1 || r == 0xfffe || r == 0xffff {
+		if r == utf8.RuneError && width == 1 || r <= 0x9f || r == 0xfffe || r == 0xffff {
 			return false
 		}
 		i += width
@@ -36,8 +38,12 @@ func spaceAtEnds[T string | []byte](data T) bool {
 	first, _ := decodeRune(data)
 	tail := data[max(0, len(data)-utf8.UTFMax):]
 	last, _ := utf8.DecodeLastRuneInString(string(tail))
-	return unicode.IsSpace(first) || unicode.IsSpace(last)
+	return isTrimmed(first) || isTrimmed(last)
 }
+
+// isTrimmed reports whether readers take a character away at the ends of a text: white
+// space, and U+FEFF, which is white space to ECMAScript and a mark to others.
+func isTrimmed(r rune) bool { return unicode.IsSpace(r) || r == 0xfeff }
 
 func decodeRune[T string | []byte](data T) (rune, int) {
 	return utf8.DecodeRuneInString(string(data[:min(len(data), utf8.UTFMax)]))

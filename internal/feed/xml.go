@@ -66,7 +66,8 @@ func checkXML(body []byte) (map[string]string, error) {
 	for {
 		token, err := decoder.RawToken()
 		if errors.Is(err, io.EOF) {
-			return tree.prefixes, tree.end()
+			line, _ := decoder.InputPos()
+			return tree.prefixes, tree.end(line)
 		}
 		if err != nil {
 			return nil, tree.damaged(err)
@@ -140,9 +141,10 @@ func (x *xmlTree) close() {
 	}
 }
 
-func (x *xmlTree) end() error {
+// end holds a document to being whole, whose last line has a number.
+func (x *xmlTree) end(line int) error {
 	if len(x.scopes) > 1 {
-		return x.damaged(errors.New("it ends inside an element"))
+		return x.damaged(fmt.Errorf("it ends inside an element, at line %d", line))
 	}
 	if x.roots != 1 {
 		return fmt.Errorf("has %d root elements", x.roots)

@@ -12,6 +12,8 @@ import (
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
 // Credentials gives the header fields that requests to the feed's own origin
@@ -141,7 +143,7 @@ func readToken(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token := string(bytes.TrimSpace(content))
+	token := string(bytes.TrimSpace(bom.Trim(content)))
 	switch {
 	case len(content) > maxBearer:
 		return "", fmt.Errorf("%s: has more than %d KiB, which is no token", path, maxBearer>>10)

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/mmcdole/gofeed/atom"
@@ -17,7 +18,7 @@ func atomEntry(e *atom.Entry, i *item) (raw, error) {
 	if i.id == "" && len(i.ce) == 0 {
 		return raw{}, errNoID
 	}
-	r := raw{id: i.id, item: i, published: valid(e.PublishedParsed), updated: valid(e.UpdatedParsed)}
+	r := raw{id: i.id, item: i, published: atomTime(e.Published, e.PublishedParsed), updated: atomTime(e.Updated, e.UpdatedParsed)}
 	r.about = about{
 		ID: i.id, Title: e.Title, Link: firstLink(i.links), Links: i.links, Summary: e.Summary,
 		Published: e.Published, Updated: e.Updated,
@@ -33,6 +34,15 @@ func atomEntry(e *atom.Entry, i *item) (raw, error) {
 	}
 	r.about.setTimes(r)
 	return r, nil
+}
+
+// atomTime reads a time of Atom; of one that RFC 3339 does not have what gofeed makes
+// of it.
+func atomTime(text string, parsed *time.Time) time.Time {
+	if t := parseTime(text); !t.IsZero() {
+		return t
+	}
+	return valid(parsed)
 }
 
 // firstLink is where the first alternate link leads.

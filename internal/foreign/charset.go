@@ -2,71 +2,262 @@ package foreign
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
-	"io"
+	"mime"
 	"regexp"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding"
 )
+
+// What encoding a document is in is said by up to three, RFC 7303 section 3: a byte
+// order mark before the charset of its Content-Type, and that before its XML
+// declaration. Without any of them it is UTF-8.
+//
+// There is one exception. Many servers send a default charset, such as ISO-8859-1,
+// with whatever they send, and nearly any bytes are valid in it. A document that is
+// UTF-8 by its declaration, and valid as such, is read as UTF-8: to read it in the
+// server's charset would change its text without an error.
 
 // declaration is an XML declaration, with the encoding that it names.
 var declaration = regexp.MustCompile(`^<\?xml\s[^>]*?(?:encoding\s*=\s*["']([A-Za-z0-9._:-]+)["'][^>]*)?\?>`)
 
-// Marks of an encoding, XML 1.0 appendix F.
-var (
-	markUTF8    = []byte{0xef, 0xbb, 0xbf}
-	markUTF16BE = []byte{0xfe, 0xff}
-	markUTF16LE = []byte{0xff, 0xfe}
-)
+// marks are the byte order marks, XML 1.0 appendix F.
+var marks = []struct {
+	label string
+	bytes []byte
+}{
+	{"utf-8", []byte{0xef, 0xbb, 0xbf}},
+	{"utf-16be", []byte{0xfe, 0xff}},
+	{"utf-16le", []byte{0xff, 0xfe}},
+}
 
-// toUTF8 returns a document in UTF-8, without mark and XML declaration: a
-// parser would go by the encoding that it names once more.
-func toUTF8(body []byte) ([]byte, error) {
-	label := ""
+// labels is what is said of a document's encoding.
+type labels struct {
+	mark, header, declared string // in lower case; empty where nothing is said
+}
+
+// toUTF8 returns a document in UTF-8, without mark and XML declaration: a parser
+// would go by the encoding that it names once more. doubt is what to warn of: that
+// the header and the document name different encodings.
+func toUTF8(body []byte, contentType string) (text []byte, doubt string, err error) {
+	said, body := labelsOf(body, contentType)
+	label, from, doubt := said.choose(body)
+	text, err = decode(body, label)
+	if err != nil {
+		return nil, "", fmt.Errorf("%w%s", err, said.source(from))
+	}
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, marks[0].bytes), " \t\r\n")
+	if found := declaration.FindIndex(text[:min(len(text), 1024)]); found != nil {
+		text = text[found[1]:]
+	}
+	return text, doubt, nil
+}
+
+// labelsOf returns what is said of a document's encoding, and the document without a
+// byte order mark.
+func labelsOf(body []byte, contentType string) (said labels, rest []byte) {
+	for _, mark := range marks {
+		if bytes.HasPrefix(body, mark.bytes) {
+			said.mark, body = mark.label, body[len(mark.bytes):]
+			break
+		}
+	}
+	said.header = charsetOf(contentType)
+	start := body[:min(len(body), 2048)]
+	if wide := wideness(said.mark, start); wide != "" { // appendix F: a declaration can be recognized
+		start = toNarrow(start, wide)
+	}
+	if found := declaration.FindSubmatch(bytes.TrimLeft(start, " \t\r\n")); found != nil {
+		said.declared = strings.ToLower(string(found[1]))
+	}
+	return said, body
+}
+
+// charsetOf returns the charset of a Content-Type.
+func charsetOf(contentType string) string {
+	_, parameters, err := mime.ParseMediaType(contentType)
+	if err != nil { // such as "text/xml; charset=utf-8; charset=utf-8"
+		_, after, _ := strings.Cut(strings.ToLower(contentType), "charset=")
+		after, _, _ = strings.Cut(after, ";")
+		return strings.Trim(after, " \t\"'")
+	}
+	return strings.ToLower(strings.TrimSpace(parameters["charset"]))
+}
+
+// wideness returns the UTF-16 that a text without a mark is in; empty if in none.
+func wideness(mark string, start []byte) string {
 	switch {
-	case bytes.HasPrefix(body, markUTF8):
-		body = body[len(markUTF8):]
-		label = "utf-8"
-	case bytes.HasPrefix(body, markUTF16BE), bytes.HasPrefix(body, []byte{0, '<'}):
-		body, label = bytes.TrimPrefix(body, markUTF16BE), "utf-16be"
-	case bytes.HasPrefix(body, markUTF16LE), bytes.HasPrefix(body, []byte{'<', 0}):
-		body, label = bytes.TrimPrefix(body, markUTF16LE), "utf-16le"
+	case strings.HasPrefix(mark, "utf-16"):
+		return mark
+	case mark == "" && bytes.HasPrefix(start, []byte{0, '<'}):
+		return "utf-16be"
+	case mark == "" && bytes.HasPrefix(start, []byte{'<', 0}):
+		return "utf-16le"
 	}
-	if label == "" {
-		body = bytes.TrimLeft(body, " \t\r\n")
-		if found := declaration.FindSubmatch(body[:min(len(body), 1024)]); found != nil {
-			label = string(found[1])
-		}
-	}
-	if label != "" && label != "utf-8" && !isWide(label, body) {
-		reader, err := charset.NewReaderLabel(label, bytes.NewReader(body))
-		if err != nil {
-			return nil, fmt.Errorf("is in the encoding %q, which is not known", label)
-		}
-		if body, err = io.ReadAll(reader); err != nil {
-			return nil, fmt.Errorf("is not in the encoding %q: %w", label, err)
-		}
-	}
-	if !utf8.Valid(body) {
-		return nil, fmt.Errorf("is not valid in its encoding (%s)", orElse(label, "UTF-8"))
-	}
-	body = bytes.TrimLeft(body, " \t\r\n")
-	if found := declaration.FindIndex(body[:min(len(body), 1024)]); found != nil {
-		body = body[found[1]:]
-	}
-	return body, nil
+	return ""
 }
 
-// isWide reports whether a document names an encoding of two bytes a character
-// in letters of one byte: it was converted, and its declaration was not.
-func isWide(label string, body []byte) bool {
-	return len(label) >= 6 && (label[:6] == "utf-16" || label[:6] == "UTF-16") && bytes.HasPrefix(body, []byte("<?xml"))
+// toNarrow returns the ASCII characters of a text in UTF-16.
+func toNarrow(start []byte, wide string) (narrow []byte) {
+	for ; len(start) >= 2; start = start[2:] {
+		if unit := unitOf(start, wide); unit < utf8.RuneSelf {
+			narrow = append(narrow, byte(unit))
+		}
+	}
+	return narrow
 }
 
-func orElse(text, other string) string {
-	if text == "" {
-		return other
+func unitOf(b []byte, wide string) uint16 {
+	if wide == "utf-16le" {
+		return binary.LittleEndian.Uint16(b)
 	}
-	return text
+	return binary.BigEndian.Uint16(b)
+}
+
+// choose returns the encoding to read a document in, and who says so.
+func (s *labels) choose(body []byte) (label, from, doubt string) {
+	wide := wideness(s.mark, body)
+	declared := s.declared
+	switch {
+	case strings.HasPrefix(declared, "utf-16") && wide == "" || declared == "" && wide == "":
+		declared = "utf-8" // the default; and of a declaration of UTF-16 in letters of one byte, which was left in a document that was converted
+	case wide != "":
+		declared = wide
+	}
+	switch {
+	case s.mark != "":
+		label, from = s.mark, "mark"
+	case s.header == "":
+		return declared, "declaration", ""
+	case !isKnown(s.header):
+		return declared, "declaration", fmt.Sprintf("its Content-Type has the charset %q, which is not known: it is read as %s", s.header, declared)
+	case s.isBlind(declared, body):
+		label, from = "utf-8", "declaration"
+	case strings.HasPrefix(s.header, "utf-16") && wide != "":
+		label, from = wide, "header"
+	default:
+		label, from = s.header, "header"
+	}
+	return label, from, s.disagreement(label)
+}
+
+// isBlind reports whether the charset of the header is one that a server sends with
+// whatever it sends: the document is UTF-8 by its own word, and valid.
+func (s *labels) isBlind(declared string, body []byte) bool {
+	if canonical(s.header) == "utf-8" || canonical(declared) != "utf-8" || !utf8.Valid(body) {
+		return false
+	}
+	return s.declared != "" || canonical(s.header) == "windows-1252" || strings.HasPrefix(s.header, "utf-16")
+}
+
+// disagreement returns what to warn of, if two name different encodings.
+func (s *labels) disagreement(label string) string {
+	others := []struct{ who, label string }{{"its byte order mark", s.mark}, {"its Content-Type", s.header}, {"its XML declaration", s.declared}}
+	var said []string
+	differ := false
+	for _, o := range others {
+		if o.label != "" {
+			said = append(said, fmt.Sprintf("%s says %s", o.who, o.label))
+			differ = differ || !agree(o.label, label)
+		}
+	}
+	if !differ {
+		return ""
+	}
+	return fmt.Sprintf("%s: it is read as %s", strings.Join(said, ", "), label)
+}
+
+// agree reports whether two names may be of one encoding; UTF-16 leaves the order of
+// its bytes open.
+func agree(a, b string) bool {
+	a, b = canonical(a), canonical(b)
+	return a == b || strings.HasPrefix(a, "utf-16") && strings.HasPrefix(b, "utf-16")
+}
+
+// canonical returns the name of an encoding by the WHATWG, which has one for all
+// that are read alike.
+func canonical(label string) string {
+	if _, name := charset.Lookup(label); name != "" {
+		return name
+	}
+	return label
+}
+
+// isKnown reports whether an encoding can be read.
+func isKnown(label string) bool {
+	e, _ := charset.Lookup(label)
+	return e != nil && e != encoding.Replacement
+}
+
+// isASCII reports whether a label is of US-ASCII, which the WHATWG reads as
+// windows-1252.
+func isASCII(label string) bool {
+	switch label {
+	case "us-ascii", "ascii", "ansi_x3.4-1968", "iso-ir-6", "iso646-us":
+		return true
+	}
+	return false
+}
+
+// decode returns a text in UTF-8.
+func decode(body []byte, label string) ([]byte, error) {
+	e, name := charset.Lookup(label)
+	switch {
+	case !isKnown(label):
+		return nil, fmt.Errorf("is in the encoding %q, which is not known", label)
+	case name == "utf-8":
+		if !utf8.Valid(body) {
+			return nil, fmt.Errorf("is not valid in its encoding (%s)", strings.ToUpper(label))
+		}
+		return body, nil
+	case strings.HasPrefix(name, "utf-16") && !isUTF16(body, name),
+		isASCII(label) && bytes.ContainsFunc(body, func(r rune) bool { return r >= utf8.RuneSelf }):
+		return nil, fmt.Errorf("is not valid in its encoding (%s)", label)
+	}
+	text, err := e.NewDecoder().Bytes(body)
+	if err != nil || !strings.HasPrefix(name, "utf-16") && bytes.ContainsRune(text, utf8.RuneError) && name != "gb18030" {
+		return nil, fmt.Errorf("is not valid in its encoding (%s)", label)
+	}
+	return text, nil
+}
+
+// isUTF16 reports whether a text is whole, and each of its surrogates one of a pair.
+func isUTF16(body []byte, label string) bool {
+	high := false
+	for ; len(body) >= 2; body = body[2:] {
+		unit := rune(unitOf(body, label))
+		isLow := unit >= 0xdc00 && unit < 0xe000
+		if high != isLow {
+			return false
+		}
+		high = utf16.IsSurrogate(unit) && !isLow
+	}
+	return !high && len(body) == 0
+}
+
+// source says in an error who named the encoding.
+func (s *labels) source(from string) string {
+	switch {
+	case from == "header" && s.declared != "" && !agree(s.header, s.declared):
+		return fmt.Sprintf(", which is the charset of its Content-Type; its XML declaration says %s, and one of them is wrong", s.declared)
+	case from == "header":
+		return ", which is the charset of its Content-Type"
+	case from == "declaration" && s.declared != "":
+		return ", which its XML declaration says"
+	case from == "mark":
+		return ", which its byte order mark says"
+	}
+	return ""
+}
+
+// warnCharset warns of a document whose encoding is not said in one voice.
+func (r *Reader) warnCharset(d *document) {
+	if d.charset != "" {
+		r.warnOnce("the encoding of a document is in doubt; its publisher has to correct the Content-Type or the XML declaration: " + d.charset)
+	}
 }

@@ -3,6 +3,7 @@ package foreign
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"net/url"
 	"slices"
@@ -30,6 +31,7 @@ type document struct {
 	archive  bool
 	complete bool
 	ours     bool
+	charset  string // what was wrong with what is said of the document's encoding; may be empty
 
 	entries []version // in the order of the document
 	hash    feed.Digest
@@ -40,17 +42,12 @@ type version struct {
 	raw     raw
 	key     string // what its versions have in common
 	updated int64  // microseconds since 1970; what tells the later of two
+	content int64  // a hash of what it says, see checkpoint.Version
 	event   event.Event
 }
 
-// identity is what tells this feed from others.
-func (d *document) identity(given *url.URL) string {
-	id := d.id
-	if self := d.links["self"]; id == "" && len(self) == 1 {
-		id = self[0]
-	}
-	return fit(orElse(id, withoutFragment(given)), event.MaxAttribute)
-}
+// maxFeedID bounds what a feed is known by, in bytes.
+const maxFeedID = event.MaxAttribute
 
 func withoutFragment(u *url.URL) string {
 	plain := *withoutUser(u)
@@ -64,19 +61,24 @@ func withoutUser(u *url.URL) *url.URL {
 	return &plain
 }
 
-// makeEvents maps the entries to events of the feed with an id.
-func (d *document) makeEvents(feedID string) error {
+// makeEvents maps the entries to events of the feed.
+func (d *document) makeEvents(of naming) error {
 	hash := sha256.New()
 	var form []byte
 	for i := range d.entries {
 		v := &d.entries[i]
-		if err := v.makeEvent(feedID, d.updated); err != nil {
+		if err := v.makeEvent(of.feedID, d.updated); err != nil {
 			return err
 		}
 		hashed := v.event
 		hashed.Time = time.Time{} // may be the document's
 		form = binary.BigEndian.AppendUint64(form[:0], uint64(v.updated))
 		form = hashed.AppendForm(form)
+		content := sha256.Sum256(form)
+		v.content = max(1, int64(binary.BigEndian.Uint64(content[:])>>1))
+		if of.all {
+			v.key = fit(v.key+"\n"+hex.EncodeToString(content[:]), event.MaxID)
+		}
 		form = binary.BigEndian.AppendUint64(form, uint64(len(form)))
 		_, _ = hash.Write(form)
 	}
@@ -91,13 +93,20 @@ func (d *document) latest() []checkpoint.Version {
 	for i := range d.entries {
 		v := &d.entries[i]
 		if j, again := at[v.key]; again {
-			all[j].Updated = max(all[j].Updated, v.updated)
+			if v.updated > all[j].Updated {
+				all[j] = v.version()
+			}
 			continue
 		}
 		at[v.key] = len(all)
-		all = append(all, checkpoint.Version{Entry: v.key, Updated: v.updated})
+		all = append(all, v.version())
 	}
 	return all
+}
+
+// version is what a consumer remembers of an entry.
+func (v *version) version() checkpoint.Version {
+	return checkpoint.Version{Entry: v.key, Updated: v.updated, Content: v.content}
 }
 
 // pick returns the events of the given versions in the order in which they are

@@ -63,7 +63,7 @@ func (r *raw) entryEvent(feedID string) (event.Event, error) {
 		id = "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, data).String()
 	}
 	e := event.Event{
-		ID: fit(id, event.MaxID), Source: feedID, Type: defaultType, Subject: fit(id, event.MaxAttribute),
+		ID: fit(id, event.MaxID), Source: asURI(feedID), Type: defaultType, Subject: fit(id, event.MaxAttribute),
 		DataContentType: "application/json", Data: data,
 	}
 	if c := r.about.Categories; len(c) > 0 && c[0].Term != "" && isAttribute(c[0].Term) {
@@ -85,7 +85,7 @@ func (a *about) encode() ([]byte, error) {
 func (r *raw) described(feedID string) event.Event {
 	ce := r.item.ce
 	e := event.Event{
-		ID: ce["id"], Source: orElse(ce["source"], feedID), Type: ce["type"], Subject: ce["subject"],
+		ID: ce["id"], Source: orElse(ce["source"], asURI(feedID)), Type: ce["type"], Subject: ce["subject"],
 		Time: parseTime(ce["time"]), DataContentType: ce["datacontenttype"], DataSchema: ce["dataschema"],
 		Extensions: r.item.more,
 	}

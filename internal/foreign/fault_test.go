@@ -253,10 +253,11 @@ func TestAFeedThatTurnsIntoAnotherOneStopsTheReader(t *testing.T) {
 	feed := newSite(t)
 	s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 	writeArchived(t, feed)
-	reader, _, err := s.open(t)
+	reader, c, err := s.open(t)
 	must(t, err)
 	feed.write(t, "feed.atom", doc{id: "tag:example.org,2026:comments"}.atom(t))
-	if err := reader.Next(t.Context()); !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), "feed.atom: ") {
+	must(t, reader.Next(t.Context()))
+	if err := reader.Look(t.Context(), placeOf(c)); !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), "feed.atom: ") {
 		t.Errorf("ended with %v", err)
 	}
 }

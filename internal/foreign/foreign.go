@@ -30,9 +30,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -47,6 +46,11 @@ const DefaultMaxArchives = 100_000
 // DefaultInterval is how long to let pass between two looks at somebody's feed,
 // where nobody says how long.
 const DefaultInterval = time.Minute
+
+// ErrOtherID says, together with walk.ErrMismatch, that a document has another atom:id
+// than the feed, and that its links and entries do not prove that it is of the feed.
+// Config.IgnoreID reads it all the same.
+var ErrOtherID = errors.New("another atom:id")
 
 // Config says which feed to read.
 type Config struct {
@@ -64,16 +68,22 @@ type Config struct {
 	// Room bounds the archives that have been fetched, or are being fetched, and
 	// have not been handed out: in bytes, by the largest one so far. 0 means
 	// walk.DefaultRoom.
-	Room   int64
-	Meter  *walk.Meter  // of archives and pages; nil means none
-	Logger *slog.Logger // nil means discard
+	Room int64
+	// IgnoreID reads archives and pages whose atom:id is another one than the feed's,
+	// and whose links do not lead back, and goes on with a feed whose atom:id has
+	// changed without proof that it is the same one.
+	IgnoreID bool
+	// KeepSameID applies all entries that share an id, instead of the latest of them.
+	KeepSameID bool
+	Meter      *walk.Meter  // of archives and pages; nil means none
+	Logger     *slog.Logger // nil means discard
 }
 
 // Reader reads one feed for one consumer. It is for one goroutine, but Walk's
 // runs may be applied by another one.
 type Reader struct {
 	Config
-	ID    string // atom:id; of RSS the URL that it gives itself, or the one it was read at
+	ID    string // what the consumer knows the feed by, see Recognize
 	Name  string // made of the URL, see nameOf
 	Title string
 	Kind  Kind
@@ -82,11 +92,23 @@ type Reader struct {
 	head      *document
 	header    http.Header // that the head came with
 	sum       [sha256.Size]byte
-	warned    bool
-	following bool // Next was called
+	named     naming   // what the events of the head were made with
+	firstPage *url.URL // where the head is, if URL leads to another page of the feed
+	warned    sync.Map // what was said once
+	following bool     // Next was called
 	look      look
+	sharing   sharing
 	pages     *spool               // of a paged feed
+	neighbor  *fetched             // of the head, as identify has fetched it; record takes it
 	seen      map[string]*document // archives that Unread has fetched since the head
+}
+
+// fetched is a document as it came.
+type fetched struct {
+	*document
+	from *url.URL // as it was asked for
+	body []byte
+	kind string // its Content-Type
 }
 
 // Open fetches a feed's document.
@@ -148,12 +170,11 @@ func (r *Reader) Events() []*event.Event {
 func (r *Reader) Updated() time.Time { return r.head.updated }
 
 // Epoch is the one epoch of the feed.
-func (r *Reader) Epoch() string { return EpochOf(r.ID) }
-
-// EpochOf is the one epoch of the feed with an id: it tells a checkpoint of such
-// a feed from one of eventfeed's own.
-func EpochOf(feedID string) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(feedID)).String()
+func (r *Reader) Epoch() string {
+	if r.KeepSameID {
+		return epochOfAll(r.ID)
+	}
+	return EpochOf(r.ID)
 }
 
 // Start is the place before the first event.
@@ -172,7 +193,7 @@ func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (isNew boo
 }
 
 func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error) {
-	answer, err := r.Client.Get(ctx, r.URL, append(conditions, "Accept", accept)...)
+	answer, err := r.Client.Get(ctx, r.headURL(), append(conditions, "Accept", accept)...)
 	if fetch.IsMissing(err) {
 		return false, fmt.Errorf("%w: %w", walk.ErrNotFeed, err)
 	}
@@ -184,9 +205,12 @@ func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error)
 		r.header = answer.Header
 		return false, nil
 	}
-	head, err := parse(answer.Body, answer.URL)
+	head, err := parse(answer.Body, answer.URL, answer.Header.Get("Content-Type"))
 	if err != nil {
 		return false, fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, answer.URL.Redacted(), err)
+	}
+	if first := r.elsewhere(head); first != nil {
+		return r.tryFirstPage(ctx, head, first)
 	}
 	if err := r.takeHead(head); err != nil {
 		return false, err
@@ -200,69 +224,64 @@ func (r *Reader) takeHead(head *document) error {
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, head.url.Redacted(), err)
 	}
-	id := head.identity(r.URL)
-	if r.head != nil && id != r.ID {
+	id := r.statedID(head)
+	switch {
+	case r.head == nil:
+		r.ID = id
+	case !head.atom && id != r.ID:
 		return mismatch(head.url, "is the feed %q now, was %q", id, r.ID)
 	}
-	if err := head.makeEvents(id); err != nil {
-		return fmt.Errorf("%s: %w", head.url.Redacted(), err)
+	if err := r.nameEntries(head); err != nil {
+		return err
 	}
-	r.head, r.ID, r.Title, r.Kind, r.look = head, id, head.title, kind, look{}
-	r.seen = make(map[string]*document)
+	r.head, r.Title, r.Kind, r.look = head, head.title, kind, look{}
+	r.neighbor, r.seen = nil, make(map[string]*document)
+	r.warnCharset(head)
 	return nil
 }
 
 // get fetches an archive or a page of the feed.
-func (r *Reader) get(ctx context.Context, target *url.URL) (d *document, body []byte, err error) {
+func (r *Reader) get(ctx context.Context, target *url.URL) (f *fetched, err error) {
 	err = r.settled(ctx, func(conditions ...string) (err error) {
-		d, body, err = r.try(ctx, target, conditions)
+		f, err = r.try(ctx, target, conditions)
 		return err
 	})
-	return d, body, err
+	return f, err
 }
 
-func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) (*document, []byte, error) {
+func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) (*fetched, error) {
 	started := time.Now()
 	answer, err := r.Client.Get(ctx, target, append(conditions, "Accept", accept)...)
 	r.Meter.Fetch.Add(int64(time.Since(started)))
 	_, elsewhere := errors.AsType[*fetch.OriginError](err)
 	switch {
 	case fetch.IsMissing(err):
-		return nil, nil, fmt.Errorf("%w: the chain of archives breaks off: %w", walk.ErrMismatch, err)
+		return nil, fmt.Errorf("%w: the chain of archives breaks off: %w", walk.ErrMismatch, err)
 	case errors.Is(err, fetch.ErrBody), elsewhere:
-		return nil, nil, fmt.Errorf("%w: %w", walk.ErrMismatch, err)
+		return nil, fmt.Errorf("%w: %w", walk.ErrMismatch, err)
 	case err != nil:
-		return nil, nil, err
+		return nil, err
 	}
 	started = time.Now()
-	d, err := r.archive(answer.Body, answer.URL)
+	f := &fetched{from: target, body: answer.Body, kind: answer.Header.Get("Content-Type")}
+	f.document, err = r.archive(f, answer.URL)
 	r.Meter.Decode.Add(int64(time.Since(started)))
 	r.Meter.Pages.Add(1)
 	r.Meter.Bytes.Add(int64(len(answer.Body)))
-	return d, answer.Body, err
+	return f, err
 }
 
 // archive reads an archive or a page of the feed.
-func (r *Reader) archive(body []byte, from *url.URL) (*document, error) {
-	d, err := parse(body, from)
+func (r *Reader) archive(f *fetched, from *url.URL) (*document, error) {
+	d, err := parse(f.body, from, f.kind)
 	if err != nil {
 		return nil, mismatch(from, "the chain of archives breaks off: %w", err)
 	}
-	if d.atom != r.head.atom || d.atom && d.id != r.head.id {
-		return nil, mismatch(from, "is an archive of another feed, %q, not of %q", d.id, r.ID)
-	}
-	if current := d.links["current"]; !d.atom && len(current) == 1 && !r.isFeed(current[0]) {
-		return nil, mismatch(from, "is an archive of another feed, at %s, not of %q", current[0], r.ID)
-	}
-	if err := d.makeEvents(r.ID); err != nil {
+	if err := d.makeEvents(r.named); err != nil {
 		return nil, fmt.Errorf("%s: %w", from.Redacted(), err)
 	}
+	r.warnCharset(d)
 	return d, nil
-}
-
-// isFeed reports whether a URL is that of the feed's own document.
-func (r *Reader) isFeed(target string) bool {
-	return target == r.ID || target == withoutFragment(r.URL) || target == withoutFragment(r.head.url)
 }
 
 // mismatch says of a URL what does not add up.

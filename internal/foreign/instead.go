@@ -5,18 +5,17 @@ import (
 	"errors"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // Instead opens a feed that could not be read as one of eventfeed's own, which
-// err says. What is no feed at all is the same error still.
+// err says.
 func Instead(ctx context.Context, config Config, err error) (*Reader, error) {
 	if !errors.Is(err, feed.ErrNotOurs) && !errors.Is(err, feed.ErrDamaged) {
 		return nil, err
 	}
 	r, theirErr := Open(ctx, config)
-	if _, flawed := errors.AsType[*flawedError](theirErr); errors.Is(theirErr, walk.ErrNotFeed) && !flawed {
-		return nil, err
+	if _, broken := errors.AsType[*malformedError](theirErr); broken && errors.Is(err, feed.ErrDamaged) {
+		return nil, err // which is what is wrong with the document, too
 	}
 	return r, theirErr
 }

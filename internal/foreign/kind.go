@@ -1,8 +1,11 @@
 package foreign
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net/url"
 )
 
 // Kind says how much of itself a feed offers.
@@ -31,11 +34,24 @@ func (k Kind) Warning() string {
 	}
 }
 
+// warn says once what of the feed cannot be promised.
 func (r *Reader) warn() {
-	if warning := r.Kind.Warning(); warning != "" && !r.warned {
-		r.warned = true
-		r.Logger.Warn(warning, slog.String("feed", r.Name), slog.String("url", r.URL.Redacted()))
+	if warning := r.Kind.Warning(); warning != "" {
+		r.warnOnce(warning)
 	}
+	if r.idDiffers() {
+		r.warnOnce("this feed has not the same atom:id in all of its documents (RFC 4287 section 4.2.6): it is known by another id, and told from other feeds by its links and entries",
+			slog.String("atom_id", r.head.id), slog.String("known_by", r.ID))
+	}
+}
+
+// warnOnce writes a warning about the feed, where it has not been written. It may be
+// called by several goroutines.
+func (r *Reader) warnOnce(warning string, arguments ...any) {
+	if _, again := r.warned.LoadOrStore(warning, true); again {
+		return
+	}
+	r.Logger.Warn(warning, append([]any{slog.String("feed", r.Name), slog.String("url", r.URL.Redacted())}, arguments...)...)
 }
 
 // flawedError is an error of what is a feed, or a part of one, and cannot be read as
@@ -55,12 +71,44 @@ func (d *document) kind() (Kind, error) {
 		return Complete, nil
 	case len(d.links[linkArchive]) > 0:
 		return Archived, nil
-	case len(d.links["previous"]) > 0 && len(d.links["first"]) > 0 && d.links["first"][0] != withoutFragment(d.url):
+	case d.isLaterPage():
 		return "", &flawedError{errors.New("is not the feed itself, but one of its pages" + hint(d.links["first"]))}
 	case len(d.links[linkPage]) > 0:
 		return Paged, nil
 	}
 	return Plain, nil
+}
+
+// isLaterPage reports whether the document says that the feed begins on another page.
+func (d *document) isLaterPage() bool {
+	return len(d.links["previous"])+len(d.links["prev"]) > 0 && len(d.links["first"]) > 0 && d.links["first"][0] != withoutFragment(d.url)
+}
+
+// elsewhere returns where the first page of the feed is, if the document is not it,
+// and says so; nil if it is, or if that cannot be followed. The URL of a stream of
+// EventStoreDB leads to its newest page, which names itself under another URL as the
+// first one.
+func (r *Reader) elsewhere(head *document) *url.URL {
+	if r.firstPage != nil || head.ours || head.archive || head.complete || len(head.links[linkArchive]) > 0 || !head.isLaterPage() {
+		return nil
+	}
+	first, err := url.Parse(head.links["first"][0])
+	if err != nil || !r.Client.Allows(first) {
+		return nil
+	}
+	return first
+}
+
+// tryFirstPage fetches the first page of a feed in place of another one.
+func (r *Reader) tryFirstPage(ctx context.Context, page *document, first *url.URL) (bool, error) {
+	r.firstPage = first
+	isNew, err := r.tryHead(ctx, nil)
+	if err != nil {
+		r.firstPage = nil
+		return false, fmt.Errorf("%s: is not the feed itself, but one of its pages%s: %w", page.url.Redacted(), hint([]string{first.Redacted()}), err)
+	}
+	r.Logger.Info("the URL leads to a page of the feed; the feed is read from its first page", "feed", r.Name, "url", r.URL.Redacted(), "first_page", first.Redacted())
+	return isNew, nil
 }
 
 func hint(links []string) string {

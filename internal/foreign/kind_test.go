@@ -18,7 +18,7 @@ func TestAPagedFeedIsReadFromItsLastPageOn(t *testing.T) {
 		feed.write(t, "3.atom", doc{links: "previous=2.atom", posts: "b@2 a@1 x@1"}.atom(t))
 		must(t, s.run(t))
 		s.want(t, "a@1 b@2 x@2 c@3 d@4 e@5 f@6")
-		if !strings.Contains(s.log.String(), "paged") || strings.Count(s.log.String(), "WARN") != 1 {
+		if !strings.Contains(s.log.String(), "paged") || strings.Count(s.log.String(), "WARN") != 2 || !strings.Contains(s.log.String(), "left_out=1 ids=x") {
 			t.Errorf("logged %s", s.log.String())
 		}
 
@@ -71,6 +71,37 @@ func TestPagesThatLoopStopTheReader(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	s.want(t, "")
+}
+
+// The URL of a stream of EventStoreDB leads to its newest page, which has another URL
+// as the first one.
+func TestAPageOfAFeedLeadsToItsFirstPage(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
+		newest := doc{links: "self=feed.atom first=head.atom last=1.atom next=2.atom previous=4.atom metadata=m", posts: "f@6 e@5"}
+		for _, name := range []string{"feed.atom", "head.atom"} {
+			feed.write(t, name, newest.atom(t))
+		}
+		feed.write(t, "2.atom", doc{links: "self=feed.atom first=head.atom last=1.atom next=1.atom previous=3.atom", posts: "d@4 c@3"}.atom(t))
+		feed.write(t, "1.atom", doc{links: "self=feed.atom first=head.atom previous=2.atom", posts: "b@2 a@1"}.atom(t))
+		must(t, s.run(t))
+		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
+		feed.write(t, "head.atom", doc{links: "self=feed.atom first=head.atom next=2.atom previous=5.atom", posts: "g@7 f@6"}.atom(t))
+		reader, c, err := s.open(t)
+		must(t, err)
+		c, err = s.catchUp(t, reader, c, -1)
+		must(t, err)
+		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6 g@7")
+		s.fetched = nil
+		feed.write(t, "head.atom", doc{links: "self=feed.atom first=head.atom next=2.atom previous=6.atom", posts: "h@8 g@7"}.atom(t))
+		must(t, reader.Fetch(t.Context()))
+		_, err = s.catchUp(t, reader, c, -1)
+		must(t, err)
+		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6 g@7 h@8")
+		if s.fetched[0] != "head.atom" {
+			t.Errorf("fetched %s", s.fetched)
+		}
+	})
 }
 
 // A complete feed is all there is: links to anything before it lead nowhere.

@@ -23,9 +23,13 @@ type look struct {
 // way is a way back that is being gone.
 type way struct {
 	at     *url.URL // the last one passed
+	names  []string // its URLs
 	next   *url.URL // the one before it
 	known  checkpoint.Counts
 	passed int64 // archives that are not applied
+	// familiar says that an entry was come across that had been applied. It is looked
+	// for where the feed's atom:id does not say which feed it is.
+	familiar bool
 }
 
 // Look walks back to what has been applied, which leads to a place, and makes
@@ -37,8 +41,11 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	if from.Epoch != r.Epoch() {
 		return mismatch(r.head.url, "%w: it was read as a feed of eventfeed's own so far, and does not say that it is one any more", walk.ErrReplaced)
 	}
-	r.warn()
-	return r.forgetting(ctx, r.goBack(ctx, from))
+	err := r.forgetting(ctx, r.aboutID(r.goBack(ctx, from)))
+	if err == nil {
+		r.warn()
+	}
+	return err
 }
 
 // forgetting returns an error, and forgets what is not applied where the feed
@@ -58,7 +65,8 @@ func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
 			return err
 		}
 	}
-	base, passed, err := r.chain(ctx)
+	r.sharing.begin()
+	base, passed, err := r.chain(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -70,7 +78,8 @@ func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
 		if err := r.memory.Forget(ctx); err != nil {
 			return err
 		}
-		if base, passed, err = r.chain(ctx); err != nil {
+		r.sharing.begin()
+		if base, passed, err = r.chain(ctx, from); err != nil {
 			return err
 		}
 		if known, err = r.memory.Counts(ctx); err != nil {
@@ -86,7 +95,11 @@ func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
 		}
 	}
 	r.look = look{done: true, from: from, base: base, last: from.Position + known.Pending, trail: r.Kind == Archived}
-	return r.pickHead(ctx)
+	if err := r.pickHead(ctx); err != nil {
+		return err
+	}
+	r.endSharing()
+	return nil
 }
 
 // markEmpty marks the archives that follow the last applied one and have nothing
@@ -118,6 +131,7 @@ func (r *Reader) pickHead(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.sharing.add(r.head, known, true)
 	r.look.head = make(map[string]int64)
 	for _, v := range versions {
 		k, isKnown := known[v.Entry]
@@ -144,35 +158,66 @@ func (r *Reader) knownOf(ctx context.Context, d *document) ([]checkpoint.Version
 	return versions, known, err
 }
 
-// chain goes back along the chain of archives. It returns the URL of the
-// archive where it ended, because that is applied, or none if it came to the
-// oldest, and how many it passed that are not applied.
-func (r *Reader) chain(ctx context.Context) (base string, passed int64, err error) {
-	w := &way{at: r.head.url}
-	if w.next, err = r.head.before(r.Kind); err != nil {
+// chain goes back along the chain of archives from the feed's own document. It
+// returns the URL of the archive where it ended, because that is applied, or none if
+// it came to the oldest, and how many it passed that are not applied.
+func (r *Reader) chain(ctx context.Context, from walk.Place) (base string, passed int64, err error) {
+	w, err := r.newWay(ctx)
+	if err != nil {
 		return "", 0, err
+	}
+	isNew := true
+	if r.Kind == Paged {
+		isNew, err = r.hasNews(ctx, r.head)
+	}
+	if err == nil && isNew {
+		base, err = r.back(ctx, w)
+	}
+	if err == nil {
+		err = r.prove(from, w, base)
+	}
+	return base, w.passed, err
+}
+
+// newWay begins a way back at the feed's own document.
+func (r *Reader) newWay(ctx context.Context) (w *way, err error) {
+	w = &way{at: r.head.url, names: append(r.headNames(), r.head.names()...)}
+	if w.next, err = r.head.before(r.Kind); err != nil {
+		return nil, err
 	}
 	if w.known, err = r.memory.Counts(ctx); err != nil {
-		return "", 0, err
+		return nil, err
 	}
-	if r.Kind == Paged {
-		if isNew, err := r.hasNews(ctx, r.head); err != nil || !isNew {
-			return "", 0, err
-		}
+	return w, r.recall(ctx, w, r.head)
+}
+
+// recall notes whether a document has an entry that was applied.
+func (r *Reader) recall(ctx context.Context, w *way, d *document) error {
+	if w.familiar || !r.idDiffers() {
+		return nil
 	}
+	_, known, err := r.knownOf(ctx, d)
+	for _, k := range known {
+		w.familiar = w.familiar || !k.Pending
+	}
+	return err
+}
+
+// back takes the steps of chain.
+func (r *Reader) back(ctx context.Context, w *way) (base string, err error) {
 	for w.next != nil {
 		if err := r.check(w); err != nil {
-			return "", 0, err
+			return "", err
 		}
 		a, err := r.memory.Archive(ctx, w.next.String())
 		if err != nil {
-			return "", 0, err
+			return "", err
 		}
 		if a != nil && a.Applied {
-			return a.URL, w.passed, r.meet(ctx, w, a)
+			return a.URL, r.meet(ctx, w, a)
 		}
 		if w.passed >= r.MaxArchives {
-			return "", 0, mismatch(w.at, "the chain of archives is longer than %d", r.MaxArchives)
+			return "", mismatch(w.at, "the chain of archives is longer than %d", r.MaxArchives)
 		}
 		more := true
 		if a != nil {
@@ -181,13 +226,13 @@ func (r *Reader) chain(ctx context.Context) (base string, passed int64, err erro
 			more, err = r.record(ctx, w)
 		}
 		if err != nil {
-			return "", 0, err
+			return "", err
 		}
 		if !more {
-			return w.next.String(), w.passed, nil
+			return w.next.String(), nil
 		}
 	}
-	return "", w.passed, w.ended()
+	return "", w.ended()
 }
 
 // check holds the next step to what every step must be.
@@ -206,7 +251,7 @@ func (r *Reader) check(w *way) error {
 // pass takes a step along an archive that was recorded before.
 func (w *way) pass(a *checkpoint.Archive) (err error) {
 	w.passed++
-	w.at, w.next = w.next, nil
+	w.at, w.names, w.next = w.next, []string{a.URL}, nil
 	if a.Prev != "" {
 		w.next, err = url.Parse(a.Prev)
 	}
@@ -224,32 +269,53 @@ func (w *way) ended() error {
 // record fetches the next archive and remembers it. It reports whether to go
 // on: not where a page of a paged feed has nothing new.
 func (r *Reader) record(ctx context.Context, w *way) (more bool, err error) {
-	d, body, err := r.get(ctx, w.next)
+	d, err := r.getNext(ctx, w.next)
 	if err != nil {
+		return false, err
+	}
+	if err := r.belongs(d.document, w); err != nil {
 		return false, err
 	}
 	next, err := d.before(r.Kind)
 	if err != nil {
 		return false, err
 	}
+	if err := r.recall(ctx, w, d.document); err != nil {
+		return false, err
+	}
+	versions, known, err := r.knownOf(ctx, d.document)
+	if err != nil {
+		return false, err
+	}
+	r.sharing.add(d.document, known, false)
 	a := checkpoint.Archive{URL: w.next.String(), Hash: d.hash}
 	if next != nil {
 		a.Prev = next.String()
 	}
-	if err := r.memory.Record(ctx, &a, d.latest()); err != nil {
+	if err := r.memory.Record(ctx, &a, versions); err != nil {
 		return false, err
 	}
 	w.passed++
 	w.known.Open++
-	w.at, w.next = w.next, next
+	w.at, w.names, w.next = w.next, append(d.names(), w.next.String()), next
 	if r.Kind != Paged {
 		return true, nil
 	}
-	if err := r.pages.put(a.Number, d.url, body); err != nil {
+	if err := r.pages.put(a.Number, d); err != nil {
 		return false, fmt.Errorf("keep %s: %w", d.url.Redacted(), err)
 	}
 	pending, err := r.memory.Pending(ctx, a.Number)
 	return next == nil || len(pending) > 0 || len(d.entries) == 0, err
+}
+
+// getNext fetches the archive that a way back leads to, where identify has not.
+func (r *Reader) getNext(ctx context.Context, target *url.URL) (*fetched, error) {
+	f := r.neighbor
+	r.neighbor = nil
+	if f != nil && f.from.String() == target.String() {
+		return f, nil
+	}
+	return r.get(ctx, target)
 }
 
 // meet holds an archive that was applied, where the way back ends, to what it
@@ -259,11 +325,11 @@ func (r *Reader) meet(ctx context.Context, w *way, a *checkpoint.Archive) error 
 	if w.passed > 0 && a.Followed {
 		return mismatch(w.at, "%w: it follows the archive %s, as another one does that was read", walk.ErrReplaced, a.URL)
 	}
-	d, _, err := r.get(ctx, w.next)
+	d, err := r.get(ctx, w.next)
 	if err != nil {
 		return err
 	}
-	return r.compare(d, a)
+	return r.compare(d.document, a)
 }
 
 // compare holds an archive to what it was when it was recorded.

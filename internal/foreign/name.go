@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -59,6 +60,31 @@ func fit(text string, limit int) string {
 		return text
 	}
 	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(text)).String()
+}
+
+// asURI returns what a feed is known by as the source of its events, which is a URI
+// reference: characters that none has are percent-encoded, as RFC 3987 has it.
+func asURI(id string) string {
+	var b strings.Builder
+	for i := range len(id) {
+		if c := id[i]; c > ' ' && c < 0x7f && !strings.ContainsRune("\"<>\\^`{|}", rune(c)) {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	if uri := b.String(); event.IsURIReference(uri) && len(uri) <= event.MaxAttribute {
+		return uri
+	}
+	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(id)).String()
+}
+
+// orElse returns a text, or another one in place of an empty one.
+func orElse(text, other string) string {
+	if text == "" {
+		return other
+	}
+	return text
 }
 
 // isAttribute reports whether CloudEvents allows a text as an attribute.

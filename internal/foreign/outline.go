@@ -80,7 +80,7 @@ func scan(body []byte, from *url.URL) (*outline, error) {
 			return &s.outline, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("is not well-formed XML: %w", err)
+			return nil, err
 		}
 		switch t := token.(type) {
 		case xml.StartElement:

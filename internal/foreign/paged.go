@@ -46,6 +46,7 @@ type spool struct {
 type span struct {
 	from, size int64
 	url        *url.URL
+	kind       string // Content-Type
 }
 
 func newSpool() (*spool, error) {
@@ -59,23 +60,24 @@ func newSpool() (*spool, error) {
 	return &spool{file: file, at: make(map[int64]span)}, nil
 }
 
-func (s *spool) put(number int64, from *url.URL, body []byte) error {
-	if _, err := s.file.WriteAt(body, s.end); err != nil {
+func (s *spool) put(number int64, f *fetched) error {
+	if _, err := s.file.WriteAt(f.body, s.end); err != nil {
 		return err
 	}
-	s.at[number] = span{s.end, int64(len(body)), from}
-	s.end += int64(len(body))
+	s.at[number] = span{s.end, int64(len(f.body)), f.url, f.kind}
+	s.end += int64(len(f.body))
 	return nil
 }
 
-func (s *spool) get(number int64) ([]byte, *url.URL, error) {
+// get returns a page that put has kept, as it came.
+func (s *spool) get(number int64) (*fetched, error) {
 	where, ok := s.at[number]
 	if !ok {
-		return nil, nil, fmt.Errorf("page %d was not kept", number)
+		return nil, fmt.Errorf("page %d was not kept", number)
 	}
-	body := make([]byte, where.size)
-	_, err := s.file.ReadAt(body, where.from)
-	return body, where.url, err
+	f := &fetched{from: where.url, body: make([]byte, where.size), kind: where.kind}
+	_, err := s.file.ReadAt(f.body, where.from)
+	return f, err
 }
 
 func (s *spool) close() {

@@ -54,41 +54,35 @@ type category struct {
 	Label  string `json:"label,omitempty"`
 }
 
-// parse reads a document of a feed. Its links know no password, wherever it
+// parse reads a document of a feed that came with a Content-Type. Its links know no password, wherever it
 // came from. What is not well-formed, or no feed at all, is a malformedError.
-func parse(body []byte, from *url.URL) (*document, error) {
-	d, err := read(body, from)
+func parse(body []byte, from *url.URL, contentType string) (*document, error) {
+	d, err := read(body, from, contentType)
 	if _, flawed := errors.AsType[*flawedError](err); err != nil && !flawed {
 		err = &malformedError{err}
 	}
 	return d, err
 }
 
-func read(body []byte, from *url.URL) (*document, error) {
+func read(body []byte, from *url.URL, contentType string) (*document, error) {
 	from = withoutUser(from)
-	body, err := toUTF8(body)
+	body, doubt, err := toUTF8(body, contentType)
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case len(body) == 0:
-		return nil, errors.New("is empty")
-	case isHTML(body):
-		return nil, errors.New("is an HTML page, not a feed")
+	if err := checkStart(body); err != nil {
+		return nil, err
 	}
 	if err := fetch.CheckXML(body, fetch.DefaultXMLLimits); err != nil {
-		return nil, err
+		return nil, notWellFormed(err)
 	}
 	outline, err := scan(body, from)
 	if err != nil {
-		return nil, err
-	}
-	if err := fetch.CheckXML(body, fetch.DefaultXMLLimits); err != nil {
-		return nil, err
+		return nil, notWellFormed(err)
 	}
 	d := &document{
 		url: from, id: outline.id, atom: outline.root == "feed", links: make(map[string][]string),
-		archive: outline.archive, complete: outline.complete, ours: outline.ours,
+		archive: outline.archive, complete: outline.complete, ours: outline.ours, charset: doubt,
 	}
 	for _, l := range outline.links {
 		target, _, _ := strings.Cut(l.Href, "#")

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/mmcdole/gofeed/rss"
+
+	"github.com/eventfeed/eventfeed/event"
 )
 
 // rssItem reads an item of RSS. What a link is relative to is not said there;
@@ -61,7 +63,10 @@ func dublinCore(it *rss.Item, name string) (values []string) {
 
 // parseTime reads a W3C date, as Dublin Core and Atom have them.
 func parseTime(text string) time.Time {
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", time.DateOnly, "2006-01"} {
+	if t, err := event.ParseTime(strings.TrimSpace(text)); err == nil {
+		return valid(&t)
+	}
+	for _, layout := range []string{"2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", time.DateOnly, "2006-01"} {
 		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
 			return valid(&t)
 		}

@@ -106,6 +106,8 @@ type seeder struct {
 	prefetch int
 	meet     func(name string) // is called before a document is fetched, by several goroutines
 	stopAt   string            // the URL that cannot be fetched
+	ignoreID bool
+	keep     bool // foreign.Config.KeepSameID
 }
 
 // logged is a log that is written and read at once.
@@ -152,19 +154,23 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 	reader, err := foreign.Open(t.Context(), foreign.Config{
 		Client: &fetch.Client{HTTP: client, Logger: logger, Patience: s.patience},
 		URL:    from, Interval: 10 * time.Millisecond, Logger: logger, MaxArchives: s.max, Prefetch: s.prefetch,
+		IgnoreID: s.ignoreID, KeepSameID: s.keep,
 	})
 	if err != nil {
 		return nil, checkpoint.Checkpoint{}, err
 	}
 	t.Cleanup(reader.Close)
-	reader.Use(s.Memory(consumer, reader.ID))
 	all, err := s.Load(t.Context(), consumer)
 	must(t, err)
+	if err := reader.Recognize(t.Context(), all); err != nil {
+		return nil, checkpoint.Checkpoint{}, err
+	}
+	reader.Use(s.Memory(consumer, reader.ID))
 	if len(all) > 0 {
 		return reader, all[0], nil
 	}
 	start := reader.Start()
-	c := checkpoint.Checkpoint{Consumer: consumer, Feed: reader.Name, FeedID: reader.ID, Epoch: start.Epoch, Digest: start.Digest}
+	c := checkpoint.Checkpoint{Consumer: consumer, Feed: reader.Name, FeedID: reader.ID, URL: fetch.Shown(from), Epoch: start.Epoch, Digest: start.Digest}
 	must(t, s.start(t.Context(), c))
 	return reader, c, nil
 }

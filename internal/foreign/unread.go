@@ -60,8 +60,8 @@ type count struct {
 
 // back goes back to what is applied, as Reader.chain does.
 func (c *count) back(ctx context.Context) (err error) {
-	w := &way{at: c.head.url, known: c.counts}
-	if w.next, err = c.head.before(c.Kind); err != nil {
+	w, err := c.newWay(ctx)
+	if err != nil {
 		return err
 	}
 	for w.next != nil {
@@ -96,10 +96,15 @@ func (c *count) pass(ctx context.Context, w *way) (more bool, err error) {
 	}
 	d := c.seen[w.next.String()]
 	if d == nil {
-		if d, _, err = c.get(ctx, w.next); err != nil {
+		f, err := c.get(ctx, w.next)
+		if err != nil {
 			return false, unsettled(w.next, err)
 		}
+		d = f.document
 		c.seen[w.next.String()] = d
+	}
+	if err := c.belongs(d, w); err != nil {
+		return false, err
 	}
 	next, err := d.before(c.Kind)
 	if err != nil {
@@ -107,7 +112,7 @@ func (c *count) pass(ctx context.Context, w *way) (more bool, err error) {
 	}
 	w.passed++
 	w.known.Open++
-	w.at, w.next = w.next, next
+	w.at, w.names, w.next = w.next, append(d.names(), w.next.String()), next
 	return c.add(ctx, d)
 }
 

@@ -153,12 +153,12 @@ func (f *forward) after(ctx context.Context, at string) (*step, error) {
 // fetch fetches an archive once more, holds it to what it was on the way back,
 // and picks what is to be applied from it. It is called by several goroutines.
 func (f *forward) fetch(ctx context.Context, s *step) (*step, int64, error) {
-	d, body, err := f.again(ctx, s.Archive)
-	size := int64(len(body))
+	d, err := f.again(ctx, s.Archive)
 	if err != nil {
-		return nil, size, err
+		return nil, 0, err
 	}
-	if err := f.compare(d, s.Archive); err != nil {
+	size := int64(len(d.body))
+	if err := f.compare(d.document, s.Archive); err != nil {
 		return nil, size, err
 	}
 	if s.picked = d.pick(s.pending); len(s.picked) != len(s.pending) {
@@ -168,18 +168,17 @@ func (f *forward) fetch(ctx context.Context, s *step) (*step, int64, error) {
 }
 
 // again returns an archive as it is, and a page as it was.
-func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (d *document, body []byte, err error) {
+func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (*fetched, error) {
 	if f.Kind == Paged {
-		body, from, err := f.pages.get(a.Number)
-		if err != nil {
-			return nil, nil, err
+		page, err := f.pages.get(a.Number)
+		if err == nil {
+			page.document, err = f.archive(page, page.from)
 		}
-		d, err = f.archive(body, from)
-		return d, body, err
+		return page, err
 	}
 	target, err := url.Parse(a.URL)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	return f.get(ctx, target)
 }
@@ -190,7 +189,7 @@ func (f *forward) run(picked []*version) Run {
 	run := Run{from: f.place}
 	run.Events, run.digests = chained(&chain, picked, f.now)
 	for _, v := range picked {
-		run.Entries = append(run.Entries, checkpoint.Version{Entry: v.key, Updated: v.updated})
+		run.Entries = append(run.Entries, v.version())
 	}
 	run.Archives, f.trail = f.trail, nil
 	f.place.Position, f.place.Digest = chain.Position, chain.Digest

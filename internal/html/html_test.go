@@ -24,6 +24,25 @@ import (
 
 const marker = "window.ran=true"
 
+// sourceOf returns a source that is a text, where RFC 3986 allows it, or holds it.
+func sourceOf(s string) string {
+	if event.IsURIReference(s) {
+		return s
+	}
+	if s = "/" + url.PathEscape(s); len(s) > event.MaxAttribute-len("urn:") {
+		return "/long"
+	}
+	return s
+}
+
+// schemaOf returns a data schema that is a text, where RFC 3986 allows it, or holds it.
+func schemaOf(s string) string {
+	if event.IsURI(s) {
+		return s
+	}
+	return "urn:" + sourceOf(s)
+}
+
 // nasty returns events that try to break out of a page in all ways: markup,
 // schemes that run, characters that turn text, size. They are in normal form.
 func nasty(t testing.TB) []event.Event {
@@ -61,12 +80,12 @@ func nasty(t testing.TB) []event.Event {
 			id = fmt.Sprint("long", i)
 		}
 		events = append(events, event.Event{
-			ID: id, Source: s, Type: s, Subject: s, DataSchema: s, DataContentType: s, Extensions: map[string]string{"nasty": s, "onload": s}, Data: []byte(s),
+			ID: id, Source: sourceOf(s), Type: s, Subject: s, DataSchema: schemaOf(s), DataContentType: s, Extensions: map[string]string{"nasty": s, "onload": s}, Data: []byte(s),
 		})
 		if text, err := json.Marshal(map[string]any{s: []string{s}}); err == nil {
-			events = append(events, event.Event{ID: fmt.Sprint("json", i), DataContentType: "application/json", Type: "JSON", Source: s, Data: text})
+			events = append(events, event.Event{ID: fmt.Sprint("json", i), DataContentType: "application/json", Type: "JSON", Source: sourceOf(s), Data: text})
 		}
-		events = append(events, event.Event{ID: fmt.Sprint("html", i), DataContentType: "text/html", Type: "HTML", Source: s, Data: []byte(s + "\x00")})
+		events = append(events, event.Event{ID: fmt.Sprint("html", i), DataContentType: "text/html", Type: "HTML", Source: sourceOf(s), Data: []byte(s + "\x00")})
 	}
 	events = append(events, event.Event{ID: "binary", Type: "Binary", DataContentType: "text/plain", Data: []byte("\xff\xfe<script>")})
 	for i := range events {

@@ -17,6 +17,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/bom"
 	"github.com/eventfeed/eventfeed/internal/outbox"
 )
 
@@ -76,7 +77,7 @@ func Append(ctx context.Context, log Log, feed string, in Input) (result Result,
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	batches, ended := make(chan batch), make(chan error, 1)
-	go func() { ended <- read(ctx, reader, batches) }()
+	go func() { ended <- read(ctx, bom.NewReader(reader), batches) }()
 	for {
 		select {
 		case b := <-batches:

@@ -44,6 +44,21 @@ func TestConflictIsNamedWithItsLineAndAllBeforeItIsIn(t *testing.T) {
 	})
 }
 
+func TestAFileMayBeginWithAByteOrderMark(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 500)
+		const one, two = `{"specversion":"1.0","id":"1","source":"/s","type":"T"}` + "\n", `{"specversion":"1.0","id":"2","source":"/s","type":"T"}` + "\n"
+		result, err := intake.Append(t.Context(), l, "f", intake.Input{Name: "events", Reader: strings.NewReader("\ufeff" + one + two)})
+		if err != nil || result.Added != 2 {
+			t.Errorf("%+v, %v", result, err)
+		}
+		_, err = intake.Append(t.Context(), l, "f", intake.Input{Name: "events", Reader: strings.NewReader(one + "\ufeff" + two)})
+		if line, isLine := errors.AsType[*intake.LineError](err); !isLine || line.Line != 2 || !strings.Contains(err.Error(), "begins with a byte order mark") {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
+
 // lines writes an event on every second line.
 func lines(t *testing.T, events []event.Event) *strings.Reader {
 	t.Helper()

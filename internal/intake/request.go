@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
 // MaxRequestEvents is how many events one request may bring: all of them go into
@@ -91,7 +92,7 @@ func ParseRequest(header http.Header, body io.Reader) ([]event.Event, error) {
 		return nil, err
 	}
 	var r request
-	if err := parse(&r, body); err != nil {
+	if err := parse(&r, bom.NewReader(body)); err != nil {
 		return nil, err
 	}
 	return r.events, nil

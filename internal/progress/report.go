@@ -16,7 +16,7 @@ import (
 // there was nothing to do.
 func WriteReport(w io.Writer, p seed.Progress, took time.Duration) error {
 	read := p.Applied + p.Parked + p.LeftOut
-	if read == 0 {
+	if read+p.SameID == 0 {
 		return nil
 	}
 	b := &strings.Builder{}
@@ -28,6 +28,7 @@ func WriteReport(w io.Writer, p seed.Progress, took time.Duration) error {
 		{"applied", count(p.Applied - p.Skipped), ""},
 		{"skipped", count(p.Skipped), "of types without a block, which --strict refuses"},
 		{"left out", count(p.LeftOut), "later than the time as of which it was built"},
+		{"same id", count(p.SameID), "left out, another has it: see --keep-same-id"},
 		{"parked", count(p.Parked), "see: seeder parked"},
 	}
 	writeRows(b, "events", slices.DeleteFunc(rows, func(r row) bool { return r.value == "0" && r.note != "" }))

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
 // Parse reads the text of a projection, whose name is for messages. Parameters
@@ -27,7 +29,7 @@ import (
 // in PostgreSQL and, where it differs, in SQLite. What an event lacks is NULL.
 func Parse(name string, text []byte) (*Projection, error) {
 	p := &parser{projection: &Projection{Name: name, hash: hashOf(text)}, line: 1}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	text = bom.Trim(text)
 	if i := firstBad(text); i >= 0 {
 		return nil, fmt.Errorf("%s:%d: holds what is no text: it must be UTF-8 without zero bytes", name, 1+bytes.Count(text[:i], []byte{'\n'}))
 	}

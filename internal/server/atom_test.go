@@ -270,7 +270,7 @@ func TestAtomEntryDocumentStandsForItself(t *testing.T) {
 		checkID(t, e.one(t, "id").Text)
 		checkText(t, e.one(t, "author").one(t, "name"))
 		checkEntry(t, url, e)
-		if source := e.one(t, "source"); source.one(t, "id").Text != feedID {
+		if source := e.one(t, "source"); source.one(t, "id").Text != feedID || source.one(t, "updated").Text == "" {
 			t.Errorf("%s: source %+v", url, source)
 		}
 		for rel, want := range map[string]string{"self": "application/atom+xml;type=entry", "collection": feedDocument.Header.Get("Content-Type")} {

@@ -54,7 +54,7 @@ func troublesome() []event.Event {
 	var events []event.Event
 	for i, text := range texts {
 		events = append(events, event.Event{
-			ID: fmt.Sprintf("n-%d <&> ü", i), Source: "/shop?a=1&b=<2>", Type: "Order & <b>more</b>", Subject: `"5" > 4 & ü`,
+			ID: fmt.Sprintf("n-%d <&> ü", i), Source: "/shop?a=1&b=%3C2%3E", Type: "Order & <b>more</b>", Subject: `"5" > 4 & ü`,
 			Time: time.Date(2026, 1, 1, 0, 0, i, 0, time.UTC), DataContentType: "application/json", Data: []byte(text),
 		})
 	}

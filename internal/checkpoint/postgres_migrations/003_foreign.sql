@@ -23,6 +23,7 @@ CREATE TABLE eventfeed_seed.entries (
     entry    text   NOT NULL,
     latest   bigint NOT NULL,
     applied  bigint,          -- NULL: none of it
+    content  bigint NOT NULL, -- a hash of the latest version; 0: it is not known
     archive  bigint NOT NULL, -- that holds the latest version; 0 for the feed's own document
     PRIMARY KEY (consumer, feed_id, entry)
 );

@@ -23,6 +23,7 @@ CREATE TABLE eventfeed_entries (
     entry    TEXT    NOT NULL,
     latest   INTEGER NOT NULL,
     applied  INTEGER,          -- NULL: none of it
+    content  INTEGER NOT NULL, -- a hash of the latest version; 0: it is not known
     archive  INTEGER NOT NULL, -- that holds the latest version; 0 for the feed's own document
     PRIMARY KEY (consumer, feed_id, entry)
 ) WITHOUT ROWID;

@@ -52,6 +52,29 @@ BEGIN
     IF concat(id, source, type, subject, datacontenttype, dataschema) ~ forbidden THEN
         RETURN 'an attribute holds a control character or a noncharacter';
     END IF;
+    IF source !~ '^(?:/[A-Za-z0-9._~-]+)*$' OR dataschema <> '' THEN -- else it is the simplest of URI references
+        DECLARE
+            -- RFC 3986, sections 3 and 4.1. The address in brackets is looked at below.
+            path      CONSTANT text := '(?:[A-Za-z0-9._~!$&''()*+,;=:@/-]|%[0-9A-Fa-f]{2})*';
+            query     CONSTANT text := '(?:[A-Za-z0-9._~!$&''()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*';
+            authority CONSTANT text := '//(?:(?:[A-Za-z0-9._~!$&''()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?'
+                || '(?:\[[0-9A-Fa-f:.]+\]|(?:[A-Za-z0-9._~!$&''()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?(?:/' || path || ')?';
+            scheme    CONSTANT text := '[A-Za-z][A-Za-z0-9+.-]*:';
+            reference CONSTANT text := '^(?:(?:' || scheme || ')?' || authority || '|(?:' || scheme || '|(?![^/?#]*:))(?!//)' || path
+                || ')(?:\?' || query || ')?(?:#' || query || ')?$';
+            -- Section 3.2.2: H is a group of an address, L the last two.
+            address   CONSTANT text := replace(replace('^(?:(?:H:){6}L|::(?:H:){5}L|H?::(?:H:){4}L|(?:(?:H:)?H)?::(?:H:){3}L|(?:(?:H:){0,2}H)?::(?:H:){2}L'
+                || '|(?:(?:H:){0,3}H)?::H:L|(?:(?:H:){0,4}H)?::L|(?:(?:H:){0,5}H)?::H|(?:(?:H:){0,6}H)?::)$',
+                'L', '(?:H:H|(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4})'), 'H', '[0-9A-Fa-f]{1,4}');
+        BEGIN
+            IF source <> '' AND (source !~ reference OR substring(source FROM '\[(.*)\]') !~ address) THEN
+                RETURN format('source %s: must be a URI reference (RFC 3986), such as /orders or https://shop.example/orders; percent-encode other characters', to_jsonb(left(source, 80)));
+            END IF;
+            IF dataschema <> '' AND (dataschema !~ ('^' || scheme) OR dataschema !~ reference OR substring(dataschema FROM '\[(.*)\]') !~ address) THEN
+                RETURN format('dataschema %s: must be a URI with its scheme (RFC 3986), such as https://shop.example/order.json; percent-encode other characters', to_jsonb(left(dataschema, 80)));
+            END IF;
+        END;
+    END IF;
     IF occurred_at <= '0001-01-01 00:00:00+00' OR occurred_at >= '10000-01-01 00:00:00+00' THEN
         RETURN 'occurred_at is outside the years 1 to 9999';
     END IF;

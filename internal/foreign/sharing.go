@@ -1,0 +1,115 @@
+package foreign
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// Bounds of what is remembered of entries that share an id: how many ids a warning
+// names, and how many entries a follower tells from those that it has counted.
+const (
+	maxShownIDs = 3
+	maxVariants = 100_000
+)
+
+// sharing counts the entries that are not applied because another one has the same
+// id: the one with the latest time of change is applied, and of those with the same
+// time the one that is known already, or stands first. The same content again under
+// the same id, as on two pages, is no other entry. With Config.KeepSameID there are
+// none.
+type sharing struct {
+	total atomic.Int64 // in all looks that have ended; read by others
+	now   map[variant]bool
+	found int64
+	ids   []string
+	seen  map[variant]bool // by looks that have ended: counted, or applied from the feed's own document
+	seed  maphash.Seed
+}
+
+// variant is an entry: a hash of its id, and one of what it says.
+type variant struct {
+	id      uint64
+	content int64
+}
+
+// begin begins a look; what an unfinished one has found is forgotten.
+func (s *sharing) begin() {
+	if s.seen == nil {
+		s.seed, s.seen = maphash.MakeSeed(), make(map[variant]bool)
+	}
+	s.now, s.found, s.ids = make(map[variant]bool), 0, nil
+}
+
+// add counts the entries of a document that are not applied. known is what is
+// remembered of its entries without it; isHead says that it is the feed's own.
+func (s *sharing) add(d *document, known map[string]checkpoint.Known, isHead bool) {
+	latest := make(map[string]*version, len(d.entries))
+	for i := range d.entries {
+		v := &d.entries[i]
+		if best := latest[v.key]; best == nil || v.updated > best.updated {
+			latest[v.key] = v
+		}
+	}
+	for i := range d.entries {
+		v := &d.entries[i]
+		best := latest[v.key]
+		k, isKnown := known[v.key]
+		switch {
+		case v.content == best.content && v != best, isKnown && (v.content == k.Content || k.Content == 0):
+		case v != best, isKnown && v.updated <= k.Latest:
+			s.count(v, v.content)
+		case isKnown && k.Pending: // it takes the place of what was known
+			s.count(v, k.Content)
+		case isHead && !isKnown, isHead && v.updated > k.Latest:
+			s.note(variant{maphash.String(s.seed, v.key), v.content})
+		}
+	}
+}
+
+// count counts an entry that is not applied, once.
+func (s *sharing) count(v *version, content int64) {
+	one := variant{maphash.String(s.seed, v.key), content}
+	if s.now[one] || s.seen[one] {
+		return
+	}
+	s.note(one)
+	s.found++
+	if id := fmt.Sprintf("%.80s", orElse(v.raw.id, v.key)); len(s.ids) < maxShownIDs && !slices.Contains(s.ids, id) {
+		s.ids = append(s.ids, id)
+	}
+}
+
+func (s *sharing) note(one variant) {
+	if len(s.now)+len(s.seen) < maxVariants {
+		s.now[one] = true
+	}
+}
+
+// end ends a look, and returns how many entries it has found that are not applied,
+// and the ids of some.
+func (s *sharing) end() (found int64, ids string) {
+	for one := range s.now {
+		s.seen[one] = true
+	}
+	found, ids = s.found, strings.Join(s.ids, ", ")
+	s.total.Add(found)
+	s.now, s.found, s.ids = nil, 0, nil
+	return found, ids
+}
+
+// SameID returns how many entries of the feed were not applied so far because
+// another one has the same id. Any goroutine may call it.
+func (r *Reader) SameID() int64 { return r.sharing.total.Load() }
+
+// endSharing warns of entries that share an id.
+func (r *Reader) endSharing() {
+	if found, ids := r.sharing.end(); found > 0 {
+		r.Logger.Warn("entries are left out: another entry with the same id has a later time, or the same one; to apply all of them begin with --keep-same-id",
+			"feed", r.Name, "url", r.URL.Redacted(), "left_out", found, "ids", ids)
+	}
+}
