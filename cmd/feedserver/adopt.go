@@ -14,6 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/adopt"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func adoptCommand() *cobra.Command {
@@ -114,7 +115,10 @@ func readTable(ctx context.Context, url, table string, outbox bool, o adopt.Opti
 
 func printFiles(out io.Writer, files []adopt.File) error {
 	for _, file := range files {
-		if _, err := fmt.Fprintf(out, "-- ======== %s ========\n%s\n", file.Name, file.Text); err != nil {
+		if _, err := terminal.Fprintf(out, "-- ======== %s ========\n", file.Name); err != nil {
+			return err
+		}
+		if _, err := io.WriteString(out, file.Text+"\n"); err != nil {
 			return err
 		}
 	}
@@ -144,10 +148,10 @@ func writeFiles(dir string, files []adopt.File) error {
 }
 
 func sayFiles(out io.Writer, db, dir string, files []adopt.File) error {
-	_, err := fmt.Fprintf(out, "%d files written to %s. Review them, make the feed, and run in this order:\n", len(files), dir)
+	_, err := terminal.Fprintf(out, "%d files written to %s. Review them, make the feed, and run in this order:\n", len(files), dir)
 	for _, file := range files {
 		if err == nil && file.Name[0] >= '0' && file.Name[0] <= '9' {
-			_, err = fmt.Fprintf(out, "  psql %s -v ON_ERROR_STOP=1 -f %s\n", cli.Quote(cli.Redact(db)), cli.Quote(filepath.Join(dir, file.Name)))
+			_, err = terminal.Fprintf(out, "  psql %s -v ON_ERROR_STOP=1 -f %s\n", cli.Quote(cli.Redact(db)), cli.Quote(filepath.Join(dir, file.Name)))
 		}
 	}
 	return err

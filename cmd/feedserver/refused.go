@@ -18,6 +18,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 // refusedRow is a refused row as refused --json shows it.
@@ -78,7 +79,7 @@ service has written since, and leaves the refused rows in the same transaction.
 			if err := rows.Discard(command.Context(), &f, *discard, nil); err != nil {
 				return aboutRefused(err)
 			}
-			_, err := fmt.Fprintf(out, "%s: refused row %d discarded\n", f.Name, *discard)
+			_, err := terminal.Fprintf(out, "%s: refused row %d discarded\n", f.Name, *discard)
 			return err
 		}
 		return listRefused(command.Context(), out, rows, &f, *asJSON)
@@ -99,13 +100,13 @@ func listRefused(ctx context.Context, out io.Writer, rows store.Refusals, f *sto
 	case asJSON:
 		return cli.PrintJSON(out, all)
 	case len(all) == 0:
-		_, err = fmt.Fprintf(out, "%s: no row was refused\n", f.Name)
+		_, err = terminal.Fprintf(out, "%s: no row was refused\n", f.Name)
 		return err
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "NUMBER\tREFUSED\tID\tTYPE\tSUBJECT\tBYTES\tREASON")
+	_, _ = terminal.Fprintf(table, "NUMBER\tREFUSED\tID\tTYPE\tSUBJECT\tBYTES\tREASON\n")
 	for _, r := range all {
-		_, _ = fmt.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Number, r.Refused.Format(time.RFC3339), word(r.ID), word(r.Type), word(r.Subject), r.Bytes, r.Reason)
+		_, _ = terminal.Fprintf(table, "%d\t%s\t%s\t%s\t%s\t%d\t%s\n", r.Number, r.Refused.Format(time.RFC3339), word(r.ID), word(r.Type), word(r.Subject), r.Bytes, r.Reason)
 	}
 	return table.Flush()
 }
@@ -133,7 +134,7 @@ func showRefused(ctx context.Context, out io.Writer, rows store.Refusals, f *sto
 	}
 	r.Event.ID = cmp.Or(r.Event.ID, fmt.Sprintf("refused-%d", number))
 	r.Event.Source = cmp.Or(r.Event.Source, "/"+f.Name)
-	_, err = fmt.Fprintf(out, "%s\n", event.AppendJSON(nil, &r.Event))
+	_, err = out.Write(terminal.JSON(append(event.AppendJSON(nil, &r.Event), '\n')))
 	return err
 }
 
@@ -167,7 +168,7 @@ func appendRepaired(ctx context.Context, in io.Reader, out io.Writer, db string,
 	case !r.done:
 		return errors.New("standard input has no event; give the repaired event in JSON, on one line")
 	}
-	_, err = fmt.Fprintf(out, "%s: event appended in place of refused row %d\n", r.feed.Name, r.number)
+	_, err = terminal.Fprintf(out, "%s: event appended in place of refused row %d\n", r.feed.Name, r.number)
 	return err
 }
 

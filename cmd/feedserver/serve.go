@@ -51,7 +51,7 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 	guards := addGuardFlags(command)
 	operated := addOperationsFlags(command)
 	migrate := command.Flags().Bool("migrate", true, "bring the database's schema up to date first; false where this user may not")
-	command.RunE = func(command *cobra.Command, _ []string) error {
+	command.RunE = func(command *cobra.Command, _ []string) (err error) {
 		guard, err := guards.check()
 		if err != nil {
 			return err
@@ -63,7 +63,11 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 			return err
 		}
 		logger := cli.Logger(command.ErrOrStderr())
-		cli.LogSettings(command, logger)
+		defer func() {
+			if err != nil {
+				cli.LogSettings(command, logger)
+			}
+		}()
 		saveMemory(command.Context())
 		if err := guards.open(guard, logger); err != nil {
 			return err

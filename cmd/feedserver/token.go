@@ -19,7 +19,8 @@ that is started with --tokens FILE. NAME is for the log, and for you.
 
 The token is printed on standard error, now and never again: give it to NAME.
 What the server needs to know it by is printed on standard output, as lines for
-the file. A server that runs takes up a change of its file within two seconds.
+the file. Where one of the two is a file that is still empty, only its owner may
+read it from then on. A server that runs takes up a change of its file within two seconds.
 Take a token back by taking its lines out.
 
 FEEDS are names with commas between. One that ends in * stands for all feeds
@@ -40,6 +41,8 @@ whose names begin alike, and * alone for all.`,
 		if err != nil {
 			return cli.Usage("%w", err)
 		}
+		keepPrivate(command.OutOrStdout())
+		keepPrivate(command.ErrOrStderr())
 		if _, err := io.WriteString(command.OutOrStdout(), lines); err != nil {
 			return err
 		}
@@ -50,4 +53,18 @@ whose names begin alike, and * alone for all.`,
 		return err
 	}
 	return command
+}
+
+// keepPrivate leaves a file to which w writes to its owner, if a shell has just made
+// it, with the rights of its umask. One that holds something has the rights that
+// somebody wants.
+func keepPrivate(w io.Writer) {
+	file, is := terminal.File(w)
+	if !is {
+		return
+	}
+	const othersAll = 0o077
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == 0 && info.Mode()&othersAll != 0 {
+		_ = file.Chmod(info.Mode().Perm() &^ othersAll) // else it is someone else's
+	}
 }

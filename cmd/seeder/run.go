@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,10 +29,15 @@ func runCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 	}
 	flags := addRunFlags(command)
-	command.RunE = func(command *cobra.Command, _ []string) error {
+	command.RunE = func(command *cobra.Command, _ []string) (err error) {
 		if err := flags.check(command); err != nil {
 			return err
 		}
+		defer func() {
+			if err != nil && flags.config.Follow {
+				cli.LogSettings(command, cli.Logger(command.ErrOrStderr()))
+			}
+		}()
 		watch := watchRun(command)
 		defer watch.stop()
 		closeAll, err := flags.open(command, watch)
@@ -38,7 +45,11 @@ func runCommand() *cobra.Command {
 			return err
 		}
 		defer closeAll()
-		return run(command, flags.config, watch, flags.into, flags.sinks)
+		if err := run(command, flags.config, watch, flags.into, flags.sinks); err != nil {
+			watch.leave()
+			return err
+		}
+		return nil
 	}
 	return command
 }
@@ -47,7 +58,7 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string, 
 	config.Progress = func(p seed.Progress) { watch.update(p, config.Logger) }
 	err := seed.Run(command.Context(), config)
 	if command.Context().Err() != nil && (err == nil && !config.Follow || errors.Is(err, context.Canceled)) {
-		return stopped(config)
+		return stopped(config, watch.last)
 	}
 	if err != nil {
 		return withStatus(orPark(aboutProjection(explained(err, into), config, into, sinks), config), config.From[0], wayOn(err, config, into, sinks))
@@ -90,10 +101,23 @@ func sayStopped(out io.Writer, p seed.Progress, config seed.Config) error {
 
 // stopped is the error of a run that was asked to end before its end. What was
 // broken off is nobody's fault.
-func stopped(config seed.Config) error {
-	err := &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed"), Next: "run the same command again to go on from there"}
+func stopped(config seed.Config, p seed.Progress) error {
+	err := &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed" + reached(p)), Next: "run the same command again to go on from there"}
 	if config.DryRun {
 		err.Next = "nothing of it was kept"
 	}
 	return err
+}
+
+// reached says how far each feed was, empty where nothing was read yet.
+func reached(p seed.Progress) string {
+	var each []string
+	for i := range p.Feeds {
+		f := &p.Feeds[i]
+		each = append(each, fmt.Sprintf("%s at position %d of %d", f.Feed, f.Position, f.Head))
+	}
+	if each == nil {
+		return ""
+	}
+	return ": " + strings.Join(each, ", ")
 }

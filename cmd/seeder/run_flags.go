@@ -82,9 +82,6 @@ func (f *runFlags) check(command *cobra.Command) (err error) {
 func (f *runFlags) open(command *cobra.Command, watch *watch) (closeAll func(), err error) {
 	config := &f.config
 	config.Logger = cli.Logger(command.ErrOrStderr())
-	if config.Follow {
-		cli.LogSettings(command, config.Logger)
-	}
 	config.Patience = f.patience.or(0)
 	if config.Wait = f.wait; f.wait == 0 {
 		config.Wait = -1 // in a seed.Config 0 stands for the default

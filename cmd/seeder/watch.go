@@ -57,6 +57,13 @@ func (w *watch) stop() {
 	}
 }
 
+// leave ends it, and leaves the bar where it is, for a run that ends before its end.
+func (w *watch) leave() {
+	if w.bar != nil {
+		w.bar.Leave()
+	}
+}
+
 // report writes what the run has done, and in the end where each feed is.
 func (w *watch) report(out io.Writer) error {
 	took := time.Since(w.started)

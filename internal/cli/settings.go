@@ -23,6 +23,7 @@ func settle(command *cobra.Command, arguments []string) error {
 		return err
 	}
 	warnOfArguments(command, arguments)
+	warnOfFiles(command)
 	return checkDatabases(command.Flags())
 }
 

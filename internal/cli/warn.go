@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
@@ -38,6 +40,43 @@ func warnOfArguments(command *cobra.Command, arguments []string) {
 	}
 	_, _ = terminal.Fprintf(command.ErrOrStderr(), "%s: warning: others on this machine can see the password in %s, in the list of processes%s\n",
 		command.Root().Name(), strings.Join(there, " and "), advice)
+}
+
+// warnOfFiles warns of an SQLite database that everyone may read. eventfeed makes its
+// files for their owner alone; a group that may is somebody's intent.
+func warnOfFiles(command *cobra.Command) {
+	command.Flags().VisitAll(func(f *pflag.Flag) {
+		path, err := sqlitedb.Path(f.Value.String())
+		if !isURL(f) || err != nil || !everyoneReads(path) {
+			return
+		}
+		files := []string{Quote(path)}
+		for _, beside := range []string{"-wal", "-shm", "-journal"} {
+			if _, err := os.Stat(path + beside); err == nil {
+				files = append(files, Quote(path+beside))
+			}
+		}
+		_, _ = terminal.Fprintf(command.ErrOrStderr(), "%s: warning: everyone on this machine can read the database %s; change that with: chmod o= %s\n",
+			command.Root().Name(), path, strings.Join(files, " "))
+	})
+}
+
+// everyoneReads reports whether every user of the machine may read a file, by its
+// rights and those of the folders that lead to it.
+func everyoneReads(path string) bool {
+	const othersRead, othersEnter = 0o004, 0o001
+	info, err := os.Stat(path)
+	if err != nil || info.Mode()&othersRead == 0 {
+		return false
+	}
+	folder, err := filepath.Abs(path)
+	for err == nil && folder != filepath.Dir(folder) {
+		folder = filepath.Dir(folder)
+		if info, err = os.Stat(folder); err == nil && info.Mode()&othersEnter == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // warnOfReaders warns of a file with a password in it that everyone may read.

@@ -106,7 +106,7 @@ func ParseRequest(header http.Header, read func() ([]byte, error)) ([]event.Even
 		return nil, unreadable(err)
 	}
 	var r request
-	if err := parse(&r, bom.NewReader(body)); err != nil {
+	if err := parse(&r, bom.Trim(body)); err != nil {
 		return nil, err
 	}
 	return r.events, nil

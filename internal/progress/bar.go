@@ -35,6 +35,7 @@ type Bar struct {
 	progress seed.Progress
 	begun    bool // there is progress to show
 	drawn    bool // the line shows the bar
+	stays    bool // when it is stopped
 }
 
 // CanShow reports whether w is a terminal that can show a bar.
@@ -60,7 +61,7 @@ func NewBar(terminal *os.File) *Bar {
 			case <-ticker.C:
 				b.draw(time.Now())
 			case <-stopping:
-				b.clear()
+				b.end()
 				return
 			}
 		}
@@ -92,8 +93,29 @@ func (b *Bar) Write(lines []byte) (int, error) {
 // Stop takes the bar away. Writing goes on to work.
 func (b *Bar) Stop() { b.stop() }
 
-func (b *Bar) clear() {
-	_, _ = b.Write(nil)
+// Leave stops the bar and leaves it on a line of its own, where the run stopped. It
+// does nothing after Stop.
+func (b *Bar) Leave() {
+	b.mu.Lock()
+	b.stays = true
+	b.mu.Unlock()
+	b.stop()
+}
+
+// end draws the bar for the last time, if it stays, or takes it away.
+func (b *Bar) end() {
+	b.mu.Lock()
+	stays := b.stays && b.begun
+	b.mu.Unlock()
+	if !stays {
+		_, _ = b.Write(nil)
+		return
+	}
+	b.draw(time.Now())
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.drawn = false
+	_, _ = b.terminal.WriteString("\n")
 }
 
 func (b *Bar) draw(now time.Time) {

@@ -148,6 +148,34 @@ func TestBarOnATerminal(t *testing.T) {
 	}
 }
 
+func TestBarThatIsLeftShowsWhereTheRunStopped(t *testing.T) {
+	t.Parallel()
+	ours, terminal, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := pty.Setsize(terminal, &pty.Winsize{Rows: 24, Cols: 80}); err != nil {
+		t.Fatal(err)
+	}
+	bar := NewBar(terminal)
+	var written bytes.Buffer
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(&written, ours) // until the terminal is closed
+	}()
+	bar.Update(at(250_000, 1_000_000)) // which is not drawn before it is left, most likely
+	bar.Leave()
+	bar.Stop()
+	_, _ = bar.Write([]byte("seeder: stopped\n"))
+	_ = terminal.Close()
+	<-ended
+	lines := screen(t, written.Bytes(), 80)
+	if len(lines) != 3 || !strings.Contains(lines[0], " 25% |") || !strings.Contains(lines[0], "250,000/1,000,000 events") || lines[1] != "seeder: stopped" {
+		t.Errorf("left on the screen: %q", lines)
+	}
+}
+
 func TestBarIsForTerminalsOnly(t *testing.T) {
 	t.Parallel()
 	r, w, err := os.Pipe()

@@ -268,3 +268,38 @@ func TestPathOfTheBaseURLMayStandBefore(t *testing.T) {
 		t.Errorf("%d", response.StatusCode)
 	}
 }
+
+// A token that may append but not read learns that an id is taken, and nothing of what
+// the event with it holds: whatever differs, status, fields and body are the same.
+func TestPostDoesNotTellWhatAnEventHolds(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 3)
+		s := servertest.Publish(t, l, allowAppend)
+		const whole = `{"specversion":"1.0","id":"1","source":"/s","type":"T","subject":"s","time":"2026-01-01T00:00:00Z","dataschema":"urn:x","datacontenttype":"a/b","x":"1","data":"d"}`
+		if response, body := post(t, s.URL+"/feeds/f", whole, "Content-Type", structured); response.StatusCode != http.StatusCreated {
+			t.Fatal(response.Status, body)
+		}
+		answers := map[string]string{}
+		for _, change := range []string{
+			`"type":"T"`, `"subject":"s",`, `"time":"2026-01-01T00:00:00Z"`, `"dataschema":"urn:x",`, `"datacontenttype":"a/b",`, `"x":"1",`, `,"data":"d"`,
+		} {
+			changed := strings.Replace(change, `s"`, `z"`, 1)
+			changed = strings.NewReplacer(`"T"`, `"U"`, "2026", "2025", "urn:x", "urn:y", "a/b", "a/c", `"1"`, `"2"`, `"d"`, `"e"`).Replace(changed)
+			with := []string{changed}
+			if strings.HasSuffix(change, ",") || strings.HasPrefix(change, ",") {
+				with = append(with, "") // omitted
+			}
+			for _, other := range with {
+				response, body := post(t, s.URL+"/feeds/f", strings.Replace(whole, change, other, 1), "Content-Type", structured)
+				response.Header.Del("Date")
+				if response.StatusCode != http.StatusConflict {
+					t.Errorf("%s instead of %s: %s %s", other, change, response.Status, body)
+				}
+				answers[fmt.Sprint(response.Status, response.Header, body)] = change
+			}
+		}
+		if len(answers) != 1 {
+			t.Errorf("the answers differ: %v", answers)
+		}
+	})
+}

@@ -38,6 +38,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	open := c.existing
 	if errors.Is(err, os.ErrNotExist) {
 		open, err = c.Connector, nil
+		makePrivate(c.file.path)
 	}
 	if err != nil {
 		return nil, err

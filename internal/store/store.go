@@ -194,8 +194,9 @@ type Tx interface {
 
 // SequencerTx is what giving positions needs.
 type SequencerTx interface {
-	// TakePending removes up to limit of the feed's pending events that are
-	// visible now, and calls yield with each, in the order of insertion.
+	// TakePending calls yield with up to limit of the feed's pending events that are
+	// visible now, in the order of insertion. They are pending no longer when
+	// AddPositions has given each its position.
 	TakePending(ctx context.Context, key int64, limit int, yield func(insertNo int64, e *event.Event) error) error
 	AddPositions(ctx context.Context, key int64, positions []Position) error
 	AddPages(ctx context.Context, key int64, pages []Page) error

@@ -68,10 +68,16 @@ func incomplete(text []byte) int {
 
 // Of returns the terminal to which w writes, for what draws on it: only the
 // program's own text may go there.
-func Of(w io.Writer) (file *os.File, is bool) {
+func Of(w io.Writer) (terminal *os.File, is bool) {
+	file, is := File(w)
+	return file, is && term.IsTerminal(int(file.Fd()))
+}
+
+// File returns the file to which w writes.
+func File(w io.Writer) (file *os.File, is bool) {
 	if filtered, ok := w.(*Writer); ok {
 		w = filtered.w
 	}
 	file, is = w.(*os.File)
-	return file, is && term.IsTerminal(int(file.Fd()))
+	return file, is
 }

@@ -44,7 +44,7 @@ BEGIN
         GRANT SELECT ON ALL TABLES IN SCHEMA eventfeed TO eventfeed_server;
         GRANT INSERT, UPDATE ON eventfeed.feeds TO eventfeed_server;
         GRANT INSERT ON eventfeed.epochs, eventfeed.positions, eventfeed.pages, eventfeed.documents TO eventfeed_server;
-        GRANT DELETE ON eventfeed.pending, eventfeed.documents, eventfeed.refused TO eventfeed_server;
+        GRANT DELETE ON eventfeed.documents, eventfeed.refused TO eventfeed_server;
         GRANT EXECUTE ON FUNCTION
             eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[]),
             eventfeed.set_sequences()

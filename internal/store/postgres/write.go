@@ -74,13 +74,12 @@ func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	return t.notify(ctx, f.Name)
 }
 
+// TakePending leaves the rows of pending to the trigger of positions.
 func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event) error) error {
 	rows, err := t.Query(ctx, `
-		WITH taken AS (
-			DELETE FROM eventfeed.pending WHERE feed = $1 AND insert_no = ANY (ARRAY(
-				SELECT p.insert_no FROM eventfeed.pending p WHERE p.feed = $1 ORDER BY p.insert_no LIMIT $2))
-			RETURNING insert_no)
-		SELECT e.insert_no, `+eventColumns+` FROM taken t JOIN eventfeed.events e ON e.insert_no = t.insert_no ORDER BY e.insert_no`, key, limit)
+		SELECT e.insert_no, `+eventColumns+` FROM eventfeed.events e WHERE e.insert_no = ANY (ARRAY(
+			SELECT p.insert_no FROM eventfeed.pending p WHERE p.feed = $1 ORDER BY p.insert_no LIMIT $2))
+		ORDER BY e.insert_no`, key, limit)
 	if err != nil {
 		return err
 	}

@@ -67,6 +67,24 @@ CREATE TABLE eventfeed.positions (
     PRIMARY KEY (feed, position)
 );
 
+-- What has got its position is pending no longer. Nobody else deletes from pending:
+-- an event that is taken from there without a position would never be published.
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.placed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    of bigint;
+BEGIN
+    FOR of IN SELECT DISTINCT n.feed FROM new_positions n LOOP -- each by the index, whatever the statistics say
+        DELETE FROM eventfeed.pending p
+        WHERE p.feed = of AND p.insert_no = ANY (ARRAY(SELECT n.insert_no FROM new_positions n WHERE n.feed = of));
+    END LOOP;
+    RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+CREATE TRIGGER placed AFTER INSERT ON eventfeed.positions REFERENCING NEW TABLE AS new_positions
+    FOR EACH STATEMENT EXECUTE FUNCTION eventfeed.placed();
+
 -- Closed pages. They are sealed in the order of their numbers.
 CREATE TABLE eventfeed.pages (
     feed           bigint NOT NULL,
