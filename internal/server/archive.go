@@ -138,7 +138,7 @@ func (s *server) archived(ctx context.Context, state *live.State, key archiveKey
 			if err != nil {
 				return nil, err
 			}
-			leave, err := s.making.enter(ctx, 2*max(int64(len(from.content)), textSize(from.content)))
+			leave, err := s.making.enter(ctx, 2*max(int64(len(from.content)), unpacked(from.content)))
 			if err != nil {
 				return nil, err
 			}
@@ -167,7 +167,7 @@ func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) 
 	if f.ID != key.feed || key.final && d.Stage != store.Final {
 		return nil, fmt.Errorf("archive %d of feed %s: the database has another or an older history than this server has served; it has failed over", key.page.Number, state.Name)
 	}
-	leave, err := s.making.enter(ctx, textSize(d.Body))
+	leave, err := s.making.enter(ctx, unpacked(d.Body))
 	if err != nil {
 		return nil, err
 	}
@@ -205,7 +205,7 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 	if err != nil {
 		return nil, err
 	}
-	leave, err := s.making.enter(ctx, copies*textSize(from.content))
+	leave, err := s.making.enter(ctx, copies*unpacked(from.content))
 	if err != nil {
 		return nil, err
 	}
@@ -241,8 +241,9 @@ func (a *archived) in(coding string) (*archived, error) {
 	return &other, nil
 }
 
-// textSize is how many bytes a stored page decompresses to; 0 if it is not compressed.
-func textSize(body []byte) int64 {
+// unpacked is how many bytes a stored page or one in zstd decompresses to, 0 if that
+// is not known.
+func unpacked(body []byte) int64 {
 	size, _ := compress.ZstdSize(body)
 	return size
 }
