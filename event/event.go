@@ -8,12 +8,15 @@ package event
 
 import "time"
 
-// Limits of an event in normal form, in bytes.
+// Limits of an event in normal form, in bytes but for MaxExtensions, which is a
+// number: each extension takes some hundred bytes of memory besides its own.
 const (
 	MaxID        = 255     // of an id
 	MaxAttribute = 1024    // of source, type, subject, datacontenttype and dataschema
 	MaxName      = 64      // of an extension's name
 	MaxSize      = 8 << 20 // of the whole event, see [Event.Size]
+
+	MaxExtensions = 1000
 )
 
 // Event is a fact, with the attributes of CloudEvents 1.0. An attribute with

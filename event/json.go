@@ -89,6 +89,9 @@ func parseObject(text []byte) (members map[string]json.RawMessage, err error) {
 	if at := invalidUTF8(text); at >= 0 {
 		return nil, fmt.Errorf("not valid UTF-8 at byte %d", at+1)
 	}
+	if hasManyMembers(text) {
+		return nil, errTooMany()
+	}
 	err = json.Unmarshal(text, &members)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return nil, fmt.Errorf("not a JSON object: %w, at byte %d", err, syntax.Offset)

@@ -10,6 +10,11 @@ import (
 // ErrTooLarge is returned, wrapped, for an event of more than MaxSize bytes.
 var ErrTooLarge = errors.New("event is too large")
 
+// ErrTooMany is returned, wrapped, for an event of more than MaxExtensions.
+var ErrTooMany = errors.New("event has too many extensions")
+
+func errTooMany() error { return fmt.Errorf("%w: the limit is %d", ErrTooMany, MaxExtensions) }
+
 // coreAttributes cannot be names of extensions.
 var coreAttributes = map[string]bool{
 	"specversion": true, "id": true, "source": true, "type": true, "subject": true,
@@ -80,6 +85,9 @@ func (e *Event) check() error {
 	}
 	if year := e.Time.Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("time: year %d is outside 1 to 9999", year)
+	}
+	if len(e.Extensions) > MaxExtensions {
+		return errTooMany()
 	}
 	for name, value := range e.Extensions {
 		if err := checkName(name); err != nil {

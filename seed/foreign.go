@@ -68,10 +68,12 @@ func (s *theirs) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, 
 		for run, err := range s.reader.Walk(ctx, from) {
 			if err == nil {
 				s.mu.Lock()
-				s.runs = append(s.runs, run)
+				marks := run
+				marks.Events = nil // which may be freed before the marks are
+				s.runs = append(s.runs, marks)
 				s.mu.Unlock()
 			}
-			if !yield(walk.Run{Events: run.Events, To: run.To, At: run.At}, err) || err != nil {
+			if !yield(walk.Run{Events: run.Events, To: run.To, At: run.At, Release: run.Done}, err) || err != nil {
 				return
 			}
 		}

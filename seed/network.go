@@ -12,7 +12,7 @@ import (
 func (c *Config) fetcher(feed *url.URL) *fetch.Client {
 	return &fetch.Client{
 		HTTP: c.HTTPClient, Logger: c.Logger, Patience: c.Patience,
-		Feed: feed, AllowOrigins: c.AllowOrigins, Credentials: c.Credentials,
+		Feed: feed, AllowOrigins: c.AllowOrigins, Credentials: c.Credentials, MaxDocument: c.MaxDocument,
 	}
 }
 

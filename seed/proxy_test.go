@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/compress"
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -112,7 +113,7 @@ func TestWhatAProxyAnswersForGoodStopsTheSeederAtOnce(t *testing.T) {
 		_, err := w.Write(zeros)
 		storetest.Must(t, errors.Join(err, w.Close()))
 	}
-	deep := []byte(`<feed xmlns="http://www.w3.org/2005/Atom">` + strings.Repeat("<a>", 1<<20))
+	deep := []byte(`<feed xmlns="http://www.w3.org/2005/Atom" xmlns:ef="` + feed.Namespace + `">` + strings.Repeat("<a>", 1<<20))
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
 		says   string
@@ -120,9 +121,9 @@ func TestWhatAProxyAnswersForGoodStopsTheSeederAtOnce(t *testing.T) {
 		"400":                       {answerStatus(400), "server answered 400"},
 		"401":                       {answerStatus(401), "server answered 401"},
 		"403":                       {answerStatus(403), "server answered 403"},
-		"a bomb of gzip":            {answerBody("gzip", members.Bytes()), "body is larger than 256 MiB"},
-		"a bomb of zstd":            {answerBody("zstd", bytes.Repeat(compress.Zstd(zeros), 5)), "body is larger than 256 MiB"},
-		"more than may be":          {answerStatus(200, "Content-Length", "999999999999"), "body is larger than 256 MiB"},
+		"a bomb of gzip":            {answerBody("gzip", members.Bytes()), "the document is larger than 48 MiB"},
+		"a bomb of zstd":            {answerBody("zstd", bytes.Repeat(compress.Zstd(zeros), 5)), "the document is larger than 48 MiB"},
+		"more than may be":          {answerStatus(200, "Content-Length", "999999999999"), "the document is larger than 48 MiB"},
 		"a long header":             {answerStatus(200, "X-Long", strings.Repeat("x", 1<<20)), "header"},
 		"deep XML":                  {answerBody("", deep), "elements inside one another"},
 		"no feed":                   {answerBody("", []byte("<html><body>sign in</body></html>")), "root element is html"},

@@ -158,6 +158,10 @@ type Config struct {
 	// redirects and links of the feed may lead to. Without any it is read from
 	// its own scheme, host and port only.
 	AllowOrigins []string
+	// MaxDocument bounds a document of a feed that is not eventfeed's own, in bytes,
+	// decompressed. Reading one takes about five times as much memory. 0 means 48 MiB.
+	// Pages of eventfeed's own format are bounded by that.
+	MaxDocument int64
 	// Credentials gives the header fields, such as Authorization, that requests
 	// to a feed's own origin are made with, and no others. It is called before
 	// each request, from several goroutines, and once more after an answer of

@@ -14,6 +14,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/httplimit"
 	"github.com/eventfeed/eventfeed/internal/origin"
 	"github.com/eventfeed/eventfeed/internal/server"
 )
@@ -24,7 +25,15 @@ type guardFlags struct {
 	tokens, trustedProxies, external string
 	allowAppend                      bool
 	maxWait                          time.Duration
+	connections, requests            int
 }
+
+// Bounds of a client, if nothing else is said. A caching proxy is one client, unless
+// it is trusted, and may have a thousand readers that wait.
+const (
+	clientConnections = 2000
+	clientRequests    = 1500
+)
 
 func addGuardFlags(command *cobra.Command) *guardFlags {
 	f, flags := new(guardFlags), command.Flags()
@@ -35,6 +44,8 @@ func addGuardFlags(command *cobra.Command) *guardFlags {
 	flags.StringVar(&f.tokens, "tokens", "", "`FILE` of tokens, without one of which nobody may read; see feedserver token")
 	flags.BoolVar(&f.allowAppend, "allow-append", false, "take events by POST; without --tokens only on a loopback address")
 	flags.DurationVar(&f.maxWait, "max-wait", server.DefaultMaxWait, "`DURATION` for which a request that prefers to wait for something new is held at most; 0s: not at all")
+	flags.IntVar(&f.connections, "client-connections", clientConnections, "`NUMBER` of connections that one address may have open; 0: no limit")
+	flags.IntVar(&f.requests, "client-requests", clientRequests, "`NUMBER` of requests of one address that are answered or held at a time; 0: no limit")
 	flags.StringVar(&f.trustedProxies, "trusted-proxies", "", "`ADDRESSES` whose Forwarded and X-Forwarded-… fields count, such as 10.0.0.0/8,::1")
 	return f
 }
@@ -47,11 +58,13 @@ type guard struct {
 
 	allowAppend bool
 	maxWait     time.Duration
+
+	connections, requests int // of one client
 }
 
 // check refuses what cannot be meant.
 func (f *guardFlags) check() (g *guard, err error) {
-	g = &guard{allowAppend: f.allowAppend, maxWait: cmp.Or(f.maxWait, -1)}
+	g = &guard{allowAppend: f.allowAppend, maxWait: cmp.Or(f.maxWait, -1), connections: f.connections, requests: f.requests}
 	if f.external != "" {
 		if g.origin.Base, err = origin.ParseBase(f.external); err != nil {
 			return nil, cli.Usage("--base-url %q: %w", cli.Redact(f.external), err)
@@ -63,6 +76,10 @@ func (f *guardFlags) check() (g *guard, err error) {
 	switch {
 	case f.maxWait < 0:
 		return nil, cli.Usage("--max-wait %v: must not be negative; 0s holds no request", f.maxWait)
+	case f.connections < 0:
+		return nil, cli.Usage("--client-connections %d: must not be negative; 0 sets no limit", f.connections)
+	case f.requests < 0:
+		return nil, cli.Usage("--client-requests %d: must not be negative; 0 sets no limit", f.requests)
 	case f.tls.Certificate == "" && f.tls.Key != "":
 		return nil, cli.Usage("--tls-key needs --tls-cert: the certificate that the key is for")
 	case f.tls.Certificate != "" && f.tls.Key == "":
@@ -113,6 +130,14 @@ func (g *guard) warn(listen net.Addr, logger *slog.Logger) {
 	behindTLS := g.tls != nil || g.origin.Base != nil && g.origin.Base.Scheme == "https"
 	if g.tokens != nil && !behindTLS && !access.Local(listen) {
 		logger.Warn("tokens come over the network in the clear, unless a proxy before this server has TLS", "listen", listen.String())
+	}
+}
+
+// limits are those of the connections that the server accepts.
+func (g *guard) limits(metrics *httplimit.Metrics) httplimit.Config {
+	return httplimit.Config{
+		ClientConnections: g.connections, Trusted: g.origin.Trusted, Plain: g.tls == nil,
+		Fields: server.RequestFields, Metrics: metrics,
 	}
 }
 

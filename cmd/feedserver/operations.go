@@ -12,11 +12,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
+	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/httplimit"
 	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/operations"
+	"github.com/eventfeed/eventfeed/internal/origin"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 )
@@ -25,6 +27,7 @@ import (
 type operationsFlags struct {
 	listen    *string
 	drain     *time.Duration
+	profiles  *bool
 	accessLog *bool
 	database  *bool
 }
@@ -33,6 +36,7 @@ func addOperationsFlags(command *cobra.Command) *operationsFlags {
 	flags := command.Flags()
 	return &operationsFlags{
 		listen:    flags.String("operations-listen", "", "private `ADDRESS` for health, metrics and profiles; none without it"),
+		profiles:  flags.Bool("profiles", false, "show profiles on --operations-listen also where it is no loopback address"),
 		drain:     flags.Duration("drain", 0, "`TIME` to go on serving after SIGTERM while /readyz already says no, such as 5s"),
 		accessLog: flags.Bool("access-log", false, "log every request"),
 		database:  flags.Bool("ready-needs-database", false, "/readyz says no while the database does not answer; only for several servers that do not all lose it at once"),
@@ -42,6 +46,9 @@ func addOperationsFlags(command *cobra.Command) *operationsFlags {
 func (f *operationsFlags) check(ctx context.Context) error {
 	if *f.drain < 0 {
 		return cli.Usage("--drain %v: must not be negative", *f.drain)
+	}
+	if *f.listen == "" && *f.profiles {
+		return cli.Usage("--profiles: is about what --operations-listen shows; --operations-listen is missing")
 	}
 	if *f.listen == "" {
 		return nil
@@ -55,8 +62,9 @@ type operator struct {
 	readiness operations.Readiness
 	publish   *publish.Metrics
 	server    *server.Metrics
-	limits    httplimit.Config
 	requests  observe.Config
+
+	connections *httplimit.Metrics
 
 	needsDatabase bool
 
@@ -67,13 +75,13 @@ type operator struct {
 }
 
 // open begins to show what there is. The caller closes the operator.
-func (f *operationsFlags) open(logger *slog.Logger) (*operator, error) {
+func (f *operationsFlags) open(known origin.Rules, logger *slog.Logger) (*operator, error) {
 	registry := operations.NewRegistry()
 	o := &operator{
 		registry:      registry,
 		publish:       publish.NewMetrics(registry),
 		server:        server.NewMetrics(registry),
-		limits:        httplimit.Config{Metrics: httplimit.NewMetrics(registry)},
+		connections:   httplimit.NewMetrics(registry),
 		requests:      observe.Config{Metrics: observe.NewMetrics(registry)},
 		needsDatabase: *f.database,
 		drain:         *f.drain, ended: make(chan error, 1), logger: logger,
@@ -81,8 +89,6 @@ func (f *operationsFlags) open(logger *slog.Logger) (*operator, error) {
 	if *f.accessLog {
 		o.requests.AccessLog = logger
 	}
-	o.http = httplimit.Server(operations.Handler(operations.Config{Ready: o.readiness.Err, Metrics: registry}), httplimit.Config{})
-	o.http.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	if *f.listen == "" {
 		return o, nil
 	}
@@ -90,8 +96,13 @@ func (f *operationsFlags) open(logger *slog.Logger) (*operator, error) {
 	if err != nil {
 		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --operations-listen; port 0 takes a free one"}
 	}
+	local := access.Local(listener.Addr())
+	o.http = httplimit.Server(operations.Handler(operations.Config{
+		Ready: o.readiness.Err, Metrics: registry, Local: local, Origin: known, Profiles: local || *f.profiles,
+	}), operations.Limits)
+	o.http.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
-	go func() { o.ended <- o.http.Serve(httplimit.Listener(listener, httplimit.Config{})) }()
+	go func() { o.ended <- o.http.Serve(httplimit.Listener(listener, operations.Limits)) }()
 	return o, nil
 }
 
@@ -123,7 +134,11 @@ func (o *operator) wait(ctx context.Context) error {
 	}
 }
 
-func (o *operator) close() { _ = o.http.Close() }
+func (o *operator) close() {
+	if o.http != nil {
+		_ = o.http.Close()
+	}
+}
 
 // drained returns a context that ends when ctx has ended and the time to drain
 // is over; in between the server says that it is not ready.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/httplimit"
 	"github.com/eventfeed/eventfeed/internal/live"
@@ -67,14 +68,14 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 				cli.LogSettings(command, logger)
 			}
 		}()
-		saveMemory()
+		saveMemory(command.Context())
 		if err := guards.open(guard, logger); err != nil {
 			return err
 		}
 		if err := tryListen(*listen); err != nil {
 			return err
 		}
-		operator, err := operated.open(logger)
+		operator, err := operated.open(guard.origin, logger)
 		if err != nil {
 			return err
 		}
@@ -135,13 +136,16 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 	}
 	handler := server.New(server.Config{
 		Log: log, Feeds: feeds, Grants: guard.grants(), Origin: guard.origin,
-		AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, Logger: logger, Metrics: operator.server,
+		AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, ClientRequests: guard.requests,
+		Local:  guard.tokens == nil && access.Local(listener.Addr()),
+		Logger: logger, Metrics: operator.server,
 	})
 	handler.Register(operator.registry)
 	operator.watch(log, feeds)
-	listener = httplimit.Listener(listener, operator.limits)
+	limits := guard.limits(operator.connections)
+	listener = httplimit.Listener(listener, limits)
 	operator.requests.Remote = func(r *http.Request) string { return guard.origin.Of(r).Client }
-	httpServer := httplimit.Server(observe.Handler(handler, operator.requests), operator.limits)
+	httpServer := httplimit.Server(observe.Handler(handler, operator.requests), limits)
 	httpServer.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	httpServer.RegisterOnShutdown(handler.Release)
 	group, ctx := errgroup.WithContext(ctx)

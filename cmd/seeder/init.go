@@ -62,7 +62,7 @@ func readSample(command *cobra.Command, client *walk.Client, head *walk.Head, pa
 	sample := &projection.Sample{Feed: head.Name, ID: head.ID, URL: head.URL.Redacted(), Last: head.Last}
 	read := int64(0) // the last position of the newest archive
 	for _, number := range choosePages(head.Archives, pages) {
-		d, _, err := client.Archive(command.Context(), head, number)
+		d, err := client.Archive(command.Context(), head, number)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/httplimit"
 	"github.com/eventfeed/eventfeed/internal/operations"
@@ -17,14 +18,16 @@ import (
 
 // listenFlags say how a run shows how it stands to those who run it.
 type listenFlags struct {
-	address string
-	maxLag  time.Duration
+	address  string
+	maxLag   time.Duration
+	profiles bool
 }
 
 func addListenFlags(command *cobra.Command) *listenFlags {
 	l := &listenFlags{}
 	flags := command.Flags()
 	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for /healthz, /readyz, /metrics and /debug/pprof/; none without it")
+	flags.BoolVar(&l.profiles, "profiles", false, "show profiles on --listen also where it is no loopback address")
 	cli.NameVariable(flags, "listen", "EVENTFEED_SEEDER_LISTEN") // a feedserver beside it has its own
 	flags.DurationVar(&l.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a feed may be behind while /readyz says yes; 0 for any")
 	return l
@@ -36,6 +39,8 @@ func (l *listenFlags) check(command *cobra.Command) error {
 		return cli.Usage("--max-lag %s: must not be negative", l.maxLag)
 	case l.address == "" && cli.Given(command, "max-lag"):
 		return cli.Usage("--max-lag: is about what --listen shows; --listen is missing")
+	case l.address == "" && l.profiles:
+		return cli.Usage("--profiles: is about what --listen shows; --listen is missing")
 	case l.address == "":
 		return nil
 	}
@@ -62,13 +67,16 @@ func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (standing *
 	}
 	registry := operations.NewRegistry()
 	registry.MustRegister(standing.Collector())
-	server := httplimit.Server(operations.Handler(operations.Config{Ready: standing.Ready, Healthy: standing.Healthy, Metrics: registry}), httplimit.Config{})
+	local := access.Local(listener.Addr())
+	server := httplimit.Server(operations.Handler(operations.Config{
+		Ready: standing.Ready, Healthy: standing.Healthy, Metrics: registry, Local: local, Profiles: local || l.profiles,
+	}), operations.Limits)
 	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	counted := *config.HTTPClient
 	counted.Transport = standing.Transport(transportOf(config.HTTPClient))
 	config.HTTPClient = &counted
 	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
-	go func() { _ = server.Serve(httplimit.Listener(listener, httplimit.Config{})) }() // until it is closed
+	go func() { _ = server.Serve(httplimit.Listener(listener, operations.Limits)) }() // until it is closed
 	return standing, func() { _ = server.Close() }, nil
 }
 

@@ -18,6 +18,7 @@ import (
 )
 
 func main() {
+	saveMemory()
 	os.Exit(cli.Main(command()))
 }
 

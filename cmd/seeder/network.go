@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/x509"
 	"errors"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -20,9 +22,11 @@ type network struct {
 	origins cli.URLs
 	fields  cli.Fields
 	bearer  string
-	http    fetch.HTTPConfig
-	command *cobra.Command // for warnings
-	warned  bool
+	// maxDocument bounds documents that are not eventfeed's own, in bytes.
+	maxDocument int64
+	http        fetch.HTTPConfig
+	command     *cobra.Command // for warnings
+	warned      bool
 }
 
 // helpNetwork is what the help of the program says of the network.
@@ -48,6 +52,7 @@ func networkFlags(command *cobra.Command) *network {
 	flags := command.Flags()
 	flags.Var(&n.origins, "allow-origin", "`URL` of another scheme, host and port that redirects and links may lead to, such as https://archive.example; without credentials; given again and again for several")
 	flags.Var(&n.fields, "header", "`FIELD` to send to the feed's own server and no other, as in 'X-Api-Key: 1234'; given again and again for several")
+	flags.Int64Var(&n.maxDocument, "max-document", fetch.DefaultMaxDocument, "most `BYTES` of a document of a feed that is not eventfeed's own, decompressed; about five times as much memory is used")
 	flags.StringVar(&n.bearer, "bearer-file", "", "`FILE` with a token to send to the feed's own server and no other, as Authorization: Bearer; read anew when it changes")
 	flags.StringVar(&n.http.ClientCertificate, "client-certificate", "", "`FILE` with the certificate to show to the feed's own server and no other, in PEM; followed when it changes")
 	flags.StringVar(&n.http.ClientKey, "client-key", "", "`FILE` with the key of --client-certificate, in PEM, not encrypted")
@@ -64,6 +69,10 @@ func (n *network) configure(config *seed.Config) (err error) {
 		}
 	}
 	config.AllowOrigins = n.origins
+	if n.maxDocument < 0 {
+		return cli.Usage("--max-document %d: must be a number of bytes, or 0 for the default", n.maxDocument)
+	}
+	config.MaxDocument = n.maxDocument
 	if config.Credentials, err = n.credentials(); err != nil {
 		return err
 	}
@@ -130,7 +139,7 @@ func (n *network) fetcher(feed *url.URL, config seed.Config) (*fetch.Client, err
 	}
 	client := &fetch.Client{
 		HTTP: config.HTTPClient, Logger: config.Logger, Patience: config.Patience,
-		Feed: feed, Credentials: config.Credentials,
+		Feed: feed, Credentials: config.Credentials, MaxDocument: config.MaxDocument,
 	}
 	for _, raw := range config.AllowOrigins {
 		origin, err := fetch.ParseOrigin(raw)
@@ -155,6 +164,8 @@ func wayIn(err error) string {
 	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
 	origin, isOrigin := errors.AsType[*fetch.OriginError](err)
 	switch {
+	case isOrigin && leadsToLinkLocal(origin.Origin):
+		return "ask those who run the feed's server about it: it leads readers to an address that only this machine, or the cloud that it runs in, should answer at"
 	case isOrigin:
 		return "give that URL if the feed is there now; or let it be read there too, without credentials, with: --allow-origin " + origin.Origin
 	case errors.Is(err, fetch.ErrUnauthorized) && fetch.WasShown(err):
@@ -175,7 +186,21 @@ func wayIn(err error) string {
 		return "if the server has no TLS, the URL begins with http:// instead"
 	case fetch.IsTLS(err):
 		return "the server and this program do not agree on TLS; if it asks for a certificate, give one that it trusts with: --client-certificate FILE --client-key FILE"
+	case errors.As(err, new(*foreign.ExpandsError)), isTooLarge(err):
+		return "if you trust the feed's server, read larger documents, which takes about five times their size of memory, with: --max-document BYTES"
 	default:
 		return lookAtURL
 	}
+}
+
+// isTooLarge reports whether a document was refused for a size that can be allowed.
+func isTooLarge(err error) bool {
+	large, is := errors.AsType[*fetch.TooLargeError](err)
+	return is && !large.Own
+}
+
+// leadsToLinkLocal reports whether an origin must not be proposed.
+func leadsToLinkLocal(origin string) bool {
+	u, err := url.Parse(origin)
+	return err != nil || fetch.IsLinkLocal(context.Background(), u)
 }

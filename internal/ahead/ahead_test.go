@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,7 +32,10 @@ func upTo(n int, err error) iter.Seq2[int, error] {
 type watched struct{ now, most atomic.Int64 }
 
 // get takes 10 bytes for a number, and less time for a later one.
-func (w *watched) get(_ context.Context, i int) (int, int64, error) {
+func (w *watched) get(ctx context.Context, i int, share *ahead.Share) (int, error) {
+	if err := share.Hold(ctx, 10); err != nil {
+		return 0, err
+	}
 	now := w.now.Add(1)
 	defer w.now.Add(-1)
 	for most := w.most.Load(); now > most && !w.most.CompareAndSwap(most, now); {
@@ -39,9 +43,9 @@ func (w *watched) get(_ context.Context, i int) (int, int64, error) {
 	}
 	time.Sleep(time.Duration(5-i%5) * time.Millisecond)
 	if i == 70 {
-		return 0, 10, errBad
+		return 0, errBad
 	}
-	return i, 10, nil
+	return i, nil
 }
 
 func TestValuesComeInOrderAndEndWithTheFirstError(t *testing.T) {
@@ -76,28 +80,56 @@ func TestValuesComeInOrderAndEndWithTheFirstError(t *testing.T) {
 	}
 }
 
-// TestNoMoreIsHeldThanThereIsRoomFor, by the largest value so far.
-func TestNoMoreIsHeldThanThereIsRoomFor(t *testing.T) {
+// held counts what a test's values hold.
+type held struct {
+	sync.Mutex
+	now, most int64
+}
+
+func (h *held) add(n int64) {
+	h.Lock()
+	defer h.Unlock()
+	h.now += n
+	h.most = max(h.most, h.now)
+}
+
+// TestNoMoreIsHeldThanTheRoomAndOneValue: whatever the sizes of values, which nobody
+// knows before they have been read, a piece at a time.
+func TestNoMoreIsHeldThanTheRoomAndOneValue(t *testing.T) {
 	t.Parallel()
-	for room, most := range map[int64]int64{1: 1, 10: 1, 25: 2, 49: 4} {
-		var held, worst atomic.Int64
-		get := func(_ context.Context, i int) (int, int64, error) {
-			if n := held.Add(1); n > worst.Load() {
-				worst.Store(n)
+	const large, room = 50, 20
+	for name, pieces := range map[string]func(i int) int64{
+		"one small, then large":   func(i int) int64 { return int64(min(i, 1)*(large-1) + 1) },
+		"large, then small":       func(i int) int64 { return int64(large - min(i, 1)*(large-1)) },
+		"now large and now small": func(i int) int64 { return int64(1 + i%2*(large-1)) },
+		"small":                   func(int) int64 { return 3 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var h held
+			get := func(ctx context.Context, i int, share *ahead.Share) (int, error) {
+				for n := int64(1); n <= pieces(i); n++ {
+					if err := share.Hold(ctx, n); err != nil {
+						return 0, err
+					}
+					h.add(1)
+				}
+				return i, nil
 			}
-			return i, 10, nil
-		}
-		n := 0
-		for got := range ahead.Fetch(t.Context(), ahead.Bounds{AtOnce: 50, Room: room}, upTo(40, nil), get) {
-			time.Sleep(time.Millisecond)
-			held.Add(-1)
-			got.Done()
-			got.Done() // once is enough
-			n++
-		}
-		if n != 40 || worst.Load() > most {
-			t.Errorf("room %d: %d values, %d at once, want %d", room, n, worst.Load(), most)
-		}
+			next := 0
+			for got := range ahead.Fetch(t.Context(), ahead.Bounds{AtOnce: 16, Room: room}, upTo(100, nil), get) {
+				if got.Err != nil || got.Value != next {
+					t.Fatalf("%d, %v, want %d", got.Value, got.Err, next)
+				}
+				h.add(-pieces(next))
+				got.Done()
+				got.Done() // once is enough
+				next++
+			}
+			if next != 100 || h.now != 0 || h.most > room+large {
+				t.Errorf("%d values, %d bytes held at once, %d at the end", next, h.most, h.now)
+			}
+		})
 	}
 }
 

@@ -35,7 +35,7 @@ func (f *Foreign) Look(ctx context.Context) (err error) {
 // matches walk.ErrMismatch, that the feed is not the one that was read.
 func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err error) {
 	r := f.reader
-	if err := r.Continue(&s.Checkpoint); err != nil {
+	if err := r.Continue(ctx, &s.Checkpoint); err != nil {
 		return lag, err
 	}
 	r.Use(f.Memory(s.Consumer.Name, s.FeedID))

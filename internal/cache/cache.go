@@ -80,6 +80,12 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context)
 	}
 }
 
+// Has reports whether the value of key is there.
+func (c *Cache[K, V]) Has(key K) bool {
+	_, found := c.peek(key)
+	return found
+}
+
 // Stats returns what the cache has done.
 func (c *Cache[K, V]) Stats() Stats {
 	c.mu.Lock()

@@ -25,10 +25,10 @@ func BenchmarkPage(b *testing.B) {
 	body := AppendDocument(nil, d)
 	for name, do := range map[string]func() error{
 		"encode": func() error { body = AppendDocument(body[:0], d); return nil },
-		"scan":   func() error { _, err := scanDocument(body); return err },
+		"scan":   func() error { _, err := scanDocument(b.Context(), body); return err },
 		"decode": func() error { _, err := Decode(body); return err },
 		"check":  func() error { return d.Check() },
-		"gofeed": func() error { _, err := decodeXML(body); return err },
+		"parser": func() error { _, err := decodeXML(b.Context(), body); return err },
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(body)))

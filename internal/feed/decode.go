@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -25,52 +26,87 @@ var (
 	ErrTooNew = errors.New("document is in a format that this program does not know, upgrade it")
 )
 
-// encodeBuffers hold what documents are encoded into for comparison.
-// Larger ones are rare, and not kept.
-var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+// maxSmall is up to which size documents are decoded at the same time, in bytes. What
+// decoding a larger one takes besides, as much again, is taken once.
+const maxSmall = 8 << 20
 
-const maxKeptBuffer = 4 << 20
+var large = make(chan struct{}, 1)
 
-// Decode reads a subscription or archive document of our profile. Most are in
-// canonical form and are read by a scanner; what is not, because someone on
-// the way wrote it anew, is read with an XML parser. Decode checks each entry
-// for itself; that they follow one another and fit the digests is for
-// [Document.Check].
-//
-// The document shares memory with body, which must not change afterwards.
+// Decode is [DecodeContext] without an end.
 func Decode(body []byte) (*Document, error) {
+	return DecodeContext(context.Background(), body) //nolint:contextcheck // as its name says
+}
+
+// DecodeContext reads a subscription or archive document of our profile. Most are in
+// canonical form and are read by a scanner; what is not, because someone on
+// the way wrote it anew, is read with an XML parser. It checks each entry
+// for itself; that they follow one another and fit the digests is for
+// [Document.Check]. It ends soon after ctx does.
+//
+// The document shares memory with body, which must not change afterwards; see
+// [Document.Detach].
+func DecodeContext(ctx context.Context, body []byte) (*Document, error) {
+	if len(body) > maxSmall {
+		select {
+		case large <- struct{}{}:
+			defer func() { <-large }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
 	if !utf8.Valid(body) {
 		return nil, fmt.Errorf("%w: not valid UTF-8", ErrNotOurs)
 	}
-	d, err := decodeCanonical(body)
+	d, err := decodeCanonical(ctx, body)
 	if errors.Is(err, errNotCanonical) {
-		d, err = decodeXML(body)
+		d, err = decodeXML(ctx, body)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if err := d.checkEntries(); err != nil {
+	if err := d.checkEntries(ctx); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
+// encodeBuffers hold what entries are encoded into for comparison.
+// Larger ones are rare, and not kept.
+var encodeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+const maxKeptBuffer = 4 << 20
+
 // decodeCanonical accepts a document exactly if it is, to the byte, what the
 // result encodes to. So no text can mean one thing to the scanner and another
 // to an XML parser.
-func decodeCanonical(body []byte) (*Document, error) {
-	d, err := scanDocument(body)
+func decodeCanonical(ctx context.Context, body []byte) (*Document, error) {
+	d, err := scanDocument(ctx, body)
 	if err != nil {
 		return nil, err
 	}
 	buffer := encodeBuffers.Get().(*[]byte)
-	*buffer = AppendDocument((*buffer)[:0], d)
 	defer func() {
 		if cap(*buffer) <= maxKeptBuffer {
 			encodeBuffers.Put(buffer)
 		}
 	}()
-	if !bytes.Equal(*buffer, body) {
+	rest := body
+	isNext := func() (is bool) {
+		rest, is = bytes.CutPrefix(rest, *buffer)
+		return is
+	}
+	*buffer = appendHeader((*buffer)[:0], d)
+	same := isNext()
+	for e := range d.Listed() {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		*buffer = appendEntry((*buffer)[:0], e)
+		if same = same && isNext(); !same {
+			break
+		}
+	}
+	if !same || string(rest) != documentEnd {
 		return nil, fmt.Errorf("%w: an element is not where it belongs", errNotCanonical)
 	}
 	return d, nil
@@ -99,11 +135,14 @@ func (d *Document) checkProfile() error {
 	return nil
 }
 
-func (d *Document) checkEntries() error {
+func (d *Document) checkEntries(ctx context.Context) error {
 	if err := d.checkProfile(); err != nil {
 		return fmt.Errorf("%w: %w", ErrNotOurs, err)
 	}
 	for i := range d.Entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		e := &d.Entries[i]
 		if err := e.Complete(); err != nil {
 			return fmt.Errorf("position %d: %w", e.Position, err)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"sort"
 
 	"github.com/eventfeed/eventfeed/event"
 )
@@ -53,9 +54,9 @@ type Chain struct {
 // Next goes on by one event, given its [EventHash].
 func (c *Chain) Next(eventHash Digest) {
 	c.Position++
-	for i := 1; i < len(c.Epochs); i++ {
-		if c.Epochs[i].FirstPosition == c.Position {
-			c.Digest = sha256.Sum256(append(c.Digest[:], c.Epochs[i].ID...))
+	if len(c.Epochs) > 1 {
+		for _, e := range beginning(c.Epochs[1:], c.Position) {
+			c.Digest = sha256.Sum256(append(c.Digest[:], e.ID...))
 		}
 	}
 	var link [2*sha256.Size + 8]byte
@@ -128,12 +129,23 @@ func (d *Document) chainTo(last int64, yield func(Digest)) (Chain, error) {
 // checkEpoch compares the digest with what is known of it where an epoch
 // starts behind this position.
 func (c *Chain) checkEpoch() error {
-	for i := range c.Epochs {
-		if e := &c.Epochs[i]; e.FirstPosition == c.Position+1 && e.DigestBefore != c.Digest {
+	for _, e := range beginning(c.Epochs, c.Position+1) {
+		if e.DigestBefore != c.Digest {
 			return fmt.Errorf("digest at position %d is %s, epoch %s says %s", c.Position, c.Digest, e.ID, e.DigestBefore)
 		}
 	}
 	return nil
+}
+
+// beginning returns the epochs that begin at a position. Epochs are in the order of
+// their first positions.
+func beginning(epochs []Epoch, position int64) []Epoch {
+	first := sort.Search(len(epochs), func(i int) bool { return epochs[i].FirstPosition >= position })
+	after := first
+	for after < len(epochs) && epochs[after].FirstPosition == position {
+		after++
+	}
+	return epochs[first:after]
 }
 
 // checkEpochs holds the list of epochs to what it must be: it begins with the

@@ -35,6 +35,15 @@ var entryNamespace = uuid.MustParse(Namespace[len("urn:uuid:"):])
 // AppendDocument appends the document in canonical form to b. Its entries
 // must be in normal form and complete.
 func AppendDocument(b []byte, d *Document) []byte {
+	b = appendHeader(b, d)
+	for e := range d.Listed() {
+		b = appendEntry(b, e)
+	}
+	return append(b, documentEnd...)
+}
+
+// appendHeader writes what stands before the entries.
+func appendHeader(b []byte, d *Document) []byte {
 	b = append(b, documentStart...)
 	b = appendElement(b, "id", d.ID)
 	b = append(b, '\n')
@@ -45,11 +54,7 @@ func AppendDocument(b []byte, d *Document) []byte {
 	b = appendElement(b, "name", d.Author)
 	b = append(b, "</author>\n"...)
 	b = appendLinks(b, d)
-	b = appendProfile(b, d)
-	for e := range d.Listed() {
-		b = appendEntry(b, e)
-	}
-	return append(b, documentEnd...)
+	return appendProfile(b, d)
 }
 
 // appendLinks writes the links of RFC 5005 section 4.

@@ -45,6 +45,13 @@ const (
 	MaxPageBytes     = 8 << 20 // escaped, what a page holds may become ten times longer
 )
 
+// MaxDocument bounds a document of this format, in bytes: no page that a server may
+// write is larger. A subscription document may hold a page of MaxPageBytes that takes
+// more events, and as many bytes of archived events before it. Of what an event counts
+// up to ten bytes may be written for one: its type stands in the document twice, and an
+// ampersand is five bytes. The rest is for the elements around that.
+const MaxDocument = 10*2*MaxPageBytes + (MaxPageSize+MinEntries)*1500
+
 // Kind tells the two documents apart.
 type Kind int
 

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"os"
@@ -44,7 +45,7 @@ func TestDocumentsAreWrittenAsInTheGoldenFiles(t *testing.T) {
 			if got != string(want) {
 				t.Errorf("differs from %s:\n%s", golden, got)
 			}
-			back, err := decodeCanonical([]byte(got))
+			back, err := decodeCanonical(t.Context(), []byte(got))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -83,8 +84,8 @@ func TestEveryKindOfDataComesOutAsItWentIn(t *testing.T) {
 			e.Data = data
 			d := testDocument(Archive, []event.Placed{e})
 			body := encode(d)
-			for reader, decode := range map[string]func([]byte) (*Document, error){"scanner": decodeCanonical, "gofeed": decodeXML} {
-				back, err := decode([]byte(body))
+			for reader, decode := range map[string]func(context.Context, []byte) (*Document, error){"scanner": decodeCanonical, "parser": decodeXML} {
+				back, err := decode(t.Context(), []byte(body))
 				if err != nil {
 					t.Fatalf("%s: %v", reader, err)
 				}
@@ -103,7 +104,7 @@ func TestRewrittenDocumentIsReadWithAnXMLParser(t *testing.T) {
 	t.Parallel()
 	d := testDocument(Subscription, testEvents())
 	body := rewritten(encode(d))
-	if _, err := decodeCanonical(body); !errors.Is(err, errNotCanonical) {
+	if _, err := decodeCanonical(t.Context(), body); !errors.Is(err, errNotCanonical) {
 		t.Fatalf("the scanner took it: %v", err)
 	}
 	got, err := Decode(body)

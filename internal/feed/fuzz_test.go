@@ -8,19 +8,19 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// FuzzWhatTheScannerReadsGofeedReads mutates whole documents: what the scanner
-// accepts, gofeed must read as the same document.
-func FuzzWhatTheScannerReadsGofeedReads(f *testing.F) {
+// FuzzWhatTheScannerReadsTheParserReads mutates whole documents: what the scanner
+// accepts, the XML parser must read as the same document.
+func FuzzWhatTheScannerReadsTheParserReads(f *testing.F) {
 	f.Add([]byte(encode(testDocument(Archive, testEvents()))))
 	f.Add([]byte(encode(testDocument(Subscription, testEvents()))))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		scanned, err := decodeCanonical(body)
-		if err != nil || scanned.checkEntries() != nil {
+		scanned, err := decodeCanonical(t.Context(), body)
+		if err != nil || scanned.checkEntries(t.Context()) != nil {
 			return
 		}
-		parsed, err := decodeXML(body)
+		parsed, err := decodeXML(t.Context(), body)
 		if err != nil {
-			t.Fatalf("gofeed refuses what the scanner accepts: %v", err)
+			t.Fatalf("the parser refuses what the scanner accepts: %v", err)
 		}
 		sameDocument(t, scanned, parsed)
 	})
@@ -51,14 +51,14 @@ func FuzzEveryEventComesThrough(f *testing.F) {
 		placed.Event = e
 		d := testDocument(Archive, []event.Placed{placed})
 		body := AppendDocument(nil, d)
-		scanned, err := decodeCanonical(body)
+		scanned, err := decodeCanonical(t.Context(), body)
 		if err != nil {
 			t.Fatalf("the scanner refuses what the writer wrote: %v\n%s", err, body)
 		}
 		if !reflect.DeepEqual(scanned, d) {
 			t.Fatalf("the scanner read\n%+v\nnot\n%+v", scanned, d)
 		}
-		parsed, err := decodeXML(body)
+		parsed, err := decodeXML(t.Context(), body)
 		if err != nil {
 			t.Fatalf("gofeed: %v\n%s", err, body)
 		}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ var errNotCanonical = errors.New("not in canonical form")
 // scanDocument reads a document in canonical form. It looks for the texts
 // between the marks that [AppendDocument] writes, in that order, and need not
 // be strict: whoever calls it compares what the result encodes to.
-func scanDocument(body []byte) (*Document, error) {
+func scanDocument(ctx context.Context, body []byte) (*Document, error) {
 	// No copy: the document shares memory with body, as Decode says.
 	s := &scanner{text: unsafe.String(unsafe.SliceData(body), len(body)), bytes: body}
 	d := &Document{}
@@ -31,6 +32,9 @@ func scanDocument(body []byte) (*Document, error) {
 	s.links(d)
 	s.profile(d)
 	for !s.failed && strings.HasPrefix(s.text[s.at:], "<entry>") {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		d.Entries = append(d.Entries, s.entry())
 	}
 	s.skip(documentEnd)
@@ -142,6 +146,7 @@ func (s *scanner) entry() (e event.Placed) {
 			e.Extensions = make(map[string]string)
 		}
 		name := s.raw(`">`)
+		s.failed = s.failed || 8*len(e.Extensions) > event.MaxSize // no event has as many
 		e.Extensions[name] = unescape(s.raw("</ef:extension>"))
 	}
 	e.Position = s.number(`<ef:event position="`)

@@ -1,13 +1,13 @@
 package fetch
 
 import (
-	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"net/http"
 	"slices"
 
-	"golang.org/x/net/html/charset"
+	"github.com/eventfeed/eventfeed/internal/boundedxml"
 )
 
 // errCutOff says of a document that it has no end.
@@ -20,9 +20,9 @@ func isUnbounded(answer *http.Response) bool {
 }
 
 // isCutOff reports whether a body begins as a feed and ends inside an element.
-func isCutOff(body []byte) bool {
-	decoder := xml.NewDecoder(bytes.NewReader(body))
-	decoder.Strict, decoder.CharsetReader = false, charset.NewReaderLabel
+func isCutOff(ctx context.Context, body []byte) bool {
+	decoder := boundedxml.NewDecoder(ctx, body, boundedxml.DefaultLimits)
+	decoder.AnyEncoding()
 	for isFeed := false; ; {
 		token, err := decoder.Token()
 		if err != nil {

@@ -73,6 +73,9 @@ type Client struct {
 	// Credentials gives what requests to the feed's own origin show; nil means
 	// nothing.
 	Credentials Credentials
+	// MaxDocument bounds a document that is not eventfeed's own, decompressed, in
+	// bytes. 0 means DefaultMaxDocument.
+	MaxDocument int64
 	// Stall is how long an answer that has begun may bring nothing. 0 means
 	// DefaultStall.
 	Stall time.Duration
@@ -117,7 +120,14 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 			}
 			return answer, nil
 		}
-		err = &Error{target.Redacted(), err}
+		if again, waitErr := waited(ctx, err); again {
+			if waitErr != nil {
+				return nil, waitErr
+			}
+			started = time.Now()
+			continue
+		}
+		err = &Error{shortened(target.Redacted()), err}
 		if ctx.Err() != nil || !c.mayPass(err) {
 			return nil, err
 		}
@@ -142,6 +152,14 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 	}
 }
 
+// shortened returns a URL as far as it can be shown.
+func shortened(shown string) string {
+	if len(shown) > MaxURL {
+		return shown[:100] + "…"
+	}
+	return shown
+}
+
 func (c *Client) tryFor(ctx context.Context, limit time.Duration, target *url.URL, conditions []string) (*Response, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -154,6 +172,9 @@ func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string)
 	c.first.CompareAndSwap(nil, target)
 	if err := c.CheckOrigin(target); err != nil {
 		return nil, err
+	}
+	if n := len(target.String()); n > MaxURL {
+		return nil, fmt.Errorf("%w: the URL has %d bytes, the limit is %d", ErrBody, n, MaxURL)
 	}
 	shown, err := c.show()
 	if err != nil {
@@ -196,7 +217,7 @@ func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, co
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.response(request, answer, body)
+	result, err := c.response(ctx, request, answer, body)
 	if status, is := errors.AsType[*statusError](err); is {
 		status.shown = len(shown) > 0 && c.isOwn(answer.Request.URL)
 	}
@@ -204,7 +225,7 @@ func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, co
 }
 
 // response makes of an answer what the caller asked for.
-func (c *Client) response(request *http.Request, answer *http.Response, body []byte) (*Response, error) {
+func (c *Client) response(ctx context.Context, request *http.Request, answer *http.Response, body []byte) (*Response, error) {
 	result := &Response{URL: answer.Request.URL, Header: answer.Header, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
 	switch {
 	case answer.StatusCode == http.StatusNotModified && isConditional(request):
@@ -216,11 +237,11 @@ func (c *Client) response(request *http.Request, answer *http.Response, body []b
 		return nil, newStatusError(answer, body)
 	}
 	var err error
-	result.Body, err = decode(answer.Header.Get("Content-Encoding"), body)
+	result.Body, err = c.decode(ctx, answer.Header.Get("Content-Encoding"), body)
 	if err != nil {
 		return nil, err
 	}
-	if isUnbounded(answer) && isCutOff(result.Body) {
+	if isUnbounded(answer) && isCutOff(ctx, result.Body) {
 		return nil, &brokenError{errCutOff}
 	}
 	return result, nil

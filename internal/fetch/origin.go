@@ -12,6 +12,9 @@ import (
 // maxRedirects is how many redirects a request follows.
 const maxRedirects = 10
 
+// MaxURL bounds a URL that requests are sent to, in bytes.
+const MaxURL = 8000
+
 // errRedirect says that the server sends its readers where they do not follow.
 var errRedirect = errors.New("cannot follow the redirect")
 
@@ -86,8 +89,15 @@ func (c *Client) redirect(shown http.Header) func(*http.Request, []*http.Request
 		if len(via) >= maxRedirects {
 			return fmt.Errorf("%w to %s: it is the tenth", errRedirect, next.URL.Redacted())
 		}
+		if len(next.URL.String()) > MaxURL {
+			return fmt.Errorf("%w: its URL has more than %d bytes", errRedirect, MaxURL)
+		}
 		if err := c.CheckOrigin(next.URL); err != nil {
-			return fmt.Errorf("%w to %s: it %w, give that URL if it is where the feed is now", errRedirect, next.URL.Redacted(), err)
+			advice := ", give that URL if it is where the feed is now"
+			if IsLinkLocal(next.Context(), next.URL) {
+				advice = ", where no feed is"
+			}
+			return fmt.Errorf("%w to %s: it %w%s", errRedirect, next.URL.Redacted(), err, advice)
 		}
 		c.authorize(next, shown)
 		if c.HTTP.CheckRedirect != nil {

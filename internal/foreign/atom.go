@@ -32,6 +32,9 @@ func atomEntry(e *atom.Entry, i *item) (raw, error) {
 	if e.Content != nil {
 		r.about.setContent(e.Content, i.content)
 	}
+	if len(i.ce) == 0 {
+		i.content = "" // it is in about
+	}
 	r.about.setTimes(r)
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -27,13 +28,15 @@ type document struct {
 	id       string   // Atom only
 	title    string
 	updated  time.Time
-	links    map[string][]string // absolute URLs by relation, each once, without fragments
+	links    map[string][]string // absolute URLs by relation, without fragments; few of each
 	archive  bool
 	complete bool
 	ours     bool
 	charset  string // what was wrong with what is said of the document's encoding; may be empty
 
 	entries []version // in the order of the document
+	memory  int64     // that they take, in bytes, roughly
+	settled bool      // see settle
 	hash    feed.Digest
 }
 
@@ -61,14 +64,25 @@ func withoutUser(u *url.URL) *url.URL {
 	return &plain
 }
 
-// makeEvents maps the entries to events of the feed.
-func (d *document) makeEvents(of naming) error {
+// makeEvents maps the entries to events of the feed, as far as they may take that much
+// memory. What the entries say is kept for another naming, see [document.settle].
+func (d *document) makeEvents(ctx context.Context, of naming, l limits) error {
+	if d.settled {
+		return errors.New("its events were made for another name of the feed")
+	}
 	hash := sha256.New()
 	var form []byte
+	d.memory = 0
 	for i := range d.entries {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		v := &d.entries[i]
 		if err := v.makeEvent(of.feedID, d.updated); err != nil {
 			return err
+		}
+		if d.memory += int64(v.event.Size()) + entryMemory; d.memory > l.memory {
+			return l.exceeded()
 		}
 		hashed := v.event
 		hashed.Time = time.Time{} // may be the document's
@@ -84,6 +98,21 @@ func (d *document) makeEvents(of naming) error {
 	}
 	d.hash = feed.Digest(hash.Sum(nil))
 	return nil
+}
+
+// settle frees what the entries say besides their events, which are made for good.
+func (d *document) settle() {
+	d.settled = true
+	for i := range d.entries {
+		d.entries[i].raw.about = about{}
+	}
+}
+
+// dropEvents frees the events of a document of which only the versions are needed.
+func (d *document) dropEvents() {
+	for i := range d.entries {
+		d.entries[i].event = event.Event{}
+	}
 }
 
 // latest returns the latest version of each entry in the document.

@@ -66,7 +66,7 @@ type Config struct {
 	// than 1 means 1.
 	Prefetch int
 	// Room bounds the archives that have been fetched, or are being fetched, and
-	// have not been handed out: in bytes, by the largest one so far. 0 means
+	// are not done with, in bytes. One archive may be larger. 0 means
 	// walk.DefaultRoom.
 	Room int64
 	// IgnoreID reads archives and pages whose atom:id is another one than the feed's,
@@ -205,21 +205,26 @@ func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error)
 		r.header = answer.Header
 		return false, nil
 	}
-	head, err := parse(answer.Body, answer.URL, answer.Header.Get("Content-Type"))
+	body := answer.Body
+	answer.Body = nil // so that it is freed once it is parsed
+	head, err := parse(ctx, body, answer.URL, answer.Header.Get("Content-Type"), r.limits())
+	if isSize(err) {
+		return false, &fetch.Error{URL: answer.URL.Redacted(), Err: err}
+	}
 	if err != nil {
 		return false, fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, answer.URL.Redacted(), err)
 	}
 	if first := r.elsewhere(head); first != nil {
 		return r.tryFirstPage(ctx, head, first)
 	}
-	if err := r.takeHead(head); err != nil {
+	if err := r.takeHead(ctx, head); err != nil {
 		return false, err
 	}
 	r.header, r.sum = answer.Header, sum
 	return true, nil
 }
 
-func (r *Reader) takeHead(head *document) error {
+func (r *Reader) takeHead(ctx context.Context, head *document) error {
 	kind, err := head.kind()
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, head.url.Redacted(), err)
@@ -231,7 +236,7 @@ func (r *Reader) takeHead(head *document) error {
 	case !head.atom && id != r.ID:
 		return mismatch(head.url, "is the feed %q now, was %q", id, r.ID)
 	}
-	if err := r.nameEntries(head); err != nil {
+	if err := r.nameEntries(ctx, head); err != nil {
 		return err
 	}
 	r.head, r.Title, r.Kind, r.look = head, head.title, kind, look{}
@@ -240,7 +245,8 @@ func (r *Reader) takeHead(head *document) error {
 	return nil
 }
 
-// get fetches an archive or a page of the feed.
+// get fetches an archive or a page of the feed. It keeps the bytes of a page, and those
+// of no archive.
 func (r *Reader) get(ctx context.Context, target *url.URL) (f *fetched, err error) {
 	err = r.settled(ctx, func(conditions ...string) (err error) {
 		f, err = r.try(ctx, target, conditions)
@@ -264,22 +270,40 @@ func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) 
 	}
 	started = time.Now()
 	f := &fetched{from: target, body: answer.Body, kind: answer.Header.Get("Content-Type")}
-	f.document, err = r.archive(f, answer.URL)
+	answer.Body = nil // so that it is freed once it is parsed
+	size := int64(len(f.body))
+	if err := fetch.Hold(ctx, 2*size); err != nil {
+		return nil, err
+	}
+	f.document, err = r.archive(ctx, f, answer.URL)
 	r.Meter.Decode.Add(int64(time.Since(started)))
 	r.Meter.Pages.Add(1)
-	r.Meter.Bytes.Add(int64(len(answer.Body)))
-	return f, err
+	r.Meter.Bytes.Add(size)
+	if err != nil {
+		return nil, err
+	}
+	return f, fetch.Hold(ctx, f.document.memory)
 }
 
+func (r *Reader) limits() limits { return limitsFor(r.Client.MaxBytes()) }
+
 // archive reads an archive or a page of the feed.
-func (r *Reader) archive(f *fetched, from *url.URL) (*document, error) {
-	d, err := parse(f.body, from, f.kind)
+func (r *Reader) archive(ctx context.Context, f *fetched, from *url.URL) (*document, error) {
+	body := f.body
+	if r.Kind != Paged {
+		f.body = nil
+	}
+	d, err := parse(ctx, body, from, f.kind, r.limits())
+	if isLimit(err) {
+		return nil, &fetch.Error{URL: from.Redacted(), Err: err}
+	}
 	if err != nil {
 		return nil, mismatch(from, "the chain of archives breaks off: %w", err)
 	}
-	if err := d.makeEvents(r.named); err != nil {
-		return nil, fmt.Errorf("%s: %w", from.Redacted(), err)
+	if err := d.makeEvents(ctx, r.named, r.limits()); err != nil {
+		return nil, &fetch.Error{URL: from.Redacted(), Err: err}
 	}
+	d.settle()
 	r.warnCharset(d)
 	return d, nil
 }

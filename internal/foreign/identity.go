@@ -73,16 +73,16 @@ func IsForeign(c *checkpoint.Checkpoint) bool {
 func (r *Reader) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
 	for i := range found {
 		if found[i].FeedID == r.ID {
-			return r.Continue(&found[i])
+			return r.Continue(ctx, &found[i])
 		}
 	}
 	for i := range found {
 		if r.readsAt(&found[i]) {
-			return r.Continue(&found[i])
+			return r.Continue(ctx, &found[i])
 		}
 	}
 	if r.IgnoreID && len(found) == 1 && IsForeign(&found[0]) {
-		return r.Continue(&found[0])
+		return r.Continue(ctx, &found[0])
 	}
 	return r.identify(ctx)
 }
@@ -94,7 +94,7 @@ func (r *Reader) readsAt(c *checkpoint.Checkpoint) bool {
 
 // Continue goes on with what a checkpoint says of the feed. It is a walk.ErrMismatch
 // if the checkpoint is of another feed.
-func (r *Reader) Continue(c *checkpoint.Checkpoint) error {
+func (r *Reader) Continue(ctx context.Context, c *checkpoint.Checkpoint) error {
 	all := c.Epoch == epochOfAll(c.FeedID)
 	switch {
 	case c.FeedID != r.ID && !r.readsAt(c) && !r.IgnoreID:
@@ -104,7 +104,7 @@ func (r *Reader) Continue(c *checkpoint.Checkpoint) error {
 	case all:
 		r.KeepSameID = true
 	}
-	return r.rename(c.FeedID)
+	return r.rename(ctx, c.FeedID)
 }
 
 // identify decides what a consumer that begins with the feed knows it by: its URL
@@ -114,13 +114,13 @@ func (r *Reader) identify(ctx context.Context) error {
 		return nil
 	}
 	if r.IgnoreID || r.hasAnotherURL() {
-		return r.rename(r.ownID())
+		return r.rename(ctx, r.ownID())
 	}
 	other, err := r.sibling(ctx)
 	if err != nil || other.id == r.head.id {
 		return ctx.Err() // what cannot be read Look will report
 	}
-	return r.rename(r.ownID())
+	return r.rename(ctx, r.ownID())
 }
 
 // ownID is what a feed is known by that has no id of its own.
@@ -148,7 +148,7 @@ func (r *Reader) sibling(ctx context.Context) (*document, error) {
 		if err != nil {
 			return nil, err
 		}
-		return parse(answer.Body, answer.URL, answer.Header.Get("Content-Type"))
+		return parse(ctx, answer.Body, answer.URL, answer.Header.Get("Content-Type"), r.limits())
 	}
 	if !r.Client.Allows(target) {
 		return nil, r.Client.CheckOrigin(target)
@@ -162,12 +162,12 @@ func (r *Reader) sibling(ctx context.Context) (*document, error) {
 }
 
 // rename makes the feed known by an id.
-func (r *Reader) rename(id string) error {
+func (r *Reader) rename(ctx context.Context, id string) error {
 	if id == r.ID && r.named == (naming{id, r.KeepSameID}) {
 		return nil
 	}
 	r.ID, r.look, r.neighbor, r.seen = id, look{}, nil, make(map[string]*document)
-	return r.nameEntries(r.head)
+	return r.nameEntries(ctx, r.head)
 }
 
 // naming is what the events of a document are made with.
@@ -177,10 +177,10 @@ type naming struct {
 }
 
 // nameEntries makes the events of the feed's own document.
-func (r *Reader) nameEntries(head *document) error {
+func (r *Reader) nameEntries(ctx context.Context, head *document) error {
 	r.named = naming{r.ID, r.KeepSameID}
-	if err := head.makeEvents(r.named); err != nil {
-		return fmt.Errorf("%s: %w", head.url.Redacted(), err)
+	if err := head.makeEvents(ctx, r.named, r.limits()); err != nil {
+		return &fetch.Error{URL: head.url.Redacted(), Err: err}
 	}
 	return nil
 }

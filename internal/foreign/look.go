@@ -43,6 +43,7 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	}
 	err := r.forgetting(ctx, r.aboutID(r.goBack(ctx, from)))
 	if err == nil {
+		r.head.settle()
 		r.warn()
 	}
 	return err

@@ -2,15 +2,16 @@ package foreign
 
 import (
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
 
+	"github.com/eventfeed/eventfeed/internal/boundedxml"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -18,12 +19,12 @@ import (
 // bases of its links: gofeed goes by prefixes, rewrites ids as if they were
 // links, and takes a document that is not well-formed.
 type outline struct {
-	root     string // feed, rss or RDF
-	id       string // Atom only
-	links    []link
-	archive  bool // fh:archive
-	complete bool // fh:complete
-	ours     bool // it has elements of eventfeed's own for the feed
+	root     string              // feed, rss or RDF
+	id       string              // Atom only
+	links    map[string][]string // absolute URLs by relation, without fragments; few of each
+	archive  bool                // fh:archive
+	complete bool                // fh:complete
+	ours     bool                // it has elements of eventfeed's own for the feed
 	items    []item
 }
 
@@ -58,41 +59,51 @@ const (
 type open struct {
 	level level
 	base  *url.URL
+	tag   span         // where its start tag stands
 	text  func(string) // takes the element's text; may be nil
 }
 
 // scanner reads an outline.
 type scanner struct {
 	outline
-	stack []open
-	text  strings.Builder
+	cutter
+	limits limits
+	stack  []open
+	text   strings.Builder
+	base   int // length of the longest xml:base
 }
 
 // scan reads a document, which must be well-formed but for the named entities
-// of HTML. Its links are resolved as RFC 3986 has it.
-func scan(body []byte, from *url.URL) (*outline, error) {
-	decoder := xml.NewDecoder(bytes.NewReader(body))
-	decoder.Entity = xml.HTMLEntity
-	s := &scanner{stack: []open{{base: from}}}
+// of HTML. Its links are resolved as RFC 3986 has it. It also cuts the document into
+// parts that gofeed can read one after the other.
+func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, []part, error) {
+	decoder := boundedxml.NewDecoder(ctx, body, xmlLimits)
+	s := &scanner{outline: outline{links: make(map[string][]string)}, stack: []open{{base: from}}, limits: l, cutter: cutter{body: body}}
 	for {
 		token, err := decoder.Token()
 		if errors.Is(err, io.EOF) && s.root != "" {
-			return &s.outline, nil
+			parts, err := s.finish(s.base)
+			return &s.outline, parts, err
+		}
+		if _, exceeds := errors.AsType[*boundedxml.LimitError](err); exceeds || errors.Is(err, boundedxml.ErrDOCTYPE) {
+			return nil, nil, err
 		}
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		start, end := decoder.Span()
 		switch t := token.(type) {
 		case xml.StartElement:
-			if err := s.open(&t); err != nil {
-				return nil, err
-			}
+			err = s.open(&t, span{start, end})
 		case xml.EndElement:
-			s.close()
+			err = s.close(end)
 		case xml.CharData:
 			if last := &s.stack[len(s.stack)-1]; last.text != nil {
 				s.text.Write(t)
 			}
+		}
+		if err != nil {
+			return nil, nil, err
 		}
 	}
 }
@@ -104,13 +115,20 @@ func isHTML(body []byte) bool {
 	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
-func (s *scanner) open(t *xml.StartElement) error {
+func (s *scanner) open(t *xml.StartElement, tag span) error {
+	if err := s.count(1 + len(t.Attr)); err != nil {
+		return err
+	}
 	parent := s.stack[len(s.stack)-1]
-	o := open{base: parent.base}
+	o := open{base: parent.base, tag: tag}
 	if base := attribute(t, "http://www.w3.org/XML/1998/namespace", "base"); base != "" {
+		if len(base) > maxURL {
+			return limitError("has an xml:base of more than %d bytes", maxURL)
+		}
 		if resolved, err := parent.base.Parse(strings.TrimSpace(base)); err == nil {
 			o.base = resolved
 		}
+		s.base = max(s.base, len(o.base.String()))
 	}
 	switch {
 	case s.root == "":
@@ -127,6 +145,9 @@ func (s *scanner) open(t *xml.StartElement) error {
 	case parent.level == entry:
 		s.entryElement(t, &o)
 	}
+	if err := s.take(o.level); err != nil {
+		return err
+	}
 	if o.text != nil {
 		s.text.Reset()
 	}
@@ -134,12 +155,31 @@ func (s *scanner) open(t *xml.StartElement) error {
 	return nil
 }
 
-func (s *scanner) close() {
+func (s *scanner) close(end int64) error {
 	last := s.stack[len(s.stack)-1]
 	if last.text != nil {
 		last.text(s.text.String())
+		s.text.Reset()
 	}
 	s.stack = s.stack[:len(s.stack)-1]
+	if last.level != entry {
+		return nil
+	}
+	if size := end - last.tag.from; size > maxEntry {
+		return limitError("entry %d has %d bytes, the limit is %d: no event is as large", len(s.items), size, maxEntry)
+	}
+	return s.cut(s.stack[1:], end, s.base)
+}
+
+// take counts what an element takes of memory that the document itself does not.
+func (s *scanner) take(l level) error {
+	if l == entry {
+		s.took += entryMemory
+	}
+	if s.took > s.limits.memory {
+		return s.limits.exceeded()
+	}
+	return nil
 }
 
 // feedElement reads an element of the feed.
@@ -154,7 +194,7 @@ func (s *scanner) feedElement(t *xml.StartElement, o *open) {
 	case s.root == "feed" && native && name == "id":
 		o.text = func(text string) { s.id = strings.TrimSpace(text) }
 	case name == "link" && (t.Name.Space == feed.AtomNamespace || s.root == "feed" && native):
-		s.links = append(s.links, linkOf(t, o.base))
+		s.addLink(linkOf(t, o.base))
 	case t.Name.Space == feed.HistoryNamespace && name == "archive":
 		s.archive = true
 	case t.Name.Space == feed.HistoryNamespace && name == "complete":
@@ -174,22 +214,36 @@ func (s *scanner) entryElement(t *xml.StartElement, o *open) {
 	case isAtom && name == "content":
 		o.text = func(text string) { i.content = text }
 	case name == "link" && (isAtom || t.Name.Space == feed.AtomNamespace):
-		i.links = append(i.links, linkOf(t, o.base))
+		l := linkOf(t, o.base)
+		i.links = append(i.links, l)
+		s.took += int64(len(l.Href)) + linkMemory
 	case t.Name.Space == feed.CloudEventNamespace:
-		o.text = func(text string) { i.ce = with(i.ce, name, text) }
+		o.text = func(text string) { i.ce = s.with(i.ce, name, text) }
 	case t.Name.Space == feed.Namespace && name == "extension":
 		key := attribute(t, "", "name")
-		o.text = func(text string) { i.more = with(i.more, key, text) }
+		o.text = func(text string) { i.more = s.with(i.more, key, text) }
 	}
 }
 
-func with(m map[string]string, key, value string) map[string]string {
-	m = maps.Clone(m)
+func (s *scanner) with(m map[string]string, key, value string) map[string]string {
 	if m == nil {
 		m = make(map[string]string)
 	}
 	m[key] = value
+	s.took += linkMemory
 	return m
+}
+
+// maxLinks is how many links of one relation are kept that a feed has, each once.
+const maxLinks = 8
+
+// addLink keeps a link of the feed, if something is read from its relation.
+func (s *scanner) addLink(l link) {
+	l.Href, _, _ = strings.Cut(l.Href, "#")
+	if all := s.links[l.Rel]; l.Href == "" || !slices.Contains(relationsOfFeeds, l.Rel) || len(all) >= maxLinks || slices.Contains(all, l.Href) {
+		return
+	}
+	s.links[l.Rel] = append(s.links[l.Rel], l.Href)
 }
 
 // isNative reports whether elements of a namespace are the format's own.
@@ -212,6 +266,9 @@ func attribute(t *xml.StartElement, space, name string) string {
 	}
 	return ""
 }
+
+// relationsOfFeeds are those of a feed's links that something is read from.
+var relationsOfFeeds = []string{"self", "via", "current", "first", "previous", "prev", linkPage, linkArchive, "next-archive"}
 
 // relations is what a registered relation may stand behind, RFC 4287 section
 // 4.2.7.2.

@@ -40,10 +40,10 @@ func (r *Reader) hasNews(ctx context.Context, page *document) (bool, error) {
 type spool struct {
 	file *os.File
 	end  int64
-	at   map[int64]span // by the number of the page
+	at   map[int64]kept // by the number of the page
 }
 
-type span struct {
+type kept struct {
 	from, size int64
 	url        *url.URL
 	kind       string // Content-Type
@@ -57,14 +57,14 @@ func newSpool() (*spool, error) {
 	if err := os.Remove(file.Name()); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	return &spool{file: file, at: make(map[int64]span)}, nil
+	return &spool{file: file, at: make(map[int64]kept)}, nil
 }
 
 func (s *spool) put(number int64, f *fetched) error {
 	if _, err := s.file.WriteAt(f.body, s.end); err != nil {
 		return err
 	}
-	s.at[number] = span{s.end, int64(len(f.body)), f.url, f.kind}
+	s.at[number] = kept{s.end, int64(len(f.body)), f.url, f.kind}
 	s.end += int64(len(f.body))
 	return nil
 }

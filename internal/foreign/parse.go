@@ -1,17 +1,17 @@
 package foreign
 
 import (
-	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/mmcdole/gofeed/atom"
 	"github.com/mmcdole/gofeed/rss"
 
+	"github.com/eventfeed/eventfeed/internal/boundedxml"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
@@ -56,15 +56,18 @@ type category struct {
 
 // parse reads a document of a feed that came with a Content-Type. Its links know no password, wherever it
 // came from. What is not well-formed, or no feed at all, is a malformedError.
-func parse(body []byte, from *url.URL, contentType string) (*document, error) {
-	d, err := read(body, from, contentType)
-	if _, flawed := errors.AsType[*flawedError](err); err != nil && !flawed {
+func parse(ctx context.Context, body []byte, from *url.URL, contentType string, l limits) (*document, error) {
+	d, err := read(ctx, body, from, contentType, l)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if _, flawed := errors.AsType[*flawedError](err); err != nil && !flawed && !isLimit(err) {
 		err = &malformedError{err}
 	}
 	return d, err
 }
 
-func read(body []byte, from *url.URL, contentType string) (*document, error) {
+func read(ctx context.Context, body []byte, from *url.URL, contentType string, l limits) (*document, error) {
 	from = withoutUser(from)
 	body, doubt, err := toUTF8(body, contentType)
 	if err != nil {
@@ -73,66 +76,103 @@ func read(body []byte, from *url.URL, contentType string) (*document, error) {
 	if err := checkStart(body); err != nil {
 		return nil, err
 	}
-	if err := fetch.CheckXML(body, fetch.DefaultXMLLimits); err != nil {
-		return nil, notWellFormed(err)
+	if int64(len(body)) > l.document {
+		return nil, &fetch.TooLargeError{Limit: l.document}
 	}
-	outline, err := scan(body, from)
+	outline, parts, err := scan(ctx, body, from, l)
 	if err != nil {
 		return nil, notWellFormed(err)
 	}
 	d := &document{
-		url: from, id: outline.id, atom: outline.root == "feed", links: make(map[string][]string),
+		url: from, id: outline.id, atom: outline.root == "feed", links: outline.links,
 		archive: outline.archive, complete: outline.complete, ours: outline.ours, charset: doubt,
 	}
-	for _, l := range outline.links {
-		target, _, _ := strings.Cut(l.Href, "#")
-		if l.Href != "" && !slices.Contains(d.links[l.Rel], target) {
-			d.links[l.Rel] = append(d.links[l.Rel], target)
+	items := outline.items
+	for i := range parts {
+		p := &parts[i]
+		if d.atom {
+			err = d.readAtom(ctx, p, items[:p.items])
+		} else {
+			err = d.readRSS(ctx, p, items[:p.items])
 		}
+		if err != nil {
+			return d, err
+		}
+		items = items[p.items:]
 	}
-	if d.atom {
-		err = d.readAtom(body, outline)
-	} else {
-		err = d.readRSS(body, outline)
-	}
-	return d, err
+	return d, nil
 }
 
-func (d *document) readAtom(body []byte, o *outline) error {
-	f, err := new(atom.Parser).Parse(bytes.NewReader(body))
+// isLimit reports whether a document was refused for what it asks of its reader.
+func isLimit(err error) bool {
+	_, limit := errors.AsType[*boundedxml.LimitError](err)
+	return limit || isSize(err)
+}
+
+// isSize reports whether that was its size, which can be allowed.
+func isSize(err error) bool {
+	_, expands := errors.AsType[*ExpandsError](err)
+	_, large := errors.AsType[*fetch.TooLargeError](err)
+	return expands || large
+}
+
+func (d *document) readAtom(ctx context.Context, p *part, items []item) error {
+	f, err := new(atom.Parser).Parse(&reader{ctx, p.reader()})
 	if err != nil {
 		return err
 	}
-	if len(f.Entries) != len(o.items) {
-		return fmt.Errorf("cannot be read: it has %d entries, or %d", len(f.Entries), len(o.items))
+	if len(f.Entries) != len(items) {
+		return fmt.Errorf("cannot be read: it has %d entries, or %d", len(f.Entries), len(items))
 	}
-	d.title, d.updated = f.Title, valid(f.UpdatedParsed)
+	if f.Title != "" {
+		d.title = f.Title
+	}
+	if updated := valid(f.UpdatedParsed); !updated.IsZero() {
+		d.updated = updated
+	}
 	for i, e := range f.Entries {
-		r, err := atomEntry(e, &o.items[i])
+		r, err := atomEntry(e, &items[i])
 		if err != nil {
-			return &flawedError{fmt.Errorf("entry %d: %w", i+1, err)}
+			return &flawedError{fmt.Errorf("entry %d: %w", len(d.entries)+1, err)}
 		}
 		d.entries = append(d.entries, version{raw: r})
 	}
 	return nil
 }
 
-func (d *document) readRSS(body []byte, o *outline) error {
-	f, err := new(rss.Parser).Parse(bytes.NewReader(body))
+func (d *document) readRSS(ctx context.Context, p *part, items []item) error {
+	f, err := new(rss.Parser).Parse(&reader{ctx, p.reader()})
 	if err != nil {
 		return err
 	}
-	if len(f.Items) != len(o.items) {
-		return fmt.Errorf("cannot be read: it has %d items, or %d", len(f.Items), len(o.items))
+	if len(f.Items) != len(items) {
+		return fmt.Errorf("cannot be read: it has %d items, or %d", len(f.Items), len(items))
 	}
-	d.title, d.updated = f.Title, valid(f.LastBuildDateParsed)
-	if d.updated.IsZero() {
-		d.updated = valid(f.PubDateParsed)
+	if f.Title != "" {
+		d.title = f.Title
+	}
+	for _, t := range []*time.Time{f.PubDateParsed, f.LastBuildDateParsed} {
+		if updated := valid(t); !updated.IsZero() {
+			d.updated = updated
+		}
 	}
 	for i, it := range f.Items {
-		d.entries = append(d.entries, version{raw: rssItem(it, &o.items[i], d.url)})
+		d.entries = append(d.entries, version{raw: rssItem(it, &items[i], d.url)})
 	}
 	return nil
+}
+
+// reader ends with its context.
+type reader struct {
+	ctx context.Context //nolint:containedctx // of one call
+	io.Reader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	if err := r.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return r.Reader.Read(p)
 }
 
 // errNoID says of an Atom entry that nothing tells it from others.

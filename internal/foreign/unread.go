@@ -101,6 +101,7 @@ func (c *count) pass(ctx context.Context, w *way) (more bool, err error) {
 			return false, unsettled(w.next, err)
 		}
 		d = f.document
+		d.dropEvents()
 		c.seen[w.next.String()] = d
 	}
 	if err := c.belongs(d, w); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/ahead"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -22,6 +23,7 @@ type Run struct {
 	To       walk.Place           // that the run leads to
 	Entries  []checkpoint.Version // that the events are of
 	Archives []string             // URLs of those that are applied when the last event is
+	Done     func()               // lets more be fetched, once the events are not used any more; may be nil
 
 	from    walk.Place
 	digests []feed.Digest // at each event
@@ -89,9 +91,9 @@ func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) err
 			return got.Err
 		}
 		f.trail = got.Value.trail
-		wanted := yield(f.run(got.Value.picked), nil)
-		got.Done()
-		if !wanted {
+		run := f.run(got.Value.picked)
+		run.Done = got.Done
+		if !yield(run, nil) {
 			return errEnough
 		}
 	}
@@ -152,35 +154,50 @@ func (f *forward) after(ctx context.Context, at string) (*step, error) {
 
 // fetch fetches an archive once more, holds it to what it was on the way back,
 // and picks what is to be applied from it. It is called by several goroutines.
-func (f *forward) fetch(ctx context.Context, s *step) (*step, int64, error) {
-	d, err := f.again(ctx, s.Archive)
+func (f *forward) fetch(ctx context.Context, s *step, share *ahead.Share) (*step, error) {
+	d, err := f.again(fetch.WithRoom(ctx, share), s.Archive)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	size := int64(len(d.body))
-	if err := f.compare(d.document, s.Archive); err != nil {
-		return nil, size, err
+	if err := f.compare(d, s.Archive); err != nil {
+		return nil, err
 	}
 	if s.picked = d.pick(s.pending); len(s.picked) != len(s.pending) {
-		return nil, size, fmt.Errorf("%s: has %d of the %d entries that were to be applied from it", d.url.Redacted(), len(s.picked), len(s.pending))
+		return nil, fmt.Errorf("%s: has %d of the %d entries that were to be applied from it", d.url.Redacted(), len(s.picked), len(s.pending))
 	}
-	return s, size, nil
+	return s, nil
 }
 
 // again returns an archive as it is, and a page as it was.
-func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (*fetched, error) {
+func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (*document, error) {
 	if f.Kind == Paged {
-		page, err := f.pages.get(a.Number)
-		if err == nil {
-			page.document, err = f.archive(page, page.from)
-		}
-		return page, err
+		return f.kept(ctx, a)
 	}
 	target, err := url.Parse(a.URL)
 	if err != nil {
 		return nil, err
 	}
-	return f.get(ctx, target)
+	d, err := f.get(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	return d.document, nil
+}
+
+// kept returns a page as it was.
+func (f *forward) kept(ctx context.Context, a *checkpoint.Archive) (*document, error) {
+	if err := fetch.Hold(ctx, 2*f.pages.at[a.Number].size); err != nil {
+		return nil, err
+	}
+	page, err := f.pages.get(a.Number)
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.archive(ctx, page, page.from)
+	if err != nil {
+		return nil, err
+	}
+	return d, fetch.Hold(ctx, d.memory)
 }
 
 // run makes a run of events that follow.

@@ -6,6 +6,8 @@ package httplimit
 import (
 	"net/http"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/origin"
 )
 
 // Config is what a client may take.
@@ -13,7 +15,7 @@ type Config struct {
 	// Header is the time for a request's header, from its first byte on.
 	// 0 means 10 s.
 	Header time.Duration
-	// HeaderBytes bounds a request's header. 0 means 64 KiB.
+	// HeaderBytes bounds a request's header. 0 means 32 KiB.
 	HeaderBytes int
 	// Idle is how long a connection is kept that asks for nothing. 0 means
 	// 2 minutes.
@@ -28,13 +30,24 @@ type Config struct {
 	// 0 means as many as this process may open files, less a reserve for
 	// databases and the like.
 	Connections int
+	// ClientConnections bounds how many of them are one client's: of one address,
+	// or one network of IPv6. More are refused. 0 means no bound.
+	ClientConnections int
+	// Trusted are proxies, whose connections are their own business.
+	Trusted origin.Trusted
+	// Plain says that there is no TLS on the connections, so that those that are
+	// refused can be told why.
+	Plain bool
+	// Fields are the header fields that handlers read of a GET or HEAD; see
+	// [KeepFields]. Nil means all.
+	Fields []string
 	// Metrics counts connections. Nil means keep none.
 	Metrics *Metrics
 }
 
 func (c Config) withDefaults() Config {
 	defaultTo(&c.Header, 10*time.Second)
-	defaultTo(&c.HeaderBytes, 64<<10)
+	defaultTo(&c.HeaderBytes, 32<<10)
 	defaultTo(&c.Idle, 2*time.Minute)
 	defaultTo(&c.Stall, 30*time.Second)
 	defaultTo(&c.MinRate, 8<<10)
@@ -57,10 +70,23 @@ func defaultTo[T comparable](value *T, otherwise T) {
 func Server(handler http.Handler, config Config) *http.Server {
 	config = config.withDefaults()
 	return &http.Server{
-		Handler:           paceRequests(handler, config),
+		Handler:           KeepFields(paceRequests(handler, config), config.Fields),
 		ReadHeaderTimeout: config.Header,
 		ReadTimeout:       config.Header + config.Stall, // each read of a body renews it
 		IdleTimeout:       config.Idle,
 		MaxHeaderBytes:    config.HeaderBytes,
+		HTTP2:             boundsOfHTTP2(),
+	}
+}
+
+// boundsOfHTTP2 bounds what a connection of HTTP/2 may keep in memory: the largest frame,
+// and the bodies that nobody reads yet, which net/http takes up to 1 MiB of, each.
+func boundsOfHTTP2() *http.HTTP2Config {
+	const least = 64 << 10 // by the protocol, less 1
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          100,
+		MaxReadFrameSize:              16 << 10,
+		MaxReceiveBufferPerConnection: least,
+		MaxReceiveBufferPerStream:     least,
 	}
 }

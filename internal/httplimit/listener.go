@@ -3,6 +3,8 @@ package httplimit
 import (
 	"net"
 	"sync"
+
+	"github.com/eventfeed/eventfeed/internal/quota"
 )
 
 // mostConnections is a bound where the operating system has none.
@@ -17,36 +19,50 @@ func Listener(listener net.Listener, config Config) net.Listener {
 	return &pacedListener{
 		Listener: listener, config: config,
 		places: make(chan struct{}, config.Connections), closed: make(chan struct{}),
+		clients: quota.NewClients(int64(config.ClientConnections)), refusing: make(chan struct{}, refusing),
 	}
 }
 
 type pacedListener struct {
 	net.Listener
-	config Config
-	places chan struct{} // one for each connection
-	closed chan struct{}
-	close  sync.Once
+	config   Config
+	places   chan struct{}  // one for each connection
+	clients  *quota.Clients // connections
+	refusing chan struct{}  // one for each connection that is told so
+	closed   chan struct{}
+	close    sync.Once
 }
 
-// Accept waits for a place before it takes a connection.
+// Accept waits for a place before it takes a connection. It refuses those that are
+// one too many of their client's.
 func (l *pacedListener) Accept() (net.Conn, error) {
 	select {
 	case <-l.closed:
 		return nil, net.ErrClosed
 	case l.places <- struct{}{}:
 	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			<-l.places
+			return nil, err
+		}
+		client, counts := l.clientOf(conn)
+		if counts && !l.clients.Take(client, 1) {
+			l.refuse(conn)
+			continue
+		}
+		open := l.config.Metrics.open
+		open.Inc()
+		leave := sync.OnceFunc(func() {
+			open.Dec()
+			if counts {
+				l.clients.Give(client, 1)
+			}
+			<-l.places
+		})
+		return &pacedConn{Conn: conn, pace: pace{Config: l.config}, leave: leave}, nil
 	}
-	open := l.config.Metrics.open
-	open.Inc()
-	leave := sync.OnceFunc(func() {
-		open.Dec()
-		<-l.places
-	})
-	return &pacedConn{Conn: conn, pace: pace{Config: l.config}, leave: leave}, nil
 }
 
 // Close ends a wait for a place too.

@@ -3,7 +3,6 @@ package intake
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,8 +25,8 @@ func isBinary(header http.Header) bool {
 
 // parseBinary reads binary mode (HTTP binding, section 3.1): attributes in
 // headers, data as it is in the body, its type in Content-Type.
-func parseBinary(header http.Header, contentType string, body io.Reader) ([]event.Event, error) {
-	data, err := readData(body)
+func parseBinary(header http.Header, contentType string, read func() ([]byte, error)) ([]event.Event, error) {
+	data, err := readData(read)
 	if err != nil {
 		return nil, err
 	}
@@ -112,8 +111,8 @@ func unquote(quoted string) (string, bool) {
 	return "", false
 }
 
-func readData(body io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(body, event.MaxSize+1))
+func readData(read func() ([]byte, error)) ([]byte, error) {
+	data, err := read()
 	if err != nil {
 		return nil, unreadable(err)
 	}

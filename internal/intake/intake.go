@@ -166,12 +166,16 @@ func readLine(lines *bufio.Reader) (line []byte, err error) {
 		part, err := lines.ReadSlice('\n')
 		line = append(line, part...)
 		if len(line) > maxLine {
-			return nil, fmt.Errorf("%w: the line has more than %d bytes", event.ErrTooLarge, maxLine)
+			return nil, errLineTooLong()
 		}
 		if !errors.Is(err, bufio.ErrBufferFull) {
 			return line, err
 		}
 	}
+}
+
+func errLineTooLong() error {
+	return fmt.Errorf("%w: the line has more than %d bytes", event.ErrTooLarge, maxLine)
 }
 
 func readFileLine(lines *bufio.Reader) (line []byte, err error) {

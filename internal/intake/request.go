@@ -1,7 +1,6 @@
 package intake
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -61,13 +60,24 @@ func (e *RequestError) Error() string {
 
 func (e *RequestError) Unwrap() error { return e.Err }
 
+// maxMemory is how many bytes of memory the events of a request may take, about. What
+// takes a few bytes in JSON, an event or an extension, takes some hundred here.
+const maxMemory = 32 << 20
+
+// memoryOf is about how many bytes of memory an event takes.
+func memoryOf(e *event.Event) int {
+	const perEvent, perExtension = 400, 150
+	return e.Size() + perEvent + perExtension*len(e.Extensions)
+}
+
 // ParseRequest returns the events that an HTTP request brings (CloudEvents 1.0.2,
 // HTTP binding): one in structured or binary mode, any number up to
 // [MaxRequestEvents] in batched mode or as JSON one a line. They are in normal
 // form, with id and source. An error, always a [*RequestError], is about the
-// first event that cannot be taken. The caller bounds the body, best with
-// [http.MaxBytesReader], and has undone any content coding that it knows.
-func ParseRequest(header http.Header, body io.Reader) ([]event.Event, error) {
+// first event that cannot be taken. read returns the body, once the header says that
+// it can be understood; it bounds the body, best with [http.MaxBytesReader], and has
+// undone any content coding that it knows.
+func ParseRequest(header http.Header, read func() ([]byte, error)) ([]event.Event, error) {
 	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return nil, &RequestError{Reason: UnknownType, Err: fmt.Errorf("content coding %.80q is not known", coding)}
 	}
@@ -79,9 +89,9 @@ func ParseRequest(header http.Header, body io.Reader) ([]event.Event, error) {
 	media = strings.ToLower(strings.TrimSpace(media))
 	isCloudEvents := strings.HasPrefix(media, "application/cloudevents")
 	if !isCloudEvents && isBinary(header) {
-		return parseBinary(header, contentType, body)
+		return parseBinary(header, contentType, read)
 	}
-	parse := map[string]func(*request, io.Reader) error{
+	parse := map[string]func(*request, []byte) error{
 		structuredType: (*request).readOne, batchType: (*request).readBatch,
 		linesType: (*request).readLines, linesTypeToo: (*request).readLines,
 	}[media]
@@ -91,8 +101,12 @@ func ParseRequest(header http.Header, body io.Reader) ([]event.Event, error) {
 	if err := checkCharset(contentType); err != nil {
 		return nil, err
 	}
+	body, err := read()
+	if err != nil {
+		return nil, unreadable(err)
+	}
 	var r request
-	if err := parse(&r, bom.NewReader(body)); err != nil {
+	if err := parse(&r, bom.Trim(body)); err != nil {
 		return nil, err
 	}
 	return r.events, nil
@@ -133,21 +147,16 @@ func checkCharset(contentType string) error {
 // request is what has been read.
 type request struct {
 	events []event.Event
+	memory int // that they take
 }
 
 // readOne reads structured mode (section 3.2).
-func (r *request) readOne(body io.Reader) error {
-	text, err := io.ReadAll(body)
-	if err != nil {
-		return unreadable(err)
-	}
-	return r.add(text)
-}
+func (r *request) readOne(body []byte) error { return r.add(body) }
 
 // readBatch reads batched mode (section 3.3), and goes no further than it must:
 // the array may have any number of elements.
-func (r *request) readBatch(body io.Reader) error {
-	decoder := json.NewDecoder(body)
+func (r *request) readBatch(body []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	broken := func(err error) error {
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
@@ -185,12 +194,10 @@ func (r *request) readBatch(body io.Reader) error {
 }
 
 // readLines reads JSON one a line; empty lines count for nothing.
-func (r *request) readLines(body io.Reader) error {
-	lines := bufio.NewReader(body)
-	for end := false; !end; {
-		line, err := readLine(lines)
-		if end = errors.Is(err, io.EOF); err != nil && !end {
-			return unreadable(err)
+func (r *request) readLines(body []byte) error {
+	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		if len(line) > maxLine {
+			return unreadable(errLineTooLong())
 		}
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
@@ -210,11 +217,18 @@ func (r *request) add(text []byte) error {
 	}
 	e, err := parse(text, sentAgain)
 	if err == nil {
+		r.memory += memoryOf(&e)
+		if r.memory > maxMemory {
+			return &RequestError{Reason: TooLarge, Err: fmt.Errorf("its events take more than %d bytes of memory; send them in several requests", maxMemory)}
+		}
 		r.events = append(r.events, e)
 		return nil
 	}
 	refused := refuse(err)
-	refused.Number, refused.ID = number, idOf(text)
+	refused.Number = number
+	if !errors.Is(err, event.ErrTooMany) {
+		refused.ID = idOf(text)
+	}
 	if !utf8.Valid(text) || !json.Valid(text) {
 		refused.Reason = Unreadable
 	}

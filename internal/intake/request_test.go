@@ -40,6 +40,11 @@ func binary(contentType string, change ...string) http.Header {
 	return header
 }
 
+// parseRequest reads a request whose body comes from a reader.
+func parseRequest(header http.Header, body io.Reader) ([]event.Event, error) {
+	return intake.ParseRequest(header, func() ([]byte, error) { return io.ReadAll(body) })
+}
+
 func typed(contentType string) http.Header { return http.Header{"Content-Type": {contentType}} }
 
 func TestParseRequestReadsEveryMode(t *testing.T) {
@@ -74,7 +79,7 @@ func TestParseRequestReadsEveryMode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := intake.ParseRequest(test.header, iotest.OneByteReader(strings.NewReader(test.body)))
+			got, err := parseRequest(test.header, iotest.OneByteReader(strings.NewReader(test.body)))
 			if err != nil || !reflect.DeepEqual(got, test.want) {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, test.want)
 			}
@@ -98,12 +103,12 @@ func TestHeadersAreDecoded(t *testing.T) {
 		" a\t":                            "a",
 		"Köln":                            "Köln",
 	} {
-		events, err := intake.ParseRequest(binary("", "ce-subject", value), http.NoBody)
+		events, err := parseRequest(binary("", "ce-subject", value), http.NoBody)
 		if err != nil || events[0].Subject != want {
 			t.Errorf("%q: %+v, %v", value, events, err)
 		}
 	}
-	events, err := intake.ParseRequest(binary("", "ce-time", "2026-11-23T10:30:00.5%2B01:00", "CE-TraceParent", "00-4bf9-01"), http.NoBody)
+	events, err := parseRequest(binary("", "ce-time", "2026-11-23T10:30:00.5%2B01:00", "CE-TraceParent", "00-4bf9-01"), http.NoBody)
 	want := event.Event{ID: "1", Source: "/s", Type: "T", Time: time.Date(2026, 11, 23, 9, 30, 0, 5e8, time.UTC), Extensions: map[string]string{"traceparent": "00-4bf9-01"}}
 	if err != nil || !reflect.DeepEqual(events, []event.Event{want}) {
 		t.Errorf("%+v, %v", events, err)
@@ -184,7 +189,7 @@ func TestParseRequestRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			events, err := intake.ParseRequest(test.header, strings.NewReader(test.body))
+			events, err := parseRequest(test.header, strings.NewReader(test.body))
 			refused, ok := errors.AsType[*intake.RequestError](err)
 			if !ok || events != nil {
 				t.Fatalf("%d events, %v", len(events), err)
@@ -209,12 +214,12 @@ func TestBodyThatDoesNotEndWellIsNoRequest(t *testing.T) {
 		"binary":     {binary("text/plain"), "data"},
 	} {
 		failed := errors.New("connection is gone")
-		events, err := intake.ParseRequest(mode.header, io.MultiReader(strings.NewReader(mode.body), iotest.ErrReader(failed)))
+		events, err := parseRequest(mode.header, io.MultiReader(strings.NewReader(mode.body), iotest.ErrReader(failed)))
 		if refused, ok := errors.AsType[*intake.RequestError](err); !ok || refused.Reason != intake.Unreadable || !errors.Is(err, failed) || events != nil {
 			t.Errorf("%s: %v, %v", name, events, err)
 		}
 		limited := http.MaxBytesReader(httptest.NewRecorder(), io.NopCloser(strings.NewReader(mode.body)), 3)
-		events, err = intake.ParseRequest(mode.header, limited)
+		events, err = parseRequest(mode.header, limited)
 		if refused, ok := errors.AsType[*intake.RequestError](err); !ok || refused.Reason != intake.TooLarge || !strings.Contains(err.Error(), "more than 3 bytes") || events != nil {
 			t.Errorf("%s: %v, %v", name, events, err)
 		}
@@ -233,7 +238,7 @@ func FuzzParseRequest(f *testing.F) {
 		if id != "" {
 			header = binary(contentType, "ce-id", id, "ce-subject", subject, "ce-name", extension)
 		}
-		events, err := intake.ParseRequest(header, bytes.NewReader(body))
+		events, err := parseRequest(header, bytes.NewReader(body))
 		if err != nil {
 			if refused, ok := errors.AsType[*intake.RequestError](err); !ok || refused.Reason == 0 || events != nil {
 				t.Fatalf("%d events, %v", len(events), err)
@@ -255,7 +260,7 @@ func FuzzParseRequest(f *testing.F) {
 		}
 		batch = append(append([]byte{'['}, batch[1:]...), ']')
 		for contentType, body := range map[string][]byte{"application/x-ndjson": lines, "application/cloudevents-batch+json": batch} {
-			again, err := intake.ParseRequest(typed(contentType), bytes.NewReader(body))
+			again, err := parseRequest(typed(contentType), bytes.NewReader(body))
 			storetest.Must(t, err)
 			if !reflect.DeepEqual(again, events) {
 				t.Fatalf("%s: %+v\nwant %+v", contentType, again, events)

@@ -44,6 +44,9 @@ func parsePrefix(item string) (netip.Prefix, error) {
 	return netip.ParsePrefix(item)
 }
 
+// Has reports whether an address is one of them.
+func (t Trusted) Has(peer netip.Addr) bool { return t.has(plainAddress(peer), peer.IsValid()) }
+
 // has reports whether a peer is one of them. One without an address comes by a
 // Unix socket.
 func (t Trusted) has(peer netip.Addr, known bool) bool {

@@ -26,8 +26,14 @@ type Grants interface {
 
 type grantKey struct{}
 
-// admit asks who is calling, and refuses those whom nobody knows.
+// admit asks who is calling, and refuses those whom nobody knows, and whoever asks
+// for another server.
 func (s *server) admit(r *http.Request) (*http.Request, error) {
+	if s.Local {
+		if err := s.Origin.CheckName(r); err != nil {
+			return r, refuse(http.StatusMisdirectedRequest, err.Error())
+		}
+	}
 	if s.Grants == nil {
 		return r, nil
 	}

@@ -3,9 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
-	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -15,9 +13,10 @@ import (
 	"github.com/eventfeed/eventfeed/internal/live"
 )
 
-// maxAppend bounds the body of a request that appends, in bytes: JSON can make
-// an event of the largest size some six times longer.
-const maxAppend = 8 * event.MaxSize
+// maxAppend bounds the body of a request that appends, in bytes: an event of the
+// largest size is a third longer in Base64, and twice as long where JSON escapes all
+// of its characters in the short way.
+const maxAppend = 3 * event.MaxSize
 
 // maxAppending is how many requests are in the database at once, so that there
 // are connections left for all else; others wait.
@@ -51,10 +50,7 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	events, err := s.read(w, r)
-	if err == nil {
-		err = s.take(r.Context(), state.Name, events)
-	}
+	events, err := s.take(w, r, state.Name)
 	if err != nil {
 		return refusal(w, events, err)
 	}
@@ -62,34 +58,27 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answerAppend(w, state.Name, events, positions)
+	return s.answerAppend(w, r, state.Name, events, positions)
 }
 
-// Bodies of requests are in memory while they come. Small ones need not ask for
-// room, so that large ones that come slowly do not hold them up.
-const (
-	bodyRoom  = 4 * maxAppend
-	smallBody = 64 << 10
-)
-
-// read reads the events of a request.
-func (s *server) read(w http.ResponseWriter, r *http.Request) ([]event.Event, error) {
-	size := r.ContentLength
-	if size < 0 || size > maxAppend {
-		size = maxAppend // or refused before it has come
+// take reads the events of a request and appends them. It returns them without their
+// data: their client may take its time over the answer.
+func (s *server) take(w http.ResponseWriter, r *http.Request, name string) ([]event.Event, error) {
+	done := new(cleanup)
+	defer done.run()
+	events, err := intake.ParseRequest(r.Header, func() ([]byte, error) { return s.read(w, r, done) })
+	if err == nil {
+		err = s.insert(r.Context(), name, events)
 	}
-	if size > smallBody {
-		if !s.bodies.TryAcquire(size) {
-			return nil, refuse(http.StatusServiceUnavailable, "too many large requests are coming in at this moment, try again")
-		}
-		defer s.bodies.Release(size)
+	for i := range events {
+		events[i] = event.Event{ID: events[i].ID, Source: events[i].Source}
 	}
-	return intake.ParseRequest(r.Header, http.MaxBytesReader(w, r.Body, maxAppend))
+	return events, err
 }
 
-// take appends the events of a request. Once all of it was read a client that
+// insert appends the events of a request. Once all of it was read a client that
 // goes away changes nothing any more.
-func (s *server) take(ctx context.Context, name string, events []event.Event) error {
+func (s *server) insert(ctx context.Context, name string, events []event.Event) error {
 	select {
 	case s.appending <- struct{}{}:
 		defer func() { <-s.appending }()
@@ -109,10 +98,6 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	if err := s.crossOrigin.Check(r); err != nil {
 		return nil, refuse(http.StatusForbidden, "this request comes from a page of another origin")
 	}
-	// Nor one whose name has come to mean this machine.
-	if s.Grants == nil && !s.isOwnName(r.Host) {
-		return nil, refuse(http.StatusForbidden, "without tokens events are taken under the server's address, localhost or --base-url only, not as "+quote(r.Host))
-	}
 	name := feedName(r)
 	switch caller := grant(r); {
 	case caller.MayAppend(name):
@@ -122,18 +107,6 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	default:
 		return nil, live.NoFeed(name)
 	}
-}
-
-// isOwnName reports whether a Host field names this server as those do who are
-// meant to reach it without a token.
-func (s *server) isOwnName(host string) bool {
-	if s.Origin.Base != nil && strings.EqualFold(host, s.Origin.Base.Host) {
-		return true
-	}
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
-	return strings.EqualFold(host, "localhost") || net.ParseIP(strings.Trim(host, "[]")) != nil
 }
 
 // positions waits until the events have their positions, and are in documents,
@@ -165,7 +138,7 @@ func allShown(positions []int64, published int64) bool {
 	return true
 }
 
-func answerAppend(w http.ResponseWriter, name string, events []event.Event, positions []int64) error {
+func (s *server) answerAppend(w http.ResponseWriter, r *http.Request, name string, events []event.Event, positions []int64) error {
 	status := http.StatusCreated
 	if len(events) == 0 {
 		status = http.StatusOK
@@ -183,6 +156,11 @@ func answerAppend(w http.ResponseWriter, name string, events []event.Event, posi
 	if err != nil {
 		return err
 	}
+	body, release, err := s.hold(r, append(body, '\n'))
+	if err != nil {
+		return err
+	}
+	defer release()
 	header := w.Header()
 	if len(events) == 1 && status == http.StatusCreated {
 		header.Set("Location", answer.Events[0].URL)
@@ -190,6 +168,6 @@ func answerAppend(w http.ResponseWriter, name string, events []event.Event, posi
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // who has gone may ask again
+	_, _ = w.Write(body) // who has gone may ask again
 	return nil
 }

@@ -35,8 +35,6 @@ type archived struct {
 	links []feed.Link // of the document, of a form other than Atom
 }
 
-func (a *archived) size() int64 { return int64(len(a.content)) + 500 }
-
 func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	state, page, err := s.page(r)
 	if err != nil {
@@ -54,11 +52,11 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	if chosen.absolute {
 		base = s.Origin.Of(r).Base
 	}
-	a, err := s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
+	a, err := s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
 	if err == nil && a.stage == store.Newest && namesAnother(r.Header, a.tag) {
 		// The client may have the final one, by a server that knows more.
 		if state, err = s.look(r.Context(), state.Name); err == nil {
-			a, err = s.archived(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
+			a, err = s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
 		}
 	}
 	if err != nil {
@@ -72,7 +70,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Cache-Control", archiveLifetime(a.stage, chosen).cacheControl(s.scope()))
 	linkAlternates(header, r, archiveForms, chosen)
 	linkArchives(header, a.links, chosen)
-	return a.serve(w, r)
+	return s.serve(w, r, &a.entity)
 }
 
 // archiveLifetime: a final archive never changes, nor does any form of it that
@@ -113,6 +111,19 @@ func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
 	return state, page, whereItGoesOn(&state.Feed, page, state.HasPage(page))
 }
 
+// cachedArchive returns a sealed page, from the cache if it is there. Otherwise it
+// makes it, once there is room for that.
+func (s *server) cachedArchive(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+	if !s.archives.Has(key) {
+		leave, err := s.reading.enter(ctx, archiveRoom)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
+	return s.archived(ctx, state, key)
+}
+
 // archived returns a sealed page, from the cache if it is there.
 func (s *server) archived(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
 	return s.archives.Get(ctx, key, func(ctx context.Context) (*archived, error) {
@@ -127,6 +138,11 @@ func (s *server) archived(ctx context.Context, state *live.State, key archiveKey
 			if err != nil {
 				return nil, err
 			}
+			leave, err := s.making.enter(ctx, 2*max(int64(len(from.content)), unpacked(from.content)))
+			if err != nil {
+				return nil, err
+			}
+			defer leave()
 			return from.in(key.coding)
 		case key.form == atomForm:
 			return s.stored(ctx, state, key)
@@ -151,6 +167,11 @@ func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) 
 	if f.ID != key.feed || key.final && d.Stage != store.Final {
 		return nil, fmt.Errorf("archive %d of feed %s: the database has another or an older history than this server has served; it has failed over", key.page.Number, state.Name)
 	}
+	leave, err := s.making.enter(ctx, unpacked(d.Body))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	text, err := compress.Unzstd(d.Body)
 	if err != nil {
 		return nil, err
@@ -184,6 +205,11 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 	if err != nil {
 		return nil, err
 	}
+	leave, err := s.making.enter(ctx, copies*unpacked(from.content))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	text, err := compress.Unzstd(from.content)
 	if err != nil {
 		return nil, err
@@ -197,7 +223,7 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 		return nil, err
 	}
 	a := &archived{hash: hashOf(content), stage: from.stage, links: d.Links()}
-	a.entity = entity{mediaType: key.form.mediaType, content: content, tag: strongTag(a.hash, identityCoding), modified: from.modified}
+	a.entity = entity{mediaType: key.form.mediaType, content: fit(content), tag: strongTag(a.hash, identityCoding), modified: from.modified}
 	return a, nil
 }
 
@@ -213,4 +239,11 @@ func (a *archived) in(coding string) (*archived, error) {
 	other := *a
 	other.coding, other.content, other.tag = coding, encode(text, coding), strongTag(a.hash, coding)
 	return &other, nil
+}
+
+// unpacked is how many bytes a stored page or one in zstd decompresses to, 0 if that
+// is not known.
+func unpacked(body []byte) int64 {
+	size, _ := compress.ZstdSize(body)
+	return size
 }

@@ -19,12 +19,17 @@ func wantsDelta(header http.Header) bool {
 
 // serveDelta answers with the entries behind a position, RFC 3229 section
 // 10.4.1. The ETag is that of the whole document, which the client has then.
-func serveDelta(w http.ResponseWriter, v *version, key entityKey, base string, since int64) error {
+func (s *server) serveDelta(w http.ResponseWriter, r *http.Request, v *version, key entityKey, base string, since int64) error {
 	key.since, key.isDelta = since, true
 	e, err := v.entity(key)
 	if err != nil {
 		return err
 	}
+	content, release, err := s.hold(r, e.content)
+	if err != nil {
+		return err
+	}
+	defer release()
 	header := w.Header()
 	e.describe(header)
 	header.Set("Content-Length", strconv.Itoa(len(e.content)))
@@ -33,6 +38,6 @@ func serveDelta(w http.ResponseWriter, v *version, key entityKey, base string, s
 	// A cache that does not know what a delta is must not give it to others.
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusIMUsed)
-	send(w, e.content)
+	send(w, content)
 	return nil
 }

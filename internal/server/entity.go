@@ -27,12 +27,31 @@ type entity struct {
 func encode(content []byte, coding string) []byte {
 	switch coding {
 	case zstdCoding:
-		return compress.Zstd(content)
+		content = compress.Zstd(content)
 	case gzipCoding:
-		return compress.Gzip(content)
-	default:
-		return content
+		content = compress.Gzip(content)
 	}
+	return fit(content)
+}
+
+// fit returns content without the room behind it that it was written with, if that is
+// much: it is kept.
+func fit(content []byte) []byte {
+	if cap(content) > len(content)+len(content)/8+1000 {
+		return bytes.Clone(content)
+	}
+	return content
+}
+
+// newEntity returns content in a coding, with an ETag that is made of it.
+func newEntity(form *form, coding string, content []byte) *entity {
+	return &entity{mediaType: form.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
+}
+
+// size is about how many bytes of memory the entity takes.
+func (e *entity) size() int64 {
+	const overhead = 500
+	return int64(len(e.content)) + overhead
 }
 
 // hashOf is what an ETag is made of.
@@ -94,21 +113,22 @@ func (e *entity) describe(header http.Header) {
 	}
 }
 
-// serve leaves HEAD, and conditions that are met with a 304, to the standard
-// library.
-func (e *entity) serve(w http.ResponseWriter, r *http.Request) error {
+// serve answers with an entity. It leaves HEAD, and conditions that are met with
+// a 304, to the standard library. Nothing has been sent if it returns an error.
+func (s *server) serve(w http.ResponseWriter, r *http.Request, e *entity) error {
 	if e.hasChanged(r.Header) {
 		return errChanged()
 	}
 	e.clean(r.Header)
 	e.describe(w.Header())
 	r.Header.Del("Range")
-	body := &body{ResponseWriter: w, size: int64(len(e.content))}
+	body := &body{ResponseWriter: w, server: s, request: r, content: e.content, release: func() {}}
 	http.ServeContent(body, r, "", e.lastModified(), bytes.NewReader(e.content))
-	if body.wanted {
-		send(w, e.content)
+	defer func() { body.release() }()
+	if body.wanted && body.err == nil {
+		send(w, body.content)
 	}
-	return nil
+	return body.err
 }
 
 // send writes a body from a goroutine of its own. To write a header net/http
@@ -128,13 +148,26 @@ func send(w http.ResponseWriter, content []byte) {
 // piece: ServeContent would copy it by a buffer.
 type body struct {
 	http.ResponseWriter
-	size   int64
-	wanted bool
+	server  *server
+	request *http.Request
+	wanted  bool
+	content []byte // to send
+	release func()
+	err     error // why it is not sent; then the header was not, either
 }
 
-// WriteHeader says, as ServeContent does not, that no part of an entity is to
-// be had: a page is small, half of one is of no use.
+// WriteHeader says, as ServeContent does not, that no part of an entity is
+// available: a page is small, half of one is of no use. It sends nothing if the
+// body may not be sent.
 func (b *body) WriteHeader(status int) {
+	if status == http.StatusOK && b.request.Method == http.MethodGet {
+		content, release, err := b.server.hold(b.request, b.content)
+		if err != nil {
+			b.err = err
+			return
+		}
+		b.content, b.release = content, release
+	}
 	b.Header().Set("Accept-Ranges", "none")
 	b.ResponseWriter.WriteHeader(status)
 }
@@ -143,7 +176,7 @@ func (b *body) WriteHeader(status int) {
 // ranges.
 func (b *body) ReadFrom(io.Reader) (int64, error) {
 	b.wanted = true
-	return b.size, nil
+	return int64(len(b.content)), nil
 }
 
 // Unwrap is for http.ResponseController.

@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/render"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -40,26 +41,64 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err := reachable(s.Feeds); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
-	defer cancel()
-	r = r.WithContext(ctx)
-	var content []byte
-	err = s.Log.ReadFeed(ctx, state.Name, func(log store.Snapshot, f *store.Feed) error {
-		position, err := find(r, log, f)
-		if err != nil {
-			return err
-		}
-		events, err := around(ctx, log, f, position)
-		if err == nil {
-			content, err = renderEvent(chosen, f, events, position)
-		}
+	coding, err := s.coding(r)
+	if err != nil {
 		return err
-	})
+	}
+	e, err := s.eventEntity(r, state, eventKeyOf(r, state, chosen, coding))
 	if err != nil {
 		return err
 	}
 	linkAlternates(w.Header(), r, eventForms, chosen)
-	return s.serveSmall(w, r, chosen, explicit, pageLifetime, content)
+	w.Header().Set("Vary", s.vary(explicit))
+	w.Header().Set("Cache-Control", pageLifetime.cacheControl(s.scope()))
+	return s.serve(w, r, e)
+}
+
+// eventKey names an event in one form and one coding, in memory: with the end of its
+// feed, since pages for people link to the next event.
+type eventKey struct {
+	feed, title        string // the feed's id and title
+	history, published int64  // of the state, see live.State
+	id, source         string
+	form               *form
+	coding             string
+}
+
+func eventKeyOf(r *http.Request, state *live.State, form *form, coding string) eventKey {
+	id, source := eventNamed(r)
+	return eventKey{
+		feed: state.ID, title: state.Title, history: state.History, published: state.Published,
+		id: id, source: source, form: form, coding: coding,
+	}
+}
+
+// eventEntity returns an event as it is sent, from the cache if it is there. Otherwise
+// it reads it, once there is room for that, and once for all who ask meanwhile.
+func (s *server) eventEntity(r *http.Request, state *live.State, key eventKey) (*entity, error) {
+	if !s.events.Has(key) {
+		leave, err := s.reading.enter(r.Context(), eventRoom)
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
+	}
+	return s.events.Get(r.Context(), key, func(ctx context.Context) (e *entity, err error) {
+		ctx, cancel := context.WithTimeout(ctx, readTimeout)
+		defer cancel()
+		err = s.Log.ReadFeed(ctx, state.Name, func(log store.Snapshot, f *store.Feed) error {
+			position, err := find(ctx, key.id, key.source, log, f)
+			if err != nil {
+				return err
+			}
+			events, err := around(ctx, log, f, position)
+			if err == nil {
+				e, err = s.makeEvent(ctx, key, f, events, position)
+			}
+			return err
+		})
+		return e, err
+	})
 }
 
 // redirectToQuery leads from an id with slashes in the path, where a proxy may
@@ -76,17 +115,44 @@ func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
 	w.WriteHeader(http.StatusMovedPermanently)
 }
 
-// find returns the position of the event that a request names.
-func find(r *http.Request, log store.Snapshot, f *store.Feed) (int64, error) {
+// makeEvent writes the event at a position, once there is room for that.
+func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, events []event.Placed, position int64) (*entity, error) {
+	size := 0
+	for i := range events {
+		size += events[i].Size()
+	}
+	leave, err := s.making.enter(ctx, copies*int64(size))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	content, err := renderEvent(key.form, f, events, position)
+	if err != nil {
+		return nil, err
+	}
+	return newEntity(key.form, key.coding, content), nil
+}
+
+// eventNamed returns the id and the source that a request names; without an id it
+// names none.
+func eventNamed(r *http.Request) (id, source string) {
 	query := r.URL.Query()
 	id, err := url.PathUnescape(mux.Vars(r)["id"])
 	if id == "" {
 		id = query.Get("id")
 	}
-	if err != nil || id == "" {
+	if err != nil {
+		id = ""
+	}
+	return id, query.Get("source")
+}
+
+// find returns the position of an event.
+func find(ctx context.Context, id, source string, log store.Snapshot, f *store.Feed) (int64, error) {
+	if id == "" {
 		return 0, refuse(http.StatusNotFound, "name an event: /feeds/"+f.Name+"/events/ID")
 	}
-	positions, err := log.Find(r.Context(), f.Key, query.Get("source"), id)
+	positions, err := log.Find(ctx, f.Key, source, id)
 	if err != nil {
 		return 0, err
 	}
@@ -99,7 +165,7 @@ func find(r *http.Request, log store.Snapshot, f *store.Feed) (int64, error) {
 	case 1:
 		return positions[0], nil
 	default:
-		return 0, choices(r.Context(), log, f, positions)
+		return 0, choices(ctx, log, f, positions)
 	}
 }
 
@@ -123,11 +189,15 @@ func choices(ctx context.Context, log store.Snapshot, f *store.Feed, positions [
 	return refuse(http.StatusMultipleChoices, fmt.Sprintf("%d events have this id, each of another source; name the source: %s", len(positions), strings.Join(urls, " ")))
 }
 
-// around returns the event at a position with those beside it.
+// around returns the event at a position, and those beside it without their data.
 func around(ctx context.Context, log store.Snapshot, f *store.Feed, position int64) ([]event.Placed, error) {
 	var events []event.Placed
 	err := log.Rows(ctx, f.Key, max(1, position-1), min(position+1, f.Published), func(row *store.Row) error {
-		events = append(events, row.Placed)
+		e := row.Placed
+		if e.Position != position {
+			e.Data = nil
+		}
+		events = append(events, e)
 		return nil
 	})
 	return events, err

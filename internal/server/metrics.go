@@ -32,6 +32,8 @@ func (s *Server) Register(registerer prometheus.Registerer) {
 	counter("misses_total", "Archives that had to be read or made.", func(c cache.Stats) int64 { return c.Misses })
 	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_archive_cache_bytes", Help: "Size of the archives in memory."},
 		func() float64 { return float64(s.archives.Stats().Bytes) })
+	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_http_sending_bytes", Help: "Bytes of different answers that are being sent; what is equal counts once."},
+		func() float64 { return float64(s.sending.held()) })
 	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_state_age_seconds", Help: "Time since the database last told how the feeds stand, which answers from memory are made of."},
 		func() float64 { age, _ := s.Feeds.CutOff(); return age.Seconds() })
 }

@@ -67,7 +67,10 @@ func statusOf(err error) (status int, detail string) {
 // there the next moment.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, detail := statusOf(err)
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", "5")
+	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
 		if _, refused := errors.AsType[*statusError](err); !refused {
 			s.logFailure(r, err)

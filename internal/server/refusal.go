@@ -21,6 +21,9 @@ type offender struct {
 
 // refusal turns what is wrong with a request into the answer that says so.
 func refusal(w http.ResponseWriter, events []event.Event, err error) error {
+	if refused, ok := errors.AsType[*statusError](err); ok {
+		return refused
+	}
 	if request, ok := errors.AsType[*intake.RequestError](err); ok {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return refuse(http.StatusRequestTimeout, "the body came too slowly; nothing of it was appended")

@@ -4,6 +4,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
@@ -15,7 +16,6 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cache"
@@ -23,6 +23,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/quota"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -54,8 +55,20 @@ const DefaultMaxWait = time.Minute
 
 // Bytes of what is kept in memory, about.
 const (
-	archiveBytes      = 64 << 20
-	subscriptionBytes = 128 << 20
+	archiveBytes      = 32 << 20
+	eventBytes        = 16 << 20
+	subscriptionBytes = 48 << 20
+)
+
+// Bytes that may be in use at once, about: by bodies that are being sent, to all
+// clients and to one; by what is being read from the log; and by what is being made
+// of that. Who reads may wait to make something, not the other way round: documents
+// that are in memory must not wait for a database.
+const (
+	sendingRoom = 48 << 20
+	clientRoom  = 32 << 20
+	readingRoom = 32 << 20
+	makingRoom  = 40 << 20
 )
 
 // Config says what to serve.
@@ -68,6 +81,12 @@ type Config struct {
 	Metrics *Metrics     // nil means that nothing is counted
 	// AllowAppend lets those append who may.
 	AllowAppend bool
+	// Local says that only this machine is meant to reach the server, and that there
+	// are no tokens: it answers only as [origin.Rules.CheckName] has it.
+	Local bool
+	// ClientRequests bounds how many requests of one client are answered at a time,
+	// those that are held among them. 0 means no bound.
+	ClientRequests int
 	// MaxWait is how long a request that prefers to wait is held at most, in
 	// whole seconds. 0 means DefaultMaxWait, negative that none is.
 	MaxWait time.Duration
@@ -78,14 +97,20 @@ type Server struct{ server }
 
 type server struct {
 	Config
-	router        *mux.Router
-	prefix        string       // path of the base URL, without a slash at its end
-	below         http.Handler // the router below that path
-	subscriptions subscriptions
-	archives      *cache.Cache[archiveKey, *archived]
+	router          *mux.Router
+	prefix          string       // path of the base URL, without a slash at its end
+	below           http.Handler // the router below that path
+	subscriptions   subscriptions
+	archives        *cache.Cache[archiveKey, *archived]
+	requests        *quota.Clients
+	events          *cache.Cache[eventKey, *entity]
+	sending         *bodies
+	reading, making *room
 
-	appending   chan struct{}       // has room for those who append at once
-	bodies      *semaphore.Weighted // room for their bodies, in bytes
+	appending   chan struct{} // has room for those who append at once
+	smallBodies *incoming
+	largeBodies *incoming
+	decoding    *room
 	crossOrigin *http.CrossOriginProtection
 
 	closing   chan struct{}
@@ -105,14 +130,24 @@ func New(config Config) *Server {
 	if config.MaxWait == 0 {
 		config.MaxWait = DefaultMaxWait
 	}
+	reading, making := newRoom(readingRoom), newRoom(makingRoom)
 	s := &Server{server{
-		Config:        config,
-		subscriptions: subscriptions{log: config.Log, feeds: config.Feeds, limit: subscriptionBytes},
-		archives:      cache.New[archiveKey](archiveBytes, (*archived).size),
-		appending:     make(chan struct{}, maxAppending),
-		bodies:        semaphore.NewWeighted(bodyRoom),
-		crossOrigin:   http.NewCrossOriginProtection(),
-		closing:       make(chan struct{}),
+		Config: config,
+		subscriptions: subscriptions{
+			log: config.Log, feeds: config.Feeds, limit: subscriptionBytes, reading: reading, making: making,
+		},
+		requests:    quota.NewClients(int64(config.ClientRequests)),
+		events:      cache.New[eventKey](eventBytes, (*entity).size),
+		sending:     newBodies(sendingRoom, clientRoom),
+		reading:     reading,
+		making:      making,
+		archives:    cache.New[archiveKey](archiveBytes, func(a *archived) int64 { return a.size() }),
+		appending:   make(chan struct{}, maxAppending),
+		smallBodies: newIncoming(smallRoom),
+		largeBodies: newIncoming(largeRoom),
+		decoding:    newRoom(decodingRoom),
+		crossOrigin: http.NewCrossOriginProtection(),
+		closing:     make(chan struct{}),
 	}}
 	s.routes()
 	if config.Origin.Base != nil {
@@ -130,9 +165,30 @@ func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
 // streams among them.
 func (s *Server) Waiting() int64 { return s.waiting.Load() }
 
-// ServeHTTP answers a request. The path of the base URL may stand before its
-// own, as it does behind a proxy that passes it on.
+// RequestFields are the header fields of a GET or HEAD that the server reads, and
+// what logs its requests; see httplimit.KeepFields.
+var RequestFields = []string{
+	"A-Im", "Accept", "Accept-Encoding", "Authorization", "Cache-Control", "Pragma", "Prefer", "Last-Event-Id",
+	"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto",
+	"User-Agent", "X-Request-Id",
+}
+
+// ServeHTTP answers a request, unless its client has too many under way.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	client := s.Origin.Client(r)
+	if !s.requests.Take(client, 1) {
+		s.fail(w, r, refuse(http.StatusTooManyRequests, fmt.Sprintf(
+			"%d requests of your address are being answered already, those that wait for something new among them; send this one again when one of them has ended", s.ClientRequests)))
+		return
+	}
+	defer s.requests.Give(client, 1)
+	s.dispatch(w, r)
+}
+
+// dispatch leads a request to its endpoint. The path of the base URL may stand
+// before its own, as it does behind a proxy that passes it on.
+func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if s.prefix != "" && r.URL.Path == s.prefix {
 		w.Header().Set("Location", path.Base(s.prefix)+"/")
 		w.WriteHeader(http.StatusPermanentRedirect)

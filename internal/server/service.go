@@ -56,19 +56,9 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	linkAlternates(w.Header(), r, serviceForms, chosen)
-	return s.serveSmall(w, r, chosen, explicit, subscriptionLifetime, content)
-}
-
-// serveSmall answers with what is made for each request anew.
-func (s *server) serveSmall(w http.ResponseWriter, r *http.Request, chosen *form, explicit bool, life lifetime, content []byte) error {
-	coding, err := s.coding(r)
-	if err != nil {
-		return err
-	}
 	w.Header().Set("Vary", s.vary(explicit))
-	w.Header().Set("Cache-Control", life.cacheControl(s.scope()))
-	e := entity{mediaType: chosen.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
-	return e.serve(w, r)
+	w.Header().Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
+	return s.serve(w, r, newEntity(chosen, coding, content))
 }
 
 func serviceXML(feeds []*live.State) ([]byte, error) {

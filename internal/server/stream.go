@@ -81,11 +81,15 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 			return
 		}
 		v, next, err := s.subscriptions.at(r.Context(), name, false)
+		more := false
 		if err == nil {
-			err = s.sendNew(r.Context(), v, out)
+			more, err = s.sendNew(r, v, out)
 		}
 		if err != nil {
 			return // the client comes again, and may find the database back
+		}
+		if more && !s.isClosing() {
+			continue
 		}
 		select {
 		case <-next:
@@ -106,32 +110,48 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 // document holds: so many events, or as many as make so many bytes.
 const (
 	catchUpEvents = 50
-	catchUpBytes  = 1 << 20
+	catchUpBytes  = 256 << 10
 )
 
 // errEnough ends a reading that has enough.
 var errEnough = errors.New("enough for now")
 
-// sendNew sends what is behind the stream's position.
-func (s *server) sendNew(ctx context.Context, v *version, out *eventStream) error {
+// sendNew sends what comes after the stream's position, and reports whether there
+// is more of it. A client that takes its time must not hold a version that was
+// replaced, so nothing of it is used while a batch is being sent.
+func (s *server) sendNew(r *http.Request, v *version, out *eventStream) (more bool, err error) {
 	d := v.document
 	if out.position > d.Last {
 		out.position = d.Last // history was lost, and goes on from there
 	}
-	for out.position < d.First-1 {
-		if err := s.sendOld(ctx, v.feed, d.First-1, out); err != nil {
-			return err
+	if out.position < d.First-1 {
+		batch, err := s.readOld(r.Context(), v.feed, d.First-1, out)
+		if err != nil {
+			return false, err
 		}
+		return true, s.sendBatch(r, out, batch)
 	}
 	if out.position == d.Last {
-		return nil
+		return false, nil
 	}
 	batch, err := v.entity(entityKey{form: messages, coding: identityCoding, isDelta: true, since: out.position})
 	if err != nil {
-		return err
+		return false, err
 	}
 	out.position = d.Last
-	return out.send(batch.content)
+	return false, s.sendBatch(r, out, batch.content)
+}
+
+// sendBatch sends a piece of a stream. If the client, or all together, are being
+// sent too much already the stream ends: its client comes again a second later,
+// and goes on from there.
+func (s *server) sendBatch(r *http.Request, out *eventStream, batch []byte) error {
+	batch, release, err := s.hold(r, batch)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return out.send(batch)
 }
 
 // messages is the form in which streams send what is new: written once for all
@@ -145,17 +165,21 @@ var messages = &form{name: "messages", mediaType: streamType, document: func(d *
 
 const streamType = "text/event-stream"
 
-// sendOld sends what follows the stream's position in the log, up to another one,
-// if the feed has the same history still.
-func (s *server) sendOld(ctx context.Context, of *store.Feed, last int64, out *eventStream) error {
+// readOld returns what follows the stream's position in the log, up to another one,
+// if the feed has the same history still, and moves the position.
+func (s *server) readOld(ctx context.Context, of *store.Feed, last int64, out *eventStream) (batch []byte, err error) {
 	if err := reachable(s.Feeds); err != nil {
-		return err
+		return nil, err
 	}
+	leave, err := s.reading.enter(ctx, eventRoom)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	var batch []byte
 	position := min(out.position+catchUpEvents, last)
-	err := s.Log.ReadFeed(ctx, of.Name, func(log store.Snapshot, f *store.Feed) error {
+	err = s.Log.ReadFeed(ctx, of.Name, func(log store.Snapshot, f *store.Feed) error {
 		if f.ID != of.ID || !slices.Equal(f.Epochs, of.Epochs) {
 			return errors.New("the feed's history is another one by now")
 		}
@@ -169,10 +193,10 @@ func (s *server) sendOld(ctx context.Context, of *store.Feed, last int64, out *e
 		})
 	})
 	if err != nil && !errors.Is(err, errEnough) {
-		return err
+		return nil, err
 	}
 	out.position = position
-	return out.send(batch)
+	return batch, nil
 }
 
 func appendMessage(b []byte, e *event.Placed) []byte {

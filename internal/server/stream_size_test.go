@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -42,7 +43,12 @@ func TestStreamReadsFewLargeEventsAtATime(t *testing.T) {
 	v, _, err := s.subscriptions.at(t.Context(), "f", false)
 	storetest.Must(t, err)
 	sent := &pieces{}
-	storetest.Must(t, s.sendNew(t.Context(), v, &eventStream{w: sent, control: http.NewResponseController(sent)}))
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/feeds/f/stream", nil)
+	out := &eventStream{w: sent, control: http.NewResponseController(sent)}
+	for more := true; more; {
+		more, err = s.sendNew(r, v, out)
+		storetest.Must(t, err)
+	}
 	if n := bytes.Count(sent.all.Bytes(), []byte("id: ")); n != 150 {
 		t.Errorf("%d of 150 events were sent", n)
 	}

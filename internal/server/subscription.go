@@ -41,13 +41,13 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	}
 	if ask.delta && !matches(ask.have, v.tag(ask.entityKey)) {
 		if base, since, found := v.base(ask.have); found {
-			return serveDelta(w, v, ask.entityKey, base, since)
+			return s.serveDelta(w, r, v, ask.entityKey, base, since)
 		}
 	}
 	if e, err = v.entity(ask.entityKey); err != nil {
 		return err
 	}
-	return e.serve(w, r)
+	return s.serve(w, r, e)
 }
 
 // maxWaitCutOff is how long a request is held while nothing new can be noticed: so

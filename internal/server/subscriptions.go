@@ -13,9 +13,11 @@ import (
 
 // subscriptions keeps the present version of each feed that is being read.
 type subscriptions struct {
-	log   Log
-	feeds Feeds
-	limit int64 // bytes of all together, about
+	log     Log
+	feeds   Feeds
+	limit   int64 // bytes of all together, about
+	reading *room
+	making  *room
 
 	mu     sync.Mutex
 	bytes  int64
@@ -71,7 +73,7 @@ func (s *subscriptions) at(ctx context.Context, name string, present bool) (*ver
 	if old != nil && l.retried != nil && !present {
 		return old, l.retried, nil
 	}
-	v, err := s.build(ctx, name, old)
+	v, err := s.build(ctx, state, old)
 	if err != nil && old != nil && !present {
 		return old, l.retryLater(), nil
 	}
@@ -98,21 +100,26 @@ func (l *latest) retryLater() <-chan struct{} {
 
 // build reads a feed's document. It does not end with a client that has gone:
 // others wait for the same.
-func (s *subscriptions) build(ctx context.Context, name string, old *version) (*version, error) {
+func (s *subscriptions) build(ctx context.Context, state *live.State, old *version) (*version, error) {
 	if err := reachable(s.feeds); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 	defer cancel()
+	leave, err := s.reading.enter(ctx, archiveRoom)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	var known *feed.Document
 	if old != nil {
 		known = old.document
 	}
-	f, d, err := s.log.Subscription(ctx, name, known)
+	f, d, err := s.log.Subscription(ctx, state.Name, known)
 	if err != nil {
 		return nil, err
 	}
-	return newVersion(f, d), nil
+	return newVersion(f, d, s.making), nil
 }
 
 // current returns the version that is kept if it is the present one, and what is

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,6 +18,7 @@ import (
 type version struct {
 	feed     *store.Feed // of the same moment as the document
 	document *feed.Document
+	making   *room  // for those who make entities
 	place    string // with which each ETag begins, see place
 	history  string // of all else that the document says
 
@@ -56,9 +58,9 @@ const maxTags = 64
 // ETag.
 const digestInTag = 16
 
-func newVersion(f *store.Feed, d *feed.Document) *version {
+func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
 	return &version{
-		feed: f, document: d,
+		feed: f, document: d, making: making,
 		place:    place{d.Last, d.DigestAfter.String()[:digestInTag], len(d.Epochs), d.Archives}.String(),
 		history:  fmt.Sprintf("%d %q %q %q %d %t %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.Held, d.First, d.Epochs),
 		entities: make(map[entityKey]*entity), tags: make(map[entityKey]string),
@@ -95,6 +97,14 @@ func (v *version) makeTag(key entityKey) string {
 func (v *version) entity(key entityKey) (*entity, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if e := v.entities[key]; e != nil {
+		return e, nil
+	}
+	leave, err := v.making.enter(context.Background(), copies*sizeOf(v.document))
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	return v.make(key)
 }
 
@@ -106,6 +116,7 @@ func (v *version) make(key entityKey) (*entity, error) {
 	var err error
 	if key.coding == identityCoding {
 		e.content, err = v.write(key)
+		e.content = fit(e.content)
 	} else {
 		plain := key
 		plain.coding = identityCoding

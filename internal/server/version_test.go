@@ -19,7 +19,7 @@ func TestWhatClientsMakeUpTakesLittleMemory(t *testing.T) {
 		e := event.Event{ID: fmt.Sprint(i), Source: "/s", Type: "T", DataContentType: "text/plain", Data: bytes.Repeat([]byte("x"), data)}
 		d.Entries = append(d.Entries, event.Placed{Event: e, Position: int64(i + 1)})
 	}
-	v := newVersion(&store.Feed{}, d)
+	v := newVersion(&store.Feed{}, d, newRoom(makingRoom))
 	for i := range 100 {
 		for _, key := range []entityKey{
 			{form: rssForm, base: fmt.Sprintf("http://%d.example", i)},

@@ -29,6 +29,16 @@ func preferredWait(header http.Header) time.Duration {
 	return 0
 }
 
+// isClosing reports whether the server is about to stop.
+func (s *server) isClosing() bool {
+	select {
+	case <-s.closing:
+		return true
+	default:
+		return false
+	}
+}
+
 // changes waits until a feed changes, the time is over, the client is gone or
 // the server ends, and reports whether the feed has changed.
 func (s *server) changes(ctx context.Context, changed <-chan struct{}, until <-chan time.Time) bool {

@@ -15,13 +15,16 @@ import (
 	sqlitecodes "modernc.org/sqlite/lib"
 )
 
-// pragmas: wait 10 s for another process's write; every commit is on disk; a
-// cache of 64 MiB, since the ids that an index is kept of come in no order.
-const pragmas = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=cache_size(-65536)"
+// pragmas: wait 10 s for another process's write; every commit is on disk.
+const pragmas = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"
 
+// Caches, in KiB. One that writes alone has much, since the ids that an index is kept
+// of come in no order. Readers leave it to the operating system: each connection has a
+// cache of its own, and keeps it.
 const (
-	writing = pragmas + "&_txlock=immediate"
-	reading = pragmas + "&_pragma=query_only(1)"
+	writing = pragmas + "&_txlock=immediate&_pragma=cache_size(-65536)"
+	beside  = pragmas + "&_txlock=immediate&_pragma=cache_size(-16384)" // that writes beside readers
+	reading = pragmas + "&_pragma=query_only(1)&_pragma=cache_size(-2048)"
 )
 
 // readers is how many connections of a process read a file at a time.
@@ -47,7 +50,7 @@ func OpenReader(ctx context.Context, path string) (*sql.DB, error) {
 // file that takes its place; while there is none they return ErrGone, wrapped.
 func OpenBoth(ctx context.Context, path string) (writer, reader *sql.DB, err error) {
 	f := &file{path: path, follows: true}
-	writer, err = open(ctx, f, 1, writing+"&_pragma=busy_timeout(0)")
+	writer, err = open(ctx, f, 1, beside+"&_pragma=busy_timeout(0)")
 	if err != nil {
 		return nil, nil, err
 	}

@@ -12,7 +12,7 @@ import (
 // their documents before compression.
 const (
 	sealPages = 64
-	sealBytes = 16 << 20
+	sealBytes = 8 << 20
 )
 
 // Seal seals the closed pages of the feed that come next, as many as fit one

@@ -26,7 +26,7 @@ const MissingFor = time.Minute
 // As long as there is only a document that was made before, or that does not count
 // the archive, nothing is known to be missing: then it is an OldError at the end
 // of the client's patience, if that has one.
-func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*feed.Document, int64, error) {
+func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*feed.Document, error) {
 	policy := backoff.NewExponentialBackOff()
 	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
 	limit := c.Patience
@@ -41,27 +41,27 @@ func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*
 			wait = min(wait, left)
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		d, size, again := c.archive(ctx, uncached, number)
+		d, again := c.archive(ctx, uncached, number)
 		if !errors.Is(again, ErrMissing) {
 			if again == nil && noted {
 				c.Logger.Info("the page is there", "url", h.URL.Redacted(), "page", number)
 			}
-			return d, size, again
+			return d, again
 		}
 		fresh, headErr := c.Head(ctx, h.URL, "", true)
 		waited := time.Since(since)
 		switch {
 		case headErr != nil:
-			return nil, 0, headErr
+			return nil, headErr
 		case hasMoved(h, fresh):
-			return nil, 0, err
+			return nil, err
 		case waited < limit:
 		case fresh.Archives >= number && fresh.Age < waited:
-			return nil, 0, err
+			return nil, err
 		case c.Patience >= 0:
-			return nil, 0, &OldError{URL: h.URL.Redacted(), Last: fresh.Last, Position: h.Last}
+			return nil, &OldError{URL: h.URL.Redacted(), Last: fresh.Last, Position: h.Last}
 		}
 		c.Meter.Old.Add(1)
 		if !noted && waited > StaleFor {

@@ -75,7 +75,7 @@ func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh b
 	if err != nil {
 		return nil, err
 	}
-	h, err := headOf(answer)
+	h, err := headOf(ctx, answer)
 	if h != nil {
 		h.Fresh = fresh
 	}
@@ -84,11 +84,14 @@ func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh b
 
 // headOf reads a subscription document, and checks that it adds up in itself. It
 // returns nil if the answer is that the document has not changed.
-func headOf(answer *fetch.Response) (*Head, error) {
+func headOf(ctx context.Context, answer *fetch.Response) (*Head, error) {
 	if answer.NotModified {
 		return nil, nil
 	}
-	d, err := feed.Decode(answer.Body)
+	d, err := feed.DecodeContext(ctx, answer.Body)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if errors.Is(err, feed.ErrNotOurs) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrNotFeed, answer.URL.Redacted(), err)
 	}
@@ -101,12 +104,17 @@ func headOf(answer *fetch.Response) (*Head, error) {
 	if err := d.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
+	d.Detach(len(answer.Body)) // it is kept
 	return &Head{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial, Age: answer.Age()}, nil
 }
 
 // pageURL is where an archive is.
 func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
-	target, err := h.URL.Parse(feed.ExpandTemplate(h.Template, page))
+	expanded := feed.ExpandTemplate(h.Template, page)
+	if len(expanded) > fetch.MaxURL {
+		return nil, fmt.Errorf("it is longer than %d bytes", fetch.MaxURL)
+	}
+	target, err := h.URL.Parse(expanded)
 	if err == nil {
 		err = c.CheckOrigin(target)
 	}
@@ -115,25 +123,25 @@ func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
 
 // Archive fetches one of the feed's archives and checks that it is the page
 // that was asked for, of this feed and this history, and consistent in itself.
-// It returns the size of the document, too, in bytes. A page that is missing is
+// A page that is missing is
 // waited for, see [Client.await]; one that is inconsistent is fetched once more,
 // past every cache.
-func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
-	d, size, err = c.archive(ctx, h, number)
+func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, err error) {
+	d, err = c.archive(ctx, h, number)
 	switch {
 	case errors.Is(err, ErrMissing):
 		return c.await(ctx, h, number, err)
 	case errors.Is(err, ErrMismatch) && !h.uncached:
 		return c.Archive(ctx, h.Uncached(), number)
 	}
-	return d, size, err
+	return d, err
 }
 
-func (c *Client) archive(ctx context.Context, h *Head, number int64) (d *feed.Document, size int64, err error) {
+func (c *Client) archive(ctx context.Context, h *Head, number int64) (d *feed.Document, err error) {
 	page := feed.Page{Epoch: feed.EpochOfPage(h.Epochs, number), Number: number}
 	target, err := c.pageURL(h, page)
 	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %s: archive template %q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
+		return nil, fmt.Errorf("%w: %s: archive template %.200q: %w", ErrMismatch, h.URL.Redacted(), h.Template, err)
 	}
 	var conditions []string
 	if h.uncached {
@@ -144,25 +152,31 @@ func (c *Client) archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 	c.Meter.Fetch.Add(int64(time.Since(started)))
 	if err != nil {
 		if fetch.IsMissing(err) {
-			return nil, 0, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
+			return nil, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
 		}
 		if errors.Is(err, fetch.ErrBody) {
-			return nil, 0, fmt.Errorf("%w: %w", ErrMismatch, err)
+			return nil, fmt.Errorf("%w: %w", ErrMismatch, err)
 		}
-		return nil, 0, err
+		return nil, err
 	}
 	started = time.Now()
-	d, err = feed.Decode(answer.Body)
+	d, err = feed.DecodeContext(ctx, answer.Body)
+	if err == nil {
+		err = fetch.Hold(ctx, d.Detach(len(answer.Body)))
+	}
 	if err == nil {
 		err = checkArchive(d, h, page)
 	}
 	c.Meter.Decode.Add(int64(time.Since(started)))
 	c.Meter.Pages.Add(1)
 	c.Meter.Bytes.Add(int64(len(answer.Body)))
-	if err != nil {
-		return nil, 0, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
 	}
-	return d, int64(len(answer.Body)), nil
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
+	}
+	return d, nil
 }
 
 func checkArchive(d *feed.Document, h *Head, page feed.Page) error {

@@ -98,7 +98,7 @@ func (f *Follower) hold(ctx context.Context, after *Head, wait time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	head, err := headOf(answer)
+	head, err := headOf(ctx, answer)
 	if err == nil && head != nil && head.ID != after.ID && head.Partial {
 		err = fmt.Errorf("%w: %s: a delta of feed %s was sent for feed %s", ErrMismatch, f.URL.Redacted(), head.ID, after.ID)
 	}

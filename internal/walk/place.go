@@ -68,7 +68,7 @@ func (c *Client) documentAt(ctx context.Context, h *Head, position int64) (*feed
 func (c *Client) archiveAt(ctx context.Context, h *Head, position int64) (*feed.Document, error) {
 	page, d, err := c.findPage(ctx, h, position)
 	if err == nil && d == nil {
-		d, _, err = c.Archive(ctx, h, page)
+		d, err = c.Archive(ctx, h, page)
 	}
 	return d, err
 }
@@ -89,7 +89,7 @@ func (c *Client) findPage(ctx context.Context, h *Head, position int64) (number 
 			share := float64(position-1-before) / float64(last-before)
 			guess = min(high, low+int64(share*float64(high-low+1)))
 		}
-		d, _, err := c.Archive(ctx, h, guess)
+		d, err := c.Archive(ctx, h, guess)
 		switch {
 		case err != nil:
 			return 0, nil, err

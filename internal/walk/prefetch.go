@@ -6,6 +6,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/ahead"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // archives returns the archives from number first to the newest, fetched ahead.
@@ -19,7 +20,7 @@ func (c *Client) archives(ctx context.Context, h *Head, first int64, prefetch in
 		}
 	}
 	return ahead.Fetch(ctx, ahead.Bounds{AtOnce: prefetch, Room: room}, numbers,
-		func(ctx context.Context, number int64) (*feed.Document, int64, error) {
-			return c.Archive(ctx, h, number)
+		func(ctx context.Context, number int64, share *ahead.Share) (*feed.Document, error) {
+			return c.Archive(fetch.WithRoom(ctx, share), h, number)
 		})
 }

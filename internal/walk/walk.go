@@ -34,14 +34,14 @@ var ErrNotFeed = errors.New("no feed at this URL")
 // Client reads feeds.
 type Client struct {
 	*fetch.Client
-	// Room bounds the documents that have been fetched, or are being fetched,
-	// and have not been used: in bytes, by the largest one so far. 0 means
-	// DefaultRoom.
+	// Room bounds the archives that have been fetched, or are being fetched, and
+	// have not been used, in bytes. One archive may be larger. 0 means DefaultRoom.
 	Room  int64
 	Meter Meter
 }
 
-// DefaultRoom is a room in bytes that pages of the default size stay far below.
+// DefaultRoom is a room in bytes that sixteen pages of the default size fit into, but
+// for the rarest events.
 const DefaultRoom = 64 << 20
 
 // Meter counts what reading archives took. Where several are read at once their
@@ -65,15 +65,16 @@ type Run struct {
 	Events []event.Placed
 	To     Place
 	// At returns the place at a position of the run's events.
-	At   func(position int64) (Place, error)
-	done func()
+	At func(position int64) (Place, error)
+	// Release lets more pages be fetched; see Done. It may be nil.
+	Release func()
 }
 
 // Done says that the run is not used any more, which lets more pages be
 // fetched. It must be called for each.
 func (r *Run) Done() {
-	if r.done != nil {
-		r.done()
+	if r.Release != nil {
+		r.Release()
 	}
 }
 
@@ -145,7 +146,7 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 					yield(Run{}, fmt.Errorf("after position %d: %w", place.Position, err))
 					return
 				}
-				place, run.done = run.To, p.Done
+				place, run.Release = run.To, p.Done
 				if len(run.Events) == 0 {
 					run.Done()
 				} else if !yield(run, nil) {
@@ -174,7 +175,7 @@ func (c *Client) followArchive(ctx context.Context, h *Head, d *feed.Document, p
 	if err == nil {
 		return run, nil
 	}
-	if d, _, err = c.Archive(ctx, h.Uncached(), d.Page); err != nil {
+	if d, err = c.Archive(ctx, h.Uncached(), d.Page); err != nil {
 		return Run{}, err
 	}
 	return h.follow(d, place)

@@ -45,7 +45,8 @@ var serving = regexp.MustCompile(`msg="?(serving|showing operations)"? url=http:
 func serve(t *testing.T, program, database string) *server {
 	t.Helper()
 	command := exec.Command(program, "serve", "--db", testdb.As(database, testdb.Server),
-		"--listen", "127.0.0.1:0", "--operations-listen", "127.0.0.1:0", "--max-wait", patience.String())
+		"--listen", "127.0.0.1:0", "--operations-listen", "127.0.0.1:0", "--max-wait", patience.String(),
+		"--client-connections", "0", "--client-requests", "0") // all readers have one address
 	stderr, err := command.StderrPipe()
 	storetest.Must(t, err)
 	storetest.Must(t, command.Start())

@@ -85,6 +85,7 @@ BEGIN
         + coalesce(octet_length(dataschema), 0) + coalesce(octet_length(data), 0);
     IF extensions IS NOT NULL AND jsonb_typeof(extensions) <> 'null' THEN
         IF jsonb_typeof(extensions) <> 'object' THEN RETURN 'extensions must be a JSON object'; END IF;
+        IF (SELECT count(*) FROM jsonb_object_keys(extensions)) > 1000 THEN RETURN 'event has too many extensions: the limit is 1000'; END IF;
         FOR extension IN SELECT e.key AS name, jsonb_typeof(e.value) AS kind, e.value #>> '{}' AS value FROM jsonb_each(extensions) e LOOP
             IF extension.name !~ '^[a-z0-9]{1,64}$' OR extension.name IN
                 ('specversion', 'id', 'source', 'type', 'subject', 'time', 'datacontenttype', 'dataschema', 'data') THEN

@@ -1,0 +1,44 @@
+package origin
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+)
+
+// WrongNameError says that a request is for another name than the server's.
+type WrongNameError struct {
+	Host string // that the request names
+}
+
+func (e *WrongNameError) Error() string {
+	return fmt.Sprintf("this server listens on a loopback address, without tokens, and does not answer as %.80q: ask for localhost or an address; "+
+		"for another name start it with --base-url and the URL that has this name, and behind a proxy with --trusted-proxies and the proxy's address", e.Host)
+}
+
+// CheckName is for servers that only this machine is meant to reach, without any
+// other guard. A web page can make its own name mean 127.0.0.1 (DNS rebinding), and
+// then a browser on this machine lets it read what is there. So CheckName returns a
+// [WrongNameError], unless the request names localhost, an address or the host of
+// Base, or comes from a trusted proxy.
+func (rules Rules) CheckName(r *http.Request) error {
+	if peer, known := peerOf(r); rules.Trusted.has(peer, known) {
+		return nil
+	}
+	name, _ := splitPort(r.Host)
+	switch {
+	case r.Host == "": // HTTP/1.0, which no browser speaks
+	case strings.EqualFold(name, "localhost"):
+	case net.ParseIP(strings.Trim(name, "[]")) != nil:
+	case rules.Base != nil && strings.EqualFold(name, withoutPort(rules.Base.Host)):
+	default:
+		return &WrongNameError{r.Host}
+	}
+	return nil
+}
+
+func withoutPort(host string) string {
+	name, _ := splitPort(host)
+	return name
+}
