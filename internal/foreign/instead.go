@@ -14,7 +14,7 @@ func Instead(ctx context.Context, config Config, err error) (*Reader, error) {
 		return nil, err
 	}
 	r, theirErr := Open(ctx, config)
-	if _, broken := errors.AsType[*malformedError](theirErr); broken && errors.Is(err, feed.ErrDamaged) {
+	if _, broken := errors.AsType[*malformedError](theirErr); broken && errors.Is(err, feed.ErrDamaged) || errors.Is(theirErr, errOurs) {
 		return nil, err // which is what is wrong with the document, too
 	}
 	return r, theirErr

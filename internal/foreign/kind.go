@@ -58,11 +58,15 @@ func (r *Reader) warnOnce(warning string, arguments ...any) {
 // it is.
 type flawedError struct{ error }
 
+// errOurs says of a document that it has elements of eventfeed's own, and could not be
+// read as one.
+var errOurs = errors.New("is a damaged document of eventfeed's own")
+
 // kind tells what the feed's own document says of the feed.
 func (d *document) kind() (Kind, error) {
 	switch {
 	case d.ours:
-		return "", errors.New("is a damaged document of eventfeed's own")
+		return "", errOurs
 	case d.atom && d.id == "":
 		return "", &flawedError{errors.New("has no id, which RFC 4287 section 4.1.1 demands")}
 	case d.archive:
