@@ -55,7 +55,7 @@ const DefaultMaxWait = time.Minute
 
 // Bytes of what is kept in memory, about.
 const (
-	archiveBytes      = 32 << 20
+	archiveBytes      = 24 << 20
 	eventBytes        = 16 << 20
 	subscriptionBytes = 48 << 20
 )
