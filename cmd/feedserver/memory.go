@@ -56,5 +56,5 @@ func inUse() int64 {
 	for _, sample := range samples {
 		bytes += sample.Value.Uint64()
 	}
-	return int64(bytes) //nolint:gosec // of memory that there is
+	return int64(bytes)
 }

@@ -55,5 +55,5 @@ func inUse() int {
 	runtime.GC()
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
-	return int(stats.HeapAlloc) //nolint:gosec // of memory that there is
+	return int(stats.HeapAlloc)
 }

@@ -441,13 +441,11 @@ func TestSlowBodyThatKeepsTheRateIsTaken(t *testing.T) {
 			t.Run(scheme+path, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
-					var h *house
 					var client *http.Transport
 					if scheme == "https" {
-						h, client = secure(t, lenient())
+						_, client = secure(t, lenient())
 					} else {
-						h = onPipes(t, lenient(), plain)
-						client = h.transport()
+						client = onPipes(t, lenient(), plain).transport()
 					}
 					const size = 4 << 20
 					request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scheme+"://house"+path, &slowBody{size})

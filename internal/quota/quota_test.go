@@ -33,8 +33,10 @@ func TestAClientThatHasNothingMayTakeMoreThanTheLimit(t *testing.T) {
 func TestNoLimitBoundsNothing(t *testing.T) {
 	t.Parallel()
 	for _, c := range []*quota.Clients{nil, {}, quota.NewClients(0)} {
-		if !c.Take("a", 1<<40) || !c.Take("a", 1<<40) {
-			t.Error("it is bounded")
+		for range 2 {
+			if !c.Take("a", 1<<40) {
+				t.Error("it is bounded")
+			}
 		}
 		c.Give("a", 1<<40)
 	}

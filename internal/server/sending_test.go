@@ -63,7 +63,7 @@ func slowly(t *testing.T, web *httptest.Server, path string, header ...string) (
 	storetest.Must(t, conn.(*net.TCPConn).SetReadBuffer(4096))
 	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n"+strings.Join(append(header, "", ""), "\r\n"))
 	storetest.Must(t, err)
-	response, err := http.ReadResponse(bufio.NewReaderSize(conn, 4096), nil) //nolint:bodyclose // it is read slowly
+	response, err := http.ReadResponse(bufio.NewReaderSize(conn, 4096), nil)
 	storetest.Must(t, err)
 	return conn, response
 }

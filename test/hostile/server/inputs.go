@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -44,8 +43,8 @@ func together(parts ...func(c *clients)) func(c *clients) {
 }
 
 // slow are n readers that take nothing of the body.
-func slow(n int, path func(c *clients, i int) string, header ...string) func(c *clients) {
-	return func(c *clients) { each(n, 20, func(i int) { c.slowly(path(c, i), header...) }) }
+func slow(n int, path func(c *clients, i int) string) func(c *clients) {
+	return func(c *clients) { each(n, 20, func(i int) { c.slowly(path(c, i)) }) }
 }
 
 func always(path string) func(*clients, int) string {
@@ -61,7 +60,7 @@ func eventIn(format string) func(*clients, int) string {
 // archive is one of the feed's archives; its epoch is read from the server.
 func archive(c *clients, i int) string {
 	c.server.once.Do(func() {
-		response, err := http.Get("http://" + c.server.address + "/feeds/big")
+		response, err := get("http://" + c.server.address + "/feeds/big")
 		if err != nil {
 			return
 		}

@@ -21,8 +21,9 @@ func main() {
 	only := flag.String("run", "", "`PATTERN` of the inputs to measure")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *program, *only); err != nil {
+	err := run(ctx, *program, *only)
+	stop()
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "hostile: %v\n", err)
 		os.Exit(1)
 	}
