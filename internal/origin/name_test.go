@@ -22,11 +22,17 @@ func TestAServerOfThisMachineAnswersToItsOwnNamesOnly(t *testing.T) {
 		{stranger, "[::1]", true}, {stranger, "192.0.2.1", true}, {stranger, "feeds.example", true}, {stranger, "Feeds.Example:443", true}, {stranger, "", true},
 		{stranger, "evil.example", false}, {stranger, "evil.example:8080", false}, {stranger, "localhost.evil.example", false},
 		{stranger, "127.0.0.1.evil.example", false}, {stranger, "x.localhost", false}, {stranger, "localhost.", false}, {stranger, "feeds.example.evil.example", false},
+		{stranger, "servers", true}, {stranger, "feeds_upstream:80", true}, {stranger, "evil.", false}, {stranger, "évil", false}, {stranger, "[evil]", false},
 		{proxy, "evil.example", true},
 	} {
 		if err := known.CheckName(request(test.peer, test.host)); (err == nil) != test.ok {
 			t.Errorf("%s from %s: %v", test.host, test.peer, err)
 		}
+	}
+	post := request(stranger, "servers")
+	post.Method = "POST"
+	if known.CheckName(post) == nil {
+		t.Error("who writes may use a name without a dot")
 	}
 	if err := (origin.Rules{}).CheckName(request(stranger, "feeds.example")); err == nil {
 		t.Error("a name that nobody has given is answered")
