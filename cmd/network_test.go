@@ -255,8 +255,8 @@ func TestSeederGoesThroughTheProxiesOfTheEnvironment(t *testing.T) {
 	certificate, key := h.authority.IssueHost(t, "feeds.invalid", time.Now().Add(time.Hour))
 	h.write("host.pem", certificate)
 	h.write("host-key.pem", key)
-	plain := newForward(t, strings.TrimPrefix(h.serve(), "http://"))
-	secure := newForward(t, strings.TrimPrefix(h.serve("--tls-cert", "host.pem", "--tls-key", "host-key.pem"), "https://"))
+	plain := newForward(t, strings.TrimPrefix(h.serve("--trusted-proxies", "127.0.0.1"), "http://"))
+	secure := newForward(t, strings.TrimPrefix(h.serve("--tls-cert", "host.pem", "--tls-key", "host-key.pem", "--trusted-proxies", "127.0.0.1"), "https://"))
 	variables := []string{"HTTP_PROXY=" + plain.URL, "https_proxy=" + secure.URL}
 	for _, test := range []struct {
 		from   string

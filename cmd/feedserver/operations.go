@@ -98,7 +98,7 @@ func (f *operationsFlags) open(known origin.Rules, logger *slog.Logger) (*operat
 	}
 	local := access.Local(listener.Addr())
 	o.http = httplimit.Server(operations.Handler(operations.Config{
-		Ready: o.readiness.Err, Metrics: registry, Local: local, Origin: known, Profiles: local || *f.profiles,
+		Ready: o.readiness.Err, Metrics: registry, Local: local, Origin: origin.Rules{Base: known.Base}, Profiles: local || *f.profiles,
 	}), operations.Limits)
 	o.http.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())

@@ -69,6 +69,9 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 			}
 		}()
 		saveMemory(command.Context())
+		if _, err := sqlitePath(*db); err != nil {
+			return err
+		}
 		if err := guards.open(guard, logger); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -39,12 +40,15 @@ func prepare(root *cobra.Command) {
 	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
 	root.Args = func(command *cobra.Command, arguments []string) error {
 		if len(arguments) > 0 {
-			return Usage("there is no command %q%s", arguments[0], nearest.Question(arguments[0], commands(command)))
+			return noCommand(command, arguments[0])
 		}
 		return nil
 	}
 	root.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
 	root.SetFlagErrorFunc(func(command *cobra.Command, err error) error {
+		if name := firstWord(); command == root && name != "" {
+			return noCommand(root, name)
+		}
 		if unknown, is := errors.AsType[*pflag.NotExistError](err); is {
 			return Usage("%w%s", err, nearest.Question("--"+unknown.GetSpecifiedName(), flags(command)))
 		}
@@ -64,6 +68,19 @@ func prepare(root *cobra.Command) {
 		complete(command)
 		command.Flags().VisitAll(nameVariable)
 	}
+}
+
+func noCommand(root *cobra.Command, name string) error {
+	return Usage("there is no command %q%s", name, nearest.Question(name, commands(root)))
+}
+
+// firstWord is what stands where a command's name has to, empty if that is a flag. A
+// root that parses flags behind it has no such command.
+func firstWord() string {
+	if len(os.Args) < 2 || strings.HasPrefix(os.Args[1], "-") {
+		return ""
+	}
+	return os.Args[1]
 }
 
 // commands are the names of a command's own commands.

@@ -47,7 +47,7 @@ func warnOfArguments(command *cobra.Command, arguments []string) {
 func warnOfFiles(command *cobra.Command) {
 	command.Flags().VisitAll(func(f *pflag.Flag) {
 		path, err := sqlitedb.Path(f.Value.String())
-		if !isURL(f) || err != nil || !everyoneReads(path) {
+		if !isURL(f) || err != nil || !everyoneReads(path) || !sqlitedb.IsDatabase(path) {
 			return
 		}
 		files := []string{Quote(path)}

@@ -28,10 +28,17 @@ var postgres = map[string]Meaning{
 	"3D000": {"there is no such database", "check the name at the end of the URL, or create the database"},
 	NoRight: {"the role may not do this", "grant it the right, or take the URL of a role that has it"},
 	"53300": {"PostgreSQL has no connection left", "raise its max_connections, or put a pooler such as PgBouncer between"},
+	"53100": {"the disk of PostgreSQL's server is full", "make room there, and run the same command again"},
 	"57P03": {"PostgreSQL takes no connections at the moment", "it is starting, or recovers: run the same command again in a moment"},
 	LockNotAvailable: {"another session holds a lock on a row or table", "find that session, and end its transaction: " +
 		"SELECT a.pid, a.state, a.query, l.relation::regclass FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.granted AND l.relation::regclass::text LIKE 'eventfeed%'"},
 	"25006": {"the database is read-only", "if it is a standby, take the URL of the primary; else see default_transaction_read_only of the database and the role"},
+}
+
+// By SQLite's primary codes.
+var sqliteMeanings = map[int]Meaning{
+	sqlitecodes.SQLITE_READONLY: {"the file may not be written", "let this user write the file and its folder"},
+	sqlitecodes.SQLITE_FULL:     {"the disk is full", "make room on the disk of the file, and run the same command again"},
 }
 
 // Of returns what an error of a database means.
@@ -48,8 +55,8 @@ func Of(err error) Meaning {
 	if _, away := errors.AsType[*pgconn.ConnectError](err); away {
 		return Meaning{"PostgreSQL does not answer", "check host and port in the URL, and run the same command again once the server answers"}
 	}
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok && lite.Code()&0xff == sqlitecodes.SQLITE_READONLY {
-		return Meaning{"the file may not be written", "let this user write the file and its folder"}
+	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
+		return sqliteMeanings[lite.Code()&0xff]
 	}
 	return Meaning{}
 }

@@ -169,13 +169,14 @@ func TestLinkLocalAddressesAreKnown(t *testing.T) {
 	for _, host := range []string{
 		"169.254.169.254", "169.254.0.1:8080", "[fe80::1]", "[fe80::1%25eth0]:80", "[fd00:ec2::254]", "[::ffff:169.254.169.254]", "[64:ff9b::a9fe:a9fe]",
 		"100.100.100.200", "192.0.0.192", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.16689662", "169.254.169.254.",
-		"metadata.google.internal", "Metadata.Google.Internal.", "metadata", "x.metadata.google.internal", "instance-data.ec2.internal",
+		"metadata.google.internal", "Metadata.Google.Internal.", "metadata", "x.metadata.google.internal", "instance-data.ec2.internal", "metadata.google.internal..",
+		"169。254。169。254", "１６９.２５４.１６９.２５４", "ｍetadata.google.internal", "metadata.google.internal。", "[64:ff9b:1::169.254.169.254]", "[::ffff:0:a9fe:a9fe]", "[fd00:42::42]", "rancher-metadata",
 	} {
 		if !fetch.IsLinkLocal(t.Context(), parse(t, "http://"+host+"/x")) {
 			t.Errorf("%s is not known", host)
 		}
 	}
-	for _, host := range []string{"127.0.0.1", "localhost", "10.0.0.1:80", "[::1]", "[2001:db8::1]", "192.168.1.1", "no-such-name.invalid", "xn--a.invalid", "0xfeed.invalid"} {
+	for _, host := range []string{"127.0.0.1", "localhost", "10.0.0.1:80", "[::1]", "[2001:db8::1]", "192.168.1.1", "no-such-name.invalid", "xn--a.invalid", "0xfeed.invalid", "köln.invalid", "my_host.invalid"} {
 		if fetch.IsLinkLocal(t.Context(), parse(t, "http://"+host+"/x")) {
 			t.Errorf("%s is no link-local address", host)
 		}

@@ -8,13 +8,16 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/net/idna"
 )
 
 // metadataNames are where clouds tell their machines what they are, and how they show
 // it: names that resolve there for machines inside.
 var metadataNames = []string{
 	"metadata", "metadata.google.internal", "metadata.goog", "metadata.azure.internal",
-	"instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com",
+	"instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com", "rancher-metadata",
 }
 
 // metadataAddresses are those that are not link-local.
@@ -24,9 +27,12 @@ var metadataAddresses = []netip.Prefix{
 	netip.MustParsePrefix("192.0.0.192/32"),      // Oracle Cloud
 	netip.MustParsePrefix("168.63.129.16/32"),    // Azure
 	netip.MustParsePrefix("fd20:ce::254/128"),    // Google Cloud
+	netip.MustParsePrefix("fd00:42::42/128"),     // Scaleway
 	netip.MustParsePrefix("64:ff9b::a9fe:0/112"), // 169.254.0.0/16 behind NAT64
-	netip.MustParsePrefix("2002:a9fe::/32"),      // and in 6to4
-	netip.MustParsePrefix("::169.254.0.0/112"),   // and in an address that IPv4 is compatible with
+	netip.MustParsePrefix("64:ff9b:1::a9fe:0/112"),
+	netip.MustParsePrefix("2002:a9fe::/32"),           // and in 6to4
+	netip.MustParsePrefix("::169.254.0.0/112"),        // and in an address that IPv4 is compatible with
+	netip.MustParsePrefix("::ffff:0:169.254.0.0/112"), // and in one that IPv4 is translated to
 }
 
 // resolveFor bounds how long a name is resolved to see where it leads.
@@ -38,7 +44,14 @@ const resolveFor = 2 * time.Second
 // resolves there now. No feed is there, and who redirects there means no good. What
 // cannot be told, a number that may be an address in another notation, is taken for one.
 func IsLinkLocal(ctx context.Context, u *url.URL) bool {
-	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	host, err := idna.Lookup.ToASCII(u.Hostname()) // as net/http does, which makes 1 of １ and . of 。
+	if err != nil && !isASCII(u.Hostname()) {
+		return true
+	}
+	if err != nil {
+		host = u.Hostname()
+	}
+	host = strings.ToLower(strings.TrimRight(host, "."))
 	if address, err := netip.ParseAddr(host); err == nil {
 		return isLinkLocal(address)
 	}
@@ -54,6 +67,10 @@ func IsLinkLocal(ctx context.Context, u *url.URL) bool {
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 	return err == nil && slices.ContainsFunc(addresses, isLinkLocal) // without one, a request will not get there either
+}
+
+func isASCII(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 func isLinkLocal(address netip.Addr) bool {

@@ -14,7 +14,7 @@ type WrongNameError struct {
 
 func (e *WrongNameError) Error() string {
 	return fmt.Sprintf("this server listens on a loopback address, without tokens, and does not answer as %.80q: ask for localhost or an address; "+
-		"for another name start it with --base-url and the URL that has this name, and behind a proxy with --trusted-proxies and the proxy's address", e.Host)
+		"for another name start it with --base-url and the URL that has this name; see --trusted-proxies, too", e.Host)
 }
 
 // CheckName is for servers that only this machine is meant to reach, without any

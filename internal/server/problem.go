@@ -43,6 +43,7 @@ func refuse(status int, detail string) error { return &statusError{status: statu
 func statusOf(err error) (status int, detail string) {
 	refused, isRefused := errors.AsType[*statusError](err)
 	caller, isChallenge := errors.AsType[*challenge](err)
+	notAppended, isNotAppended := errors.AsType[*notAppendedError](err)
 	switch {
 	case isChallenge:
 		return caller.status, err.Error()
@@ -58,6 +59,8 @@ func statusOf(err error) (status int, detail string) {
 		return http.StatusServiceUnavailable, "the database has failed over or was restored, and the feed is about to begin a new epoch; try again"
 	case errors.Is(err, live.ErrCutOff):
 		return http.StatusServiceUnavailable, "this server does not reach its database, and cannot tell from memory; try again later"
+	case isNotAppended:
+		return http.StatusServiceUnavailable, notAppended.what + "; send the same again later: what is there already is not appended again"
 	default:
 		return http.StatusServiceUnavailable, "the log cannot be read at the moment, try again later"
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/dberror"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -56,8 +57,21 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	if errors.Is(err, outbox.ErrNoFeed) {
 		return store.ErrNoFeed
 	}
-	return err
+	if what := dberror.Of(err).What; what != "" {
+		return &notAppendedError{what: what, err: err}
+	}
+	return &notAppendedError{what: "the log cannot be written at the moment", err: err}
 }
+
+// notAppendedError says why the database has not taken events: what is for those who
+// append, err for the log.
+type notAppendedError struct {
+	what string
+	err  error
+}
+
+func (e *notAppendedError) Error() string { return e.err.Error() }
+func (e *notAppendedError) Unwrap() error { return e.err }
 
 func statusOfReason(reason intake.Reason) int {
 	switch reason {

@@ -7,9 +7,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"modernc.org/sqlite" // the driver: pure Go, no cgo
 	sqlitecodes "modernc.org/sqlite/lib"
@@ -113,11 +115,28 @@ func explained(path string, err error) error {
 			return fmt.Errorf("it is a directory, name a file: %w", err)
 		case noFolder != nil:
 			return fmt.Errorf("its folder is not there: %w", err)
+		case isReadOnly(path):
+			return fmt.Errorf("it is on a read-only file system, mount that for writing or name a file elsewhere: %w", err)
 		default:
 			return fmt.Errorf("this user may not read or write it, or its folder: %w", err)
 		}
 	}
 	return err
+}
+
+// isReadOnly reports whether a file is, or would be, on a file system that is mounted
+// for reading only, as it is after an error of its disk.
+func isReadOnly(path string) bool {
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		if file, err = os.CreateTemp(filepath.Dir(path), "eventfeed-*"); err == nil {
+			defer func() { _ = os.Remove(file.Name()) }()
+		}
+	}
+	if err == nil {
+		_ = file.Close()
+	}
+	return errors.Is(err, syscall.EROFS)
 }
 
 // uri is a path with options, as SQLite takes them.

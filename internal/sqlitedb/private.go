@@ -1,6 +1,7 @@
 package sqlitedb
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 )
@@ -28,4 +29,18 @@ func makePrivate(path string) {
 	if file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
 		_ = file.Close()
 	}
+}
+
+// IsDatabase reports whether a file is an SQLite database, by how it begins (SQLite's
+// file format, section 1.3). A file that cannot be read, and an empty one, is none.
+func IsDatabase(path string) bool {
+	const magic = "SQLite format 3\x00"
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	start := make([]byte, len(magic))
+	_, err = io.ReadFull(file, start)
+	return err == nil && string(start) == magic
 }
