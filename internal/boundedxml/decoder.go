@@ -44,6 +44,7 @@ var ErrDOCTYPE = errors.New("has a DOCTYPE with declarations of its own, which c
 // checks each for its limits before it allocates memory for it.
 type Decoder struct {
 	xml      *xml.Decoder
+	body     []byte
 	limits   Limits
 	from, to int64
 	declared []int // prefixes, by each element that is open
@@ -52,9 +53,9 @@ type Decoder struct {
 }
 
 // NewDecoder returns a decoder of a document. It is strict, but for the named entities
-// of HTML. Tokens end with the error of ctx once that is done.
+// of HTML and for prefixes that are not declared. Tokens end with the error of ctx once that is done.
 func NewDecoder(ctx context.Context, body []byte, limits Limits) *Decoder {
-	d := &Decoder{limits: limits, xml: xml.NewDecoder(&guard{ctx: ctx, body: body, limits: limits})}
+	d := &Decoder{body: body, limits: limits, xml: xml.NewDecoder(&guard{ctx: ctx, body: body, limits: limits})}
 	d.xml.Entity = xml.HTMLEntity
 	return d
 }
@@ -103,12 +104,18 @@ func (d *Decoder) checked(next func() (xml.Token, error)) (xml.Token, error) {
 	}
 	switch t := token.(type) {
 	case xml.StartElement:
-		return token, d.open(&t)
+		err = d.open(&t)
 	case xml.EndElement:
 		if last := len(d.declared) - 1; last >= 0 {
 			d.prefixes -= d.declared[last]
 			d.declared = d.declared[:last]
 		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if wrong := wellFormed(token, d.body[d.from:d.to]); wrong != "" {
+		return nil, &xml.SyntaxError{Msg: wrong, Line: d.Line()}
 	}
 	return token, nil
 }

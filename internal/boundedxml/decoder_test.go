@@ -35,6 +35,12 @@ func declared(n int) (text string) {
 // that copies what is declared, sees it.
 func TestXMLThatCostsMoreThanItSaysIsRefused(t *testing.T) {
 	t.Parallel()
+	attributes := func(format string, n int) (text string) {
+		for i := range n {
+			text += fmt.Sprintf(format, i)
+		}
+		return text
+	}
 	nested := func(n int) string { return strings.Repeat("<a>", n) + strings.Repeat("</a>", n) }
 	for name, test := range map[string]struct{ body, want string }{
 		"plain":                {`<?xml version="1.0"?><feed><entry/></feed>`, ""},
@@ -45,8 +51,7 @@ func TestXMLThatCostsMoreThanItSaysIsRefused(t *testing.T) {
 		"brackets where right": {`<a b="]]>=" c='"'><!-- a="<" --><![CDATA[<a a="]]><?a <b a=? ?></a>`, ""},
 		"deep enough":          {nested(256), ""},
 		"siblings":             {"<a>" + strings.Repeat("<b></b><c/>", 5000) + "</a>", ""},
-		"attributes enough":    {"<a" + strings.Repeat("\n   b = 'c' ", 256) + "/>", ""},
-		"no space between":     {"<a " + strings.Repeat(`b="c"`, 256) + "/>", ""},
+		"attributes enough":    {"<a" + attributes("\n   b%d = 'c' ", 256) + "/>", ""},
 		"a text":               {"<a>" + strings.Repeat("x", 16<<20) + "</a>", ""},
 		"a long text":          {"<a>" + strings.Repeat("x", 16<<20+1) + "</a>", "has a text, tag or comment of more than 16 MiB"},
 		"a long attribute":     {"<a b='" + strings.Repeat("x", 16<<20) + "'/>", "has a text, tag or comment of more than 16 MiB"},
@@ -66,6 +71,30 @@ func TestXMLThatCostsMoreThanItSaysIsRefused(t *testing.T) {
 		"an entity alone":      {`<!ENTITY b "c"><a/>`, "has a DOCTYPE with declarations of its own"},
 		"no XML":               {"<a", "unexpected EOF"},
 		"a text that is long":  {strings.Repeat("x", 16<<20+1), "has a text, tag or comment of more than 16 MiB"},
+	} {
+		err := read(t.Context(), test.body)
+		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
+			t.Errorf("%s: %v, want %q", name, err, test.want)
+		}
+	}
+}
+
+// TestWhatTheParserTakesAlthoughItIsNotWellFormedIsRefused: with its line.
+func TestWhatTheParserTakesAlthoughItIsNotWellFormedIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct{ body, want string }{
+		"an attribute twice":          {"<a>\n<b c='1' d='2' c='3'/></a>", "line 2: element b has the attribute c twice"},
+		"in one namespace":            {"<a xmlns:x='u' xmlns:y='u' x:b='1' y:b='2'/>", "line 1: element a has the attribute b twice"},
+		"a namespace declared twice":  {"<a xmlns:x='u' xmlns:x='v'/>", "the attribute x twice"},
+		"in two namespaces":           {"<a xmlns:x='u' xmlns:y='v' b='' x:b='1' y:b='2'/>", ""},
+		"no space between attributes": {"<a\nb='1'c='2'/>", "line 2: element a has no white space between two attributes"},
+		"quotes in attributes":        {`<a b = "' c='"` + "\n" + `c='"d"'/>`, ""},
+		"a surrogate in a text":       {"<a>\n\n&#xD800;</a>", "line 3: a character reference is to U+D800, a surrogate"},
+		"a surrogate in an attribute": {"<a b='&#xFFFD; &#57343;'/>", "U+DFFF, a surrogate"},
+		"a pair of surrogates":        {"<a>&#xD83D;&#xDE00;</a>", "U+D83D, a surrogate"},
+		"characters around them":      {"<a b='&#xD7FF;&#xE000;'>&#xFFFD;&#128512;&amp;#xD800;</a>", ""},
+		"no reference at all":         {"<a><!-- &#xD800; --><![CDATA[&#xD800;]]></a>", ""},
+		"an undeclared prefix":        {"<a><x:b x:c='1'/></a>", ""},
 	} {
 		err := read(t.Context(), test.body)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {

@@ -58,7 +58,7 @@ func notOurs(err error) error {
 }
 
 // xmlTree is what is open at a place in a document. It refuses what encoding/xml lets
-// pass: a DOCTYPE, anything after the root, an undeclared prefix, an attribute twice.
+// pass: a DOCTYPE, anything after the root, an undeclared prefix.
 type xmlTree struct {
 	decoder  *boundedxml.Decoder
 	reader   *xmlReader
@@ -106,12 +106,7 @@ func (x *xmlTree) start(t *xml.StartElement) error {
 		}
 	}
 	x.open = append(x.open, openElement{t.Name, len(x.bindings)})
-	names := make(map[xml.Name]bool, len(t.Attr))
 	for _, a := range t.Attr {
-		if names[a.Name] {
-			return fmt.Errorf("element %s has the attribute %s twice", t.Name.Local, a.Name.Local)
-		}
-		names[a.Name] = true
 		switch {
 		case a.Name.Space == "xmlns":
 			x.bindings = append(x.bindings, binding{a.Name.Local, a.Value})

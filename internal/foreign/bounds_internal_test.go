@@ -34,11 +34,15 @@ func parsed(ctx context.Context, t *testing.T, body string, l limits) (*document
 // limit is no reason to take it for another document, or for one that is being written.
 func TestDocumentThatExpandsIsRefused(t *testing.T) {
 	t.Parallel()
+	var attributes strings.Builder
+	for i := range 200 {
+		fmt.Fprintf(&attributes, ` b%d="c"`, i)
+	}
 	base := strings.Replace(atomStart, "<feed ", `<feed xml:base="http://a.example/`+strings.Repeat("x", 1900)+`/" `, 1)
 	for name, test := range map[string]struct{ body, want string }{
 		"elements in an entry":    {atomStart + entryHead + strings.Repeat("<y:a/>", 200_001) + "</entry></feed>", "has an entry of more than 200000 elements and attributes"},
 		"elements beside entries": {atomStart + strings.Repeat("<y:a/>", 200_001) + "</feed>", "has an entry of more than 200000 elements and attributes"},
-		"attributes":              {atomStart + entryHead + strings.Repeat(`<y:a`+strings.Repeat(` b="c"`, 200)+`/>`, 1000) + "</entry></feed>", "has an entry of more than 200000 elements and attributes"},
+		"attributes":              {atomStart + entryHead + strings.Repeat(`<y:a`+attributes.String()+`/>`, 1000) + "</entry></feed>", "has an entry of more than 200000 elements and attributes"},
 		"entries":                 {atomStart + strings.Repeat("<entry><id>a</id></entry>", 7000), "its entries take more than 6 MiB of memory"},
 		"enclosures":              {rssStart + "<item>" + strings.Repeat(`<enclosure url="a"/>`, 150_000) + "</item></channel></rss>", "has an entry of more than 200000 elements and attributes"},
 		"links under a long base": {base + entryHead + strings.Repeat(`<link href="x"/>`, 5000) + "</entry></feed>", "its entries take more than 6 MiB of memory"},
@@ -57,6 +61,43 @@ func TestDocumentThatExpandsIsRefused(t *testing.T) {
 		}
 		if _, malformed := errors.AsType[*malformedError](err); malformed || !isLimit(err) {
 			t.Errorf("%s: %v is no error of a limit", name, err)
+		}
+	}
+}
+
+// TestDocumentThatIsNotWellFormedIsRefused: also where a parser for XML takes it.
+func TestDocumentThatIsNotWellFormedIsRefused(t *testing.T) {
+	t.Parallel()
+	const start, rest = rssStart + "\n<item", "><guid>a</guid><title>x</title></item></channel></rss>"
+	for name, test := range map[string]struct{ body, want string }{
+		"a text after the root":              {start + rest + "\ngarbage", "line 3: there is text outside the root element"},
+		"an entity after the root":           {start + rest + "\n&amp;", "line 3: there is text outside the root element"},
+		"a space that is not white":          {start + rest + "&#32;", "there is text outside the root element"},
+		"CDATA after the root":               {start + rest + "<![CDATA[]]>", "there is text outside the root element"},
+		"a text after a comment":             {"<!-- c -->x" + start + rest, "line 1: there is text outside the root element"},
+		"a DOCTYPE after the root":           {start + rest + "\n<!DOCTYPE rss>", `line 3: "<!DOCTYPE rss>" cannot stand here`},
+		"a DOCTYPE in the root":              {start + "><!DOCTYPE rss></item><item" + rest, `line 2: "<!DOCTYPE rss>" cannot stand here`},
+		"another declaration":                {"<!ELEMENT rss>" + start + rest, `line 1: "<!ELEMENT rss>" cannot stand here`},
+		"a declaration in the middle":        {start + `><?xml version="1.0"?></item><item` + rest, "line 2: an XML declaration stands in the middle"},
+		"a declaration after the root":       {start + rest + `<?xml version="1.0"?>`, "an XML declaration stands in the middle"},
+		"a declaration twice":                {`<?xml version="1.0"?>` + "\n" + `<?xml version="1.0"?>` + start + rest, "line 2: an XML declaration stands in the middle"},
+		"an attribute twice":                 {start + ` a="1" a="2"` + rest, "line 2: element item has the attribute a twice"},
+		"no space between attributes":        {start + ` a="1"b="2"` + rest, "line 2: element item has no white space between two attributes"},
+		"a reference to a surrogate":         {start + "><description>&#xD800;</description></item><item" + rest, "line 2: a character reference is to U+D800"},
+		"white space, comments after it":     {start + rest + " \r\n\t<!-- c --><?a b?>\n", ""},
+		"a DOCTYPE before it":                {"<?xml version='1.0'?>\n<!-- c --><!DOCTYPE rss>\n<?xml-stylesheet href='a'?>" + start + rest, ""},
+		"blank lines before the declaration": {"\n\n<?xml version='1.0'?>\n" + start + rest, ""},
+		"an undeclared prefix":               {start + "><y:a y:b='c'/></item><item" + rest, ""},
+	} {
+		d, err := parsed(t.Context(), t, test.body, limitsFor(fetch.DefaultMaxDocument))
+		if test.want == "" {
+			if err != nil || len(d.entries) == 0 {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if _, malformed := errors.AsType[*malformedError](err); !malformed || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}
 	}
 }
@@ -93,7 +134,7 @@ func TestPartsAreReadAsTheWhole(t *testing.T) {
 		}
 		b.WriteString(test.end)
 		from, _ := url.Parse("http://a.example/feed")
-		_, parts, err := scan(t.Context(), []byte(b.String()), from, limitsFor(fetch.DefaultMaxDocument))
+		_, parts, err := scan(t.Context(), []byte(strings.TrimPrefix(b.String(), `<?xml version="1.0"?>`)), from, limitsFor(fetch.DefaultMaxDocument))
 		if err != nil || len(parts) != 3 {
 			t.Fatalf("%s: %d parts, %v", name, len(parts), err)
 		}

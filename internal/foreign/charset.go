@@ -3,6 +3,7 @@ package foreign
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"mime"
 	"regexp"
@@ -43,13 +44,20 @@ type labels struct {
 
 // toUTF8 returns a document in UTF-8, without mark and XML declaration: a parser
 // would go by the encoding that it names once more. doubt is what to warn of: that
-// the header and the document name different encodings.
+// the header and the document name different encodings, or another than UTF-8 for what
+// is valid UTF-8.
 func toUTF8(body []byte, contentType string) (text []byte, doubt string, err error) {
+	if bytes.HasPrefix(body, []byte{0xff, 0xfe, 0, 0}) || bytes.HasPrefix(body, []byte{0, 0, 0xfe, 0xff}) {
+		return nil, "", errors.New("is in UTF-32 by its byte order mark, which is not supported: its publisher has to write it in UTF-8")
+	}
 	said, body := labelsOf(body, contentType)
 	label, from, doubt := said.choose(body)
 	text, err = decode(body, label)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w%s", err, said.source(from))
+	}
+	if looksUTF8(body, label) {
+		doubt = orElse(doubt, fmt.Sprintf("it is read as %s%s", label, said.source(from))) + "; its text is valid UTF-8, too"
 	}
 	text = bytes.TrimLeft(bytes.TrimPrefix(text, marks[0].bytes), " \t\r\n")
 	if found := declaration.FindIndex(text[:min(len(text), 1024)]); found != nil {
@@ -204,6 +212,13 @@ func isASCII(label string) bool {
 	return false
 }
 
+// looksUTF8 reports whether a text that is read in another encoding is valid UTF-8, which
+// hardly any text in another encoding is that has more than ASCII.
+func looksUTF8(body []byte, label string) bool {
+	onlyASCII := !bytes.ContainsFunc(body, func(r rune) bool { return r >= utf8.RuneSelf })
+	return !strings.HasPrefix(canonical(label), "utf-") && !onlyASCII && utf8.Valid(body)
+}
+
 // decode returns a text in UTF-8.
 func decode(body []byte, label string) ([]byte, error) {
 	e, name := charset.Lookup(label)
@@ -220,10 +235,31 @@ func decode(body []byte, label string) ([]byte, error) {
 		return nil, fmt.Errorf("is not valid in its encoding (%s)", label)
 	}
 	text, err := e.NewDecoder().Bytes(body)
-	if err != nil || !strings.HasPrefix(name, "utf-16") && bytes.ContainsRune(text, utf8.RuneError) && name != "gb18030" {
+	if err != nil || !strings.HasPrefix(name, "utf-16") && bytes.Count(text, []byte(string(utf8.RuneError))) != replacements(body, name) {
 		return nil, fmt.Errorf("is not valid in its encoding (%s)", label)
 	}
 	return text, nil
+}
+
+// replacements returns how many characters of a text are U+FFFD as it is written, and
+// not for bytes that are no character. Of the encodings that are read here, only GB18030
+// has it.
+func replacements(body []byte, name string) (n int) {
+	for name == "gb18030" && len(body) > 0 {
+		size := 1
+		switch {
+		case body[0] <= 0x80 || len(body) == 1:
+		case body[1] >= '0' && body[1] <= '9':
+			size = 4
+		default:
+			size = 2
+		}
+		if bytes.HasPrefix(body, []byte{0x84, 0x31, 0xa4, 0x37}) {
+			n++
+		}
+		body = body[min(size, len(body)):]
+	}
+	return n
 }
 
 // isUTF16 reports whether a text is whole, and each of its surrogates one of a pair.

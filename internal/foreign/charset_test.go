@@ -12,7 +12,9 @@ import (
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 )
 
 var (
@@ -62,6 +64,15 @@ func TestTheEncodingIsWhatTheMarkElseTheHeaderElseTheDeclarationSays(t *testing.
 		"nobody knows either":                 {"text/xml; charset=none", "x-none", utf8Text, german, "", `is in the encoding "x-none", which is not known`},
 		"a header with mistakes":              {"text/xml; charset=windows-1251; charset=windows-1251", "", charmap.Windows1251, russian, "", ""},
 		"Japanese":                            {"text/xml; charset=shift_jis", "", japanese.ShiftJIS, "新しい話題", "", ""},
+		"UTF-8 in another declaration":        {"text/xml", "windows-1251", charmap.Windows1251, "GrГ¶Гџe", "it is read as windows-1251, which its XML declaration says; its text is valid UTF-8, too", ""},
+		"UTF-8 in another header":             {"text/xml; charset=koi8-r", "", charmap.KOI8R, "Grц╤ц÷e", "it is read as koi8-r, which is the charset of its Content-Type; its text is valid UTF-8, too", ""},
+		"UTF-8 in two others":                 {"text/xml; charset=koi8-r", "windows-1251", charmap.KOI8R, "Grц╤ц÷e", "its XML declaration says windows-1251: it is read as koi8-r; its text is valid UTF-8, too", ""},
+		"ASCII in another header":             {"text/xml; charset=koi8-r", "", charmap.KOI8R, "size", "", ""},
+		"GB18030 with U+FFFD":                 {"text/xml; charset=gb18030", "", simplifiedchinese.GB18030, "新\ufffd1题", "", ""},
+		"GB18030 that is none":                {"text/xml", "gb18030", charmap.ISO8859_1, "a\u00ff\u00ffb", "", "is not valid in its encoding (gb18030), which its XML declaration says"},
+		"GB18030 that is none, with U+FFFD":   {"text/xml", "gb18030", charmap.ISO8859_1, "\u00841\u00a47\u00ff", "", "is not valid in its encoding (gb18030)"},
+		"UTF-32 with a mark":                  {"text/xml", "", utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), german, "", "is in UTF-32 by its byte order mark, which is not supported"},
+		"UTF-32 with a mark, big-endian":      {"text/xml", "", utf32.UTF32(utf32.BigEndian, utf32.UseBOM), german, "", "is in UTF-32 by its byte order mark, which is not supported"},
 		"Japanese that is none":               {"text/xml; charset=euc-jp", "", japanese.ShiftJIS, "新しい話題", "", "is not valid in its encoding (euc-jp)"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {

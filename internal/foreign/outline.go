@@ -73,8 +73,8 @@ type scanner struct {
 	base   int // length of the longest xml:base
 }
 
-// scan reads a document, which must be well-formed but for the named entities
-// of HTML. Its links are resolved as RFC 3986 has it. It also cuts the document into
+// scan reads a document without its XML declaration, which must be well-formed but for
+// the named entities of HTML and prefixes that are not declared. Its links are resolved as RFC 3986 has it. It also cuts the document into
 // parts that gofeed can read one after the other.
 func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, []part, error) {
 	decoder := boundedxml.NewDecoder(ctx, body, xmlLimits)
@@ -85,13 +85,13 @@ func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, 
 			parts, err := s.finish(s.base)
 			return &s.outline, parts, err
 		}
-		if _, exceeds := errors.AsType[*boundedxml.LimitError](err); exceeds || errors.Is(err, boundedxml.ErrDOCTYPE) {
-			return nil, nil, err
-		}
 		if err != nil {
 			return nil, nil, err
 		}
 		start, end := decoder.Span()
+		if wrong := s.misplaced(token, body[start:end]); wrong != "" {
+			return nil, nil, &xml.SyntaxError{Msg: wrong, Line: decoder.Line()}
+		}
 		switch t := token.(type) {
 		case xml.StartElement:
 			err = s.open(&t, span{start, end})
@@ -106,6 +106,26 @@ func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, 
 			return nil, nil, err
 		}
 	}
+}
+
+// misplaced says of a token that a document has none of the kind where it stands; empty
+// if it may stand there.
+func (s *scanner) misplaced(token xml.Token, source []byte) string {
+	switch t := token.(type) {
+	case xml.CharData:
+		if len(s.stack) == 1 && len(bytes.Trim(source, " \t\r\n")) > 0 {
+			return "there is text outside the root element"
+		}
+	case xml.Directive:
+		if s.root != "" || !bytes.HasPrefix(t, []byte("DOCTYPE")) {
+			return fmt.Sprintf("%q cannot stand here: a DOCTYPE stands before the root element", startOf(source))
+		}
+	case xml.ProcInst:
+		if strings.EqualFold(t.Target, "xml") {
+			return "an XML declaration stands in the middle of the document"
+		}
+	}
+	return ""
 }
 
 // isHTML reports whether a document is a page of a website, as a login or a
