@@ -67,7 +67,7 @@ func (f *guardFlags) check() (g *guard, err error) {
 	g = &guard{allowAppend: f.allowAppend, maxWait: cmp.Or(f.maxWait, -1), connections: f.connections, requests: f.requests}
 	if f.external != "" {
 		if g.origin.Base, err = origin.ParseBase(f.external); err != nil {
-			return nil, cli.Usage("--base-url %q: %w", cli.Redact(f.external), err)
+			return nil, cli.Usage("--base-url %q: %w", cli.Typed(f.external), err)
 		}
 	}
 	if g.origin.Trusted, err = origin.ParseTrusted(f.trustedProxies); err != nil {

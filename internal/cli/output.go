@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/dberror"
@@ -17,12 +18,23 @@ func Logger(w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: scrubAttribute}))
 }
 
+// maxText is how much of an error is shown, in bytes: a database may quote all of an
+// event's data in it.
+const maxText = 4 << 10
+
+func clip(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxText], "") + " …"
+}
+
 func scrubAttribute(_ []string, a slog.Attr) slog.Attr {
 	switch value := a.Value.Any().(type) {
 	case string:
 		a.Value = slog.StringValue(scrub(value))
 	case error:
-		a.Value = slog.StringValue(scrub(dberror.Text(value)))
+		a.Value = slog.StringValue(clip(scrub(dberror.Text(value))))
 	}
 	return a
 }

@@ -43,7 +43,7 @@ func report(w io.Writer, command *cobra.Command, err error) int {
 		return StatusDone
 	}
 	status := StatusFailed
-	_, _ = terminal.Fprintf(w, "%s: %s\n", command.Root().Name(), scrub(dberror.Text(err)))
+	_, _ = terminal.Fprintf(w, "%s: %s\n", command.Root().Name(), clip(scrub(dberror.Text(err))))
 	if with, ok := errors.AsType[*StatusError](err); ok {
 		status = with.Status
 		if with.Next != "" {
