@@ -144,7 +144,7 @@ func (r *recipe) sequence() {
 		must(r.t, server.Process.Signal(syscall.SIGTERM))
 		must(r.t, server.Wait())
 	}()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if r.query("SELECT (SELECT count(*) FROM eventfeed.pending) + (SELECT sum(open_page - 1 - archives) FROM eventfeed.feeds) || ''") == "0" {
 			return
 		}
@@ -269,7 +269,7 @@ func TestRecipeForStateOnly(t *testing.T) {
 		}
 	})
 	r.next(1)
-	for deadline := time.Now().Add(30 * time.Second); r.query("SELECT count(DISTINCT type)::text FROM eventfeed.events") != "4" && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(2 * time.Minute); r.query("SELECT count(DISTINCT type)::text FROM eventfeed.events") != "4" && time.Now().Before(deadline); {
 		time.Sleep(50 * time.Millisecond)
 	}
 	stop()

@@ -116,7 +116,7 @@ func TestCommandsOfProjections(t *testing.T) {
 	if len(lines) != 6 {
 		t.Fatalf("%d lines", len(lines))
 	}
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(run("seeder inspect --patience 30s http://127.0.0.1:8080/feeds/orders --json"), `"position": 1,`); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(run("seeder inspect --patience 30s http://127.0.0.1:8080/feeds/orders --json"), `"position": 1,`); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the event is pending still")
 		}
