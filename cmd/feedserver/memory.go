@@ -20,10 +20,10 @@ const memoryGoal = 160 << 20
 
 // garbageRoom is how many bytes of garbage there may be where more than the goal is in
 // use, beside a tenth for what the runtime itself needs.
-const garbageRoom = 24 << 20
+const garbageRoom = 16 << 20
 
 // goalEvery is how often the goal is looked at.
-const goalEvery = 500 * time.Millisecond
+const goalEvery = 250 * time.Millisecond
 
 // saveMemory collects garbage early until ctx is done, unless whoever runs the
 // server has said when to.
