@@ -38,7 +38,7 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 }
 
 // TestNoCommandAfterALossLeavesAMix: only in an inbox a command goes back or
-// begins anew at once. What something else has filled is built beside it, or
+// starts over at once. What something else has filled is built beside it, or
 // reset, which that refuses until somebody has emptied it.
 func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 	t.Chdir(t.TempDir())

@@ -11,7 +11,7 @@ import (
 func resetCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "reset --into URL",
-		Short: "Forget how far a consumer has got, so that it begins anew",
+		Short: "Forget how far a consumer has got, so that it starts over",
 		Long: `Delete a consumer's checkpoint, its parked events ("seeder parked"), and all of
 its events in the inbox, in one transaction. The next run begins at position 1.
 
@@ -45,7 +45,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 		if err != nil {
 			return withStatus(orUndone(explained(err, *into)), "", "")
 		}
-		_, err = terminal.Fprintf(command.OutOrStdout(), "done; seeder run begins anew\n")
+		_, err = terminal.Fprintf(command.OutOrStdout(), "done; seeder run starts over\n")
 		return err
 	}
 	return command

@@ -36,7 +36,7 @@ func (r *room) share() *Share {
 // than the room, and the room and that value bound the memory.
 //
 // A getter that waits while a server sends would be cut off: it uses TryHold, and
-// begins anew after Hold.
+// starts over after Hold.
 func (s *Share) Hold(ctx context.Context, n int64) error {
 	for {
 		changed := s.hold(n)

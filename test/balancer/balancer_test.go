@@ -198,11 +198,11 @@ func (s *setting) followers(t *testing.T) []*seeder {
 	return all
 }
 
-// runAgainAndAgain runs a seeder that begins anew all the time, as a job does.
+// runAgainAndAgain runs a seeder that starts over all the time, as a job does.
 // The function that it returns lets it read to the end.
 func (s *setting) runAgainAndAgain(t *testing.T) (finish func(*testing.T) *seeder) {
 	t.Helper()
-	job := &seeder{bin: s.bin, name: "seeder that begins anew", from: s.from, into: testdb.SQLite(t)}
+	job := &seeder{bin: s.bin, name: "seeder that starts over", from: s.from, into: testdb.SQLite(t)}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
