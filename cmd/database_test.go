@@ -13,7 +13,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx, for rows
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 

@@ -15,7 +15,7 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"

@@ -9,7 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -57,7 +57,7 @@ func TestCheckpointThatAnotherSessionHasLockedEndsTheStep(t *testing.T) {
 	}()
 	select {
 	case err := <-ended:
-		if dberror.Code(err) != dberror.LockNotAvailable || !strings.Contains(err.Error(), "another session has locked its row in eventfeed_seed.checkpoints") {
+		if explainpostgres.Code(err) != explainpostgres.LockNotAvailable || !strings.Contains(err.Error(), "another session has locked its row in eventfeed_seed.checkpoints") {
 			t.Errorf("ended with %v", err)
 		}
 	case <-time.After(time.Minute):

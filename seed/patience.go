@@ -10,7 +10,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
@@ -112,5 +113,5 @@ func (o *outageLog) over() {
 
 // answers reports whether an error is the target's own, and no sign that it is away.
 func answers(err error) bool {
-	return dberror.Transient(err) && !dberror.IsAway(err) && !dberror.IsDown(err)
+	return explain.Transient(err) && !explain.IsAway(err) && !explainpostgres.IsDown(err)
 }

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/internal/testproxy"

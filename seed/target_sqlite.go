@@ -8,9 +8,9 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // SQLite returns a target in the SQLite database file at path whose events

@@ -13,7 +13,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/adopt"
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 

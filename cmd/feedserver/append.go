@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/terminal"
@@ -80,7 +80,7 @@ again; after an error, which names the line, all lines before it are in.`,
 // refusal says after an error how much of the input is in, and what leads on.
 func refusal(err error, url string, result intake.Result) error {
 	mend := "when that is mended, run the same command again"
-	if known := dberror.Of(err).Next; known != "" {
+	if known := explain.Of(err).Next; known != "" {
 		mend = known + "; " + mend
 	}
 	_, isLine := errors.AsType[*intake.LineError](err)

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
 )
 
 // awaitMax is the longest time between two tries to use a database.
@@ -22,7 +22,7 @@ func awaitDatabase(ctx context.Context, logger *slog.Logger, do func() error) er
 		case err == nil && waits:
 			logger.Info("the database can be used")
 			return nil
-		case err == nil || ctx.Err() != nil || !dberror.Transient(err):
+		case err == nil || ctx.Err() != nil || !explain.Transient(err):
 			return err
 		case !waits:
 			logger.Warn("the database cannot be used yet, trying again", "error", err)

@@ -8,8 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/dberror"
-	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
+	"github.com/eventfeed/eventfeed/internal/db/migrate"
 )
 
 // explained lets a command end with errors that say what a database's error
@@ -29,7 +30,7 @@ func explained(command *cobra.Command) *cobra.Command {
 }
 
 func meaning(err error, url string) error {
-	if what := dberror.At(err, url).What; what != "" {
+	if what := explain.At(err, url).What; what != "" {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return err
@@ -44,10 +45,10 @@ func next(err error, command, url string) []string {
 		return []string{"bring it up to date, as the user that owns the schema: feedserver migrate --db URL"}
 	case errors.Is(err, migrate.ErrNotOurs):
 		return []string{"name another database, or give that schema another name: eventfeed keeps its tables in it"}
-	case dberror.Code(err) == dberror.NoRight:
+	case explainpostgres.Code(err) == explainpostgres.NoRight:
 		return rights(err, command, url)
 	default:
-		return []string{dberror.At(err, url).Next}
+		return []string{explain.At(err, url).Next}
 	}
 }
 

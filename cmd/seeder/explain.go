@@ -8,13 +8,14 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
 // explained says of an error of the target what it means, and what leads on.
 func explained(err error, into string) error {
-	meaning := dberror.At(err, into)
+	meaning := explain.At(err, into)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return noDatabase(err)
@@ -23,7 +24,7 @@ func explained(err error, into string) error {
 			Next: "read under a name of its own with: --consumer NAME; or remove the rows behind the checkpoint from the inbox, if nobody needs them"}
 	case meaning.What == "":
 		return err
-	case dberror.Code(err) == dberror.NoRight:
+	case explainpostgres.Code(err) == explainpostgres.NoRight:
 		grants := rights(into)
 		return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s: %w", meaning.What, err), Next: grants[0], More: grants[1:]}
 	}

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/seed"
 )
 

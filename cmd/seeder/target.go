@@ -10,8 +10,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )

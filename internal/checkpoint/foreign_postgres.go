@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
 )
 
 // postgresMemory is a Memory in the tables eventfeed_seed.archives and

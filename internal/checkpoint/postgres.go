@@ -12,10 +12,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
+	migratepostgres "github.com/eventfeed/eventfeed/internal/db/migrate/postgres"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/migrate"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
 )
 
 //go:embed postgres_migrations/*.sql
@@ -64,7 +64,7 @@ func (p *Postgres) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return migrate.Postgres{Schema: "eventfeed_seed", Files: files}.Up(ctx, p.pool)
+	return migratepostgres.Migrations{Schema: "eventfeed_seed", Files: files}.Up(ctx, p.pool)
 }
 
 // Claim makes this process the holder of consumer until Release, or returns
@@ -92,7 +92,7 @@ func (p *Postgres) Claim(ctx context.Context, consumer string) (err error) {
 
 // blocked names what another session has locked, if that is why a statement failed.
 func blocked(err error, consumer string) error {
-	if dberror.Code(err) != dberror.LockNotAvailable {
+	if explainpostgres.Code(err) != explainpostgres.LockNotAvailable {
 		return err
 	}
 	return fmt.Errorf("consumer %s: another session has locked its row in eventfeed_seed.checkpoints or eventfeed_seed.consumers: %w", consumer, err)
@@ -420,7 +420,7 @@ func (p *Postgres) rehearse(ctx context.Context, do func(pgx.Tx) error) (err err
 
 // MayPass reports whether an error may be gone after a while.
 func (p *Postgres) MayPass(err error) bool {
-	return errors.Is(err, ErrLost) || dberror.Transient(err) || isBroken(p.conn)
+	return errors.Is(err, ErrLost) || explainpostgres.Transient(err) || isBroken(p.conn)
 }
 
 // Suspect drops connections of the pool, if an error shows that they lead to a

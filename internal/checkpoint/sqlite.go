@@ -11,10 +11,10 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	explainsqlite "github.com/eventfeed/eventfeed/internal/db/explain/sqlite"
+	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/migrate"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 //go:embed sqlite_migrations/*.sql
@@ -50,7 +50,7 @@ func (s *SQLite) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return migrate.SQLite{Prefix: "eventfeed_seed_", Files: files}.Up(ctx, s.db)
+	return migratesqlite.Migrations{Prefix: "eventfeed_seed_", Files: files}.Up(ctx, s.db)
 }
 
 // fileHeldError is an ErrHeld: whichever consumer the other seeder is at work for.
@@ -308,4 +308,6 @@ func (s *SQLite) Suspect(error) {}
 
 // MayPass reports whether an error may be gone after a while, as that of a file
 // which is not at its path is.
-func (s *SQLite) MayPass(err error) bool { return errors.Is(err, ErrLost) || dberror.Transient(err) }
+func (s *SQLite) MayPass(err error) bool {
+	return errors.Is(err, ErrLost) || explainsqlite.Transient(err)
+}

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // Columns of a standing, in the tables as they are and as they were before 002.

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/spf13/pflag"
 
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 // checkDatabases refuses a database URL that cannot be read before anyone else

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
@@ -34,7 +34,7 @@ func scrubAttribute(_ []string, a slog.Attr) slog.Attr {
 	case string:
 		a.Value = slog.StringValue(scrub(value))
 	case error:
-		a.Value = slog.StringValue(clip(scrub(dberror.Text(value))))
+		a.Value = slog.StringValue(clip(scrub(explain.Text(value))))
 	}
 	return a
 }

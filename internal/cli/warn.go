@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 

@@ -18,8 +18,8 @@ import (
 	"testing"
 	"time"
 
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/program"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
 // Told to stop, a program may end what it was given, and what it acknowledges

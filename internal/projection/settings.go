@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
 // What is wrong with a statement about settings of the session.

@@ -15,10 +15,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/sink"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 )
 
 // lookLimit is how long a look for something to do may take at first. One that
@@ -50,7 +50,7 @@ func (l *loop) look(ctx context.Context) (pending, unsealed []string, err error)
 	switch {
 	case ctx.Err() != nil:
 		return nil, nil, ctx.Err()
-	case dberror.IsLimit(err):
+	case explainpostgres.IsLimit(err):
 		l.limit = min(2*l.limit, maxStepLimit)
 	case err == nil:
 		l.limit = lookLimit

@@ -7,7 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -164,7 +165,7 @@ func (p *pace) failed(text string, err error, began time.Time) bool {
 		p.at = busy.At
 	}
 	failing := time.Since(p.since)
-	if dberror.IsLimit(err) { // slow, or stopped by someone: less of it may do
+	if explainpostgres.IsLimit(err) { // slow, or stopped by someone: less of it may do
 		if p.batch > 1 {
 			p.batch = max(1, p.batch/2)
 		} else {
@@ -188,7 +189,7 @@ func (p *pace) failed(text string, err error, began time.Time) bool {
 
 // isOutage reports whether an error is the database's, and no feed's own.
 func isOutage(err error) bool {
-	return dberror.IsAway(err) || dberror.IsDown(err) || dberror.IsReadOnly(err)
+	return explain.IsAway(err) || explainpostgres.IsDown(err) || explainpostgres.IsReadOnly(err)
 }
 
 // failing counts the feeds in trouble that was said. It is called with the lock.

@@ -83,7 +83,7 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	for _, field := range []string{"ETag", "Last-Modified", "Content-Encoding", "Content-Length", "Link", "Age", "Cache-Status"} {
 		header.Del(field)
 	}
-	mediaType, body := explain(r, status, detail, err)
+	mediaType, body := problemBody(r, status, detail, err)
 	if caller, ok := errors.AsType[*challenge](err); ok {
 		access.Challenge(header, caller.error)
 	}
@@ -109,8 +109,8 @@ func (s *server) logFailure(r *http.Request, err error) {
 	s.Logger.Log(r.Context(), level, "cannot answer", "path", r.URL.Path, "error", err)
 }
 
-// explain writes what is wrong, for programs or for people.
-func explain(r *http.Request, status int, detail string, err error) (mediaType string, body []byte) {
+// problemBody writes what is wrong, for programs or for people.
+func problemBody(r *http.Request, status int, detail string, err error) (mediaType string, body []byte) {
 	accept := weights(r.Header, "Accept")
 	if len(accept) > 0 && typeWeight(accept, html.ContentType) > typeWeight(accept, problemType) {
 		page, err := html.Error(html.Failure{Root: html.Root(r.URL.EscapedPath()), Status: status, Title: http.StatusText(status), Detail: detail})

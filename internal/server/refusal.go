@@ -7,7 +7,7 @@ import (
 	"os"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
 	"github.com/eventfeed/eventfeed/internal/intake"
 	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -57,7 +57,7 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	if errors.Is(err, outbox.ErrNoFeed) {
 		return store.ErrNoFeed
 	}
-	if what := dberror.Of(err).What; what != "" {
+	if what := explain.Of(err).What; what != "" {
 		return &notAppendedError{what: what, err: err}
 	}
 	return &notAppendedError{what: "the log cannot be written at the moment", err: err}

@@ -15,8 +15,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/migrate"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	migratepostgres "github.com/eventfeed/eventfeed/internal/db/migrate/postgres"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
 //go:embed postgres_migrations/*.sql
@@ -28,7 +28,7 @@ func MigratePostgres(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil {
 		return err
 	}
-	return migrate.Postgres{Schema: "eventfeed_inbox", Files: files}.Up(ctx, pool)
+	return migratepostgres.Migrations{Schema: "eventfeed_inbox", Files: files}.Up(ctx, pool)
 }
 
 const copyInbox = `COPY eventfeed_inbox.events

@@ -13,7 +13,7 @@ import (
 	sqlitecodes "modernc.org/sqlite/lib"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/migrate"
+	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
 )
 
 //go:embed sqlite_migrations/*.sql
@@ -25,7 +25,7 @@ func MigrateSQLite(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return err
 	}
-	return migrate.SQLite{Prefix: "eventfeed_inbox_", Files: files}.Up(ctx, db)
+	return migratesqlite.Migrations{Prefix: "eventfeed_inbox_", Files: files}.Up(ctx, db)
 }
 
 const insertInbox = `INSERT INTO eventfeed_inbox_events

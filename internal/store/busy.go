@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
 )
 
 // How long a feed's row is waited for that another session has locked. The
@@ -31,7 +31,7 @@ func (e *BusyError) Unwrap() error { return e.Err }
 
 // busy makes a BusyError of an error that says that a lock was not free.
 func (l *Log) busy(ctx context.Context, name string, err error) error {
-	if !dberror.IsBusy(err) {
+	if !explain.IsBusy(err) {
 		return err
 	}
 	f, lookErr := l.Feed(ctx, name)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"

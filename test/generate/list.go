@@ -21,7 +21,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 // listed is an event as a line of a list. It is read from files without

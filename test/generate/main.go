@@ -14,7 +14,7 @@ import (
 	"os"
 	"strings"
 
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 func main() {

@@ -16,9 +16,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/servertest"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testcluster"

@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
 // identity names the database that a history is written on. It changes with
@@ -26,7 +26,7 @@ const moved = `CASE WHEN pg_is_in_recovery() THEN false ELSE f.identity <> ` + i
 func checkIdentity(ctx context.Context, pool *pgxpool.Pool) error {
 	var now string
 	err := postgresdb.NewReader(pool).QueryRow(ctx, "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE "+identity+" END").Scan(&now)
-	if err == nil || dberror.Transient(err) || dberror.Code(err) == "" {
+	if err == nil || explainpostgres.Transient(err) || explainpostgres.Code(err) == "" {
 		return err
 	}
 	return fmt.Errorf("this database does not tell its identity, by which a restore that has lost events is noticed; "+

@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/outbox"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 

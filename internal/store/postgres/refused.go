@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/outbox"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 

@@ -7,8 +7,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/migrate"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	migratepostgres "github.com/eventfeed/eventfeed/internal/db/migrate/postgres"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
 //go:embed migrations/*.sql
@@ -20,12 +20,12 @@ var migrations embed.FS
 var grants string
 
 // schema returns everything that eventfeed has in a database.
-func schema() migrate.Postgres {
+func schema() migratepostgres.Migrations {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	return migrate.Postgres{Schema: "eventfeed", Files: files, Grants: grants}
+	return migratepostgres.Migrations{Schema: "eventfeed", Files: files, Grants: grants}
 }
 
 // Migrate brings the schema of the database at url up to date, and grants the

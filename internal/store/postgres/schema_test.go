@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/migrate"
+	"github.com/eventfeed/eventfeed/internal/db/migrate"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"

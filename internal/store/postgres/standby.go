@@ -5,15 +5,15 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // readOnly says it plainly where an error comes of a database that cannot be
 // written to.
 func readOnly(err error) error {
-	if dberror.IsReadOnly(err) {
+	if explainpostgres.IsReadOnly(err) {
 		return fmt.Errorf("%w (%w)", store.ErrReadOnly, err)
 	}
 	return err

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/publish"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
 	"github.com/eventfeed/eventfeed/internal/storetest"

@@ -9,20 +9,20 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/eventfeed/eventfeed/internal/migrate"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 //go:embed migrations/*.sql
 var migrations embed.FS
 
 // schema returns everything that eventfeed has in a database file.
-func schema() migrate.SQLite {
+func schema() migratesqlite.Migrations {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		panic(err) // the folder is embedded
 	}
-	return migrate.SQLite{Prefix: "eventfeed_", Files: files}
+	return migratesqlite.Migrations{Prefix: "eventfeed_", Files: files}
 }
 
 // Migrate brings the tables in the database file at path up to date.

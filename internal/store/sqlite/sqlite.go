@@ -15,8 +15,8 @@ import (
 	sqlitecodes "modernc.org/sqlite/lib"
 
 	"github.com/eventfeed/eventfeed/event"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/outbox"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 

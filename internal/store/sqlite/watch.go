@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 // How often the file is looked at: closely after a change, and backing off while

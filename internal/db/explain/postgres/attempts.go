@@ -1,4 +1,4 @@
-package dberror
+package explainpostgres
 
 import (
 	"errors"

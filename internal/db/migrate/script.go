@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// script is SQL that someone else is to run.
-type script struct{ strings.Builder }
+// Script is SQL that is run in one transaction, by a program or by someone else.
+type Script struct{ strings.Builder }
 
-func (s *script) line(text string) {
+// Line adds a statement, or several.
+func (s *Script) Line(text string) {
 	s.WriteString(strings.TrimSpace(text))
 	s.WriteString("\n\n")
 }
 
-// migrations adds those after a version, each with the row that records it.
-func (s *script) migrations(files fs.FS, versionTable string, after int64) error {
+// Migrations adds those after a version, each with the row that records it.
+func (s *Script) Migrations(files fs.FS, versionTable string, after int64) error {
 	names, err := fs.Glob(files, "*.sql") // in the order of their numbers
 	if err != nil {
 		return err
@@ -25,9 +26,9 @@ func (s *script) migrations(files fs.FS, versionTable string, after int64) error
 		if err != nil {
 			return err
 		}
-		s.line("-- " + name)
-		s.line(withoutAnnotations(string(text)))
-		s.line(fmt.Sprintf("INSERT INTO %s (version_id, is_applied) VALUES (%d, true);", versionTable, after+int64(i)+1))
+		s.Line("-- " + name)
+		s.Line(withoutAnnotations(string(text)))
+		s.Line(fmt.Sprintf("INSERT INTO %s (version_id, is_applied) VALUES (%d, true);", versionTable, after+int64(i)+1))
 	}
 	return nil
 }

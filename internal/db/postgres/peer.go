@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 )
 
 // How long a server that does not answer is taken for alive.
@@ -74,7 +74,7 @@ func pingIdle(config *pgxpool.Config, reset func()) {
 // server that does not answer, or to one that is not the primary any more: the next
 // connection goes to whichever host of the URL is.
 func Suspect(pool *pgxpool.Pool, err error) {
-	if dberror.IsAway(err) || dberror.IsReadOnly(err) {
+	if explainpostgres.IsAway(err) || explainpostgres.IsReadOnly(err) {
 		pool.Reset()
 	}
 }

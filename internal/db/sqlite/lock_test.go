@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 func lockFile(t *testing.T, path string) *sqlitedb.FileLock {

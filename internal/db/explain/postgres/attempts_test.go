@@ -1,4 +1,4 @@
-package dberror_test
+package explainpostgres_test
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -40,7 +40,7 @@ func TestTextNamesTheTrueReasonOnce(t *testing.T) {
 			t.Errorf("%s: connected", name)
 			continue
 		}
-		text := dberror.Text(fmt.Errorf("open it: %w", err))
+		text := explainpostgres.Text(fmt.Errorf("open it: %w", err))
 		reason := strings.TrimPrefix(test.want, "server ")
 		if !strings.HasPrefix(text, "open it: failed to connect") || strings.Count(text, reason) != 1 || strings.Contains(text, test.hides) || strings.Contains(text, "\n") {
 			t.Errorf("%s: %q, want %q once, and no %q", name, text, test.want, test.hides)

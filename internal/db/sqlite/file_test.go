@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 // longAgo is when a file was written that is complete.

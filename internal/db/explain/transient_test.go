@@ -1,4 +1,4 @@
-package dberror_test
+package explain_test
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 func TestWhatIsTransientInPostgreSQL(t *testing.T) {
@@ -84,7 +84,7 @@ func TestWhatIsTransientInPostgreSQL(t *testing.T) {
 		"pooler: its own configuration":  {pooler("bouncer config error"), false},
 		"pooler: no pg_hba entry":        {pooler(`server login failed: FATAL no pg_hba.conf entry for host "10.0.0.1"`), false},
 	} {
-		if got := dberror.Transient(fmt.Errorf("apply: %w", test.err)); got != test.want {
+		if got := explain.Transient(fmt.Errorf("apply: %w", test.err)); got != test.want {
 			t.Errorf("%s: transient %v, want %v", name, got, test.want)
 		}
 	}
@@ -95,7 +95,7 @@ func TestServerThatCannotBeReachedIsTransient(t *testing.T) {
 	t.Parallel()
 	for _, host := range []string{"127.0.0.1:1", "nowhere.invalid"} {
 		_, err := pgx.Connect(t.Context(), "postgres://shop@"+host+"/shop?sslmode=disable")
-		if err == nil || !dberror.Transient(err) {
+		if err == nil || !explain.Transient(err) {
 			t.Errorf("%s: %v is permanent", host, err)
 		}
 	}
@@ -112,10 +112,10 @@ func TestServerWithoutTLSIsPermanent(t *testing.T) {
 	} {
 		for mode, want := range tests {
 			_, err := pgx.Connect(t.Context(), "postgres://shop@"+hosts+"/shop?sslmode="+mode)
-			if err == nil || dberror.Transient(err) != want {
+			if err == nil || explain.Transient(err) != want {
 				t.Errorf("%s, %s: %v is transient %v", hosts, mode, err, !want)
 			}
-			if got := dberror.Of(err).What; (got == "PostgreSQL has no TLS, and the URL demands it") == want {
+			if got := explain.Of(err).What; (got == "PostgreSQL has no TLS, and the URL demands it") == want {
 				t.Errorf("%s, %s: means %q", hosts, mode, got)
 			}
 		}
@@ -156,8 +156,8 @@ func TestCertificateThatIsNotAcceptedIsNamed(t *testing.T) {
 	defer server.Close()
 	address := strings.TrimPrefix(server.URL, "https://")
 	_, err := pgx.Connect(t.Context(), "postgres://shop@"+address+"/shop?sslmode=verify-full&sslnegotiation=direct")
-	if err == nil || dberror.Transient(err) || dberror.Of(err).What != "the certificate of PostgreSQL is not accepted" {
-		t.Errorf("%v: transient %v, means %q", err, dberror.Transient(err), dberror.Of(err).What)
+	if err == nil || explain.Transient(err) || explain.Of(err).What != "the certificate of PostgreSQL is not accepted" {
+		t.Errorf("%v: transient %v, means %q", err, explain.Transient(err), explain.Of(err).What)
 	}
 }
 
@@ -188,7 +188,7 @@ func TestWhatIsTransientInSQLite(t *testing.T) {
 		if test.statements == nil {
 			err = locked(t, path)
 		}
-		if err == nil || dberror.Transient(err) != test.want {
+		if err == nil || explain.Transient(err) != test.want {
 			t.Errorf("%s: %v is transient %v", name, err, !test.want)
 		}
 	}

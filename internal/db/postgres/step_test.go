@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/dberror"
-	"github.com/eventfeed/eventfeed/internal/postgresdb"
+	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/internal/testproxy"
@@ -101,7 +101,7 @@ func TestWaitForAServerThatIsNotAtWorkEnds(t *testing.T) {
 	go func() { ended <- do("SELECT 1") }()
 	select {
 	case err := <-ended:
-		if err == nil || !dberror.Transient(err) {
+		if err == nil || !explainpostgres.Transient(err) {
 			t.Errorf("ended with %v", err)
 		}
 	case <-time.After(time.Minute):

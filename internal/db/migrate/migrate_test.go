@@ -12,8 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/eventfeed/eventfeed/internal/migrate"
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
+	"github.com/eventfeed/eventfeed/internal/db/migrate"
+	migratepostgres "github.com/eventfeed/eventfeed/internal/db/migrate/postgres"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
@@ -111,7 +112,7 @@ func TestSchemaIsMigratedWhereTheVersionTablesSequenceIsBehind(t *testing.T) {
 	files := fstest.MapFS{}
 	for n := 1; n <= 3; n++ {
 		files[fmt.Sprintf("%03d_table.sql", n)] = &fstest.MapFile{Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE shop.t%d ();\n", n)}
-		schema := migrate.Postgres{Schema: "shop", Files: files}
+		schema := migratepostgres.Migrations{Schema: "shop", Files: files}
 		if n < 3 {
 			storetest.Must(t, schema.Up(t.Context(), pool))
 		} else {

@@ -1,4 +1,4 @@
-package dberror
+package explainpostgres
 
 import (
 	"context"
@@ -14,45 +14,29 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"modernc.org/sqlite"
-	sqlitecodes "modernc.org/sqlite/lib"
-
-	"github.com/eventfeed/eventfeed/internal/sqlitedb"
 )
 
-// Codes of PostgreSQL that decide what is done after an error.
-const (
-	ReadOnly         = "25006" // a standby, or a primary that operators have fenced
-	LockNotAvailable = "55P03"
-	wrongState       = "55000"
-)
-
-// Transient reports whether an error of a database may be gone after a while, so
+// Transient reports whether an error of PostgreSQL may be gone after a while, so
 // that the same work is worth another try: the server is away, is starting, is
 // read-only during a failover, lacks something for a moment, or has broken off what
 // took too long. What nobody mends without being told, such as a wrong password, is
 // permanent.
 func Transient(err error) bool {
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		return transientSQLite(lite.Code())
-	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return transientPostgres(pg)
 	}
 	return IsAway(err)
 }
 
-// IsAway reports whether a database has not answered at all: it cannot be reached,
-// the connection was lost, an answer took longer than a limit of this program's, or
-// the file is not at its path.
+// IsAway reports whether the server has not answered at all: it cannot be reached,
+// the connection was lost, or an answer took longer than a limit of this program's.
 func IsAway(err error) bool {
 	if Code(err) != "" || isCertificate(err) || isWithoutTLS(err) || errors.Is(err, context.Canceled) {
 		return false
 	}
 	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
 	return isNet(err) || isConnect || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || pgconn.SafeToRetry(err) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) ||
-		errors.Is(err, sqlitedb.ErrGone) || errors.Is(err, sqlitedb.ErrReplaced)
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
 }
 
 // isNet reports whether an error is of the network. Every error of the operating
@@ -122,15 +106,6 @@ func transientPostgres(err *pgconn.PgError) bool {
 	return transientClasses[err.Code[:2]] || transientCodes[err.Code]
 }
 
-func transientSQLite(code int) bool {
-	switch code & 0xff {
-	case sqlitecodes.SQLITE_BUSY, sqlitecodes.SQLITE_LOCKED, sqlitecodes.SQLITE_FULL, sqlitecodes.SQLITE_IOERR,
-		sqlitecodes.SQLITE_PROTOCOL, sqlitecodes.SQLITE_NOMEM:
-		return true
-	}
-	return false
-}
-
 // IsDown reports whether a PostgreSQL server said that it ends the session, or that
 // it takes none: it is being stopped or started, or has no connection left.
 func IsDown(err error) bool {
@@ -142,12 +117,7 @@ func IsDown(err error) bool {
 }
 
 // IsBusy reports whether a lock was not free that another session holds.
-func IsBusy(err error) bool {
-	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
-		return lite.Code()&0xff == sqlitecodes.SQLITE_BUSY
-	}
-	return Code(err) == LockNotAvailable
-}
+func IsBusy(err error) bool { return Code(err) == LockNotAvailable }
 
 // IsLimit reports whether work was broken off because it took too long, by a limit
 // of this program's or of the server's, or because someone cancelled it.
