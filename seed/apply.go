@@ -20,7 +20,7 @@ func (r *runner) advance(ctx context.Context, feeds []*reading, to func(*reading
 		if err := failed.Again(ctx, err); err != nil {
 			return r.explain(ctx, failed, err)
 		}
-		failed.shows = failed.Last()
+		failed.note()
 		if err := r.check(ctx, failed); err != nil {
 			return err
 		}

@@ -27,7 +27,7 @@ func (r *runner) claim(ctx context.Context, feeds []*reading) error {
 		if err := r.check(ctx, f); err != nil {
 			return err
 		}
-		f.shows = f.Last()
+		f.note()
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (r *runner) follow(ctx context.Context) error {
 			if n.err != nil {
 				return n.err
 			}
-			n.feed.shows = n.feed.Last()
+			n.feed.note()
 			these := []*reading{n.feed}
 			err := r.retry(ctx, func() error { return r.applyNews(ctx, these) })
 			lasts := n.feed.outdated.see(&r.Config, err)

@@ -161,8 +161,8 @@ func (r *runner) report() {
 		c := &f.checkpoint
 		p.SameID += f.SameID()
 		empty := ""
-		if f.shows == 0 && c.Position == 0 {
-			empty = f.Empty()
+		if c.Position == 0 {
+			empty = f.empty
 		}
 		p.Feeds = append(p.Feeds, FeedProgress{
 			Feed: c.Feed, FeedID: c.FeedID, URL: c.URL, Epoch: c.Epoch, Position: c.Position,

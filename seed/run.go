@@ -113,7 +113,7 @@ func (r *runner) run(ctx context.Context) error {
 		}
 		id, _ := f.Feed()
 		f.id = strings.Clone(id) // it lies in a document, which is not to be kept for it
-		f.shows = f.Last()
+		f.note()
 	}
 	if err := r.distinct(); err != nil {
 		return err
@@ -210,7 +210,7 @@ func (r *runner) lookAgain(ctx context.Context) error {
 			if err := r.check(ctx, f); err != nil {
 				return err
 			}
-			f.shows = f.Last()
+			f.note()
 		}
 	}
 	return nil

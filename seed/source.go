@@ -57,10 +57,20 @@ type reading struct {
 	outdated   outdated
 	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
 	shows      int64                 // position of the last event that the source has shown
+	empty      string                // why it has shown none; empty where it has
 	applied    int64                 // events, by this run
 	skipped    int64                 // of them those that the sink had no use for
 	parked     int64                 // events put aside, by this run
 	waiting    int64                 // all of its events that are put aside
+}
+
+// note takes down what the source shows. While its feed is watched only this may be asked
+// for.
+func (f *reading) note() {
+	f.shows, f.empty = f.Last(), ""
+	if f.shows == 0 {
+		f.empty = f.Empty()
+	}
 }
 
 func (f *reading) place() walk.Place { return placeOf(f.checkpoint) }
