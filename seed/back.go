@@ -54,6 +54,10 @@ var errNoDryRun = errors.New("seed: Config.DryRun is for Run only")
 // Before it changes anything it calls confirm, if that is not nil, and changes
 // nothing if that returns an error.
 func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
+	return public(rewind(ctx, config, to, confirm))
+}
+
+func rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
 	if config.DryRun {
 		return errNoDryRun
 	}
@@ -220,12 +224,12 @@ func (c *opened) checkBack(ctx context.Context, client *walk.Client, head *walk.
 	if common, err = c.common(ctx, client, head, at); err != nil || to <= common {
 		return head, common, err
 	}
-	lost, isLost := errors.AsType[*LostError](verdict)
+	lost, isLost := errors.AsType[*walk.LostError](verdict)
 	switch {
 	case isOld(verdict):
 		return head, 0, fmt.Errorf("cannot go back to position %d: %w", to, verdict)
 	case !isLost:
-		lost = &LostError{URL: head.URL.Redacted(), Epoch: at.Epoch, Position: at.Position, Known: true, Cause: verdict}
+		lost = &walk.LostError{URL: head.URL.Redacted(), Epoch: at.Epoch, Position: at.Position, Known: true, Cause: verdict}
 	}
 	lost.Common, lost.Compared = common, true
 	return head, 0, fmt.Errorf("cannot go back to position %d: %w", to, lost)

@@ -31,7 +31,7 @@ func (r *runner) check(ctx context.Context, f *reading) error {
 // explain returns a LostError with the end of the common part, if err is about
 // events that were applied and are not in the feed. Else it returns err.
 func (r *runner) explain(ctx context.Context, f *reading, err error) error {
-	lost, isLost := errors.AsType[*LostError](err)
+	lost, isLost := errors.AsType[*walk.LostError](err)
 	client, head := f.Served()
 	if !isLost && !errors.Is(err, walk.ErrReplaced) || client == nil {
 		return err
@@ -49,7 +49,7 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	case common >= f.checkpoint.Position:
 		return err // what was applied is there; the feed contradicts itself
 	case !isLost:
-		lost = &LostError{URL: f.url.Redacted(), Epoch: f.checkpoint.Epoch, Position: f.checkpoint.Position, Known: true, Cause: err}
+		lost = &walk.LostError{URL: f.url.Redacted(), Epoch: f.checkpoint.Epoch, Position: f.checkpoint.Position, Known: true, Cause: err}
 	}
 	lost.Common, lost.Compared = common, true
 	return f.about(lost)

@@ -39,7 +39,7 @@ func Run(ctx context.Context, config Config) error {
 	}
 	defer r.into.Close()
 	defer r.closeFeeds()
-	err = r.run(ctx)
+	err = public(r.run(ctx))
 	if config.Follow && ctx.Err() != nil {
 		return nil
 	}

@@ -59,17 +59,6 @@ var (
 	ErrPosition = errors.New("must be between 0 and the checkpoint")
 )
 
-// LostError says that the target has read events that the feed has not: its
-// history was lost from some position on, as by a restore, or replaced. It
-// matches ErrMismatch. Where it is Compared, Rewind to Common leads on for an
-// inbox; what something else has filled is best built anew.
-type LostError = walk.LostError
-
-// OldError says that the feed shows less than the target has read, and nothing
-// that differs from it: it comes from a cache or a server that is behind. It is no
-// ErrMismatch, and the next Run may well succeed.
-type OldError = walk.OldError
-
 // Defaults of a Config.
 const (
 	DefaultConsumer     = "default"
