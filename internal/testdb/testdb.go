@@ -146,7 +146,7 @@ func need(t testing.TB, name string) string {
 	return value
 }
 
-const missing = "no PostgreSQL for this test: run it with make test, or test/postgres go test ./..."
+const missing = "no PostgreSQL for this test: run it with test/postgres go test ./... or make test"
 
 // mustRunAll reports whether no test may be skipped: on CI and below test/postgres, and so in make
 // test.
