@@ -125,7 +125,7 @@ func TestCommandsOfProjections(t *testing.T) {
 	for _, line := range lines {
 		said.WriteString(run(string(line[1])))
 	}
-	if n := strings.Count(said.String(), "orders: 1 events applied"); n != 4 {
+	if n := strings.Count(said.String(), "orders: 1 event applied"); n != 4 {
 		t.Errorf("applied %d times:\n%s", n, &said)
 	}
 }

@@ -69,8 +69,8 @@ again; after an error, which names the line, all lines before it are in.`,
 		if n := result.Events - result.Added; n > 0 {
 			there = fmt.Sprintf(", %d were there already,", n)
 		}
-		_, err = terminal.Fprintf(command.OutOrStdout(), "%s: %d events appended%s %s\n",
-			name, result.Added, there, cli.Pace(int64(result.Events), time.Since(start)))
+		_, err = terminal.Fprintf(command.OutOrStdout(), "%s: %s appended%s %s\n",
+			name, cli.Events(int64(result.Added)), there, cli.Pace(int64(result.Events), time.Since(start)))
 		return err
 	}
 	feedArgument(command)

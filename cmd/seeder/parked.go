@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
@@ -187,18 +186,11 @@ func sayParked(out io.Writer, p seed.Progress, config seed.Config, into string) 
 		return nil
 	}
 	if config.DryRun {
-		_, err := terminal.Fprintf(out, "%s would be parked\n", events(p.Parked))
+		_, err := terminal.Fprintf(out, "%s would be parked\n", cli.Events(p.Parked))
 		return err
 	}
-	_, err := terminal.Fprintf(out, "%s parked; they are listed by: %s\n", events(p.Parked), parkedLine(config, into))
+	_, err := terminal.Fprintf(out, "%s parked; they are listed by: %s\n", cli.Events(p.Parked), parkedLine(config, into))
 	return err
-}
-
-func events(n int64) string {
-	if n == 1 {
-		return "1 event"
-	}
-	return fmt.Sprintf("%d events", n)
 }
 
 func parkedLine(config seed.Config, into string) string {

@@ -55,7 +55,7 @@ Exit status 4: another seeder holds the consumer.`,
 		done, err := seed.Retry(command.Context(), config, of)
 		if err != nil {
 			if done.Applied > 0 {
-				err = fmt.Errorf("%s applied, then: %w", events(done.Applied), err)
+				err = fmt.Errorf("%s applied, then: %w", cli.Events(done.Applied), err)
 			}
 			err = withStatus(aboutProjection(explained(err, *into), config, *into, nil), "", "")
 			if failed, is := errors.AsType[*cli.StatusError](err); is && errors.Is(err, seed.ErrSink) {
@@ -86,7 +86,7 @@ func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into strin
 	if done.Left == 1 {
 		verb = "is"
 	}
-	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s %s still parked", events(done.Left), verb),
+	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s %s still parked", cli.Events(done.Left), verb),
 		Next: "mend what the errors say and run the same command again; all of them are listed by: " + parkedLine(config, into)}
 }
 
@@ -96,7 +96,7 @@ func describeRetried(done seed.Retried, dryRun bool) string {
 		of, others = " of these", fmt.Sprintf(", %d of others", done.Others)
 	}
 	if dryRun {
-		return fmt.Sprintf("a dry run: %s could be applied, %d%s would stay parked%s; all was rolled back", events(done.Applied), done.Left, of, others)
+		return fmt.Sprintf("a dry run: %s could be applied, %d%s would stay parked%s; all was rolled back", cli.Events(done.Applied), done.Left, of, others)
 	}
-	return fmt.Sprintf("%s applied, %d%s still parked%s", events(done.Applied), done.Left, of, others)
+	return fmt.Sprintf("%s applied, %d%s still parked%s", cli.Events(done.Applied), done.Left, of, others)
 }

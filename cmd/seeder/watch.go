@@ -78,8 +78,8 @@ func (w *watch) report(out io.Writer) error {
 		if f.Empty != "" {
 			why = ": " + f.Empty
 		}
-		_, err := terminal.Fprintf(out, "%s: %d events applied %s%s\nposition %d digest %s\n",
-			f.Feed, applied, cli.Pace(applied, took), why, f.Position, f.Digest)
+		_, err := terminal.Fprintf(out, "%s: %s applied %s%s\nposition %d digest %s\n",
+			f.Feed, cli.Events(applied), cli.Pace(applied, took), why, f.Position, f.Digest)
 		if err != nil {
 			return err
 		}

@@ -50,6 +50,7 @@ type Decoder struct {
 	declared []int // prefixes, by each element that is open
 	prefixes int
 	all      int // declarations
+	doctype  bool
 }
 
 // NewDecoder returns a decoder of a document. It is strict, but for the named entities
@@ -105,6 +106,11 @@ func (d *Decoder) checked(next func() (xml.Token, error)) (xml.Token, error) {
 	switch t := token.(type) {
 	case xml.StartElement:
 		err = d.open(&t)
+	case xml.Directive:
+		if d.doctype {
+			return nil, &xml.SyntaxError{Msg: "there is a second DOCTYPE", Line: d.Line()}
+		}
+		d.doctype = true
 	case xml.EndElement:
 		if last := len(d.declared) - 1; last >= 0 {
 			d.prefixes -= d.declared[last]

@@ -94,6 +94,8 @@ func TestWhatTheParserTakesAlthoughItIsNotWellFormedIsRefused(t *testing.T) {
 		"a pair of surrogates":        {"<a>&#xD83D;&#xDE00;</a>", "U+D83D, a surrogate"},
 		"characters around them":      {"<a b='&#xD7FF;&#xE000;'>&#xFFFD;&#128512;&amp;#xD800;</a>", ""},
 		"no reference at all":         {"<a><!-- &#xD800; --><![CDATA[&#xD800;]]></a>", ""},
+		"a second DOCTYPE":            {"<!DOCTYPE a>\n<!-- -->\n<!DOCTYPE a><a/>", "line 3: there is a second DOCTYPE"},
+		"a second DOCTYPE, as HTML":   {"<!doctype a><!DOCTYPE b><a/>", "there is a second DOCTYPE"},
 		"an undeclared prefix":        {"<a><x:b x:c='1'/></a>", ""},
 	} {
 		err := read(t.Context(), test.body)

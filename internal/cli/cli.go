@@ -52,7 +52,7 @@ func prepare(root *cobra.Command) {
 		if unknown, is := errors.AsType[*pflag.NotExistError](err); is {
 			return Usage("%w%s", err, nearest.Question("--"+unknown.GetSpecifiedName(), flags(command)))
 		}
-		return Usage("%w", err)
+		return Usage("%w", valueError(err))
 	})
 	root.PersistentFlags().String(configFlag, "", "`FILE` that gives flags their values, in TOML")
 	root.PersistentFlags().VisitAll(nameVariable)

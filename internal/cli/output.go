@@ -52,6 +52,14 @@ func PrintJSON(w io.Writer, value any) error {
 	return err
 }
 
+// Events is a number of events in words: 1 event, 2 events.
+func Events(n int64) string {
+	if n == 1 {
+		return "1 event"
+	}
+	return fmt.Sprintf("%d events", n)
+}
+
 // Pace says how long something took, and how many a second that was where it
 // took long enough to say so.
 func Pace(n int64, took time.Duration) string {

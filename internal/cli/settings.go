@@ -72,7 +72,7 @@ func fromEnvironment(flags *pflag.FlagSet) (err error) {
 			return
 		}
 		if setErr := flags.Set(f.Name, value); setErr != nil {
-			err = Usage("%s: %w", name, setErr)
+			err = Usage("%s: %w", name, valueError(setErr))
 			return
 		}
 		err = flags.SetAnnotation(f.Name, sourceNote, []string{"environment", name})

@@ -229,6 +229,8 @@ func TestWhatIsNotTheFeedItselfIsRefused(t *testing.T) {
 	for name, test := range map[string]struct{ text, says string }{
 		"archive.atom": {archive("", "a@1").atom(t), "is not the feed itself, but an archive; give " + feed.url + "/feed.atom"},
 		"page.atom":    {doc{links: "previous=p1.atom first=p1.atom next=p3.atom", posts: "a@1"}.atom(t), "is not the feed itself, but one of its pages; give " + feed.url + "/p1.atom"},
+		"link-local":   {doc{more: archiveMark, links: "current=http://169.254.169.254/latest/meta-data"}.atom(t), "is not the feed itself, but an archive\n"},
+		"metadata":     {doc{links: "previous=p1.atom first=http://metadata.google.internal/x next=p3.atom", posts: "a@1"}.atom(t), "is not the feed itself, but one of its pages\n"},
 		"page.html":    {"<!DOCTYPE html><html><p>Log in", "is an HTML page"},
 		"other.atom":   {"<opml/>", "its root element is opml"},
 		"deep.atom":    {"<feed>" + strings.Repeat("<a>", 1000), "inside one another"},
@@ -238,7 +240,7 @@ func TestWhatIsNotTheFeedItselfIsRefused(t *testing.T) {
 		feed.write(t, name, test.text)
 		s := &seeder{target: target, url: feed.url + "/" + name}
 		err := s.run(t)
-		if !errors.Is(err, walk.ErrNotFeed) || !strings.Contains(err.Error(), test.says) {
+		if !errors.Is(err, walk.ErrNotFeed) || !strings.Contains(err.Error()+"\n", test.says) {
 			t.Errorf("%s: ended with %v", name, err)
 		}
 	}

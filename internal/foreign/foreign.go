@@ -225,7 +225,7 @@ func (r *Reader) tryHead(ctx context.Context, conditions []string) (bool, error)
 }
 
 func (r *Reader) takeHead(ctx context.Context, head *document) error {
-	kind, err := head.kind()
+	kind, err := head.kind(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %s: %w", walk.ErrNotFeed, head.url.Redacted(), err)
 	}

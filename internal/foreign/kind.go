@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+
+	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
 // Kind says how much of itself a feed offers.
@@ -63,20 +65,20 @@ type flawedError struct{ error }
 var errOurs = errors.New("is a damaged document of eventfeed's own")
 
 // kind tells what the feed's own document says of the feed.
-func (d *document) kind() (Kind, error) {
+func (d *document) kind(ctx context.Context) (Kind, error) {
 	switch {
 	case d.ours:
 		return "", errOurs
 	case d.atom && d.id == "":
 		return "", &flawedError{errors.New("has no id, which RFC 4287 section 4.1.1 demands")}
 	case d.archive:
-		return "", &flawedError{errors.New("is not the feed itself, but an archive" + hint(d.links["current"]))}
+		return "", &flawedError{errors.New("is not the feed itself, but an archive" + hint(ctx, d.links["current"]))}
 	case d.complete:
 		return Complete, nil
 	case len(d.links[linkArchive]) > 0:
 		return Archived, nil
 	case d.isLaterPage():
-		return "", &flawedError{errors.New("is not the feed itself, but one of its pages" + hint(d.links["first"]))}
+		return "", &flawedError{errors.New("is not the feed itself, but one of its pages" + hint(ctx, d.links["first"]))}
 	case len(d.links[linkPage]) > 0:
 		return Paged, nil
 	}
@@ -109,14 +111,19 @@ func (r *Reader) tryFirstPage(ctx context.Context, page *document, first *url.UR
 	isNew, err := r.tryHead(ctx, nil)
 	if err != nil {
 		r.firstPage = nil
-		return false, fmt.Errorf("%s: is not the feed itself, but one of its pages%s: %w", page.url.Redacted(), hint([]string{first.Redacted()}), err)
+		return false, fmt.Errorf("%s: is not the feed itself, but one of its pages%s: %w", page.url.Redacted(), hint(ctx, []string{first.Redacted()}), err)
 	}
 	r.Logger.Info("the URL leads to a page of the feed; the feed is read from its first page", "feed", r.Name, "url", r.URL.Redacted(), "first_page", first.Redacted())
 	return isNew, nil
 }
 
-func hint(links []string) string {
+// hint proposes the URL of a link, if there is one and it does not lead where no feed is.
+func hint(ctx context.Context, links []string) string {
 	if len(links) == 0 {
+		return ""
+	}
+	target, err := url.Parse(links[0])
+	if err != nil || fetch.IsLinkLocal(ctx, target) {
 		return ""
 	}
 	return "; give " + links[0]
