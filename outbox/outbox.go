@@ -1,66 +1,162 @@
 // Package outbox appends events to a feed inside the caller's own database
-// transaction: they are in the feed if, and only if, it commits.
+// transaction: they are in the feed if, and only if, the transaction commits.
 //
-//	tx, err := pool.Begin(ctx)
-//	…
-//	_, err = tx.Exec(ctx, "UPDATE orders SET paid = true WHERE id = $1", id)
-//	…
-//	err = outbox.Append(ctx, tx, "orders", event.Event{Type: "OrderPaid", Subject: id})
-//	…
-//	err = tx.Commit(ctx)
+// [Append] takes a transaction of pgx, [AppendSQL] one of database/sql, on
+// PostgreSQL or SQLite. The feed must exist (feedserver create NAME). A complete
+// program:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"log"
+//		"os"
+//
+//		"github.com/jackc/pgx/v5"
+//
+//		"github.com/eventfeed/eventfeed/event"
+//		"github.com/eventfeed/eventfeed/outbox"
+//	)
+//
+//	func main() {
+//		ctx := context.Background()
+//		conn, err := pgx.Connect(ctx, os.Getenv("DATABASE_URL"))
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+//			if _, err := tx.Exec(ctx, "UPDATE orders SET paid = true WHERE id = $1", "o-1"); err != nil {
+//				return err
+//			}
+//			_, err := outbox.Append(ctx, tx, "orders", event.Event{Type: "OrderPaid", Subject: "o-1"})
+//			return err
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+// # Order
 //
 // Events of one entity are in the feed in the order of their transactions if
-// each append follows, in its transaction, a write that locks the entity's
-// row.
+// each append follows, in its transaction, a write that locks the entity's row,
+// as the UPDATE above does.
 //
-// On SQLite several processes write to one file: the caller and the server. Let
-// transactions take the write lock when they begin, and wait for it; with
-// modernc.org/sqlite by the options
+// # SQLite
 //
-//	_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)
+// On SQLite several processes write to one file: the caller and the server.
+// Transactions must take the write lock when they begin, and wait for it. With
+// modernc.org/sqlite, append these options to the file's name:
+//
+//	?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)
 package outbox
 
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 )
 
-// Errors that callers tell apart; both are wrapped.
+// Errors that Append and AppendSQL return, wrapped.
 var (
-	// ErrNoFeed says that the database has no feed of that name.
-	ErrNoFeed = outbox.ErrNoFeed
-	// ErrConflict says that an event's id and source are in the feed already,
-	// with other content.
-	ErrConflict = outbox.ErrConflict
+	// ErrNoFeed reports that the database has no feed of that name.
+	ErrNoFeed = errors.New("no such feed, create it with: feedserver create NAME")
+	// ErrConflict reports that an event with the same id and source is in the feed
+	// already, with other content. The error is a [ConflictError] too.
+	ErrConflict = errors.New("event is in the feed already, with other content")
 )
 
-// Append appends events to a feed, in their order, in the caller's transaction
-// tx: a [pgx.Tx], or a [*sql.Tx] on PostgreSQL or SQLite. The events become
-// visible with the caller's commit; after an error the caller rolls back.
+// ConflictError is an [ErrConflict] with the event that is in the feed already.
+// It does not say what differs, which the caller may have no right to know.
+type ConflictError struct {
+	Source, ID string
+	err        error
+}
+
+// Error returns a text that names the event.
+func (e *ConflictError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause: ErrConflict, and the database's error if there is one.
+func (e *ConflictError) Unwrap() error { return e.err }
+
+// Result is what an append did.
+type Result struct {
+	// IDs has the id of each event as the feed holds it, in the order in which the
+	// events were given. An event without an id has the one that was made for it.
+	IDs []string
+	// New is the number of events that were not in the feed already.
+	New int
+}
+
+// Append appends events to the named feed, in their order, in the transaction tx
+// on PostgreSQL. The events become visible when the caller commits; after an
+// error the caller must roll back. Appending no events does nothing.
 //
-// An event needs a Type. What else is left out is filled in: ID with a
-// UUIDv7, Source with "/" and the feed's name, Time with the current time. An
-// event whose source and id are there already is skipped if it is the same, with
-// any time if it has none; else the error is ErrConflict, which does not say what
-// differs.
-func Append(ctx context.Context, tx any, feed string, events ...event.Event) error {
-	var err error
-	switch tx := tx.(type) {
-	case pgx.Tx:
-		_, err = outbox.Pgx(ctx, tx, feed, events)
-	case *sql.Tx:
-		_, err = outbox.SQL(ctx, tx, feed, events)
-	default:
-		err = fmt.Errorf("%T is not a transaction, pass a pgx.Tx or a *sql.Tx", tx)
+// An event needs a Type. Defaults of the other attributes: ID is a new UUIDv7
+// (RFC 9562, section 5.7), Source is "/" and the feed's name, Time is the current
+// time. [event.Event] names the bounds of each attribute; an event has at most
+// [event.MaxSize] bytes.
+//
+// Append is idempotent: an event whose Source and ID are in the feed already is
+// skipped if its content is the same. An event without a Time is equal to one
+// with any time.
+//
+// The error is [ErrNoFeed], [ErrConflict], [event.ErrTooLarge], [event.ErrTooMany],
+// one that says which attribute is not valid, or the database's own.
+func Append(ctx context.Context, tx pgx.Tx, feed string, events ...event.Event) (Result, error) {
+	return appendVia(events, func(events []event.Event) (int, error) {
+		return appendPgx(ctx, tx, feed, events)
+	})
+}
+
+// AppendSQL is [Append] for a transaction of database/sql, on PostgreSQL or on
+// SQLite, with any driver.
+func AppendSQL(ctx context.Context, tx *sql.Tx, feed string, events ...event.Event) (Result, error) {
+	return appendVia(events, func(events []event.Event) (int, error) {
+		return appendSQL(ctx, tx, feed, events)
+	})
+}
+
+// appendVia brings events to normal form, and appends them with a driver. It leaves
+// it to the caller, who knows more of what is going on, to name feed and append in
+// errors.
+func appendVia(events []event.Event, driver func([]event.Event) (added int, err error)) (Result, error) {
+	normal, err := prepare(events)
+	if err != nil || len(normal) == 0 {
+		return Result{}, err
 	}
-	if err != nil {
-		return fmt.Errorf("append to feed %s: %w", feed, err)
+	result := Result{IDs: make([]string, len(normal))}
+	for i := range normal {
+		result.IDs[i] = normal[i].ID
 	}
-	return nil
+	if result.New, err = driver(normal); err != nil {
+		return Result{}, err
+	}
+	return result, nil
+}
+
+// prepare returns the events in normal form, each with an id.
+func prepare(events []event.Event) ([]event.Event, error) {
+	normal := make([]event.Event, len(events))
+	for i, e := range events {
+		n, err := e.Normal()
+		if err != nil {
+			return nil, err
+		}
+		if n.ID == "" {
+			id, err := uuid.NewV7()
+			if err != nil {
+				return nil, fmt.Errorf("make an id: %w", err)
+			}
+			n.ID = id.String()
+		}
+		normal[i] = n
+	}
+	return normal, nil
 }

@@ -24,8 +24,28 @@ import (
 
 // transaction is a caller's transaction, however it was begun.
 type transaction struct {
-	tx               any
+	append           func(feed string, events ...event.Event) (outbox.Result, error)
 	commit, rollback func() error
+}
+
+func viaPgx(t *testing.T, tx pgx.Tx) func(feed string, events ...event.Event) (outbox.Result, error) {
+	return func(feed string, events ...event.Event) (outbox.Result, error) {
+		return outbox.Append(t.Context(), tx, feed, events...)
+	}
+}
+
+func viaSQL(t *testing.T, tx *sql.Tx) func(feed string, events ...event.Event) (outbox.Result, error) {
+	return func(feed string, events ...event.Event) (outbox.Result, error) {
+		return outbox.AppendSQL(t.Context(), tx, feed, events...)
+	}
+}
+
+// mustAppend appends events, and returns what that did.
+func mustAppend(t *testing.T, tx transaction, feed string, events ...event.Event) outbox.Result {
+	t.Helper()
+	result, err := tx.append(feed, events...)
+	storetest.Must(t, err)
+	return result
 }
 
 // eachDriver runs a test with pgx and with database/sql on both databases.
@@ -37,7 +57,7 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 		return func() transaction {
 			tx, err := db.BeginTx(t.Context(), nil)
 			storetest.Must(t, err)
-			return transaction{tx, tx.Commit, tx.Rollback}
+			return transaction{viaSQL(t, tx), tx.Commit, tx.Rollback}
 		}
 	}
 	for name, open := range map[string]func(*testing.T) (url string, begin func() transaction){
@@ -49,7 +69,7 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 			return url, func() transaction {
 				tx, err := pool.Begin(t.Context())
 				storetest.Must(t, err)
-				return transaction{tx,
+				return transaction{viaPgx(t, tx),
 					func() error { return tx.Commit(t.Context()) },
 					func() error { return tx.Rollback(context.Background()) }}
 			}
@@ -83,7 +103,7 @@ func TestEventIsInTheFeedIfAndOnlyIfTheTransactionCommitted(t *testing.T) {
 	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
 		for n := range 6 {
 			tx := begin()
-			storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", storetest.Events(10*n, 10*n+2)...))
+			mustAppend(t, tx, "f", storetest.Events(10*n, 10*n+2)...)
 			if n%2 == 0 {
 				storetest.Must(t, tx.commit())
 			} else {
@@ -105,12 +125,38 @@ func TestEventIsInTheFeedIfAndOnlyIfTheTransactionCommitted(t *testing.T) {
 func TestWhatIsLeftOutIsFilledIn(t *testing.T) {
 	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
 		tx := begin()
-		storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", event.Event{Type: "T"}))
+		mustAppend(t, tx, "f", event.Event{Type: "T"})
 		storetest.Must(t, tx.commit())
 		storetest.Drain(t, l, "f")
 		e := storetest.Read(t, l, "f")[0]
 		if len(e.ID) != 36 || e.Source != "/f" || e.Time.IsZero() {
 			t.Errorf("%+v", e)
+		}
+	})
+}
+
+// TestResultHasTheIDsInOrderAndHowManyAreNew, also of events that are there already
+// and of those that had no id.
+func TestResultHasTheIDsInOrderAndHowManyAreNew(t *testing.T) {
+	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
+		tx := begin()
+		if result := mustAppend(t, tx, "f"); result.New != 0 || len(result.IDs) != 0 {
+			t.Errorf("nothing appended: %+v", result)
+		}
+		first := mustAppend(t, tx, "f", event.Event{Type: "T", ID: "b"}, event.Event{Type: "T"}, event.Event{Type: "T", ID: "a"})
+		if first.New != 3 || len(first.IDs) != 3 || first.IDs[0] != "b" || first.IDs[2] != "a" {
+			t.Errorf("first append: %+v", first)
+		}
+		again := mustAppend(t, tx, "f", event.Event{Type: "T", ID: "c"}, event.Event{Type: "T", ID: "b"}, event.Event{Type: "T", ID: "c"})
+		if again.New != 1 || fmt.Sprint(again.IDs) != "[c b c]" {
+			t.Errorf("one new event, one that is there, and one twice: %+v", again)
+		}
+		storetest.Must(t, tx.commit())
+		storetest.Drain(t, l, "f")
+		for i, e := range storetest.Read(t, l, "f")[:3] {
+			if e.ID != first.IDs[i] {
+				t.Errorf("position %d has the id %s, the result %s", e.Position, e.ID, first.IDs[i])
+			}
 		}
 	})
 }
@@ -123,7 +169,7 @@ func TestEveryAttributeComesThrough(t *testing.T) {
 		}
 		for range 2 { // the second time it is there already
 			tx := begin()
-			storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", want))
+			mustAppend(t, tx, "f", want)
 			storetest.Must(t, tx.commit())
 		}
 		storetest.Drain(t, l, "f")
@@ -160,7 +206,7 @@ func TestAppendRefuses(t *testing.T) {
 			"no extension":      {"f", changed(func(e *event.Event) { e.Extensions = nil }), outbox.ErrConflict},
 		} {
 			tx := begin()
-			err := outbox.Append(t.Context(), tx.tx, test.feed, test.event)
+			_, err := tx.append(test.feed, test.event)
 			storetest.Must(t, tx.rollback())
 			if err == nil || test.is != nil && !errors.Is(err, test.is) {
 				t.Errorf("%s: %v, want %v", name, err, test.is)
@@ -174,19 +220,11 @@ func TestAppendRefuses(t *testing.T) {
 		}
 		tx := begin()
 		// A time that is left out is that of the first append.
-		storetest.Must(t, outbox.Append(t.Context(), tx.tx, "f", changed(func(e *event.Event) { e.Time = time.Time{} })))
+		mustAppend(t, tx, "f", changed(func(e *event.Event) { e.Time = time.Time{} }))
 		storetest.Must(t, tx.commit())
 		storetest.Drain(t, l, "f")
 		storetest.Verify(t, l, "f")
 	})
-}
-
-func TestAppendSaysWhatATransactionIs(t *testing.T) {
-	t.Parallel()
-	var pool *pgxpool.Pool
-	if err := outbox.Append(t.Context(), pool, "f", event.Event{Type: "T"}); err == nil {
-		t.Error("a pool was taken for a transaction")
-	}
 }
 
 // TestAConnectionThatDoesNotSpeakUTF8IsRefused, by each driver: PostgreSQL would
@@ -203,17 +241,17 @@ func TestAConnectionThatDoesNotSpeakUTF8IsRefused(t *testing.T) {
 	db, err := sql.Open("pgx", other)
 	storetest.Must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	viaPool, err := pool.Begin(t.Context())
+	pgxTx, err := pool.Begin(t.Context())
 	storetest.Must(t, err)
-	viaSQL, err := db.BeginTx(t.Context(), nil)
+	sqlTx, err := db.BeginTx(t.Context(), nil)
 	storetest.Must(t, err)
-	for name, tx := range map[string]any{"pgx": viaPool, "database/sql": viaSQL} {
-		err := outbox.Append(t.Context(), tx, "f", event.Event{Type: "Köln"})
+	for name, appendTo := range map[string]func(string, ...event.Event) (outbox.Result, error){"pgx": viaPgx(t, pgxTx), "database/sql": viaSQL(t, sqlTx)} {
+		_, err := appendTo("f", event.Event{Type: "Köln"})
 		if err == nil || !strings.Contains(err.Error(), "client_encoding") {
 			t.Errorf("%s: %v, want that client_encoding is not UTF8", name, err)
 		}
 	}
-	storetest.Must(t, errors.Join(viaPool.Commit(t.Context()), viaSQL.Commit()))
+	storetest.Must(t, errors.Join(pgxTx.Commit(t.Context()), sqlTx.Commit()))
 	storetest.Drain(t, l, "f")
 	if events := storetest.Read(t, l, "f"); len(events) > 0 {
 		t.Errorf("appended %v", events)
@@ -229,7 +267,8 @@ func TestUTF8IsTakenByEachOfItsNames(t *testing.T) {
 		conn, err := pgx.Connect(t.Context(), testdb.As(url, testdb.Writer)+"&client_encoding="+name)
 		storetest.Must(t, err)
 		err = pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
-			return outbox.Append(t.Context(), tx, "f", event.Event{Type: "Köln"})
+			_, err := outbox.Append(t.Context(), tx, "f", event.Event{Type: "Köln"})
+			return err
 		})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -254,16 +293,18 @@ func TestAppendUsesNothingThatTheCallersSearchPathFinds(t *testing.T) {
 	storetest.Must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	events := storetest.Events(1, 30) // so many are asked about first by database/sql
-	viaPool, err := pool.Begin(t.Context())
+	pgxTx, err := pool.Begin(t.Context())
 	storetest.Must(t, err)
-	defer func() { _ = viaPool.Rollback(context.Background()) }()
-	storetest.Must(t, outbox.Append(t.Context(), viaPool, "f", events...))
-	storetest.Must(t, viaPool.Commit(t.Context()))
+	defer func() { _ = pgxTx.Rollback(context.Background()) }()
+	_, err = outbox.Append(t.Context(), pgxTx, "f", events...)
+	storetest.Must(t, err)
+	storetest.Must(t, pgxTx.Commit(t.Context()))
 	for range 2 { // the second time all of them are duplicates
-		viaSQL, err := db.BeginTx(t.Context(), nil) // which ends with the test's context
+		sqlTx, err := db.BeginTx(t.Context(), nil) // which ends with the test's context
 		storetest.Must(t, err)
-		storetest.Must(t, outbox.Append(t.Context(), viaSQL, "f", append(events, storetest.Events(31, 60)...)...))
-		storetest.Must(t, viaSQL.Commit())
+		_, err = outbox.AppendSQL(t.Context(), sqlTx, "f", append(events, storetest.Events(31, 60)...)...)
+		storetest.Must(t, err)
+		storetest.Must(t, sqlTx.Commit())
 	}
 	storetest.Drain(t, l, "f")
 	read := storetest.Read(t, l, "f")

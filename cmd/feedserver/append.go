@@ -14,8 +14,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
 	"github.com/eventfeed/eventfeed/internal/intake"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/terminal"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 func appendCommand() *cobra.Command {

@@ -18,7 +18,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/bom"
-	"github.com/eventfeed/eventfeed/internal/outbox"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // Log is where the events go.

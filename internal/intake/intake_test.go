@@ -9,9 +9,9 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/intake"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // TestConflictIsNamedWithItsLineAndAllBeforeItIsIn: wherever in a batch it

@@ -9,8 +9,8 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
 	"github.com/eventfeed/eventfeed/internal/intake"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // offender is the event of a request that cannot be taken.

@@ -5,6 +5,8 @@ package testdb
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +22,7 @@ import (
 const (
 	serverVar = "EVENTFEED_TEST_POSTGRES"
 	binVar    = "EVENTFEED_TEST_PGBIN"
+	allVar    = "EVENTFEED_TEST_ALL"
 )
 
 // How long a server under the load of all tests may take to make or drop a database.
@@ -75,36 +78,50 @@ func Encoded(t testing.TB, encoding string) string {
 
 func create(t testing.TB, options string) string {
 	t.Helper()
-	server := lookup(t, serverVar)
-	if err := rolesMade(); err != nil {
-		t.Fatalf("make the tests' roles: %v", err)
-	}
-	database, err := url.Parse(server)
+	need(t, serverVar)
+	database, drop, err := createDatabase(t.Context(), options)
 	if err != nil {
-		t.Fatalf("%s: %v", serverVar, err)
-	}
-	name := "test_" + strings.ToLower(rand.Text())
-	database.Path = "/" + name
-
-	// Nobody can be connected to template0, which would keep it from being copied, as to template1.
-	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" TEMPLATE template0 OWNER "+Owner+options); err != nil {
 		t.Fatalf("create the test's database: %v", err)
 	}
 	t.Cleanup(func() {
 		// The test's own context has ended by now. A failure is not the test's: it may have crashed
 		// the server, and the server is thrown away with all that is left on it.
-		if err := execute(context.WithoutCancel(t.Context()), server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+		if err := drop(context.WithoutCancel(t.Context())); err != nil {
 			t.Logf("drop the test's database: %v", err)
 		}
 	})
-	return As(database.String(), Owner)
+	return database
+}
+
+func createDatabase(ctx context.Context, options string) (ownersURL string, drop func(context.Context) error, err error) {
+	server := os.Getenv(serverVar)
+	if server == "" { // for an example, which cannot be told by need
+		return "", nil, errors.New(missing)
+	}
+	if err := rolesMade(); err != nil {
+		return "", nil, fmt.Errorf("make the tests' roles: %w", err)
+	}
+	database, err := url.Parse(server)
+	if err != nil {
+		return "", nil, fmt.Errorf("%s: %w", serverVar, err)
+	}
+	name := "test_" + strings.ToLower(rand.Text())
+	database.Path = "/" + name
+
+	// Nobody can be connected to template0, which would keep it from being copied, as to template1.
+	if err := execute(ctx, server, "CREATE DATABASE "+name+" TEMPLATE template0 OWNER "+Owner+options); err != nil {
+		return "", nil, err
+	}
+	return As(database.String(), Owner), func(ctx context.Context) error {
+		return execute(ctx, server, "DROP DATABASE "+name+" WITH (FORCE)")
+	}, nil
 }
 
 // PostgresBin returns the folder of the server's programs (initdb, pg_ctl, pg_dump and so on), for
 // tests that need a server of their own, to crash or to restore.
 func PostgresBin(t testing.TB) string {
 	t.Helper()
-	return lookup(t, binVar)
+	return need(t, binVar)
 }
 
 // SQLite returns the URL of an SQLite database that does not exist yet, in a folder that goes when
@@ -114,14 +131,26 @@ func SQLite(t testing.TB) string {
 	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 }
 
-func lookup(t testing.TB, name string) string {
+// need returns the value of a variable that test/postgres sets. Where there is none, PostgreSQL is
+// missing: the test is skipped, or fails where all tests must run.
+func need(t testing.TB, name string) string {
 	t.Helper()
 	value := os.Getenv(name)
-	if value == "" {
-		t.Fatal("no PostgreSQL for this test: run it with make test, or test/postgres go test ./...")
+	switch {
+	case value != "":
+	case mustRunAll():
+		t.Fatal(missing)
+	default:
+		t.Skip(missing)
 	}
 	return value
 }
+
+const missing = "no PostgreSQL for this test: run it with test/postgres go test ./... or make test"
+
+// mustRunAll reports whether no test may be skipped: on CI and below test/postgres, and so in make
+// test.
+func mustRunAll() bool { return os.Getenv("CI") != "" || os.Getenv(allVar) != "" }
 
 func execute(ctx context.Context, server, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)

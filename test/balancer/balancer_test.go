@@ -24,12 +24,12 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testcluster"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/internal/testproxy"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // pageSize is so small, and burst so large, that pages close all the time: one
@@ -361,7 +361,7 @@ func (s *setting) append(ctx context.Context, events []event.Event) (err error) 
 			}
 			defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
 			return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
-				_, err := outbox.Pgx(ctx, tx, "f", events)
+				_, err := outbox.Append(ctx, tx, "f", events...)
 				return err
 			})
 		}()

@@ -66,7 +66,7 @@ func (m *measurement) append(ctx context.Context, conn *pgx.Conn, n int) (c comm
 	if err != nil {
 		return c, err
 	}
-	err = outbox.Append(ctx, tx, m.feed, event.Event{
+	_, err = outbox.Append(ctx, tx, m.feed, event.Event{
 		ID: strconv.Itoa(n), Source: m.source, Type: "OrderPaid", Subject: fmt.Sprintf("order-%06d", n),
 		DataContentType: "application/json",
 		Data:            fmt.Appendf(nil, `{"order":%d,"currency":"EUR","lines":[{"article":"A-%d","amount":2,"price":"19.90"}],"customer":"c-%d"}`, n, n%97, n%1013),

@@ -37,7 +37,8 @@ func place(ctx context.Context, db *sql.DB, o order) error {
 		if err != nil {
 			return err
 		}
-		return outbox.Append(ctx, tx, feed, o.event("OrderCreated"))
+		_, err = outbox.AppendSQL(ctx, tx, feed, o.event("OrderCreated"))
+		return err
 	})
 }
 
@@ -48,7 +49,7 @@ func pay(ctx context.Context, db *sql.DB, o order, accepted bool) error {
 		if err := move(ctx, tx, o, "created", "paid"); err != nil {
 			return err
 		}
-		if err := outbox.Append(ctx, tx, feed, o.event("OrderPaid")); err != nil {
+		if _, err := outbox.AppendSQL(ctx, tx, feed, o.event("OrderPaid")); err != nil {
 			return err
 		}
 		if !accepted {
@@ -68,7 +69,8 @@ func ship(ctx context.Context, db *sql.DB, orders []order) error {
 			}
 			events = append(events, o.event("OrderShipped"))
 		}
-		return outbox.Append(ctx, tx, feed, events...)
+		_, err := outbox.AppendSQL(ctx, tx, feed, events...)
+		return err
 	})
 }
 

@@ -134,7 +134,7 @@ func write(ctx context.Context, pool *pgxpool.Pool, log *committed, random *rand
 	for n := range 1 + random.IntN(3) {
 		events = append(events, event.Event{ID: fmt.Sprintf("%s-%d", name, n), Type: "Changed", Subject: entity})
 	}
-	if err := outbox.Append(ctx, tx, "entities", events...); err != nil {
+	if _, err := outbox.Append(ctx, tx, "entities", events...); err != nil {
 		return err
 	}
 	switch random.IntN(40) {
@@ -167,11 +167,13 @@ func TestLongTransactionDelaysOnlyItsOwnEvents(t *testing.T) {
 	long, err := pool.Begin(t.Context())
 	storetest.Must(t, err)
 	defer func() { _ = long.Rollback(context.Background()) }()
-	storetest.Must(t, outbox.Append(t.Context(), long, "f", event.Event{ID: "long", Type: "T"}))
+	_, err = outbox.Append(t.Context(), long, "f", event.Event{ID: "long", Type: "T"})
+	storetest.Must(t, err)
 
 	for n := int64(1); n <= 50; n++ { // all while it is open
 		storetest.Must(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
-			return outbox.Append(t.Context(), tx, "f", event.Event{ID: fmt.Sprint(n), Type: "T"})
+			_, err := outbox.Append(t.Context(), tx, "f", event.Event{ID: fmt.Sprint(n), Type: "T"})
+			return err
 		}))
 		waitForPosition(t, l, "f", n, time.Minute)
 	}

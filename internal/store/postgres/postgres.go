@@ -15,8 +15,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // minVersion is the oldest server that is known to work.
@@ -98,7 +98,8 @@ const appendAttempts = 3
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
 	for range appendAttempts {
 		err = postgresdb.DoWatched(ctx, l.pool, func(tx pgx.Tx) error {
-			added, err = outbox.Pgx(ctx, tx, name, events)
+			result, err := outbox.Append(ctx, tx, name, events...)
+			added = result.New
 			return err
 		})
 		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "40001" {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 var _ store.Refusals = (*Log)(nil)
@@ -83,7 +83,7 @@ func (l *Log) Discard(ctx context.Context, f *store.Feed, number int64, repaired
 			return fmt.Errorf("%w: %d", store.ErrNotRefused, number)
 		}
 		if repaired != nil {
-			_, err = outbox.Pgx(ctx, tx, f.Name, []event.Event{*repaired})
+			_, err = outbox.Append(ctx, tx, f.Name, *repaired)
 		}
 		return err
 	}))

@@ -11,10 +11,10 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // leaveSequencesBehind leaves the database as logical replication makes one: with
@@ -32,9 +32,9 @@ func TestAppendsGoOnWhereSequencesAreBehind(t *testing.T) {
 	inTx := func(level pgx.TxIsoLevel) func(t *testing.T, pool *pgxpool.Pool, n int) error {
 		return func(t *testing.T, pool *pgxpool.Pool, n int) error {
 			return pgx.BeginTxFunc(t.Context(), pool, pgx.TxOptions{IsoLevel: level}, func(tx pgx.Tx) error {
-				added, err := outbox.Pgx(t.Context(), tx, "f", storetest.Events(n, n))
-				if err == nil && added != 1 {
-					err = fmt.Errorf("%d events added", added)
+				result, err := outbox.Append(t.Context(), tx, "f", storetest.Events(n, n)...)
+				if err == nil && result.New != 1 {
+					err = fmt.Errorf("%d events added", result.New)
 				}
 				return err
 			})
@@ -99,14 +99,14 @@ func TestNoAppendOvertakesAPendingEventWhereSequencesAreBehind(t *testing.T) {
 	pool := openPool(t, testdb.As(url, testdb.Writer))
 	tx, err := pool.Begin(t.Context())
 	storetest.Must(t, err)
-	_, err = outbox.Pgx(t.Context(), tx, "f", storetest.Events(101, 110))
+	_, err = outbox.Append(t.Context(), tx, "f", storetest.Events(101, 110)...)
 	storetest.Must(t, err)
 	storetest.Must(t, tx.Rollback(t.Context()))
 	storetest.Append(t, l, "f", storetest.Events(1, 10))
 	leaveSequencesBehind(t, url)
 	pool.Reset() // to new sessions, as they are after a move
 	storetest.Must(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
-		_, err := outbox.Pgx(t.Context(), tx, "f", storetest.Events(11, 15))
+		_, err := outbox.Append(t.Context(), tx, "f", storetest.Events(11, 15)...)
 		return err
 	}))
 	storetest.Drain(t, l, "f")
@@ -132,7 +132,7 @@ func TestWritersThatMeetSequencesBehindAtOnceLoseNothing(t *testing.T) {
 			for n := range 20 {
 				first := 1000 + 100*writer + 5*n
 				err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
-					_, err := outbox.Pgx(t.Context(), tx, "f", storetest.Events(first, first+4))
+					_, err := outbox.Append(t.Context(), tx, "f", storetest.Events(first, first+4)...)
 					return err
 				})
 				if err != nil {
@@ -162,7 +162,7 @@ func TestSerializableAppendsDoNotConflict(t *testing.T) {
 		tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable})
 		storetest.Must(t, err)
 		t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
-		_, err = outbox.Pgx(t.Context(), tx, "f", storetest.Events(n, n))
+		_, err = outbox.Append(t.Context(), tx, "f", storetest.Events(n, n)...)
 		storetest.Must(t, err)
 		open = append(open, tx)
 	}

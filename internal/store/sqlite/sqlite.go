@@ -16,8 +16,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
-	"github.com/eventfeed/eventfeed/internal/outbox"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // identity of every SQLite database. A file that was restored from a backup
@@ -69,7 +69,8 @@ func (l *Log) Close() {
 // Append adds events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
 	err = l.write(ctx, func(t *sql.Tx) error {
-		added, err = outbox.SQLite(ctx, t, name, events)
+		result, err := outbox.AppendSQL(ctx, t, name, events...)
+		added = result.New
 		return err
 	})
 	return added, err

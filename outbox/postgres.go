@@ -34,13 +34,9 @@ func appended(added *int) (int, error) {
 	return *added, nil
 }
 
-// Pgx appends events in a transaction of pgx and returns how many were not
-// there already.
-func Pgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event) (added int, err error) {
-	events, err = prepare(events)
-	if err != nil || len(events) == 0 {
-		return 0, err
-	}
+// appendPgx appends events, which must be in normal form, in a transaction of pgx
+// and returns how many were not there already.
+func appendPgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event) (added int, err error) {
 	c := columnsOf(events)
 	var n *int
 	err = tx.QueryRow(ctx, appendMany, feed, c.ids, c.sources, c.types, c.subjects, c.times,
@@ -174,7 +170,7 @@ func conflict(err error) error {
 	if found == nil {
 		return err
 	}
-	c := &ConflictError{Err: fmt.Errorf("%w (%w)", ErrConflict, err)}
+	c := &ConflictError{err: fmt.Errorf("%w (%w)", ErrConflict, err)}
 	_ = json.Unmarshal([]byte(found[1]), &c.ID) // else the message names it still
 	_ = json.Unmarshal([]byte(found[2]), &c.Source)
 	return c

@@ -7,18 +7,14 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// SQL appends events in a transaction of database/sql, on PostgreSQL or SQLite,
-// and returns how many were not there already.
+// appendSQL appends events, which must be in normal form, in a transaction of
+// database/sql, on PostgreSQL or SQLite, and returns how many were not there already.
 //
 // It tells the two apart by what they answer, since database/sql does not say
 // which one it is. SQLite refuses PostgreSQL's statement when it parses it,
 // which leaves the transaction as it was. In PostgreSQL the second question
 // comes only after an error, when the transaction is lost anyway.
-func SQL(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (added int, err error) {
-	events, err = prepare(events)
-	if err != nil || len(events) == 0 {
-		return 0, err
-	}
+func appendSQL(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (added int, err error) {
 	if isMuch(events) {
 		// What is a lot of work in vain on SQLite is worth a question before.
 		var id string

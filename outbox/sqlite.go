@@ -15,21 +15,11 @@ const insertSQLite = `
 	INSERT INTO eventfeed_events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed, source, id) DO NOTHING`
 
-// SQLite appends events in a transaction on SQLite and returns how many were
-// not there already.
-func SQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (int, error) {
-	events, err := prepare(events)
-	if err != nil || len(events) == 0 {
-		return 0, err
-	}
-	return appendSQLite(ctx, tx, feed, events)
-}
-
 func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (int, error) {
 	var key int64
 	err := tx.QueryRowContext(ctx, "SELECT feed FROM eventfeed_feeds WHERE name = ?", feed).Scan(&key)
 	if errors.Is(err, sql.ErrNoRows) {
-		return 0, ErrNoFeed
+		return 0, fmt.Errorf("feed %q: %w", feed, ErrNoFeed)
 	}
 	if err != nil {
 		return 0, err

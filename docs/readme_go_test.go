@@ -1,0 +1,70 @@
+package docs_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/servertest"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testdb"
+)
+
+// TestGoOfTheREADMERuns compiles each block of Go in the README inside a program of
+// testdata/readme, and runs them in their order: what the first one appends, the
+// second one reads.
+func TestGoOfTheREADMERuns(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../README.md")
+	must(t, err)
+	database, target := testdb.Postgres(t), testdb.Postgres(t)
+	log := storetest.Open(t, database)
+	_, err = log.Create(t.Context(), store.Feed{Name: "orders"})
+	must(t, err)
+	web := servertest.Serve(t, log)
+
+	steps := []struct{ program, prints string }{
+		{"append", "1 1\n"},
+		{"seed", "o-1 OrderPaid\n"},
+	}
+	snippets := regexp.MustCompile("(?s)```go\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	if len(snippets) != len(steps) {
+		t.Fatalf("the README has %d blocks of Go, and testdata/readme has programs for %d", len(snippets), len(steps))
+	}
+	for i, step := range steps {
+		snippet := strings.ReplaceAll(snippets[i][1], "http://127.0.0.1:8080", web.URL)
+		program := exec.CommandContext(t.Context(), buildSnippet(t, step.program, snippet))
+		program.Env = append(os.Environ(), "DB="+database, "NEW="+target)
+		out, err := program.CombinedOutput()
+		if err != nil || string(out) != step.prints {
+			t.Fatalf("%s: %v, printed %q, want %q", step.program, err, out, step.prints)
+		}
+		storetest.Drain(t, log, "orders")
+	}
+}
+
+// buildSnippet compiles a program around a snippet, as if it were a folder of this
+// module, and returns its path.
+func buildSnippet(t *testing.T, name, snippet string) string {
+	t.Helper()
+	frame, err := os.ReadFile("testdata/readme/" + name + ".txt")
+	must(t, err)
+	folder := t.TempDir()
+	source, binary, overlay := filepath.Join(folder, "main.go"), filepath.Join(folder, name), filepath.Join(folder, "overlay.json")
+	must(t, os.WriteFile(source, []byte(strings.Replace(string(frame), "// SNIPPET", snippet, 1)), 0o600))
+	here, err := filepath.Abs("testdata/readme")
+	must(t, err)
+	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, name, "main.go"): source}})
+	must(t, err)
+	must(t, os.WriteFile(overlay, replaced, 0o600))
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", binary, "./testdata/readme/"+name).CombinedOutput()
+	if err != nil {
+		t.Fatalf("the README's Go for %s: %v\n%s\n%s", name, err, snippet, out)
+	}
+	return binary
+}
