@@ -30,7 +30,7 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 			"seeder rewind --from http://orders/feeds/orders --to 120"},
 	} {
 		config := seed.Config{From: []string{test.from}, Consumer: test.consumer}
-		got := wayOn(&walk.LostError{Known: true, Common: 120, Compared: true}, config, test.into, nil)
+		got := wayOn(&seed.LostError{Known: true, Common: 120, Compared: true}, config, test.into, nil)
 		if want := "go back to the common part with: " + test.want; got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
 		}
@@ -50,8 +50,8 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 		}
 	}
 	one, two := "http://orders/feeds/orders", "http://pay/feeds/payments"
-	lost := &walk.LostError{Position: 150, Known: true, Common: 120, Compared: true}
-	nothing := &walk.LostError{Position: 150, Compared: true}
+	lost := &seed.LostError{Position: 150, Known: true, Common: 120, Compared: true}
+	nothing := &seed.LostError{Position: 150, Compared: true}
 	replaced := fmt.Errorf("%w: %w", walk.ErrMismatch, walk.ErrReplaced)
 	for name, test := range map[string]struct {
 		err   error
@@ -63,7 +63,7 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 			"go back to the common part with: seeder rewind --from " + two + " --into sqlite:new.db --to 120"},
 		"an inbox that has nothing in common": {nothing, "sqlite:new.db", &sinkFlags{},
 			"start over with: seeder reset --into sqlite:new.db"},
-		"a loss that was not compared": {&walk.LostError{Position: 150, Known: true}, "sqlite:new.db", &sinkFlags{},
+		"a loss that was not compared": {&seed.LostError{Position: 150, Known: true}, "sqlite:new.db", &sinkFlags{},
 			"look at the feed with: seeder verify --from " + two},
 		"another history": {replaced, "sqlite:new.db", &sinkFlags{},
 			"look at the feed with: seeder verify --from " + two + "; if it passes, start over with: seeder reset --into sqlite:new.db"},

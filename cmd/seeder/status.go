@@ -69,8 +69,7 @@ of its feeds; and 1 if not, if that cannot be told, or if there is none. With
 to be made, as long as --timeout.
 
 It may be asked while seeders run, changes nothing, and needs no more rights
-than to read. Of a database from a version before this one it shows what is
-there; the rest comes with the next seeder run.`,
+than to read.`,
 		Example: `  seeder status --into sqlite:shipping.db
   seeder status --into postgres://shipping@localhost/shipping --json
   seeder status --into sqlite:shipping.db --max-lag 30s

@@ -4,8 +4,8 @@ package checkpoint
 // whoever looks on. To look changes nothing and needs no lock.
 type Standing struct {
 	Checkpoint
-	Consumer Consumer // nothing but the name in what a version before this one made
-	Parked   int64    // events put aside
-	Held     bool     // a seeder holds the consumer now
-	HeldErr  error    // why that cannot be told; nil mostly
+	Consumer Consumer
+	Parked   int64 // events put aside
+	Held     bool  // a seeder holds the consumer now
+	HeldErr  error // why that cannot be told; nil mostly
 }

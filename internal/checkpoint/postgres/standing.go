@@ -11,30 +11,19 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Columns of a standing, in the tables as they are and as they were before 002.
-const (
-	postgresNow = `c.url, c.seed_end, c.skipped, c.left_out, coalesce(n.sink, ''), coalesce(n.projection, ''), coalesce(n.schema, ''), n.as_of,
-		coalesce(n.held_by, ''), coalesce(n.held_since, c.updated),
-		(SELECT count(*) FROM eventfeed_seed.parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
-		FROM eventfeed_seed.checkpoints c LEFT JOIN eventfeed_seed.consumers n USING (consumer)`
-	postgresBefore = `'', c.position, 0::bigint, 0::bigint, '', '', '', NULL::timestamptz, '', c.updated, 0::bigint
-		FROM eventfeed_seed.checkpoints c`
-)
-
 // Standings returns how every consumer stands; none if there is no table.
 func (s *Session) Standings(ctx context.Context) ([]checkpoint.Standing, error) {
-	var there, now bool
-	err := postgresdb.NewReader(s.pool).QueryRow(ctx, `SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL, to_regclass('eventfeed_seed.consumers') IS NOT NULL`).
-		Scan(&there, &now)
+	var there bool
+	err := postgresdb.NewReader(s.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there)
 	if err != nil || !there {
 		return nil, err
 	}
-	columns := postgresBefore
-	if now {
-		columns = postgresNow
-	}
-	rows, err := postgresdb.NewReader(s.pool).Query(ctx, `SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated, `+
-		postgresdb.IsLocked("'"+lockPrefix+"' || c.consumer")+`, `+columns+` ORDER BY c.consumer, c.feed, c.feed_id`)
+	rows, err := postgresdb.NewReader(s.pool).Query(ctx, `
+		SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated, `+postgresdb.IsLocked("'"+lockPrefix+"' || c.consumer")+`,
+			c.url, c.seed_end, c.skipped, c.left_out, n.sink, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
+			(SELECT count(*) FROM eventfeed_seed.parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
+		FROM eventfeed_seed.checkpoints c JOIN eventfeed_seed.consumers n USING (consumer)
+		ORDER BY c.consumer, c.feed, c.feed_id`)
 	if err != nil {
 		return nil, err
 	}

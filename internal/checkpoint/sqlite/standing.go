@@ -11,35 +11,25 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Columns of a standing, in the tables as they are and as they were before 002.
-const (
-	sqliteNow = `c.url, c.seed_end, c.skipped, c.left_out, coalesce(n.sink, ''), coalesce(n.projection, ''), coalesce(n.schema, ''), n.as_of,
-		coalesce(n.held_by, ''), coalesce(n.held_since, c.updated),
-		(SELECT count(*) FROM eventfeed_parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
-		FROM eventfeed_checkpoints c LEFT JOIN eventfeed_consumers n USING (consumer)`
-	sqliteBefore = `'', c.position, 0, 0, '', '', '', NULL, '', c.updated, 0 FROM eventfeed_checkpoints c`
-)
-
 // Standings returns how every consumer stands; none if there is no table.
 func (s *Session) Standings(ctx context.Context) (all []checkpoint.Standing, err error) {
-	var there, now bool
-	err = s.db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE name = 'eventfeed_checkpoints'), count(*) FILTER (WHERE name = 'eventfeed_consumers')
-		FROM sqlite_master WHERE type = 'table'`).Scan(&there, &now)
+	var there bool
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'eventfeed_checkpoints'").Scan(&there)
 	if err != nil || !there {
 		return nil, err
 	}
-	columns := sqliteBefore
-	if now {
-		columns = sqliteNow
-	}
-	rows, err := s.db.QueryContext(ctx, "SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated, "+columns+
-		" ORDER BY c.consumer, c.feed, c.feed_id")
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated,
+			c.url, c.seed_end, c.skipped, c.left_out, n.sink, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
+			(SELECT count(*) FROM eventfeed_parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
+		FROM eventfeed_checkpoints c JOIN eventfeed_consumers n USING (consumer)
+		ORDER BY c.consumer, c.feed, c.feed_id`)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
-		standing, err := scanSQLiteStanding(rows)
+		standing, err := scanStanding(rows)
 		if err != nil {
 			return nil, err
 		}
@@ -49,7 +39,7 @@ func (s *Session) Standings(ctx context.Context) (all []checkpoint.Standing, err
 	return all, rows.Err()
 }
 
-func scanSQLiteStanding(rows *sql.Rows) (s checkpoint.Standing, err error) {
+func scanStanding(rows *sql.Rows) (s checkpoint.Standing, err error) {
 	c, n := &s.Checkpoint, &s.Consumer
 	var digest []byte
 	var updated, since string
