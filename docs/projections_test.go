@@ -11,12 +11,15 @@ import (
 	"testing"
 	"time"
 
+	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
+	projectionsqlite "github.com/eventfeed/eventfeed/internal/projection/sqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -43,11 +46,11 @@ func TestProjectionsOfTheDocument(t *testing.T) {
 	}
 }
 
-func parseProjection(t *testing.T, text string) (*projection.Projection, sink.Batch) {
+func parseProjection(t *testing.T, text string) (*projection.Projection, checkpoint.Batch) {
 	t.Helper()
 	p, err := projection.Parse("example.sql", []byte(text))
 	must(t, err)
-	var b sink.Batch
+	var b checkpoint.Batch
 	for i, name := range p.Types() {
 		feed, kind, named := strings.Cut(name, "/")
 		if !named {
@@ -62,7 +65,7 @@ func parseProjection(t *testing.T, text string) (*projection.Projection, sink.Ba
 
 func projectOnPostgres(t *testing.T, text string) {
 	p, b := parseProjection(t, text)
-	s := projection.NewPostgres(p, "example", true)
+	s := projectionpostgres.New(p, "example", true)
 	must(t, pgx.BeginFunc(t.Context(), open(t, testdb.Postgres(t)), func(tx pgx.Tx) error {
 		must(t, s.Setup(t.Context(), tx))
 		must(t, s.Prepare(t.Context(), tx))
@@ -76,7 +79,7 @@ func projectOnSQLite(t *testing.T, text string) {
 	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "example.db"))
 	must(t, err)
 	defer func() { must(t, db.Close()) }()
-	s := projection.NewSQLite(p, true)
+	s := projectionsqlite.New(p, true)
 	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{})
 	must(t, err)
 	must(t, s.Setup(t.Context(), tx))

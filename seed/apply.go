@@ -2,11 +2,9 @@ package seed
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
 // advance applies what lies between the feeds' checkpoints and the positions
@@ -45,17 +43,6 @@ func (r *runner) applyAll(ctx context.Context, feeds []*reading, to func(*readin
 	}
 }
 
-// work is a step as a target sees it.
-type work struct {
-	Batch
-	parking *parking
-	// after returns where the checkpoints are to be moved when the first n
-	// events have been applied.
-	after func(n int) ([]checkpoint.Move, error)
-	// moved is told that they were moved.
-	moved func(n int, moves []checkpoint.Move, outcome sink.Outcome)
-}
-
 // apply hands a step to the target, which moves the checkpoints with it.
 func (r *runner) apply(ctx context.Context, s *step) error {
 	if r.withheld.withholds(s) {
@@ -64,14 +51,13 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 	counted := 0
 	started := time.Now()
 	var applying time.Duration
-	err := r.Into.apply(ctx, work{
-		Batch:   Batch{Consumer: r.Consumer, Events: s.events},
-		parking: &r.parking,
-		after: func(n int) ([]checkpoint.Move, error) {
+	err := r.into.Apply(ctx, checkpoint.Work{
+		Batch: checkpoint.Batch{Consumer: r.Consumer, Events: s.events},
+		After: func(n int) ([]checkpoint.Move, error) {
 			moves, err := s.after(n)
 			return joinMoves(r.withheld.moves, moves), err
 		},
-		moved: func(n int, moves []checkpoint.Move, outcome sink.Outcome) {
+		Moved: func(n int, moves []checkpoint.Move, outcome checkpoint.Outcome) {
 			r.moved(moves)
 			r.totals.add(&r.withheld.totals)
 			r.withheld = withheld{}
@@ -109,16 +95,4 @@ func (r *runner) moved(moves []checkpoint.Move) {
 			}
 		}
 	}
-}
-
-// String names the first and the last of the events to people.
-func (w *work) String() string {
-	if len(w.Events) == 0 {
-		return "nothing"
-	}
-	first, last := &w.Events[0], &w.Events[len(w.Events)-1]
-	if first.FeedID == last.FeedID {
-		return fmt.Sprintf("positions %d to %d", first.Position, last.Position)
-	}
-	return fmt.Sprintf("position %d of feed %s to position %d of feed %s", first.Position, first.Feed, last.Position, last.Feed)
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -25,7 +27,7 @@ func TestFeedThatIsAwayIsNotTheTargetsFault(t *testing.T) {
 	s.damage.Store(&away)
 	pool := newPool(t)
 	var log lockedBuffer
-	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool), Prefetch: 1, Patience: 200 * time.Millisecond,
+	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox(), Prefetch: 1, Patience: 200 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err == nil || !strings.Contains(err.Error(), "gave up: ") || end.Position != 20 {
 		t.Errorf("ended at position %d with %v", end.Position, err)

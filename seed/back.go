@@ -42,7 +42,7 @@ type Change struct {
 }
 
 // errNoDryRun is better than to report that something is done which is not.
-var errNoDryRun = errors.New("seed: Config.DryRun is for Run and Retry only")
+var errNoDryRun = errors.New("seed: Config.DryRun is for Run only")
 
 // Rewind moves a consumer's checkpoint back to a position, and deletes the events
 // after it from the inbox and from the parked events, in one transaction. It
@@ -54,12 +54,12 @@ var errNoDryRun = errors.New("seed: Config.DryRun is for Run and Retry only")
 // Before it changes anything it calls confirm, if that is not nil, and changes
 // nothing if that returns an error.
 func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
+	return public(rewind(ctx, config, to, confirm))
+}
+
+func rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
 	if config.DryRun {
 		return errNoDryRun
-	}
-	config, err := config.withDefaults()
-	if err != nil {
-		return err
 	}
 	if len(config.From) != 1 {
 		return errors.New("seed: one feed at a time can be rewound, Config.From must hold its URL")
@@ -68,11 +68,15 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	defer config.Into.close()
-	if err := config.openConsumer(ctx); err != nil {
+	c, err := openTarget(config)
+	if err != nil {
 		return err
 	}
-	client := &walk.Client{Client: config.fetcher(from)}
+	defer c.into.Close()
+	if err := c.openConsumer(ctx); err != nil {
+		return err
+	}
+	client := &walk.Client{Client: c.fetcher(from)}
 	head, err := client.Head(ctx, from, "", true)
 	if errors.Is(err, feed.ErrNotOurs) {
 		return fmt.Errorf("%s: %w", from.Redacted(), ErrNoWayBack)
@@ -80,8 +84,7 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	defer config.Into.release()
-	all, err := config.claimConsumer(ctx)
+	was, all, err := c.claimConsumer(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,8 +93,8 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 		return err
 	}
 	var common int64
-	err = config.whileOld(ctx, func() (err error) {
-		head, common, err = config.checkBack(ctx, client, head, at, to)
+	err = c.whileOld(ctx, func() (err error) {
+		head, common, err = c.checkBack(ctx, client, head, at, to)
 		return err
 	})
 	if err != nil {
@@ -101,62 +104,66 @@ func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	if err := config.mayGoBack(ctx, []checkpoint.Checkpoint{at}, to); err != nil {
+	if err := c.mayGoBack(&was, []checkpoint.Checkpoint{at}, to); err != nil {
 		return err
 	}
-	whole, err := config.checkInbox(ctx, at, place, head)
+	whole, err := c.checkInbox(ctx, at, place, head)
 	if err != nil {
 		return err
 	}
-	if err := config.confirm(ctx, []checkpoint.Checkpoint{at}, Change{To: to, Compared: whole}, confirm); err != nil {
+	if err := c.confirm(ctx, &was, []checkpoint.Checkpoint{at}, Change{To: to, Compared: whole}, confirm); err != nil {
 		return err
 	}
 	back := at
 	back.Epoch, back.Position, back.Digest = place.Epoch, place.Position, place.Digest
 	back.SeedEnd = max(at.SeedEnd, common) // what has been applied once is no news the next time
-	return config.Into.rewind(ctx, at, back)
+	return c.into.Rewind(ctx, at, back)
 }
 
 // Reset deletes a consumer's checkpoints, its parked events, and all of its
 // events from the inbox, in one transaction, so that the next Run begins at
-// position 1. Of config it needs no more than Into, Consumer and Undone. confirm
-// and NotUndoneError are as in Rewind.
-func Reset(ctx context.Context, config Config, confirm func([]Change) error) error {
-	if len(config.From) == 0 {
-		config.From = []string{""} // it is not needed
+// position 1. undone tells that what something other than an inbox wrote has been undone;
+// without it that is a NotUndoneError. confirm is as in Rewind. It returns
+// ErrNoCheckpoint if there is no such consumer.
+func Reset(ctx context.Context, into Target, consumer string, undone bool, confirm func([]Change) error) error {
+	c, err := openTarget(Config{Into: into, Consumer: consumer, Undone: undone})
+	if err != nil {
+		return err
 	}
-	if config.DryRun {
-		return errNoDryRun
+	defer c.into.Close()
+	if err := c.openConsumer(ctx); err != nil {
+		return err
+	}
+	was, all, err := c.claimConsumer(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.mayGoBack(&was, all, 0); err != nil {
+		return err
+	}
+	if err := c.confirm(ctx, &was, all, Change{Deleted: true}, confirm); err != nil {
+		return err
+	}
+	return c.into.Reset(ctx, all)
+}
+
+// openTarget opens the target of what is not a run.
+func openTarget(config Config) (*opened, error) {
+	if config.Into.target == nil {
+		return nil, errNoTarget
 	}
 	config, err := config.withDefaults()
-	if err != nil {
-		return err
-	}
-	defer config.Into.close()
-	if err := config.openConsumer(ctx); err != nil {
-		return err
-	}
-	defer config.Into.release()
-	all, err := config.claimConsumer(ctx)
-	if err != nil {
-		return err
-	}
-	if err := config.mayGoBack(ctx, all, 0); err != nil {
-		return err
-	}
-	if err := config.confirm(ctx, all, Change{Deleted: true}, confirm); err != nil {
-		return err
-	}
-	return config.Into.reset(ctx, all)
+	return config.open(), err
 }
 
 // openConsumer opens the target, makes nothing that is not there, and makes sure that the consumer has
 // a checkpoint there.
-func (c *Config) openConsumer(ctx context.Context) error {
-	if err := c.Into.open(ctx); err != nil {
+func (c *opened) openConsumer(ctx context.Context) error {
+	rewinder, err := c.rewinder()
+	if err != nil {
 		return err
 	}
-	all, err := c.Into.consumers(ctx)
+	all, err := rewinder.Consumers(ctx)
 	switch {
 	case err != nil:
 		return err
@@ -168,36 +175,32 @@ func (c *Config) openConsumer(ctx context.Context) error {
 	return nil
 }
 
-// claimConsumer takes the consumer and reads its checkpoints.
-func (c *Config) claimConsumer(ctx context.Context) ([]checkpoint.Checkpoint, error) {
-	if err := c.Into.claim(ctx, c.Consumer); err != nil {
-		return nil, err
+// claimConsumer takes the consumer and reads what is known of it, and its checkpoints.
+func (c *opened) claimConsumer(ctx context.Context) (was checkpoint.Consumer, all []checkpoint.Checkpoint, err error) {
+	if err := c.into.Claim(ctx, c.Consumer); err != nil {
+		return was, nil, err
 	}
-	all, err := c.Into.load(ctx, c.Consumer)
+	was, all, err = c.into.Load(ctx)
 	if err == nil && len(all) == 0 { // since it was looked for
 		err = fmt.Errorf("consumer %s: %w", c.Consumer, ErrNoCheckpoint)
 	}
-	return all, err
+	return was, all, err
 }
 
 // confirm tells the caller what is about to be done. Nobody else can apply
 // events meanwhile, so it stays true.
-func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, change Change, confirm func([]Change) error) error {
+func (c *opened) confirm(ctx context.Context, was *checkpoint.Consumer, all []checkpoint.Checkpoint, change Change, confirm func([]Change) error) error {
 	if confirm == nil {
 		return nil
-	}
-	was, _, err := c.Into.consumer(ctx, c.Consumer)
-	if err != nil {
-		return err
 	}
 	change.Sink, change.Projection = was.Sink, was.Projection
 	var changes []Change
 	for _, at := range all {
-		table, events, err := c.Into.count(ctx, at, change.To)
+		table, events, err := c.countInbox(ctx, at, change.To)
 		if err != nil {
 			return err
 		}
-		if change.Parked, err = c.Into.countParked(ctx, at, change.To); err != nil {
+		if change.Parked, err = c.into.CountParked(ctx, at, change.To); err != nil {
 			return err
 		}
 		change.Consumer, change.Feed, change.FeedID, change.From = at.Consumer, at.Feed, at.FeedID, at.Position
@@ -210,7 +213,7 @@ func (c *Config) confirm(ctx context.Context, all []checkpoint.Checkpoint, chang
 // checkBack makes sure that a position is one to go back to: up to there the feed
 // must have what was applied. It returns the head by which that is known, and the
 // end of the common part.
-func (c *Config) checkBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (_ *walk.Head, common int64, err error) {
+func (c *opened) checkBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (_ *walk.Head, common int64, err error) {
 	if to < 0 || to > at.Position {
 		return head, 0, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
 	}
@@ -221,12 +224,12 @@ func (c *Config) checkBack(ctx context.Context, client *walk.Client, head *walk.
 	if common, err = c.common(ctx, client, head, at); err != nil || to <= common {
 		return head, common, err
 	}
-	lost, isLost := errors.AsType[*LostError](verdict)
+	lost, isLost := errors.AsType[*walk.LostError](verdict)
 	switch {
 	case isOld(verdict):
 		return head, 0, fmt.Errorf("cannot go back to position %d: %w", to, verdict)
 	case !isLost:
-		lost = &LostError{URL: head.URL.Redacted(), Epoch: at.Epoch, Position: at.Position, Known: true, Cause: verdict}
+		lost = &walk.LostError{URL: head.URL.Redacted(), Epoch: at.Epoch, Position: at.Position, Known: true, Cause: verdict}
 	}
 	lost.Common, lost.Compared = common, true
 	return head, 0, fmt.Errorf("cannot go back to position %d: %w", to, lost)
@@ -249,10 +252,9 @@ func (e *NotUndoneError) Error() string {
 
 // mayGoBack makes sure that nothing of what was applied after a position stays
 // in the target, as far as anyone can know.
-func (c *Config) mayGoBack(ctx context.Context, all []checkpoint.Checkpoint, to int64) error {
-	was, _, err := c.Into.consumer(ctx, c.Consumer)
-	if err != nil || c.Undone || was.Sink == checkpoint.SinkInbox {
-		return err
+func (c *opened) mayGoBack(was *checkpoint.Consumer, all []checkpoint.Checkpoint, to int64) error {
+	if c.Undone || was.KeepsEvents() {
+		return nil
 	}
 	for _, at := range all {
 		if at.Position > to {

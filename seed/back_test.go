@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -235,7 +238,7 @@ func TestReaderOfAnUnknownEpochGoesBackOrBeginsAnew(t *testing.T) {
 			t.Errorf("rewound with %v", err)
 		}
 		config.Into = again().Target
-		storetest.Must(t, seed.Reset(t.Context(), config, func(changes []seed.Change) error {
+		storetest.Must(t, reset(t.Context(), config, func(changes []seed.Change) error {
 			if len(changes) != 1 || changes[0].From != 40 || changes[0].Events != 40 || !changes[0].Deleted {
 				t.Errorf("%+v", changes)
 			}
@@ -243,7 +246,7 @@ func TestReaderOfAnUnknownEpochGoesBackOrBeginsAnew(t *testing.T) {
 		}))
 		wantInbox(t, again(), 40) // the other consumer's
 		config.Into = again().Target
-		if err := seed.Reset(t.Context(), config, nil); !errors.Is(err, seed.ErrNoCheckpoint) || !strings.HasSuffix(err.Error(), ": other") {
+		if err := reset(t.Context(), config, nil); !errors.Is(err, seed.ErrNoCheckpoint) || !strings.HasSuffix(err.Error(), ": other") {
 			t.Errorf("the second time: %v", err)
 		}
 		config.Into, config.Consumer = again().Target, "other"
@@ -368,7 +371,7 @@ func TestStaleEpochsFromACacheAreNoReasonToStop(t *testing.T) {
 	storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
 	s.add(t, 16, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 	storetest.Must(t, err)
 	cache := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/f") && r.Header.Get("Cache-Control") != "no-cache" {
@@ -378,7 +381,7 @@ func TestStaleEpochsFromACacheAreNoReasonToStop(t *testing.T) {
 		real.ServeHTTP(w, r)
 	}
 	s.damage.Store(&cache)
-	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 }
@@ -390,15 +393,15 @@ func TestHandlersKeepWhatTheyWrote(t *testing.T) {
 	s := newSource(t, 25)
 	pool := newPool(t)
 	into := func() seed.Target {
-		return seed.Postgres(pool, func(context.Context, pgx.Tx, seed.Batch) error { return nil })
+		return seedpgx.Open(pool).Handle(func(context.Context, pgx.Tx, seed.Batch) error { return nil })
 	}
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: into()})
 	storetest.Must(t, err)
-	for name, target := range map[string]seed.Target{"its own target": into(), "the command's": seed.PostgresInbox(pool)} {
+	for name, target := range map[string]seed.Target{"its own target": into(), "the command's": seedpgx.Open(pool).Inbox()} {
 		config := seed.Config{From: []string{s.feed()}, Into: target}
 		for _, change := range []func() error{
 			func() error { return seed.Rewind(t.Context(), config, 15, nil) },
-			func() error { return seed.Reset(t.Context(), config, nil) },
+			func() error { return reset(t.Context(), config, nil) },
 		} {
 			if refused, is := errors.AsType[*seed.NotUndoneError](change()); !is || refused.Sink != "handler" || refused.To != 25 {
 				t.Errorf("%s: refused with %+v", name, refused)
@@ -436,7 +439,7 @@ func TestNobodyGoesBackWhileAnotherSeederIsAtWork(t *testing.T) {
 				t.Errorf("a seeder ended with %v while going back was asked for", err)
 			}
 			other := seed.Config{From: []string{s.feed()}, Into: again().Target}
-			if err := seed.Reset(t.Context(), other, nil); !errors.Is(err, seed.ErrHeld) {
+			if err := reset(t.Context(), other, nil); !errors.Is(err, seed.ErrHeld) {
 				t.Errorf("reset ended with %v", err)
 			}
 			return nil
@@ -444,7 +447,7 @@ func TestNobodyGoesBackWhileAnotherSeederIsAtWork(t *testing.T) {
 		wantInbox(t, again(), 5)
 		// Behind the lock stands the checkpoint.
 		config.Into = again().Target
-		err = seed.Reset(t.Context(), config, func([]seed.Change) error {
+		err = reset(t.Context(), config, func([]seed.Change) error {
 			again().exec(t, "UPDATE CHECKPOINTS SET holder = 'someone else'")
 			return nil
 		})

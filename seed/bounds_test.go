@@ -182,11 +182,11 @@ func TestOneTargetIsUsedAgainAndAgain(t *testing.T) {
 		config.DryRun = true
 		_, err := run(t, config)
 		storetest.Must(t, err)
-		if err := seed.Reset(t.Context(), config, nil); err == nil {
-			t.Error("a reset cannot be tried out")
+		if err := seed.Rewind(t.Context(), config, 1, nil); err == nil {
+			t.Error("a rewind cannot be tried out")
 		}
 		config.DryRun = false
-		storetest.Must(t, seed.Reset(t.Context(), config, nil))
+		storetest.Must(t, reset(t.Context(), config, nil))
 		if left := again().inbox(t); len(left) > 0 {
 			t.Errorf("after a dry run a reset has left %d events", len(left))
 		}
@@ -223,6 +223,6 @@ func TestNewsIsWhatComesBehindTheFirstEnd(t *testing.T) {
 	read(0, append(linesOf("a", 6, 50, ""), linesOf("a", 51, 55, " live")...))
 	undone = config()
 	undone.Undone = true
-	storetest.Must(t, seed.Reset(t.Context(), undone, nil))
+	storetest.Must(t, reset(t.Context(), undone, nil))
 	read(0, linesOf("a", 1, 55, ""))
 }

@@ -33,14 +33,10 @@ func (r *runner) claim(ctx context.Context, feeds []*reading) error {
 }
 
 func (r *runner) take(ctx context.Context) error {
-	if err := r.Into.claim(ctx, r.Consumer); err != nil {
+	if err := r.into.Claim(ctx, r.Consumer); err != nil {
 		return err
 	}
-	was, known, err := r.Into.consumer(ctx, r.Consumer)
-	if err != nil {
-		return err
-	}
-	found, err := r.Into.load(ctx, r.Consumer)
+	was, found, err := r.into.Load(ctx)
 	if err != nil {
 		return err
 	}
@@ -48,6 +44,7 @@ func (r *runner) take(ctx context.Context) error {
 		return err
 	}
 	now := r.consumer()
+	known := was.Name != ""
 	if known {
 		if now, err = r.agree(ctx, was, found); err != nil {
 			return err
@@ -75,7 +72,7 @@ func (r *runner) take(ctx context.Context) error {
 // begin writes the first checkpoints of feeds, and prepares the sink.
 func (r *runner) begin(ctx context.Context, now checkpoint.Consumer, missing []*reading, fresh bool) error {
 	if len(missing) == 0 {
-		return r.Into.check(ctx, now)
+		return r.into.Begin(ctx, now, nil, false)
 	}
 	var first []checkpoint.Checkpoint
 	for _, f := range missing {
@@ -85,7 +82,7 @@ func (r *runner) begin(ctx context.Context, now checkpoint.Consumer, missing []*
 		f.checkpoint = r.first(f)
 		first = append(first, f.checkpoint)
 	}
-	return r.Into.start(ctx, now, first, fresh)
+	return r.into.Begin(ctx, now, first, fresh)
 }
 
 // first is the first checkpoint of a feed.

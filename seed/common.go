@@ -16,11 +16,11 @@ var errNotWhole = errors.New("the inbox is not whole")
 
 // checkInbox compares what is to stay in the inbox, if that is all of the
 // history up to the place, with the feed.
-func (c *Config) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Head) (whole bool, err error) {
+func (c *opened) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Head) (whole bool, err error) {
 	chain := feed.Chain{Digest: feed.FirstDigest(head.ID), Epochs: head.Epochs}
 	var hash feed.Digest
 	var buffer []byte
-	err = c.Into.read(ctx, at, 0, place.Position, func(e *event.Placed) error {
+	err = c.readInbox(ctx, at, 0, place.Position, func(e *event.Placed) error {
 		if e.Position != chain.Position+1 {
 			return errNotWhole
 		}
@@ -38,6 +38,35 @@ func (c *Config) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place
 			ErrMismatch, walk.ErrReplaced, head.URL.Redacted(), place.Position, chain.Digest)
 	}
 	return chain.Position == place.Position, nil
+}
+
+// readInbox reads the inbox after one position and up to another, in order; nothing where
+// something else takes the events.
+func (c *opened) readInbox(ctx context.Context, at checkpoint.Checkpoint, after, to int64, yield func(*event.Placed) error) error {
+	inbox := c.inbox()
+	if inbox == nil {
+		return nil
+	}
+	return inbox.Read(ctx, at.Consumer, at.FeedID, after, to, yield)
+}
+
+// countInbox counts the events behind a position in the inbox.
+func (c *opened) countInbox(ctx context.Context, at checkpoint.Checkpoint, after int64) (table string, events int64, err error) {
+	inbox := c.inbox()
+	if inbox == nil {
+		return "", 0, nil
+	}
+	events, err = inbox.Count(ctx, at.Consumer, at.FeedID, after)
+	return inbox.Table(), events, err
+}
+
+// inbox returns where the sink keeps the events as they came; nil where it does not.
+func (c *opened) inbox() checkpoint.Inbox {
+	rewinder, can := c.into.Backend.(checkpoint.Rewinder)
+	if !can {
+		return nil
+	}
+	return rewinder.Inbox()
 }
 
 func placeOf(c checkpoint.Checkpoint) walk.Place {

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/storetest"
@@ -23,7 +25,7 @@ func TestTwoConnectionsAreEnough(t *testing.T) {
 		pool, err := pgxpool.NewWithConfig(t.Context(), config)
 		storetest.Must(t, err)
 		t.Cleanup(pool.Close)
-		from := seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool)}
+		from := seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox()}
 		_, err = run(t, from)
 		if connections == 1 {
 			if err == nil || !strings.Contains(err.Error(), "set pool_max_conns") {
@@ -33,7 +35,7 @@ func TestTwoConnectionsAreEnough(t *testing.T) {
 		}
 		storetest.Must(t, err)
 		storetest.Must(t, seed.Rewind(t.Context(), from, 5, nil))
-		storetest.Must(t, seed.Reset(t.Context(), from, nil))
+		storetest.Must(t, reset(t.Context(), from, nil))
 		_, err = run(t, from)
 		storetest.Must(t, err)
 	}

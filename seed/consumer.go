@@ -10,7 +10,6 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
 // What a consumer was begun with it must go on with. Errors that say otherwise
@@ -31,7 +30,7 @@ var (
 
 // agree compares what a consumer was begun with with what it is to go on with,
 // and returns what is to be known of it from now on. at is where it is.
-func (c *Config) agree(ctx context.Context, was checkpoint.Consumer, at []checkpoint.Checkpoint) (checkpoint.Consumer, error) {
+func (c *opened) agree(ctx context.Context, was checkpoint.Consumer, at []checkpoint.Checkpoint) (checkpoint.Consumer, error) {
 	now := c.consumer()
 	switch {
 	case !was.AsOf.Equal(now.AsOf) && !was.AsOf.IsZero():
@@ -39,7 +38,6 @@ func (c *Config) agree(ctx context.Context, was checkpoint.Consumer, at []checkp
 			was.Name, ErrAsOf, event.FormatTime(was.AsOf))
 	case !was.AsOf.Equal(now.AsOf):
 		return now, fmt.Errorf("consumer %s: %w: it was begun without a point in time, which can only be given to a fresh one", was.Name, ErrAsOf)
-	case was.Sink == "": // not known, from a version that did not write it down
 	case was.Sink != now.Sink:
 		return now, fmt.Errorf("consumer %s: %w: its events are applied by %s, not by %s", was.Name, ErrSink, describeSink(was), describeSink(now))
 	case was.Schema != now.Schema:
@@ -74,7 +72,7 @@ func (e *ChangedError) Unwrap() error { return ErrProjection }
 
 // agreeToChange returns the error of a projection that has changed, unless that is
 // accepted.
-func (c *Config) agreeToChange(ctx context.Context, was, now checkpoint.Consumer, at []checkpoint.Checkpoint) error {
+func (c *opened) agreeToChange(ctx context.Context, was, now checkpoint.Consumer, at []checkpoint.Checkpoint) error {
 	atStart := !slices.ContainsFunc(at, func(c checkpoint.Checkpoint) bool { return c.Position > 0 })
 	if atStart && bytes.Equal(was.SetupHash, now.SetupHash) {
 		return nil // the tables are the same, and nothing is in them yet
@@ -83,7 +81,7 @@ func (c *Config) agreeToChange(ctx context.Context, was, now checkpoint.Consumer
 		return fmt.Errorf("consumer %s: %w: %s differs from what has made its tables; %w",
 			was.Name, ErrProjection, now.Projection, ErrAtStart)
 	}
-	missed, err := c.missed(ctx, was.Name)
+	missed, err := c.missed(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,19 +96,19 @@ func (c *Config) agreeToChange(ctx context.Context, was, now checkpoint.Consumer
 
 // missed returns the events that were skipped, and that the projection has blocks
 // for, by type.
-func (c *Config) missed(ctx context.Context, consumer string) (map[string]int64, error) {
-	skipped, err := c.Into.skippedTypes(ctx, consumer)
+func (c *opened) missed(ctx context.Context) (map[string]int64, error) {
+	skipped, err := c.into.SkippedTypes(ctx)
 	missed := make(map[string]int64)
 	for _, s := range skipped {
-		if slices.ContainsFunc(c.Into.heads(), func(h projection.Head) bool { return h.Matches(s.Feed, s.FeedID, s.Type) }) {
+		if slices.ContainsFunc(c.into.Describe().Heads, func(h checkpoint.Head) bool { return h.Matches(s.Feed, s.FeedID, s.Type) }) {
 			missed[s.Type] += s.Events
 		}
 	}
 	return missed, err
 }
 
-func (c *Config) consumer() checkpoint.Consumer {
-	now := c.Into.describe()
+func (c *opened) consumer() checkpoint.Consumer {
+	now := c.into.Describe().Sink
 	now.Name, now.AsOf = c.Consumer, c.AsOf.UTC().Truncate(time.Microsecond)
 	if c.AsOf.IsZero() {
 		now.AsOf = time.Time{}

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -27,7 +29,7 @@ func TestAConnectionToTheTargetCutAtAnyByteChangesNothing(t *testing.T) {
 	s := newSource(t, events)
 	project := func(text string) func(*pgxpool.Pool) seed.Config {
 		return func(pool *pgxpool.Pool) seed.Config {
-			into, err := seed.PostgresProjection(pool, seed.Projection{Name: "test.sql", Text: []byte(text)})
+			into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "test.sql", Text: []byte(text)})
 			storetest.Must(t, err)
 			return seed.Config{Into: into, OnError: seed.Park}
 		}
@@ -40,7 +42,7 @@ func TestAConnectionToTheTargetCutAtAnyByteChangesNothing(t *testing.T) {
 		config func(*pgxpool.Pool) seed.Config
 		count  string
 	}{
-		"the inbox":    {func(pool *pgxpool.Pool) seed.Config { return seed.Config{Into: seed.PostgresInbox(pool)} }, "SELECT count(*) FROM eventfeed_inbox.events"},
+		"the inbox":    {func(pool *pgxpool.Pool) seed.Config { return seed.Config{Into: seedpgx.Open(pool).Inbox()} }, "SELECT count(*) FROM eventfeed_inbox.events"},
 		"a projection": {project(table + insert), count},
 		"parking":      {project(refusing + insert), "SELECT (SELECT count(*) FROM seen) + (SELECT count(*) FROM eventfeed_seed.parked)"},
 		"a dry run": {func(pool *pgxpool.Pool) seed.Config {
@@ -49,7 +51,7 @@ func TestAConnectionToTheTargetCutAtAnyByteChangesNothing(t *testing.T) {
 			return config
 		}, fmt.Sprintf("SELECT %d - (to_regclass('seen') IS NOT NULL)::int", events)},
 		"a handler": {func(pool *pgxpool.Pool) seed.Config {
-			return seed.Config{Into: seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
+			return seed.Config{Into: seedpgx.Open(pool).Handle(func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
 				if _, err := tx.Exec(ctx, "CREATE TABLE IF NOT EXISTS seen (id text PRIMARY KEY)"); err != nil {
 					return err
 				}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -70,11 +72,11 @@ func TestTextIsKeptAsItIsOrItsEventIsParked(t *testing.T) {
 		{"SQL_ASCII", "SQL_ASCII", all},
 	} {
 		for name, into := range map[string]func(*pgxpool.Pool) (seed.Target, error){
-			"inbox": func(pool *pgxpool.Pool) (seed.Target, error) { return seed.PostgresInbox(pool), nil },
+			"inbox": func(pool *pgxpool.Pool) (seed.Target, error) { return seedpgx.Open(pool).Inbox(), nil },
 			"projection": func(pool *pgxpool.Pool) (seed.Target, error) {
-				return seed.PostgresProjection(pool, seed.Projection{Name: "p.sql", Text: []byte(cityProjection)})
+				return seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(cityProjection)})
 			},
-			"handler": func(pool *pgxpool.Pool) (seed.Target, error) { return seed.Postgres(pool, handleCity), nil },
+			"handler": func(pool *pgxpool.Pool) (seed.Target, error) { return seedpgx.Open(pool).Handle(handleCity), nil },
 		} {
 			t.Run(c.encoding+" spoken as "+c.client+" "+name, func(t *testing.T) {
 				t.Parallel()
@@ -105,9 +107,9 @@ func TestTextThatDoesNotFitStopsAtItsPosition(t *testing.T) {
 	t.Parallel()
 	s := cities(t, "Köln", "Ulm", "東京")
 	pool := openPool(t, testdb.Encoded(t, "LATIN1"))
-	projected, err := seed.PostgresProjection(pool, seed.Projection{Name: "p.sql", Text: []byte(cityProjection)})
+	projected, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(cityProjection)})
 	storetest.Must(t, err)
-	for consumer, into := range map[string]seed.Target{"inbox": seed.PostgresInbox(pool), "projection": projected} {
+	for consumer, into := range map[string]seed.Target{"inbox": seedpgx.Open(pool).Inbox(), "projection": projected} {
 		err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into, Consumer: consumer})
 		if err == nil || !strings.Contains(err.Error(), "feed f, position 3 (event 3)") || !strings.Contains(err.Error(), "22P05") {
 			t.Errorf("%s: %v, want an error of position 3", consumer, err)
@@ -125,7 +127,7 @@ func TestASubjectThatDoesNotFitCannotBeParked(t *testing.T) {
 	storetest.Append(t, s.Log, "f", events)
 	storetest.Drain(t, s.Log, "f")
 	pool := openPool(t, testdb.Encoded(t, "LATIN1"))
-	err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool), OnError: seed.Park})
+	err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox(), OnError: seed.Park})
 	if err == nil || !strings.Contains(err.Error(), "park feed f, position 2 (event 2)") {
 		t.Errorf("%v, want an error of position 2", err)
 	}

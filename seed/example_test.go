@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	_ "modernc.org/sqlite"
 
 	"github.com/eventfeed/eventfeed/seed"
@@ -59,7 +61,7 @@ func fillOrders(from, path string) error {
 	}
 	err = seed.Run(context.Background(), seed.Config{
 		From:     []string{from},
-		Into:     seed.SQLite(path, apply),
+		Into:     seedsqlite.Open(path).Handle(apply),
 		Progress: func(p seed.Progress) { fmt.Println("position", p.Feeds[0].Position, "of", p.Feeds[0].Head) },
 	})
 	if err != nil {

@@ -26,7 +26,7 @@ func (r *runner) follow(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-r.Into.lost():
+		case <-r.into.Lost():
 			if err := r.retry(ctx, func() error { return r.reclaim(ctx) }); err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ func (r *runner) follow(ctx context.Context) error {
 // event.
 func (r *runner) reclaim(ctx context.Context) error {
 	r.claimed = false
-	return r.Into.claim(ctx, r.Consumer)
+	return r.into.Claim(ctx, r.Consumer)
 }
 
 // watch waits for something new in a feed, again and again.

@@ -17,6 +17,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/compress"
@@ -224,7 +227,7 @@ func TestWrongDeltaIsReadAgainAsAWhole(t *testing.T) {
 				change = func(string) string { return string(body) }
 			}
 			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-			config := seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Patience: time.Millisecond, PollInterval: 20 * time.Millisecond}
+			config := seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Patience: time.Millisecond, PollInterval: 20 * time.Millisecond}
 
 			var deltas atomic.Int32
 			damage := altered([]int{http.StatusIMUsed}, func(body string) string {
@@ -268,7 +271,7 @@ func TestDeltaAndWholeThatDoNotAddUpStopTheFollower(t *testing.T) {
 	damage := altered([]int{http.StatusOK, http.StatusIMUsed}, replace(`{"n":17}`, `{"n":71}`))
 	s.damage.Store(&damage)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 	f.wait(t, 15)
 	s.add(t, 16, 18)
 	for range f.reached { // until it ends
@@ -291,11 +294,11 @@ func TestCheckpointThatWentBackMeanwhileIsReadFrom(t *testing.T) {
 	other, err := pgxpool.New(t.Context(), pool.Config().ConnString())
 	storetest.Must(t, err)
 	defer other.Close()
-	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(other), Until: 5})
+	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(other).Inbox(), Until: 5})
 	storetest.Must(t, err)
 	_, err = other.Exec(t.Context(), "CREATE TABLE before AS SELECT position, digest, epoch FROM eventfeed_seed.checkpoints")
 	storetest.Must(t, err)
-	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool), PollInterval: time.Minute})
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox(), PollInterval: time.Minute})
 	f.wait(t, 155)
 	_, err = other.Exec(t.Context(), "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	storetest.Must(t, err)
@@ -331,7 +334,7 @@ func TestServerThatEndsWhileARequestIsHeldIsWaitedFor(t *testing.T) {
 	s.damage.Store(&first)
 	var log lockedBuffer
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond,
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), PollInterval: 10 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	f.wait(t, 15)
 	eventually(t, held.Load)
@@ -370,7 +373,7 @@ func TestServerThatKnowsNothingOfItIsPolled(t *testing.T) {
 	s.damage.Store(&ignorant)
 	var log lockedBuffer
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond,
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), PollInterval: 10 * time.Millisecond,
 		Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	f.wait(t, 15)
 	s.add(t, 16, 16)

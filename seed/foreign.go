@@ -2,6 +2,7 @@ package seed
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 
@@ -13,7 +14,7 @@ import (
 // theirs is a feed that is not eventfeed's own.
 type theirs struct {
 	config foreign.Config
-	memory func(feedID string) checkpoint.Memory
+	memory func(feedID string) (checkpoint.Memory, error)
 	reader *foreign.Reader
 
 	mu   sync.Mutex
@@ -22,8 +23,17 @@ type theirs struct {
 
 // instead opens a feed that err says is not eventfeed's own.
 func (s *theirs) instead(ctx context.Context, err error) error {
-	if s.reader, err = foreign.Instead(ctx, s.config, err); err == nil {
-		s.reader.Use(s.memory(s.reader.ID))
+	if s.reader, err = foreign.Instead(ctx, s.config, err); err != nil {
+		return err
+	}
+	return s.remember()
+}
+
+// remember has the reader use what the target remembers of the feed.
+func (s *theirs) remember() error {
+	memory, err := s.memory(s.reader.ID)
+	if err == nil {
+		s.reader.Use(memory)
 	}
 	return err
 }
@@ -39,9 +49,7 @@ func (s *theirs) Empty() string                  { return "the feed has no entri
 func (s *theirs) Next(ctx context.Context) error { return s.reader.Next(ctx) }
 
 func (s *theirs) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
-	err := s.reader.Recognize(ctx, found)
-	s.reader.Use(s.memory(s.reader.ID))
-	return err
+	return errors.Join(s.reader.Recognize(ctx, found), s.remember())
 }
 
 // Check walks back from the feed's end to the place, which is what tells how

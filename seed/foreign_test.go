@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
@@ -195,7 +197,7 @@ func TestAResetForgetsAForeignFeed(t *testing.T) {
 			t.Errorf("going back ended with %v", err)
 		}
 		wantBlog(t, again(), 20)
-		storetest.Must(t, seed.Reset(t.Context(), seed.Config{Into: again().Target}, nil))
+		storetest.Must(t, reset(t.Context(), seed.Config{Into: again().Target}, nil))
 		wantBlog(t, again(), 0)
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
 		wantBlog(t, again(), 20)
@@ -210,7 +212,7 @@ func TestWhatIsNoFeedIsNotTakenForAForeignOne(t *testing.T) {
 		"an archive":             {b.url + "/2.atom", "is not the feed itself, but an archive"},
 		"nothing":                {b.url + "/3.xml", "no feed at this URL"},
 	} {
-		_, err := run(t, seed.Config{From: []string{test.url}, Into: seed.SQLiteInbox(filepath.Join(t.TempDir(), "t.db"))})
+		_, err := run(t, seed.Config{From: []string{test.url}, Into: seedsqlite.Open(filepath.Join(t.TempDir(), "t.db")).Inbox()})
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: ended with %v", name, err)
 		}
@@ -243,7 +245,7 @@ func TestADocumentThatIsNoFeedIsRefusedForWhatIsWrongWithIt(t *testing.T) {
 			_, _ = w.Write([]byte(test.text))
 		}))
 		t.Cleanup(web.Close)
-		_, err := run(t, seed.Config{From: []string{web.URL + "/feed"}, Into: seed.SQLiteInbox(filepath.Join(t.TempDir(), "t.db")), Patience: time.Millisecond})
+		_, err := run(t, seed.Config{From: []string{web.URL + "/feed"}, Into: seedsqlite.Open(filepath.Join(t.TempDir(), "t.db")).Inbox(), Patience: time.Millisecond})
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: ended with %v", name, err)
 		}

@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/nearest"
-	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
 // Unmatched is a type that a projection has a block for, and that no event has had.
@@ -30,7 +30,7 @@ func (u *Unmatched) Meant(types map[string]int64) string {
 // was is where the run believed the checkpoints to be.
 func (r *runner) expectHeads(was []int64) {
 	if !r.held {
-		r.heads = r.Into.heads()
+		r.heads = r.into.Describe().Heads
 	}
 	for i, f := range r.feeds {
 		if f.checkpoint.Position != was[i] {
@@ -59,11 +59,11 @@ func (r *runner) matchHeads(events []event.Delivered) {
 			return
 		}
 		e := &events[i]
-		r.heads = slices.DeleteFunc(r.heads, func(h projection.Head) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
+		r.heads = slices.DeleteFunc(r.heads, func(h checkpoint.Head) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
 	}
 }
 
-func unmatched(heads []projection.Head) (all []Unmatched) {
+func unmatched(heads []checkpoint.Head) (all []Unmatched) {
 	for i := range heads {
 		all = append(all, Unmatched{heads[i].Place, heads[i].Name, heads[i].Feed})
 	}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -39,7 +41,7 @@ INSERT INTO a VALUES (0);
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	run := func(change func(*seed.Config)) (last seed.Progress) {
 		t.Helper()
-		into, err := seed.SQLiteProjection(path, seed.Projection{Name: "sql/a.sql", Text: []byte(text)})
+		into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "sql/a.sql", Text: []byte(text)})
 		storetest.Must(t, err)
 		config := seed.Config{From: []string{s.feed()}, Into: into, OnError: seed.Park, Progress: func(p seed.Progress) { last = p }}
 		change(&config)
@@ -74,7 +76,7 @@ func TestSkippedEventsAreCountedByType(t *testing.T) {
 	storetest.Create(t, s.Log, "f", 10)
 	s.typed(t, 1, "A", "B", "C", "B")
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	into, err := seed.SQLiteProjection(path, seed.Projection{Name: "a.sql", Text: []byte("-- on A, C")})
+	into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "a.sql", Text: []byte("-- on A, C")})
 	storetest.Must(t, err)
 	var last seed.Progress
 	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into, Progress: func(p seed.Progress) { last = p }}))
@@ -91,19 +93,19 @@ func TestTheErrorOfAParkedEventDoesNotNameTheEvent(t *testing.T) {
 	s.typed(t, 1, "A")
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	open := func() seed.Target {
-		into, err := seed.SQLiteProjection(path, seed.Projection{Name: "sql/a.sql", Text: []byte("CREATE TABLE a (n integer CHECK (n > 0));\n-- on A\nINSERT INTO a VALUES (0)")})
+		into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "sql/a.sql", Text: []byte("CREATE TABLE a (n integer CHECK (n > 0));\n-- on A\nINSERT INTO a VALUES (0)")})
 		storetest.Must(t, err)
 		return into
 	}
 	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(), OnError: seed.Park}))
 	const want = "sql/a.sql:3: INSERT INTO a VALUES (0): "
-	for p, err := range seed.Parked(t.Context(), open(), seed.Shelf{}) {
+	for p, err := range seed.Parked(t.Context(), open(), seed.ParkedFilter{}) {
 		storetest.Must(t, err)
 		if !strings.HasPrefix(p.Error, want) {
 			t.Errorf("parked: %s", p.Error)
 		}
 	}
-	done, err := seed.Retry(t.Context(), seed.Config{Into: open()}, seed.Shelf{})
+	done, err := retry(t.Context(), seed.Config{Into: open()}, seed.ParkedFilter{})
 	storetest.Must(t, err)
 	if len(done.Failed) != 1 || !strings.HasPrefix(done.Failed[0].Error, want) {
 		t.Errorf("tried again: %+v", done.Failed)

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 )
 
@@ -16,7 +17,7 @@ func TestPollIntervalThatWasSaidHoldsForEveryFeed(t *testing.T) {
 		{DefaultPollInterval, DefaultPollInterval, DefaultPollInterval},
 		{time.Millisecond, time.Millisecond, time.Millisecond},
 	} {
-		config, err := Config{From: []string{"http://feed.test/"}, Into: SQLiteInbox("unused"), PollInterval: test.said}.withDefaults()
+		config, err := Config{From: []string{"http://feed.test/"}, Into: NewTarget(unused{}), PollInterval: test.said}.withDefaults()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -30,3 +31,9 @@ func TestPollIntervalThatWasSaidHoldsForEveryFeed(t *testing.T) {
 		}
 	}
 }
+
+// unused is a target that nothing is asked of but what it is.
+type unused struct{ checkpoint.Backend }
+
+func (unused) Describe() checkpoint.Description { return checkpoint.Description{} }
+func (unused) Open(bool) checkpoint.Backend     { return unused{} }

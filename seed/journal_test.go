@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -40,7 +43,7 @@ func eachJournal(t *testing.T, test func(t *testing.T, j *journal)) {
 		j := &journal{exec: postgresExec(pool)}
 		j.exec(t, "CREATE TABLE journal (n bigserial, line text)")
 		j.open = func() seed.Target {
-			return seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
+			return seedpgx.Open(pool).Handle(func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
 				return j.apply(b, func(line string) error {
 					_, err := tx.Exec(ctx, "INSERT INTO journal (line) VALUES ($1)", line)
 					return err
@@ -62,7 +65,7 @@ func eachJournal(t *testing.T, test func(t *testing.T, j *journal)) {
 		j := &journal{exec: sqliteExec(path)}
 		j.exec(t, "CREATE TABLE journal (n INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT)")
 		j.open = func() seed.Target {
-			return seed.SQLite(path, func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
+			return seedsqlite.Open(path).Handle(func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
 				return j.apply(b, func(line string) error {
 					_, err := tx.ExecContext(ctx, "INSERT INTO journal (line) VALUES (?)", line)
 					return err
@@ -226,7 +229,7 @@ func waitTotal(t *testing.T, reached <-chan int64, total int64) {
 
 // sqliteLines is a target that only remembers what it was given.
 func sqliteLines(path string, lines *[]string) seed.Target {
-	return seed.SQLite(path, func(_ context.Context, _ *sql.Tx, b seed.Batch) error {
+	return seedsqlite.Open(path).Handle(func(_ context.Context, _ *sql.Tx, b seed.Batch) error {
 		for i := range b.Events {
 			*lines = append(*lines, line(&b.Events[i]))
 		}

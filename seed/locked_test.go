@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/jackc/pgx/v5"
 
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
@@ -52,7 +54,7 @@ func TestCheckpointThatAnotherSessionHasLockedEndsTheStep(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle), Patience: 1})
+		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), Patience: 1})
 		ended <- err
 	}()
 	select {

@@ -15,8 +15,8 @@ import (
 func keptNothing(context.Context) ([]walk.Place, error) { return nil, nil }
 
 // kept reads the places that the target keeps of a checkpoint's feed.
-func (c *Config) kept(at checkpoint.Checkpoint) walk.Kept {
-	return func(ctx context.Context) ([]walk.Place, error) { return c.Into.kept(ctx, at) }
+func (c *opened) kept(at checkpoint.Checkpoint) walk.Kept {
+	return func(ctx context.Context) ([]walk.Place, error) { return c.into.Kept(ctx, at) }
 }
 
 // check makes sure that a feed's history goes on from its checkpoint.
@@ -31,7 +31,7 @@ func (r *runner) check(ctx context.Context, f *reading) error {
 // explain returns a LostError with the end of the common part, if err is about
 // events that were applied and are not in the feed. Else it returns err.
 func (r *runner) explain(ctx context.Context, f *reading, err error) error {
-	lost, isLost := errors.AsType[*LostError](err)
+	lost, isLost := errors.AsType[*walk.LostError](err)
 	client, head := f.Served()
 	if !isLost && !errors.Is(err, walk.ErrReplaced) || client == nil {
 		return err
@@ -49,7 +49,7 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	case common >= f.checkpoint.Position:
 		return err // what was applied is there; the feed contradicts itself
 	case !isLost:
-		lost = &LostError{URL: f.url.Redacted(), Epoch: f.checkpoint.Epoch, Position: f.checkpoint.Position, Known: true, Cause: err}
+		lost = &walk.LostError{URL: f.url.Redacted(), Epoch: f.checkpoint.Epoch, Position: f.checkpoint.Position, Known: true, Cause: err}
 	}
 	lost.Common, lost.Compared = common, true
 	return f.about(lost)
@@ -58,8 +58,8 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 // common returns the last position up to which the feed, as head shows it, is
 // known to have the history that was applied up to a checkpoint. The places that
 // the target keeps tell; between two of them, the events in the inbox.
-func (c *Config) common(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint) (int64, error) {
-	places, err := c.Into.kept(ctx, at)
+func (c *opened) common(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint) (int64, error) {
+	places, err := c.into.Kept(ctx, at)
 	if err != nil {
 		return 0, err
 	}
@@ -81,7 +81,7 @@ const compareEvents = 10_000
 
 // compareInbox returns the last position up to which the inbox holds the feed's
 // events, from one position to another. It fetches nothing while it reads.
-func (c *Config) compareInbox(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, from, to int64) (int64, error) {
+func (c *opened) compareInbox(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, from, to int64) (int64, error) {
 	var page *feed.Document
 	var buffer []byte
 	for from < to {
@@ -107,9 +107,9 @@ func (c *Config) compareInbox(ctx context.Context, client *walk.Client, head *wa
 
 // inboxHashes returns the hashes of the inbox's events after one position and up
 // to another, or up to the first that is missing.
-func (c *Config) inboxHashes(ctx context.Context, at checkpoint.Checkpoint, from, to int64) (hashes []feed.Digest, err error) {
+func (c *opened) inboxHashes(ctx context.Context, at checkpoint.Checkpoint, from, to int64) (hashes []feed.Digest, err error) {
 	var buffer []byte
-	err = c.Into.read(ctx, at, from, to, func(e *event.Placed) error {
+	err = c.readInbox(ctx, at, from, to, func(e *event.Placed) error {
 		if e.Position != from+1+int64(len(hashes)) {
 			return errNotWhole
 		}

@@ -14,6 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -68,14 +71,14 @@ func postgresFilled(t *testing.T) map[string]filled {
 	undo := func(t *testing.T, after int64) { exec(t, fmt.Sprint("DELETE FROM filled WHERE position > ", after)) }
 	out, program := filler(t)
 	return map[string]filled{
-		"inbox": {func() seed.Target { return seed.PostgresInbox(pool) }, read("eventfeed_inbox.events"), nil},
+		"inbox": {func() seed.Target { return seedpgx.Open(pool).Inbox() }, read("eventfeed_inbox.events"), nil},
 		"projection": {func() seed.Target {
-			target, err := seed.PostgresProjection(pool, fillingProjection)
+			target, err := seedpgx.Open(pool).Projection(fillingProjection)
 			storetest.Must(t, err)
 			return target
 		}, read("filled"), undo},
 		"handler": {func() seed.Target {
-			return seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
+			return seedpgx.Open(pool).Handle(func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
 				_, err := tx.Exec(ctx, strings.Replace(filledTable, "TABLE", "TABLE IF NOT EXISTS", 1))
 				for i := 0; err == nil && i < len(b.Events); i++ {
 					_, err = tx.Exec(ctx, "INSERT INTO filled VALUES ($1, $2)", b.Events[i].Position, b.Events[i].ID)
@@ -83,7 +86,7 @@ func postgresFilled(t *testing.T) map[string]filled {
 				return err
 			})
 		}, read("filled"), undo},
-		"program": {func() seed.Target { return seed.PostgresProgram(pool, program) }, out.lines, out.undo},
+		"program": {func() seed.Target { return seedpgx.Open(pool).Program(program) }, out.lines, out.undo},
 	}
 }
 
@@ -107,14 +110,14 @@ func sqliteFilled(t *testing.T) map[string]filled {
 	}
 	out, program := filler(t)
 	return map[string]filled{
-		"inbox": {func() seed.Target { return seed.SQLiteInbox(path) }, read("eventfeed_inbox_events"), nil},
+		"inbox": {func() seed.Target { return seedsqlite.Open(path).Inbox() }, read("eventfeed_inbox_events"), nil},
 		"projection": {func() seed.Target {
-			target, err := seed.SQLiteProjection(path, fillingProjection)
+			target, err := seedsqlite.Open(path).Projection(fillingProjection)
 			storetest.Must(t, err)
 			return target
 		}, read("filled"), undo},
 		"handler": {func() seed.Target {
-			return seed.SQLite(path, func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
+			return seedsqlite.Open(path).Handle(func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
 				_, err := tx.ExecContext(ctx, strings.Replace(filledTable, "TABLE", "TABLE IF NOT EXISTS", 1))
 				for i := 0; err == nil && i < len(b.Events); i++ {
 					_, err = tx.ExecContext(ctx, "INSERT INTO filled VALUES (?, ?)", b.Events[i].Position, b.Events[i].ID)
@@ -122,7 +125,7 @@ func sqliteFilled(t *testing.T) map[string]filled {
 				return err
 			})
 		}, read("filled"), undo},
-		"program": {func() seed.Target { return seed.SQLiteProgram(path, program) }, out.lines, out.undo},
+		"program": {func() seed.Target { return seedsqlite.Open(path).Program(program) }, out.lines, out.undo},
 	}
 }
 
@@ -218,7 +221,7 @@ func TestNoWayBackEndsInAMixOfHistories(t *testing.T) {
 				if !isInbox {
 					for _, err := range []error{
 						seed.Rewind(t.Context(), withTarget(config, f), loss.Common, nil),
-						seed.Reset(t.Context(), withTarget(config, f), nil),
+						reset(t.Context(), withTarget(config, f), nil),
 					} {
 						if _, is := errors.AsType[*seed.NotUndoneError](err); !is {
 							t.Errorf("went back with %v", err)
@@ -259,7 +262,7 @@ func TestALossNamesItsFeed(t *testing.T) {
 	backup := two.backup(t)
 	two.add(t, 26, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	config := seed.Config{From: []string{one.feed(), two.feed()}, Into: seed.SQLiteInbox(path)}
+	config := seed.Config{From: []string{one.feed(), two.feed()}, Into: seedsqlite.Open(path).Inbox()}
 	storetest.Must(t, seed.Run(t.Context(), config))
 	restored := restoreSource(t, backup)
 	restored.addOthers(t, 26, 30)

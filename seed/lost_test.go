@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/storetest"
@@ -16,7 +18,7 @@ func TestFollowerTakesItsConsumerBackAtOnce(t *testing.T) {
 	t.Parallel()
 	s := newSource(t, 15)
 	pool := newPool(t)
-	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool), PollInterval: time.Minute})
+	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox(), PollInterval: time.Minute})
 	f.wait(t, 15)
 	other, err := pgxpool.New(t.Context(), pool.Config().ConnString())
 	storetest.Must(t, err)

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -99,7 +101,7 @@ func TestWhatDoesNotAddUpStopsTheSeeder(t *testing.T) {
 			s := newSource(t, 95)
 			s.damage.Store(&damage)
 			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-			config := seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Patience: time.Millisecond}
+			config := seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Patience: time.Millisecond}
 			for range 2 { // it stays so
 				_, err := run(t, config)
 				if name == "a foreign redirect" {
@@ -212,7 +214,7 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 	stale := fetch(t, s)
 	s.add(t, 16, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 	storetest.Must(t, err)
 	cache := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/f") && r.Header.Get("Cache-Control") != "no-cache" {
@@ -222,7 +224,7 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 		real.ServeHTTP(w, r)
 	}
 	s.damage.Store(&cache)
-	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 }
@@ -241,7 +243,7 @@ func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
 			}
 			s.add(t, 16, 40)
 			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 			storetest.Must(t, err)
 			var asked atomic.Int32
 			behind := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
@@ -252,7 +254,7 @@ func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
 				real.ServeHTTP(w, r)
 			}
 			s.damage.Store(&behind)
-			_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+			_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 			storetest.Must(t, err)
 			wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 		})

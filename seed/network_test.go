@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/internal/testproxy"
@@ -41,7 +43,7 @@ func (s *spoken) logger() *slog.Logger { return slog.New(slog.NewTextHandler(s, 
 func newFile(t *testing.T) target {
 	t.Helper()
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	return target{seed.SQLiteInbox(path), sqliteInbox(path), sqliteExec(path)}
+	return target{seedsqlite.Open(path).Inbox(), sqliteInbox(path), sqliteExec(path)}
 }
 
 const (

@@ -11,7 +11,7 @@ import (
 )
 
 func isOld(err error) bool {
-	_, is := errors.AsType[*OldError](err)
+	_, is := errors.AsType[*walk.OldError](err)
 	return is
 }
 
@@ -25,7 +25,7 @@ type outdated struct {
 // walk.StaleFor, and a message when it is over. It returns for how long it has
 // lasted.
 func (o *outdated) see(c *Config, err error) time.Duration {
-	old, is := errors.AsType[*OldError](err)
+	old, is := errors.AsType[*walk.OldError](err)
 	if !is {
 		if o.noted {
 			c.Logger.Info("the feed shows its present state again")

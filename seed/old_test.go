@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -74,7 +76,7 @@ func TestWhatIsMerelyOldIsWaitedFor(t *testing.T) {
 				old := fetch(t, s)
 				s.add(t, 16, 19)
 				path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-				config := seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), PollInterval: 5 * time.Millisecond, Wait: -1}
+				config := seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), PollInterval: 5 * time.Millisecond, Wait: -1}
 				if !follows {
 					_, err := run(t, config)
 					storetest.Must(t, err)
@@ -159,7 +161,7 @@ func TestPageThatStaysMissingIsAMismatch(t *testing.T) {
 				}
 				s.damage.Store(&lacks)
 				path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Follow: follows, Patience: 200 * time.Millisecond})
+				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Follow: follows, Patience: 200 * time.Millisecond})
 				_, isOld := errors.AsType[*seed.OldError](err)
 				if isOld != (age == "3600") || errors.Is(err, seed.ErrMismatch) == isOld {
 					t.Errorf("ended with %v", err)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -26,7 +26,7 @@ func TestViolationOfAnotherKeyIsNotTakenForAnEventThatIsThere(t *testing.T) {
 		}
 		s.add(t, 6, 20) // of subjects that are there
 		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		if err == nil || errors.Is(err, sink.ErrThere) || !strings.Contains(err.Error(), "one_a_subject") {
+		if err == nil || errors.Is(err, checkpoint.ErrThere) || !strings.Contains(err.Error(), "one_a_subject") {
 			t.Errorf("run: %v; want the violation of one_a_subject as it is", err)
 		}
 	})

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -45,7 +47,7 @@ func TestConstraintsCheckedAtTheCommitParkTheRightEvent(t *testing.T) {
 				return nil
 			}
 			var last seed.Progress
-			storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle),
+			storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle),
 				OnError: seed.Park, DryRun: rehearsal, Progress: func(p seed.Progress) { last = p }}))
 			if last.Parked != 9 || last.Applied != 21 { // 3 with 10, 17, 24; 13 with 20, 27; 23 with 30
 				t.Errorf("%d events were parked, %d applied", last.Parked, last.Applied)
@@ -74,7 +76,7 @@ func TestAnErrorAtTheCommitThatNoEventCanBeToldBySaysSo(t *testing.T) {
 		}
 		return err
 	}
-	err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle), OnError: seed.Park})
+	err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), OnError: seed.Park})
 	if err == nil || !strings.Contains(err.Error(), "checked at the commit only") || calls != 2 {
 		t.Errorf("after %d calls ended with %v", calls, err)
 	}

@@ -13,10 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -65,7 +68,7 @@ func postgresLedger(t *testing.T) ledger {
 			"total": "ALTER TABLE totals DROP CONSTRAINT most",
 		},
 		target: func(h hook) seed.Target {
-			return seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
+			return seedpgx.Open(pool).Handle(func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
 				return book(ctx, func(ctx context.Context, statement string, arguments ...any) error {
 					_, err := tx.Exec(ctx, statement, arguments...)
 					return err
@@ -95,7 +98,7 @@ func sqliteLedger(t *testing.T) ledger {
 		exec: sqliteExec(path),
 		mend: map[string]string{"entry": "DROP TRIGGER no13", "total": "DROP TRIGGER most"},
 		target: func(h hook) seed.Target {
-			return seed.SQLite(path, func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
+			return seedsqlite.Open(path).Handle(func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
 				return book(ctx, func(ctx context.Context, statement string, arguments ...any) error {
 					_, err := tx.ExecContext(ctx, strings.ReplaceAll(statement, "$", "?"), arguments...)
 					return err
@@ -162,7 +165,7 @@ func (l ledger) contents(t *testing.T) []string {
 
 func (l ledger) parked(t *testing.T) (all []seed.ParkedEvent) {
 	t.Helper()
-	for p, err := range seed.Parked(t.Context(), l.target(nil), seed.Shelf{}) {
+	for p, err := range seed.Parked(t.Context(), l.target(nil), seed.ParkedFilter{}) {
 		storetest.Must(t, err)
 		all = append(all, p)
 	}
@@ -322,7 +325,7 @@ func TestWhatIsParkedAndAppliedLaterIsTheHistory(t *testing.T) {
 				continue
 			}
 			f.retry()
-			done, err := seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{})
+			done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
 			storetest.Must(t, err)
 			if done.Left != int64(len(f.waiting)) || (done.Left == 0) != (len(done.Failed) == 0) {
 				t.Errorf("round %d: retried %d, %d are left, %d listed, want %d left", round, done.Applied, done.Left, len(done.Failed), len(f.waiting))
@@ -421,11 +424,11 @@ func TestParkedEventsComeBackWhole(t *testing.T) {
 		}
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into(), OnError: seed.Park}))
 		broken = false
-		done, err := seed.Retry(t.Context(), seed.Config{Into: into()}, seed.Shelf{})
+		done, err := retry(t.Context(), seed.Config{Into: into()}, seed.ParkedFilter{})
 		storetest.Must(t, err)
 		parked := came
 		came = nil
-		storetest.Must(t, seed.Reset(t.Context(), seed.Config{Into: into(), Undone: true}, nil))
+		storetest.Must(t, reset(t.Context(), seed.Config{Into: into(), Undone: true}, nil))
 		l.exec(t, "DELETE FROM entries")
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into()}))
 		if done.Applied != int64(len(events)) || !slices.Equal(parked, came) {
@@ -444,7 +447,7 @@ func TestOnlyAnEventsOwnErrorsPark(t *testing.T) {
 			"a table's": func(ctx context.Context, do run1, _ *event.Delivered) error {
 				return do(ctx, "INSERT INTO nowhere VALUES (1)")
 			},
-			"the inbox's":    func(context.Context, run1, *event.Delivered) error { return sink.ErrThere },
+			"the inbox's":    func(context.Context, run1, *event.Delivered) error { return checkpoint.ErrThere },
 			"a late handler": nil,
 		} {
 			if h == nil { // it fails only when events come singly
@@ -516,7 +519,7 @@ func TestGoingBackForgetsWhatIsParkedThere(t *testing.T) {
 		if parked := l.parked(t); len(parked) != 4 {
 			t.Errorf("read again, %d are parked", len(parked))
 		}
-		storetest.Must(t, seed.Reset(t.Context(), config(), forgets(4)))
+		storetest.Must(t, reset(t.Context(), config(), forgets(4)))
 		if parked := l.parked(t); len(parked) != 0 {
 			t.Errorf("after a reset %d are parked", len(parked))
 		}
@@ -537,7 +540,7 @@ func TestRehearsalParks(t *testing.T) {
 		lines, parked := l.contents(t), len(l.parked(t))
 		l.exec(t, l.mend["entry"])
 		l.exec(t, l.mend["total"])
-		done, err := seed.Retry(t.Context(), seed.Config{Into: l.target(nil), DryRun: true}, seed.Shelf{})
+		done, err := retry(t.Context(), seed.Config{Into: l.target(nil), DryRun: true}, seed.ParkedFilter{})
 		storetest.Must(t, err)
 		if done.Applied != int64(parked) || !slices.Equal(l.contents(t), lines) || len(l.parked(t)) != parked {
 			t.Errorf("rehearsed %d of %d, %d are parked afterwards", done.Applied, parked, len(l.parked(t)))
@@ -553,14 +556,14 @@ func TestRetryOfOneEntityLeavesTheOthers(t *testing.T) {
 		l.exec(t, l.mend["entry"])
 		l.exec(t, l.mend["total"])
 		before := len(l.parked(t))
-		done, err := seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{Feed: "f", Subject: "6"})
+		done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{Feed: "f", Subject: "6"})
 		storetest.Must(t, err)
 		after := l.parked(t)
 		if done.Left != 0 || done.Applied == 0 || len(after) != before-int(done.Applied) ||
 			slices.ContainsFunc(after, func(p seed.ParkedEvent) bool { return p.Subject == "6" }) {
 			t.Errorf("%+v, %d of %d are parked", done, len(after), before)
 		}
-		done, err = seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{Feed: "g"})
+		done, err = retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{Feed: "g"})
 		storetest.Must(t, err)
 		if done.Applied+done.Left > 0 {
 			t.Errorf("of another feed: %+v", done)
@@ -586,13 +589,13 @@ func TestManyEventsOfOneEntityWaitForTheFirst(t *testing.T) {
 		storetest.Drain(t, s.Log, "f")
 		late := time.Date(2026, 1, 1, 0, 20, 0, 0, time.UTC) // the last one is left out
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park, AsOf: late.Add(-time.Second)}))
-		done, err := seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{})
+		done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
 		storetest.Must(t, err)
 		if done.Applied != 0 || done.Left != 1200 || len(done.Failed) != 1 || done.Failed[0].Attempts != 2 {
 			t.Errorf("%d were applied, %d are left, %d failed", done.Applied, done.Left, len(done.Failed))
 		}
 		l.exec(t, l.mend["entry"])
-		done, err = seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{})
+		done, err = retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
 		storetest.Must(t, err)
 		var trail strings.Builder
 		for i := range 1200 {
@@ -614,19 +617,19 @@ func TestRetryThatBreaksOffLosesNothing(t *testing.T) {
 		l.exec(t, l.mend["total"])
 		fail := errors.New("the handler does not like it")
 		calls := 0
-		_, err := seed.Retry(t.Context(), seed.Config{Into: l.target(func(context.Context, run1, *event.Delivered) error {
+		_, err := retry(t.Context(), seed.Config{Into: l.target(func(context.Context, run1, *event.Delivered) error {
 			if calls++; calls == 600 {
 				return fail
 			}
 			return nil
-		})}, seed.Shelf{})
+		})}, seed.ParkedFilter{})
 		if !errors.Is(err, fail) {
 			t.Errorf("ended with %v", err)
 		}
 		if parked := len(l.parked(t)); parked != 200 || len(l.contents(t)) != 500+7 {
 			t.Errorf("%d are parked, %d lines", parked, len(l.contents(t)))
 		}
-		done, err := seed.Retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.Shelf{})
+		done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
 		storetest.Must(t, err)
 		if done.Applied != 200 || len(l.contents(t)) != 700+7 {
 			t.Errorf("%d were applied, %d lines", done.Applied, len(l.contents(t)))
@@ -665,12 +668,12 @@ func TestRetryThatWasTakenOverAppliesNothingMore(t *testing.T) {
 	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(broken), OnError: seed.Park}))
 	l.exec(t, l.mend["entry"])
 	l.exec(t, l.mend["total"])
-	_, err := seed.Retry(t.Context(), seed.Config{Into: l.target(func(ctx context.Context, do run1, e *event.Delivered) error {
+	_, err := retry(t.Context(), seed.Config{Into: l.target(func(ctx context.Context, do run1, e *event.Delivered) error {
 		if e.Position > 1 {
 			return nil
 		}
 		return do(ctx, "UPDATE eventfeed_seed.checkpoints SET holder = 'someone else'")
-	})}, seed.Shelf{})
+	})}, seed.ParkedFilter{})
 	if parked := len(l.parked(t)); !errors.Is(err, seed.ErrMoved) || parked != 200 {
 		t.Errorf("ended with %v, %d are parked", err, parked)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -16,7 +18,7 @@ func TestSQLiteTargetsRefuseADataSourceName(t *testing.T) { //nolint:paralleltes
 	handle := func(context.Context, *sql.Tx, seed.Batch) error { return nil }
 	for _, path := range []string{"shop.db?mode=rwc", "file:shop.db", "sqlite:shop.db", ":memory:", ""} {
 		for name, target := range map[string]seed.Target{
-			"SQLite": seed.SQLite(path, handle), "SQLiteInbox": seed.SQLiteInbox(path),
+			"SQLite": seedsqlite.Open(path).Handle(handle), "SQLiteInbox": seedsqlite.Open(path).Inbox(),
 		} {
 			config := seed.Config{From: []string{"http://127.0.0.1:1/feeds/orders"}, Into: target}
 			if err := seed.Run(t.Context(), config); err == nil || !strings.Contains(err.Error(), "path") {

@@ -10,8 +10,7 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 
-	"github.com/eventfeed/eventfeed/internal/db/explain"
-	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
@@ -35,22 +34,23 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			since, commits, waited = time.Now(), r.commits, 0
 			policy.Reset()
 		}
-		switch {
-		case err == nil || ctx.Err() != nil:
+		if err == nil || ctx.Err() != nil {
 			return err
+		}
+		trouble := r.into.Diagnose(err)
+		switch {
 		case errors.Is(err, ErrHeld):
 			// After a lost connection it may be our own session, not yet gone.
 			if !r.held || waited > heldPatience {
 				return err
 			}
-		case isOfFeed(err) || !r.Into.mayPass(err) || r.Patience >= 0 && waited > r.Patience:
+		case isOfFeed(err) || trouble == checkpoint.Permanent || r.Patience >= 0 && waited > r.Patience:
 			return err
 		}
 		r.claimed = false
-		r.Into.suspect(err)
 		r.noteAway(err)
 		wait := policy.NextBackOff()
-		said.failed(ctx, err, wait, r.where())
+		said.failed(ctx, err, trouble, wait, r.where())
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -92,9 +92,9 @@ type outageLog struct {
 	said   time.Time // last; zero if there is nothing that is over some time
 }
 
-func (o *outageLog) failed(ctx context.Context, err error, wait time.Duration, position string) {
+func (o *outageLog) failed(ctx context.Context, err error, trouble checkpoint.Trouble, wait time.Duration, position string) {
 	text, again := "the target is away, trying again", false
-	if answers(err) {
+	if trouble == checkpoint.Refused {
 		text, again = "the target refuses a step, trying again", time.Since(o.said) > repeatInterval
 	}
 	level := slog.LevelDebug
@@ -109,9 +109,4 @@ func (o *outageLog) over() {
 		o.said = time.Time{}
 		o.logger.Info("the target can be used again")
 	}
-}
-
-// answers reports whether an error is the target's own, and no sign that it is away.
-func answers(err error) bool {
-	return explain.Transient(err) && !explain.IsAway(err) && !explainpostgres.IsDown(err)
 }

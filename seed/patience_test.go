@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -36,7 +38,7 @@ func TestPatienceBeginsAnewWithProgress(t *testing.T) {
 		}
 		return nil
 	}
-	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.Postgres(newPool(t), handle), Patience: 1})
+	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(newPool(t)).Handle(handle), Patience: 1})
 	storetest.Must(t, err)
 	if away || end.Position != 95 {
 		t.Errorf("ended at %d", end.Position)

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
@@ -27,7 +29,7 @@ func TestConnectionThatIsLostWhileATargetIsPreparedIsMadeAgain(t *testing.T) {
 		pool, err := postgresdb.Open(t.Context(), u.String(), 4)
 		storetest.Must(t, err)
 		defer pool.Close()
-		err = seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool)})
+		err = seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox()})
 		return cut.Sent(), err
 	}
 	all, err := seedThrough(t, -1)

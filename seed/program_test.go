@@ -12,6 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -35,7 +38,7 @@ func eachProgram(t *testing.T, test func(t *testing.T, p programs)) {
 		pool := newPool(t)
 		p := programs{t: t, folder: t.TempDir(), exec: postgresExec(pool)}
 		p.into = func(command string) seed.Target {
-			return seed.PostgresProgram(pool, seed.Program{Command: p.in(command)})
+			return seedpgx.Open(pool).Program(seed.Program{Command: p.in(command)})
 		}
 		p.lose = func() {
 			postgresExec(pool)(t, `SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -48,7 +51,7 @@ func eachProgram(t *testing.T, test func(t *testing.T, p programs)) {
 		path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 		p := programs{t: t, folder: t.TempDir(), exec: sqliteExec(path)}
 		p.into = func(command string) seed.Target {
-			return seed.SQLiteProgram(path, seed.Program{Command: p.in(command)})
+			return seedsqlite.Open(path).Program(seed.Program{Command: p.in(command)})
 		}
 		p.lose = func() { storetest.Must(t, os.Remove(path+".lock")) }
 		test(t, p)

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
 // Progress is how far a run has got, and what it has done so far. At its end it
@@ -75,7 +75,7 @@ func newTotals() totals {
 }
 
 // count counts a step that was applied, up to its event n, from event from on.
-func (t *totals) count(s *step, from, n int, outcome sink.Outcome) {
+func (t *totals) count(s *step, from, n int, outcome checkpoint.Outcome) {
 	parked := outcome.Parked
 	for i := from; i < n; i++ {
 		if len(parked) > 0 && parked[0] == i {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -48,7 +50,7 @@ func TestFollowerGoesOnWithTheFileThatIsAtTheTargetsPath(t *testing.T) {
 			s, path := newSource(t, 25), filepath.Join(t.TempDir(), "target.db")
 			var said spoken
 			f := follow(t, seed.Config{
-				From: []string{s.feed()}, Into: seed.SQLiteInbox(path), PollInterval: 10 * time.Millisecond, Wait: -1,
+				From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), PollInterval: 10 * time.Millisecond, Wait: -1,
 				Patience: -1, Logger: said.logger(),
 			})
 			f.wait(t, 25)

@@ -10,7 +10,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
-	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -24,6 +23,12 @@ import (
 // the ends that they have when the consumer is begun. What comes after that is
 // applied in the order in which it arrives, each feed's in its own.
 func Run(ctx context.Context, config Config) error {
+	switch {
+	case config.Into.target == nil:
+		return errNoTarget
+	case len(config.From) == 0:
+		return errNoFeed
+	}
 	config, err := config.withDefaults()
 	if err != nil {
 		return err
@@ -32,10 +37,9 @@ func Run(ctx context.Context, config Config) error {
 	if err != nil {
 		return err
 	}
-	defer r.Into.close()
-	defer r.Into.release()
+	defer r.into.Close()
 	defer r.closeFeeds()
-	err = r.run(ctx)
+	err = public(r.run(ctx))
 	if config.Follow && ctx.Err() != nil {
 		return nil
 	}
@@ -45,7 +49,7 @@ func Run(ctx context.Context, config Config) error {
 // runner is one run. What it believes of the target is in the checkpoints of its
 // feeds; after every error there it believes nothing and reads it again.
 type runner struct {
-	Config
+	*opened
 	feeds     []*reading
 	meters    []*walk.Meter
 	claimed   bool // the consumer is ours, and the checkpoints are what the target holds
@@ -54,14 +58,19 @@ type runner struct {
 	commits   int64
 	totals    totals
 	target    TargetProgress
-	parking   parking
-	heads     []projection.Head // that no event has matched so far
+	heads     []checkpoint.Head // that no event has matched so far
 	withheld  withheld
 	warned    int // types of events that it was said of that they are skipped
 }
 
 func newRunner(config Config) (*runner, error) {
-	r := &runner{Config: config, totals: newTotals()}
+	r := &runner{opened: config.open(), totals: newTotals()}
+	if err := r.missing(); err != nil {
+		return nil, err
+	}
+	if config.OnError == Park {
+		r.parkErrors()
+	}
 	for _, raw := range config.From {
 		from, err := fetch.ParseURL(raw)
 		if err != nil {
@@ -89,7 +98,7 @@ func (r *runner) newReading(raw string, from *url.URL) *reading {
 				Client: client.Client, URL: from, Interval: r.interval(foreign.DefaultInterval), Prefetch: prefetch, Room: client.Room,
 				IgnoreID: r.IgnoreFeedID, KeepSameID: r.KeepSameID, Logger: r.Logger, Meter: meter,
 			},
-			memory: func(feedID string) checkpoint.Memory { return r.Into.memory(r.Consumer, feedID) },
+			memory: r.memory,
 		},
 	}}
 }
@@ -104,7 +113,7 @@ func (c *Config) interval(unset time.Duration) time.Duration {
 }
 
 func (r *runner) run(ctx context.Context) error {
-	if err := r.retry(ctx, func() error { return r.Into.prepare(ctx) }); err != nil {
+	if err := r.retry(ctx, func() error { return r.into.Prepare(ctx) }); err != nil {
 		return fmt.Errorf("prepare the target: %w", err)
 	}
 	for _, f := range r.feeds {

@@ -8,15 +8,7 @@
 // without a gap, and a digest over all of the history so far. Other feeds are
 // read as docs/foreign.md says.
 //
-//	err := seed.Run(ctx, seed.Config{
-//		From: []string{"http://orders.internal/feeds/orders"},
-//		Into: seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, batch seed.Batch) error {
-//			for _, e := range batch.Events {
-//				…
-//			}
-//			return nil
-//		}),
-//	})
+// Packages seed/seedpgx and seed/seedsqlite make the targets, and show how they are used.
 package seed
 
 import (
@@ -66,17 +58,6 @@ var (
 	// ErrPosition says that a position is not one to rewind to.
 	ErrPosition = errors.New("must be between 0 and the checkpoint")
 )
-
-// LostError says that the target has read events that the feed has not: its
-// history was lost from some position on, as by a restore, or replaced. It
-// matches ErrMismatch. Where it is Compared, Rewind to Common leads on for an
-// inbox; what something else has filled is best built anew.
-type LostError = walk.LostError
-
-// OldError says that the feed shows less than the target has read, and nothing
-// that differs from it: it comes from a cache or a server that is behind. It is no
-// ErrMismatch, and the next Run may well succeed.
-type OldError = walk.OldError
 
 // Defaults of a Config.
 const (
@@ -184,25 +165,21 @@ type Batch struct {
 	Events   []event.Delivered
 }
 
+// What nothing can be done without.
+var (
+	errNoTarget = errors.New("seed: Config.Into is missing")
+	errNoFeed   = errors.New("seed: Config.From is missing")
+)
+
 func (c Config) withDefaults() (Config, error) {
-	if c.Into == nil {
-		return c, errors.New("seed: Config.Into is missing")
-	}
 	switch {
-	case len(c.From) == 0:
-		return c, errors.New("seed: Config.From is missing")
 	case c.Until < 0 || c.Until > 0 && len(c.From) > 1:
 		return c, errors.New("seed: Config.Until must be a position, of a single feed")
 	case !c.AsOf.IsZero() && (c.Follow || c.Until > 0):
 		return c, errors.New("seed: Config.AsOf goes together with neither Follow nor Until")
-	case c.DryRun && c.Into.describe().Sink == checkpoint.SinkProgram:
-		return c, errors.New("seed: Config.DryRun cannot undo what a program does")
-	case c.OnError == Park && c.Into.describe().Sink == checkpoint.SinkProgram:
-		return c, errors.New("seed: Config.OnError: what a program does cannot be undone, so its events cannot be parked")
 	case c.DryRun && c.Follow:
 		return c, errors.New("seed: Config.DryRun cannot Follow")
 	}
-	c.Into.rehearse(c.DryRun) // also not, where the target was used for a dry run before
 	if c.Consumer == "" {
 		c.Consumer = DefaultConsumer
 	}

@@ -16,6 +16,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -92,12 +95,12 @@ func eachTarget(t *testing.T, test func(t *testing.T, again func() target)) {
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
 		pool := newPool(t)
-		test(t, func() target { return target{seed.PostgresInbox(pool), postgresInbox(pool), postgresExec(pool)} })
+		test(t, func() target { return target{seedpgx.Open(pool).Inbox(), postgresInbox(pool), postgresExec(pool)} })
 	})
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-		test(t, func() target { return target{seed.SQLiteInbox(path), sqliteInbox(path), sqliteExec(path)} })
+		test(t, func() target { return target{seedsqlite.Open(path).Inbox(), sqliteInbox(path), sqliteExec(path)} })
 	})
 }
 
@@ -263,7 +266,7 @@ func TestPollingAnUnchangedFeedIsConditional(t *testing.T) {
 	}
 	s.damage.Store(&count)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	storetest.Must(t, seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
+	storetest.Must(t, seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
 	if conditional.Load() < 3 {
 		t.Errorf("%d answers were 304", conditional.Load())
 	}
@@ -290,7 +293,7 @@ func TestHandlerAndCheckpointCommitTogether(t *testing.T) {
 			}
 			return nil
 		}
-		err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle)})
+		err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle)})
 		if limit < 95 && !errors.Is(err, fail) || limit > 95 && err != nil {
 			t.Errorf("ended with %v", err)
 		}
@@ -310,7 +313,7 @@ func TestSQLiteHandlerGetsTheTransaction(t *testing.T) {
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE seen (position INTEGER PRIMARY KEY)")
 		storetest.Must(t, err)
 	})
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.SQLite(path, func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
+	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Handle(func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
 		for _, e := range b.Events {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO seen VALUES (?)", e.Position); err != nil {
 				return err
@@ -356,12 +359,12 @@ func TestSeederThatWasTakenOverAppliesNothing(t *testing.T) {
 	t.Parallel()
 	s := newSource(t, 30)
 	pool := newPool(t)
-	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox()})
 	storetest.Must(t, err)
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()
 	taken := false
-	err = seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seed.PostgresInbox(pool), Follow: true, PollInterval: time.Millisecond,
+	err = seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox(), Follow: true, PollInterval: time.Millisecond,
 		Progress: func(seed.Progress) {
 			if !taken {
 				taken = true
@@ -412,7 +415,7 @@ func TestLostConnectionsToTheTargetChangeNothing(t *testing.T) {
 		}
 		return nil
 	}
-	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle), Prefetch: 2})
+	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), Prefetch: 2})
 	storetest.Must(t, err)
 	killers.Wait()
 	var seen, last int64
@@ -436,7 +439,7 @@ func TestAnOutageOfTheTargetIsSaidOnceAndSoIsItsEnd(t *testing.T) {
 		return err
 	}
 	var log bytes.Buffer
-	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.Postgres(pool, handle), Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	storetest.Must(t, err)
 	_, after, _ := strings.Cut(log.String(), "the target is away, trying again")
 	if strings.Count(log.String(), "the target is away") != 1 || strings.Count(after, "the target can be used again") != 1 {
@@ -466,7 +469,7 @@ func TestServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 	}
 	s.damage.Store(&flaky)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path), Prefetch: 4})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Prefetch: 4})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 200)
 }
@@ -483,7 +486,7 @@ func TestDocumentsThatAProxyWroteAnewAreRead(t *testing.T) {
 	}
 	s.damage.Store(&anew)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seed.SQLiteInbox(path)})
+	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
 	storetest.Must(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 45)
 }

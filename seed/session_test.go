@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -80,10 +83,10 @@ func TestRowsAreTheSameWhateverTheSessionHas(t *testing.T) {
 			"defaults": testdb.Postgres(t), "odd": oddDatabase(t, odd), "odd, behind a pooler": testdb.Bouncer(t, oddDatabase(t, odd)) + "&default_query_exec_mode=exec",
 		} {
 			pool := openPool(t, url)
-			into := seed.Postgres(pool, handle)
+			into := seedpgx.Open(pool).Handle(handle)
 			if kind == "projection" {
 				var err error
-				into, err = seed.PostgresProjection(pool, seed.Projection{Name: "p.sql", Text: []byte(file)})
+				into, err = seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(file)})
 				storetest.Must(t, err)
 			}
 			if err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into}); err != nil {
@@ -107,7 +110,7 @@ func TestAProjectionRunsInTheTimeZoneThatItNames(t *testing.T) {
 	s := days(t)
 	pool := openPool(t, oddDatabase(t, "TimeZone = 'America/New_York'"))
 	run := func(zone string, accept bool) error {
-		into, err := seed.PostgresProjection(pool, seed.Projection{Name: "p.sql", Text: []byte(zone + "CREATE TABLE days (id text, day date);\n-- on T\nINSERT INTO days VALUES (:id, date(:time));")})
+		into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(zone + "CREATE TABLE days (id text, day date);\n-- on T\nINSERT INTO days VALUES (:id, date(:time));")})
 		storetest.Must(t, err)
 		return seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into, AcceptProjection: accept})
 	}
@@ -126,7 +129,7 @@ func TestAProjectionRunsInTheTimeZoneThatItNames(t *testing.T) {
 	if err := run("-- timezone Nowhere/Else\n", true); err == nil || !strings.Contains(err.Error(), "Nowhere/Else") {
 		t.Errorf("in a time zone that is none: %v", err)
 	}
-	if _, err := seed.SQLiteProjection("x.db", seed.Projection{Name: "p.sql", Text: []byte("-- timezone Europe/Berlin\n-- on T")}); err == nil {
+	if _, err := seedsqlite.Open("x.db").Projection(seed.Projection{Name: "p.sql", Text: []byte("-- timezone Europe/Berlin\n-- on T")}); err == nil {
 		t.Error("SQLite takes a time zone")
 	}
 }
@@ -164,7 +167,7 @@ SELECT leak();`
 			}
 			pool, n := openPool(t, url), 0
 			for range 2 { // processes
-				into, err := seed.PostgresProjection(pool, seed.Projection{Name: "p.sql", Text: []byte(file)})
+				into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(file)})
 				storetest.Must(t, err)
 				ctx, stop := context.WithCancel(t.Context())
 				ended := make(chan error, 1)

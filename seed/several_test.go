@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -74,7 +76,7 @@ func TestFeedsFarApartInTimeAreNotGatheredInMemory(t *testing.T) {
 	}
 	s.damage.Store(&count)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: from, Into: seed.SQLiteInbox(path), Prefetch: 8}))
+	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: from, Into: seedsqlite.Open(path).Inbox(), Prefetch: 8}))
 	if meanwhile < 1 || meanwhile > 20 {
 		t.Errorf("%d archives of the late feed were fetched before the early one was at its end", meanwhile)
 	}

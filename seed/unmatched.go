@@ -11,8 +11,6 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
 // ErrUnmatched says that a projection has no block for any of the events that
@@ -61,7 +59,7 @@ func CountTypes(types map[string]int64) string {
 // because the projection has no block for any of it. It is committed with the first
 // event that there is a block for.
 type withheld struct {
-	heads  []projection.Head // of all blocks; nil where nothing is withheld
+	heads  []checkpoint.Head // of all blocks; nil where nothing is withheld
 	moves  []checkpoint.Move
 	totals totals
 }
@@ -71,14 +69,14 @@ func (r *runner) expectMatch() {
 	r.withheld = withheld{totals: newTotals()}
 	hasRead := func(f *reading) bool { return f.checkpoint.Position > 0 }
 	if !r.AllowUnmatched && !slices.ContainsFunc(r.feeds, hasRead) {
-		r.withheld.heads = r.Into.heads()
+		r.withheld.heads = r.into.Describe().Heads
 	}
 }
 
 // withholds reports whether a step is to be withheld.
 func (w *withheld) withholds(s *step) bool {
 	return len(w.heads) > 0 && !slices.ContainsFunc(s.events, func(e event.Delivered) bool {
-		return slices.ContainsFunc(w.heads, func(h projection.Head) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
+		return slices.ContainsFunc(w.heads, func(h checkpoint.Head) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
 	})
 }
 
@@ -88,12 +86,12 @@ func (r *runner) withhold(s *step) error {
 	if err != nil {
 		return err
 	}
-	outcome := sink.Outcome{Skipped: make(map[sink.Kind]int64)}
+	outcome := checkpoint.Outcome{Skipped: make(map[checkpoint.Kind]int64)}
 	for i := range s.events {
-		outcome.Skipped[sink.Kind{FeedID: s.events[i].FeedID, Type: s.events[i].Type}]++
+		outcome.Skipped[checkpoint.Kind{FeedID: s.events[i].FeedID, Type: s.events[i].Type}]++
 	}
 	r.withheld.totals.count(s, 0, len(s.events), outcome)
-	count(moves, outcome)
+	outcome.Count(moves)
 	r.withheld.moves = joinMoves(r.withheld.moves, moves)
 	for i := range moves {
 		r.readingOf(&moves[i]).checkpoint = moves[i].To
@@ -124,7 +122,7 @@ func (r *runner) endWithheld(ctx context.Context) error {
 		return r.apply(ctx, &step{})
 	}
 	err := &UnmatchedError{
-		Consumer: r.Consumer, Projection: r.Into.describe().Projection, Types: w.totals.skippedTypes, Unmatched: unmatched(w.heads),
+		Consumer: r.Consumer, Projection: r.into.Describe().Sink.Projection, Types: w.totals.skippedTypes, Unmatched: unmatched(w.heads),
 	}
 	r.forgetWithheld()
 	r.report()

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -23,7 +26,7 @@ func eachProjection(t *testing.T, test func(t *testing.T, open func(text string)
 		t.Parallel()
 		pool := newPool(t)
 		test(t, func(text string) seed.Target {
-			into, err := seed.PostgresProjection(pool, seed.Projection{Name: "a.sql", Text: []byte(text)})
+			into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "a.sql", Text: []byte(text)})
 			storetest.Must(t, err)
 			return into
 		}, func() (line string) {
@@ -35,7 +38,7 @@ func eachProjection(t *testing.T, test func(t *testing.T, open func(text string)
 		t.Parallel()
 		path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 		test(t, func(text string) seed.Target {
-			into, err := seed.SQLiteProjection(path, seed.Projection{Name: "a.sql", Text: []byte(text)})
+			into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "a.sql", Text: []byte(text)})
 			storetest.Must(t, err)
 			return into
 		}, func() string {

@@ -7,10 +7,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
-	"github.com/eventfeed/eventfeed/internal/sink"
 )
 
 // explained says of an error of the target what it means, and what leads on.
@@ -19,7 +19,7 @@ func explained(err error, into string) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return noDatabase(err)
-	case errors.Is(err, sink.ErrThere):
+	case errors.Is(err, checkpoint.ErrThere):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err,
 			Next: "read under a name of its own with: --consumer NAME; or remove the rows behind the checkpoint from the inbox, if nobody needs them"}
 	case meaning.What == "":

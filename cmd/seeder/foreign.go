@@ -9,12 +9,13 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
-	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/projection"
@@ -116,22 +117,17 @@ func scratch(ctx context.Context, feedID string) (memory checkpoint.Memory, forg
 		return nil, nil, err
 	}
 	const consumer = "verify"
-	path := filepath.Join(folder, "memory.db")
-	db, err := sqlitedb.OpenWriter(ctx, path)
-	if err != nil {
-		return nil, nil, errors.Join(err, os.RemoveAll(folder))
-	}
-	keeper := checkpoint.NewSQLite(db, path)
+	session := checkpoint.Open(sqlite.Target{Path: filepath.Join(folder, "memory.db")}, false)
 	forget = func() error {
-		keeper.Release()
-		return errors.Join(db.Close(), os.RemoveAll(folder))
+		session.Close()
+		return os.RemoveAll(folder)
 	}
-	err = keeper.Migrate(ctx)
+	err = session.Prepare(ctx)
 	if err == nil {
-		err = keeper.Claim(ctx, consumer)
+		err = session.Claim(ctx, consumer)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, forget())
 	}
-	return keeper.Memory(consumer, feedID), forget, nil
+	return session.Memory(consumer, feedID), forget, nil
 }

@@ -47,7 +47,7 @@ Once the cause is mended "seeder retry" applies them.`,
 	}
 	flags := command.Flags()
 	into := flags.String("into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
-	var of seed.Shelf
+	var of seed.ParkedFilter
 	flags.StringVar(&of.Consumer, "consumer", "", "`NAME` of the reader; without it those of all readers are listed")
 	shelfFlags(command, &of)
 	asJSON := flags.Bool("json", false, "print a JSON array")
@@ -72,7 +72,7 @@ Once the cause is mended "seeder retry" applies them.`,
 }
 
 // shelfFlags are flags for a part of the parked events.
-func shelfFlags(command *cobra.Command, of *seed.Shelf) {
+func shelfFlags(command *cobra.Command, of *seed.ParkedFilter) {
 	command.Flags().StringVar(&of.Feed, "feed", "", "`NAME` or id of a feed: only its events")
 	command.Flags().StringVar(&of.Subject, "subject", "", "`SUBJECT`: only the events of this entity")
 }

@@ -26,10 +26,9 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 		Args: cobra.NoArgs,
 	}
 	flags := command.Flags()
-	var config seed.Config
 	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
-	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
-	flags.BoolVar(&config.Undone, "undone", false, "what a projection, a program or a handler wrote for those events is undone")
+	consumer := flags.String("consumer", seed.DefaultConsumer, "`NAME` of the reader")
+	undone := flags.Bool("undone", false, "what a projection, a program or a handler wrote for those events is undone")
 	cli.Own(flags, "undone")
 	yes := flags.Bool("yes", false, "go on without asking")
 	command.RunE = func(command *cobra.Command, _ []string) error {
@@ -38,8 +37,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 			return err
 		}
 		defer closeTarget()
-		config.Into = target
-		err = seed.Reset(command.Context(), config, func(changes []seed.Change) error {
+		err = seed.Reset(command.Context(), target, *consumer, *undone, func(changes []seed.Change) error {
 			return confirm(command, changes, *yes)
 		})
 		if err != nil {

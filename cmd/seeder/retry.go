@@ -36,7 +36,7 @@ Exit status 4: another seeder holds the consumer.`,
 	}
 	flags := command.Flags()
 	var config seed.Config
-	var of seed.Shelf
+	var of seed.ParkedFilter
 	into := flags.String("into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
 	shelfFlags(command, &of)
@@ -51,8 +51,9 @@ Exit status 4: another seeder holds the consumer.`,
 			return err
 		}
 		defer closeTarget()
-		config.Into, config.Logger = target, cli.Logger(command.ErrOrStderr())
-		done, err := seed.Retry(command.Context(), config, of)
+		done, err := seed.Retry(command.Context(), target, config.Consumer, seed.RetryOptions{
+			Feed: of.Feed, Subject: of.Subject, DryRun: config.DryRun, AcceptProjection: config.AcceptProjection, Logger: cli.Logger(command.ErrOrStderr()),
+		})
 		if err != nil {
 			if done.Applied > 0 {
 				err = fmt.Errorf("%s applied, then: %w", cli.Events(done.Applied), err)

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
@@ -88,45 +90,41 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 func (s *sinkFlags) target(command *cobra.Command, into string, patience time.Duration) (target seed.Target, closeTarget func(), err error) {
 	pool, path, err := openDatabase(command.Context(), into)
 	if err != nil {
-		return nil, nil, err
+		return target, nil, err
 	}
-	closeTarget = func() {}
-	if pool != nil {
-		closeTarget = pool.Close
+	if pool == nil {
+		target, err = s.on(command, seedsqlite.Open(path), patience)
+		return target, func() {}, err
 	}
-	if target, err = s.on(command, pool, path, patience); err != nil {
-		closeTarget()
-		return nil, nil, err
+	if target, err = s.on(command, seedpgx.Open(pool), patience); err != nil {
+		pool.Close()
 	}
-	return target, closeTarget, nil
+	return target, pool.Close, err
 }
 
-// on gives a PostgreSQL pool, or else an SQLite file, its sink.
-func (s *sinkFlags) on(command *cobra.Command, pool *pgxpool.Pool, path string, patience time.Duration) (seed.Target, error) {
-	isSQLite := pool == nil
+// database is what both kinds of databases have for the flags.
+type database interface {
+	Inbox() seed.Target
+	Projection(p seed.Projection) (seed.Target, error)
+	Program(p seed.Program) seed.Target
+}
+
+// on gives a database its sink.
+func (s *sinkFlags) on(command *cobra.Command, d database, patience time.Duration) (target seed.Target, err error) {
 	switch {
 	case s.program != "":
-		p := seed.Program{Command: s.program, PassEnvironment: s.programEnv, Patience: patience, Stderr: command.ErrOrStderr(), Logger: cli.Logger(command.ErrOrStderr())}
-		if isSQLite {
-			return seed.SQLiteProgram(path, p), nil
-		}
-		return seed.PostgresProgram(pool, p), nil
+		stderr := command.ErrOrStderr()
+		return d.Program(seed.Program{Command: s.program, PassEnvironment: s.programEnv, Patience: patience, Stderr: stderr, Logger: cli.Logger(stderr)}), nil
 	case s.projection != "":
 		text, err := os.ReadFile(s.projection)
 		if err != nil {
-			return nil, cli.Usage("--projection: %w", err)
+			return target, cli.Usage("--projection: %w", err)
 		}
-		p := seed.Projection{Name: s.projection, Text: text, Strict: s.strict, Schema: s.schema}
-		if isSQLite && s.schema != "" {
-			return nil, cli.Usage("--schema: SQLite has none; build beside a projection into another file")
+		if _, isSQLite := d.(seedsqlite.Database); isSQLite && s.schema != "" {
+			return target, cli.Usage("--schema: SQLite has none; build beside a projection into another file")
 		}
-		if isSQLite {
-			return seed.SQLiteProjection(path, p)
-		}
-		return seed.PostgresProjection(pool, p)
-	case isSQLite:
-		return seed.SQLiteInbox(path), nil
+		return d.Projection(seed.Projection{Name: s.projection, Text: text, Strict: s.strict, Schema: s.schema})
 	default:
-		return seed.PostgresInbox(pool), nil
+		return d.Inbox(), nil
 	}
 }

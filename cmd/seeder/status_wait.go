@@ -8,7 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
+
 	"github.com/eventfeed/eventfeed/internal/cli"
 )
 
@@ -58,7 +59,7 @@ func (s *statusFlags) await(ctx context.Context, asker *asker) (all []standing, 
 // comes reports whether a database that cannot be looked into may be there in a
 // while: a seeder makes the file, or the server is starting.
 func comes(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || new(checkpoint.SQLite).MayPass(err) || new(checkpoint.Postgres).MayPass(err)
+	return errors.Is(err, fs.ErrNotExist) || explain.Transient(err)
 }
 
 // none says that there is no such consumer.

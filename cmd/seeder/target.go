@@ -6,6 +6,12 @@ import (
 	"os"
 	"strings"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -20,12 +26,12 @@ import (
 func openTarget(ctx context.Context, url string) (target seed.Target, closeTarget func(), err error) {
 	pool, path, err := openDatabase(ctx, url)
 	if err != nil {
-		return nil, nil, err
+		return target, nil, err
 	}
 	if pool != nil {
-		return seed.PostgresInbox(pool), pool.Close, nil
+		return seedpgx.Open(pool).Inbox(), pool.Close, nil
 	}
-	return seed.SQLiteInbox(path), func() {}, nil
+	return seedsqlite.Open(path).Inbox(), func() {}, nil
 }
 
 // minConnections is what a seeder needs: for its lock, for its transactions,
@@ -72,7 +78,7 @@ func lookAt(ctx context.Context, url string) (target lookedAt, done func(), err 
 		return nil, nil, err
 	}
 	if pool != nil {
-		return checkpoint.NewPostgres(pool), pool.Close, nil
+		return postgres.Look(pool), pool.Close, nil
 	}
 	if _, err := os.Stat(path); err != nil {
 		return nil, nil, noDatabase(fmt.Errorf("database %s: %w", url, err))
@@ -81,5 +87,5 @@ func lookAt(ctx context.Context, url string) (target lookedAt, done func(), err 
 	if err != nil {
 		return nil, nil, err
 	}
-	return checkpoint.NewSQLite(db, path), func() { _ = db.Close() }, nil
+	return sqlite.Look(db, path), func() { _ = db.Close() }, nil
 }

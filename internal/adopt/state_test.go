@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/adopt"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
@@ -167,11 +169,11 @@ func (s *service) consumer(events []event.Placed, table, order string) (content 
 	storetest.Must(t, err)
 	p, err := projection.Parse("projection.sql", text)
 	storetest.Must(t, err)
-	var b sink.Batch
+	var b checkpoint.Batch
 	for _, e := range events {
 		b.Events = append(b.Events, event.Delivered{Feed: feedName, Placed: e})
 	}
-	apply := projection.NewPostgres(p, "test", true)
+	apply := projectionpostgres.New(p, "test", true)
 	storetest.Must(t, pgx.BeginFunc(t.Context(), open(t, testdb.Postgres(t)), func(tx pgx.Tx) error {
 		storetest.Must(t, apply.Setup(t.Context(), tx))
 		storetest.Must(t, apply.Prepare(t.Context(), tx))

@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+
 	"github.com/eventfeed/eventfeed/internal/behind"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/storetest"
@@ -40,18 +41,15 @@ func blog(t *testing.T, entries string) (*behind.Foreign, *[]string) {
 	}))
 	t.Cleanup(web.Close)
 	path := filepath.Join(t.TempDir(), "target.db")
-	db, err := sqlitedb.OpenWriter(t.Context(), path)
-	storetest.Must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	keeper := checkpoint.NewSQLite(db, path)
-	storetest.Must(t, keeper.Migrate(t.Context()))
-	storetest.Must(t, keeper.Claim(t.Context(), "default"))
-	t.Cleanup(keeper.Release)
+	session := checkpoint.Open(sqlite.Target{Path: path}, false)
+	t.Cleanup(session.Close)
+	storetest.Must(t, session.Prepare(t.Context()))
+	storetest.Must(t, session.Claim(t.Context(), "default"))
 	u, err := fetch.ParseURL(strings.Replace(web.URL, "http://", "http://anyone:secret@", 1) + "/blog.atom")
 	storetest.Must(t, err)
 	return &behind.Foreign{
 		Config: foreign.Config{Client: &fetch.Client{HTTP: http.DefaultClient, Feed: u}, URL: u},
-		Memory: keeper.Memory,
+		Memory: session.Memory,
 	}, &sent
 }
 

@@ -1,6 +1,11 @@
 // Package checkpoint keeps how far a consumer has got with a feed, in the
-// target's own database, and moves it in the transaction that applies the
-// events, or takes them back.
+// target itself, and moves it in the transaction that applies the events, or takes
+// them back.
+//
+// What a step does is decided here, once, by [Session]. How a database or a log does
+// it is a [Backend] of its own: packages postgres and sqlite below this one. A backend
+// that can do more has more interfaces: [Parker], [Rewinder], [Rememberer]. Package
+// checkpointtest has the tests that every backend must pass.
 //
 // Two things keep two seeders of one consumer apart: a lock that goes with the
 // process, and behind it the checkpoint itself, which moves only for its
@@ -30,12 +35,9 @@ var (
 	ErrLost = errors.New("the consumer's lock was lost")
 )
 
-// claimPatience is how long Claim waits for a holder that may be dead: its
+// ClaimPatience is how long Claim waits for a holder that may be dead: its
 // database session ends a moment after it.
-const claimPatience = 3 * time.Second
-
-// claimInterval is how often Claim looks whether a step goes on.
-const claimInterval = 100 * time.Millisecond
+const ClaimPatience = 3 * time.Second
 
 // Checkpoint is how far a consumer has got with one feed.
 type Checkpoint struct {
@@ -76,6 +78,10 @@ func (m *Move) Skip(name string, n int64) {
 	m.SkippedTypes[name] += n
 }
 
+// UTC is the time zone that the SQL and the handlers of users run in, unless a projection
+// names another.
+const UTC = "UTC"
+
 // The kinds of sinks that a consumer's events are applied by.
 const (
 	SinkInbox      = "inbox"
@@ -98,8 +104,12 @@ type Consumer struct {
 	HeldSince      time.Time
 }
 
-// process names this process to people.
-func process() string {
+// KeepsEvents reports whether the consumer's sink keeps the events as they came, so that
+// those that it goes back behind can be taken away again.
+func (c *Consumer) KeepsEvents() bool { return c.Sink == SinkInbox }
+
+// Process names this process to people.
+func Process() string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown host"
@@ -107,8 +117,8 @@ func process() string {
 	return fmt.Sprintf("%s, process %d", host, os.Getpid())
 }
 
-// isClosed reports whether a channel is closed that nothing is sent on.
-func isClosed(c <-chan struct{}) bool {
+// IsClosed reports whether a channel is closed that nothing is sent on.
+func IsClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
 		return true
@@ -117,5 +127,5 @@ func isClosed(c <-chan struct{}) bool {
 	}
 }
 
-// newHolder makes the token that tells this claim from every other.
-func newHolder() string { return uuid.NewString() }
+// NewHolder makes the token that tells this claim from every other.
+func NewHolder() string { return uuid.NewString() }

@@ -98,8 +98,8 @@ func (m *Marks) Add(next Marks) {
 // IsEmpty reports whether there is nothing to write.
 func (m *Marks) IsEmpty() bool { return len(m.Entries) == 0 && len(m.Archives) == 0 }
 
-// columns returns the entries' ids, versions and contents as lists.
-func columns(entries []Version) (ids []string, versions, contents []int64) {
+// Columns returns the entries' ids, versions and contents as lists.
+func Columns(entries []Version) (ids []string, versions, contents []int64) {
 	for _, e := range entries {
 		ids, versions, contents = append(ids, e.Entry), append(versions, e.Updated), append(contents, e.Content)
 	}

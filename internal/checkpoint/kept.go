@@ -15,10 +15,10 @@ import (
 // keeps about 900 digests.
 const ringSize = 32
 
-// slot returns where a consumer keeps the digest at a position, which must be
+// Slot returns where a consumer keeps the digest at a position, which must be
 // above 0. The digest that it takes the place of is one that is not kept any
 // more, so nothing has to be deleted while a consumer goes forward.
-func slot(position int64) int64 {
+func Slot(position int64) int64 {
 	n := bits.TrailingZeros64(uint64(position))
 	return int64(n)*ringSize + position>>(n+1)%ringSize
 }

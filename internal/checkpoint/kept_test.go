@@ -23,7 +23,7 @@ func TestKeptPlacesLieTheCloserTheLaterTheyAre(t *testing.T) {
 				if p <= at || p > to {
 					t.Fatalf("position %d is added on the way from %d to %d", p, at, to)
 				}
-				kept[slot(p)] = p
+				kept[Slot(p)] = p
 			}
 			at = to
 		}
@@ -53,7 +53,7 @@ func TestOfABillionEventsFewPlacesAreKept(t *testing.T) {
 	}
 	slots := make(map[int64]bool)
 	for _, p := range kept {
-		slots[slot(p)] = true
+		slots[Slot(p)] = true
 	}
 	if len(slots) != len(kept) {
 		t.Errorf("%d places share %d slots", len(kept), len(slots))
@@ -74,7 +74,7 @@ func TestASeedKeepsFewPlacesAStep(t *testing.T) {
 			t.Fatalf("%d places on the way from %d to %d", len(added), at, to)
 		}
 		for _, p := range added {
-			kept[slot(p)] = p
+			kept[Slot(p)] = p
 		}
 		at = to
 	}

@@ -51,28 +51,28 @@ type ParkedCount struct {
 
 // How much of the parked events is read at a time.
 const (
-	parkedPageEvents = 500
+	ParkedPageEvents = 500
 	parkedPageBytes  = 16 << 20
 )
 
-// parkedPage is what is read at a time.
-type parkedPage struct {
-	events []Parked
+// ParkedPage is what is read at a time.
+type ParkedPage struct {
+	Events []Parked
 	bytes  int
 }
 
-// add reports whether there is room for more.
-func (p *parkedPage) add(parked Parked, size int) bool {
-	p.events = append(p.events, parked)
+// Add reports whether there is room for more.
+func (p *ParkedPage) Add(parked Parked, size int) bool {
+	p.Events = append(p.Events, parked)
 	p.bytes += size
 	return p.bytes < parkedPageBytes
 }
 
-// stored is the event as its column holds it.
-func (p *Parked) stored() []byte { return event.AppendJSON(nil, &p.Event) }
+// Stored is the event as its column holds it.
+func (p *Parked) Stored() []byte { return event.AppendJSON(nil, &p.Event) }
 
-// restore takes over what its columns hold.
-func (p *Parked) restore(text []byte, recorded *time.Time) (err error) {
+// Restore takes over what its columns hold.
+func (p *Parked) Restore(text []byte, recorded *time.Time) (err error) {
 	if p.Event, err = event.ParseJSON(text); err != nil {
 		return fmt.Errorf("parked event at position %d of feed %s: %w", p.Position, p.Feed, err)
 	}
@@ -85,8 +85,8 @@ func (p *Parked) restore(text []byte, recorded *time.Time) (err error) {
 // maxError is how much of an error is kept, in bytes.
 const maxError = 4096
 
-// text is the error as every database takes it.
-func (p *Parked) text() string {
+// ErrorText is the error as every database takes it.
+func (p *Parked) ErrorText() string {
 	text := strings.ReplaceAll(strings.ToValidUTF8(p.Error, "\uFFFD"), "\x00", "\uFFFD")
 	if len(text) > maxError {
 		text = strings.ToValidUTF8(text[:maxError], "") + " …"

@@ -8,20 +8,20 @@ type SkippedType struct {
 	Events int64
 }
 
-// maxSkippedTypes is about how many types of a feed are counted by name.
-const maxSkippedTypes = 1000
+// MaxSkippedTypes is about how many types of a feed are counted by name.
+const MaxSkippedTypes = 1000
 
 // OtherTypes stands for all further types, where there are very many.
 const OtherTypes = "(other types)"
 
-// boundTypes counts types beyond the first so many together.
-func boundTypes(types map[string]int64) map[string]int64 {
-	if len(types) <= maxSkippedTypes {
+// BoundTypes counts types beyond the first so many together.
+func BoundTypes(types map[string]int64) map[string]int64 {
+	if len(types) <= MaxSkippedTypes {
 		return types
 	}
-	bounded := make(map[string]int64, maxSkippedTypes+1)
+	bounded := make(map[string]int64, MaxSkippedTypes+1)
 	for name, events := range types {
-		if len(bounded) >= maxSkippedTypes {
+		if len(bounded) >= MaxSkippedTypes {
 			name = OtherTypes
 		}
 		bounded[name] += events

@@ -4,7 +4,6 @@ package foreign_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,12 +15,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/testdb"
@@ -30,7 +30,7 @@ import (
 
 // target is a database that a consumer's checkpoint is in.
 type target interface {
-	Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error)
+	load(ctx context.Context) ([]checkpoint.Checkpoint, error)
 	Memory(consumer, feedID string) checkpoint.Memory
 	start(ctx context.Context, c checkpoint.Checkpoint) error
 	move(ctx context.Context, m checkpoint.Move) error
@@ -44,29 +44,25 @@ type ofFeed struct {
 	id string
 }
 
-func (o ofFeed) Load(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
-	all, err := o.target.Load(ctx, consumer)
+func (o ofFeed) load(ctx context.Context) ([]checkpoint.Checkpoint, error) {
+	all, err := o.target.load(ctx)
 	return slices.DeleteFunc(all, func(c checkpoint.Checkpoint) bool { return c.FeedID != o.id }), err
 }
 
-type postgresTarget struct{ *checkpoint.Postgres }
+// session is a target whose consumer is held.
+type session struct{ *checkpoint.Session }
 
-func (p postgresTarget) start(ctx context.Context, c checkpoint.Checkpoint) error {
-	return p.Start(ctx, checkpoint.Consumer{Name: consumer}, []checkpoint.Checkpoint{c}, func(pgx.Tx) error { return nil })
+func (s session) load(ctx context.Context) ([]checkpoint.Checkpoint, error) {
+	_, all, err := s.Load(ctx)
+	return all, err
 }
 
-func (p postgresTarget) move(ctx context.Context, m checkpoint.Move) error {
-	return p.Move(ctx, []checkpoint.Move{m}, func(pgx.Tx) error { return nil })
+func (s session) start(ctx context.Context, c checkpoint.Checkpoint) error {
+	return s.Begin(ctx, checkpoint.Consumer{Name: consumer}, []checkpoint.Checkpoint{c}, true)
 }
 
-type sqliteTarget struct{ *checkpoint.SQLite }
-
-func (s sqliteTarget) start(ctx context.Context, c checkpoint.Checkpoint) error {
-	return s.Start(ctx, checkpoint.Consumer{Name: consumer}, []checkpoint.Checkpoint{c}, func(*sql.Tx) error { return nil })
-}
-
-func (s sqliteTarget) move(ctx context.Context, m checkpoint.Move) error {
-	return s.Move(ctx, []checkpoint.Move{m}, func(*sql.Tx) error { return nil })
+func (s session) move(ctx context.Context, m checkpoint.Move) error {
+	return s.Step(ctx, []checkpoint.Move{m}, func(checkpoint.Tx) error { return nil })
 }
 
 func newPostgres(t *testing.T) target {
@@ -74,24 +70,22 @@ func newPostgres(t *testing.T) target {
 	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t))
 	must(t, err)
 	t.Cleanup(pool.Close)
-	keeper := checkpoint.NewPostgres(pool)
-	must(t, keeper.Migrate(t.Context()))
-	must(t, keeper.Claim(t.Context(), consumer))
-	t.Cleanup(keeper.Release)
-	return postgresTarget{keeper}
+	return held(t, postgres.Target{Pool: pool})
 }
 
 func newSQLite(t *testing.T) target {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "target.db")
-	db, err := sqlitedb.OpenWriter(t.Context(), path)
-	must(t, err)
-	t.Cleanup(func() { _ = db.Close() })
-	keeper := checkpoint.NewSQLite(db, path)
-	must(t, keeper.Migrate(t.Context()))
-	must(t, keeper.Claim(t.Context(), consumer))
-	t.Cleanup(keeper.Release)
-	return sqliteTarget{keeper}
+	return held(t, sqlite.Target{Path: filepath.Join(t.TempDir(), "target.db")})
+}
+
+// held opens a target, and claims the consumer there.
+func held(t *testing.T, of checkpoint.Target) target {
+	t.Helper()
+	s := checkpoint.Open(of, false)
+	t.Cleanup(s.Close)
+	must(t, s.Prepare(t.Context()))
+	must(t, s.Claim(t.Context(), consumer))
+	return session{s}
 }
 
 // seeder reads a feed into a target, and keeps what it has applied.
@@ -160,7 +154,7 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 		return nil, checkpoint.Checkpoint{}, err
 	}
 	t.Cleanup(reader.Close)
-	all, err := s.Load(t.Context(), consumer)
+	all, err := s.load(t.Context())
 	must(t, err)
 	if err := reader.Recognize(t.Context(), all); err != nil {
 		return nil, checkpoint.Checkpoint{}, err

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -41,7 +41,7 @@ func TestTheSameFileGivesTheSameRowsOnBothDatabases(t *testing.T) {
 			at(9, "OrderShipped", "nobody", ``),
 		)
 		must(t, err)
-		if len(outcome.Skipped) != 1 || outcome.Skipped[sink.Kind{FeedID: "urn:uuid:1", Type: "Unknown"}] != 2 {
+		if len(outcome.Skipped) != 1 || outcome.Skipped[checkpoint.Kind{FeedID: "urn:uuid:1", Type: "Unknown"}] != 2 {
 			t.Errorf("%s: skipped %v, want 2 of type Unknown", target.name, outcome.Skipped)
 		}
 	}
@@ -65,9 +65,9 @@ INSERT INTO seen VALUES (:feed, :position, :id, :source, :type, :subject, CAST(:
 		open      func(*projection.Projection) *store
 	}{
 		{"encode(:data_bytes, 'hex')", "2024-05-01 12:00:01.00012+00", func(p *projection.Projection) *store {
-			return postgres(t, p, testdb.Postgres(t)+"&timezone=UTC", options{})
+			return onPostgres(t, p, testdb.Postgres(t)+"&timezone=UTC", options{})
 		}},
-		{"CASE WHEN :data_bytes IS NOT NULL THEN hex(:data_bytes) END", "2024-05-01T12:00:01.000120Z", func(p *projection.Projection) *store { return sqlite(t, p, options{}) }},
+		{"CASE WHEN :data_bytes IS NOT NULL THEN hex(:data_bytes) END", "2024-05-01T12:00:01.000120Z", func(p *projection.Projection) *store { return onSQLite(t, p, options{}) }},
 	} {
 		p, err := projection.Parse("test.sql", fmt.Appendf(nil, text, c.hex))
 		must(t, err)
@@ -105,7 +105,7 @@ INSERT INTO a VALUES ('id-1', '');
 			{"far too deep", []event.Delivered{at(1, "A", "", strings.Repeat("[", 100_000)+strings.Repeat("]", 100_000))}, []string{"position 1 ", "test.sql:4"}},
 		} {
 			_, err := target.apply(c.events...)
-			failed, is := errors.AsType[*sink.EventError](err)
+			failed, is := errors.AsType[*checkpoint.EventError](err)
 			if !is {
 				t.Errorf("%s: %s: %v, want an EventError", target.name, c.rule, err)
 				continue
@@ -152,12 +152,12 @@ func TestStrictRefusesTypesWithoutABlockAfterWhatCameBefore(t *testing.T) {
 	t.Parallel()
 	for _, target := range set(t, shop, options{strict: true}) {
 		_, err := target.apply(at(1, "Noted", "", ""), at(2, "Unknown", "", ""))
-		failed, is := errors.AsType[*sink.EventError](err)
+		failed, is := errors.AsType[*checkpoint.EventError](err)
 		if !is || failed.Position != 2 || !strings.Contains(err.Error(), "test.sql has no block for type Unknown, which --strict refuses") || isOwn(err) {
 			t.Errorf("%s: %v", target.name, err)
 		}
 		_, err = target.apply(at(1, "OrderCreated", "o", "no JSON"), at(2, "Unknown", "", ""))
-		if failed, is := errors.AsType[*sink.EventError](err); !is || failed.Position != 1 {
+		if failed, is := errors.AsType[*checkpoint.EventError](err); !is || failed.Position != 1 {
 			t.Errorf("%s: %v, want the error of the event before", target.name, err)
 		}
 	}
@@ -184,7 +184,7 @@ func TestManyEventsAreAppliedInOrder(t *testing.T) {
 	events[2600].Data = []byte("no JSON")
 	for _, target := range set(t, "CREATE TABLE a (data text);\n-- on A\nINSERT INTO a VALUES (CAST(:data AS text))", options{}) {
 		_, err := target.apply(events...)
-		if failed, is := errors.AsType[*sink.EventError](err); !is || failed.Position != 2601 {
+		if failed, is := errors.AsType[*checkpoint.EventError](err); !is || failed.Position != 2601 {
 			t.Errorf("%s: %v, want the error of position 2601", target.name, err)
 		}
 		same(t, []*store{target}, "SELECT count(*) FROM a", "0")

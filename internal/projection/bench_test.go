@@ -11,13 +11,19 @@ import (
 	"path/filepath"
 	"testing"
 
+	checkpointpostgres "github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	checkpointsqlite "github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+
+	"github.com/eventfeed/eventfeed/internal/projection/postgres"
+	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -45,57 +51,50 @@ func BenchmarkApply(b *testing.B) {
 	p, err := projection.Parse("fines.sql", []byte(fines))
 	must(b, err)
 	b.Run("postgres", func(b *testing.B) {
-		benchPostgres(b, events, testdb.Postgres, projection.NewPostgres(p, "", false))
+		benchPostgres(b, events, testdb.Postgres, postgres.New(p, "", false))
 	})
 	b.Run("postgres-pooled", func(b *testing.B) {
-		benchPostgres(b, events, func(t testing.TB) string { return testdb.Bouncer(t, testdb.Postgres(t)) }, projection.NewPostgres(p, "", false))
+		benchPostgres(b, events, func(t testing.TB) string { return testdb.Bouncer(t, testdb.Postgres(t)) }, postgres.New(p, "", false))
 	})
-	b.Run("postgres-inbox", func(b *testing.B) { benchPostgres(b, events, testdb.Postgres, nil) })
-	b.Run("sqlite", func(b *testing.B) { benchSQLite(b, events, projection.NewSQLite(p, false)) })
-	b.Run("sqlite-inbox", func(b *testing.B) { benchSQLite(b, events, nil) })
+	b.Run("postgres-inbox", func(b *testing.B) { benchPostgres(b, events, testdb.Postgres, checkpointpostgres.Inbox{}) })
+	b.Run("sqlite", func(b *testing.B) { benchSQLite(b, events, sqlite.New(p, false)) })
+	b.Run("sqlite-inbox", func(b *testing.B) { benchSQLite(b, events, checkpointsqlite.Inbox{}) })
 }
 
-func benchPostgres(b *testing.B, events []event.Delivered, url func(testing.TB) string, s *projection.Postgres) {
+func benchPostgres(b *testing.B, events []event.Delivered, url func(testing.TB) string, s checkpointpostgres.Sink) {
 	pool, err := postgresdb.Open(b.Context(), url(b), 2)
 	must(b, err)
 	defer pool.Close()
-	must(b, sink.MigratePostgres(b.Context(), pool))
+	must(b, checkpointpostgres.Target{Pool: pool, NewSink: func() checkpointpostgres.Sink { return checkpointpostgres.Inbox{} }}.Open(false).Prepare(b.Context()))
 	conn, err := pool.Acquire(b.Context())
 	must(b, err)
 	defer conn.Release()
-	if s != nil {
-		must(b, pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error { return s.Setup(b.Context(), tx) }))
-	}
-	bench(b, events, func(batch sink.Batch) error {
+	must(b, pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error { return s.Setup(b.Context(), tx) }))
+	bench(b, events, func(batch checkpoint.Batch) error {
 		return pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error {
-			if s == nil {
-				return sink.Postgres(b.Context(), tx, batch)
-			}
 			_, err := s.Apply(b.Context(), tx, batch)
 			return err
 		})
 	})
 }
 
-func benchSQLite(b *testing.B, events []event.Delivered, s *projection.SQLite) {
-	db, err := sqlitedb.OpenWriter(b.Context(), filepath.Join(b.TempDir(), "bench.db"))
+func benchSQLite(b *testing.B, events []event.Delivered, s checkpointsqlite.Sink) {
+	path := filepath.Join(b.TempDir(), "bench.db")
+	db, err := sqlitedb.OpenWriter(b.Context(), path)
 	must(b, err)
 	defer func() { must(b, db.Close()) }()
-	must(b, sink.MigrateSQLite(b.Context(), db))
+	inbox := checkpointsqlite.Target{Path: path, NewSink: func() checkpointsqlite.Sink { return checkpointsqlite.Inbox{} }}.Open(false)
+	must(b, inbox.Prepare(b.Context()))
+	inbox.Close()
 	inTx := func(do func(*sql.Tx) error) error {
 		tx, err := db.BeginTx(b.Context(), nil)
 		must(b, err)
 		must(b, do(tx))
 		return tx.Commit()
 	}
-	if s != nil {
-		must(b, inTx(func(tx *sql.Tx) error { return s.Setup(b.Context(), tx) }))
-	}
-	bench(b, events, func(batch sink.Batch) error {
+	must(b, inTx(func(tx *sql.Tx) error { return s.Setup(b.Context(), tx) }))
+	bench(b, events, func(batch checkpoint.Batch) error {
 		return inTx(func(tx *sql.Tx) error {
-			if s == nil {
-				return sink.SQLite(b.Context(), tx, batch)
-			}
 			_, err := s.Apply(b.Context(), tx, batch)
 			return err
 		})
@@ -103,12 +102,12 @@ func benchSQLite(b *testing.B, events []event.Delivered, s *projection.SQLite) {
 }
 
 // bench applies all events; one round is all of them.
-func bench(b *testing.B, events []event.Delivered, apply func(sink.Batch) error) {
+func bench(b *testing.B, events []event.Delivered, apply func(checkpoint.Batch) error) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
 		for rest := events; len(rest) > 0; rest = rest[min(len(rest), batchSize):] {
-			must(b, apply(sink.Batch{Consumer: "c", Events: rest[:min(len(rest), batchSize)]}))
+			must(b, apply(checkpoint.Batch{Consumer: "c", Events: rest[:min(len(rest), batchSize)]}))
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(events)), "us/event")

@@ -9,13 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/projection/postgres"
+	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -139,7 +142,7 @@ func TestBehindAPoolerNothingStaysPrepared(t *testing.T) {
 	t.Parallel()
 	p, err := projection.Parse("test.sql", []byte(shop))
 	must(t, err)
-	target := postgres(t, p, testdb.Bouncer(t, testdb.Postgres(t)), options{schema: "v2"})
+	target := onPostgres(t, p, testdb.Bouncer(t, testdb.Postgres(t)), options{schema: "v2"})
 	must(t, target.setup())
 	must(t, target.prepare())
 	for i := range int64(20) {
@@ -147,7 +150,7 @@ func TestBehindAPoolerNothingStaysPrepared(t *testing.T) {
 		must(t, err)
 	}
 	_, err = target.apply(at(41, "OrderPaid", "1", `{}`), at(42, "OrderCreated", "1", `{}`), at(43, "OrderShipped", "1", `{}`))
-	if failed, is := errors.AsType[*sink.EventError](err); !is || failed.Position != 42 {
+	if failed, is := errors.AsType[*checkpoint.EventError](err); !is || failed.Position != 42 {
 		t.Errorf("%v, want an EventError of position 42", err)
 	}
 	same(t, []*store{target}, "SELECT count(*), sum(changes), (SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'eventfeed%') FROM v2.orders", "20|40|0")
@@ -161,7 +164,7 @@ func TestAFailedEventCanBeRolledBackAlone(t *testing.T) {
 	events := []event.Delivered{at(1, "A", "", `{"n":1}`), at(2, "A", "", `{}`), at(3, "A", "", `no JSON`), at(4, "A", "", `{"n":4}`)}
 	failed := func(position int64, err error) {
 		t.Helper()
-		of, is := errors.AsType[*sink.EventError](err)
+		of, is := errors.AsType[*checkpoint.EventError](err)
 		if bad := position == 2 || position == 3; bad != is || is && of.Position != position || !is && err != nil {
 			t.Errorf("position %d: %v", position, err)
 		}
@@ -170,12 +173,12 @@ func TestAFailedEventCanBeRolledBackAlone(t *testing.T) {
 	pool, err := postgresdb.Open(t.Context(), testdb.Postgres(t), 2)
 	must(t, err)
 	t.Cleanup(pool.Close)
-	onPostgres := projection.NewPostgres(p, "", false)
+	onPostgres := postgres.New(p, "", false)
 	must(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 		must(t, onPostgres.Setup(t.Context(), tx))
 		for _, e := range events {
 			failed(e.Position, pgx.BeginFunc(t.Context(), tx, func(savepoint pgx.Tx) error {
-				_, err := onPostgres.Apply(t.Context(), savepoint, sink.Batch{Events: []event.Delivered{e}})
+				_, err := onPostgres.Apply(t.Context(), savepoint, checkpoint.Batch{Events: []event.Delivered{e}})
 				return err
 			}))
 		}
@@ -187,14 +190,14 @@ func TestAFailedEventCanBeRolledBackAlone(t *testing.T) {
 	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "test.db"))
 	must(t, err)
 	defer func() { must(t, db.Close()) }()
-	onSQLite := projection.NewSQLite(p, false)
+	onSQLite := sqlite.New(p, false)
 	tx, err := db.BeginTx(t.Context(), nil)
 	must(t, err)
 	must(t, onSQLite.Setup(t.Context(), tx))
 	for _, e := range events {
 		_, err := tx.ExecContext(t.Context(), "SAVEPOINT s")
 		must(t, err)
-		_, err = onSQLite.Apply(t.Context(), tx, sink.Batch{Events: []event.Delivered{e}})
+		_, err = onSQLite.Apply(t.Context(), tx, checkpoint.Batch{Events: []event.Delivered{e}})
 		failed(e.Position, err)
 		if err != nil {
 			_, err = tx.ExecContext(t.Context(), "ROLLBACK TO s")
@@ -217,7 +220,7 @@ func TestAnErrorThatIsNoEventsIsNotCalledOne(t *testing.T) {
 	pool, err := postgresdb.Open(t.Context(), testdb.Postgres(t), 2)
 	must(t, err)
 	t.Cleanup(pool.Close)
-	s := projection.NewPostgres(p, "", false)
+	s := postgres.New(p, "", false)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 	defer cancel()
 	var events []event.Delivered
@@ -227,10 +230,10 @@ func TestAnErrorThatIsNoEventsIsNotCalledOne(t *testing.T) {
 	events[10].Type = "B"
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		must(t, s.Setup(ctx, tx))
-		_, err := s.Apply(ctx, tx, sink.Batch{Events: events})
+		_, err := s.Apply(ctx, tx, checkpoint.Batch{Events: events})
 		return err
 	})
-	if _, is := errors.AsType[*sink.EventError](err); is || !errors.Is(err, context.DeadlineExceeded) {
+	if _, is := errors.AsType[*checkpoint.EventError](err); is || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want that the time is up", err)
 	}
 	must(t, pool.Ping(t.Context()))

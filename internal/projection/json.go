@@ -12,9 +12,9 @@ import (
 // maxDepth is how deeply JSON may be nested for SQLite.
 const maxDepth = 1000
 
-// checkJSON refuses what PostgreSQL refuses as jsonb, so that the same events
+// CheckJSON refuses what PostgreSQL refuses as jsonb, so that the same events
 // pass on SQLite, and what SQLite would call malformed.
-func checkJSON(data []byte) error {
+func CheckJSON(data []byte) error {
 	switch {
 	case !utf8.Valid(data):
 		return errors.New("is not UTF-8")

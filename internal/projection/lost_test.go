@@ -10,11 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/projection/postgres"
+
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 	"github.com/eventfeed/eventfeed/internal/testproxy"
 )
@@ -32,17 +34,17 @@ func TestALostConnectionIsAnError(t *testing.T) {
 	p, err := projection.Parse("test.sql", []byte(notes))
 	must(t, err)
 	database := testdb.Postgres(t)
-	must(t, postgres(t, p, database, options{}).setup())
+	must(t, onPostgres(t, p, database, options{}).setup())
 	events := make([]event.Delivered, 3000) // more than the client may send before it reads
 	for i := range events {
 		events[i] = at(int64(i+1), "A", "", `{"text":"`+strings.Repeat("x", 1000)+`"}`)
 	}
-	batch := sink.Batch{Events: events}
+	batch := checkpoint.Batch{Events: events}
 	whole := testproxy.NewCut(t, hostOf(t, database), -1)
 	conn := connectThrough(t, whole, database)
 	before := whole.Sent()
 	must(t, rollBack(t, conn, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := projection.NewPostgres(p, "", false).Apply(ctx, tx, batch)
+		_, err := postgres.New(p, "", false).Apply(ctx, tx, batch)
 		return err
 	}))
 	answers := whole.Sent() - before
@@ -66,7 +68,7 @@ func TestALostConnectionIsAnError(t *testing.T) {
 					ctx, cancel := context.WithCancel(ctx)
 					defer cancel()
 					go lose(relay, cancel, after)
-					_, err := projection.NewPostgres(p, "", false).Apply(ctx, tx, batch)
+					_, err := postgres.New(p, "", false).Apply(ctx, tx, batch)
 					return err
 				})
 				if err == nil {

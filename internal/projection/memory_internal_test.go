@@ -17,7 +17,7 @@ func TestTypesKeepNoPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plans := newPlans(p, func(s *statement) *statement { return s })
+	plans := NewPlans(p, false, func(s *Statement) *Statement { return s })
 	var sample Sample
 	for name, remember := range map[string]func(*event.Delivered){
 		"plans":  func(e *event.Delivered) { plans.of(e) },

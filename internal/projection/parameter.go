@@ -3,35 +3,57 @@ package projection
 import (
 	"slices"
 	"strings"
+
+	"github.com/eventfeed/eventfeed/event"
 )
 
-// parameter is an attribute of an event that a statement can name.
-type parameter uint8
+// Parameter is an attribute of an event that a statement can name.
+type Parameter uint8
 
+// The attributes.
 const (
-	feedParameter parameter = iota
-	positionParameter
-	idParameter
-	sourceParameter
-	typeParameter
-	subjectParameter
-	timeParameter
-	dataschemaParameter
-	dataParameter
-	dataBytesParameter
-	liveParameter
-	parameterCount
+	FeedParameter Parameter = iota
+	PositionParameter
+	IDParameter
+	SourceParameter
+	TypeParameter
+	SubjectParameter
+	TimeParameter
+	DataSchemaParameter
+	DataParameter
+	DataBytesParameter
+	LiveParameter
+	ParameterCount
 )
 
-var parameterNames = [parameterCount]string{
+var parameterNames = [ParameterCount]string{
 	"feed", "position", "id", "source", "type", "subject", "time", "dataschema", "data", "data_bytes", "live",
 }
 
 // parameterNamed returns the parameter of this name.
-func parameterNamed(name string) (p parameter, known bool) {
+func parameterNamed(name string) (p Parameter, known bool) {
 	i := slices.Index(parameterNames[:], name)
-	return parameter(max(i, 0)), i >= 0
+	return Parameter(max(i, 0)), i >= 0
 }
 
-// knownParameters lists all of them for messages.
-func knownParameters() string { return ":" + strings.Join(parameterNames[:], " :") }
+// KnownParameters lists all of them for messages.
+func KnownParameters() string { return ":" + strings.Join(parameterNames[:], " :") }
+
+// Attribute is one of the event's attributes that are text.
+func Attribute(p Parameter, e *event.Delivered) string {
+	switch p {
+	case FeedParameter:
+		return e.Feed
+	case IDParameter:
+		return e.ID
+	case SourceParameter:
+		return e.Source
+	case TypeParameter:
+		return e.Type
+	case SubjectParameter:
+		return e.Subject
+	case DataSchemaParameter:
+		return e.DataSchema
+	}
+	panic("projection: " + parameterNames[p] + " is no text")
+}

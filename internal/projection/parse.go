@@ -100,7 +100,7 @@ func (p *parser) take(t token) error {
 		return p.finish()
 	case kindPlaceholder:
 		if t.text[0] == '$' {
-			return fmt.Errorf("%s: parameters are named: %s", t.text, knownParameters())
+			return fmt.Errorf("%s: parameters are named: %s", t.text, KnownParameters())
 		}
 	case kindParameter:
 		if err := p.parameter(t); err != nil {
@@ -117,7 +117,7 @@ func (p *parser) take(t token) error {
 
 func (p *parser) parameter(t token) error {
 	if _, known := parameterNamed(t.text[1:]); !known {
-		return fmt.Errorf("there is no parameter %s, there are: %s (a colon that is none has a space behind it)", t.text, knownParameters())
+		return fmt.Errorf("there is no parameter %s, there are: %s (a colon that is none has a space behind it)", t.text, KnownParameters())
 	}
 	if !p.afterHead {
 		return fmt.Errorf("%s in the set-up, which runs without an event; parameters are for the blocks behind a line -- on TYPE", t.text)
@@ -203,8 +203,8 @@ func (p *parser) finish() error {
 	return nil
 }
 
-func newStatement(file string, line int, tokens []token) statement {
-	s := statement{file: file, line: line}
+func newStatement(file string, line int, tokens []token) Statement {
+	s := Statement{file: file, line: line}
 	var text, all strings.Builder
 	for _, t := range tokens {
 		if t.kind == kindBlockComment && strings.Count(t.text, "/*") > 1 {
@@ -220,13 +220,13 @@ func newStatement(file string, line int, tokens []token) statement {
 			s.pieces = append(s.pieces, text.String())
 			text.Reset()
 			named, _ := parameterNamed(t.text[1:])
-			if !s.uses(named) {
-				s.distinct = append(s.distinct, named)
+			if !s.Uses(named) {
+				s.Distinct = append(s.Distinct, named)
 			}
 			s.parameters = append(s.parameters, named)
 			continue
-		case t.kind == kindPlaceholder && s.placeholder == "":
-			s.placeholder = t.text
+		case t.kind == kindPlaceholder && s.Placeholder == "":
+			s.Placeholder = t.text
 		}
 		text.WriteString(t.text)
 	}

@@ -10,7 +10,7 @@ import (
 func outline(p *Projection) string {
 	var b strings.Builder
 	for _, s := range p.setup {
-		fmt.Fprintf(&b, "%d: %q\n", s.line, s.render("$"))
+		fmt.Fprintf(&b, "%d: %q\n", s.line, s.Render("$"))
 	}
 	for _, block := range p.blocks {
 		fmt.Fprintf(&b, "%d on", block.line)
@@ -22,7 +22,7 @@ func outline(p *Projection) string {
 		}
 		b.WriteString("\n")
 		for _, s := range block.statements {
-			fmt.Fprintf(&b, "%d: %q\n", s.line, s.render("$"))
+			fmt.Fprintf(&b, "%d: %q\n", s.line, s.Render("$"))
 		}
 	}
 	return b.String()

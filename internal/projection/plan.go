@@ -5,14 +5,16 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/sink"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// plans are the statements of a projection's blocks, each in the form S that a
+// Plans are the statements of a projection's blocks, each in the form S that a
 // database takes, and which of them run for which event.
-type plans[S any] struct {
+type Plans[S any] struct {
+	All []S // statements, in the order of the file
+
 	projection *Projection
-	all        []S
+	strict     bool
 	ofBlock    map[*block][]S
 	ofEvent    map[eventKey]plan[S]
 }
@@ -23,26 +25,45 @@ type eventKey struct {
 	live                bool
 }
 
+// plan is what runs for events of one key.
 type plan[S any] struct {
 	statements []S
 	known      bool // there is a block for the type, if not for the event
 }
 
-func newPlans[S any](p *Projection, form func(*statement) S) plans[S] {
-	all := plans[S]{projection: p, ofBlock: make(map[*block][]S), ofEvent: make(map[eventKey]plan[S])}
+// NewPlans brings the statements of a projection's blocks into a form. If strict is set,
+// an event without a block is an error.
+func NewPlans[S any](p *Projection, strict bool, form func(*Statement) S) Plans[S] {
+	all := Plans[S]{projection: p, strict: strict, ofBlock: make(map[*block][]S), ofEvent: make(map[eventKey]plan[S])}
 	for i := range p.blocks {
 		b := &p.blocks[i]
 		for j := range b.statements {
 			s := form(&b.statements[j])
-			all.all = append(all.all, s)
+			all.All = append(all.All, s)
 			all.ofBlock[b] = append(all.ofBlock[b], s)
 		}
 	}
 	return all
 }
 
-// of returns what runs for an event.
-func (p *plans[S]) of(e *event.Delivered) plan[S] {
+// Of returns the statements that run for an event, in order. An event without a block is
+// counted in o, or refused.
+func (p *Plans[S]) Of(e *event.Delivered, o *checkpoint.Outcome) ([]S, error) {
+	plan := p.of(e)
+	if plan.known {
+		return plan.statements, nil
+	}
+	if p.strict {
+		return nil, FailedEvent(e, fmt.Errorf("%s has no block for type %s, which --strict refuses: add one, without statements if there is nothing to do", p.projection.Name, e.Type))
+	}
+	if o.Skipped == nil {
+		o.Skipped = make(map[checkpoint.Kind]int64)
+	}
+	o.Skipped[checkpoint.Kind{FeedID: e.FeedID, Type: e.Type}]++
+	return nil, nil
+}
+
+func (p *Plans[S]) of(e *event.Delivered) plan[S] {
 	key := eventKey{e.Feed, e.FeedID, e.Type, e.Live}
 	found, there := p.ofEvent[key]
 	if there {
@@ -66,18 +87,7 @@ func (p *plans[S]) of(e *event.Delivered) plan[S] {
 // maxKeys bounds what is remembered, for producers that make types up.
 const maxKeys = 10_000
 
-// count counts an event without a block, or refuses it.
-func count(o *sink.Outcome, p *Projection, strict bool, e *event.Delivered) error {
-	if strict {
-		return failedEvent(e, fmt.Errorf("%s has no block for type %s, which --strict refuses: add one, without statements if there is nothing to do", p.Name, e.Type))
-	}
-	if o.Skipped == nil {
-		o.Skipped = make(map[sink.Kind]int64)
-	}
-	o.Skipped[sink.Kind{FeedID: e.FeedID, Type: e.Type}]++
-	return nil
-}
-
-func failedEvent(e *event.Delivered, err error) error {
-	return &sink.EventError{Feed: e.Feed, Position: e.Position, ID: e.ID, Err: err}
+// FailedEvent returns the error of applying an event.
+func FailedEvent(e *event.Delivered, err error) error {
+	return &checkpoint.EventError{Feed: e.Feed, Position: e.Position, ID: e.ID, Err: err}
 }

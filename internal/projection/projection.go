@@ -35,7 +35,10 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"path/filepath"
 	"slices"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
 // Projection is a file that was read, and looks right as far as can be said
@@ -46,7 +49,7 @@ type Projection struct {
 
 	hash   string
 	zone   string // empty for UTC
-	setup  []statement
+	setup  []Statement
 	blocks []block
 }
 
@@ -55,7 +58,7 @@ type block struct {
 	line       int
 	names      []typeName
 	live       bool // for live events only
-	statements []statement
+	statements []Statement
 }
 
 // typeName is a type of events, of one feed's or of all.
@@ -67,15 +70,15 @@ type typeName struct {
 // Hash is the SHA-256 of the file's text, in hexadecimal.
 func (p *Projection) Hash() string { return p.hash }
 
-// UTC is the time zone that statements run in where the file names none.
-const UTC = "UTC"
+// Zone is the time zone that the file names; empty where it names none.
+func (p *Projection) Zone() string { return p.zone }
 
 // TimeZone is the one that the statements run in: that of a line such as
 //
 //	-- timezone Europe/Berlin
 //
 // before the first statement, or UTC.
-func (p *Projection) TimeZone() string { return cmp.Or(p.zone, UTC) }
+func (p *Projection) TimeZone() string { return cmp.Or(p.zone, checkpoint.UTC) }
 
 // Types returns the types that have a block, each as the file names it first,
 // without quotes: TYPE or FEED/TYPE.
@@ -96,6 +99,15 @@ func (n typeName) String() string {
 		return n.event
 	}
 	return n.feed + "/" + n.event
+}
+
+// Setup returns the statements of the set-up, in order.
+func (p *Projection) Setup() []*Statement {
+	all := make([]*Statement, len(p.setup))
+	for i := range p.setup {
+		all[i] = &p.setup[i]
+	}
+	return all
 }
 
 func hashOf(text []byte) string {
@@ -127,7 +139,20 @@ func (n typeName) matches(k eventKey) bool {
 func (p *Projection) SetupHash() []byte {
 	hash := sha256.New()
 	for i := range p.setup {
-		_, _ = hash.Write([]byte(p.setup[i].render("$") + ";")) // which never fails
+		_, _ = hash.Write([]byte(p.setup[i].Render("$") + ";")) // which never fails
 	}
 	return hash.Sum(nil)
+}
+
+// Describe returns what a target is whose sink this projection is; schema is where its
+// tables are, empty where nothing was said.
+func (p *Projection) Describe(schema string) checkpoint.Description {
+	hash, _ := hex.DecodeString(p.hash) // which is one of ours
+	return checkpoint.Description{
+		Sink: checkpoint.Consumer{
+			Sink: checkpoint.SinkProjection, Projection: filepath.Base(p.Name), ProjectionHash: hash, SetupHash: p.SetupHash(),
+			Schema: schema, TimeZone: p.TimeZone(),
+		},
+		Heads: p.Heads(),
+	}
 }

@@ -9,7 +9,7 @@ import (
 // writes, reads or calls, so that --schema would not lead it to other tables. It
 // is true in doubt: of a name behind FROM that is none of a table, for example.
 func (p *Projection) NamesSchema() bool {
-	named := func(s statement) bool { return namesSchema(s.render("$")) }
+	named := func(s Statement) bool { return namesSchema(s.Render("$")) }
 	return slices.ContainsFunc(p.setup, named) ||
 		slices.ContainsFunc(p.blocks, func(b block) bool { return slices.ContainsFunc(b.statements, named) })
 }

@@ -55,7 +55,7 @@ func (s *Sample) Add(e *event.Event) {
 	}
 	switch {
 	case len(e.Data) == 0:
-	case checkJSON(e.Data) != nil:
+	case CheckJSON(e.Data) != nil:
 		t.withOther++
 	default:
 		t.withJSON++

@@ -6,13 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
+	"github.com/eventfeed/eventfeed/internal/rowsettings"
 )
 
 // What is wrong with a statement about settings of the session.
 const (
 	beyondSetup = "takes effect in later sessions only, so that the next run would not be as this one; set it outside of the file, before the first run"
-	otherEvents = "lasts until the end of the transaction, which holds other events, too, so that rows would depend on how many; " +
+	// OtherEvents says why a block may not change a setting.
+	OtherEvents = "lasts until the end of the transaction, which holds other events, too, so that rows would depend on how many; " +
 		"let a function have it (CREATE FUNCTION … SET …)"
 	notUTF8      = "the file and the events are UTF-8"
 	temporary    = "what is temporary goes with the connection, so that the next run would not have it"
@@ -87,8 +88,8 @@ func checkSetting(name, value string, inSetup bool) error {
 	switch {
 	case name == "client_encoding" && !slices.Contains([]string{"UTF8", "UTF-8", "UNICODE"}, strings.ToUpper(value)):
 		return fmt.Errorf("%s: %s", name, notUTF8)
-	case !inSetup && postgresdb.ChangesRows(name):
-		return fmt.Errorf("%s %s", name, otherEvents)
+	case !inSetup && rowsettings.Has(name):
+		return fmt.Errorf("%s %s", name, OtherEvents)
 	}
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -34,11 +34,11 @@ INSERT INTO x VALUES (:id, CAST(:time AS text));
 			t.Parallel()
 			p, err := projection.Parse("test.sql", []byte(setup+c.block+";\n"))
 			must(t, err)
-			target := postgres(t, p, testdb.Postgres(t), options{})
+			target := onPostgres(t, p, testdb.Postgres(t), options{})
 			must(t, target.setup())
 			for _, events := range [][]event.Delivered{{at(1, "A", "", ``)}, {at(1, "A", "", ``), at(2, "A", "", ``), at(3, "A", "", ``)}} {
 				_, err := target.apply(events...)
-				failed, is := errors.AsType[*sink.EventError](err)
+				failed, is := errors.AsType[*checkpoint.EventError](err)
 				switch {
 				case c.setting == "" && err != nil:
 					t.Errorf("%d events: %v", len(events), err)

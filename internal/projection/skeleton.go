@@ -21,7 +21,7 @@ func Skeleton(w io.Writer, samples ...*Sample) error {
 	s.line("-- To try it, without leaving any of your tables behind:")
 	s.line("--   seeder run --from URL --into URL --projection FILE --dry-run")
 	s.line("-- docs/projections.md says how such files are written. Parameters are:")
-	s.line("--   %s", knownParameters())
+	s.line("--   %s", KnownParameters())
 	taken := make(map[string]bool)
 	tables := make([]string, len(samples))
 	for i, sample := range samples {

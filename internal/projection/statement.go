@@ -8,40 +8,41 @@ import (
 	"unicode/utf8"
 )
 
-// statement is one statement of SQL.
-type statement struct {
+// Statement is one statement of SQL.
+type Statement struct {
 	file  string
 	line  int // of its first word
 	start string
 
 	pieces     []string    // of its text, around the parameters
-	parameters []parameter // one less
-	distinct   []parameter // in the order in which they come first
+	parameters []Parameter // one less
 
-	placeholder string // of SQLite's own, an operator in PostgreSQL; empty where there is none
+	Distinct []Parameter // that it names, in the order in which they come first
+
+	Placeholder string // of SQLite's own, an operator in PostgreSQL; empty where there is none
 }
 
-// render returns the statement with each parameter as its number in distinct,
+// Render returns the statement with each parameter as its number in distinct,
 // from 1, behind a mark.
-func (s *statement) render(mark string) string {
+func (s *Statement) Render(mark string) string {
 	var b strings.Builder
 	for i, piece := range s.pieces {
 		b.WriteString(piece)
 		if i < len(s.parameters) {
 			b.WriteString(mark)
-			b.WriteString(strconv.Itoa(slices.Index(s.distinct, s.parameters[i]) + 1))
+			b.WriteString(strconv.Itoa(slices.Index(s.Distinct, s.parameters[i]) + 1))
 		}
 	}
 	return b.String()
 }
 
-// uses reports whether the statement names a parameter.
-func (s *statement) uses(p parameter) bool { return slices.Contains(s.distinct, p) }
+// Uses reports whether the statement names a parameter.
+func (s *Statement) Uses(p Parameter) bool { return slices.Contains(s.Distinct, p) }
 
-// at returns an error with the file and the line of the statement, or the one
+// At returns an error with the file and the line of the statement, or the one
 // on which the character is that stands at a position, from 1, of what render
 // returned; 0 means that no position is known.
-func (s *statement) at(rendered string, position int, err error) error {
+func (s *Statement) At(rendered string, position int, err error) error {
 	line := s.line
 	for _, c := range rendered {
 		if position--; position <= 0 {

@@ -11,14 +11,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/projection/postgres"
+	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
 
@@ -28,7 +31,7 @@ type store struct {
 	name    string
 	setup   func() error
 	prepare func() error
-	apply   func(...event.Delivered) (sink.Outcome, error)
+	apply   func(...event.Delivered) (checkpoint.Outcome, error)
 	// rows returns what a query gives, a line each, columns as text.
 	rows func(query string) string
 }
@@ -44,9 +47,9 @@ func targets(t testing.TB, text string, o options) []*store {
 	t.Helper()
 	p, err := projection.Parse("test.sql", []byte(text))
 	must(t, err)
-	all := []*store{postgres(t, p, testdb.Postgres(t), o)}
+	all := []*store{onPostgres(t, p, testdb.Postgres(t), o)}
 	if o.schema == "" {
-		all = append(all, sqlite(t, p, o))
+		all = append(all, onSQLite(t, p, o))
 	}
 	return all
 }
@@ -62,7 +65,7 @@ func set(t testing.TB, text string, o options) []*store {
 	return all
 }
 
-func postgres(t testing.TB, p *projection.Projection, url string, o options) *store {
+func onPostgres(t testing.TB, p *projection.Projection, url string, o options) *store {
 	t.Helper()
 	pool, err := postgresdb.Open(t.Context(), url, 2)
 	must(t, err)
@@ -74,15 +77,15 @@ func postgres(t testing.TB, p *projection.Projection, url string, o options) *st
 }
 
 func postgresOn(t testing.TB, p *projection.Projection, conn *pgxpool.Conn, o options) *store {
-	s := projection.NewPostgres(p, o.schema, o.strict)
+	s := postgres.New(p, o.schema, o.strict)
 	inTx := func(do func(pgx.Tx) error) error { return pgx.BeginFunc(t.Context(), conn, do) }
 	return &store{
 		t: t, name: "PostgreSQL",
 		setup:   func() error { return inTx(func(tx pgx.Tx) error { return s.Setup(t.Context(), tx) }) },
 		prepare: func() error { return inTx(func(tx pgx.Tx) error { return s.Prepare(t.Context(), tx) }) },
-		apply: func(events ...event.Delivered) (outcome sink.Outcome, err error) {
+		apply: func(events ...event.Delivered) (outcome checkpoint.Outcome, err error) {
 			err = inTx(func(tx pgx.Tx) (err error) {
-				outcome, err = s.Apply(t.Context(), tx, sink.Batch{Events: events})
+				outcome, err = s.Apply(t.Context(), tx, checkpoint.Batch{Events: events})
 				return err
 			})
 			return outcome, err
@@ -107,12 +110,12 @@ func postgresOn(t testing.TB, p *projection.Projection, conn *pgxpool.Conn, o op
 	}
 }
 
-func sqlite(t testing.TB, p *projection.Projection, o options) *store {
+func onSQLite(t testing.TB, p *projection.Projection, o options) *store {
 	t.Helper()
 	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "test.db"))
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })
-	s := projection.NewSQLite(p, o.strict)
+	s := sqlite.New(p, o.strict)
 	inTx := func(do func(*sql.Tx) error) error {
 		tx, err := db.BeginTx(t.Context(), nil)
 		must(t, err)
@@ -126,9 +129,9 @@ func sqlite(t testing.TB, p *projection.Projection, o options) *store {
 		t: t, name: "SQLite",
 		setup:   func() error { return inTx(func(tx *sql.Tx) error { return s.Setup(t.Context(), tx) }) },
 		prepare: func() error { return inTx(func(tx *sql.Tx) error { return s.Prepare(t.Context(), tx) }) },
-		apply: func(events ...event.Delivered) (outcome sink.Outcome, err error) {
+		apply: func(events ...event.Delivered) (outcome checkpoint.Outcome, err error) {
 			err = inTx(func(tx *sql.Tx) (err error) {
-				outcome, err = s.Apply(t.Context(), tx, sink.Batch{Events: events})
+				outcome, err = s.Apply(t.Context(), tx, checkpoint.Batch{Events: events})
 				return err
 			})
 			return outcome, err
@@ -198,7 +201,7 @@ func isOwn(err error) bool {
 		return true
 	}
 	var lite interface{ Code() int }
-	return errors.Is(err, sink.ErrOwn) || errors.As(err, &lite) && lite.Code()&0xff == 19
+	return errors.Is(err, checkpoint.ErrOwn) || errors.As(err, &lite) && lite.Code()&0xff == 19
 }
 
 func serverVersion(t *testing.T) (n int) {

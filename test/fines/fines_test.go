@@ -19,6 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
@@ -55,7 +58,7 @@ func TestProjectionAgreesWithAFold(t *testing.T) {
 	text := seed.Projection{Name: "fines.sql", Text: projection, Strict: true}
 	t.Run("sqlite", func(t *testing.T) {
 		path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-		into, err := seed.SQLiteProjection(path, text)
+		into, err := seedsqlite.Open(path).Projection(text)
 		storetest.Must(t, err)
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{from}, Into: into}))
 		compare(t, table(t, "sqlite", path), want)
@@ -65,7 +68,7 @@ func TestProjectionAgreesWithAFold(t *testing.T) {
 		pool, err := pgxpool.New(t.Context(), database)
 		storetest.Must(t, err)
 		defer pool.Close()
-		into, err := seed.PostgresProjection(pool, text)
+		into, err := seedpgx.Open(pool).Projection(text)
 		storetest.Must(t, err)
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{from}, Into: into}))
 		compare(t, table(t, "pgx", database), want)

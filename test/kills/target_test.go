@@ -10,11 +10,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
-	"github.com/eventfeed/eventfeed/internal/sink"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
 )
@@ -56,7 +59,7 @@ func openSQLite(t *testing.T) target {
 	db, err := sqlitedb.OpenWriter(t.Context(), strings.TrimPrefix(url, sqlitedb.Scheme))
 	storetest.Must(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	storetest.Must(t, sink.MigrateSQLite(t.Context(), db))
+	prepare(t, sqlite.Target{Path: strings.TrimPrefix(url, sqlitedb.Scheme), NewSink: func() sqlite.Sink { return sqlite.Inbox{} }})
 	d := &database{at: url, db: db, prefix: [2]string{"eventfeed_inbox_", "eventfeed_"}}
 	d.exec(t, `CREATE TABLE applied (n INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT)`,
 		`CREATE TRIGGER applied AFTER INSERT ON eventfeed_inbox_events
@@ -69,7 +72,7 @@ func openPostgres(t *testing.T) target {
 	url := testdb.Postgres(t)
 	pool, err := pgxpool.New(t.Context(), url)
 	storetest.Must(t, err)
-	storetest.Must(t, sink.MigratePostgres(t.Context(), pool))
+	prepare(t, postgres.Target{Pool: pool, NewSink: func() postgres.Sink { return postgres.Inbox{} }})
 	pool.Close()
 	db, err := sql.Open("pgx", url)
 	storetest.Must(t, err)
@@ -80,6 +83,14 @@ func openPostgres(t *testing.T) target {
 			INSERT INTO public.applied (line) VALUES (new.feed || ' ' || new.position); RETURN NULL; END $$`,
 		`CREATE TRIGGER applied AFTER INSERT ON eventfeed_inbox.events FOR EACH ROW EXECUTE FUNCTION take_down()`)
 	return d
+}
+
+// prepare makes the tables of an inbox.
+func prepare(t *testing.T, of checkpoint.Target) {
+	t.Helper()
+	b := of.Open(false)
+	defer b.Close()
+	storetest.Must(t, b.Prepare(t.Context()))
 }
 
 func (d *database) url() string { return d.at }

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
@@ -82,7 +84,7 @@ type reader struct{ path string }
 func newReader(t *testing.T) *reader { return &reader{filepath.Join(t.TempDir(), "reader.db")} }
 
 func (r *reader) config(from string) seed.Config {
-	return seed.Config{From: []string{from}, Into: seed.SQLiteInbox(r.path)}
+	return seed.Config{From: []string{from}, Into: seedsqlite.Open(r.path).Inbox()}
 }
 
 // read reads to the end of the feed, and returns where that was.

@@ -17,6 +17,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "modernc.org/sqlite"
@@ -111,7 +114,7 @@ func move(e event.Delivered, status string, exec execute) error {
 func open(ctx context.Context, database string) (target seed.Target, closeTarget func(), err error) {
 	path, isSQLite := strings.CutPrefix(database, "sqlite:")
 	if isSQLite {
-		return seed.SQLite(path, func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
+		return seedsqlite.Open(path).Handle(func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
 			return apply(b, func(statement string, arguments ...any) (int64, error) {
 				result, err := tx.ExecContext(ctx, statement, arguments...)
 				if err != nil {
@@ -123,13 +126,13 @@ func open(ctx context.Context, database string) (target seed.Target, closeTarget
 	}
 	pool, err := pgxpool.New(ctx, database)
 	if err != nil {
-		return nil, nil, err
+		return target, nil, err
 	}
 	if _, err := pool.Exec(ctx, schema); err != nil {
 		pool.Close()
-		return nil, nil, err
+		return target, nil, err
 	}
-	return seed.Postgres(pool, func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
+	return seedpgx.Open(pool).Handle(func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
 		return apply(b, func(statement string, arguments ...any) (int64, error) {
 			tag, err := tx.Exec(ctx, statement, arguments...)
 			return tag.RowsAffected(), err

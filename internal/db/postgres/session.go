@@ -3,10 +3,11 @@ package postgresdb
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/internal/rowsettings"
 )
 
 // Own begins a transaction of the programs' own statements. It is the only way
@@ -67,46 +68,14 @@ func Theirs(ctx context.Context, tx pgx.Tx, path string) error {
 	return err
 }
 
-// rowSettings are the settings that make the rows depend on the session, beside
-// search_path, each with the value that it has for users' SQL.
-var rowSettings = []setting{
-	{"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}, {"IntervalStyle", "postgres"},
-	{"extra_float_digits", "1"}, {"bytea_output", "hex"},
-	{"lc_monetary", "C"}, {"lc_numeric", "C"}, {"lc_time", "C"},
-	{"default_text_search_config", "pg_catalog.simple"},
-	{"standard_conforming_strings", "on"}, {"backslash_quote", "safe_encoding"},
-	{"array_nulls", "on"}, {"transform_null_equals", "off"}, {"quote_all_identifiers", "off"},
-	{"xmloption", "content"}, {"xmlbinary", "base64"},
-	{"timezone_abbreviations", "Default"}, {"gin_fuzzy_search_limit", "0"},
-}
-
-// theirs sets them, and the search path to its parameter.
+// theirs sets all row settings, and the search path to its parameter.
 var theirs = func() string {
 	all := []string{"SELECT pg_catalog.set_config('search_path', $1, true)", "pg_catalog.set_config('lock_timeout', '0', true)"}
-	for _, s := range rowSettings {
-		all = append(all, fmt.Sprintf("pg_catalog.set_config('%s', '%s', true)", s.name, s.value))
+	for _, s := range rowsettings.All {
+		all = append(all, fmt.Sprintf("pg_catalog.set_config('%s', '%s', true)", s.Name, s.Value))
 	}
 	return strings.Join(all, ", ")
 }()
-
-// ChangesRows reports whether a setting is one of those that Theirs sets.
-func ChangesRows(name string) bool {
-	return strings.EqualFold(name, "search_path") ||
-		slices.ContainsFunc(rowSettings, func(s setting) bool { return strings.EqualFold(s.name, name) })
-}
-
-// RowSettings are the settings of Theirs and those that decide whose rows are seen,
-// which triggers run and how text is read, in the order of RowSettingsQuery.
-var RowSettings = func() []string {
-	names := []string{"search_path", "client_encoding", "role", "row_security", "session_replication_role"}
-	for _, s := range rowSettings {
-		names = append(names, s.name)
-	}
-	return names
-}()
-
-// RowSettingsQuery selects the present values of RowSettings, in one row.
-var RowSettingsQuery = "SELECT pg_catalog.current_setting('" + strings.Join(RowSettings, "'), pg_catalog.current_setting('") + "')"
 
 // Path returns the search_path that a session has now.
 func Path(ctx context.Context, conn *pgx.Conn) (path string, err error) {

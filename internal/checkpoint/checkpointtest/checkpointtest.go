@@ -1,0 +1,242 @@
+// Package checkpointtest has the tests that every checkpoint.Backend must pass: what it is
+// for, what it does when a call fails, and what a process leaves that dies in one.
+package checkpointtest
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Place is a fresh place that a target is in.
+type Place struct {
+	// Target has a sink that keeps the events, as an inbox does.
+	Target checkpoint.Target
+	// Applied returns the positions of the events that the sink has got, in their order.
+	Applied func(t *testing.T) []int64
+	// URL opens the same place in another process, see Main. It is empty where there is no
+	// such thing.
+	URL string
+}
+
+// Names of what the tests read.
+const (
+	consumer = "reader"
+	feedID   = "urn:feed"
+)
+
+// Run runs all tests on places that newPlace makes.
+func Run(t *testing.T, newPlace func(t *testing.T) Place) {
+	for name, test := range map[string]func(*testing.T, Place){
+		"a consumer goes on where it was left":                        goesOn,
+		"a consumer has one holder at a time":                         oneHolder,
+		"who has lost the consumer applies nothing":                   lostApplies,
+		"a step from elsewhere applies nothing":                       stepFromElsewhere,
+		"a step that fails leaves nothing":                            failedStep,
+		"a dry run leaves nothing":                                    dryRun,
+		"a call that fails loses nothing and applies nothing twice":   failures,
+		"a process that dies loses nothing and applies nothing twice": deaths,
+		"parked events come back":                                     parked,
+		"a consumer goes back and begins anew":                        goesBack,
+		"what is found out of a feed is the holder's to write":        memoryOfHolder,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newPlace(t))
+		})
+	}
+}
+
+// at is the checkpoint at a position of a history in which the digest tells it.
+func at(position int64) checkpoint.Checkpoint {
+	c := checkpoint.Checkpoint{Consumer: consumer, Feed: "feed", FeedID: feedID, URL: "http://feed.test/", Epoch: "e", Position: position, SeedEnd: 10}
+	binary.BigEndian.PutUint64(c.Digest[:], uint64(position))
+	return c
+}
+
+// events are those of a history after one position and up to another.
+func events(from, to int64) (all []event.Delivered) {
+	for p := from + 1; p <= to; p++ {
+		all = append(all, event.Delivered{Feed: "feed", FeedID: feedID, Live: p > 10, Placed: event.Placed{
+			Position: p, Recorded: time.Unix(p, 0).UTC(),
+			Event: event.Event{ID: fmt.Sprint(p), Source: "/s", Type: "T", Subject: fmt.Sprint("s", p%2), Time: time.Unix(p, 0).UTC(), Data: []byte("{}")},
+		}})
+	}
+	return all
+}
+
+// step is the work that leads from one position to another.
+func step(from, to int64) checkpoint.Work {
+	move := func(n int) ([]checkpoint.Move, error) {
+		m := checkpoint.Move{From: at(from), To: at(from + int64(n))}
+		m.Kept = []feed.Place{{Epoch: "e", Position: m.To.Position, Digest: m.To.Digest}}
+		return []checkpoint.Move{m}, nil
+	}
+	return checkpoint.Work{
+		Batch: checkpoint.Batch{Consumer: consumer, Events: events(from, to)},
+		After: move, Moved: func(int, []checkpoint.Move, checkpoint.Outcome) {},
+	}
+}
+
+// read reads the history up to a position, in steps of two events, from wherever the
+// consumer is.
+func read(ctx context.Context, s *checkpoint.Session, to int64) error {
+	if err := s.Prepare(ctx); err != nil {
+		return err
+	}
+	from, err := claim(ctx, s)
+	for err == nil && from < to {
+		next := min(from+2, to)
+		err = s.Apply(ctx, step(from, next))
+		from = next
+	}
+	return err
+}
+
+// claim claims the consumer, begins it if it is fresh, and returns where it is.
+func claim(ctx context.Context, s *checkpoint.Session) (position int64, err error) {
+	if err := s.Claim(ctx, consumer); err != nil {
+		return 0, err
+	}
+	was, found, err := s.Load(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.LoadParked(ctx); err != nil {
+		return 0, err
+	}
+	if was.Name == "" {
+		now := s.Describe().Sink
+		now.Name = consumer
+		return 0, s.Begin(ctx, now, []checkpoint.Checkpoint{at(0)}, true)
+	}
+	return found[0].Position, s.Begin(ctx, was, nil, false)
+}
+
+// open opens a place's target until the test ends.
+func open(t *testing.T, of checkpoint.Target) *checkpoint.Session {
+	t.Helper()
+	s := checkpoint.Open(of, false)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// holds makes sure that a place has the history up to a position: each event once, in
+// order, and the checkpoint behind them.
+func holds(t *testing.T, p Place, position int64) {
+	t.Helper()
+	s := checkpoint.Open(p.Target, false)
+	defer s.Close()
+	must(t, s.Prepare(t.Context()))
+	must(t, s.Claim(t.Context(), consumer))
+	was, found, err := s.Load(t.Context())
+	must(t, err)
+	want := at(position)
+	if position < 0 {
+		if was.Name != "" || len(found) > 0 {
+			t.Errorf("there is a consumer: %+v at %v", was, found)
+		}
+		want.Position = 0
+	} else if len(found) != 1 || found[0].Position != want.Position || found[0].Digest != want.Digest || found[0].Epoch != want.Epoch {
+		t.Errorf("checkpoints %+v, want position %d", found, position)
+	}
+	var all []int64
+	for n := range want.Position {
+		all = append(all, n+1)
+	}
+	if applied := p.Applied(t); !slices.Equal(applied, all) {
+		t.Errorf("applied %v, want %v", applied, all)
+	}
+}
+
+func goesOn(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	must(t, read(t.Context(), s, 4))
+	s.Close()
+	holds(t, p, 4)
+	must(t, read(t.Context(), s, 7))
+	s.Close()
+	holds(t, p, 7)
+}
+
+func oneHolder(t *testing.T, p Place) {
+	first, second := open(t, p.Target), open(t, p.Target)
+	must(t, read(t.Context(), first, 2))
+	must(t, second.Prepare(t.Context()))
+	if err := second.Claim(t.Context(), consumer); !errors.Is(err, checkpoint.ErrHeld) {
+		t.Fatalf("the second holder: %v", err)
+	}
+	must(t, first.Apply(t.Context(), step(2, 4)))
+	first.Close()
+	must(t, read(t.Context(), second, 6))
+	second.Close()
+	holds(t, p, 6)
+}
+
+// lostApplies: whoever believes to hold a consumer that someone else has taken since is
+// told, and nothing that it applies is there.
+func lostApplies(t *testing.T, p Place) {
+	first := open(t, p.Target)
+	must(t, read(t.Context(), first, 2))
+	first.Close()
+	second := open(t, p.Target)
+	must(t, read(t.Context(), second, 4))
+	if err := first.Apply(t.Context(), step(2, 4)); err == nil {
+		t.Fatal("a session that holds nothing applies events")
+	}
+	second.Close()
+	holds(t, p, 4)
+}
+
+func stepFromElsewhere(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	must(t, read(t.Context(), s, 4))
+	if err := s.Apply(t.Context(), step(2, 6)); !errors.Is(err, checkpoint.ErrMoved) {
+		t.Errorf("a step from position 2 of a consumer at 4: %v", err)
+	}
+	s.Close()
+	holds(t, p, 4)
+}
+
+func failedStep(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	must(t, read(t.Context(), s, 2))
+	moves, err := step(2, 4).After(2)
+	must(t, err)
+	failed := errors.New("failed")
+	err = s.Step(t.Context(), moves, func(tx checkpoint.Tx) error {
+		_, err := tx.Apply(t.Context(), step(2, 4).Batch)
+		return errors.Join(err, failed)
+	})
+	if !errors.Is(err, failed) {
+		t.Errorf("the step: %v", err)
+	}
+	s.Close()
+	holds(t, p, 2)
+}
+
+func dryRun(t *testing.T, p Place) {
+	s := checkpoint.Open(p.Target, true)
+	defer s.Close()
+	if s.Lacks(checkpoint.DryRun) != nil {
+		t.Skip("there is none")
+	}
+	must(t, read(t.Context(), s, 4))
+	s.Close()
+	holds(t, p, -1)
+}

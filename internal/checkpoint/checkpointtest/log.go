@@ -1,0 +1,139 @@
+package checkpointtest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// Log is a message log in memory that keeps the place of each message with it, and so the
+// checkpoint of the one consumer that fills it: a checkpoint.Target that has nothing but
+// what every target must have.
+type Log struct {
+	mu       sync.Mutex
+	held     bool
+	consumer checkpoint.Consumer
+	first    checkpoint.Checkpoint
+	messages []message
+}
+
+// message is an event, with the checkpoint behind the step that it came with.
+type message struct {
+	event.Delivered
+	behind checkpoint.Checkpoint
+}
+
+// Positions returns those of the messages, in their order.
+func (l *Log) Positions() (all []int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.messages {
+		all = append(all, l.messages[i].Position)
+	}
+	return all
+}
+
+// Describe says what the log cannot do.
+func (l *Log) Describe() checkpoint.Description {
+	return checkpoint.Description{
+		Name: "a log in memory", Sink: checkpoint.Consumer{Sink: "log"},
+		Cannot: map[checkpoint.Feature]string{
+			checkpoint.DryRun:       "a message cannot be taken back",
+			checkpoint.SeveralFeeds: "a log has one history",
+			checkpoint.AsOf:         "a log has the whole history",
+		},
+	}
+}
+
+// Open returns a backend of the log.
+func (l *Log) Open(bool) checkpoint.Backend { return &logSession{log: l} }
+
+type logSession struct {
+	log   *Log
+	holds bool
+}
+
+func (*logSession) Prepare(context.Context) error { return nil }
+
+func (s *logSession) Claim(_ context.Context, consumer string) error {
+	s.Close()
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	if s.log.held {
+		return fmt.Errorf("consumer %s: %w", consumer, checkpoint.ErrHeld)
+	}
+	s.log.held, s.holds = true, true
+	return nil
+}
+
+func (*logSession) Lost() <-chan struct{} { return nil }
+
+func (s *logSession) Load(context.Context) (checkpoint.Consumer, []checkpoint.Checkpoint, error) {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	if s.log.consumer.Name == "" {
+		return checkpoint.Consumer{}, nil, nil
+	}
+	return s.log.consumer, []checkpoint.Checkpoint{s.log.end()}, nil
+}
+
+// end is the checkpoint behind the last message.
+func (l *Log) end() checkpoint.Checkpoint {
+	if len(l.messages) == 0 {
+		return l.first
+	}
+	return l.messages[len(l.messages)-1].behind
+}
+
+func (s *logSession) Begin(_ context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, _ bool) error {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	s.log.consumer = c
+	if len(first) > 0 {
+		s.log.first = first[0]
+	}
+	return nil
+}
+
+func (s *logSession) Step(ctx context.Context, moves []checkpoint.Move, do func(checkpoint.Tx) error) error {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	if !s.holds {
+		return checkpoint.ErrLost
+	}
+	if len(moves) == 0 {
+		return nil
+	}
+	if end := s.log.end(); end.Position != moves[0].From.Position || end.Digest != moves[0].From.Digest {
+		return fmt.Errorf("%s: %w", moves[0].From, checkpoint.ErrMoved)
+	}
+	tx := &logTx{}
+	if err := do(tx); err != nil {
+		return err
+	}
+	for i := range tx.events {
+		s.log.messages = append(s.log.messages, message{tx.events[i], moves[0].To})
+	}
+	return nil
+}
+
+func (*logSession) Diagnose(error) checkpoint.Trouble { return checkpoint.Permanent }
+
+func (s *logSession) Close() {
+	s.log.mu.Lock()
+	defer s.log.mu.Unlock()
+	if s.holds {
+		s.log.held, s.holds = false, false
+	}
+}
+
+// logTx holds events until the step is done.
+type logTx struct{ events []event.Delivered }
+
+func (t *logTx) Apply(_ context.Context, b checkpoint.Batch) (checkpoint.Outcome, error) {
+	t.events = append(t.events, b.Events...)
+	return checkpoint.Outcome{}, nil
+}

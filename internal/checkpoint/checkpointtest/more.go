@@ -1,0 +1,145 @@
+package checkpointtest
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// choosy is a target whose sink refuses the events of one type as their own fault.
+type choosy struct {
+	checkpoint.Target
+	refused *string
+}
+
+func (c choosy) Open(dryRun bool) checkpoint.Backend {
+	b := c.Target.Open(dryRun)
+	parker, _ := b.(checkpoint.Parker)
+	return choosyBackend{b, parker, c.refused}
+}
+
+type choosyBackend struct {
+	checkpoint.Backend
+	checkpoint.Parker
+	refused *string
+}
+
+func (b choosyBackend) Step(ctx context.Context, moves []checkpoint.Move, do func(checkpoint.Tx) error) error {
+	return b.Backend.Step(ctx, moves, func(tx checkpoint.Tx) error { return do(choosyTx{tx.(checkpoint.ParkTx), b.refused}) })
+}
+
+type choosyTx struct {
+	checkpoint.ParkTx
+	refused *string
+}
+
+func (t choosyTx) Apply(ctx context.Context, b checkpoint.Batch) (checkpoint.Outcome, error) {
+	for i := range b.Events {
+		if e := &b.Events[i]; e.ID == *t.refused {
+			return checkpoint.Outcome{}, &checkpoint.EventError{Feed: e.Feed, Position: e.Position, ID: e.ID, Err: checkpoint.Own(errors.New("refused"))}
+		}
+	}
+	return t.ParkTx.Apply(ctx, b)
+}
+
+// parked puts event 3 aside, and with it those of its entity that come after, until it can
+// be applied.
+func parked(t *testing.T, p Place) {
+	if open(t, p.Target).Lacks(checkpoint.Parking) != nil {
+		t.Skip("events cannot be parked")
+	}
+	refused := "3"
+	s := open(t, choosy{p.Target, &refused})
+	var told []int64
+	s.Park(func(e *event.Delivered, _ error) { told = append(told, e.Position) })
+	must(t, read(t.Context(), s, 6))
+	var waiting []checkpoint.Parked
+	must(t, s.ListParked(t.Context(), checkpoint.Shelf{Consumer: consumer}, func(e checkpoint.Parked) bool {
+		waiting = append(waiting, e)
+		return true
+	}))
+	if len(told) != 1 || told[0] != 3 || len(waiting) != 2 || waiting[0].Position != 3 || waiting[0].Error != "refused" || waiting[1].Position != 5 || waiting[1].Error != "" {
+		t.Fatalf("told of %v, parked %+v", told, waiting)
+	}
+	all := []checkpoint.Checkpoint{at(6)}
+	for _, test := range []struct {
+		refused       string
+		applied, left int64
+	}{{"3", 0, 2}, {"5", 1, 1}, {"", 1, 0}} {
+		refused = test.refused
+		done, err := s.Retry(t.Context(), all, checkpoint.Shelf{Consumer: consumer})
+		must(t, err)
+		if done.Applied != test.applied || done.Left != test.left {
+			t.Errorf("with %q refused: %+v", test.refused, done)
+		}
+	}
+	s.Close()
+	if applied := p.Applied(t); len(applied) != 6 {
+		t.Errorf("applied %v", applied)
+	}
+}
+
+// goesBack takes a consumer back, and forgets it.
+func goesBack(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	if s.Lacks(checkpoint.GoingBack) != nil {
+		t.Skip("there is no way back")
+	}
+	must(t, read(t.Context(), s, 6))
+	kept, err := s.Kept(t.Context(), at(6))
+	must(t, err)
+	if len(kept) != 3 || kept[2].Position != 6 || kept[2].Digest != at(6).Digest {
+		t.Errorf("kept %+v", kept)
+	}
+	if err := s.Rewind(t.Context(), at(4), at(2)); !errors.Is(err, checkpoint.ErrMoved) {
+		t.Errorf("back from where it is not: %v", err)
+	}
+	must(t, s.Rewind(t.Context(), at(6), at(2)))
+	if kept, err = s.Kept(t.Context(), at(2)); err != nil || len(kept) != 1 {
+		t.Errorf("kept %+v, %v", kept, err)
+	}
+	s.Close()
+	holds(t, p, 2)
+	must(t, read(t.Context(), s, 4))
+	must(t, s.Reset(t.Context(), []checkpoint.Checkpoint{at(4)}))
+	s.Close()
+	holds(t, p, -1)
+}
+
+// memoryOfHolder: what has been found out of a feed is not for the next holder, who may
+// have gone back since.
+func memoryOfHolder(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	if s.Lacks(checkpoint.ForeignFeeds) != nil {
+		t.Skip("it remembers no feed")
+	}
+	must(t, read(t.Context(), s, 2))
+	memory := s.Memory(consumer, feedID)
+	entries := []checkpoint.Version{{Entry: "a", Updated: 1}}
+	must(t, memory.Record(t.Context(), &checkpoint.Archive{URL: "u1"}, entries))
+	before, err := memory.Counts(t.Context())
+	must(t, err)
+	if before.Open != 1 || before.Pending != 1 {
+		t.Errorf("known: %+v", before)
+	}
+	s.Close()
+	next := open(t, p.Target)
+	must(t, read(t.Context(), next, 4))
+	for name, err := range map[string]error{
+		"record": memory.Record(t.Context(), &checkpoint.Archive{URL: "u2"}, entries),
+		"mark":   memory.Mark(t.Context(), checkpoint.Marks{Entries: entries, Archives: []string{"u1"}}),
+		"forget": memory.Forget(t.Context()),
+	} {
+		if err == nil {
+			t.Errorf("%s: was done", name)
+		}
+	}
+	after, err := next.Memory(consumer, feedID).Counts(t.Context())
+	must(t, err)
+	if after != before {
+		t.Errorf("%+v, was %+v", after, before)
+	}
+}

@@ -1,0 +1,87 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// Begin writes down what the consumer is and the first checkpoints of feeds, and sets the
+// sink up and prepares it, in one transaction.
+//
+// The sink is called with the settings that users' SQL has, whatever it has set before.
+// Nothing that it sets in its session is there after the first checkpoints, as it is not
+// for the next process.
+func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
+	err := s.Do(ctx, func(tx pgx.Tx) error {
+		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
+			return err
+		}
+		for _, c := range first {
+			_, err := tx.Exec(ctx, `
+				INSERT INTO eventfeed_seed.checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, holder)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, s.holder)
+			if err != nil {
+				return err
+			}
+		}
+		if s.sink == nil {
+			return nil
+		}
+		if fresh {
+			if err := s.withTheirs(ctx, tx, s.sink.Setup); err != nil {
+				return err
+			}
+		}
+		return s.withTheirs(ctx, tx, s.sink.Prepare)
+	})
+	if err != nil || len(first) == 0 || s.dryRun {
+		return err
+	}
+	return s.renew(ctx)
+}
+
+// withTheirs does something with the settings that users' SQL has.
+func (s *Session) withTheirs(ctx context.Context, tx pgx.Tx, do func(context.Context, pgx.Tx) error) error {
+	if err := s.theirs(ctx, tx); err != nil {
+		return err
+	}
+	return do(ctx, tx)
+}
+
+func (s *Session) saveConsumer(ctx context.Context, tx pgx.Tx, c checkpoint.Consumer) error {
+	if err := s.stillHolds(ctx, tx, c.Name); err != nil {
+		return err
+	}
+	var asOf *time.Time
+	if !c.AsOf.IsZero() {
+		asOf = &c.AsOf
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, setup_hash = $5, schema = $6, time_zone = $7, as_of = $8`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.SetupHash, c.Schema, c.TimeZone, asOf, checkpoint.Process())
+	return err
+}
+
+// loadConsumer returns what is known of a consumer, without a name where nothing is.
+func loadConsumer(ctx context.Context, tx pgx.Tx, name string) (c checkpoint.Consumer, err error) {
+	var asOf *time.Time
+	err = tx.QueryRow(ctx, `
+		SELECT consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
+		FROM eventfeed_seed.consumers WHERE consumer = $1`, name).
+		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &c.HeldSince)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return checkpoint.Consumer{}, nil
+	}
+	if asOf != nil {
+		c.AsOf = asOf.UTC()
+	}
+	return c, err
+}

@@ -1,0 +1,102 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// inbox is the table of a session's inbox, to read in: a checkpoint.Inbox.
+type inbox struct{ *Session }
+
+// Inbox returns the inbox; nil where something else takes the events.
+func (s *Session) Inbox() checkpoint.Inbox {
+	if _, is := s.sink.(Inbox); !is {
+		return nil
+	}
+	return inbox{s}
+}
+
+// Table returns the table's name.
+func (inbox) Table() string { return "eventfeed_inbox.events" }
+
+// Count counts a consumer's events of a feed behind a position; there are none where
+// there is no inbox.
+func (b inbox) Count(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
+	err = b.Do(ctx, func(tx pgx.Tx) error {
+		n, err = countInbox(ctx, tx, consumer, feedID, after)
+		return err
+	})
+	return n, err
+}
+
+// Read calls yield with a consumer's events of a feed, in order, after one position and
+// up to another; with none where there is no inbox.
+func (b inbox) Read(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+	return b.Do(ctx, func(tx pgx.Tx) error { return readInbox(ctx, tx, consumer, feedID, after, to, yield) })
+}
+
+func readInbox(ctx context.Context, tx pgx.Tx, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+	there, err := hasInbox(ctx, tx)
+	if err != nil || !there {
+		return err
+	}
+	rows, err := tx.Query(ctx, `
+		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
+		FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3 AND position <= $4 ORDER BY position`, consumer, feedID, after, to)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var e event.Placed
+		var extensions []byte
+		err := rows.Scan(&e.Position, &e.ID, &e.Source, &e.Type, &e.Subject, &e.Time, &e.DataContentType, &e.DataSchema, &extensions, &e.Data)
+		if err == nil && extensions != nil {
+			err = json.Unmarshal(extensions, &e.Extensions)
+		}
+		if err != nil {
+			return err
+		}
+		if err := yield(&e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func countInbox(ctx context.Context, tx pgx.Tx, consumer, feedID string, after int64) (n int64, err error) {
+	there, err := hasInbox(ctx, tx)
+	if err != nil || !there {
+		return 0, err
+	}
+	err = tx.QueryRow(ctx, "SELECT count(*) FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+		consumer, feedID, after).Scan(&n)
+	return n, err
+}
+
+// removeFromInbox deletes a consumer's events of a feed behind a position from the inbox,
+// if that takes the events and is there.
+func (s *Session) removeFromInbox(ctx context.Context, tx pgx.Tx, c checkpoint.Checkpoint, after int64) error {
+	if s.Inbox() == nil {
+		return nil
+	}
+	there, err := hasInbox(ctx, tx)
+	if err != nil || !there {
+		return err
+	}
+	// With the settings of users: the table may have their triggers.
+	_, err = tx.Exec(ctx, `DELETE FROM eventfeed_inbox.events
+		WHERE consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2 AND position OPERATOR(pg_catalog.>) $3`,
+		c.Consumer, c.FeedID, after)
+	return err
+}
+
+func hasInbox(ctx context.Context, tx pgx.Tx) (there bool, err error) {
+	err = tx.QueryRow(ctx, "SELECT pg_catalog.to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there)
+	return there, err
+}

@@ -1,0 +1,205 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
+)
+
+// selectParked is good with users' settings, too.
+const selectParked = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_seed.parked
+	WHERE ($1 OPERATOR(pg_catalog.=) '' OR consumer OPERATOR(pg_catalog.=) $1)
+	  AND ($2 OPERATOR(pg_catalog.=) '' OR feed OPERATOR(pg_catalog.=) $2 OR feed_id OPERATOR(pg_catalog.=) $2)
+	  AND ($3 OPERATOR(pg_catalog.=) '' OR subject OPERATOR(pg_catalog.=) $3) `
+
+func scanParked(row pgx.CollectableRow) (p checkpoint.Parked, size int, err error) {
+	var text []byte
+	var recorded *time.Time
+	err = row.Scan(&p.Consumer, &p.FeedID, &p.Feed, &p.Position, &recorded, &p.Live, &text, &p.Error, &p.Attempts, &p.Since)
+	if err == nil {
+		err = p.Restore(text, recorded)
+	}
+	return p, len(text), err
+}
+
+// Entities returns the entities that a consumer has parked events of.
+func (s *Session) Entities(ctx context.Context, consumer string) (map[checkpoint.Entity]bool, error) {
+	entities := make(map[checkpoint.Entity]bool)
+	err := s.Do(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, "SELECT DISTINCT feed_id, subject FROM eventfeed_seed.parked WHERE consumer = $1 AND subject <> ''", consumer)
+		if err != nil {
+			return err
+		}
+		var e checkpoint.Entity
+		_, err = pgx.ForEachRow(rows, []any{&e.FeedID, &e.Subject}, func() error {
+			entities[e] = true
+			return nil
+		})
+		return err
+	})
+	return entities, err
+}
+
+// Park adds events to those that are parked.
+func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error {
+	if len(events) == 0 {
+		return nil
+	}
+	columns := []string{"consumer", "feed_id", "position", "feed", "id", "type", "subject", "recorded", "live", "event", "error", "attempts"}
+	_, err := t.CopyFrom(ctx, pgx.Identifier{"eventfeed_seed", "parked"}, columns, pgx.CopyFromSlice(len(events), func(i int) ([]any, error) {
+		e := &events[i]
+		var recorded *time.Time
+		if !e.Recorded.IsZero() {
+			recorded = &e.Recorded
+		}
+		return []any{e.Consumer, e.FeedID, e.Position, e.Feed, e.ID, e.Type, e.Subject, recorded, e.Live, e.Stored(), e.ErrorText(), e.Attempts}, nil
+	}))
+	if i := postgresdb.CopyRow(err); i >= 0 && i < len(events) {
+		e := &events[i]
+		return fmt.Errorf("park feed %s, position %d (event %s): %w", e.Feed, e.Position, e.ID, err)
+	}
+	return err
+}
+
+// NextParked returns the first parked events behind a place, of one consumer.
+// At the end there are none.
+func (t transaction) NextParked(ctx context.Context, of checkpoint.Shelf, after checkpoint.ParkedPlace) ([]checkpoint.Parked, error) {
+	rows, err := t.Query(ctx, selectParked+`AND (feed_id, position) OPERATOR(pg_catalog.>) ($4, $5) ORDER BY feed_id, position LIMIT $6`,
+		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, checkpoint.ParkedPageEvents)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var page checkpoint.ParkedPage
+	for rows.Next() {
+		parked, size, err := scanParked(rows)
+		if err != nil || !page.Add(parked, size) {
+			return page.Events, err
+		}
+	}
+	return page.Events, rows.Err()
+}
+
+// parkedPlace finds a parked event, also with users' settings.
+const parkedPlace = "consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2 AND position OPERATOR(pg_catalog.=) $3"
+
+// Unpark removes an event that has been applied.
+func (t transaction) Unpark(ctx context.Context, e *checkpoint.Parked) error {
+	_, err := t.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE "+parkedPlace,
+		e.Consumer, e.FeedID, e.Position)
+	return err
+}
+
+// KeepParked writes down another attempt to apply an event.
+func (t transaction) KeepParked(ctx context.Context, e *checkpoint.Parked) error {
+	_, err := t.Exec(ctx, "UPDATE eventfeed_seed.parked SET error = $4, attempts = $5 WHERE "+parkedPlace,
+		e.Consumer, e.FeedID, e.Position, e.ErrorText(), e.Attempts)
+	return err
+}
+
+// ListParked calls yield with parked events until it returns false. There are
+// none where there is no table.
+func (s *Session) ListParked(ctx context.Context, of checkpoint.Shelf, yield func(checkpoint.Parked) bool) error {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return err
+	}
+	rows, err := postgresdb.NewReader(s.pool).Query(ctx, selectParked+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		parked, _, err := scanParked(rows)
+		if err != nil || !yield(parked) {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// ParkedCounts counts the parked events of every consumer. There are none where
+// there is no table.
+func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return nil, err
+	}
+	rows, err := postgresdb.NewReader(s.pool).Query(ctx, `
+		SELECT consumer, feed_id, count(*), min(parked) FROM eventfeed_seed.parked
+		GROUP BY consumer, feed_id ORDER BY consumer, feed_id`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c checkpoint.ParkedCount, err error) {
+		err = row.Scan(&c.Consumer, &c.FeedID, &c.Events, &c.Since)
+		return c, err
+	})
+}
+
+// CountParked counts a consumer's parked events of a feed behind a position. The
+// consumer must have been claimed: a run is promised that it needs no third
+// connection.
+func (s *Session) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
+	err = s.Do(ctx, func(tx pgx.Tx) error {
+		return tx.QueryRow(ctx, "SELECT count(*) FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+			consumer, feedID, after).Scan(&n)
+	})
+	return n, err
+}
+
+func (s *Session) hasParked(ctx context.Context) (there bool, err error) {
+	err = postgresdb.NewReader(s.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.parked') IS NOT NULL").Scan(&there)
+	return there, err
+}
+
+// Savepoints returns what runs something in a savepoint of a transaction, which
+// goes on as if it had not been if that returns an error. Constraints that were
+// to be checked at the commit are checked where the savepoint ends: only there
+// is it known whose error it is.
+func (t transaction) Savepoints(ctx context.Context) (try func(do func() error) error, err error) {
+	check, err := checkDeferred(ctx, t.Tx)
+	if err != nil {
+		return nil, err
+	}
+	return func(do func() error) error {
+		if _, err := t.Exec(ctx, "SAVEPOINT eventfeed_event"); err != nil {
+			return err
+		}
+		err := marked(do())
+		if err == nil {
+			if _, err = t.Exec(ctx, check+"RELEASE SAVEPOINT eventfeed_event"); err == nil {
+				return nil
+			}
+			err = marked(err)
+		}
+		if _, undone := t.Exec(ctx, "ROLLBACK TO SAVEPOINT eventfeed_event; RELEASE SAVEPOINT eventfeed_event"); undone != nil {
+			return fmt.Errorf("undo what failed (%s): %w", err.Error(), undone)
+		}
+		return err
+	}, nil
+}
+
+// checkDeferred, whose names are good with users' settings, too, returns the statements that check what is to be checked at the
+// commit, and leave everything after that as it was; none if no table has such
+// constraints.
+func checkDeferred(ctx context.Context, tx pgx.Tx) (statements string, err error) {
+	var deferrable bool
+	var deferred string
+	err = tx.QueryRow(ctx, `
+		SELECT pg_catalog.count(*) OPERATOR(pg_catalog.>) 0, coalesce(pg_catalog.string_agg(
+			DISTINCT pg_catalog.format('%I.%I', n.nspname, c.conname), ', ') FILTER (WHERE c.condeferred), '')
+		FROM pg_catalog.pg_constraint c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.connamespace
+		WHERE c.condeferrable AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')`).Scan(&deferrable, &deferred)
+	if err != nil || !deferrable {
+		return "", err
+	}
+	statements = "SET CONSTRAINTS ALL IMMEDIATE; "
+	if deferred != "" {
+		statements += "SET CONSTRAINTS " + deferred + " DEFERRED; "
+	}
+	return statements, nil
+}

@@ -1,0 +1,137 @@
+package checkpoint
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Session is a target that is opened for one run: what is decided about a consumer, its
+// checkpoints and a step's events, whatever database or log does it. It is for one
+// goroutine, but for what its Memory does.
+type Session struct {
+	Backend
+	about    Description
+	consumer string            // that was claimed
+	feeds    map[string]string // that it reads: names by id
+	external External          // nil before there are events for one
+	parking  parking
+}
+
+// Open opens a target. Where dryRun is set, all that is done is undone in the end.
+func Open(t Target, dryRun bool) *Session {
+	return &Session{Backend: t.Open(dryRun), about: t.Describe(), feeds: make(map[string]string)}
+}
+
+// Describe returns what the target and its sink are.
+func (s *Session) Describe() Description { return s.about }
+
+// Lacks returns why the target lacks a feature; nil if it has it.
+func (s *Session) Lacks(f Feature) error {
+	reason, lacks := s.about.Cannot[f]
+	if !lacks {
+		var has bool
+		switch f {
+		case Parking:
+			_, has = s.Backend.(Parker)
+		case GoingBack:
+			_, has = s.Backend.(Rewinder)
+		case ForeignFeeds:
+			_, has = s.Backend.(Rememberer)
+		default:
+			has = true
+		}
+		if has {
+			return nil
+		}
+		reason = "it keeps nothing but its checkpoint"
+	}
+	return &FeatureError{Target: s.about.Name, Feature: f, Reason: reason}
+}
+
+// Claim makes this process the consumer's holder. An external sink of the claim before is
+// ended first.
+func (s *Session) Claim(ctx context.Context, consumer string) error {
+	s.endExternal()
+	s.consumer = consumer
+	return s.at("claim consumer "+consumer, s.Backend.Claim(ctx, consumer))
+}
+
+// Load returns what is known of the consumer, without a name where nothing is, and its
+// checkpoints.
+func (s *Session) Load(ctx context.Context) (Consumer, []Checkpoint, error) {
+	c, found, err := s.Backend.Load(ctx)
+	s.know(found)
+	return c, found, s.at("read the checkpoint", err)
+}
+
+// Begin is that of the Backend.
+func (s *Session) Begin(ctx context.Context, c Consumer, first []Checkpoint, fresh bool) error {
+	s.know(first)
+	what := "prepare to apply"
+	if len(first) > 0 {
+		what = "write the first checkpoint"
+	}
+	return s.at(what, s.Backend.Begin(ctx, c, first, fresh))
+}
+
+func (s *Session) know(all []Checkpoint) {
+	for _, c := range all {
+		s.feeds[c.FeedID] = c.Feed
+	}
+}
+
+// Kept returns the places that the target keeps of a checkpoint's feed, in order; none
+// where it keeps none.
+func (s *Session) Kept(ctx context.Context, c Checkpoint) ([]feed.Place, error) {
+	rewinder, can := s.Backend.(Rewinder)
+	if !can {
+		return nil, nil
+	}
+	found, err := rewinder.Kept(ctx, c.Consumer, c.FeedID)
+	return found, s.at("read the digests that it keeps", err)
+}
+
+// Rewind is that of a Rewinder. The target must not lack GoingBack.
+func (s *Session) Rewind(ctx context.Context, from, to Checkpoint) error {
+	return s.at(fmt.Sprintf("go back to position %d", to.Position), s.Backend.(Rewinder).Rewind(ctx, from, to))
+}
+
+// Reset is that of a Rewinder. The target must not lack GoingBack.
+func (s *Session) Reset(ctx context.Context, all []Checkpoint) error {
+	return s.at("delete the checkpoint", s.Backend.(Rewinder).Reset(ctx, all))
+}
+
+// SkippedTypes returns what the consumer's sink had no use for; nothing where the target
+// does not count it.
+func (s *Session) SkippedTypes(ctx context.Context) ([]SkippedType, error) {
+	counter, can := s.Backend.(SkipCounter)
+	if !can {
+		return nil, nil
+	}
+	skipped, err := counter.SkippedTypes(ctx, s.consumer)
+	return skipped, s.at("read what was skipped", err)
+}
+
+// Memory returns what the consumer knows of a feed that is not eventfeed's own. The target
+// must not lack ForeignFeeds.
+func (s *Session) Memory(consumer, feedID string) Memory {
+	return s.Backend.(Rememberer).Memory(consumer, feedID)
+}
+
+// Close ends the sink, gives the consumer back, and frees what was opened.
+func (s *Session) Close() {
+	s.endExternal()
+	s.Backend.Close()
+}
+
+// at says which target has an error, and at what. It leaves the errors of other holders
+// as they are: those name the consumer, which is what they are about.
+func (s *Session) at(what string, err error) error {
+	if err == nil || errors.Is(err, ErrHeld) || errors.Is(err, ErrMoved) {
+		return err
+	}
+	return fmt.Errorf("%s: %s: %w", s.about.Name, what, err)
+}

@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// Begin writes down what the consumer is and the first checkpoints of feeds, and sets the
+// sink up and prepares it, in one transaction.
+func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
+			return err
+		}
+		for _, c := range first {
+			_, err := tx.ExecContext(ctx, `
+				INSERT INTO eventfeed_checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, holder, updated)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, s.holder, event.FormatTime(time.Now()))
+			if err != nil {
+				return err
+			}
+		}
+		if s.sink == nil {
+			return nil
+		}
+		if fresh {
+			if err := s.sink.Setup(ctx, tx); err != nil {
+				return err
+			}
+		}
+		return s.sink.Prepare(ctx, tx)
+	})
+}
+
+func (s *Session) saveConsumer(ctx context.Context, tx *sql.Tx, c checkpoint.Consumer) error {
+	if err := s.stillHolds(ctx, tx, c.Name); err != nil {
+		return err
+	}
+	var asOf any
+	if !c.AsOf.IsZero() {
+		asOf = event.FormatTime(c.AsOf)
+	}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone, setup_hash)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9, setup_hash = ?10`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, checkpoint.Process(), event.FormatTime(time.Now()), c.TimeZone, c.SetupHash)
+	return err
+}
+
+// loadConsumer returns what is known of a consumer, without a name where nothing is.
+func (s *Session) loadConsumer(ctx context.Context, name string) (c checkpoint.Consumer, err error) {
+	var asOf sql.NullString
+	var since string
+	err = s.db.QueryRowContext(ctx, `
+		SELECT consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
+		FROM eventfeed_consumers WHERE consumer = ?`, name).
+		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &since)
+	if errors.Is(err, sql.ErrNoRows) {
+		return checkpoint.Consumer{}, nil
+	}
+	if err == nil {
+		c.HeldSince, err = event.ParseTime(since)
+	}
+	if err == nil && asOf.Valid {
+		c.AsOf, err = event.ParseTime(asOf.String)
+	}
+	return c, err
+}

@@ -1,0 +1,57 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/checkpointtest"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
+)
+
+func TestMain(m *testing.M) {
+	checkpointtest.Main(m, func(path string) (checkpoint.Target, error) { return inbox(path), nil })
+}
+
+// inbox is a target that adds every event to the inbox.
+func inbox(path string) sqlite.Target {
+	return sqlite.Target{
+		Path: path, NewSink: func() sqlite.Sink { return sqlite.Inbox{} },
+		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox}},
+	}
+}
+
+func TestTheContract(t *testing.T) {
+	t.Parallel()
+	checkpointtest.Run(t, func(t *testing.T) checkpointtest.Place {
+		path := filepath.Join(t.TempDir(), "target.db")
+		return checkpointtest.Place{Target: inbox(path), URL: path, Applied: func(t *testing.T) []int64 { return positions(t, path) }}
+	})
+}
+
+// positions returns those of the events in the inbox, in the order in which they came.
+func positions(t *testing.T, path string) (all []int64) {
+	t.Helper()
+	db, err := sqlitedb.OpenWriter(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	rows, err := db.QueryContext(t.Context(), "SELECT position FROM eventfeed_inbox_events ORDER BY rowid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var position int64
+		if err := rows.Scan(&position); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, position)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}

@@ -1,0 +1,101 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// inbox is the table of a session's inbox, to read in: a checkpoint.Inbox.
+type inbox struct{ *Session }
+
+// Inbox returns the inbox; nil where something else takes the events.
+func (s *Session) Inbox() checkpoint.Inbox {
+	if _, is := s.sink.(Inbox); !is {
+		return nil
+	}
+	return inbox{s}
+}
+
+// Table returns the table's name.
+func (inbox) Table() string { return "eventfeed_inbox_events" }
+
+// Count counts a consumer's events of a feed behind a position; there are none where
+// there is no inbox.
+func (b inbox) Count(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
+	return countInbox(ctx, b.db, consumer, feedID, after)
+}
+
+// Read calls yield with a consumer's events of a feed, in order, after one position and
+// up to another; with none where there is no inbox.
+func (b inbox) Read(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+	return readInbox(ctx, b.db, consumer, feedID, after, to, yield)
+}
+
+func readInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
+	there, err := hasInbox(ctx, db)
+	if err != nil || !there {
+		return err
+	}
+	rows, err := db.QueryContext(ctx, `
+		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
+		FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ? AND position <= ? ORDER BY position`, consumer, feedID, after, to)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var e event.Placed
+		var time string
+		var extensions []byte
+		err := rows.Scan(&e.Position, &e.ID, &e.Source, &e.Type, &e.Subject, &time, &e.DataContentType, &e.DataSchema, &extensions, &e.Data)
+		if err == nil {
+			e.Time, err = event.ParseTime(time)
+		}
+		if err == nil && extensions != nil {
+			err = json.Unmarshal(extensions, &e.Extensions)
+		}
+		if err != nil {
+			return err
+		}
+		if err := yield(&e); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+func countInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after int64) (n int64, err error) {
+	there, err := hasInbox(ctx, db)
+	if err != nil || !there {
+		return 0, err
+	}
+	err = db.QueryRowContext(ctx, "SELECT count(*) FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ?",
+		consumer, feedID, after).Scan(&n)
+	return n, err
+}
+
+// removeFromInbox deletes a consumer's events of a feed behind a position from the inbox,
+// if that takes the events and is there.
+func (s *Session) removeFromInbox(ctx context.Context, tx *sql.Tx, c checkpoint.Checkpoint, after int64) error {
+	if s.Inbox() == nil {
+		return nil
+	}
+	there, err := hasInbox(ctx, tx)
+	if err != nil || !there {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ?",
+		c.Consumer, c.FeedID, after)
+	return err
+}
+
+func hasInbox(ctx context.Context, db interface {
+	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
+}) (there bool, err error) {
+	err = db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'eventfeed_inbox_events'").Scan(&there)
+	return there, err
+}

@@ -1,0 +1,124 @@
+package sqlite
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Prepare opens the file, which it makes if it is not there, and makes the tables where
+// they are missing.
+func (s *Session) Prepare(ctx context.Context) (err error) {
+	s.Close() // what an attempt before this one has opened
+	if s.db, err = sqlitedb.OpenWriter(ctx, s.path); err != nil {
+		return err
+	}
+	return s.migrate(ctx)
+}
+
+func (s *Session) migrate(ctx context.Context) error {
+	err := s.migrateCheckpoints(ctx)
+	if _, is := s.sink.(Inbox); err == nil && is {
+		err = migrateInbox(ctx, s.db)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *Session) migrateCheckpoints(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	return migratesqlite.Migrations{Prefix: "eventfeed_seed_", Files: files}.Up(ctx, s.db)
+}
+
+// openExisting opens the file, if it is there and not open yet.
+func (s *Session) openExisting(ctx context.Context) (err error) {
+	if s.db != nil {
+		return nil
+	}
+	if err := sqlitedb.CheckPath(s.path); err != nil {
+		return err
+	}
+	if _, err := os.Stat(s.path); err != nil {
+		return fmt.Errorf("database %s: %w", s.path, err)
+	}
+	s.db, err = sqlitedb.OpenWriter(ctx, s.path)
+	return err
+}
+
+// Load returns what is known of the consumer, without a name where nothing is, and its
+// checkpoints.
+func (s *Session) Load(ctx context.Context) (c checkpoint.Consumer, all []checkpoint.Checkpoint, err error) {
+	if c, err = s.loadConsumer(ctx, s.consumer); err == nil {
+		all, err = s.loadCheckpoints(ctx, s.consumer)
+	}
+	return c, all, err
+}
+
+// Consumers returns the names of all consumers, and brings their tables up to date; none
+// if there is no table.
+func (s *Session) Consumers(ctx context.Context) (names []string, err error) {
+	if err := s.openExisting(ctx); err != nil {
+		return nil, err
+	}
+	var there bool
+	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'eventfeed_checkpoints'").Scan(&there)
+	if err != nil || !there {
+		return nil, err
+	}
+	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT consumer FROM eventfeed_checkpoints ORDER BY consumer")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	if err := rows.Err(); err != nil || len(names) == 0 {
+		return nil, err
+	}
+	return names, s.migrateCheckpoints(ctx)
+}
+
+func (s *Session) loadCheckpoints(ctx context.Context, consumer string) (all []checkpoint.Checkpoint, err error) {
+	rows, err := s.db.QueryContext(ctx, `
+		SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated
+		FROM eventfeed_checkpoints WHERE consumer = ? ORDER BY feed_id`, consumer)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var c checkpoint.Checkpoint
+		var digest []byte
+		var updated string
+		if err := rows.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, &updated); err != nil {
+			return nil, err
+		}
+		c.Digest = feed.Digest(digest)
+		if c.Updated, err = time.Parse(time.RFC3339Nano, updated); err != nil {
+			return nil, err
+		}
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}

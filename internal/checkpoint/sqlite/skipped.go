@@ -1,0 +1,47 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"maps"
+	"slices"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// addSkipped counts up what a move skips.
+func addSkipped(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) error {
+	types := checkpoint.BoundTypes(m.SkippedTypes)
+	names := slices.Sorted(maps.Keys(types))
+	return repeat(ctx, tx, `
+		INSERT INTO eventfeed_skipped AS s (consumer, feed_id, type, events)
+		SELECT ?1, ?2, CASE WHEN (SELECT count(*) FROM eventfeed_skipped WHERE consumer = ?1 AND feed_id = ?2) < ?5
+			OR EXISTS (SELECT 1 FROM eventfeed_skipped WHERE consumer = ?1 AND feed_id = ?2 AND type = ?3) THEN ?3 ELSE ?6 END, ?4
+		WHERE true
+		ON CONFLICT (consumer, feed_id, type) DO UPDATE SET events = s.events + excluded.events`,
+		len(names), func(i int) []any {
+			return []any{m.To.Consumer, m.To.FeedID, names[i], types[names[i]], checkpoint.MaxSkippedTypes, checkpoint.OtherTypes}
+		})
+}
+
+// SkippedTypes returns what a consumer's sink had no use for, the most first.
+func (s *Session) SkippedTypes(ctx context.Context, consumer string) (all []checkpoint.SkippedType, err error) {
+	err = s.use(ctx, func(db reader) error {
+		rows, err := db.QueryContext(ctx, `
+			SELECT c.feed, s.feed_id, s.type, s.events FROM eventfeed_skipped s JOIN eventfeed_checkpoints c USING (consumer, feed_id)
+			WHERE s.consumer = ? ORDER BY s.events DESC, s.type`, consumer)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = rows.Close() }()
+		for rows.Next() {
+			var t checkpoint.SkippedType
+			if err := rows.Scan(&t.Feed, &t.FeedID, &t.Type, &t.Events); err != nil {
+				return err
+			}
+			all = append(all, t)
+		}
+		return rows.Err()
+	})
+	return all, err
+}

@@ -1,0 +1,86 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+// Columns of a standing, in the tables as they are and as they were before 002.
+const (
+	sqliteNow = `c.url, c.seed_end, c.skipped, c.left_out, coalesce(n.sink, ''), coalesce(n.projection, ''), coalesce(n.schema, ''), n.as_of,
+		coalesce(n.held_by, ''), coalesce(n.held_since, c.updated),
+		(SELECT count(*) FROM eventfeed_parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
+		FROM eventfeed_checkpoints c LEFT JOIN eventfeed_consumers n USING (consumer)`
+	sqliteBefore = `'', c.position, 0, 0, '', '', '', NULL, '', c.updated, 0 FROM eventfeed_checkpoints c`
+)
+
+// Standings returns how every consumer stands; none if there is no table.
+func (s *Session) Standings(ctx context.Context) (all []checkpoint.Standing, err error) {
+	var there, now bool
+	err = s.db.QueryRowContext(ctx, `SELECT count(*) FILTER (WHERE name = 'eventfeed_checkpoints'), count(*) FILTER (WHERE name = 'eventfeed_consumers')
+		FROM sqlite_master WHERE type = 'table'`).Scan(&there, &now)
+	if err != nil || !there {
+		return nil, err
+	}
+	columns := sqliteBefore
+	if now {
+		columns = sqliteNow
+	}
+	rows, err := s.db.QueryContext(ctx, "SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated, "+columns+
+		" ORDER BY c.consumer, c.feed, c.feed_id")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		standing, err := scanSQLiteStanding(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, standing)
+	}
+	s.findHolder(all)
+	return all, rows.Err()
+}
+
+func scanSQLiteStanding(rows *sql.Rows) (s checkpoint.Standing, err error) {
+	c, n := &s.Checkpoint, &s.Consumer
+	var digest []byte
+	var updated, since string
+	var asOf sql.NullString
+	err = rows.Scan(&n.Name, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, &updated,
+		&c.URL, &c.SeedEnd, &c.Skipped, &c.LeftOut, &n.Sink, &n.Projection, &n.Schema, &asOf, &n.HeldBy, &since, &s.Parked)
+	if err != nil {
+		return s, err
+	}
+	c.Consumer, c.Digest = n.Name, feed.Digest(digest)
+	if c.Updated, err = time.Parse(time.RFC3339Nano, updated); err == nil {
+		n.HeldSince, err = time.Parse(time.RFC3339Nano, since)
+	}
+	if err == nil && asOf.Valid {
+		n.AsOf, err = event.ParseTime(asOf.String)
+	}
+	return s, err
+}
+
+// findHolder says which consumer is held: the lock is the whole file's, and it
+// is the last one's who took it.
+func (s *Session) findHolder(all []checkpoint.Standing) {
+	held, err := sqlitedb.IsLocked(s.path)
+	holder := ""
+	var since time.Time
+	for i := range all {
+		if c := &all[i].Consumer; holder == "" || c.HeldSince.After(since) {
+			holder, since = c.Name, c.HeldSince
+		}
+	}
+	for i := range all {
+		all[i].Held, all[i].HeldErr = held && all[i].Consumer.Name == holder, err
+	}
+}

@@ -1,0 +1,82 @@
+package postgres
+
+import (
+	"encoding/binary"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/projection"
+)
+
+// parameterTypes are what PostgreSQL takes the parameters for.
+var parameterTypes = [projection.ParameterCount]uint32{
+	projection.FeedParameter:       pgtype.TextOID,
+	projection.PositionParameter:   pgtype.Int8OID,
+	projection.IDParameter:         pgtype.TextOID,
+	projection.SourceParameter:     pgtype.TextOID,
+	projection.TypeParameter:       pgtype.TextOID,
+	projection.SubjectParameter:    pgtype.TextOID,
+	projection.TimeParameter:       pgtype.TimestamptzOID,
+	projection.DataSchemaParameter: pgtype.TextOID,
+	projection.DataParameter:       pgtype.JSONBOID,
+	projection.DataBytesParameter:  pgtype.ByteaOID,
+	projection.LiveParameter:       pgtype.BoolOID,
+}
+
+// binaryFormat says that all parameters come in binary form.
+var binaryFormat = []int16{1}
+
+// encoder writes parameters in PostgreSQL's binary form, which pgx would ask
+// its type map for with every value.
+type encoder struct {
+	values [][]byte
+	buffer []byte
+}
+
+// encode returns the values of an event's attributes, which are good until the
+// next call, and how many bytes they have.
+func (c *encoder) encode(parameters []projection.Parameter, e *event.Delivered) (values [][]byte, size int) {
+	c.values, c.buffer = c.values[:0], c.buffer[:0]
+	for _, p := range parameters {
+		start := len(c.buffer)
+		var there bool
+		c.buffer, there = appendParameter(c.buffer, p, e)
+		if !there {
+			c.values = append(c.values, nil)
+			continue
+		}
+		c.values = append(c.values, c.buffer[start:len(c.buffer):len(c.buffer)])
+	}
+	return c.values, len(c.buffer)
+}
+
+// postgresEpoch is where PostgreSQL's timestamps count from, in microseconds.
+var postgresEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
+
+// jsonbVersion stands in front of jsonb in binary form.
+const jsonbVersion = 1
+
+// appendParameter appends the value of one of the event's attributes, and
+// reports whether it has one.
+func appendParameter(b []byte, p projection.Parameter, e *event.Delivered) (appended []byte, there bool) {
+	switch p {
+	case projection.PositionParameter:
+		return binary.BigEndian.AppendUint64(b, uint64(e.Position)), true
+	case projection.TimeParameter:
+		return binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixMicro()-postgresEpoch)), !e.Time.IsZero()
+	case projection.DataParameter:
+		return append(append(b, jsonbVersion), e.Data...), len(e.Data) > 0
+	case projection.DataBytesParameter:
+		return append(b, e.Data...), len(e.Data) > 0
+	case projection.LiveParameter:
+		if e.Live {
+			return append(b, 1), true
+		}
+		return append(b, 0), true
+	default:
+		text := projection.Attribute(p, e)
+		return append(b, text...), text != ""
+	}
+}

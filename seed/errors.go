@@ -1,0 +1,90 @@
+package seed
+
+import (
+	"errors"
+
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// LostError says that the target has read events that the feed has not: its
+// history was lost from some position on, as by a restore, or replaced. It
+// matches ErrMismatch. Where it is Compared, Rewind to Common leads on for an
+// inbox; what something else has filled is best built anew.
+type LostError struct {
+	URL      string // the feed's, without passwords
+	Epoch    string // of the last event that was read
+	Position int64  // of the last event that was read
+
+	// Next is the epoch that began when the history was lost, at position
+	// NextFirst. It is empty if none has begun, or if the feed does not have
+	// Epoch, so that nobody knows which epoch followed it.
+	Next      string
+	NextFirst int64
+	// Known says that the feed has Epoch.
+	Known bool
+
+	// Common is the last position up to which the feed's history is known to be
+	// the one that was read, if Compared.
+	Common   int64
+	Compared bool
+
+	// Cause is how it was noticed, where it was not by the epochs; else nil.
+	Cause error
+}
+
+func (e *LostError) Error() string { return e.walks().Error() }
+
+// Unwrap lets the error match ErrMismatch and its cause.
+func (e *LostError) Unwrap() []error { return e.walks().Unwrap() }
+
+func (e *LostError) walks() *walk.LostError {
+	lost := walk.LostError(*e)
+	return &lost
+}
+
+// OldError says that the feed shows less than the target has read, and nothing
+// that differs from it: it comes from a cache or a server that is behind. It is no
+// ErrMismatch, and the next Run may well succeed.
+type OldError struct {
+	URL      string // the feed's, without passwords
+	Last     int64  // last position that it shows
+	Position int64  // last position that it has shown before
+}
+
+func (e *OldError) Error() string {
+	old := walk.OldError(*e)
+	return old.Error()
+}
+
+// public returns an error in which callers find the errors of this package.
+func public(err error) error {
+	if err == nil {
+		return nil
+	}
+	return publicError{err}
+}
+
+type publicError struct{ error }
+
+func (e publicError) Unwrap() error { return e.error }
+
+// As finds a LostError and an OldError.
+func (e publicError) As(target any) bool {
+	switch target := target.(type) {
+	case **LostError:
+		lost, is := errors.AsType[*walk.LostError](e.error)
+		if is {
+			public := LostError(*lost)
+			*target = &public
+		}
+		return is
+	case **OldError:
+		old, is := errors.AsType[*walk.OldError](e.error)
+		if is {
+			public := OldError(*old)
+			*target = &public
+		}
+		return is
+	}
+	return false
+}

@@ -1,0 +1,158 @@
+package seed
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+// OnError says what is done with an event that cannot be applied because of an
+// error of its own: SQLSTATE class 22, class 23 or P0001; in SQLite
+// SQLITE_CONSTRAINT or SQLITE_MISMATCH; or ErrOwn. After any other error,
+// whatever OnError is, a run tries again or stops.
+type OnError int
+
+const (
+	// Stop ends the run with the error; nothing of that transaction is applied.
+	Stop OnError = iota
+	// Park puts the event aside in the target, in the transaction that moves the
+	// checkpoint past it, and with it every later event of its entity: the events
+	// of that feed with that subject. An event without a subject is parked alone.
+	// They wait there for Retry, also in runs with Stop.
+	//
+	// A handler is called again then with events of a transaction that was
+	// rolled back, few together or one alone, in savepoints.
+	Park
+)
+
+// ErrOwn is for handlers: an error that wraps it is the event's own.
+var ErrOwn = checkpoint.ErrOwn
+
+// IsOwn reports whether an error is an event's own, so that Park would put that
+// event aside.
+func IsOwn(err error) bool { return checkpoint.IsOwn(err) }
+
+// ParkedEvent is an event that was put aside: it cannot be applied, or an earlier
+// event of its entity cannot.
+type ParkedEvent struct {
+	Consumer string
+	event.Delivered
+	Error    string    // of the last attempt to apply it; empty if it only waits for an earlier one
+	Attempts int       // to apply it
+	Since    time.Time // when it was parked
+}
+
+// ParkedFilter selects a part of the parked events. Its zero value is all of them.
+type ParkedFilter struct {
+	Consumer string // empty: every consumer
+	Feed     string // name or id of the feed; empty: every feed
+	Subject  string // the entity; empty: every entity, and events about none
+}
+
+// Parked returns the parked events of a target, in the order of consumers, of
+// feed ids, and of positions. It may be called while a Run is at work.
+func Parked(ctx context.Context, into Target, of ParkedFilter) iter.Seq2[ParkedEvent, error] {
+	return func(yield func(ParkedEvent, error) bool) {
+		session := checkpoint.Open(into.target, false)
+		defer session.Close()
+		goOn := true
+		err := session.Lacks(checkpoint.Parking)
+		if err == nil {
+			err = session.ListParked(ctx, checkpoint.Shelf(of), func(p checkpoint.Parked) bool {
+				goOn = yield(ParkedEvent(p), nil)
+				return goOn
+			})
+		}
+		if err != nil && goOn {
+			yield(ParkedEvent{}, err)
+		}
+	}
+}
+
+// Retried is what Retry has done.
+type Retried struct {
+	Applied int64 // events that were parked and are applied now
+	Skipped int64 // of them those that the sink had no use for
+	Left    int64 // of those that it was about, events that are still parked
+	Others  int64 // parked events of the consumer that it was not about
+	// Failed are the events that could still not be applied, without their data:
+	// the first of each entity, and those without a subject. No more than
+	// MaxFailed are listed.
+	Failed []ParkedEvent
+}
+
+// MaxFailed is how many events Retried lists.
+const MaxFailed = checkpoint.MaxFailed
+
+// RetryOptions say which of a consumer's parked events Retry is about, and how it goes
+// about them. The zero value is all of them.
+type RetryOptions struct {
+	Feed    string // name or id of the feed; empty: every feed
+	Subject string // the entity; empty: every entity, and events about none
+	// DryRun applies all in one transaction, and rolls it back.
+	DryRun bool
+	// AcceptProjection goes on with another text of a projection than what has been
+	// applied was applied by.
+	AcceptProjection bool
+	Logger           *slog.Logger // nil means discard
+}
+
+// Retry applies parked events of a consumer by the target's sink: of each entity
+// in the order of the feed, up to the first that still cannot be applied. That
+// one and those behind it stay parked. What was applied is gone from the parked
+// events in the same transaction. It returns ErrNoCheckpoint if there is no such
+// consumer, and ErrHeld while a Run is at work for it.
+func Retry(ctx context.Context, into Target, consumer string, o RetryOptions) (Retried, error) {
+	c, err := openTarget(Config{Into: into, Consumer: consumer, DryRun: o.DryRun, AcceptProjection: o.AcceptProjection, Logger: o.Logger})
+	if err != nil {
+		return Retried{}, err
+	}
+	defer c.into.Close()
+	for _, feature := range []checkpoint.Feature{checkpoint.Parking, checkpoint.GoingBack} {
+		if err := c.into.Lacks(feature); err != nil {
+			return Retried{}, err
+		}
+	}
+	if err := c.openConsumer(ctx); err != nil {
+		return Retried{}, err
+	}
+	was, all, err := c.claimConsumer(ctx)
+	if err != nil {
+		return Retried{}, err
+	}
+	parked := int64(0)
+	for _, at := range all {
+		n, err := c.into.CountParked(ctx, at, 0)
+		if err != nil {
+			return Retried{}, err
+		}
+		parked += n
+	}
+	if err := c.resume(ctx, was, all); err != nil {
+		return Retried{}, err
+	}
+	done, err := c.into.Retry(ctx, all, checkpoint.Shelf{Consumer: c.Consumer, Feed: o.Feed, Subject: o.Subject})
+	retried := Retried{Applied: done.Applied, Skipped: done.Skipped, Left: done.Left}
+	for _, failed := range done.Failed {
+		retried.Failed = append(retried.Failed, ParkedEvent(failed))
+	}
+	if err == nil {
+		retried.Others = parked - done.Applied - done.Left
+	}
+	return retried, err
+}
+
+// resume makes sure that the sink is the one that the consumer was begun with,
+// and prepares it.
+func (c *opened) resume(ctx context.Context, was checkpoint.Consumer, all []checkpoint.Checkpoint) error {
+	c.AsOf = was.AsOf // its parked events are none that were left out
+	now, err := c.agree(ctx, was, all)
+	if err != nil {
+		return err
+	}
+	return c.into.Begin(ctx, now, nil, false)
+}

@@ -1,0 +1,83 @@
+// Package seedsqlite makes targets of package seed in SQLite files.
+//
+//	err := seed.Run(ctx, seed.Config{
+//		From: []string{"http://orders.internal/feeds/orders"},
+//		Into: seedsqlite.Open("shop.db").Handle(func(ctx context.Context, tx *sql.Tx, batch seed.Batch) error {
+//			for _, e := range batch.Events {
+//				…
+//			}
+//			return nil
+//		}),
+//	})
+package seedsqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+	"github.com/eventfeed/eventfeed/internal/program"
+	"github.com/eventfeed/eventfeed/internal/projection"
+	projectionsqlite "github.com/eventfeed/eventfeed/internal/projection/sqlite"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// Database is an SQLite database file to fill.
+type Database struct{ path string }
+
+// Open returns the database file at a path. It is opened when a run begins, which makes it
+// if it is not there, and refuses a path with options, as drivers take them
+// (shop.db?mode=ro, file:shop.db). A lock file stands beside it while the run is at work,
+// PATH.lock: SQLite takes one seeder at a time, whatever the consumers.
+//
+// Checkpoints are kept in tables eventfeed_*, which are made where they are missing.
+func Open(path string) Database { return Database{path} }
+
+// Inbox returns a target that adds every event to the table eventfeed_inbox_events.
+func (d Database) Inbox() seed.Target {
+	return d.target(func() sqlite.Sink { return sqlite.Inbox{} }, checkpoint.SinkInbox)
+}
+
+// Handle returns a target whose events are applied by handle, in the transaction tx that
+// also moves the checkpoint on. If handle returns an error the transaction is rolled back
+// and Run ends with that error, unless it is one that may pass, such as a busy file, or is
+// the event's own and Config.OnError says to park it.
+func (d Database) Handle(handle func(ctx context.Context, tx *sql.Tx, b seed.Batch) error) seed.Target {
+	sink := sqlite.Handler(func(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error { return handle(ctx, tx, seed.Batch(b)) })
+	return d.target(func() sqlite.Sink { return sink }, checkpoint.SinkHandler)
+}
+
+func (d Database) target(newSink func() sqlite.Sink, kind string) seed.Target {
+	return seed.NewTarget(sqlite.Target{
+		Path: d.path, NewSink: newSink,
+		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: kind, TimeZone: checkpoint.UTC}},
+	})
+}
+
+// Projection returns a target whose events are applied by a projection. It returns an
+// error of the projection's text, with its file and line, or of a schema or a time zone:
+// SQLite has neither.
+func (d Database) Projection(p seed.Projection) (seed.Target, error) {
+	parsed, err := projection.Parse(p.Name, p.Text)
+	if err != nil {
+		return seed.Target{}, err
+	}
+	if p.Schema != "" {
+		return seed.Target{}, fmt.Errorf("%s: schema %s: SQLite has none; build beside it in another file", p.Name, p.Schema)
+	}
+	if zone := parsed.TimeZone(); zone != checkpoint.UTC {
+		return seed.Target{}, fmt.Errorf("%s: timezone %s: SQLite has no time zones, all of it is in UTC", p.Name, zone)
+	}
+	return seed.NewTarget(sqlite.Target{
+		Path: d.path, About: parsed.Describe(""),
+		NewSink: func() sqlite.Sink { return projectionsqlite.New(parsed, p.Strict) },
+	}), nil
+}
+
+// Program returns a target whose events a program takes, each at least once and in order.
+// How far it has got is kept in the database.
+func (d Database) Program(p seed.Program) seed.Target {
+	return seed.NewTarget(sqlite.Target{Path: d.path, About: program.Describe(program.Command(p))})
+}
