@@ -24,6 +24,9 @@ func TestPublicPackagesLinkNoMoreThanTheyNeed(t *testing.T) {
 	for pkg, never := range map[string][]string{
 		"event":                        {pgx, sqlite, feedReader, "database/sql", "net/http"},
 		"outbox":                       {sqlite, feedReader},
+		"seed":                         {pgx, sqlite},
+		"seed/seedpgx":                 {sqlite},
+		"seed/seedsqlite":              {pgx},
 		"internal/db/explain/postgres": {sqlite},
 		"internal/db/explain/sqlite":   {pgx},
 		"internal/db/migrate":          {pgx, sqlite},
