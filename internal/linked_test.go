@@ -27,6 +27,8 @@ func TestPublicPackagesLinkNoMoreThanTheyNeed(t *testing.T) {
 		"seed":                         {pgx, sqlite},
 		"seed/seedpgx":                 {sqlite},
 		"seed/seedsqlite":              {pgx},
+		"internal/checkpoint":          {pgx, sqlite, feedReader},
+		"internal/projection":          {pgx, sqlite, feedReader},
 		"internal/db/explain/postgres": {sqlite},
 		"internal/db/explain/sqlite":   {pgx},
 		"internal/db/migrate":          {pgx, sqlite},
