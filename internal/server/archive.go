@@ -29,7 +29,7 @@ type archiveKey struct {
 // archived is a sealed page in one form and one coding, with what other forms
 // are made of.
 type archived struct {
-	entity
+	representation
 	hash  string
 	stage store.Stage // of the bytes, which decides what is promised of them
 	links []feed.Link // of the document, of a form other than Atom
@@ -70,7 +70,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Cache-Control", archiveLifetime(a.stage, chosen).cacheControl(s.scope()))
 	linkAlternates(header, r, archiveForms, chosen)
 	linkArchives(header, a.links, chosen)
-	return s.serve(w, r, &a.entity)
+	return s.serve(w, r, &a.representation)
 }
 
 // archiveLifetime: a final archive never changes, nor does any form of it that
@@ -177,7 +177,7 @@ func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) 
 		return nil, err
 	}
 	a := &archived{hash: hashOf(d.Body), stage: d.Stage}
-	a.entity = entity{mediaType: atomForm.mediaType, coding: zstdCoding, content: d.Body, tag: strongTag(a.hash, zstdCoding)}
+	a.representation = representation{mediaType: atomForm.mediaType, coding: zstdCoding, content: d.Body, tag: strongTag(a.hash, zstdCoding)}
 	// Before it is final a page changes with the one after it, whose time
 	// nobody knows.
 	if d.Stage == store.Final {
@@ -223,7 +223,7 @@ func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKe
 		return nil, err
 	}
 	a := &archived{hash: hashOf(content), stage: from.stage, links: d.Links()}
-	a.entity = entity{mediaType: key.form.mediaType, content: fit(content), tag: strongTag(a.hash, identityCoding), modified: from.modified}
+	a.representation = representation{mediaType: key.form.mediaType, content: fit(content), tag: strongTag(a.hash, identityCoding), modified: from.modified}
 	return a, nil
 }
 

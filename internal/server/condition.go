@@ -62,7 +62,7 @@ const noTag = `"-"`
 // Last-Modified. A client's date that merely lies later does not say which version
 // it has: that may have been replaced by one that was written down earlier than it
 // could be seen.
-func (e *entity) clean(header http.Header) {
+func (e *representation) clean(header http.Header) {
 	if header.Values("If-None-Match") != nil {
 		tags := entityTags(header, "If-None-Match")
 		if len(tags) == 0 {
@@ -78,10 +78,10 @@ func (e *entity) clean(header http.Header) {
 	header.Del("If-Unmodified-Since") // these two
 }
 
-// hasChanged reports whether a request asks for what the entity was before, by
+// hasChanged reports whether a request asks for what the representation was before, by
 // If-Match or, where that is not there, If-Unmodified-Since: RFC 9110 sections
 // 13.1.1, with strong comparison, and 13.1.4.
-func (e *entity) hasChanged(header http.Header) bool {
+func (e *representation) hasChanged(header http.Header) bool {
 	if header.Values("If-Match") != nil {
 		return !slices.ContainsFunc(entityTags(header, "If-Match"), func(tag string) bool { return tag == "*" || tag == e.tag })
 	}
@@ -91,7 +91,7 @@ func (e *entity) hasChanged(header http.Header) bool {
 		!modified.IsZero() && modified.Truncate(time.Second).After(since)
 }
 
-// errChanged is the answer to a request for an entity that has changed.
+// errChanged is the answer to a request for a representation that has changed.
 func errChanged() error {
 	return refuse(http.StatusPreconditionFailed, "it is not what If-Match or If-Unmodified-Since says any more; ask without them for what it is now")
 }

@@ -19,9 +19,9 @@ func wantsDelta(header http.Header) bool {
 
 // serveDelta answers with the entries behind a position, RFC 3229 section
 // 10.4.1. The ETag is that of the whole document, which the client has then.
-func (s *server) serveDelta(w http.ResponseWriter, r *http.Request, v *version, key entityKey, base string, since int64) error {
+func (s *server) serveDelta(w http.ResponseWriter, r *http.Request, v *version, key representationKey, base string, since int64) error {
 	key.since, key.isDelta = since, true
-	e, err := v.entity(key)
+	e, err := v.representation(key)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.eventEntity(r, state, eventKeyOf(r, state, chosen, coding))
+	e, err := s.eventRepresentation(r, state, eventKeyOf(r, state, chosen, coding))
 	if err != nil {
 		return err
 	}
@@ -73,9 +73,9 @@ func eventKeyOf(r *http.Request, state *live.State, form *form, coding string) e
 	}
 }
 
-// eventEntity returns an event as it is sent, from the cache if it is there. Otherwise
+// eventRepresentation returns an event as it is sent, from the cache if it is there. Otherwise
 // it reads it, once there is room for that, and once for all who ask meanwhile.
-func (s *server) eventEntity(r *http.Request, state *live.State, key eventKey) (*entity, error) {
+func (s *server) eventRepresentation(r *http.Request, state *live.State, key eventKey) (*representation, error) {
 	if !s.events.Has(key) {
 		leave, err := s.reading.enter(r.Context(), eventRoom)
 		if err != nil {
@@ -83,7 +83,7 @@ func (s *server) eventEntity(r *http.Request, state *live.State, key eventKey) (
 		}
 		defer leave()
 	}
-	return s.events.Get(r.Context(), key, func(ctx context.Context) (e *entity, err error) {
+	return s.events.Get(r.Context(), key, func(ctx context.Context) (e *representation, err error) {
 		ctx, cancel := context.WithTimeout(ctx, readTimeout)
 		defer cancel()
 		err = s.Log.ReadFeed(ctx, state.Name, func(log store.Snapshot, f *store.Feed) error {
@@ -116,7 +116,7 @@ func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
 }
 
 // makeEvent writes the event at a position, once there is room for that.
-func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, events []event.Placed, position int64) (*entity, error) {
+func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, events []event.Placed, position int64) (*representation, error) {
 	size := 0
 	for i := range events {
 		size += events[i].Size()
@@ -130,7 +130,7 @@ func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, eve
 	if err != nil {
 		return nil, err
 	}
-	return newEntity(key.form, key.coding, content), nil
+	return newRepresentation(key.form, key.coding, content), nil
 }
 
 // eventNamed returns the id and the source that a request names; without an id it

@@ -103,7 +103,7 @@ type server struct {
 	subscriptions   subscriptions
 	archives        *cache.Cache[archiveKey, *archived]
 	requests        *quota.Clients
-	events          *cache.Cache[eventKey, *entity]
+	events          *cache.Cache[eventKey, *representation]
 	sending         *bodies
 	reading, making *room
 
@@ -137,7 +137,7 @@ func New(config Config) *Server {
 			log: config.Log, feeds: config.Feeds, limit: subscriptionBytes, reading: reading, making: making,
 		},
 		requests:    quota.NewClients(int64(config.ClientRequests)),
-		events:      cache.New[eventKey](eventBytes, (*entity).size),
+		events:      cache.New[eventKey](eventBytes, (*representation).size),
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
 		making:      making,

@@ -58,7 +58,7 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	linkAlternates(w.Header(), r, serviceForms, chosen)
 	w.Header().Set("Vary", s.vary(explicit))
 	w.Header().Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
-	return s.serve(w, r, newEntity(chosen, coding, content))
+	return s.serve(w, r, newRepresentation(chosen, coding, content))
 }
 
 func serviceXML(feeds []*live.State) ([]byte, error) {

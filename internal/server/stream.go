@@ -134,7 +134,7 @@ func (s *server) sendNew(r *http.Request, v *version, out *eventStream) (more bo
 	if out.position == d.Last {
 		return false, nil
 	}
-	batch, err := v.entity(entityKey{form: messages, coding: identityCoding, isDelta: true, since: out.position})
+	batch, err := v.representation(representationKey{form: messages, coding: identityCoding, isDelta: true, since: out.position})
 	if err != nil {
 		return false, err
 	}

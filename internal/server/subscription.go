@@ -35,16 +35,16 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	if ask.wait > 0 {
 		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(ask.wait/time.Second)))
 	}
-	e := &entity{tag: v.tag(ask.entityKey), modified: v.feed.Modified}
+	e := &representation{tag: v.tag(ask.representationKey), modified: v.feed.Modified}
 	if e.hasChanged(r.Header) {
 		return errChanged()
 	}
-	if ask.delta && !matches(ask.have, v.tag(ask.entityKey)) {
+	if ask.delta && !matches(ask.have, v.tag(ask.representationKey)) {
 		if base, since, found := v.base(ask.have); found {
-			return s.serveDelta(w, r, v, ask.entityKey, base, since)
+			return s.serveDelta(w, r, v, ask.representationKey, base, since)
 		}
 	}
-	if e, err = v.entity(ask.entityKey); err != nil {
+	if e, err = v.representation(ask.representationKey); err != nil {
 		return err
 	}
 	return s.serve(w, r, e)
@@ -59,7 +59,7 @@ const maxWaitCutOff = 5 * time.Second
 type ask struct {
 	feed     string
 	explicit bool
-	entityKey
+	representationKey
 	have  []string      // the tags of If-None-Match
 	match []string      // the tags of If-Match
 	wait  time.Duration // how long to wait for another document than those
@@ -114,7 +114,7 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 			looked = true
 			continue
 		}
-		if err != nil || until == nil || !matches(a.have, v.tag(a.entityKey)) {
+		if err != nil || until == nil || !matches(a.have, v.tag(a.representationKey)) {
 			return v, err
 		}
 		observed := observe.Waiting(r.Context())

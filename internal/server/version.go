@@ -18,21 +18,21 @@ import (
 type version struct {
 	feed     *store.Feed // of the same moment as the document
 	document *feed.Document
-	making   *room  // for those who make entities
+	making   *room  // for those who make representations
 	place    string // with which each ETag begins, see place
 	history  string // of all else that the document says
 
-	mu       sync.Mutex
-	entities map[entityKey]*entity
-	room     int64 // bytes that entities may still take of which clients make as many as they like
+	mu              sync.Mutex
+	representations map[representationKey]*representation
+	room            int64 // bytes that representations may still take of which clients make as many as they like
 
-	naming sync.Mutex // so that nobody waits for an entity who wants but a tag
-	tags   map[entityKey]string
+	naming sync.Mutex // so that nobody waits for a representation who wants but a tag
+	tags   map[representationKey]string
 }
 
-// entityKey names an entity of a version: the whole document, or a delta of
+// representationKey names a representation of a version: the whole document, or a delta of
 // what is behind a position.
-type entityKey struct {
+type representationKey struct {
 	form    *form
 	coding  string
 	base    string // absolute URL of the server, for forms that need it
@@ -44,7 +44,7 @@ type entityKey struct {
 var program = build.Read().String()
 
 // keptForClients is how many times the size of a document, and how much at
-// least, the entities of a version may take of which there are as many as
+// least, the representations of a version may take of which there are as many as
 // clients make: deltas, and those that hold the URL by which a client has come.
 const (
 	keptForClients      = 2
@@ -61,9 +61,9 @@ const digestInTag = 16
 func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
 	return &version{
 		feed: f, document: d, making: making,
-		place:    place{d.Last, d.DigestAfter.String()[:digestInTag], len(d.Epochs), d.Archives}.String(),
-		history:  fmt.Sprintf("%d %q %q %q %d %t %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.Held, d.First, d.Epochs),
-		entities: make(map[entityKey]*entity), tags: make(map[entityKey]string),
+		place:           place{d.Last, d.DigestAfter.String()[:digestInTag], len(d.Epochs), d.Archives}.String(),
+		history:         fmt.Sprintf("%d %q %q %q %d %t %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.Held, d.First, d.Epochs),
+		representations: make(map[representationKey]*representation), tags: make(map[representationKey]string),
 		room: max(leastKeptForClients, keptForClients*sizeOf(d)),
 	}
 }
@@ -71,8 +71,8 @@ func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
 // tag is the strong ETag of the whole document in a form and coding. It is
 // made of all that the bytes hang on, so that a document need not be written
 // to learn that a client has it.
-func (v *version) tag(key entityKey) string {
-	key = entityKey{form: key.form, coding: key.coding, base: key.base}
+func (v *version) tag(key representationKey) string {
+	key = representationKey{form: key.form, coding: key.coding, base: key.base}
 	v.naming.Lock()
 	defer v.naming.Unlock()
 	tag := v.tags[key]
@@ -85,7 +85,7 @@ func (v *version) tag(key entityKey) string {
 	return tag
 }
 
-func (v *version) makeTag(key entityKey) string {
+func (v *version) makeTag(key representationKey) string {
 	made := v.history + "\n" + key.form.name + "\n" + key.base
 	if !key.form.fixed {
 		made += "\n" + program
@@ -93,11 +93,11 @@ func (v *version) makeTag(key entityKey) string {
 	return strongTag(v.place+"-"+hashOf([]byte(made)), key.coding)
 }
 
-// entity returns the document in one form and coding, made once for all.
-func (v *version) entity(key entityKey) (*entity, error) {
+// representation returns the document in one form and coding, made once for all.
+func (v *version) representation(key representationKey) (*representation, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if e := v.entities[key]; e != nil {
+	if e := v.representations[key]; e != nil {
 		return e, nil
 	}
 	leave, err := v.making.enter(context.Background(), copies*sizeOf(v.document))
@@ -108,11 +108,11 @@ func (v *version) entity(key entityKey) (*entity, error) {
 	return v.make(key)
 }
 
-func (v *version) make(key entityKey) (*entity, error) {
-	if e := v.entities[key]; e != nil {
+func (v *version) make(key representationKey) (*representation, error) {
+	if e := v.representations[key]; e != nil {
 		return e, nil
 	}
-	e := &entity{mediaType: key.form.mediaType, coding: key.coding, tag: v.tag(key), modified: v.feed.Modified}
+	e := &representation{mediaType: key.form.mediaType, coding: key.coding, tag: v.tag(key), modified: v.feed.Modified}
 	var err error
 	if key.coding == identityCoding {
 		e.content, err = v.write(key)
@@ -120,7 +120,7 @@ func (v *version) make(key entityKey) (*entity, error) {
 	} else {
 		plain := key
 		plain.coding = identityCoding
-		var text *entity
+		var text *representation
 		if text, err = v.make(plain); err == nil {
 			e.content = encode(text.content, key.coding)
 		}
@@ -132,7 +132,7 @@ func (v *version) make(key entityKey) (*entity, error) {
 }
 
 // keep keeps what there are few of, and of the rest what there is room for.
-func (v *version) keep(key entityKey, e *entity) {
+func (v *version) keep(key representationKey, e *representation) {
 	if key.isDelta || key.base != "" {
 		const overhead = 1000
 		size := int64(len(e.content)) + overhead
@@ -141,10 +141,10 @@ func (v *version) keep(key entityKey, e *entity) {
 		}
 		v.room -= size
 	}
-	v.entities[key] = e
+	v.representations[key] = e
 }
 
-func (v *version) write(key entityKey) ([]byte, error) {
+func (v *version) write(key representationKey) ([]byte, error) {
 	if !key.isDelta {
 		return key.form.document(v.document, key.base)
 	}

@@ -21,28 +21,28 @@ func TestWhatClientsMakeUpTakesLittleMemory(t *testing.T) {
 	}
 	v := newVersion(&store.Feed{}, d, newRoom(makingRoom))
 	for i := range 100 {
-		for _, key := range []entityKey{
+		for _, key := range []representationKey{
 			{form: rssForm, base: fmt.Sprintf("http://%d.example", i)},
 			{form: batchForm, isDelta: true, since: int64(i)},
 		} {
-			if _, err := v.entity(key); err != nil {
+			if _, err := v.representation(key); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	kept := 0
-	for _, e := range v.entities {
+	for _, e := range v.representations {
 		kept += len(e.content)
 	}
 	if size := data * events; kept > 3*size || kept < size {
 		t.Errorf("%d bytes are kept of a document of %d", kept, size)
 	}
-	key := entityKey{form: batchForm, coding: gzipCoding}
-	first, err := v.entity(key)
+	key := representationKey{form: batchForm, coding: gzipCoding}
+	first, err := v.representation(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if second, _ := v.entity(key); second != first {
+	if second, _ := v.representation(key); second != first {
 		t.Error("the whole document is written again each time")
 	}
 }

@@ -14,8 +14,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/html"
 )
 
-// entity is a representation as it is sent: in one form and one coding.
-type entity struct {
+// representation is what an answer carries (RFC 9110, section 3.2): a document in one
+// form and one coding.
+type representation struct {
 	mediaType string
 	coding    string
 	tag       string // ETag, with its quotes
@@ -43,13 +44,13 @@ func fit(content []byte) []byte {
 	return content
 }
 
-// newEntity returns content in a coding, with an ETag that is made of it.
-func newEntity(form *form, coding string, content []byte) *entity {
-	return &entity{mediaType: form.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
+// newRepresentation returns content in a coding, with an ETag that is made of it.
+func newRepresentation(form *form, coding string, content []byte) *representation {
+	return &representation{mediaType: form.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
 }
 
-// size is about how many bytes of memory the entity takes.
-func (e *entity) size() int64 {
+// size is about how many bytes of memory the representation takes.
+func (e *representation) size() int64 {
 	const overhead = 500
 	return int64(len(e.content)) + overhead
 }
@@ -103,7 +104,7 @@ func setType(header http.Header, mediaType string) {
 
 // describe sets the header fields that an answer and the 304 in its place have
 // in common, RFC 9110 section 15.4.5.
-func (e *entity) describe(header http.Header) {
+func (e *representation) describe(header http.Header) {
 	header.Set("ETag", e.tag)
 	setType(header, e.mediaType)
 	if e.coding != identityCoding {
@@ -113,9 +114,9 @@ func (e *entity) describe(header http.Header) {
 	}
 }
 
-// serve answers with an entity. It leaves HEAD, and conditions that are met with
+// serve answers with a representation. It leaves HEAD, and conditions that are met with
 // a 304, to the standard library. Nothing has been sent if it returns an error.
-func (s *server) serve(w http.ResponseWriter, r *http.Request, e *entity) error {
+func (s *server) serve(w http.ResponseWriter, r *http.Request, e *representation) error {
 	if e.hasChanged(r.Header) {
 		return errChanged()
 	}
@@ -156,7 +157,7 @@ type body struct {
 	err     error // why it is not sent; then the header was not, either
 }
 
-// WriteHeader says, as ServeContent does not, that no part of an entity is
+// WriteHeader says, as ServeContent does not, that no part of a representation is
 // available: a page is small, half of one is of no use. It sends nothing if the
 // body may not be sent.
 func (b *body) WriteHeader(status int) {
@@ -182,10 +183,10 @@ func (b *body) ReadFrom(io.Reader) (int64, error) {
 // Unwrap is for http.ResponseController.
 func (b *body) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-// lastModified is the entity's Last-Modified, or zero while that is not in the
+// lastModified is the representation's Last-Modified, or zero while that is not in the
 // past: it must not be later than Date, RFC 9110 section 8.8.2.1, and a second
 // earlier it is a strong validator, section 8.8.2.2.
-func (e *entity) lastModified() time.Time {
+func (e *representation) lastModified() time.Time {
 	if time.Now().Unix() <= e.modified.Unix() {
 		return time.Time{}
 	}
