@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/program"
+	"github.com/eventfeed/eventfeed/internal/execsink"
 )
 
 // The programs that exec.md shows take every event, and say so.
@@ -39,9 +39,9 @@ func TestProgramsOfExecWork(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(folder, name), []byte(source), 0o600))
 			interpreter := map[string]string{".py": "/usr/bin/python3", ".sh": "/bin/sh"}[filepath.Ext(name)]
 			var said strings.Builder
-			p := program.New(program.Config{
+			p := execsink.New(execsink.Config{
 				Command: "cd '" + folder + "' && exec " + interpreter + " " + name,
-				Feeds:   []program.Feed{{ID: "urn:uuid:1", Name: "orders"}}, Patience: time.Nanosecond, Stderr: &said,
+				Feeds:   []execsink.Feed{{ID: "urn:uuid:1", Name: "orders"}}, Patience: time.Nanosecond, Stderr: &said,
 			})
 			for batch := range slices.Chunk(events, 7) {
 				must(t, p.Deliver(t.Context(), batch, func(int) error { return nil }))

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
@@ -45,7 +45,7 @@ func serveOrders() (url, path string, stop func()) {
 	check(err)
 	_, err = orders.Sequence(ctx, "orders", len(events))
 	check(err)
-	feeds, err := live.Open(ctx, orders, slog.New(slog.DiscardHandler))
+	feeds, err := feedstate.Open(ctx, orders, slog.New(slog.DiscardHandler))
 	check(err)
 	handler := server.New(server.Config{Log: orders, Feeds: feeds})
 	web := httptest.NewServer(handler)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
-	"github.com/eventfeed/eventfeed/internal/intake"
+	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/outbox"
 )
@@ -34,7 +34,7 @@ again; after an error, which names the line, all lines before it are in.`,
 	}
 	db := databaseFlag(command)
 	command.RunE = func(command *cobra.Command, arguments []string) error {
-		name, in := arguments[0], intake.Input{Name: "standard input", Reader: command.InOrStdin(), Size: -1}
+		name, in := arguments[0], ingest.Input{Name: "standard input", Reader: command.InOrStdin(), Size: -1}
 		if len(arguments) == 2 && arguments[1] != "-" {
 			file, err := os.Open(arguments[1])
 			if err != nil {
@@ -60,7 +60,7 @@ again; after an error, which names the line, all lines before it are in.`,
 		}
 		stop := showProgress(command.ErrOrStderr(), &in)
 		start := time.Now()
-		result, err := intake.Append(command.Context(), log, name, in)
+		result, err := ingest.Append(command.Context(), log, name, in)
 		stop()
 		if err != nil {
 			return refusal(err, *db, result)
@@ -78,12 +78,12 @@ again; after an error, which names the line, all lines before it are in.`,
 }
 
 // refusal says after an error how much of the input is in, and what leads on.
-func refusal(err error, url string, result intake.Result) error {
+func refusal(err error, url string, result ingest.Result) error {
 	mend := "when that is mended, run the same command again"
 	if known := explain.Of(err).Next; known != "" {
 		mend = known + "; " + mend
 	}
-	_, isLine := errors.AsType[*intake.LineError](err)
+	_, isLine := errors.AsType[*ingest.LineError](err)
 	switch {
 	case errors.Is(err, outbox.ErrConflict):
 		mend = "an event in a feed cannot be changed: give this one an id of its own or take the line out and run the same command again"
@@ -105,7 +105,7 @@ func refusal(err error, url string, result intake.Result) error {
 }
 
 // showProgress shows a bar of the bytes read, if w is a terminal.
-func showProgress(w io.Writer, in *intake.Input) (stop func()) {
+func showProgress(w io.Writer, in *ingest.Input) (stop func()) {
 	file, is := terminal.Of(w)
 	if !is {
 		return func() {}

@@ -14,8 +14,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/httplimit"
-	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/operations"
 	"github.com/eventfeed/eventfeed/internal/origin"
@@ -107,12 +107,12 @@ func (f *operationsFlags) open(known origin.Rules, logger *slog.Logger) (*operat
 }
 
 // watch shows how the feeds stand, and that the server can answer.
-func (o *operator) watch(log operations.Log, feeds *live.Feeds) {
+func (o *operator) watch(log operations.Log, feeds *feedstate.Feeds) {
 	o.registry.MustRegister(operations.NewFeeds(log))
 	if o.needsDatabase {
 		o.readiness.Needs = func() error {
 			if age, is := feeds.CutOff(); is {
-				return fmt.Errorf("%w for %v", live.ErrCutOff, age.Round(time.Second))
+				return fmt.Errorf("%w for %v", feedstate.ErrCutOff, age.Round(time.Second))
 			}
 			return nil
 		}

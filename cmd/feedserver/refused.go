@@ -16,7 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/intake"
+	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
@@ -159,7 +159,7 @@ func (r *repair) Append(ctx context.Context, _ string, events []event.Event) (in
 }
 
 func appendRepaired(ctx context.Context, in io.Reader, out io.Writer, db string, r *repair) error {
-	result, err := intake.Append(ctx, r, r.feed.Name, intake.Input{Name: "standard input", Reader: in, Size: -1})
+	result, err := ingest.Append(ctx, r, r.feed.Name, ingest.Input{Name: "standard input", Reader: in, Size: -1})
 	switch {
 	case errors.Is(err, store.ErrNotRefused):
 		return aboutRefused(err)

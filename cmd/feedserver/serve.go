@@ -14,8 +14,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/httplimit"
-	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
@@ -126,9 +126,9 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 	ctx, cancel := operator.drained(ctx)
 	defer cancel()
 	publish.First(ctx, log, operator.publish)
-	var feeds *live.Feeds
+	var feeds *feedstate.Feeds
 	err := awaitDatabase(ctx, logger, func() (err error) {
-		feeds, err = live.Open(ctx, log, logger)
+		feeds, err = feedstate.Open(ctx, log, logger)
 		return err
 	})
 	if ctx.Err() != nil {

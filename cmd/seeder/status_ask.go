@@ -9,12 +9,12 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/behind"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/lag"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -33,7 +33,7 @@ type asked interface {
 	// Look fetches what it shows now.
 	Look(ctx context.Context) error
 	// Lag tells how far a consumer is behind that.
-	Lag(ctx context.Context, s *checkpoint.Standing) (behind.Lag, error)
+	Lag(ctx context.Context, s *checkpoint.Standing) (lag.Lag, error)
 }
 
 // read is a feed's URL, as the database holds it, and how it was read.
@@ -132,12 +132,12 @@ func (a *asker) feed(of read) (f asked, err error) {
 		client = &walk.Client{Client: fetcher}
 	}
 	if of.foreign {
-		f = &behind.Foreign{
+		f = &lag.Foreign{
 			Config: foreign.Config{Client: client.Client, URL: client.Feed},
 			Memory: func(consumer, feedID string) checkpoint.Memory { return a.target.Memory(consumer, feedID) },
 		}
 	} else {
-		f = &behind.Feed{
+		f = &lag.Feed{
 			URL: client.Feed, Client: client,
 			Kept: func(ctx context.Context, consumer, feedID string) ([]walk.Place, error) {
 				return a.target.Kept(ctx, consumer, feedID)

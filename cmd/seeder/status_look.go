@@ -5,15 +5,15 @@ import (
 	"errors"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/behind"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/lag"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // standing is a checkpoint with what its feed says of it.
 type standing struct {
 	checkpoint.Standing
-	lag     behind.Lag
+	lag     lag.Lag
 	unknown error // why the lag is not known; nil if it is
 	now     time.Time
 }

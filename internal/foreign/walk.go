@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/ahead"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/prefetch"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -85,8 +85,8 @@ type forward struct {
 // archives goes along the archives that are not applied, oldest first, and
 // fetches those ahead that have something to apply.
 func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) error {
-	bounds := ahead.Bounds{AtOnce: f.Prefetch, Room: f.Room}
-	for got := range ahead.Fetch(ctx, bounds, f.steps(ctx), f.fetch) {
+	bounds := prefetch.Bounds{AtOnce: f.Prefetch, Room: f.Room}
+	for got := range prefetch.Fetch(ctx, bounds, f.steps(ctx), f.fetch) {
 		if got.Err != nil {
 			return got.Err
 		}
@@ -154,7 +154,7 @@ func (f *forward) after(ctx context.Context, at string) (*step, error) {
 
 // fetch fetches an archive once more, holds it to what it was on the way back,
 // and picks what is to be applied from it. It is called by several goroutines.
-func (f *forward) fetch(ctx context.Context, s *step, share *ahead.Share) (*step, error) {
+func (f *forward) fetch(ctx context.Context, s *step, share *prefetch.Share) (*step, error) {
 	d, err := f.again(fetch.WithRoom(ctx, share), s.Archive)
 	if err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/access"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/nearest"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -62,9 +62,9 @@ func (c *challenge) Unwrap() error { return c.error }
 
 // feed returns the feed that a request names. One that the caller may not read
 // is not there.
-func (s *server) feed(r *http.Request) (*live.State, error) {
+func (s *server) feed(r *http.Request) (*feedstate.State, error) {
 	name := feedName(r)
-	state, err := (*live.State)(nil), live.NoFeed(name)
+	state, err := (*feedstate.State)(nil), feedstate.NoFeed(name)
 	if grant(r).MayRead(name) {
 		state, err = s.state(r.Context(), name)
 	}
@@ -102,8 +102,8 @@ func (s *server) stillMayRead(r *http.Request) error {
 }
 
 // visible returns the feeds that a caller may know of.
-func (s *server) visible(r *http.Request) []*live.State {
-	return slices.DeleteFunc(s.Feeds.All(), func(f *live.State) bool { return !grant(r).MayRead(f.Name) })
+func (s *server) visible(r *http.Request) []*feedstate.State {
+	return slices.DeleteFunc(s.Feeds.All(), func(f *feedstate.State) bool { return !grant(r).MayRead(f.Name) })
 }
 
 // grantsChanged is closed when what callers may do has changed; nil if all may

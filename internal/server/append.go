@@ -9,8 +9,8 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/intake"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
+	"github.com/eventfeed/eventfeed/internal/ingest"
 )
 
 // maxAppend bounds the body of a request that appends, in bytes: an event of the
@@ -66,7 +66,7 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 func (s *server) take(w http.ResponseWriter, r *http.Request, name string) ([]event.Event, error) {
 	done := new(cleanup)
 	defer done.run()
-	events, err := intake.ParseRequest(r.Header, func() ([]byte, error) { return s.read(w, r, done) })
+	events, err := ingest.ParseRequest(r.Header, func() ([]byte, error) { return s.read(w, r, done) })
 	if err == nil {
 		err = s.insert(r.Context(), name, events)
 	}
@@ -93,7 +93,7 @@ func (s *server) insert(ctx context.Context, name string, events []event.Event) 
 }
 
 // mayAppend returns the feed that a request may append to.
-func (s *server) mayAppend(r *http.Request) (*live.State, error) {
+func (s *server) mayAppend(r *http.Request) (*feedstate.State, error) {
 	// A page of another site must not make a browser append.
 	if err := s.crossOrigin.Check(r); err != nil {
 		return nil, refuse(http.StatusForbidden, "this request comes from a page of another origin")
@@ -105,7 +105,7 @@ func (s *server) mayAppend(r *http.Request) (*live.State, error) {
 	case caller.MayRead(name):
 		return nil, &challenge{http.StatusForbidden, access.ErrNotGranted}
 	default:
-		return nil, live.NoFeed(name)
+		return nil, feedstate.NoFeed(name)
 	}
 }
 

@@ -11,14 +11,14 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // archiveKey names an archive in memory.
 type archiveKey struct {
 	feed    string // the feed's id
-	history int64  // of the state, see live.State
+	history int64  // of the state, see feedstate.State
 	page    feed.Page
 	final   bool // at least: what the state in memory knows of its stage
 	form    *form
@@ -86,12 +86,12 @@ func archiveLifetime(stage store.Stage, form *form) lifetime {
 	}
 }
 
-func archiveKeyOf(state *live.State, page feed.Page, form *form, base, coding string) archiveKey {
+func archiveKeyOf(state *feedstate.State, page feed.Page, form *form, base, coding string) archiveKey {
 	return archiveKey{feed: state.ID, history: state.History, page: page, final: page.Number < state.Archives, form: form, base: base, coding: coding}
 }
 
 // page returns the archive that a request names.
-func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
+func (s *server) page(r *http.Request) (*feedstate.State, feed.Page, error) {
 	state, err := s.feed(r)
 	if err != nil {
 		return nil, feed.Page{}, err
@@ -113,7 +113,7 @@ func (s *server) page(r *http.Request) (*live.State, feed.Page, error) {
 
 // cachedArchive returns a sealed page, from the cache if it is there. Otherwise it
 // makes it, once there is room for that.
-func (s *server) cachedArchive(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+func (s *server) cachedArchive(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	if !s.archives.Has(key) {
 		leave, err := s.reading.enter(ctx, archiveRoom)
 		if err != nil {
@@ -125,7 +125,7 @@ func (s *server) cachedArchive(ctx context.Context, state *live.State, key archi
 }
 
 // archived returns a sealed page, from the cache if it is there.
-func (s *server) archived(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+func (s *server) archived(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	return s.archives.Get(ctx, key, func(ctx context.Context) (*archived, error) {
 		plain := key
 		plain.coding = identityCoding
@@ -154,7 +154,7 @@ func (s *server) archived(ctx context.Context, state *live.State, key archiveKey
 
 // stored reads a page as the sealer wrote it. Its bytes are what all else is
 // made of, so they make the ETag.
-func (s *server) stored(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+func (s *server) stored(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	if err := reachable(s.Feeds); err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func updatedOf(text []byte) (time.Time, error) {
 }
 
 // rewritten makes another form of a page.
-func (s *server) rewritten(ctx context.Context, state *live.State, key archiveKey) (*archived, error) {
+func (s *server) rewritten(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	atom := key
 	atom.form, atom.base, atom.coding = atomForm, "", zstdCoding
 	from, err := s.archived(ctx, state, atom)

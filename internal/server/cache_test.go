@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/origin"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/servertest"
@@ -118,7 +118,7 @@ func TestAFinalArchiveNeverChanges(t *testing.T) {
 	servertest.Handler(t, l, func(c *server.Config) { config = *c })
 	final := map[string]string{}
 	history(t, l, func() {
-		storetest.Must(t, config.Feeds.(*live.Feeds).Look(t.Context()))
+		storetest.Must(t, config.Feeds.(*feedstate.Feeds).Look(t.Context()))
 		s := httptest.NewServer(server.New(config)) // as after a restart, with nothing in memory
 		defer s.Close()
 		urls := map[string]bool{}

@@ -11,8 +11,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/html"
-	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/render"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -59,13 +59,13 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 // feed, since pages for people link to the next event.
 type eventKey struct {
 	feed, title        string // the feed's id and title
-	history, published int64  // of the state, see live.State
+	history, published int64  // of the state, see feedstate.State
 	id, source         string
 	form               *form
 	coding             string
 }
 
-func eventKeyOf(r *http.Request, state *live.State, form *form, coding string) eventKey {
+func eventKeyOf(r *http.Request, state *feedstate.State, form *form, coding string) eventKey {
 	id, source := eventNamed(r)
 	return eventKey{
 		feed: state.ID, title: state.Title, history: state.History, published: state.Published,
@@ -75,7 +75,7 @@ func eventKeyOf(r *http.Request, state *live.State, form *form, coding string) e
 
 // eventRepresentation returns an event as it is sent, from the cache if it is there. Otherwise
 // it reads it, once there is room for that, and once for all who ask meanwhile.
-func (s *server) eventRepresentation(r *http.Request, state *live.State, key eventKey) (*representation, error) {
+func (s *server) eventRepresentation(r *http.Request, state *feedstate.State, key eventKey) (*representation, error) {
 	if !s.events.Has(key) {
 		leave, err := s.reading.enter(r.Context(), eventRoom)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -33,7 +33,7 @@ func wantsFresh(r *http.Request) bool {
 
 // state returns a feed's state. A name that is unknown here is looked up in the
 // database first: another process may have just created the feed.
-func (s *server) state(ctx context.Context, name string) (*live.State, error) {
+func (s *server) state(ctx context.Context, name string) (*feedstate.State, error) {
 	state, err := s.Feeds.Get(name)
 	if !errors.Is(err, store.ErrNoFeed) || !feed.ValidName(name) {
 		return state, err
@@ -43,7 +43,7 @@ func (s *server) state(ctx context.Context, name string) (*live.State, error) {
 
 // look returns a feed's state as the database has it now, or an error where the
 // database does not tell.
-func (s *server) look(ctx context.Context, name string) (*live.State, error) {
+func (s *server) look(ctx context.Context, name string) (*feedstate.State, error) {
 	if err := s.Feeds.Fresh(ctx); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (s *server) look(ctx context.Context, name string) (*live.State, error) {
 
 // checkMoved returns an error for a feed whose documents must not be served,
 // since the log was read after a failover and before the epoch that follows it.
-func checkMoved(state *live.State) error {
+func checkMoved(state *feedstate.State) error {
 	if state.Moved {
 		return fmt.Errorf("feed %s: %w", state.Name, store.ErrMoved)
 	}
@@ -63,7 +63,7 @@ func checkMoved(state *live.State) error {
 // asks for what must be read there is told at once.
 func reachable(feeds Feeds) error {
 	if age, is := feeds.CutOff(); is {
-		return fmt.Errorf("%w for %v", live.ErrCutOff, age.Round(time.Second))
+		return fmt.Errorf("%w for %v", feedstate.ErrCutOff, age.Round(time.Second))
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/access"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/html"
-	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -57,7 +57,7 @@ func statusOf(err error) (status int, detail string) {
 		return http.StatusServiceUnavailable, "the database takes no writes at the moment, send the same again later"
 	case errors.Is(err, store.ErrMoved):
 		return http.StatusServiceUnavailable, "the database has failed over or was restored, and the feed is about to begin a new epoch; try again"
-	case errors.Is(err, live.ErrCutOff):
+	case errors.Is(err, feedstate.ErrCutOff):
 		return http.StatusServiceUnavailable, "this server does not reach its database, and cannot tell from memory; try again later"
 	case isNotAppended:
 		return http.StatusServiceUnavailable, notAppended.what + "; send the same again later: what is there already is not appended again"

@@ -8,7 +8,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
-	"github.com/eventfeed/eventfeed/internal/intake"
+	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/outbox"
 )
@@ -25,7 +25,7 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	if refused, ok := errors.AsType[*statusError](err); ok {
 		return refused
 	}
-	if request, ok := errors.AsType[*intake.RequestError](err); ok {
+	if request, ok := errors.AsType[*ingest.RequestError](err); ok {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return refuse(http.StatusRequestTimeout, "the body came too slowly; nothing of it was appended")
 		}
@@ -33,8 +33,8 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 		if request.Number > 0 {
 			refused.event = &offender{Number: request.Number, ID: request.ID}
 		}
-		if request.Reason == intake.UnknownType {
-			w.Header().Set("Accept-Post", intake.Accepted)
+		if request.Reason == ingest.UnknownType {
+			w.Header().Set("Accept-Post", ingest.Accepted)
 			w.Header().Set("Accept-Encoding", "identity") // RFC 9110 section 12.5.3
 		}
 		return refused
@@ -73,13 +73,13 @@ type notAppendedError struct {
 func (e *notAppendedError) Error() string { return e.err.Error() }
 func (e *notAppendedError) Unwrap() error { return e.err }
 
-func statusOfReason(reason intake.Reason) int {
+func statusOfReason(reason ingest.Reason) int {
 	switch reason {
-	case intake.UnknownType:
+	case ingest.UnknownType:
 		return http.StatusUnsupportedMediaType
-	case intake.TooLarge:
+	case ingest.TooLarge:
 		return http.StatusRequestEntityTooLarge
-	case intake.Refused:
+	case ingest.Refused:
 		return http.StatusUnprocessableEntity
 	default:
 		return http.StatusBadRequest

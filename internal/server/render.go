@@ -2,8 +2,8 @@ package server
 
 import (
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/html"
-	"github.com/eventfeed/eventfeed/internal/live"
 	"github.com/eventfeed/eventfeed/internal/render"
 )
 
@@ -43,7 +43,7 @@ func renderPage(d *feed.Document, base string) ([]byte, error) {
 	return html.Feed(d, url)
 }
 
-func listPage(feeds []*live.State) ([]byte, error) {
+func listPage(feeds []*feedstate.State) ([]byte, error) {
 	items := make([]html.Item, len(feeds))
 	for i, f := range feeds {
 		items[i] = html.Item{Name: f.Name, Title: f.Title, Position: f.Published, Newest: f.Updated}

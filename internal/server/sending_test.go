@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 )
 
@@ -40,7 +40,7 @@ func serveLarge(t *testing.T) (*Server, *httptest.Server) {
 		storetest.Append(t, l, "f", events[i:i+1])
 	}
 	storetest.Drain(t, l, "f")
-	feeds, err := live.Open(t.Context(), l, nil)
+	feeds, err := feedstate.Open(t.Context(), l, nil)
 	storetest.Must(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)

@@ -20,7 +20,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cache"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/observe"
 	"github.com/eventfeed/eventfeed/internal/origin"
 	"github.com/eventfeed/eventfeed/internal/quota"
@@ -40,8 +40,8 @@ type Log interface {
 // Feeds knows how the feeds stand.
 type Feeds interface {
 	// Get returns store.ErrNoFeed, wrapped, if there is none of that name.
-	Get(name string) (*live.State, error)
-	All() []*live.State
+	Get(name string) (*feedstate.State, error)
+	All() []*feedstate.State
 	// Fresh waits until the states hold all that was committed before the call,
 	// or returns an error where the database does not tell.
 	Fresh(ctx context.Context) error

@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 )
 
 // serviceForm is the service document of RFC 5023 section 8: the feeds as
@@ -61,7 +61,7 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	return s.serve(w, r, newRepresentation(chosen, coding, content))
 }
 
-func serviceXML(feeds []*live.State) ([]byte, error) {
+func serviceXML(feeds []*feedstate.State) ([]byte, error) {
 	document := serviceDocument{Workspace: workspace{Title: atomTitle{"Feeds"}}}
 	for _, f := range feeds {
 		document.Workspace.Collections = append(document.Workspace.Collections,

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 )
 
@@ -37,7 +37,7 @@ func TestStreamReadsFewLargeEventsAtATime(t *testing.T) {
 	storetest.Append(t, l, "f", events)
 	storetest.Append(t, l, "f", storetest.Events(41, 150))
 	storetest.Drain(t, l, "f")
-	feeds, err := live.Open(t.Context(), l, nil)
+	feeds, err := feedstate.Open(t.Context(), l, nil)
 	storetest.Must(t, err)
 	s := New(Config{Log: l, Feeds: feeds})
 	v, _, err := s.subscriptions.at(t.Context(), "f", false)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 )
 
 // subscriptions keeps the present version of each feed that is being read.
@@ -38,7 +38,7 @@ type latest struct {
 // as that, or newer: it was read later.
 type built struct {
 	*version
-	state *live.State
+	state *feedstate.State
 }
 
 // How long a document may take to read, and how long an old one is given in its
@@ -100,7 +100,7 @@ func (l *latest) retryLater() <-chan struct{} {
 
 // build reads a feed's document. It does not end with a client that has gone:
 // others wait for the same.
-func (s *subscriptions) build(ctx context.Context, state *live.State, old *version) (*version, error) {
+func (s *subscriptions) build(ctx context.Context, state *feedstate.State, old *version) (*version, error) {
 	if err := reachable(s.feeds); err != nil {
 		return nil, err
 	}
@@ -130,7 +130,7 @@ func (s *subscriptions) current(l *latest, name string) (*version, <-chan struct
 		return nil, nil, err
 	}
 	b := l.built.Load()
-	if b != nil && (b.state.Changed() == state.Changed() || live.SameDocuments(b.feed, &state.Feed)) {
+	if b != nil && (b.state.Changed() == state.Changed() || feedstate.SameDocuments(b.feed, &state.Feed)) {
 		return b.version, state.Changed(), nil
 	}
 	return nil, nil, nil

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/live"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -70,9 +70,9 @@ func Publish(t testing.TB, l *store.Log, change ...func(*server.Config)) *httpte
 	return web
 }
 
-func open(t testing.TB, l *store.Log, change []func(*server.Config)) (feeds *live.Feeds, handler *server.Server, stop func()) {
+func open(t testing.TB, l *store.Log, change []func(*server.Config)) (feeds *feedstate.Feeds, handler *server.Server, stop func()) {
 	t.Helper()
-	feeds, err := live.Open(t.Context(), l, slog.New(slog.DiscardHandler))
+	feeds, err := feedstate.Open(t.Context(), l, slog.New(slog.DiscardHandler))
 	storetest.Must(t, err)
 	stop = run(t, feeds.Run)
 	config := server.Config{Log: l, Feeds: feeds}

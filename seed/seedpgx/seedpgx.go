@@ -19,7 +19,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
-	"github.com/eventfeed/eventfeed/internal/program"
+	"github.com/eventfeed/eventfeed/internal/execsink"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/seed"
@@ -78,5 +78,5 @@ func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 // Program returns a target whose events a program takes, each at least once and in order.
 // How far it has got is kept in the database.
 func (d Database) Program(p seed.Program) seed.Target {
-	return seed.NewTarget(postgres.Target{Pool: d.pool, About: program.Describe(program.Command(p))})
+	return seed.NewTarget(postgres.Target{Pool: d.pool, About: execsink.Describe(execsink.Command(p))})
 }

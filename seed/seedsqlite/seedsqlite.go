@@ -18,7 +18,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
-	"github.com/eventfeed/eventfeed/internal/program"
+	"github.com/eventfeed/eventfeed/internal/execsink"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	projectionsqlite "github.com/eventfeed/eventfeed/internal/projection/sqlite"
 	"github.com/eventfeed/eventfeed/seed"
@@ -79,5 +79,5 @@ func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 // Program returns a target whose events a program takes, each at least once and in order.
 // How far it has got is kept in the database.
 func (d Database) Program(p seed.Program) seed.Target {
-	return seed.NewTarget(sqlite.Target{Path: d.path, About: program.Describe(program.Command(p))})
+	return seed.NewTarget(sqlite.Target{Path: d.path, About: execsink.Describe(execsink.Command(p))})
 }

@@ -27,7 +27,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/intake"
+	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/storetest"
 	"github.com/eventfeed/eventfeed/internal/testdb"
@@ -49,7 +49,7 @@ func TestProjectionAgreesWithAFold(t *testing.T) {
 	storetest.Create(t, log, "fines", 500)
 	in, close := input(t)
 	defer close()
-	_, err := intake.Append(t.Context(), log, "fines", in)
+	_, err := ingest.Append(t.Context(), log, "fines", in)
 	storetest.Must(t, err)
 	storetest.Drain(t, log, "fines")
 	want := fold(t, storetest.Read(t, log, "fines"))
@@ -156,14 +156,14 @@ func compare(t *testing.T, got, want map[string]fine) {
 }
 
 // input is the events, one a line.
-func input(t *testing.T) (in intake.Input, closeInput func()) {
+func input(t *testing.T) (in ingest.Input, closeInput func()) {
 	t.Helper()
 	if path := os.Getenv("EVENTFEED_TEST_FINES"); path != "" {
 		file, err := os.Open(path)
 		storetest.Must(t, err)
-		return intake.Input{Name: path, Reader: file}, func() { _ = file.Close() }
+		return ingest.Input{Name: path, Reader: file}, func() { _ = file.Close() }
 	}
-	return intake.Input{Reader: history(2_000)}, func() {}
+	return ingest.Input{Reader: history(2_000)}, func() {}
 }
 
 // history makes fines up that go on side by side, so that events of many stand

@@ -1,0 +1,89 @@
+// Package lag asks feeds how far a consumer is behind them.
+package lag
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/walk"
+)
+
+// Lag is what a feed shows behind a checkpoint.
+type Lag struct {
+	Events int64
+	Since  time.Time // when the first of them got its position; zero if there is none
+}
+
+// For is how long the checkpoint is behind at a time: never less than nothing,
+// as clocks differ.
+func (l Lag) For(now time.Time) time.Duration {
+	if l.Since.IsZero() {
+		return 0
+	}
+	return max(0, now.Sub(l.Since))
+}
+
+// Feed is a feed that is asked, again and again if need be: then it sends only
+// what is new since. It is for one goroutine.
+type Feed struct {
+	Client *walk.Client
+	URL    *url.URL
+	// Kept returns the places that a consumer keeps of the feed, in the order of
+	// positions.
+	Kept func(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
+
+	head *walk.Head
+	page *feed.Document // that had the first event behind a checkpoint
+}
+
+// Look fetches what the feed shows now: one request.
+func (f *Feed) Look(ctx context.Context) error {
+	etag := ""
+	if f.head != nil {
+		etag = f.head.ETag
+	}
+	head, err := f.Client.Head(ctx, f.URL, etag, false)
+	if head != nil {
+		if f.head == nil || len(head.Epochs) != len(f.head.Epochs) {
+			f.page = nil
+		}
+		f.head = head
+	}
+	return err
+}
+
+// Lag returns how far a checkpoint is behind what Look has found. It fetches
+// nothing more unless the first event behind the checkpoint is in an archive. An
+// error that matches walk.ErrMismatch says that the feed's history does not go
+// on from the checkpoint; a walk.OldError, that the feed shows an earlier state.
+func (f *Feed) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err error) {
+	if f.head.ID != s.FeedID {
+		return lag, fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, f.URL.Redacted(), f.head.Name, f.head.ID)
+	}
+	at := walk.Place{Epoch: s.Epoch, Position: s.Position, Digest: s.Digest}
+	kept := func(ctx context.Context) ([]walk.Place, error) { return f.Kept(ctx, s.Checkpoint.Consumer, s.FeedID) }
+	if f.head, err = f.Client.Settle(ctx, f.URL, f.head, at, kept); err != nil {
+		return lag, err
+	}
+	end := f.head.Last
+	if !s.Consumer.AsOf.IsZero() { // what came later is nothing to it
+		end = min(end, s.SeedEnd)
+	}
+	if lag.Events = max(0, end-s.Position); lag.Events == 0 {
+		return lag, nil
+	}
+	first, page, err := f.Client.EventAt(ctx, f.head, s.Position+1, f.page)
+	if errors.Is(err, walk.ErrMissing) { // which takes longer to tell
+		return Lag{}, fmt.Errorf("%s: the page with position %d is not there yet, or missing", f.URL.Redacted(), s.Position+1)
+	}
+	if err != nil {
+		return Lag{}, err
+	}
+	f.page, lag.Since = page, first.Recorded
+	return lag, nil
+}
