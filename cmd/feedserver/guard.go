@@ -12,10 +12,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/httplimit"
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
+	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
 	"github.com/eventfeed/eventfeed/internal/server"
 )
 
@@ -54,7 +54,7 @@ func addGuardFlags(command *cobra.Command) *guardFlags {
 type guard struct {
 	tls    *access.TLS // nil means plain HTTP
 	tokens *access.Tokens
-	origin origin.Rules
+	origin forwarded.Rules
 
 	allowAppend bool
 	maxWait     time.Duration
@@ -66,11 +66,11 @@ type guard struct {
 func (f *guardFlags) check() (g *guard, err error) {
 	g = &guard{allowAppend: f.allowAppend, maxWait: cmp.Or(f.maxWait, -1), connections: f.connections, requests: f.requests}
 	if f.external != "" {
-		if g.origin.Base, err = origin.ParseBase(f.external); err != nil {
+		if g.origin.Base, err = forwarded.ParseBase(f.external); err != nil {
 			return nil, cli.Usage("--base-url %q: %w", cli.Typed(f.external), err)
 		}
 	}
-	if g.origin.Trusted, err = origin.ParseTrusted(f.trustedProxies); err != nil {
+	if g.origin.Trusted, err = forwarded.ParseTrusted(f.trustedProxies); err != nil {
 		return nil, cli.Usage("--trusted-proxies: %w", err)
 	}
 	switch {

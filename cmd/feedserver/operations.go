@@ -12,13 +12,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
-	"github.com/eventfeed/eventfeed/internal/httplimit"
-	"github.com/eventfeed/eventfeed/internal/observe"
-	"github.com/eventfeed/eventfeed/internal/operations"
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
+	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
+	"github.com/eventfeed/eventfeed/internal/httpd/observe"
+	"github.com/eventfeed/eventfeed/internal/httpd/operations"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 )
@@ -75,7 +75,7 @@ type operator struct {
 }
 
 // open begins to show what there is. The caller closes the operator.
-func (f *operationsFlags) open(known origin.Rules, logger *slog.Logger) (*operator, error) {
+func (f *operationsFlags) open(known forwarded.Rules, logger *slog.Logger) (*operator, error) {
 	registry := operations.NewRegistry()
 	o := &operator{
 		registry:      registry,
@@ -98,7 +98,7 @@ func (f *operationsFlags) open(known origin.Rules, logger *slog.Logger) (*operat
 	}
 	local := access.Local(listener.Addr())
 	o.http = httplimit.Server(operations.Handler(operations.Config{
-		Ready: o.readiness.Err, Metrics: registry, Local: local, Origin: origin.Rules{Base: known.Base}, Profiles: local || *f.profiles,
+		Ready: o.readiness.Err, Metrics: registry, Local: local, Origin: forwarded.Rules{Base: known.Base}, Profiles: local || *f.profiles,
 	}), operations.Limits)
 	o.http.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())

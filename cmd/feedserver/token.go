@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 

@@ -8,10 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/httplimit"
-	"github.com/eventfeed/eventfeed/internal/operations"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
+	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
+	"github.com/eventfeed/eventfeed/internal/httpd/operations"
 	"github.com/eventfeed/eventfeed/internal/progress"
 	"github.com/eventfeed/eventfeed/seed"
 )

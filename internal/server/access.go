@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
 	"github.com/eventfeed/eventfeed/internal/nearest"
 	"github.com/eventfeed/eventfeed/internal/store"
 )

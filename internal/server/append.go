@@ -7,9 +7,9 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
 	"github.com/eventfeed/eventfeed/internal/ingest"
 )
 

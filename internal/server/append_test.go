@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -191,7 +191,7 @@ func serveAt(t *testing.T, baseURL string) (*store.Log, *httptest.Server) {
 	t.Parallel()
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	storetest.Create(t, l, "f", 3)
-	base, err := origin.ParseBase(baseURL)
+	base, err := forwarded.ParseBase(baseURL)
 	storetest.Must(t, err)
 	return l, servertest.Serve(t, l, allowAppend, func(c *server.Config) { c.Origin.Base, c.Local = base, true })
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -69,7 +69,7 @@ func TestEqualTagsAreEqualBytes(t *testing.T) {
 	storetest.Create(t, l, "f", 30)
 	base, err := url.Parse("https://example.org/feeds/")
 	storetest.Must(t, err)
-	rules := func(c *server.Config) { c.Origin = origin.Rules{Base: base} }
+	rules := func(c *server.Config) { c.Origin = forwarded.Rules{Base: base} }
 	one, other := servertest.Serve(t, l, rules), servertest.Serve(t, l, rules)
 	bytesOf, tagOf, placeOf := map[string]string{}, map[string]string{}, map[string]string{}
 	check := func(place, url, coding string, response *http.Response, body []byte) {
@@ -182,9 +182,9 @@ func TestVaryNamesWhatProxiesSay(t *testing.T) {
 	t.Parallel()
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	storetest.Create(t, l, "f", 100)
-	trusted, err := origin.ParseTrusted("127.0.0.0/8, ::1")
+	trusted, err := forwarded.ParseTrusted("127.0.0.0/8, ::1")
 	storetest.Must(t, err)
-	s := servertest.Serve(t, l, func(c *server.Config) { c.Origin = origin.Rules{Trusted: trusted} })
+	s := servertest.Serve(t, l, func(c *server.Config) { c.Origin = forwarded.Rules{Trusted: trusted} })
 	for _, form := range []string{"rss", "json"} {
 		for field, value := range map[string]string{
 			"Forwarded": "host=other.example;proto=https", "X-Forwarded-Host": "other.example", "X-Forwarded-Proto": "https", "X-Forwarded-Prefix": "/below",

@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 

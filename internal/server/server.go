@@ -21,8 +21,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cache"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
-	"github.com/eventfeed/eventfeed/internal/observe"
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
+	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/quota"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -75,14 +75,14 @@ const (
 type Config struct {
 	Log     Log
 	Feeds   Feeds
-	Grants  Grants       // nil means that everyone may do all
-	Origin  origin.Rules // under which URL the server is known
-	Logger  *slog.Logger // nil means discard
-	Metrics *Metrics     // nil means that nothing is counted
+	Grants  Grants          // nil means that everyone may do all
+	Origin  forwarded.Rules // under which URL the server is known
+	Logger  *slog.Logger    // nil means discard
+	Metrics *Metrics        // nil means that nothing is counted
 	// AllowAppend lets those append who may.
 	AllowAppend bool
 	// Local says that only this machine is meant to reach the server, and that there
-	// are no tokens: it answers only as [origin.Rules.CheckName] has it.
+	// are no tokens: it answers only as [forwarded.Rules.CheckName] has it.
 	Local bool
 	// ClientRequests bounds how many requests of one client are answered at a time,
 	// those that are held among them. 0 means no bound.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/observe"
+	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 

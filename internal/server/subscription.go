@@ -8,7 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"github.com/eventfeed/eventfeed/internal/observe"
+	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 )
 
 // subscription answers with a feed's subscription document. A conditional

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -43,7 +43,7 @@ func start(t *testing.T) *backend {
 // trustProxies lets the server believe what a proxy on this machine says.
 func trustProxies(t *testing.T) func(*server.Config) {
 	t.Helper()
-	trusted, err := origin.ParseTrusted("127.0.0.1")
+	trusted, err := forwarded.ParseTrusted("127.0.0.1")
 	storetest.Must(t, err)
 	return func(c *server.Config) { c.Origin.Trusted = trusted }
 }

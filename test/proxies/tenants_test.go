@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/access"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"

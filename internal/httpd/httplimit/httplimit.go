@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 )
 
 // Config is what a client may take.
@@ -34,7 +34,7 @@ type Config struct {
 	// or one network of IPv6. More are refused. 0 means no bound.
 	ClientConnections int
 	// Trusted are proxies, whose connections are their own business.
-	Trusted origin.Trusted
+	Trusted forwarded.Trusted
 	// Plain says that there is no TLS on the connections, so that those that are
 	// refused can be told why.
 	Plain bool

@@ -1,14 +1,14 @@
-package origin_test
+package forwarded_test
 
 import (
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 )
 
 func TestAServerOfThisMachineAnswersToItsOwnNamesOnly(t *testing.T) {
 	t.Parallel()
-	base, err := origin.ParseBase("https://feeds.example:8443/x")
+	base, err := forwarded.ParseBase("https://feeds.example:8443/x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestAServerOfThisMachineAnswersToItsOwnNamesOnly(t *testing.T) {
 	if known.CheckName(post) == nil {
 		t.Error("who writes may use a name without a dot")
 	}
-	if err := (origin.Rules{}).CheckName(request(stranger, "feeds.example")); err == nil {
+	if err := (forwarded.Rules{}).CheckName(request(stranger, "feeds.example")); err == nil {
 		t.Error("a name that nobody has given is answered")
 	}
 }

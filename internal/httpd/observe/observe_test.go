@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/eventfeed/eventfeed/internal/observe"
+	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 )
 
 // output is a log that several requests write to.

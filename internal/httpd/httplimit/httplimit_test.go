@@ -21,7 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
-	"github.com/eventfeed/eventfeed/internal/httplimit"
+	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
 	"github.com/eventfeed/eventfeed/internal/testcert"
 )
 

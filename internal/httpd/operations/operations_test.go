@@ -10,7 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/eventfeed/eventfeed/internal/operations"
+	"github.com/eventfeed/eventfeed/internal/httpd/operations"
 )
 
 // ask asks as whoever calls the server by a name does.

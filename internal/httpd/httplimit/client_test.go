@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/httplimit"
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
+	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
 )
 
 // serveOver serves handler over TCP under limits, and returns the address.
@@ -57,7 +57,7 @@ func askOn(t *testing.T, conn net.Conn) (*http.Response, error) {
 
 func TestConnectionsOfOneClientAreBounded(t *testing.T) {
 	t.Parallel()
-	trusted, err := origin.ParseTrusted("127.0.0.1")
+	trusted, err := forwarded.ParseTrusted("127.0.0.1")
 	must(t, err)
 	for name, test := range map[string]struct {
 		config  httplimit.Config

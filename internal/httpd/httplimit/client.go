@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 )
 
 // manyConnections is what is sent, over plain HTTP, on a connection that is one
@@ -31,7 +31,7 @@ func (l *pacedListener) clientOf(conn net.Conn) (client string, counts bool) {
 		return "", false
 	}
 	peer, _ := netip.AddrFromSlice(address.IP)
-	return origin.ClientOf(peer), !l.config.Trusted.Has(peer)
+	return forwarded.ClientOf(peer), !l.config.Trusted.Has(peer)
 }
 
 // refuse ends a connection that is one too many. It reads what the client sends

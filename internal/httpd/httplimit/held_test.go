@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/httplimit"
+	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
 )
 
 // A request that waits keeps what is read of its header, and nothing else of it. Not

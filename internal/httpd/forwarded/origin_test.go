@@ -1,4 +1,4 @@
-package origin_test
+package forwarded_test
 
 import (
 	"net/http"
@@ -7,16 +7,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 )
 
-func rules(t testing.TB, trusted string) origin.Rules {
+func rules(t testing.TB, trusted string) forwarded.Rules {
 	t.Helper()
-	set, err := origin.ParseTrusted(trusted)
+	set, err := forwarded.ParseTrusted(trusted)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return origin.Rules{Trusted: set}
+	return forwarded.Rules{Trusted: set}
 }
 
 // request makes one from a peer, with header fields in pairs.
@@ -74,7 +74,7 @@ func TestOnlyTrustedProxiesAreBelieved(t *testing.T) {
 		{"a client's X-Forwarded-Host beside the proxy's Forwarded", proxy, []string{"X-Forwarded-Host", "evil", "Forwarded", "for=192.0.2.1;host=a"}, "http://own:8080", "10.0.0.1"},
 	} {
 		got := rules(t, "10.0.0.0/8").Of(request(test.peer, "Own:8080", test.header...))
-		if want := (origin.Origin{Base: test.base, Client: test.client}); got != want {
+		if want := (forwarded.Origin{Base: test.base, Client: test.client}); got != want {
 			t.Errorf("%s: %q: %+v, want %+v", test.rule, test.header, got, want)
 		}
 	}
@@ -114,7 +114,7 @@ func TestBaseURLGoesBeforeAll(t *testing.T) {
 	t.Parallel()
 	r := rules(t, "10.0.0.0/8")
 	var err error
-	if r.Base, err = origin.ParseBase("https://example.org:8443/eventfeed/"); err != nil {
+	if r.Base, err = forwarded.ParseBase("https://example.org:8443/eventfeed/"); err != nil {
 		t.Fatal(err)
 	}
 	got := r.Of(request(proxy, "own", "X-Forwarded-Host", "a", "X-Forwarded-For", "192.0.2.1", "X-Forwarded-Prefix", "/x"))
@@ -127,10 +127,10 @@ func TestUnixSocketIsTrustedOnlyIfItIsNamed(t *testing.T) {
 	t.Parallel()
 	for _, peer := range []string{"", "@", "/run/x.sock"} {
 		r := request(peer, "own", "X-Forwarded-For", "192.0.2.1", "X-Forwarded-Host", "a")
-		if got := rules(t, "10.0.0.0/8").Of(r); got != (origin.Origin{Base: "http://own", Client: "unix"}) {
+		if got := rules(t, "10.0.0.0/8").Of(r); got != (forwarded.Origin{Base: "http://own", Client: "unix"}) {
 			t.Errorf("%q: %+v", peer, got)
 		}
-		if got := rules(t, "unix").Of(r); got != (origin.Origin{Base: "http://a", Client: "192.0.2.1"}) {
+		if got := rules(t, "unix").Of(r); got != (forwarded.Origin{Base: "http://a", Client: "192.0.2.1"}) {
 			t.Errorf("%q: %+v", peer, got)
 		}
 	}
@@ -149,12 +149,12 @@ func TestTrustedProxiesAreAddressesAndPrefixes(t *testing.T) {
 		}
 	}
 	for _, list := range []string{"proxy.example", "10.0.0.0/33", "10.0.0.1,", ",", "*", "10.0.0.1:80", "[::1]"} {
-		if _, err := origin.ParseTrusted(list); err == nil {
+		if _, err := forwarded.ParseTrusted(list); err == nil {
 			t.Errorf("%q is accepted", list)
 		}
 	}
 	for _, base := range []string{"", "example.org", "ftp://x", "http://", "http://u:p@h", "http://h?x", "http://h#x", "javascript:x", "http://[::1"} {
-		if _, err := origin.ParseBase(base); err == nil {
+		if _, err := forwarded.ParseBase(base); err == nil {
 			t.Errorf("%q is accepted", base)
 		}
 	}
@@ -179,7 +179,7 @@ func FuzzOrigin(f *testing.F) {
 	})
 }
 
-func check(t *testing.T, got origin.Origin) {
+func check(t *testing.T, got forwarded.Origin) {
 	t.Helper()
 	u, err := url.Parse(got.Base)
 	if err != nil || u.String() != got.Base || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil ||

@@ -10,8 +10,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/eventfeed/eventfeed/internal/httplimit"
-	"github.com/eventfeed/eventfeed/internal/origin"
+	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
+	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
 )
 
 // Config says what to show.
@@ -26,7 +26,7 @@ type Config struct {
 	// Local says that only this machine reaches the listener: it answers only as
 	// Origin's CheckName has it.
 	Local  bool
-	Origin origin.Rules
+	Origin forwarded.Rules
 	// Profiles shows profiles. They take processor time and tell much, so they are
 	// for listeners that only those who run the server reach.
 	Profiles bool

@@ -1,6 +1,6 @@
-// Package origin says where a request comes from and under which URL its
+// Package forwarded says where a request comes from and under which URL its
 // sender knows this server, with proxies between the two.
-package origin
+package forwarded
 
 import (
 	"net"
