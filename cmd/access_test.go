@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testcert"
+	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
 // house is a folder with the commands, and a server's certificates in it.

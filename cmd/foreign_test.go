@@ -5,7 +5,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/eventfeed/eventfeed/internal/testproxy"
+	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )
 
 // files NAME FOLDER serves a folder by nginx and sets the variable NAME to its URL.

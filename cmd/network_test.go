@@ -16,8 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testcert"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
 // say runs the seeder with variables of its own, and returns its exit status

@@ -7,7 +7,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/eventfeed/eventfeed/internal/testcluster"
+	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 )
 
 // passwords NAME PASSWORD starts a PostgreSQL server that lets its user

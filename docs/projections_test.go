@@ -20,7 +20,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 const projectionData = `{"customer": "Ann", "total": 12.5, "contact": {"email": "ann@example.org"}, "amount": 3,

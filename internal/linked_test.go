@@ -20,7 +20,7 @@ func TestPublicPackagesLinkNoMoreThanTheyNeed(t *testing.T) {
 		feedReader = "github.com/mmcdole/gofeed"
 	)
 	tests := []string{"testing", "net/http/httptest", "github.com/rogpeppe/go-internal",
-		module + "internal/testdb", module + "internal/storetest", module + "internal/servertest"}
+		module + "internal/testing"}
 	for pkg, never := range map[string][]string{
 		"event":                        {pgx, sqlite, feedReader, "database/sql", "net/http"},
 		"outbox":                       {sqlite, feedReader},

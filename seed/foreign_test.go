@@ -18,8 +18,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testproxy"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
 )
 

@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/seed"
 )
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint/checkpointtest"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/seed"
 )
 

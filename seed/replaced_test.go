@@ -9,7 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/seed"
 )
 

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/adopt"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 var steps = []string{"0-check.sql", "1-prepare.sql", "2-trigger.sql", "3-import.sql", "4-finish.sql"}

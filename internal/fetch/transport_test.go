@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
-	"github.com/eventfeed/eventfeed/internal/testcert"
+	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
 // pem is a folder of files in PEM.

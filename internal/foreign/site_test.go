@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testproxy"
+	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )
 
 // site is a feed of somebody's: files that nginx serves.

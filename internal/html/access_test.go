@@ -13,8 +13,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/server"
-	"github.com/eventfeed/eventfeed/internal/servertest"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/servertest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // kinds returns a page of each kind of a shop's server.

@@ -7,9 +7,9 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/servertest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // Subjects are UUIDs and the like, which leave little room for what stands beside them.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/ingest"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 const one = `{"specversion":"1.0","id":"1","source":"/s","type":"T"}`

@@ -5,7 +5,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // Who starts a server and then a reader finds what was appended before.

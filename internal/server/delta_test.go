@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 func decode(t *testing.T, body []byte) *feed.Document {

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // Some proxies decode %2F. The links of an event's forms are right from its own

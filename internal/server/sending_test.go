@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feedstate"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // largeData is more than the kernel takes for a connection that nobody reads.

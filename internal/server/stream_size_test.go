@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feedstate"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // pieces notes how much is sent at once, and all of it.

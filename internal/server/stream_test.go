@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // message is a server-sent event as section 9.2.6 of the HTML standard reads it.

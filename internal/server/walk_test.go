@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // Clients that know JSON alone find the way back to the first event: by Link in

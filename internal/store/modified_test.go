@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // TestEveryChangeOfAFeedHasATimeOfItsOwn: another second, however many there are in

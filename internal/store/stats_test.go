@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // What a look finds is what was done; a long queue is counted to a bound.

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // Kills of each database's seeders. Starting one on PostgreSQL takes longer.

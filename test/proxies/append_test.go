@@ -11,9 +11,9 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/server"
-	"github.com/eventfeed/eventfeed/internal/servertest"
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/servertest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // startAppending is startLive with a server that takes events.

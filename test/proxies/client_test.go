@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/compress"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // patience is how long anything may take before a test gives up; nothing hangs on it.

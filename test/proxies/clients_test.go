@@ -21,7 +21,7 @@ import (
 	_ "modernc.org/sqlite" // reads the cache of newsboat
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // shown is an event as a client shows it.

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // past are the header fields that send a request past the cache.

@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testcluster"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 )
 
 const timeline = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // build builds the server as it is shipped: the race detector would take more

@@ -10,7 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/checkpoint/checkpointtest"
 	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 func TestMain(m *testing.M) {

@@ -7,7 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // TestEveryConnectionSpeaksUTF8, whoever says another encoding: a text that is

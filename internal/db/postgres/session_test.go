@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // TestOwnStatementsReadWhatTheyWriteInEachModeOfPgx also where the database gives

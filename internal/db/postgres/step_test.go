@@ -11,9 +11,9 @@ import (
 
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testdb"
-	"github.com/eventfeed/eventfeed/internal/testproxy"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )
 
 func closeQuietly(conn *pgx.Conn) { _ = conn.Close(context.Background()) }

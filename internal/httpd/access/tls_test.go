@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testcert"
+	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
 var nextDay = time.Now().Add(24 * time.Hour)

@@ -22,7 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
-	"github.com/eventfeed/eventfeed/internal/testcert"
+	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
 // quick are limits that a test on a real socket does not have to wait long for.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // TestDumpStopsNobody: pg_dump holds its snapshot and its locks for as long as

@@ -11,8 +11,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/db/migrate"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
-	"github.com/eventfeed/eventfeed/internal/storetest"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // Servers and writers have the rights that their work needs and no others.

@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // With sslmode=prefer pgx tries with TLS first, and again without it. What is said is

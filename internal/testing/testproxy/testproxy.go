@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // How long a proxy under the load of all tests may take to start: Varnish compiles its file first.
