@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+
+	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 
@@ -17,9 +20,9 @@ import (
 // handler runs in the transaction that also moves the checkpoint on, so each
 // event is applied exactly once, in order.
 func ExampleRun() {
-	orders, path, stop := serveOrders() // as http://orders.internal/feeds/orders is
+	orders, folder, stop := servertest.OrdersForExample() // as http://orders.internal/feeds/orders is
 	defer stop()
-	if err := fillOrders(orders, path); err != nil {
+	if err := fillOrders(orders, filepath.Join(folder, "shipping.db")); err != nil {
 		fmt.Println(err)
 	}
 	// Output:

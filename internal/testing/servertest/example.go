@@ -1,4 +1,4 @@
-package seed_test
+package servertest
 
 import (
 	"context"
@@ -17,9 +17,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
 )
 
-// serveOrders serves a short history for the examples, and names a file for
-// their database.
-func serveOrders() (url, path string, stop func()) {
+// OrdersForExample serves a short history of orders to an example, and makes a folder for
+// what it writes. The example calls stop at its end.
+func OrdersForExample() (url, folder string, stop func()) {
 	folder, err := os.MkdirTemp("", "shipping")
 	check(err)
 	ctx := context.Background()
@@ -49,7 +49,7 @@ func serveOrders() (url, path string, stop func()) {
 	check(err)
 	handler := server.New(server.Config{Log: orders, Feeds: feeds})
 	web := httptest.NewServer(handler)
-	return web.URL + "/feeds/orders", filepath.Join(folder, "shipping.db"), func() {
+	return web.URL + "/feeds/orders", folder, func() {
 		web.Close()
 		handler.Release()
 		db.Close()
