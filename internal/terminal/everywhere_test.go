@@ -16,7 +16,7 @@ const module = "../.."
 // mayName lists the files that may name the process's standard output and error.
 var mayName = []string{
 	"internal/cli/cli.go",                // which puts the writers before them
-	"internal/program/supervise_unix.go", // in a process of its own, whose output the seeder takes
+	"internal/execsink/supervise_unix.go", // in a process of its own, whose output the seeder takes
 }
 
 // All that the commands print goes through Writer, and each value in it through
