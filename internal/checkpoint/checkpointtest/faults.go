@@ -3,7 +3,6 @@ package checkpointtest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"strconv"
@@ -132,8 +131,7 @@ func Main(m *testing.M, open func(url string) (checkpoint.Target, error)) {
 		os.Exit(m.Run())
 	}
 	if err := readAndDie(url, os.Getenv(callVariable), open); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		panic(err)
 	}
 	os.Exit(0)
 }

@@ -3,7 +3,6 @@ package servertest
 import (
 	"context"
 	"fmt"
-	"log"
 	"log/slog"
 	"net/http/httptest"
 	"os"
@@ -59,6 +58,6 @@ func OrdersForExample() (url, folder string, stop func()) {
 
 func check(err error) {
 	if err != nil {
-		log.Fatal(err)
+		panic(err)
 	}
 }
