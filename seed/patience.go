@@ -34,7 +34,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			since, commits, waited = time.Now(), r.commits, 0
 			policy.Reset()
 		}
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || isOfFeed(err) {
 			return err
 		}
 		trouble := r.into.Diagnose(err)
@@ -44,7 +44,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			if !r.held || waited > heldPatience {
 				return err
 			}
-		case isOfFeed(err) || trouble == checkpoint.Permanent || r.Patience >= 0 && waited > r.Patience:
+		case trouble == checkpoint.Permanent || r.Patience >= 0 && waited > r.Patience:
 			return err
 		}
 		r.claimed = false
