@@ -30,7 +30,7 @@ func (u *Unmatched) Meant(types map[string]int64) string {
 // was is where the run believed the checkpoints to be.
 func (r *runner) expectHeads(was []int64) {
 	if !r.held {
-		r.heads = r.into.Describe().Heads
+		r.heads = slices.Clone(r.into.Describe().Heads) // matchHeads takes out of it
 	}
 	for i, f := range r.feeds {
 		if f.checkpoint.Position != was[i] {

@@ -188,3 +188,19 @@ func TestSkippedTypesAreCountedByNameUpToABound(t *testing.T) {
 		}
 	})
 }
+
+// TestAProjectionIsUsedAgainAndAgain: what one run has learned of its blocks is not for the
+// next one.
+func TestAProjectionIsUsedAgainAndAgain(t *testing.T) {
+	eachProjection(t, func(t *testing.T, open func(text string) seed.Target, position func() string) {
+		s := newSource(t, 10)
+		into := open("CREATE TABLE seen (id text PRIMARY KEY);\n-- on Counted\nINSERT INTO seen VALUES (:id);\n")
+		for _, dryRun := range []bool{true, false} {
+			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: into, DryRun: dryRun})
+			storetest.Must(t, err)
+		}
+		if at := position(); at != "10 0 0" {
+			t.Error(at)
+		}
+	})
+}
