@@ -32,8 +32,8 @@ const (
 // ErrOwn is for handlers: an error that wraps it is the event's own.
 var ErrOwn = checkpoint.ErrOwn
 
-// IsOwn reports whether an error is an event's own, so that Park would put that
-// event aside.
+// IsOwn reports whether an error that Run returned is an event's own, so that Park would
+// put that event aside.
 func IsOwn(err error) bool { return checkpoint.IsOwn(err) }
 
 // ParkedEvent is an event that was put aside: it cannot be applied, or an earlier
@@ -57,16 +57,17 @@ type ParkedFilter struct {
 // feed ids, and of positions. It may be called while a Run is at work.
 func Parked(ctx context.Context, into Target, of ParkedFilter) iter.Seq2[ParkedEvent, error] {
 	return func(yield func(ParkedEvent, error) bool) {
+		if into.target == nil {
+			yield(ParkedEvent{}, errNoTarget)
+			return
+		}
 		session := checkpoint.Open(into.target, false)
 		defer session.Close()
 		goOn := true
-		err := session.Lacks(checkpoint.Parking)
-		if err == nil {
-			err = session.ListParked(ctx, checkpoint.Shelf(of), func(p checkpoint.Parked) bool {
-				goOn = yield(ParkedEvent(p), nil)
-				return goOn
-			})
-		}
+		err := session.ListParked(ctx, checkpoint.Shelf(of), func(p checkpoint.Parked) bool {
+			goOn = yield(ParkedEvent(p), nil)
+			return goOn
+		})
 		if err != nil && goOn {
 			yield(ParkedEvent{}, err)
 		}
@@ -116,6 +117,9 @@ func Retry(ctx context.Context, into Target, consumer string, o RetryOptions) (R
 		if err := c.into.Lacks(feature); err != nil {
 			return Retried{}, err
 		}
+	}
+	if err := c.missing(); err != nil {
+		return Retried{}, err
 	}
 	if err := c.openConsumer(ctx); err != nil {
 		return Retried{}, err

@@ -31,13 +31,16 @@ func (c Config) open() *opened {
 
 // missing returns why the target cannot do what the configuration asks for; nil if it can.
 func (c *opened) missing() error {
-	for feature, asked := range map[checkpoint.Feature]bool{
-		checkpoint.DryRun:       c.DryRun,
-		checkpoint.Parking:      c.OnError == Park,
-		checkpoint.SeveralFeeds: len(c.From) > 1 || c.AddFeed,
-		checkpoint.AsOf:         !c.AsOf.IsZero(),
+	for _, is := range []struct {
+		asked   bool
+		feature checkpoint.Feature
+	}{
+		{c.DryRun, checkpoint.DryRun},
+		{c.OnError == Park, checkpoint.Parking},
+		{len(c.From) > 1 || c.AddFeed, checkpoint.SeveralFeeds},
+		{!c.AsOf.IsZero(), checkpoint.AsOf},
 	} {
-		if err := c.into.Lacks(feature); asked && err != nil {
+		if err := c.into.Lacks(is.feature); is.asked && err != nil {
 			return err
 		}
 	}

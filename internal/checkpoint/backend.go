@@ -24,7 +24,7 @@ type Backend interface {
 	// is nil, or never closed, while none is held.
 	Lost() <-chan struct{}
 	// Load returns what is known of the consumer that is held, and its checkpoints, in
-	// the order of feed ids. Where nothing is, the consumer has no name.
+	// the order of feed ids. Where nothing is known of it, its Name is empty.
 	Load(ctx context.Context) (Consumer, []Checkpoint, error)
 	// Begin writes down what the consumer is from now on, and the first checkpoints of
 	// feeds that it has not read so far, and prepares the sink; where the consumer is
@@ -44,7 +44,8 @@ type Backend interface {
 
 // Tx is what Step does beside its moves.
 type Tx interface {
-	// Apply gives events to the sink.
+	// Apply gives events to the sink. Their strings and data lie in pages that are used
+	// again after the step: who keeps them copies them.
 	Apply(ctx context.Context, b Batch) (Outcome, error)
 }
 

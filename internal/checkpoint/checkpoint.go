@@ -27,8 +27,8 @@ import (
 var (
 	// ErrHeld is returned by Claim while another seeder holds the consumer.
 	ErrHeld = errors.New("another seeder holds this consumer")
-	// ErrMoved is returned by Move and Delete if the checkpoint is not where it
-	// should be: another seeder has taken the consumer over.
+	// ErrMoved is returned by what writes for a consumer if its checkpoint is not where
+	// it should be: another seeder has taken the consumer over.
 	ErrMoved = errors.New("the checkpoint was moved by someone else")
 	// ErrLost is returned by whatever writes after the consumer's lock was lost:
 	// another seeder may hold the consumer, so it must be claimed again.

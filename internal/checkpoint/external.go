@@ -25,7 +25,7 @@ type Hold struct {
 	Feeds map[string]string // that the consumer reads: their names, by id
 	// Lost is closed when someone else may hold the consumer. The sink must end then.
 	Lost <-chan struct{}
-	// ShareLock is as in LockSharer.
+	// ShareLock is as in LockSharer; nil where the backend is none.
 	ShareLock func(use func(fd uintptr) error) error
 }
 
@@ -35,7 +35,7 @@ func (s *Session) deliver(ctx context.Context, w Work) error {
 		return s.acknowledged(ctx, w, 0, 0)
 	}
 	if s.external == nil {
-		hold := Hold{Feeds: s.feeds, Lost: s.Lost(), ShareLock: func(func(uintptr) error) error { return nil }}
+		hold := Hold{Feeds: s.feeds, Lost: s.Lost()}
 		if sharer, can := s.Backend.(LockSharer); can {
 			hold.ShareLock = sharer.ShareLock
 		}

@@ -8,8 +8,8 @@ import (
 
 // Memory is what a consumer knows of a feed that is not eventfeed's own, in the
 // target. An entry must stand once in what is given to a method. It may be used
-// beside a keeper that is at work, but not inside of its transaction. What writes
-// returns ErrMoved, and nothing is written, if the consumer has another holder.
+// while a step is at work, but not inside of its transaction. What writes returns ErrMoved
+// or ErrLost, and nothing is written, if the consumer has another holder.
 type Memory interface {
 	ArchiveMemory
 	EntryMemory

@@ -25,6 +25,9 @@ func (s *Session) LoadParked(ctx context.Context) (err error) {
 	if parker, can := s.Backend.(Parker); can {
 		s.parking.entities, err = parker.Entities(ctx, s.consumer)
 	}
+	if s.parking.entities == nil {
+		s.parking.entities = make(map[Entity]bool)
+	}
 	return s.at("read what is parked", err)
 }
 
@@ -36,9 +39,14 @@ func (s *Session) CountParked(ctx context.Context, c Checkpoint, after int64) (n
 	return n, s.at("count what is parked", err)
 }
 
-// ListParked is that of a Parker. The target must not lack Parking.
+// ListParked is that of a Parker; nothing is parked where the backend is none, whatever
+// the sink can do.
 func (s *Session) ListParked(ctx context.Context, of Shelf, yield func(Parked) bool) error {
-	return s.at("read what is parked", s.Backend.(Parker).ListParked(ctx, of, yield))
+	parker, can := s.Backend.(Parker)
+	if !can {
+		return nil
+	}
+	return s.at("read what is parked", parker.ListParked(ctx, of, yield))
 }
 
 // waits reports whether an event has to wait for an earlier one of its entity.

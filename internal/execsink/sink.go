@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -24,13 +25,15 @@ type Command struct {
 
 // Describe returns what a target is whose sink a program is.
 func Describe(c Command) checkpoint.Description {
-	config := Config{
-		Command: c.Command, Environment: Environment(os.Environ(), c.PassEnvironment),
-		Patience: c.Patience, Stderr: c.Stderr, Logger: c.Logger,
-	}
+	config := Config{Command: c.Command, Patience: c.Patience, Stderr: c.Stderr, Logger: c.Logger}
+	pass := slices.Clone(c.PassEnvironment)
 	return checkpoint.Description{
-		Sink:     checkpoint.Consumer{Sink: checkpoint.SinkProgram},
-		External: func(h checkpoint.Hold) checkpoint.External { return newSink(config, h) },
+		Sink: checkpoint.Consumer{Sink: checkpoint.SinkProgram},
+		External: func(h checkpoint.Hold) checkpoint.External {
+			begun := config
+			begun.Environment = Environment(os.Environ(), pass) // as it is now: a variable may hold a token
+			return newSink(begun, h)
+		},
 		Cannot: map[checkpoint.Feature]string{
 			checkpoint.DryRun:  "what a program does cannot be undone",
 			checkpoint.Parking: "what a program does cannot be undone",

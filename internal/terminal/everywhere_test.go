@@ -15,7 +15,7 @@ const module = "../.."
 
 // mayName lists the files that may name the process's standard output and error.
 var mayName = []string{
-	"internal/cli/cli.go",                // which puts the writers before them
+	"internal/cli/cli.go",                 // which puts the writers before them
 	"internal/execsink/supervise_unix.go", // in a process of its own, whose output the seeder takes
 }
 

@@ -1,8 +1,10 @@
 package checkpointtest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -134,6 +136,9 @@ func (s *logSession) Close() {
 type logTx struct{ events []event.Delivered }
 
 func (t *logTx) Apply(_ context.Context, b checkpoint.Batch) (checkpoint.Outcome, error) {
-	t.events = append(t.events, b.Events...)
+	for _, e := range b.Events { // whose strings and data lie in pages that are used again
+		e.ID, e.Type, e.Source, e.Subject, e.Data = strings.Clone(e.ID), strings.Clone(e.Type), strings.Clone(e.Source), strings.Clone(e.Subject), bytes.Clone(e.Data)
+		t.events = append(t.events, e)
+	}
 	return checkpoint.Outcome{}, nil
 }

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -166,11 +168,18 @@ func (s *Session) rehearse(ctx context.Context, do func(*sql.Tx) error) (err err
 	return err
 }
 
+// isNet reports whether an error is of the network: a handler may ask another service.
+func isNet(err error) bool {
+	_, isOp := errors.AsType[*net.OpError](err)
+	_, isName := errors.AsType[*net.DNSError](err)
+	return isOp || isName || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
 // Diagnose says what an error means. That of a file which is not at its path may pass.
 func (s *Session) Diagnose(err error) checkpoint.Trouble {
 	s.replaced = s.replaced || errors.Is(err, sqlitedb.ErrReplaced)
 	switch {
-	case errors.Is(err, checkpoint.ErrLost) || explainsqlite.IsAway(err):
+	case errors.Is(err, checkpoint.ErrLost) || explainsqlite.IsAway(err) || isNet(err):
 		return checkpoint.Away
 	case explainsqlite.Transient(err):
 		return checkpoint.Refused
