@@ -1,6 +1,9 @@
 package checkpoint
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // Target is what feeds are read into: a database or a message log, with the sink that
 // applies the events there. It is not changed by what is done with it, and holds no
@@ -37,6 +40,9 @@ type FeatureError struct {
 	Feature Feature
 	Reason  string
 }
+
+// Is matches errors.ErrUnsupported.
+func (e *FeatureError) Is(target error) bool { return target == errors.ErrUnsupported }
 
 func (e *FeatureError) Error() string {
 	return fmt.Sprintf("%s: no %s: %s", e.Target, e.Feature, e.Reason)

@@ -22,8 +22,9 @@ type Place struct {
 	Target checkpoint.Target
 	// Applied returns the positions of the events that the sink has got, in their order.
 	Applied func(t *testing.T) []int64
-	// URL opens the same place in another process, see Main. It is empty where there is no
-	// such thing.
+	// Steal makes someone else the consumer's holder, while a session believes to be.
+	Steal func(t *testing.T)
+	// URL opens the same place in another process, see Main and RunDeaths.
 	URL string
 }
 
@@ -33,25 +34,45 @@ const (
 	feedID   = "urn:feed"
 )
 
-// Run runs all tests on places that newPlace makes.
+// Run runs all tests on places that newPlace makes. A target that lacks a feature must say
+// so by the feature's name, in place of the feature's tests.
 func Run(t *testing.T, newPlace func(t *testing.T) Place) {
-	for name, test := range map[string]func(*testing.T, Place){
-		"a consumer goes on where it was left":                        goesOn,
-		"a consumer has one holder at a time":                         oneHolder,
-		"who has lost the consumer applies nothing":                   lostApplies,
-		"a step from elsewhere applies nothing":                       stepFromElsewhere,
-		"a step that fails leaves nothing":                            failedStep,
-		"a dry run leaves nothing":                                    dryRun,
-		"a call that fails loses nothing and applies nothing twice":   failures,
-		"a process that dies loses nothing and applies nothing twice": deaths,
-		"parked events come back":                                     parked,
-		"a consumer goes back and begins anew":                        goesBack,
-		"what is found out of a feed is the holder's to write":        memoryOfHolder,
+	for name, is := range map[string]struct {
+		needs checkpoint.Feature // empty: every target has it
+		test  func(*testing.T, Place)
+	}{
+		"a consumer resumes where it was left":                             {"", resumes},
+		"a consumer has one holder at a time":                              {"", oneHolder},
+		"a session that was closed applies nothing":                        {"", closedSession},
+		"a holder that was overtaken writes nothing":                       {"", overtaken},
+		"a step from elsewhere applies nothing":                            {"", stepFromElsewhere},
+		"a step that fails leaves nothing":                                 {"", failedStep},
+		"a call that fails loses nothing and applies nothing twice":        {"", failures},
+		"a dry run leaves nothing":                                         {checkpoint.DryRun, dryRun},
+		"parked events come back":                                          {checkpoint.Parking, parked},
+		"a call that fails while parking loses nothing":                    {checkpoint.Parking, failuresInParking},
+		"a consumer goes back and starts over":                             {checkpoint.GoingBack, goesBack},
+		"a call that fails while going back leaves one place or the other": {checkpoint.GoingBack, failuresInGoingBack},
+		"what is found out of a feed is kept for the next run":             {checkpoint.ForeignFeeds, remembers},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, newPlace(t))
+			p := newPlace(t)
+			if lacks := open(t, p.Target).Lacks(is.needs); lacks != nil {
+				refusedByName(t, p, is.needs, lacks)
+				return
+			}
+			is.test(t, p)
 		})
+	}
+}
+
+// refusedByName makes sure that a target says what it lacks, and why.
+func refusedByName(t *testing.T, p Place, feature checkpoint.Feature, err error) {
+	t.Helper()
+	lacks, is := errors.AsType[*checkpoint.FeatureError](err)
+	if !is || lacks.Target != p.Target.Describe().Name || lacks.Feature != feature || lacks.Reason == "" || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("%v, want the target, %q and a reason", err, feature)
 	}
 }
 
@@ -164,7 +185,7 @@ func holds(t *testing.T, p Place, position int64) {
 	}
 }
 
-func goesOn(t *testing.T, p Place) {
+func resumes(t *testing.T, p Place) {
 	s := open(t, p.Target)
 	must(t, read(t.Context(), s, 4))
 	s.Close()
@@ -188,19 +209,52 @@ func oneHolder(t *testing.T, p Place) {
 	holds(t, p, 6)
 }
 
-// lostApplies: whoever believes to hold a consumer that someone else has taken since is
-// told, and nothing that it applies is there.
-func lostApplies(t *testing.T, p Place) {
-	first := open(t, p.Target)
-	must(t, read(t.Context(), first, 2))
-	first.Close()
-	second := open(t, p.Target)
-	must(t, read(t.Context(), second, 4))
-	if err := first.Apply(t.Context(), step(2, 4)); err == nil {
-		t.Fatal("a session that holds nothing applies events")
+func closedSession(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	must(t, read(t.Context(), s, 2))
+	s.Close()
+	if err := s.Apply(t.Context(), step(2, 4)); !errors.Is(err, checkpoint.ErrLost) {
+		t.Errorf("a step of a closed session: %v", err)
 	}
-	second.Close()
-	holds(t, p, 4)
+	holds(t, p, 2)
+}
+
+// overtaken: a session whose consumer someone else has taken is told so by everything that
+// writes, and nothing is written. When it has claimed the consumer again it resumes.
+func overtaken(t *testing.T, p Place) {
+	ctx, s := t.Context(), open(t, p.Target)
+	must(t, read(ctx, s, 2))
+	was, _, err := s.Load(ctx)
+	must(t, err)
+	writes := map[string]func() error{
+		"apply": func() error { return s.Apply(ctx, step(2, 4)) },
+		"begin": func() error { return s.Begin(ctx, was, nil, false) },
+	}
+	if s.Lacks(checkpoint.GoingBack) == nil {
+		writes["rewind"] = func() error { return s.Rewind(ctx, at(2), at(1)) }
+		writes["reset"] = func() error { return s.Reset(ctx, []checkpoint.Checkpoint{at(2)}) }
+	}
+	if s.Lacks(checkpoint.ForeignFeeds) == nil {
+		memory, entries := s.Memory(consumer, feedID), []checkpoint.Version{{Entry: "a", Updated: 1}}
+		writes["record"] = func() error { return memory.Record(ctx, &checkpoint.Archive{URL: "u"}, entries) }
+		writes["mark"] = func() error { return memory.Mark(ctx, checkpoint.Marks{Entries: entries}) }
+		writes["forget"] = func() error { return memory.Forget(ctx) }
+		defer func() {
+			if counts, err := memory.Counts(ctx); err != nil || counts != (checkpoint.Counts{}) {
+				t.Errorf("remembered: %+v, %v", counts, err)
+			}
+		}()
+	}
+	p.Steal(t)
+	for name, write := range writes {
+		if err := write(); !errors.Is(err, checkpoint.ErrMoved) {
+			t.Errorf("%s: %v, want ErrMoved", name, err)
+		}
+	}
+	must(t, read(ctx, s, 4))
+	if applied := p.Applied(t); !slices.Equal(applied, []int64{1, 2, 3, 4}) {
+		t.Errorf("applied %v", applied)
+	}
 }
 
 func stepFromElsewhere(t *testing.T, p Place) {
@@ -233,9 +287,6 @@ func failedStep(t *testing.T, p Place) {
 func dryRun(t *testing.T, p Place) {
 	s := checkpoint.Open(p.Target, true)
 	defer s.Close()
-	if s.Lacks(checkpoint.DryRun) != nil {
-		t.Skip("there is none")
-	}
 	must(t, read(t.Context(), s, 4))
 	s.Close()
 	holds(t, p, -1)

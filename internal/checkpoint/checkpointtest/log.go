@@ -16,7 +16,7 @@ import (
 // what every target must have.
 type Log struct {
 	mu       sync.Mutex
-	held     bool
+	holder   *logSession
 	consumer checkpoint.Consumer
 	first    checkpoint.Checkpoint
 	messages []message
@@ -38,6 +38,13 @@ func (l *Log) Positions() (all []int64) {
 	return all
 }
 
+// Steal takes the log away from its holder.
+func (l *Log) Steal() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.holder = nil
+}
+
 // Describe says what the log cannot do.
 func (l *Log) Describe() checkpoint.Description {
 	return checkpoint.Description{
@@ -54,8 +61,8 @@ func (l *Log) Describe() checkpoint.Description {
 func (l *Log) Open(bool) checkpoint.Backend { return &logSession{log: l} }
 
 type logSession struct {
-	log   *Log
-	holds bool
+	log     *Log
+	claimed bool
 }
 
 func (*logSession) Prepare(context.Context) error { return nil }
@@ -64,10 +71,21 @@ func (s *logSession) Claim(_ context.Context, consumer string) error {
 	s.Close()
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	if s.log.held {
+	if s.log.holder != nil {
 		return fmt.Errorf("consumer %s: %w", consumer, checkpoint.ErrHeld)
 	}
-	s.log.held, s.holds = true, true
+	s.log.holder, s.claimed = s, true
+	return nil
+}
+
+// stillHolds is as the databases have it.
+func (s *logSession) stillHolds() error {
+	switch {
+	case !s.claimed:
+		return checkpoint.ErrLost
+	case s.log.holder != s:
+		return checkpoint.ErrMoved
+	}
 	return nil
 }
 
@@ -93,6 +111,9 @@ func (l *Log) end() checkpoint.Checkpoint {
 func (s *logSession) Begin(_ context.Context, c checkpoint.Consumer, first []checkpoint.Checkpoint, _ bool) error {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
+	if err := s.stillHolds(); err != nil {
+		return err
+	}
 	s.log.consumer = c
 	if len(first) > 0 {
 		s.log.first = first[0]
@@ -103,11 +124,8 @@ func (s *logSession) Begin(_ context.Context, c checkpoint.Consumer, first []che
 func (s *logSession) Step(ctx context.Context, moves []checkpoint.Move, do func(checkpoint.Tx) error) error {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	if !s.holds {
-		return checkpoint.ErrLost
-	}
-	if len(moves) == 0 {
-		return nil
+	if err := s.stillHolds(); err != nil || len(moves) == 0 {
+		return err
 	}
 	if end := s.log.end(); end.Position != moves[0].From.Position || end.Digest != moves[0].From.Digest {
 		return fmt.Errorf("%s: %w", moves[0].From, checkpoint.ErrMoved)
@@ -127,9 +145,10 @@ func (*logSession) Diagnose(error) checkpoint.Trouble { return checkpoint.Perman
 func (s *logSession) Close() {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
-	if s.holds {
-		s.log.held, s.holds = false, false
+	if s.log.holder == s {
+		s.log.holder = nil
 	}
+	s.claimed = false
 }
 
 // logTx holds events until the step is done.

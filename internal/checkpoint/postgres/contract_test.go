@@ -30,14 +30,32 @@ func inbox(pool *pgxpool.Pool) postgres.Target {
 
 func TestTheContract(t *testing.T) {
 	t.Parallel()
-	checkpointtest.Run(t, func(t *testing.T) checkpointtest.Place {
-		url := testdb.Postgres(t)
-		pool, err := pgxpool.New(t.Context(), url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(pool.Close)
-		return checkpointtest.Place{Target: inbox(pool), URL: url, Applied: func(t *testing.T) []int64 {
+	checkpointtest.Run(t, newPlace)
+}
+
+func TestAProcessThatDiesLosesNothingAndAppliesNothingTwice(t *testing.T) {
+	t.Parallel()
+	checkpointtest.RunDeaths(t, newPlace)
+}
+
+func newPlace(t *testing.T) checkpointtest.Place {
+	t.Helper()
+	url := testdb.Postgres(t)
+	pool, err := pgxpool.New(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return checkpointtest.Place{
+		Target: inbox(pool), URL: url,
+		Steal: func(t *testing.T) {
+			t.Helper()
+			_, err := pool.Exec(t.Context(), "UPDATE eventfeed_seed.holders SET holder = 'x'; UPDATE eventfeed_seed.checkpoints SET holder = 'x'")
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+		Applied: func(t *testing.T) []int64 {
 			t.Helper()
 			var there bool
 			if err := pool.QueryRow(t.Context(), "SELECT to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there); err != nil || !there {
@@ -52,6 +70,6 @@ func TestTheContract(t *testing.T) {
 				t.Fatal(err)
 			}
 			return all
-		}}
-	})
+		},
+	}
 }

@@ -24,10 +24,33 @@ func inbox(path string) sqlite.Target {
 
 func TestTheContract(t *testing.T) {
 	t.Parallel()
-	checkpointtest.Run(t, func(t *testing.T) checkpointtest.Place {
-		path := filepath.Join(t.TempDir(), "target.db")
-		return checkpointtest.Place{Target: inbox(path), URL: path, Applied: func(t *testing.T) []int64 { return positions(t, path) }}
-	})
+	checkpointtest.Run(t, newPlace)
+}
+
+func TestAProcessThatDiesLosesNothingAndAppliesNothingTwice(t *testing.T) {
+	t.Parallel()
+	checkpointtest.RunDeaths(t, newPlace)
+}
+
+func newPlace(t *testing.T) checkpointtest.Place {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "target.db")
+	return checkpointtest.Place{
+		Target: inbox(path), URL: path,
+		Applied: func(t *testing.T) []int64 { return positions(t, path) },
+		Steal: func(t *testing.T) {
+			t.Helper()
+			db, err := sqlitedb.OpenWriter(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = db.Close() }()
+			_, err = db.ExecContext(t.Context(), "UPDATE eventfeed_holders SET holder = 'x'; UPDATE eventfeed_checkpoints SET holder = 'x'")
+			if err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
 }
 
 // positions returns those of the events in the inbox, in the order in which they came.
