@@ -11,15 +11,14 @@ import (
 	"testing"
 	"time"
 
-	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
-	projectionsqlite "github.com/eventfeed/eventfeed/internal/projection/sqlite"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
+	projectionsqlite "github.com/eventfeed/eventfeed/internal/projection/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 

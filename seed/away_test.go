@@ -7,9 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // TestFeedThatIsAwayIsNotTheTargetsFault: an error of the feed's server ends the

@@ -123,7 +123,8 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 // Reset deletes a consumer's checkpoints, its parked events, and all of its
 // events from the inbox, in one transaction, so that the next Run begins at
 // position 1. undone tells that what something other than an inbox wrote has been undone;
-// without it that is a NotUndoneError. confirm is as in Rewind. It returns
+// without it that is a NotUndoneError. confirm is as in Rewind. An empty consumer is
+// DefaultConsumer. It returns
 // ErrNoCheckpoint if there is no such consumer.
 func Reset(ctx context.Context, into Target, consumer string, undone bool, confirm func([]Change) error) error {
 	c, err := openTarget(Config{Into: into, Consumer: consumer, Undone: undone})

@@ -11,15 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // backup copies the source's database as it is now.

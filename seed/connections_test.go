@@ -4,13 +4,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // Two connections are enough to migrate, to run and to go back; one is refused

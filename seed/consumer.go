@@ -124,7 +124,9 @@ func describeSink(c checkpoint.Consumer) string {
 		return "the projection " + c.Projection
 	case checkpoint.SinkProgram:
 		return "a program"
-	default:
+	case checkpoint.SinkHandler:
 		return "a handler of a Go program's"
+	default:
+		return "the sink " + c.Sink
 	}
 }

@@ -9,8 +9,6 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -19,6 +17,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // TestAConnectionToTheTargetCutAtAnyByteChangesNothing: whatever was being done on it, by whatever

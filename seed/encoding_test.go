@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // cities serves events about cities, whose names fit few encodings.

@@ -8,8 +8,8 @@ import (
 
 // LostError says that the target has read events that the feed has not: its
 // history was lost from some position on, as by a restore, or replaced. It
-// matches ErrMismatch. Where it is Compared, Rewind to Common leads on for an
-// inbox; what something else has filled is best built anew.
+// matches ErrMismatch. Where it is Compared, an inbox resumes after Rewind to
+// Common; what something else has filled is best rebuilt from the start.
 type LostError struct {
 	URL      string // the feed's, without passwords
 	Epoch    string // of the last event that was read

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	_ "modernc.org/sqlite"
 
+	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // A service fills a table of its own from the history of another one. The

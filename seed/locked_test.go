@@ -7,13 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	"github.com/jackc/pgx/v5"
 
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // TestCheckpointThatAnotherSessionHasLockedEndsTheStep with an error that names it,

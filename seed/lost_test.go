@@ -4,12 +4,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // TestFollowerTakesItsConsumerBackAtOnce when its lock was lost, although there is

@@ -11,12 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // spoken is what a run logs.

@@ -11,11 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 type damage = func(http.ResponseWriter, *http.Request, http.Handler)

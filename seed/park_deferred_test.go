@@ -6,13 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // TestConstraintsCheckedAtTheCommitParkTheRightEvent: also there each event may

@@ -13,9 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -23,6 +20,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // ledger is a target with constraints that some events do not fit: no entry may

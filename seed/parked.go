@@ -19,7 +19,7 @@ type OnError int
 const (
 	// Stop ends the run with the error; nothing of that transaction is applied.
 	Stop OnError = iota
-	// Park puts the event aside in the target, in the transaction that moves the
+	// Park keeps the event in the target, in the transaction that moves the
 	// checkpoint past it, and with it every later event of its entity: the events
 	// of that feed with that subject. An event without a subject is parked alone.
 	// They wait there for Retry, also in runs with Stop.
@@ -33,10 +33,10 @@ const (
 var ErrOwn = checkpoint.ErrOwn
 
 // IsOwn reports whether an error that Run returned is an event's own, so that Park would
-// put that event aside.
+// park that event.
 func IsOwn(err error) bool { return checkpoint.IsOwn(err) }
 
-// ParkedEvent is an event that was put aside: it cannot be applied, or an earlier
+// ParkedEvent is an event that waits in the target: it cannot be applied, or an earlier
 // event of its entity cannot.
 type ParkedEvent struct {
 	Consumer string
@@ -105,8 +105,8 @@ type RetryOptions struct {
 // Retry applies parked events of a consumer by the target's sink: of each entity
 // in the order of the feed, up to the first that still cannot be applied. That
 // one and those behind it stay parked. What was applied is gone from the parked
-// events in the same transaction. It returns ErrNoCheckpoint if there is no such
-// consumer, and ErrHeld while a Run is at work for it.
+// events in the same transaction. An empty consumer is DefaultConsumer. It
+// returns ErrNoCheckpoint if there is no such consumer, and ErrHeld while a Run is at work for it.
 func Retry(ctx context.Context, into Target, consumer string, o RetryOptions) (Retried, error) {
 	c, err := openTarget(Config{Into: into, Consumer: consumer, DryRun: o.DryRun, AcceptProjection: o.AcceptProjection, Logger: o.Logger})
 	if err != nil {

@@ -7,9 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // Options of a driver's data source name would silently make another database.

@@ -5,13 +5,12 @@ import (
 	"net/url"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
 // TestConnectionThatIsLostWhileATargetIsPreparedIsMadeAgain, wherever it is cut: when

@@ -16,7 +16,7 @@ type Progress struct {
 
 	Applied int64 // events, by this run
 	Skipped int64 // of them those that the sink had no use for
-	Parked  int64 // events put aside, by this run
+	Parked  int64 // events parked, by this run
 	LeftOut int64 // events later than Config.AsOf
 	SameID  int64 // entries that were left out because another one has the same id, see Config.KeepSameID
 
@@ -57,8 +57,8 @@ type FeedProgress struct {
 	Digest   string // at Position
 	Applied  int64  // events, by this run
 	Skipped  int64  // of them those that the sink had no use for
-	Parked   int64  // events put aside, by this run
-	Waiting  int64  // all of its events that are put aside in the target
+	Parked   int64  // events parked, by this run
+	Waiting  int64  // all of its events that are parked in the target
 	Empty    string // why there is no event, where the feed has shown none and none is applied; else ""
 }
 

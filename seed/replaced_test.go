@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // TestFollowerGoesOnWithTheFileThatIsAtTheTargetsPath: someone moves, removes or

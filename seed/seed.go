@@ -50,7 +50,7 @@ var (
 	ErrHeld = checkpoint.ErrHeld
 	// ErrMoved says that another seeder has taken the consumer over meanwhile.
 	ErrMoved = checkpoint.ErrMoved
-	// ErrNoCheckpoint says that there is nothing to rewind or reset.
+	// ErrNoCheckpoint reports that there is no such consumer to rewind, reset or retry.
 	ErrNoCheckpoint = errors.New("has no checkpoint in this database")
 	// ErrNoWayBack says that the feed is not eventfeed's own, so that it cannot be
 	// read from a position on: its positions are those of this consumer's reading.

@@ -9,9 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -19,6 +16,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // odd are settings that a database may give to its sessions, and that change what

@@ -9,11 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 var year2020 = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -12,7 +12,7 @@ type Projection struct {
 	Name string // the file's path, for messages; the target keeps its last element
 	Text []byte
 	// Strict refuses events of types that no block names. Else they are counted
-	// and passed over.
+	// and skipped.
 	Strict bool
 	// Schema is the PostgreSQL schema that names without one belong to, made if
 	// it is missing. Empty leaves that to the connection's search_path.
@@ -34,6 +34,6 @@ type Program struct {
 	// acknowledgement renews it. 0 means a minute, negative without end.
 	Patience time.Duration
 
-	Stderr io.Writer    // takes the program's standard error; nil means discard
+	Stderr io.Writer    // takes the program's standard error, of all runs at once; nil means discard
 	Logger *slog.Logger // nil means discard
 }

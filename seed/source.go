@@ -60,8 +60,8 @@ type reading struct {
 	empty      string                // why it has shown none; empty where it has
 	applied    int64                 // events, by this run
 	skipped    int64                 // of them those that the sink had no use for
-	parked     int64                 // events put aside, by this run
-	waiting    int64                 // all of its events that are put aside
+	parked     int64                 // events parked, by this run
+	waiting    int64                 // all of its events that are parked
 }
 
 // note takes down what the source shows. While its feed is watched only this may be asked

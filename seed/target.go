@@ -12,7 +12,9 @@ import (
 // target is not changed by what is done with it, and can be used any number of times: for
 // a dry run, and then for a real one. It holds no connection, lock or file in between.
 //
-// Two runs of one consumer at once exclude each other: the second one gets ErrHeld.
+// Two runs of one consumer at once exclude each other: the second one gets ErrHeld. What
+// a target cannot do is refused at the start with an error that matches
+// errors.ErrUnsupported.
 type Target struct{ target checkpoint.Target }
 
 // NewTarget is for the packages that make targets.
@@ -63,7 +65,7 @@ func (c *opened) memory(feedID string) (checkpoint.Memory, error) {
 	return c.into.Memory(c.Consumer, feedID), nil
 }
 
-// parkErrors has events put aside that cannot be applied.
+// parkErrors parks events that cannot be applied.
 func (r *runner) parkErrors() {
 	r.into.Park(func(e *event.Delivered, err error) {
 		r.Logger.Warn("an event cannot be applied and is parked", "feed", e.Feed, "position", e.Position,
@@ -71,7 +73,7 @@ func (r *runner) parkErrors() {
 	})
 }
 
-// parked counts what was put aside.
+// parked counts the events that a step parked.
 func (r *runner) parked(s *step, outcome checkpoint.Outcome) {
 	for _, i := range outcome.Parked {
 		for _, f := range r.feeds {

@@ -9,12 +9,11 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
-
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"

@@ -8,9 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/db/explain"
-
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/db/explain"
 )
 
 // lookInterval is what lies between two looks of --wait. A feed that shows

@@ -6,20 +6,18 @@ import (
 	"os"
 	"strings"
 
-	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
-	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
-
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // openTarget returns the target of a database URL, with an inbox as sink.

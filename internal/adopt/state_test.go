@@ -11,14 +11,13 @@ import (
 	"testing"
 	"time"
 
-	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/adopt"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )

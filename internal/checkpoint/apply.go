@@ -17,7 +17,7 @@ type Work struct {
 }
 
 // Apply applies a step: its events, and the moves that go with them, in one transaction
-// of the target. Events that have to wait for a parked one of their entity are put aside,
+// of the target. Events that have to wait for a parked one of their entity are parked,
 // and so is what cannot be applied, if Park is on. An external sink's events are applied
 // as it acknowledges them, and the checkpoints moved behind those.
 func (s *Session) Apply(ctx context.Context, w Work) error {

@@ -55,10 +55,10 @@ type Trouble int
 const (
 	// Permanent is an error that only a person mends.
 	Permanent Trouble = iota
-	// Away is a target that cannot be reached, or may be held by someone else: it may
-	// pass.
+	// Away is a target that cannot be reached, or may be held by someone else. The error
+	// is transient.
 	Away
-	// Refused is a target that answers, and cannot do it now: it may pass.
+	// Refused is a target that answers, and cannot do it now. The error is transient.
 	Refused
 )
 
@@ -74,7 +74,7 @@ type Parker interface {
 	ListParked(ctx context.Context, of Shelf, yield func(Parked) bool) error
 }
 
-// ParkTx is a Tx in which events can be tried, and put aside.
+// ParkTx is a Tx in which events can be tried, and parked.
 type ParkTx interface {
 	Tx
 	// Savepoints returns what runs something in a savepoint: as if it had not been, if

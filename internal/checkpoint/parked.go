@@ -17,7 +17,7 @@ func EntityOf(e *event.Delivered) (entity Entity, ok bool) {
 	return Entity{FeedID: e.FeedID, Subject: e.Subject}, e.Subject != ""
 }
 
-// Parked is an event that was put aside: it cannot be applied, or an earlier
+// Parked is an event that waits in the target: it cannot be applied, or an earlier
 // event of its entity cannot.
 type Parked struct {
 	Consumer string

@@ -7,7 +7,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// parking is which entities' events are put aside. It is held in memory: some
+// parking is which entities' events are parked. It is held in memory: some
 // 100 bytes for each entity with a parked event.
 type parking struct {
 	on       bool // events that cannot be applied are, too
@@ -15,7 +15,7 @@ type parking struct {
 	first    func(e *event.Delivered, err error) // told of what could not be applied
 }
 
-// Park has events put aside that cannot be applied, and tells first of them.
+// Park parks events that cannot be applied, from now on, and calls first with each.
 func (s *Session) Park(first func(e *event.Delivered, err error)) {
 	s.parking.on, s.parking.first = true, first
 }
@@ -81,7 +81,7 @@ func (p *parking) sort(b Batch) (ready Batch, waiting []int) {
 	return ready, waiting
 }
 
-// parkWaiting puts events of a step aside that have to wait.
+// parkWaiting parks events of a step that have to wait.
 func parkWaiting(ctx context.Context, tx Tx, w Work, waiting []int) error {
 	if len(waiting) == 0 {
 		return nil

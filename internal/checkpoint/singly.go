@@ -13,7 +13,7 @@ import (
 // that cannot be applied.
 const partEvents = 64
 
-// applySingly applies events in savepoints of one transaction, and puts aside
+// applySingly applies events in savepoints of one transaction, and parks
 // those that cannot be applied and those that have to wait for them. Events are
 // tried a few together, and where that fails one by one.
 func (s *Session) applySingly(ctx context.Context, w Work) error {
@@ -118,7 +118,7 @@ func (s *singly) waits(e *event.Delivered, known *parking) bool {
 	return is && s.failed[entity] || known.waits(e)
 }
 
-// one applies an event, or puts it aside.
+// one applies an event, or parks it.
 func (s *singly) one(ctx context.Context, i int, e *event.Delivered) error {
 	err := s.apply(ctx, []event.Delivered{*e})
 	if err == nil || !IsOwn(err) {

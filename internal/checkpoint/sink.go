@@ -22,7 +22,7 @@ type Batch struct {
 // Outcome is what became of a batch's events.
 type Outcome struct {
 	Skipped map[Kind]int64 // events that the sink has no use for
-	Parked  []int          // indices of events that were not given to the sink but put aside, ascending
+	Parked  []int          // indices of events that were not given to the sink but parked, ascending
 	Took    time.Duration  // to apply them, without the commit
 }
 

@@ -5,7 +5,7 @@ package checkpoint
 type Standing struct {
 	Checkpoint
 	Consumer Consumer
-	Parked   int64 // events put aside
+	Parked   int64 // parked events
 	Held     bool  // a seeder holds the consumer now
 	HeldErr  error // why that cannot be told; nil mostly
 }

@@ -15,13 +15,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
-	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"

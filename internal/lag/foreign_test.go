@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
-
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/lag"

@@ -11,19 +11,17 @@ import (
 	"path/filepath"
 	"testing"
 
-	checkpointpostgres "github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
-	checkpointsqlite "github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
-
-	"github.com/eventfeed/eventfeed/internal/projection/postgres"
-	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	checkpointpostgres "github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	checkpointsqlite "github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/projection/postgres"
+	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 

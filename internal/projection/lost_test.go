@@ -10,13 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/projection/postgres"
-
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )

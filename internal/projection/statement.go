@@ -22,7 +22,7 @@ type Statement struct {
 	Placeholder string // of SQLite's own, an operator in PostgreSQL; empty where there is none
 }
 
-// Render returns the statement with each parameter as its number in distinct,
+// Render returns the statement with each parameter as its number in Distinct,
 // from 1, behind a mark.
 func (s *Statement) Render(mark string) string {
 	var b strings.Builder

@@ -11,9 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/projection/postgres"
-	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -22,6 +19,8 @@ import (
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/projection/postgres"
+	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 

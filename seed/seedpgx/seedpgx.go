@@ -43,8 +43,7 @@ func (d Database) Inbox() seed.Target {
 
 // Handle returns a target whose events are applied by handle, in the transaction tx that
 // also moves the checkpoint on. If handle returns an error the transaction is rolled back
-// and Run ends with that error, unless it is one that may pass, such as a lost
-// connection, or is the event's own and Config.OnError says to park it.
+// and Run ends with that error, unless it is transient, such as a lost connection, or is the event's own and Config.OnError says to park it.
 //
 // The transaction is read committed, has no limit of time of the role's, and runs in
 // UTC and with the other settings that docs/operations.md lists, whatever those of

@@ -42,7 +42,7 @@ func (d Database) Inbox() seed.Target {
 
 // Handle returns a target whose events are applied by handle, in the transaction tx that
 // also moves the checkpoint on. If handle returns an error the transaction is rolled back
-// and Run ends with that error, unless it is one that may pass, such as a busy file, or is
+// and Run ends with that error, unless it is transient, such as a busy file, or is
 // the event's own and Config.OnError says to park it.
 func (d Database) Handle(handle func(ctx context.Context, tx *sql.Tx, b seed.Batch) error) seed.Target {
 	sink := sqlite.Handler(func(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error { return handle(ctx, tx, seed.Batch(b)) })

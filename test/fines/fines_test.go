@@ -19,9 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedpgx"
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
@@ -32,6 +29,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedpgx"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 //go:embed fines.sql

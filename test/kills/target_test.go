@@ -10,13 +10,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
-	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
-
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
+	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"

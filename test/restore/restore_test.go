@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/seed/seedsqlite"
-
 	"github.com/jackc/pgx/v5"
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
@@ -25,6 +23,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
 // The history: up to backedUp it is in the backup, then up to lost it is lost.

@@ -248,6 +248,9 @@ func (s *Session) Do(ctx context.Context, do func(pgx.Tx) error) error {
 func (s *Session) rehearse(ctx context.Context, do func(pgx.Tx) error) (err error) {
 	s.rehearses.Lock()
 	defer s.rehearses.Unlock()
+	if s.conn == nil {
+		return checkpoint.ErrLost
+	}
 	if s.rehearsal == nil {
 		if s.rehearsal, err = s.conn.BeginTx(ctx, s.step.Options(postgresdb.Own)); err != nil {
 			return err

@@ -175,7 +175,7 @@ func isNet(err error) bool {
 	return isOp || isName || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// Diagnose says what an error means. That of a file which is not at its path may pass.
+// Diagnose says what an error means. That of a file which is not at its path is transient.
 func (s *Session) Diagnose(err error) checkpoint.Trouble {
 	s.replaced = s.replaced || errors.Is(err, sqlitedb.ErrReplaced)
 	switch {
