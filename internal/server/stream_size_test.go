@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -37,9 +36,7 @@ func TestStreamReadsFewLargeEventsAtATime(t *testing.T) {
 	storetest.Append(t, l, "f", events)
 	storetest.Append(t, l, "f", storetest.Events(41, 150))
 	storetest.Drain(t, l, "f")
-	feeds, err := feedstate.Open(t.Context(), l, nil)
-	storetest.Must(t, err)
-	s := New(Config{Log: l, Feeds: feeds})
+	s := New(Config{Log: l, Feeds: runFeeds(t, l)})
 	v, _, err := s.subscriptions.at(t.Context(), "f", false)
 	storetest.Must(t, err)
 	sent := &pieces{}

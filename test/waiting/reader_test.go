@@ -47,8 +47,9 @@ func each(t *testing.T, readers []*reader, do func(i int, r *reader) error) {
 }
 
 // connect returns readers that are connected to a server until the end of the
-// test. Every other one takes deltas.
-func connect(t *testing.T, s *server, count int) []*reader {
+// test. Every other one takes deltas. Each begins with a first request at once: a
+// server cuts connections that ask for nothing.
+func connect(t *testing.T, s *server, count int, first func(r *reader) error) []*reader {
 	t.Helper()
 	readers := make([]*reader, count)
 	for i := range readers {
@@ -66,7 +67,10 @@ func connect(t *testing.T, s *server, count int) []*reader {
 		if err != nil {
 			return err
 		}
-		return r.conn.SetDeadline(time.Now().Add(patience))
+		if err := r.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			return err
+		}
+		return first(r)
 	})
 	return readers
 }

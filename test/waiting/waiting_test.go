@@ -51,11 +51,15 @@ func TestTenThousandReadersWait(t *testing.T) {
 	first, second := serve(t, program, database), serve(t, program, database)
 
 	empty := first.memory(t, "VmRSS")
-	waiting := append(connect(t, first, atFirst), connect(t, second, atSecond)...)
-	streaming := append(connect(t, first, streams), connect(t, second, streams)...)
-	lines := openStreams(t, streaming)
 	documents := &documents{known: make(map[string]bool)}
-	each(t, waiting, func(_ int, r *reader) error { return r.start(documents) })
+	start := func(r *reader) error { return r.start(documents) }
+	waiting := append(connect(t, first, atFirst, start), connect(t, second, atSecond, start)...)
+	stream := func(r *reader) error { return r.ask("/feeds/f/stream") }
+	streaming := append(connect(t, first, streams, stream), connect(t, second, streams, stream)...)
+	lines := make([]*bufio.Reader, len(streaming))
+	for i, r := range streaming {
+		lines[i] = bufio.NewReaderSize(r.conn, 16) // the least there is, and no more is needed
+	}
 	for round := range 2 {
 		position := int64(51 + round)
 		tag := get(t, "http://"+first.address+"/feeds/f").tag
@@ -98,16 +102,6 @@ func enoughFiles(t *testing.T) {
 	if limit.Cur < need {
 		t.Fatalf("a process may open %d files here, and the test needs %d: raise the hard limit, with ulimit -Hn or in limits.conf", limit.Max, need)
 	}
-}
-
-func openStreams(t *testing.T, readers []*reader) []*bufio.Reader {
-	t.Helper()
-	lines := make([]*bufio.Reader, len(readers))
-	each(t, readers, func(i int, r *reader) error {
-		lines[i] = bufio.NewReaderSize(r.conn, 16) // the least there is, and no more is needed
-		return r.ask("/feeds/f/stream")
-	})
-	return lines
 }
 
 // idle tells what it costs a server that nothing happens.
