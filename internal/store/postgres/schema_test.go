@@ -1,13 +1,11 @@
 package postgres_test
 
 import (
-	"context"
 	"errors"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/eventfeed/eventfeed/internal/db/migrate"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
@@ -61,25 +59,14 @@ func TestRolesMayDoNothingButTheirWork(t *testing.T) {
 	}
 }
 
-func TestServerThatMayNotMigrateSaysThatTheSchemaIsOld(t *testing.T) {
+func TestServerThatMayNotMigrateSaysThatThereIsNoSchema(t *testing.T) {
 	t.Parallel()
-	url := testdb.Postgres(t)
-	if _, err := postgres.Open(t.Context(), url, false); !errors.Is(err, migrate.ErrNone) {
+	if _, err := postgres.Open(t.Context(), testdb.Postgres(t), false); !errors.Is(err, migrate.ErrNone) {
 		t.Errorf("without a schema: %v", err)
 	}
-	script, err := postgres.MigrationScript(t.Context(), url)
-	storetest.Must(t, err)
-	before, _, _ := strings.Cut(script, "-- 004_")
-	_, err = openPool(t, url).Exec(t.Context(), before+"COMMIT")
-	storetest.Must(t, err)
-	if _, err := postgres.Open(t.Context(), url, false); !errors.Is(err, migrate.ErrTooOld) {
-		t.Errorf("with an older schema: %v", err)
-	}
-	storetest.Create(t, storetest.Open(t, url), "f", 0) // migrates first
 }
 
-// What --print prints does what migrate does, on an empty database and on an
-// older one.
+// What --print prints does what migrate does, rights and all.
 func TestMigrationScriptMakesTheSameSchema(t *testing.T) {
 	t.Parallel()
 	migrated := testdb.Postgres(t)
@@ -92,27 +79,13 @@ func TestMigrationScriptMakesTheSameSchema(t *testing.T) {
 	_, err = openPool(t, empty).Exec(t.Context(), script)
 	storetest.Must(t, err)
 	if got := dump(t, empty); got != want {
-		t.Errorf("on an empty database:\n%s\nwant\n%s", got, want)
+		t.Errorf("%s\nwant\n%s", got, want)
 	}
 	if _, err := openPool(t, empty).Exec(t.Context(), script); err == nil {
 		t.Error("the script ran twice")
 	}
 
-	older := testdb.Postgres(t)
-	before, _, _ := strings.Cut(script, "-- 002_")
-	_, err = openPool(t, older).Exec(t.Context(), before+"COMMIT")
-	storetest.Must(t, err)
-	script, err = postgres.MigrationScript(t.Context(), older)
-	storetest.Must(t, err)
-	if strings.Contains(script, "-- 001_") {
-		t.Error("what is there is in the script again")
-	}
-	_, err = openPool(t, older).Exec(t.Context(), script)
-	storetest.Must(t, err)
-	if got := dump(t, older); got != want {
-		t.Errorf("on an older database:\n%s\nwant\n%s", got, want)
-	}
-	if _, err := postgres.Open(t.Context(), testdb.As(older, testdb.Server), false); err != nil {
+	if _, err := postgres.Open(t.Context(), testdb.As(empty, testdb.Server), false); err != nil {
 		t.Errorf("as a server: %v", err)
 	}
 }
@@ -130,45 +103,4 @@ func dump(t *testing.T, url string) string {
 		}
 	}
 	return strings.Join(kept, "")
-}
-
-// TestMigrationWaitsForALongTransactionAndWritersDoNot: it stands in the
-// migration's way and has to be waited for, but by nobody else.
-func TestMigrationWaitsForALongTransactionAndWritersDoNot(t *testing.T) {
-	t.Parallel()
-	url := testdb.Postgres(t)
-	pool := openPool(t, url)
-	script, err := postgres.MigrationScript(t.Context(), url)
-	storetest.Must(t, err)
-	before, _, _ := strings.Cut(script, "-- 004_")
-	_, err = pool.Exec(t.Context(), before+`
-		INSERT INTO eventfeed.feeds (name, id, title, author, page_size, page_bytes, modified, identity, digest)
-		VALUES ('f', 'urn:f', 'f', 'f', 10, 1000, now(), '', sha256('')); COMMIT`)
-	storetest.Must(t, err)
-	const write = "SELECT eventfeed.append('f', 'T', 's', '{}')"
-	long, err := pool.Begin(t.Context())
-	storetest.Must(t, err)
-	defer func() { _ = long.Rollback(context.Background()) }()
-	_, err = long.Exec(t.Context(), write)
-	storetest.Must(t, err)
-
-	migrated := make(chan error, 1)
-	go func() { migrated <- postgres.Migrate(t.Context(), url) }()
-	waiting := "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%ALTER TABLE%'"
-	for seen := false; !seen; {
-		storetest.Must(t, pool.QueryRow(t.Context(), waiting).Scan(&seen))
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	for range 20 {
-		_, err = pool.Exec(ctx, write)
-		storetest.Must(t, err)
-	}
-	select {
-	case err := <-migrated:
-		t.Fatalf("migrated beside the long transaction: %v", err)
-	default:
-	}
-	storetest.Must(t, long.Commit(t.Context()))
-	storetest.Must(t, <-migrated)
 }

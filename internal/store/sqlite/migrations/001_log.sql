@@ -1,5 +1,11 @@
 -- +goose Up
 
+-- The oldest version of the schema whose programs work on this one as well. A
+-- migration that takes something away raises it, a release after the one that
+-- no longer needs it.
+CREATE TABLE eventfeed_schema_compatibility (oldest INTEGER NOT NULL);
+INSERT INTO eventfeed_schema_compatibility VALUES (1);
+
 -- The same tables as in PostgreSQL. Times are text, RFC 3339 in UTC.
 CREATE TABLE eventfeed_feeds (
     feed        INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -17,7 +23,8 @@ CREATE TABLE eventfeed_feeds (
     open_page   INTEGER NOT NULL DEFAULT 1,
     open_first  INTEGER NOT NULL DEFAULT 1,
     open_bytes  INTEGER NOT NULL DEFAULT 0,
-    archives    INTEGER NOT NULL DEFAULT 0
+    archives    INTEGER NOT NULL DEFAULT 0,
+    held        INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE eventfeed_epochs (
