@@ -1,36 +1,74 @@
-// Package event defines an event of a feed: a fact, with the attributes of
-// CloudEvents 1.0, in a normal form that is the same however it was written.
+// Package event defines an event: a fact that a service publishes, with the
+// attributes of CloudEvents 1.0.
 //
-// Everything that compares, stores or hashes an event works on its normal
-// form (see [Event.Normal]): two events are the same event with the same
-// content exactly if their normal forms are equal.
+// A publisher makes an [Event], with [NewJSON] or as a literal, and hands it to
+// package outbox, which fills in what is left out and refuses what cannot be
+// published. A consumer gets a [Delivered] from package seed: the event, its place
+// in the feed, and the feed that it comes from.
+//
+// Two events are the same event with the same content if all their attributes are
+// equal, once the time is in UTC and cut to the microsecond.
 package event
 
-import "time"
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
 
-// Limits of an event in normal form, in bytes but for MaxExtensions, which is a
-// number: each extension takes some hundred bytes of memory besides its own.
+// Limits of an event, in bytes but for MaxExtensions, which is a number: each
+// extension takes some hundred bytes of memory besides its own.
 const (
 	MaxID        = 255     // of an id
 	MaxAttribute = 1024    // of source, type, subject, datacontenttype and dataschema
 	MaxName      = 64      // of an extension's name
-	MaxSize      = 8 << 20 // of the whole event, see [Event.Size]
+	MaxSize      = 8 << 20 // of all attributes and the data, with 4 bytes for each of them
 
 	MaxExtensions = 1000
 )
 
-// Event is a fact, with the attributes of CloudEvents 1.0. An attribute with
-// its zero value is left out; absent and empty data are the same.
+// ErrTooLarge reports that an event has more than [MaxSize] bytes.
+var ErrTooLarge = errors.New("event is too large")
+
+// ErrTooMany reports that an event has more than [MaxExtensions].
+var ErrTooMany = errors.New("event has too many extensions")
+
+// Event is a fact, with the attributes of CloudEvents 1.0 (section 3). An attribute
+// with its zero value is left out; absent and empty data are the same.
 type Event struct {
-	ID              string // unique together with Source
-	Source          string // who says so, a URI reference (RFC 3986)
-	Type            string // what kind of fact it is; the only attribute that must be there
-	Subject         string // the entity that it is about
-	Time            time.Time
+	// ID is unique together with Source. An append of both a second time is no
+	// second event. Left out, it becomes a UUID of version 7.
+	ID string
+	// Source is who says so: a URI reference (RFC 3986). Left out, it becomes a
+	// slash and the feed's name.
+	Source string
+	// Type is what kind of fact it is, such as OrderPaid. It must be there.
+	Type string
+	// Subject is the entity that it is about, such as an order's number.
+	Subject string
+	// Time is when it happened, in the years 1 to 9999. Left out, it becomes the
+	// time of the append.
+	Time time.Time
+	// DataContentType is the media type of Data.
 	DataContentType string
-	DataSchema      string            // a URI
-	Extensions      map[string]string // values as canonical CloudEvents strings
-	Data            []byte
+	// DataSchema is a URI with its scheme.
+	DataSchema string
+	// Extensions are further attributes, by names of a-z and 0-9; values are
+	// canonical CloudEvents strings (section 3.2), so true, 7 and text alike.
+	Extensions map[string]string
+	// Data is the content, published to the byte.
+	Data []byte
+}
+
+// NewJSON returns an event with what encoding/json makes of data as its content,
+// of type application/json. It returns the error of [json.Marshal].
+func NewJSON(eventType, subject string, data any) (Event, error) {
+	content, err := json.Marshal(data)
+	if err != nil {
+		return Event{}, fmt.Errorf("data of a %.80s: %w", eventType, err)
+	}
+	return Event{Type: eventType, Subject: subject, DataContentType: "application/json", Data: content}, nil
 }
 
 // Placed is an event with its place in a feed.
@@ -40,12 +78,11 @@ type Placed struct {
 	Recorded time.Time // when the event got its position, to the microsecond
 }
 
-// Delivered is an event as a reader hands it to what applies it: with the feed
-// that it comes from.
+// Delivered is an event as a consumer gets it: with the feed that it comes from.
 type Delivered struct {
 	Placed
 	Feed   string // the feed's name
-	FeedID string
+	FeedID string // the feed's id, urn:uuid:…
 	// Live says that the event is news: it lies behind the end that the feed had
 	// when the consumer read it for the first time.
 	Live bool

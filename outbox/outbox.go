@@ -61,6 +61,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // Errors that Append and AppendSQL return, wrapped.
@@ -145,7 +146,7 @@ func appendVia(events []event.Event, driver func([]event.Event) (added int, err 
 func prepare(events []event.Event) ([]event.Event, error) {
 	normal := make([]event.Event, len(events))
 	for i, e := range events {
-		n, err := e.Normal()
+		n, err := cloudevents.Normal(e)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // appendMany is the one statement that writes to PostgreSQL. It runs with the
@@ -121,7 +122,7 @@ func timeLiteral(times []*time.Time) string {
 	values := make([]*string, len(times))
 	for i, t := range times {
 		if t != nil {
-			text := event.FormatTime(*t)
+			text := cloudevents.FormatTime(*t)
 			values[i] = &text
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // A trigger writes the row in eventfeed_pending in the same statement.
@@ -39,7 +40,7 @@ func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.E
 		if at.IsZero() {
 			at = now
 		}
-		result, err := insert.ExecContext(ctx, key, e.ID, e.Source, e.Type, null(e.Subject), event.FormatTime(at),
+		result, err := insert.ExecContext(ctx, key, e.ID, e.Source, e.Type, null(e.Subject), cloudevents.FormatTime(at),
 			null(e.DataContentType), null(e.DataSchema), nullExtensions(e.Extensions), e.Data)
 		if err != nil {
 			return 0, fmt.Errorf("event %q: %w", e.ID, err)
@@ -63,7 +64,7 @@ func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.E
 func compareSQLite(ctx context.Context, tx *sql.Tx, key int64, e *event.Event) error {
 	var at any
 	if !e.Time.IsZero() {
-		at = event.FormatTime(e.Time)
+		at = cloudevents.FormatTime(e.Time)
 	}
 	var repeated bool
 	err := tx.QueryRowContext(ctx, `

@@ -8,8 +8,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // What a consumer was begun with it must go on with. Errors that say otherwise
@@ -35,7 +35,7 @@ func (c *opened) agree(ctx context.Context, was checkpoint.Consumer, at []checkp
 	switch {
 	case !was.AsOf.Equal(now.AsOf) && !was.AsOf.IsZero():
 		return now, fmt.Errorf("consumer %s: %w: those later than %s; what follows belongs into a fresh one",
-			was.Name, ErrAsOf, event.FormatTime(was.AsOf))
+			was.Name, ErrAsOf, cloudevents.FormatTime(was.AsOf))
 	case !was.AsOf.Equal(now.AsOf):
 		return now, fmt.Errorf("consumer %s: %w: it was begun without a point in time, which can only be given to a fresh one", was.Name, ErrAsOf)
 	case was.Sink != now.Sink:

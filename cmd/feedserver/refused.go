@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/terminal"
@@ -134,7 +135,7 @@ func showRefused(ctx context.Context, out io.Writer, rows store.Refusals, f *sto
 	}
 	r.Event.ID = cmp.Or(r.Event.ID, fmt.Sprintf("refused-%d", number))
 	r.Event.Source = cmp.Or(r.Event.Source, "/"+f.Name)
-	_, err = out.Write(terminal.JSON(append(event.AppendJSON(nil, &r.Event), '\n')))
+	_, err = out.Write(terminal.JSON(append(cloudevents.AppendJSON(nil, &r.Event), '\n')))
 	return err
 }
 

@@ -11,10 +11,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/projection"
@@ -54,7 +54,7 @@ func inspectForeign(command *cobra.Command, reader *foreign.Reader, asJSON bool)
 	}
 	updated := "it does not say"
 	if at := reader.Updated(); !at.IsZero() {
-		feed.Updated, updated = &at, event.FormatTime(at)
+		feed.Updated, updated = &at, cloudevents.FormatTime(at)
 	}
 	if asJSON {
 		return cli.PrintJSON(command.OutOrStdout(), feed)

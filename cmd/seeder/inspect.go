@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -73,7 +73,7 @@ and what of it cannot be read for certain.`,
 		for _, line := range [][2]string{
 			{"name", feed.Name}, {"title", feed.Title}, {"author", feed.Author}, {"id", feed.ID},
 			{"position", fmt.Sprint(feed.Position)}, {"digest", feed.Digest},
-			{"archives", fmt.Sprint(feed.Archives)}, {"updated", event.FormatTime(feed.Updated)},
+			{"archives", fmt.Sprint(feed.Archives)}, {"updated", cloudevents.FormatTime(feed.Updated)},
 		} {
 			_, _ = terminal.Fprintf(table, "%s\t%s\n", line[0], line[1])
 		}

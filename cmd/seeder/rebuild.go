@@ -9,8 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/seed"
@@ -88,7 +88,7 @@ func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 		line += " --keep-same-id"
 	}
 	if !config.AsOf.IsZero() {
-		line += " --as-of " + event.FormatTime(config.AsOf)
+		line += " --as-of " + cloudevents.FormatTime(config.AsOf)
 	}
 	return line
 }

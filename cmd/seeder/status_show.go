@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
@@ -125,7 +125,7 @@ func sinkOf(c *checkpoint.Consumer) string {
 		sink += " in " + c.Schema
 	}
 	if !c.AsOf.IsZero() {
-		sink += ", as of " + event.FormatTime(c.AsOf)
+		sink += ", as of " + cloudevents.FormatTime(c.AsOf)
 	}
 	return sink
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // Entity is what events of one feed with one subject are about.
@@ -69,11 +70,11 @@ func (p *ParkedPage) Add(parked Parked, size int) bool {
 }
 
 // Stored is the event as its column holds it.
-func (p *Parked) Stored() []byte { return event.AppendJSON(nil, &p.Event) }
+func (p *Parked) Stored() []byte { return cloudevents.AppendJSON(nil, &p.Event) }
 
 // Restore takes over what its columns hold.
 func (p *Parked) Restore(text []byte, recorded *time.Time) (err error) {
-	if p.Event, err = event.ParseJSON(text); err != nil {
+	if p.Event, err = cloudevents.ParseJSON(text); err != nil {
 		return fmt.Errorf("parked event at position %d of feed %s: %w", p.Position, p.Feed, err)
 	}
 	if recorded != nil {

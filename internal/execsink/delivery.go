@@ -10,6 +10,7 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // ackedInterval is how often what was acknowledged is told on.
@@ -159,7 +160,7 @@ func (d *delivery) encode() {
 	buffer := d.process.buffer()
 	for ; d.next < len(d.events) && len(buffer) < chunkBytes; d.next++ {
 		if e := &d.events[d.next]; !d.ledger.isHanded(e) {
-			buffer = append(event.AppendDeliveredJSON(buffer, e), '\n')
+			buffer = append(cloudevents.AppendDeliveredJSON(buffer, e), '\n')
 		}
 	}
 	d.chunk = chunk{events: d.events[first:d.next], lines: buffer}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // MinEntries is how many of the newest entries the subscription document
@@ -144,10 +146,10 @@ func (d *Document) checkEntries(ctx context.Context) error {
 			return err
 		}
 		e := &d.Entries[i]
-		if err := e.Complete(); err != nil {
+		if err := cloudevents.Complete(&e.Event); err != nil {
 			return fmt.Errorf("position %d: %w", e.Position, err)
 		}
-		normal, err := e.Normal()
+		normal, err := cloudevents.Normal(e.Event)
 		if err != nil {
 			return fmt.Errorf("position %d: %w", e.Position, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // Memory that an entry and an extension take besides their texts, in bytes, roughly.
@@ -19,7 +20,7 @@ const (
 func (d *Document) Detach(body int) int64 {
 	texts, besides := 0, len(d.Entries)*entryMemory
 	for i := range d.Entries {
-		texts += d.Entries[i].Size()
+		texts += cloudevents.Size(&d.Entries[i].Event)
 		besides += len(d.Entries[i].Extensions) * extensionMemory
 	}
 	if body < maxSmall/2 || body < 2*texts {

@@ -8,6 +8,7 @@ import (
 	"sort"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // Digest is a SHA-256 that stands for all of a feed's history up to a
@@ -35,7 +36,7 @@ func FirstDigest(feedID string) Digest { return sha256.Sum256([]byte(feedID)) }
 // EventHash is the SHA-256 of the event's normal form. The buffer is used for
 // the form and returned for the next call, so that a run of events needs one.
 func EventHash(e *event.Event, buffer []byte) (Digest, []byte) {
-	buffer = e.AppendForm(buffer[:0])
+	buffer = cloudevents.AppendForm(buffer[:0], e)
 	return sha256.Sum256(buffer), buffer
 }
 

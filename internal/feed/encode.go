@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // The canonical form: elements in this order and no other, one entry a line,
@@ -49,7 +50,7 @@ func appendHeader(b []byte, d *Document) []byte {
 	b = append(b, '\n')
 	b = appendElement(b, "title", d.Title)
 	b = append(b, "\n<updated>"...)
-	b = event.AppendTime(b, d.Updated)
+	b = cloudevents.AppendTime(b, d.Updated)
 	b = append(b, "</updated>\n<author>"...)
 	b = appendElement(b, "name", d.Author)
 	b = append(b, "</author>\n"...)
@@ -105,7 +106,7 @@ func appendEntryElements(b []byte, e *event.Placed) []byte {
 	b = append(b, "</id><title>"...)
 	b = appendTitle(b, &e.Event)
 	b = append(b, "</title><updated>"...)
-	b = event.AppendTime(b, e.Time)
+	b = cloudevents.AppendTime(b, e.Time)
 	b = append(b, `</updated><category term="`...)
 	b = appendAttribute(b, e.Type)
 	b = append(b, `"/>`...)
@@ -128,7 +129,7 @@ func appendEntryElements(b []byte, e *event.Placed) []byte {
 	b = append(b, `<ef:event position="`...)
 	b = strconv.AppendInt(b, e.Position, 10)
 	b = append(b, `" recorded="`...)
-	b = event.AppendTime(b, e.Recorded)
+	b = cloudevents.AppendTime(b, e.Recorded)
 	b = append(b, `"/>`...)
 	return appendContent(b, e.Data)
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 const entryStart = xmlStart + `<entry xmlns="` + AtomNamespace + `" xmlns:ce="` + CloudEventNamespace +
@@ -29,7 +30,7 @@ func AppendEntryDocument(b []byte, d *Document, e *event.Placed) []byte {
 	b = appendElement(b, "id", d.ID)
 	b = appendElement(b, "title", d.Title)
 	b = append(b, "<updated>"...)
-	b = event.AppendTime(b, e.Recorded)
+	b = cloudevents.AppendTime(b, e.Recorded)
 	b = append(b, "</updated></source>\n"...)
 	b = appendEntryElements(b, e)
 	return append(b, "\n</entry>\n"...)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // docs/format.md and the files beside it are what others write readers from.
@@ -92,7 +93,7 @@ func TestFormatNamesTheLimitsOfTheCode(t *testing.T) {
 		fmt.Sprintf("| `page_size` | %d | 1 to %d |", DefaultPageSize, MaxPageSize),
 		fmt.Sprintf("| `page_bytes` | %d | 1 to %d |", DefaultPageBytes, MaxPageBytes),
 		fmt.Sprintf("at least the newest %d", MinEntries),
-		fmt.Sprintf("nested more than %d levels deep", event.MaxJSONDepth),
+		fmt.Sprintf("nested more than %d levels deep", cloudevents.MaxJSONDepth),
 		fmt.Sprintf("%#q", namePattern),
 		fmt.Sprintf("%#q", derivedID("/orders", "17")),
 	} {
@@ -279,7 +280,7 @@ func renumbered(entry string, from, to int) string {
 
 // eventExample takes an event's normal form apart.
 func eventExample(e *event.Event) string {
-	form := e.AppendForm(nil)
+	form := cloudevents.AppendForm(nil, e)
 	text := &strings.Builder{}
 	names := []string{"id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data"}
 	for i, rest := 0, form; len(rest) > 0; i++ {

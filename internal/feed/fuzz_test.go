@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // FuzzWhatTheScannerReadsTheParserReads mutates whole documents: what the scanner
@@ -43,8 +44,8 @@ func FuzzEveryEventComesThrough(f *testing.F) {
 		if name != "" {
 			e.Extensions = map[string]string{name: value}
 		}
-		e, err := e.Normal()
-		if err != nil || e.Complete() != nil {
+		e, err := cloudevents.Normal(e)
+		if err != nil || cloudevents.Complete(&e) != nil {
 			return
 		}
 		placed := testEvents()[0]

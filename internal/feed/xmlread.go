@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // xmlReader makes a document of its elements, in whatever order they come. It keeps the
@@ -199,7 +200,7 @@ func (x *xmlReader) digest(attributes map[string]string, name string) Digest {
 }
 
 func (x *xmlReader) time(text string) time.Time {
-	t, err := event.ParseTime(text)
+	t, err := cloudevents.ParseTime(text)
 	x.keepOf("time", err)
 	return t
 }
@@ -310,7 +311,7 @@ func (r *entryReader) place(a map[string]string) {
 }
 
 func (r *entryReader) time(text string) time.Time {
-	t, err := event.ParseTime(strings.TrimSpace(text))
+	t, err := cloudevents.ParseTime(strings.TrimSpace(text))
 	r.keep(err)
 	return t
 }
@@ -331,7 +332,7 @@ func (x *xmlReader) endEntry() error {
 		r.keep(fmt.Errorf("entry id %q names no event", r.id))
 	}
 	r.data()
-	if r.bytes += r.e.Size(); r.bytes > 2*maxEventBytes { // extensions were counted twice
+	if r.bytes += cloudevents.Size(&r.e.Event); r.bytes > 2*maxEventBytes { // extensions were counted twice
 		return fmt.Errorf("%w: its events have more than %d bytes", ErrDamaged, maxEventBytes)
 	}
 	x.d.Entries = append(x.d.Entries, r.e)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/mmcdole/gofeed/atom"
 
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // atomEntry reads an entry of an Atom feed: its texts as gofeed has them, all
@@ -61,10 +61,10 @@ func firstLink(links []link) string {
 // setTimes writes the times as events do, where they are times.
 func (a *about) setTimes(r raw) {
 	if !r.published.IsZero() {
-		a.Published = event.FormatTime(r.published)
+		a.Published = cloudevents.FormatTime(r.published)
 	}
 	if !r.updated.IsZero() {
-		a.Updated = event.FormatTime(r.updated)
+		a.Updated = cloudevents.FormatTime(r.updated)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -81,13 +82,13 @@ func (d *document) makeEvents(ctx context.Context, of naming, l limits) error {
 		if err := v.makeEvent(of.feedID, d.updated); err != nil {
 			return err
 		}
-		if d.memory += int64(v.event.Size()) + entryMemory; d.memory > l.memory {
+		if d.memory += int64(cloudevents.Size(&v.event)) + entryMemory; d.memory > l.memory {
 			return l.exceeded()
 		}
 		hashed := v.event
 		hashed.Time = time.Time{} // may be the document's
 		form = binary.BigEndian.AppendUint64(form[:0], uint64(v.updated))
-		form = hashed.AppendForm(form)
+		form = cloudevents.AppendForm(form, &hashed)
 		content := sha256.Sum256(form)
 		v.content = max(1, int64(binary.BigEndian.Uint64(content[:])>>1))
 		if of.all {

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -38,7 +39,7 @@ func (v *version) makeEvent(feedID string, fallback time.Time) (err error) {
 		made.Time = fallback
 	}
 	v.key = r.key(&made)
-	if v.event, err = made.Normal(); err != nil {
+	if v.event, err = cloudevents.Normal(made); err != nil {
 		return fmt.Errorf("entry %.80q cannot be an event: %w", r.id, err)
 	}
 	return nil

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -55,7 +56,7 @@ func events(t *testing.T, all []event.Placed) string {
 	t.Helper()
 	var b strings.Builder
 	for i := range all {
-		line := event.AppendJSON(nil, &all[i].Event)
+		line := cloudevents.AppendJSON(nil, &all[i].Event)
 		var indented bytes.Buffer
 		must(t, json.Indent(&indented, line, "", "  "))
 		b.WriteString(indented.String() + "\n")

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -73,7 +74,7 @@ func asURI(id string) string {
 			fmt.Fprintf(&b, "%%%02X", c)
 		}
 	}
-	if uri := b.String(); event.IsURIReference(uri) && len(uri) <= event.MaxAttribute {
+	if uri := b.String(); cloudevents.IsURIReference(uri) && len(uri) <= event.MaxAttribute {
 		return uri
 	}
 	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(id)).String()
@@ -92,6 +93,6 @@ func isAttribute(text string) bool {
 	if len(text) > event.MaxAttribute || !utf8.ValidString(text) {
 		return false
 	}
-	_, err := event.Event{ID: "x", Type: "x", Subject: text}.Normal()
+	_, err := cloudevents.Normal(event.Event{ID: "x", Type: "x", Subject: text})
 	return err == nil
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/mmcdole/gofeed/rss"
 
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // rssItem reads an item of RSS. What a link is relative to is not said there;
@@ -63,7 +63,7 @@ func dublinCore(it *rss.Item, name string) (values []string) {
 
 // parseTime reads a W3C date, as Dublin Core and Atom have them.
 func parseTime(text string) time.Time {
-	if t, err := event.ParseTime(strings.TrimSpace(text)); err == nil {
+	if t, err := cloudevents.ParseTime(strings.TrimSpace(text)); err == nil {
 		return valid(&t)
 	}
 	for _, layout := range []string{"2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", time.DateOnly, "2006-01"} {

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 func TestTheSourceOfAnEntryIsAURIReference(t *testing.T) {
@@ -21,7 +21,7 @@ func TestTheSourceOfAnEntryIsAURIReference(t *testing.T) {
 		feed.write(t, "feed.atom", doc{id: id, posts: "a@1"}.atom(t))
 		s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 		must(t, s.run(t))
-		if got := s.applied[0].Source; !strings.HasPrefix(got, want) || !event.IsURIReference(got) {
+		if got := s.applied[0].Source; !strings.HasPrefix(got, want) || !cloudevents.IsURIReference(got) {
 			t.Errorf("%s: source %s", id, got)
 		}
 	}

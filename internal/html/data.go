@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // How much of an event's data a page shows.
@@ -33,7 +34,7 @@ func viewData(e *event.Event) dataView {
 	switch {
 	case len(e.Data) == 0:
 		return dataView{}
-	case event.IsJSON(e.DataContentType) && utf8.Valid(e.Data) && json.Valid(e.Data):
+	case cloudevents.IsJSON(e.DataContentType) && utf8.Valid(e.Data) && json.Valid(e.Data):
 		v.Kind = "JSON"
 		v.Text, v.Cut = indent(e.Data, shownData)
 	case isText(e.Data):
@@ -163,7 +164,7 @@ func dataLine(e *event.Event) string {
 	switch {
 	case !isText(e.Data):
 		return "binary data, " + size(len(e.Data))
-	case event.IsJSON(e.DataContentType):
+	case cloudevents.IsJSON(e.DataContentType):
 		line = compact(e.Data, readLine)
 		cut = len(line) >= readLine
 	default:

@@ -17,6 +17,7 @@ import (
 	xhtml "golang.org/x/net/html"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
@@ -26,7 +27,7 @@ const marker = "window.ran=true"
 
 // sourceOf returns a source that is a text, where RFC 3986 allows it, or holds it.
 func sourceOf(s string) string {
-	if event.IsURIReference(s) {
+	if cloudevents.IsURIReference(s) {
 		return s
 	}
 	if s = "/" + url.PathEscape(s); len(s) > event.MaxAttribute-len("urn:") {
@@ -37,7 +38,7 @@ func sourceOf(s string) string {
 
 // schemaOf returns a data schema that is a text, where RFC 3986 allows it, or holds it.
 func schemaOf(s string) string {
-	if event.IsURI(s) {
+	if cloudevents.IsURI(s) {
 		return s
 	}
 	return "urn:" + sourceOf(s)
@@ -93,7 +94,7 @@ func nasty(t testing.TB) []event.Event {
 			events[i].Source = "/nasty"
 		}
 		events[i].Time = time.Date(2026, 1, 1, 0, 0, i, 123000, time.UTC)
-		e, err := events[i].Normal()
+		e, err := cloudevents.Normal(events[i])
 		storetest.Must(t, err)
 		events[i] = e
 	}

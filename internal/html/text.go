@@ -8,7 +8,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // count writes a number with a comma between thousands.
@@ -32,7 +32,7 @@ func size(n int) string {
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
 // machineTime writes a time in full, as documents do.
-func machineTime(t time.Time) string { return event.FormatTime(t) }
+func machineTime(t time.Time) string { return cloudevents.FormatTime(t) }
 
 // webAddress returns s as the target of a link if it is an address of the web,
 // and nothing if it is anything else: javascript:, data:, relative, not a URL.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 const attributePrefix = "ce-"
@@ -36,7 +37,7 @@ func parseBinary(header http.Header, contentType string, read func() ([]byte, er
 			attributes["datacontenttype"] = contentType
 		}
 		var e event.Event
-		if e, err = event.FromAttributes(attributes, data); err == nil {
+		if e, err = cloudevents.FromAttributes(attributes, data); err == nil {
 			e, err = accept(e, sentAgain)
 		}
 		if err == nil {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/bom"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
@@ -201,7 +202,7 @@ func (b *batch) add(line []byte, number int) error {
 	}
 	b.events = append(b.events, e)
 	b.lines = append(b.lines, number)
-	b.bytes += e.Size()
+	b.bytes += cloudevents.Size(&e)
 	return nil
 }
 
@@ -233,7 +234,7 @@ func (b *batch) send(ctx context.Context, batches chan<- batch) error {
 
 // parse reads one event.
 func parse(text []byte, again string) (event.Event, error) {
-	e, err := event.ParseJSON(text)
+	e, err := cloudevents.ParseJSON(text)
 	if err != nil {
 		return e, err
 	}
@@ -250,7 +251,7 @@ func accept(e event.Event, again string) (event.Event, error) {
 	if e.Source == "" {
 		return e, fmt.Errorf("event %q has no source", e.ID)
 	}
-	for _, ours := range [...]string{event.PositionAttribute, event.RecordedAttribute, event.FeedAttribute, event.FeedIDAttribute, event.LiveAttribute} {
+	for _, ours := range [...]string{cloudevents.PositionAttribute, cloudevents.RecordedAttribute, cloudevents.FeedAttribute, cloudevents.FeedIDAttribute, cloudevents.LiveAttribute} {
 		delete(e.Extensions, ours)
 	}
 	if len(e.Extensions) == 0 {

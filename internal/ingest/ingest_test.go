@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
@@ -66,7 +67,7 @@ func lines(t *testing.T, events []event.Event) *strings.Reader {
 	for _, e := range events {
 		line, err := json.Marshal(map[string]any{
 			"specversion": "1.0", "id": e.ID, "source": e.Source, "type": e.Type, "subject": e.Subject,
-			"time": event.FormatTime(e.Time), "datacontenttype": e.DataContentType, "data": json.RawMessage(e.Data),
+			"time": cloudevents.FormatTime(e.Time), "datacontenttype": e.DataContentType, "data": json.RawMessage(e.Data),
 		})
 		storetest.Must(t, err)
 		fmt.Fprintf(&text, "\n%s\n", line)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/bom"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // MaxRequestEvents is how many events one request may bring: all of them go into
@@ -67,7 +68,7 @@ const maxMemory = 32 << 20
 // memoryOf is about how many bytes of memory an event takes.
 func memoryOf(e *event.Event) int {
 	const perEvent, perExtension = 400, 150
-	return e.Size() + perEvent + perExtension*len(e.Extensions)
+	return cloudevents.Size(e) + perEvent + perExtension*len(e.Extensions)
 }
 
 // ParseRequest returns the events that an HTTP request brings (CloudEvents 1.0.2,

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -251,12 +252,12 @@ func FuzzParseRequest(f *testing.F) {
 		var lines, batch []byte
 		for i := range events {
 			e := events[i]
-			normal, err := e.Normal()
+			normal, err := cloudevents.Normal(e)
 			if err != nil || !reflect.DeepEqual(normal, e) || e.ID == "" || e.Source == "" {
 				t.Fatalf("%+v, %v", e, err)
 			}
-			lines = append(event.AppendJSON(lines, &e), '\n')
-			batch = event.AppendJSON(append(batch, ','), &e)
+			lines = append(cloudevents.AppendJSON(lines, &e), '\n')
+			batch = cloudevents.AppendJSON(append(batch, ','), &e)
 		}
 		batch = append(append([]byte{'['}, batch[1:]...), ']')
 		for contentType, body := range map[string][]byte{"application/x-ndjson": lines, "application/cloudevents-batch+json": batch} {

@@ -17,6 +17,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	checkpointpostgres "github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
 	checkpointsqlite "github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
@@ -131,7 +132,7 @@ func benchEvents(b *testing.B) (events []event.Delivered) {
 			return events
 		}
 		must(b, err)
-		e, err := event.ParseJSON(line)
+		e, err := cloudevents.ParseJSON(line)
 		must(b, err)
 		events = append(events, event.Delivered{Feed: "fines", FeedID: "f", Placed: event.Placed{Event: e, Position: int64(len(events) + 1)}})
 	}

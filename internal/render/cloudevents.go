@@ -1,12 +1,12 @@
 package render
 
 import (
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
 // AppendBatch appends a document's events in the JSON Batch Format of
-// CloudEvents 1.0.2, one on each line, each as [event.AppendPlacedJSON] writes
+// CloudEvents 1.0.2, one on each line, each as [cloudevents.AppendPlacedJSON] writes
 // it. Their order is that of the Atom document: oldest first in an archive,
 // newest first in the subscription document and in a delta.
 func AppendBatch(b []byte, d *feed.Document) []byte {
@@ -14,7 +14,7 @@ func AppendBatch(b []byte, d *feed.Document) []byte {
 	separator := "\n"
 	for e := range d.Listed() {
 		b = append(b, separator...)
-		b = event.AppendPlacedJSON(b, e)
+		b = cloudevents.AppendPlacedJSON(b, e)
 		separator = ",\n"
 	}
 	if len(d.Entries) > 0 {

@@ -9,6 +9,7 @@ import (
 	"github.com/gorilla/feeds"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -90,7 +91,7 @@ func newJSONItem(d *feed.Document, e *event.Placed, at site) jsonItem {
 		},
 		ContentText: text(e.Data),
 		Extension: jsonItemExtension{
-			Position: e.Position, Recorded: event.FormatTime(e.Recorded),
+			Position: e.Position, Recorded: cloudevents.FormatTime(e.Recorded),
 			ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject,
 			DataContentType: e.DataContentType, DataSchema: e.DataSchema, Extensions: e.Extensions,
 		},

@@ -20,7 +20,7 @@ import (
 
 	"github.com/mmcdole/gofeed"
 
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/render"
 )
@@ -79,16 +79,16 @@ func TestBatchHoldsAllOfEachEvent(t *testing.T) {
 			if kind == feed.Subscription {
 				want = d.Entries[len(d.Entries)-1-i]
 			}
-			got, err := event.ParseJSON(element)
+			got, err := cloudevents.ParseJSON(element)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got.Extensions["efposition"] != fmt.Sprint(want.Position) || got.Extensions["efrecorded"] != event.FormatTime(want.Recorded) {
+			if got.Extensions["efposition"] != fmt.Sprint(want.Position) || got.Extensions["efrecorded"] != cloudevents.FormatTime(want.Recorded) {
 				t.Errorf("position and time of %d: %v", want.Position, got.Extensions)
 			}
 			delete(got.Extensions, "efposition")
 			delete(got.Extensions, "efrecorded")
-			if got, err = got.Normal(); err != nil || !reflect.DeepEqual(got, want.Event) {
+			if got, err = cloudevents.Normal(got); err != nil || !reflect.DeepEqual(got, want.Event) {
 				t.Errorf("got  %+v, %v\nwant %+v", got, err, want.Event)
 			}
 		}
@@ -219,7 +219,7 @@ func TestJSONFeedIsValid(t *testing.T) {
 			if _, ok := item["content_text"].(string); !ok {
 				t.Errorf("no content: %v", item)
 			}
-			if _, err := event.ParseTime(fmt.Sprint(item["date_published"])); err != nil {
+			if _, err := cloudevents.ParseTime(fmt.Sprint(item["date_published"])); err != nil {
 				t.Error(err)
 			}
 			objects = append(objects, item)

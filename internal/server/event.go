@@ -10,6 +10,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/html"
@@ -119,7 +120,7 @@ func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
 func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, events []event.Placed, position int64) (*representation, error) {
 	size := 0
 	for i := range events {
-		size += events[i].Size()
+		size += cloudevents.Size(&events[i].Event)
 	}
 	leave, err := s.making.enter(ctx, copies*int64(size))
 	if err != nil {
@@ -223,7 +224,7 @@ func renderEvent(chosen *form, f *store.Feed, events []event.Placed, position in
 		d := feed.Document{ID: f.ID, Name: f.Name, Title: f.Title, Author: f.Author}
 		return feed.AppendEntryDocument(nil, &d, &page.Placed), nil
 	case cloudEventForm:
-		return append(event.AppendPlacedJSON(nil, &page.Placed), '\n'), nil
+		return append(cloudevents.AppendPlacedJSON(nil, &page.Placed), '\n'), nil
 	default:
 		return html.EventPage(&page)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -201,7 +202,7 @@ func (s *server) readOld(ctx context.Context, of *store.Feed, last int64, out *e
 
 func appendMessage(b []byte, e *event.Placed) []byte {
 	b = fmt.Appendf(b, "id: %d\ndata: ", e.Position)
-	b = event.AppendPlacedJSON(b, e)
+	b = cloudevents.AppendPlacedJSON(b, e)
 	return append(b, "\n\n"...)
 }
 

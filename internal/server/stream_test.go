@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -88,7 +88,7 @@ func TestStreamGoesOnAfterTheLastEventThatWasSeen(t *testing.T) {
 				t.Errorf("%s: message %d: %+v", name, i, m)
 				break
 			}
-			e, err := event.ParseJSON([]byte(m.data))
+			e, err := cloudevents.ParseJSON([]byte(m.data))
 			if err != nil || e.ID != m.id {
 				t.Errorf("%s: message %d is no event: %v", name, i, err)
 			}
@@ -109,7 +109,7 @@ func TestStreamHoldsDataInOneLine(t *testing.T) {
 	response := openStream(t, s.URL+"/feeds/f/stream?lastEventId=0")
 	want := nasty()
 	for i, m := range messages(t, response.Body, len(want)) {
-		e, err := event.ParseJSON([]byte(m.data))
+		e, err := cloudevents.ParseJSON([]byte(m.data))
 		if err != nil || !bytes.Equal(e.Data, want[i].Data) || e.ID != want[i].ID {
 			t.Errorf("message %d: %v: %q", i, err, m.data)
 		}

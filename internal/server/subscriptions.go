@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 )
@@ -159,7 +160,7 @@ const formsKept = 4 + keptForClients
 // sizeOf is about how many bytes a document has.
 func sizeOf(d *feed.Document) (size int64) {
 	for i := range d.Entries {
-		size += int64(d.Entries[i].Size())
+		size += int64(cloudevents.Size(&d.Entries[i].Event))
 	}
 	return size
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -90,7 +91,7 @@ func (f *Feed) fit(ctx context.Context, log Snapshot, d *feed.Document) error {
 				return err
 			}
 		}
-		room -= d.Entries[first-1-d.First].Size()
+		room -= cloudevents.Size(&d.Entries[first-1-d.First].Event)
 		if room < 0 {
 			break
 		}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -59,7 +60,7 @@ func TestEventsComeOutAsTheyWentIn(t *testing.T) {
 }
 
 func TestPagesCloseWhereTheyAreFull(t *testing.T) {
-	size := storetest.Events(10, 10)[0].Size() - 1 // with an id of two digits and a number of one
+	size := cloudevents.Size(&storetest.Events(10, 10)[0]) - 1 // with an id of two digits and a number of one
 	for name, test := range map[string]struct {
 		feed  store.Feed
 		large int // this event is larger than a page

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -78,13 +79,13 @@ func newPlacer(f *Feed) *placer {
 // place refuses what no reader would take. Nothing of that kind is there unless
 // someone has gone round the functions for writers.
 func (p *placer) place(insertNo int64, e *event.Event) error {
-	if err := e.Complete(); err != nil {
+	if err := cloudevents.Complete(e); err != nil {
 		return err
 	}
-	if _, err := e.Normal(); err != nil {
+	if _, err := cloudevents.Normal(*e); err != nil {
 		return err
 	}
-	f, size := p.feed, int64(e.Size())
+	f, size := p.feed, int64(cloudevents.Size(e))
 	if f.Position >= f.Open.First && f.Open.Bytes+size > int64(f.PageBytes) {
 		p.pages = append(p.pages, f.closePage())
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
@@ -183,11 +184,11 @@ func stream(ctx context.Context, r *reader) error {
 		if !isData || r.idle {
 			continue
 		}
-		e, err := event.ParseJSON(data)
+		e, err := cloudevents.ParseJSON(data)
 		if err != nil {
 			return err
 		}
-		recorded, err := event.ParseTime(e.Extensions["efrecorded"])
+		recorded, err := cloudevents.ParseTime(e.Extensions["efrecorded"])
 		if err != nil {
 			return err
 		}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -175,7 +175,7 @@ func streamed(lines *bufio.Reader, position int64) error {
 			return err
 		}
 		data, _ := bytes.CutPrefix([]byte(line), []byte("data: "))
-		_, err = event.ParseJSON(data)
+		_, err = cloudevents.ParseJSON(data)
 		return err
 	}
 }

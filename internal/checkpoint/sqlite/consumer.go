@@ -6,8 +6,8 @@ import (
 	"errors"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // Begin writes down what the consumer is and the first checkpoints of feeds, and sets the
@@ -21,7 +21,7 @@ func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first
 			_, err := tx.ExecContext(ctx, `
 				INSERT INTO eventfeed_checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, holder, updated)
 				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, s.holder, event.FormatTime(time.Now()))
+				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, s.holder, cloudevents.FormatTime(time.Now()))
 			if err != nil {
 				return err
 			}
@@ -44,13 +44,13 @@ func (s *Session) saveConsumer(ctx context.Context, tx *sql.Tx, c checkpoint.Con
 	}
 	var asOf any
 	if !c.AsOf.IsZero() {
-		asOf = event.FormatTime(c.AsOf)
+		asOf = cloudevents.FormatTime(c.AsOf)
 	}
 	_, err := tx.ExecContext(ctx, `
 		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone, setup_hash)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
 		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9, setup_hash = ?10`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, checkpoint.Process(), event.FormatTime(time.Now()), c.TimeZone, c.SetupHash)
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, checkpoint.Process(), cloudevents.FormatTime(time.Now()), c.TimeZone, c.SetupHash)
 	return err
 }
 
@@ -66,10 +66,10 @@ func (s *Session) loadConsumer(ctx context.Context, name string) (c checkpoint.C
 		return checkpoint.Consumer{}, nil
 	}
 	if err == nil {
-		c.HeldSince, err = event.ParseTime(since)
+		c.HeldSince, err = cloudevents.ParseTime(since)
 	}
 	if err == nil && asOf.Valid {
-		c.AsOf, err = event.ParseTime(asOf.String)
+		c.AsOf, err = cloudevents.ParseTime(asOf.String)
 	}
 	return c, err
 }

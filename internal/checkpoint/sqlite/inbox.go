@@ -12,8 +12,8 @@ import (
 	"modernc.org/sqlite"
 	sqlitecodes "modernc.org/sqlite/lib"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
 )
 
@@ -56,7 +56,7 @@ func insertIntoInbox(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error 
 	for i := range b.Events {
 		e := &b.Events[i]
 		_, err := insert.ExecContext(ctx, b.Consumer, e.FeedID, e.Feed, e.Position, e.ID, e.Source, e.Type, null(e.Subject),
-			event.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(checkpoint.ExtensionsJSON(e.Extensions))), e.Data)
+			cloudevents.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(checkpoint.ExtensionsJSON(e.Extensions))), e.Data)
 		// The key of another table is a trigger's affair.
 		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY &&
 			strings.Contains(code.Error(), "eventfeed_inbox_events.consumer") {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // inbox is the table of a session's inbox, to read in: a checkpoint.Inbox.
@@ -53,7 +54,7 @@ func readInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after, 
 		var extensions []byte
 		err := rows.Scan(&e.Position, &e.ID, &e.Source, &e.Type, &e.Subject, &time, &e.DataContentType, &e.DataSchema, &extensions, &e.Data)
 		if err == nil {
-			e.Time, err = event.ParseTime(time)
+			e.Time, err = cloudevents.ParseTime(time)
 		}
 		if err == nil && extensions != nil {
 			err = json.Unmarshal(extensions, &e.Extensions)

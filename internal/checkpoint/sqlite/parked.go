@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 const selectParked = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_parked
@@ -21,11 +21,11 @@ func scanParked(rows *sql.Rows) (p checkpoint.Parked, size int, err error) {
 	var recorded *time.Time
 	if err == nil && recordedText.Valid {
 		var t time.Time
-		t, err = event.ParseTime(recordedText.String)
+		t, err = cloudevents.ParseTime(recordedText.String)
 		recorded = &t
 	}
 	if err == nil {
-		p.Since, err = event.ParseTime(since)
+		p.Since, err = cloudevents.ParseTime(since)
 	}
 	if err == nil {
 		err = p.Restore(text, recorded)
@@ -63,12 +63,12 @@ func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error
 		return err
 	}
 	defer func() { _ = insert.Close() }()
-	now := event.FormatTime(time.Now())
+	now := cloudevents.FormatTime(time.Now())
 	for i := range events {
 		e := &events[i]
 		var recorded any
 		if !e.Recorded.IsZero() {
-			recorded = event.FormatTime(e.Recorded)
+			recorded = cloudevents.FormatTime(e.Recorded)
 		}
 		_, err := insert.ExecContext(ctx, e.Consumer, e.FeedID, e.Position, e.Feed, e.ID, e.Type, e.Subject,
 			recorded, e.Live, e.Stored(), e.ErrorText(), e.Attempts, now)
@@ -153,7 +153,7 @@ func (s *Session) ParkedCounts(ctx context.Context) (counts []checkpoint.ParkedC
 		var since string
 		err := rows.Scan(&c.Consumer, &c.FeedID, &c.Events, &since)
 		if err == nil {
-			c.Since, err = event.ParseTime(since)
+			c.Since, err = cloudevents.ParseTime(since)
 		}
 		if err != nil {
 			return nil, err

@@ -10,8 +10,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	explainsqlite "github.com/eventfeed/eventfeed/internal/db/explain/sqlite"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
@@ -76,7 +76,7 @@ func (s *Session) Claim(ctx context.Context, consumer string) (err error) {
 		return err
 	}
 	_, err = s.db.ExecContext(ctx, "UPDATE eventfeed_consumers SET held_by = ?, held_since = ? WHERE consumer = ?",
-		checkpoint.Process(), event.FormatTime(time.Now()), consumer)
+		checkpoint.Process(), cloudevents.FormatTime(time.Now()), consumer)
 	return err
 }
 

@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
@@ -54,7 +54,7 @@ func scanStanding(rows *sql.Rows) (s checkpoint.Standing, err error) {
 		n.HeldSince, err = time.Parse(time.RFC3339Nano, since)
 	}
 	if err == nil && asOf.Valid {
-		n.AsOf, err = event.ParseTime(asOf.String)
+		n.AsOf, err = cloudevents.ParseTime(asOf.String)
 	}
 	return s, err
 }

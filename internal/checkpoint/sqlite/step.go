@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // Step makes the moves and runs do, in one transaction. do may count up what was
@@ -50,7 +50,7 @@ func (s *Session) move(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) erro
 		UPDATE eventfeed_checkpoints
 		SET feed = ?, url = ?, epoch = ?, position = ?, digest = ?, seed_end = ?, left_out = ?, updated = ?
 		WHERE consumer = ? AND feed_id = ? AND position = ? AND digest = ? AND holder = ?`,
-		to.Feed, to.URL, to.Epoch, to.Position, to.Digest[:], to.SeedEnd, to.LeftOut, event.FormatTime(time.Now()),
+		to.Feed, to.URL, to.Epoch, to.Position, to.Digest[:], to.SeedEnd, to.LeftOut, cloudevents.FormatTime(time.Now()),
 		to.Consumer, to.FeedID, from.Position, from.Digest[:], s.holder)
 	if err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
@@ -144,7 +145,7 @@ func argument(p projection.Parameter, e *event.Delivered) any {
 		if e.Time.IsZero() {
 			return nil
 		}
-		return event.FormatTime(e.Time)
+		return cloudevents.FormatTime(e.Time)
 	case projection.DataParameter:
 		return orNull(string(e.Data))
 	case projection.DataBytesParameter:

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -106,7 +107,7 @@ func TestGoAndSQLRefuseTheSameEvents(t *testing.T) {
 	storetest.Create(t, storetest.Open(t, url), "f", 0)
 	pool := openPool(t, url)
 	for name, r := range refusals() {
-		if _, err := r.Normal(); (err == nil) != r.taken {
+		if _, err := cloudevents.Normal(r.Event); (err == nil) != r.taken {
 			t.Errorf("%s: Go says %v", name, err)
 		}
 		if reason := refusalOf(t.Context(), t, pool, &r.Event); (reason == nil) != r.taken {

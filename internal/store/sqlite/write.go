@@ -11,6 +11,7 @@ import (
 	sqlitecodes "modernc.org/sqlite/lib"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -21,13 +22,13 @@ type tx struct{ *sql.Tx }
 
 var _ store.Tx = tx{}
 
-func now() string { return event.FormatTime(time.Now()) }
+func now() string { return cloudevents.FormatTime(time.Now()) }
 
 func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	err := t.QueryRowContext(ctx, `
 		INSERT INTO eventfeed_feeds (name, id, title, author, page_size, page_bytes, created, modified, identity, digest, held)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING feed`,
-		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), event.FormatTime(f.Modified), identity, f.Digest[:], f.Held).Scan(&f.Key)
+		f.Name, f.ID, f.Title, f.Author, f.PageSize, f.PageBytes, now(), cloudevents.FormatTime(f.Modified), identity, f.Digest[:], f.Held).Scan(&f.Key)
 	code, ok := errors.AsType[*sqlite.Error](err)
 	if ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_UNIQUE && strings.Contains(code.Error(), "eventfeed_feeds.name") {
 		return store.ErrFeedExists
@@ -50,7 +51,7 @@ func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	_, err := t.ExecContext(ctx, `
 		UPDATE eventfeed_feeds SET identity = ?, position = ?, digest = ?,
 			open_page = ?, open_first = ?, open_bytes = ?, archives = ?, held = ?, modified = ? WHERE feed = ?`,
-		f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held, event.FormatTime(f.Modified), f.Key)
+		f.Identity, f.Position, f.Digest[:], f.Open.Number, f.Open.First, f.Open.Bytes, f.Archives, f.Held, cloudevents.FormatTime(f.Modified), f.Key)
 	return err
 }
 

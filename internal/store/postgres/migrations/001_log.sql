@@ -188,7 +188,7 @@ CREATE FUNCTION eventfeed.refusal(
     datacontenttype text, dataschema text, extensions jsonb, data bytea
 ) RETURNS text LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
--- Why an event cannot be taken, or NULL. The same rules as event.Normal in Go.
+-- Why an event cannot be taken, or NULL. The same rules as cloudevents.Normal in Go.
 DECLARE
     -- CloudEvents 1.0, section 3.2: no control characters, no noncharacters.
     forbidden CONSTANT text := E'[\\u0001-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff'
@@ -231,7 +231,7 @@ BEGIN
     IF occurred_at <= '0001-01-01 00:00:00+00' OR occurred_at >= '10000-01-01 00:00:00+00' THEN
         RETURN 'occurred_at is outside the years 1 to 9999';
     END IF;
-    -- As event.Size counts, with room for what is filled in.
+    -- As cloudevents.Size counts, with room for what is filled in.
     size := 32 + CASE WHEN extract(microseconds FROM occurred_at)::bigint % 1000000 = 0 THEN 20 ELSE 27 END
         + coalesce(nullif(octet_length(id), 0), 36) + coalesce(nullif(octet_length(source), 0), 64) + octet_length(type)
         + coalesce(octet_length(subject), 0) + coalesce(octet_length(datacontenttype), 0)

@@ -1,9 +1,11 @@
-package event
+package cloudevents
+
+import "github.com/eventfeed/eventfeed/event"
 
 // maxMembers is how many members the JSON form of an event may have: extensions, the
 // attributes of CloudEvents, and those that are left out of an event that came from
 // a feed.
-const maxMembers = MaxExtensions + 50
+const maxMembers = event.MaxExtensions + 50
 
 // hasManyMembers reports whether a JSON object has more than maxMembers members, as
 // far as that shows without decoding it: once decoded each takes a hundred bytes.

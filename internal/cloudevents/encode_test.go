@@ -1,4 +1,4 @@
-package event
+package cloudevents
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eventfeed/eventfeed/event"
 )
 
 func TestJSONHoldsDataInTheFormThatEveryReaderTakes(t *testing.T) {
@@ -49,7 +51,7 @@ func TestJSONHoldsDataInTheFormThatEveryReaderTakes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			e, err := Event{ID: "1", Source: "/s", Type: "T", DataContentType: test.contentType, Data: []byte(test.data)}.Normal()
+			e, err := Normal(event.Event{ID: "1", Source: "/s", Type: "T", DataContentType: test.contentType, Data: []byte(test.data)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -68,7 +70,7 @@ func TestJSONHoldsDataInTheFormThatEveryReaderTakes(t *testing.T) {
 
 func TestJSONHasItsMembersInOneOrder(t *testing.T) {
 	t.Parallel()
-	e := Placed{Position: 1 << 40, Recorded: at.Add(time.Second), Event: Event{
+	e := event.Placed{Position: 1 << 40, Recorded: at.Add(time.Second), Event: event.Event{
 		ID: "1", Source: "/s", Type: "T", Subject: `"ö"`, Time: at, DataContentType: "text/plain", DataSchema: "urn:s", Data: []byte("x"),
 		Extensions: map[string]string{"b": "2", "a": "", PositionAttribute: "7", RecordedAttribute: "never"},
 	}}
@@ -87,7 +89,7 @@ func TestJSONHasItsMembersInOneOrder(t *testing.T) {
 // most languages.
 func TestJSONOfADeliveredEventTellsItsFeed(t *testing.T) {
 	t.Parallel()
-	e := Delivered{Feed: "orders", FeedID: "urn:uuid:1", Live: true, Placed: Placed{Position: 7, Recorded: at, Event: Event{
+	e := event.Delivered{Feed: "orders", FeedID: "urn:uuid:1", Live: true, Placed: event.Placed{Position: 7, Recorded: at, Event: event.Event{
 		ID: "1", Source: "/s", Type: "T", DataContentType: "text/plain", Data: []byte("x"),
 		Extensions: map[string]string{"a": "1", "eflive": "no", "effeed": "other", "effeedid": "other", "efposition": "9"},
 	}}}
@@ -107,7 +109,7 @@ func TestJSONOfADeliveredEventTellsItsFeed(t *testing.T) {
 func TestFromAttributesTakesWhatParseJSONTakes(t *testing.T) {
 	t.Parallel()
 	attributes := map[string]string{"specversion": "1.0", "id": "1", "source": "/s", "type": "T", "time": "2026-11-23T10:30:00+01:00", "n": "5"}
-	want := Event{ID: "1", Source: "/s", Type: "T", Time: at, Extensions: map[string]string{"n": "5"}, Data: []byte("x")}
+	want := event.Event{ID: "1", Source: "/s", Type: "T", Time: at, Extensions: map[string]string{"n": "5"}, Data: []byte("x")}
 	if got, err := FromAttributes(attributes, []byte("x")); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -145,14 +147,14 @@ func FuzzEveryEventComesThroughJSON(f *testing.F) {
 	}
 	f.Add("", "\u2028", "\"\\\u00a0", "\ufffd", "\"", "", "data", "", int64(0), []byte(nil))
 	f.Fuzz(func(t *testing.T, id, source, typ, subject, contentType, schema, name, value string, micros int64, data []byte) {
-		e := Event{ID: id, Source: source, Type: typ, Subject: subject, DataContentType: contentType, DataSchema: schema, Data: data}
+		e := event.Event{ID: id, Source: source, Type: typ, Subject: subject, DataContentType: contentType, DataSchema: schema, Data: data}
 		if micros != 0 {
 			e.Time = time.UnixMicro(micros)
 		}
 		if name != "" {
 			e.Extensions = map[string]string{name: value, "other": "x"}
 		}
-		e, err := e.Normal()
+		e, err := Normal(e)
 		if err != nil {
 			return
 		}
@@ -161,7 +163,7 @@ func FuzzEveryEventComesThroughJSON(f *testing.F) {
 }
 
 // checkJSON: an event on one line that comes back the same, alone and placed.
-func checkJSON(t *testing.T, e *Event) {
+func checkJSON(t *testing.T, e *event.Event) {
 	t.Helper()
 	line := AppendJSON(nil, e)
 	if bytes.ContainsAny(line, "\r\n") || !json.Valid(line) {
@@ -171,7 +173,7 @@ func checkJSON(t *testing.T, e *Event) {
 	if err != nil || !reflect.DeepEqual(got, *e) {
 		t.Fatalf("%s\n got %+v, %v\nwant %+v", line, got, err, *e)
 	}
-	placed := Placed{Event: *e, Position: 7, Recorded: at}
+	placed := event.Placed{Event: *e, Position: 7, Recorded: at}
 	line = AppendPlacedJSON(nil, &placed)
 	if got, err = ParseJSON(line); err != nil || got.Extensions[PositionAttribute] != "7" || got.Extensions[RecordedAttribute] != FormatTime(at) {
 		t.Fatalf("%s: %+v, %v", line, got, err)

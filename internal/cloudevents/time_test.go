@@ -1,10 +1,11 @@
-package event_test
+package cloudevents_test
 
 import (
 	"testing"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // times are texts, and what RFC 3339 has them stand for; empty for none.
@@ -56,8 +57,8 @@ func TestTimesAreThoseOfRFC3339(t *testing.T) {
 	t.Parallel()
 	for text, want := range times {
 		got := ""
-		if parsed, err := event.ParseTime(text); err == nil {
-			got = event.FormatTime(parsed.Truncate(time.Microsecond))
+		if parsed, err := cloudevents.ParseTime(text); err == nil {
+			got = cloudevents.FormatTime(parsed.Truncate(time.Microsecond))
 		}
 		if got != want {
 			t.Errorf("%s is %q, want %q", text, got, want)
@@ -67,7 +68,7 @@ func TestTimesAreThoseOfRFC3339(t *testing.T) {
 
 func BenchmarkParseTime(b *testing.B) {
 	for b.Loop() {
-		if _, err := event.ParseTime("2026-11-23T09:30:00.500000Z"); err != nil {
+		if _, err := cloudevents.ParseTime("2026-11-23T09:30:00.500000Z"); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -76,7 +77,7 @@ func BenchmarkParseTime(b *testing.B) {
 func BenchmarkNormal(b *testing.B) {
 	e := event.Event{ID: "1", Source: "https://shop.example/orders", Type: "OrderPlaced", Time: time.Now(), DataContentType: "application/json"}
 	for b.Loop() {
-		if _, err := e.Normal(); err != nil {
+		if _, err := cloudevents.Normal(e); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,10 +1,12 @@
-package event
+package cloudevents
 
 import (
 	"encoding/binary"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/eventfeed/eventfeed/event"
 )
 
 // FormatTime returns t as normal form and documents write it: RFC 3339 in
@@ -42,7 +44,7 @@ func appendDigits(b []byte, n, unit int) []byte {
 }
 
 // timeSize is the length of what formTime returns.
-func (e *Event) timeSize() int {
+func timeSize(e *event.Event) int {
 	switch {
 	case e.Time.IsZero():
 		return 0
@@ -54,17 +56,17 @@ func (e *Event) timeSize() int {
 }
 
 // AppendForm appends the bytes of e's normal form to b, which must be what
-// [Event.Normal] returned. Digests are computed over these bytes: id, source,
+// [Normal] returned. Digests are computed over these bytes: id, source,
 // type, subject, time, datacontenttype, dataschema, data, then name and value
 // of each extension in the order of their names; each with its length in
 // front, as 4 bytes, big-endian.
-func (e *Event) AppendForm(b []byte) []byte {
+func AppendForm(b []byte, e *event.Event) []byte {
 	b = appendField(b, e.ID)
 	b = appendField(b, e.Source)
 	b = appendField(b, e.Type)
 	b = appendField(b, e.Subject)
 	var buffer [32]byte
-	b = appendField(b, e.formTime(&buffer))
+	b = appendField(b, formTime(e, &buffer))
 	b = appendField(b, e.DataContentType)
 	b = appendField(b, e.DataSchema)
 	b = appendField(b, e.Data)
@@ -79,9 +81,9 @@ func (e *Event) AppendForm(b []byte) []byte {
 
 // Size is the number of bytes of e's normal form, which is what the limits of
 // events and pages count.
-func (e *Event) Size() int {
+func Size(e *event.Event) int {
 	const lengths = 8 * 4
-	n := lengths + len(e.ID) + len(e.Source) + len(e.Type) + len(e.Subject) + e.timeSize() +
+	n := lengths + len(e.ID) + len(e.Source) + len(e.Type) + len(e.Subject) + timeSize(e) +
 		len(e.DataContentType) + len(e.DataSchema) + len(e.Data)
 	for name, value := range e.Extensions {
 		n += 8 + len(name) + len(value)
@@ -90,7 +92,7 @@ func (e *Event) Size() int {
 }
 
 // formTime is the time as normal form holds it, empty if it was left out.
-func (e *Event) formTime(buffer *[32]byte) []byte {
+func formTime(e *event.Event, buffer *[32]byte) []byte {
 	if e.Time.IsZero() {
 		return nil
 	}

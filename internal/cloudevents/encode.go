@@ -1,4 +1,4 @@
-package event
+package cloudevents
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/eventfeed/eventfeed/event"
 )
 
 // Extension attributes that stand in the JSON of a placed event, the last three
@@ -47,7 +49,7 @@ const MaxJSONDepth = 60
 //   - has a line break between its tokens, or white space around it;
 //   - is nested more deeply than [MaxJSONDepth];
 //   - comes without a datacontenttype, which data would set to application/json.
-func AppendJSON(b []byte, e *Event) []byte {
+func AppendJSON(b []byte, e *event.Event) []byte {
 	b = appendAttributes(b, e)
 	b = appendExtensions(b, e.Extensions, nil)
 	return append(appendData(b, e), '}')
@@ -55,7 +57,7 @@ func AppendJSON(b []byte, e *Event) []byte {
 
 // AppendPlacedJSON appends e as [AppendJSON] does, with its position and the
 // time it got it as extension attributes.
-func AppendPlacedJSON(b []byte, e *Placed) []byte {
+func AppendPlacedJSON(b []byte, e *event.Placed) []byte {
 	b = appendAttributes(b, &e.Event)
 	b = appendExtensions(b, e.Extensions, placeAttributes)
 	b = appendPlace(b, e)
@@ -65,7 +67,7 @@ func AppendPlacedJSON(b []byte, e *Placed) []byte {
 // AppendDeliveredJSON appends e as [AppendPlacedJSON] does, and as further
 // extension attributes the feed's name, if it has one, its id, and whether the
 // event is live.
-func AppendDeliveredJSON(b []byte, e *Delivered) []byte {
+func AppendDeliveredJSON(b []byte, e *event.Delivered) []byte {
 	b = appendAttributes(b, &e.Event)
 	b = appendExtensions(b, e.Extensions, deliveryAttributes)
 	b = appendPlace(b, &e.Placed)
@@ -75,7 +77,7 @@ func AppendDeliveredJSON(b []byte, e *Delivered) []byte {
 	return append(appendData(b, &e.Event), '}')
 }
 
-func appendPlace(b []byte, e *Placed) []byte {
+func appendPlace(b []byte, e *event.Placed) []byte {
 	b = append(b, `,"`+PositionAttribute+`":"`...)
 	b = strconv.AppendInt(b, e.Position, 10)
 	b = append(b, `","`+RecordedAttribute+`":"`...)
@@ -83,7 +85,7 @@ func appendPlace(b []byte, e *Placed) []byte {
 	return append(b, '"')
 }
 
-func appendAttributes(b []byte, e *Event) []byte {
+func appendAttributes(b []byte, e *event.Event) []byte {
 	b = append(b, `{"specversion":"1.0"`...)
 	b = appendMember(b, "id", e.ID)
 	b = appendMember(b, "source", e.Source)
@@ -125,7 +127,7 @@ func appendExtensions(b []byte, extensions map[string]string, ours []string) []b
 	return b
 }
 
-func appendData(b []byte, e *Event) []byte {
+func appendData(b []byte, e *event.Event) []byte {
 	switch {
 	case len(e.Data) == 0:
 		return b

@@ -1,4 +1,4 @@
-package event
+package cloudevents
 
 import (
 	"bytes"
@@ -10,21 +10,22 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
 // ParseJSON reads an event in the JSON format of CloudEvents 1.0 and returns
 // it in normal form. JSON data is kept to the byte, white space and all. A member of
 // the event that is there twice is an error; inside of data it is none.
-func ParseJSON(text []byte) (Event, error) {
+func ParseJSON(text []byte) (event.Event, error) {
 	members, err := parseObject(text)
 	if err != nil {
-		return Event{}, err
+		return event.Event{}, err
 	}
-	var e Event
+	var e event.Event
 	if id, ok := members["id"]; ok { // first, because errors name it
-		if err := e.setMember("id", id); err != nil {
-			return Event{}, err
+		if err := setMember(&e, "id", id); err != nil {
+			return event.Event{}, err
 		}
 		delete(members, "id")
 	}
@@ -33,18 +34,18 @@ func ParseJSON(text []byte) (Event, error) {
 	delete(members, "data")
 	delete(members, "data_base64")
 	for name, value := range members {
-		if err := e.setMember(name, value); err != nil {
-			return Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
+		if err := setMember(&e, name, value); err != nil {
+			return event.Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
 		}
 	}
 	if version := members["specversion"]; version == nil || string(version) == "null" {
-		return Event{}, noVersion(e.ID)
+		return event.Event{}, noVersion(e.ID)
 	}
 	switch {
 	case hasData && hasBase64:
 		err = errors.New("has both data and data_base64")
 	case hasData:
-		err = e.setData(data)
+		err = setData(&e, data)
 	case hasBase64:
 		var encoded string
 		if err = json.Unmarshal(base64Data, &encoded); err == nil {
@@ -55,9 +56,9 @@ func ParseJSON(text []byte) (Event, error) {
 		}
 	}
 	if err != nil {
-		return Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
+		return event.Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
 	}
-	return e.Normal()
+	return Normal(e)
 }
 
 func noVersion(id string) error {
@@ -67,17 +68,17 @@ func noVersion(id string) error {
 // FromAttributes returns the event in normal form that has these attributes, by
 // name as canonical CloudEvents strings, and this data. That is how a protocol's
 // binary mode carries an event. The specversion must be among them.
-func FromAttributes(attributes map[string]string, data []byte) (Event, error) {
-	e := Event{Data: data}
+func FromAttributes(attributes map[string]string, data []byte) (event.Event, error) {
+	e := event.Event{Data: data}
 	for name, text := range attributes {
-		if err := e.setAttribute(name, text); err != nil {
-			return Event{}, fmt.Errorf("event %.80q: %w", attributes["id"], err)
+		if err := setAttribute(&e, name, text); err != nil {
+			return event.Event{}, fmt.Errorf("event %.80q: %w", attributes["id"], err)
 		}
 	}
 	if attributes["specversion"] == "" {
-		return Event{}, noVersion(attributes["id"])
+		return event.Event{}, noVersion(attributes["id"])
 	}
-	return e.Normal()
+	return Normal(e)
 }
 
 // parseObject reads the members of a JSON object, each of which must be there once:
@@ -171,7 +172,7 @@ func invalidUTF8(text []byte) int {
 	}
 }
 
-func (e *Event) setMember(name string, value json.RawMessage) error {
+func setMember(e *event.Event, name string, value json.RawMessage) error {
 	if bytes.Equal(value, []byte("null")) {
 		return nil // JSON format, section 2.2: null is the same as left out
 	}
@@ -182,11 +183,11 @@ func (e *Event) setMember(name string, value json.RawMessage) error {
 	if coreAttributes[name] && value[0] != '"' {
 		return fmt.Errorf("%s: must be a string, not %.80s", name, value)
 	}
-	return e.setAttribute(name, text)
+	return setAttribute(e, name, text)
 }
 
 // setAttribute sets one that is there, by its name, to its canonical string.
-func (e *Event) setAttribute(name, text string) (err error) {
+func setAttribute(e *event.Event, name, text string) (err error) {
 	switch name {
 	case "specversion":
 		if text != "1.0" {
@@ -271,7 +272,7 @@ func hasLoneSurrogate(value []byte) bool {
 
 // setData follows the JSON format, section 3.1: under a JSON type, or none,
 // data is the JSON text itself, under any other a string holds the data.
-func (e *Event) setData(value json.RawMessage) error {
+func setData(e *event.Event, value json.RawMessage) error {
 	if e.DataContentType == "" {
 		e.DataContentType = "application/json"
 	}

@@ -1,19 +1,17 @@
-package event
+package cloudevents
 
 import (
 	"errors"
 	"fmt"
 	"time"
 	"unicode/utf8"
+
+	"github.com/eventfeed/eventfeed/event"
 )
 
-// ErrTooLarge is returned, wrapped, for an event of more than MaxSize bytes.
-var ErrTooLarge = errors.New("event is too large")
-
-// ErrTooMany is returned, wrapped, for an event of more than MaxExtensions.
-var ErrTooMany = errors.New("event has too many extensions")
-
-func errTooMany() error { return fmt.Errorf("%w: the limit is %d", ErrTooMany, MaxExtensions) }
+func errTooMany() error {
+	return fmt.Errorf("%w: the limit is %d", event.ErrTooMany, event.MaxExtensions)
+}
 
 // coreAttributes cannot be names of extensions.
 var coreAttributes = map[string]bool{
@@ -25,7 +23,7 @@ var coreAttributes = map[string]bool{
 // empty maps or slices. It returns an error that names the attribute if e
 // cannot be published: without a type, with text that CloudEvents forbids, with a
 // source or dataschema that is not the URI that it must be, or over a limit.
-func (e Event) Normal() (Event, error) {
+func Normal(e event.Event) (event.Event, error) {
 	if !e.Time.IsZero() {
 		e.Time = e.Time.UTC().Truncate(time.Microsecond)
 	}
@@ -35,15 +33,15 @@ func (e Event) Normal() (Event, error) {
 	if len(e.Data) == 0 {
 		e.Data = nil
 	}
-	if err := e.check(); err != nil {
-		return Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
+	if err := check(&e); err != nil {
+		return event.Event{}, fmt.Errorf("event %.80q: %w", e.ID, err)
 	}
 	return e, nil
 }
 
 // Complete reports what a published event cannot be without: id, source, type
 // and time.
-func (e *Event) Complete() error {
+func Complete(e *event.Event) error {
 	for _, a := range []struct {
 		name  string
 		there bool
@@ -55,7 +53,7 @@ func (e *Event) Complete() error {
 	return nil
 }
 
-func (e *Event) check() error {
+func check(e *event.Event) error {
 	if e.Type == "" {
 		return errors.New("type is missing")
 	}
@@ -63,12 +61,12 @@ func (e *Event) check() error {
 		name, value string
 		limit       int
 	}{
-		{"id", e.ID, MaxID},
-		{"source", e.Source, MaxAttribute},
-		{"type", e.Type, MaxAttribute},
-		{"subject", e.Subject, MaxAttribute},
-		{"datacontenttype", e.DataContentType, MaxAttribute},
-		{"dataschema", e.DataSchema, MaxAttribute},
+		{"id", e.ID, event.MaxID},
+		{"source", e.Source, event.MaxAttribute},
+		{"type", e.Type, event.MaxAttribute},
+		{"subject", e.Subject, event.MaxAttribute},
+		{"datacontenttype", e.DataContentType, event.MaxAttribute},
+		{"dataschema", e.DataSchema, event.MaxAttribute},
 	} {
 		if len(a.value) > a.limit {
 			return fmt.Errorf("%s has %d bytes, the limit is %d", a.name, len(a.value), a.limit)
@@ -86,7 +84,7 @@ func (e *Event) check() error {
 	if year := e.Time.Year(); year < 1 || year > 9999 {
 		return fmt.Errorf("time: year %d is outside 1 to 9999", year)
 	}
-	if len(e.Extensions) > MaxExtensions {
+	if len(e.Extensions) > event.MaxExtensions {
 		return errTooMany()
 	}
 	for name, value := range e.Extensions {
@@ -97,15 +95,15 @@ func (e *Event) check() error {
 			return err
 		}
 	}
-	if size := e.Size() + e.room(); size > MaxSize {
-		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, size, MaxSize)
+	if size := Size(e) + room(e); size > event.MaxSize {
+		return fmt.Errorf("%w: %d bytes, the limit is %d", event.ErrTooLarge, size, event.MaxSize)
 	}
 	return nil
 }
 
 // room is what filling in the attributes that were left out may take: a UUID,
 // a feed's name behind a slash, a time.
-func (e *Event) room() (n int) {
+func room(e *event.Event) (n int) {
 	if e.ID == "" {
 		n += 36
 	}
@@ -120,8 +118,8 @@ func (e *Event) room() (n int) {
 
 // checkName holds extension names to CloudEvents 1.0, section 3.1.
 func checkName(name string) error {
-	if name == "" || len(name) > MaxName {
-		return fmt.Errorf("extension name %.80q: must have 1 to %d characters", name, MaxName)
+	if name == "" || len(name) > event.MaxName {
+		return fmt.Errorf("extension name %.80q: must have 1 to %d characters", name, event.MaxName)
 	}
 	if coreAttributes[name] {
 		return fmt.Errorf("extension name %.80q: is the name of an attribute of its own", name)
