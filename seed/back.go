@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -79,7 +80,7 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	client := &walk.Client{Client: c.fetcher(from)}
 	head, err := client.Head(ctx, from, "", true)
 	if errors.Is(err, feed.ErrNotOurs) {
-		return fmt.Errorf("%s: %w", from.Redacted(), ErrNoWayBack)
+		return fmt.Errorf("%s: %w", from.Redacted(), refused.ErrNoWayBack)
 	}
 	if err != nil {
 		return err
@@ -216,7 +217,7 @@ func (c *opened) confirm(ctx context.Context, was *checkpoint.Consumer, all []ch
 // end of the common part.
 func (c *opened) checkBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (_ *walk.Head, common int64, err error) {
 	if to < 0 || to > at.Position {
-		return head, 0, fmt.Errorf("position %d: %w, which is at %d", to, ErrPosition, at.Position)
+		return head, 0, fmt.Errorf("position %d: %w, which is at %d", to, refused.ErrPosition, at.Position)
 	}
 	head, verdict := client.Settle(ctx, client.Feed, head, placeOf(at), c.kept(at))
 	if verdict != nil && !isOld(verdict) && !errors.Is(verdict, ErrMismatch) {

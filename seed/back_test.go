@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -153,7 +154,7 @@ func TestReaderBeyondTheCommonPartGoesBack(t *testing.T) {
 				}
 				wantInbox(t, again(), 95)
 
-				for wrong, want := range map[int64]error{48: seed.ErrMismatch, 95: seed.ErrMismatch, 96: seed.ErrPosition, -1: seed.ErrPosition} {
+				for wrong, want := range map[int64]error{48: seed.ErrMismatch, 95: seed.ErrMismatch, 96: refused.ErrPosition, -1: refused.ErrPosition} {
 					config.Into = again().Target
 					if err := seed.Rewind(t.Context(), config, wrong, nil); !errors.Is(err, want) {
 						t.Errorf("to %d: %v", wrong, err)

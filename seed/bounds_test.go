@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -27,11 +28,11 @@ func TestUntilStopsAtThatPositionAndCanBeGoneOnFrom(t *testing.T) {
 			storetest.Must(t, until(position))
 			j.want(t, linesOf("a", 1, int(position), ""))
 		}
-		if err := until(90); !errors.Is(err, seed.ErrBeyond) {
+		if err := until(90); !errors.Is(err, refused.ErrBeyond) {
 			t.Errorf("before where the target is: ended with %v", err)
 		}
 		j.want(t, linesOf("a", 1, 91, ""))
-		if err := until(96); !errors.Is(err, seed.ErrUntil) {
+		if err := until(96); !errors.Is(err, refused.ErrUntil) {
 			t.Errorf("behind the end: ended with %v", err)
 		}
 		j.want(t, linesOf("a", 1, 91, "")) // nothing was applied by who could not get there
@@ -107,7 +108,7 @@ func TestAsOfLeavesOutWhatIsLater(t *testing.T) {
 		} {
 			changed := config()
 			change(&changed)
-			if err := seed.Run(t.Context(), changed); !errors.Is(err, seed.ErrAsOf) {
+			if err := seed.Run(t.Context(), changed); !errors.Is(err, refused.ErrAsOf) {
 				t.Errorf("%s: ended with %v", name, err)
 			}
 		}
@@ -116,7 +117,7 @@ func TestAsOfLeavesOutWhatIsLater(t *testing.T) {
 		other.Consumer, other.AsOf = "other", time.Time{}
 		storetest.Must(t, seed.Run(t.Context(), other))
 		other.Into, other.AsOf = j.open(), asOf
-		if err := seed.Run(t.Context(), other); !errors.Is(err, seed.ErrAsOf) {
+		if err := seed.Run(t.Context(), other); !errors.Is(err, refused.ErrAsOf) {
 			t.Errorf("a point in time for who has read further: ended with %v", err)
 		}
 	})

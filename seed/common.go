@@ -11,7 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// errNotWhole says that events are missing in the inbox.
+// errNotWhole reports that events are missing in the inbox.
 var errNotWhole = errors.New("the inbox is not whole")
 
 // checkInbox compares what is to stay in the inbox, if that is all of the

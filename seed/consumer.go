@@ -3,29 +3,13 @@ package seed
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
-)
-
-// What a consumer was begun with it must go on with. Errors that say otherwise
-// are wrapped.
-var (
-	// ErrProjection says that the projection is another one than the target was
-	// built by.
-	ErrProjection = errors.New("the projection has changed")
-	// ErrAtStart says, together with ErrProjection, that no more than the set-up of
-	// the projection is applied.
-	ErrAtStart = errors.New("the target is at position 0")
-	// ErrSink says that the consumer's events are applied by something else.
-	ErrSink = errors.New("another kind of sink")
-	// ErrAsOf says that the target was built as of a point in time, so that
-	// events are left out in it.
-	ErrAsOf = errors.New("events are left out in this target")
+	"github.com/eventfeed/eventfeed/internal/refused"
 )
 
 // agree compares what a consumer was begun with with what it is to go on with,
@@ -35,13 +19,13 @@ func (c *opened) agree(ctx context.Context, was checkpoint.Consumer, at []checkp
 	switch {
 	case !was.AsOf.Equal(now.AsOf) && !was.AsOf.IsZero():
 		return now, fmt.Errorf("consumer %s: %w: those later than %s; what follows belongs into a fresh one",
-			was.Name, ErrAsOf, cloudevents.FormatTime(was.AsOf))
+			was.Name, refused.ErrAsOf, cloudevents.FormatTime(was.AsOf))
 	case !was.AsOf.Equal(now.AsOf):
-		return now, fmt.Errorf("consumer %s: %w: it was begun without a point in time, which can only be given to a fresh one", was.Name, ErrAsOf)
+		return now, fmt.Errorf("consumer %s: %w: it was begun without a point in time, which can only be given to a fresh one", was.Name, refused.ErrAsOf)
 	case was.Sink != now.Sink:
-		return now, fmt.Errorf("consumer %s: %w: its events are applied by %s, not by %s", was.Name, ErrSink, describeSink(was), describeSink(now))
+		return now, fmt.Errorf("consumer %s: %w: its events are applied by %s, not by %s", was.Name, refused.ErrSink, describeSink(was), describeSink(now))
 	case was.Schema != now.Schema:
-		return now, fmt.Errorf("consumer %s: %w: its projection is in schema %q, not %q", was.Name, ErrSink, was.Schema, now.Schema)
+		return now, fmt.Errorf("consumer %s: %w: its projection is in schema %q, not %q", was.Name, refused.ErrSink, was.Schema, now.Schema)
 	case was.TimeZone != now.TimeZone && !c.AcceptProjection:
 		return now, fmt.Errorf("consumer %s: %w: its rows were made in time zone %q, not %q; nothing was changed", was.Name, ErrProjection, was.TimeZone, now.TimeZone)
 	case !bytes.Equal(was.ProjectionHash, now.ProjectionHash):
@@ -79,7 +63,7 @@ func (c *opened) agreeToChange(ctx context.Context, was, now checkpoint.Consumer
 	}
 	if atStart && !c.AcceptProjection {
 		return fmt.Errorf("consumer %s: %w: %s differs from what has made its tables; %w",
-			was.Name, ErrProjection, now.Projection, ErrAtStart)
+			was.Name, ErrProjection, now.Projection, refused.ErrAtStart)
 	}
 	missed, err := c.missed(ctx)
 	if err != nil {

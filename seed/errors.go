@@ -6,7 +6,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// LostError says that the target has read events that the feed has not: its
+// LostError reports that the target has read events that the feed has not: its
 // history was lost from some position on, as by a restore, or replaced. It
 // matches ErrMismatch. Where it is Compared, an inbox resumes after Rewind to
 // Common; what something else has filled is best rebuilt from the start.
@@ -42,7 +42,7 @@ func (e *LostError) walks() *walk.LostError {
 	return &lost
 }
 
-// OldError says that the feed shows less than the target has read, and nothing
+// OldError reports that the feed shows less than the target has read, and nothing
 // that differs from it: it comes from a cache or a server that is behind. It is no
 // ErrMismatch, and the next Run may well succeed.
 type OldError struct {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
@@ -192,7 +193,7 @@ func TestAResetForgetsAForeignFeed(t *testing.T) {
 		b := newBlog(t, 20)
 		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
 		err := seed.Rewind(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}, 5, nil)
-		if !errors.Is(err, seed.ErrNoWayBack) {
+		if !errors.Is(err, refused.ErrNoWayBack) {
 			t.Errorf("going back ended with %v", err)
 		}
 		wantBlog(t, again(), 20)

@@ -29,9 +29,6 @@ const (
 	Park
 )
 
-// ErrOwn is for handlers: an error that wraps it is the event's own.
-var ErrOwn = checkpoint.ErrOwn
-
 // IsOwn reports whether an error that Run returned is an event's own, so that Park would
 // park that event.
 func IsOwn(err error) bool { return checkpoint.IsOwn(err) }

@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -175,10 +176,10 @@ func (r *runner) seed(ctx context.Context) error {
 		return err
 	}
 	if at := &r.feeds[0].checkpoint; r.Until > 0 && at.Position > r.Until {
-		return fmt.Errorf("%s: %w, %d", at, ErrBeyond, r.Until)
+		return fmt.Errorf("%s: %w, %d", at, refused.ErrBeyond, r.Until)
 	}
 	if f := r.feeds[0]; !r.Follow && f.Last() < r.Until {
-		return fmt.Errorf("feed %s: %w %d, it ends at %d", f.checkpoint.Feed, ErrUntil, r.Until, f.Last())
+		return fmt.Errorf("feed %s: %w %d, it ends at %d", f.checkpoint.Feed, refused.ErrUntil, r.Until, f.Last())
 	}
 	r.report()
 	if err := r.lookAgain(ctx); err != nil {
@@ -254,7 +255,7 @@ func (r *runner) atUntil() bool {
 // reached reports whether the run got to where it was to end.
 func (r *runner) reached() error {
 	if at := &r.feeds[0].checkpoint; r.Until > at.Position {
-		return fmt.Errorf("feed %s: %w %d, it ends at %d", at.Feed, ErrUntil, r.Until, at.Position)
+		return fmt.Errorf("feed %s: %w %d, it ends at %d", at.Feed, refused.ErrUntil, r.Until, at.Position)
 	}
 	return nil
 }

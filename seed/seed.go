@@ -13,7 +13,6 @@ package seed
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -25,38 +24,33 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Errors that callers tell apart; all are wrapped.
+// Errors that a program may branch on; all are wrapped. See also [LostError],
+// [OldError], [UnmatchedError], [ChangedError], [NotUndoneError] and [FeedError].
 var (
-	// ErrMismatch says that the feed does not add up: a missing page, a gap, a
+	// ErrMismatch reports that the feed does not add up: a missing page, a gap, a
 	// wrong digest, a foreign epoch or feed. Nothing of it was applied.
 	ErrMismatch = walk.ErrMismatch
-	// ErrOtherFeed says, together with ErrMismatch, that the feed is not the
-	// one that the consumer reads.
+	// ErrOtherFeed reports, together with ErrMismatch, that the feed is not the one
+	// that the consumer reads.
 	ErrOtherFeed = errors.New("another feed")
-	// ErrFewerFeeds says, together with ErrMismatch, that the consumer reads a feed
-	// that is not in Config.From. It is an ErrOtherFeed, too.
-	ErrFewerFeeds = fmt.Errorf("%w, too", ErrOtherFeed)
-	// ErrNewFeed says, together with ErrMismatch, that the consumer has not read
+	// ErrNewFeed reports, together with ErrMismatch, that the consumer has not read
 	// one of the feeds so far, which it may with Config.AddFeed.
 	ErrNewFeed = errors.New("another feed than before")
-	// ErrOtherID says, together with ErrMismatch, that a document of a feed that is
+	// ErrOtherID reports, together with ErrMismatch, that a document of a feed that is
 	// not eventfeed's own may be of another feed; Config.IgnoreFeedID goes on with it.
 	ErrOtherID = foreign.ErrOtherID
-	// ErrUntil says that a feed ends before Config.Until.
-	ErrUntil = errors.New("has no position")
-	// ErrBeyond says that a target holds more than it is to be filled to.
-	ErrBeyond = errors.New("the target is beyond the position to stop at")
-	// ErrHeld says that another seeder holds the consumer.
+	// ErrProjection reports that the projection is another one than the target was
+	// built by: build it anew, or go on with Config.AcceptProjection.
+	ErrProjection = errors.New("the projection has changed")
+	// ErrHeld reports that another seeder holds the consumer.
 	ErrHeld = checkpoint.ErrHeld
-	// ErrMoved says that another seeder has taken the consumer over meanwhile.
+	// ErrMoved reports that another seeder has taken the consumer over meanwhile.
 	ErrMoved = checkpoint.ErrMoved
 	// ErrNoCheckpoint reports that there is no such consumer to rewind, reset or retry.
 	ErrNoCheckpoint = errors.New("has no checkpoint in this database")
-	// ErrNoWayBack says that the feed is not eventfeed's own, so that it cannot be
-	// read from a position on: its positions are those of this consumer's reading.
-	ErrNoWayBack = errors.New("only a feed of eventfeed's own can be gone back in")
-	// ErrPosition says that a position is not one to rewind to.
-	ErrPosition = errors.New("must be between 0 and the checkpoint")
+	// ErrOwn is what a handler wraps to report that an error is the event's own, so
+	// that Park parks the event.
+	ErrOwn = checkpoint.ErrOwn
 )
 
 // Defaults of a Config.
@@ -68,7 +62,7 @@ const (
 	DefaultPatience     = time.Minute
 )
 
-// Config says what to read into what.
+// Config is what to read, into what, and how.
 type Config struct {
 	From []string // the URLs of the feeds, one or several
 	Into Target   // what takes the events and keeps the checkpoints

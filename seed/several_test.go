@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -119,7 +120,7 @@ func TestSetOfFeedsIsTheSameInEachRun(t *testing.T) {
 			from []string
 			want error
 		}{
-			"one too few":              {from: []string{a}, want: seed.ErrFewerFeeds},
+			"one too few":              {from: []string{a}, want: refused.ErrFewerFeeds},
 			"one too many":             {from: []string{a, b, c}, want: seed.ErrNewFeed},
 			"another in one's place":   {from: []string{a, c}, want: seed.ErrOtherFeed},
 			"another, and it may grow": {add: true, from: []string{a, c}, want: seed.ErrOtherFeed},

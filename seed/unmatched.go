@@ -3,7 +3,6 @@ package seed
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,11 +12,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// ErrUnmatched says that a projection has no block for any of the events that
+// UnmatchedError reports that a projection has no block for any of the events that
 // there are. Nothing was changed, so a mended one begins with the first event.
-var ErrUnmatched = errors.New("the projection has no block for any of the events")
-
-// UnmatchedError is an ErrUnmatched.
 type UnmatchedError struct {
 	Consumer   string
 	Projection string           // its file's name
@@ -26,10 +22,8 @@ type UnmatchedError struct {
 }
 
 func (e *UnmatchedError) Error() string {
-	return fmt.Sprintf("consumer %s: %s: %s has none for %s; the checkpoint was not moved", e.Consumer, ErrUnmatched, e.Projection, CountTypes(e.Types))
+	return fmt.Sprintf("consumer %s: the projection has no block for any of the events: %s has none for %s; the checkpoint was not moved", e.Consumer, e.Projection, CountTypes(e.Types))
 }
-
-func (e *UnmatchedError) Unwrap() error { return ErrUnmatched }
 
 // CountTypes says in words how many events there are, and of which types, the most
 // first.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -43,13 +44,13 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed from now on, run the same command with --add-feed, or give it a consumer of its own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherID):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "open the URL that the error names; if the publisher gives each document an atom:id of its own and this is the same feed, run the same command with --ignore-feed-id"}
-	case errors.Is(err, seed.ErrAsOf), errors.Is(err, seed.ErrSink):
+	case errors.Is(err, refused.ErrAsOf), errors.Is(err, refused.ErrSink):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into another database, or on the same under a name of its own with: --consumer NAME; a projection into a schema of its own, with: --schema NAME (PostgreSQL)"}
-	case errors.Is(err, seed.ErrUntil):
+	case errors.Is(err, refused.ErrUntil):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
-	case errors.Is(err, seed.ErrBeyond):
+	case errors.Is(err, refused.ErrBeyond):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database; or go back with: seeder rewind, which deletes events from an inbox, and from nothing else"}
-	case errors.Is(err, seed.ErrFewerFeeds):
+	case errors.Is(err, refused.ErrFewerFeeds):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "run the same command with a --from for each of its feeds (seeder status shows them); to read fewer, give them a consumer of their own with: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
@@ -62,7 +63,7 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case errors.Is(err, seed.ErrHeld), errors.Is(err, seed.ErrMoved):
 		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one first; or read into another database, or on PostgreSQL under a name of your own with: --consumer NAME"}
-	case errors.Is(err, seed.ErrNoWayBack):
+	case errors.Is(err, refused.ErrNoWayBack):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: lookAt}
 	case errors.Is(err, walk.ErrNotFeed):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL" + orMayNot(err) + "; a server of eventfeed lists its feeds at " + rootOf(from)}

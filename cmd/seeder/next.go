@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -27,7 +28,7 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 		return "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"
 	case errors.Is(err, seed.ErrOtherFeed): // under a consumer of its own it would fill the same tables
 		return "check the URL; if the feed was deleted and created again, " + buildAnew(config, into, sinks)
-	case errors.Is(err, seed.ErrNoWayBack):
+	case errors.Is(err, refused.ErrNoWayBack):
 		return "start over with: " + resetLine(config, into)
 	case isLost && !lost.Compared, !isLost && !errors.Is(err, walk.ErrReplaced):
 		return lookAtFeed(err, config)

@@ -8,6 +8,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -25,10 +26,10 @@ func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlag
 	switch {
 	case errors.Is(err, projection.ErrExists):
 		next = "the set-up makes what is there already: drop it, or build apart from it: " + beside
-	case errors.Is(err, seed.ErrAtStart):
+	case errors.Is(err, refused.ErrAtStart):
 		next = "drop the tables that the file makes, then: " + resetLine(config, into) +
 			", and run again; --dry-run finds what fails without leaving any of your tables behind"
-	case errors.Is(err, seed.ErrUnmatched):
+	case isUnmatched(err):
 		next = "correct the names after -- on, and run again"
 		more = append(meant(err), "if these events are to be skipped, as where others are still to come: --allow-unmatched")
 	case errors.Is(err, seed.ErrProjection):
@@ -51,6 +52,11 @@ func leftOut(err error) string {
 		return ""
 	}
 	return ", which leaves those events out for good"
+}
+
+func isUnmatched(err error) bool {
+	_, is := errors.AsType[*seed.UnmatchedError](err)
+	return is
 }
 
 // meant says which names may be misspelt, in a line each.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -59,7 +60,7 @@ Exit status 4: another seeder holds the consumer.`,
 				err = fmt.Errorf("%s applied, then: %w", cli.Events(done.Applied), err)
 			}
 			err = withStatus(aboutProjection(explained(err, *into), config, *into, nil), "", "")
-			if failed, is := errors.AsType[*cli.StatusError](err); is && errors.Is(err, seed.ErrSink) {
+			if failed, is := errors.AsType[*cli.StatusError](err); is && errors.Is(err, refused.ErrSink) {
 				failed.Next = "give the same --projection and --schema as seeder run has, or none where it fills the inbox"
 			}
 			return err

@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -71,7 +72,7 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 		err = seed.Rewind(command.Context(), config, *to, func(changes []seed.Change) error {
 			return confirm(command, changes, *yes)
 		})
-		if errors.Is(err, seed.ErrPosition) {
+		if errors.Is(err, refused.ErrPosition) {
 			return cli.Usage("--to: %w", err)
 		}
 		if err != nil {

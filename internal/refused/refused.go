@@ -1,0 +1,29 @@
+// Package refused has reasons for which package seed does not go on, and that only a
+// command tells apart, to say what to type next. Those that a program branches on are
+// in package seed.
+package refused
+
+import "errors"
+
+// They are wrapped.
+var (
+	// ErrFewerFeeds reports that the consumer reads a feed of which no URL was given.
+	ErrFewerFeeds = errors.New("a feed of the consumer is missing")
+	// ErrUntil reports that a feed ends before the position to stop at.
+	ErrUntil = errors.New("has no position")
+	// ErrBeyond reports that the target holds more than it is to be filled to.
+	ErrBeyond = errors.New("the target is beyond the position to stop at")
+	// ErrNoWayBack reports that the feed is not eventfeed's own, so that it cannot be
+	// read from a position on: its positions are those of this consumer's reading.
+	ErrNoWayBack = errors.New("only a feed of eventfeed's own can be gone back in")
+	// ErrPosition reports that a position is not one to rewind to.
+	ErrPosition = errors.New("must be between 0 and the checkpoint")
+	// ErrAtStart reports, together with seed.ErrProjection, that no more than the
+	// set-up of the projection is applied.
+	ErrAtStart = errors.New("the target is at position 0")
+	// ErrSink reports that the consumer's events are applied by something else.
+	ErrSink = errors.New("another kind of sink")
+	// ErrAsOf reports that the target was built as of a point in time, so that events
+	// are left out in it.
+	ErrAsOf = errors.New("events are left out in this target")
+)
