@@ -16,7 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
-func TestMain(m *testing.M) { os.Exit(testdb.RunWithExamples(m, "ExampleDatabase_Handle")) }
+func TestMain(m *testing.M) { os.Exit(testdb.RunWithExamples(m, "ExampleDatabase.*")) }
 
 // A service fills a table of its own from the history of another one. A dry run shows
 // first that every event can be applied; it leaves nothing.

@@ -46,11 +46,16 @@ func OrdersForExample() (url, folder string, stop func()) {
 	check(err)
 	feeds, err := feedstate.Open(ctx, orders, slog.New(slog.DiscardHandler))
 	check(err)
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- feeds.Run(ctx) }()
 	handler := server.New(server.Config{Log: orders, Feeds: feeds})
 	web := httptest.NewServer(handler)
 	return web.URL + "/feeds/orders", folder, func() {
 		web.Close()
 		handler.Release()
+		cancel()
+		check(<-ended)
 		db.Close()
 		check(os.RemoveAll(folder))
 	}
