@@ -5,8 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
+	"github.com/eventfeed/eventfeed/internal/retry"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -47,8 +46,7 @@ func (o *outdated) see(c *Config, err error) time.Duration {
 // whileOld does something again as long as it fails because a feed shows an
 // older state than was read, until patience has run out.
 func (c *Config) whileOld(ctx context.Context, do func() error) error {
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, time.Second
+	tries := retry.Begin(50*time.Millisecond, time.Second)
 	var state outdated
 	for {
 		err := do()
@@ -56,10 +54,8 @@ func (c *Config) whileOld(ctx context.Context, do func() error) error {
 		if !isOld(err) || c.Patience >= 0 && lasts >= c.Patience {
 			return err
 		}
-		select {
-		case <-time.After(policy.NextBackOff()):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := retry.Sleep(ctx, tries.Next()); err != nil {
+			return err
 		}
 	}
 }

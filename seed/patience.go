@@ -4,35 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // retry does something with the target until it is done, has failed for good,
 // or patience has run out. Progress renews patience.
 func (r *runner) retry(ctx context.Context, do func() error) error {
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
-	since, commits, said := time.Now(), r.commits, outageLog{logger: r.Logger}
+	tries, outage, commits := retry.Begin(50*time.Millisecond, 5*time.Second), retry.Outage{}, r.commits
 	for {
 		err := do()
 		if r.target.Err != nil && (err == nil || r.commits > commits) {
 			r.target.Err = nil
 			r.report()
 		}
-		if err == nil || r.commits > commits {
-			said.over()
+		if (err == nil || r.commits > commits) && outage.Over() {
+			r.Logger.Info("the target can be used again")
 		}
-		waited := time.Since(since)
 		if r.commits > commits {
-			since, commits, waited = time.Now(), r.commits, 0
-			policy.Reset()
+			commits = r.commits
+			tries.Again()
 		}
 		if err == nil || ctx.Err() != nil || isOfFeed(err) {
 			return err
@@ -41,20 +36,22 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		switch {
 		case errors.Is(err, ErrHeld):
 			// After a lost connection it may be our own session, not yet gone.
-			if !r.held || waited > heldPatience {
+			if !r.held || tries.Lasted() > heldPatience {
 				return err
 			}
-		case trouble == checkpoint.Permanent || r.Patience >= 0 && waited > r.Patience:
+		case trouble == checkpoint.Permanent || r.Patience >= 0 && tries.Lasted() > r.Patience:
 			return err
 		}
 		r.claimed = false
 		r.noteAway(err)
-		wait := policy.NextBackOff()
-		said.failed(ctx, err, trouble, wait, r.where())
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
+		wait := tries.Next()
+		text, repeat := "the target is away, trying again", time.Duration(0)
+		if trouble == checkpoint.Refused {
+			text, repeat = "the target refuses a step, trying again", repeatInterval
+		}
+		r.Logger.Log(ctx, outage.Level(repeat), text, "error", err, "wait", wait.Round(time.Millisecond), "position", r.where())
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 }
@@ -84,29 +81,3 @@ func (r *runner) where() string {
 // repeatInterval is how often it is said that the target refuses a step again and
 // again, though it answers: someone has to look into that.
 const repeatInterval = time.Minute
-
-// outageLog says that the target cannot be used: once, and again now and then where
-// it answers.
-type outageLog struct {
-	logger *slog.Logger
-	said   time.Time // last; zero if there is nothing that is over some time
-}
-
-func (o *outageLog) failed(ctx context.Context, err error, trouble checkpoint.Trouble, wait time.Duration, position string) {
-	text, again := "the target is away, trying again", false
-	if trouble == checkpoint.Refused {
-		text, again = "the target refuses a step, trying again", time.Since(o.said) > repeatInterval
-	}
-	level := slog.LevelDebug
-	if o.said.IsZero() || again {
-		level, o.said = slog.LevelWarn, time.Now()
-	}
-	o.logger.Log(ctx, level, text, "error", err, "wait", wait.Round(time.Millisecond), "position", position)
-}
-
-func (o *outageLog) over() {
-	if !o.said.IsZero() {
-		o.said = time.Time{}
-		o.logger.Info("the target can be used again")
-	}
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/refused"
+	"github.com/eventfeed/eventfeed/internal/retry"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -209,10 +210,8 @@ func (r *runner) lookAgain(ctx context.Context) error {
 	}
 	for _, f := range r.feeds {
 		for since := time.Now(); f.showsLess() && time.Since(since) < limit; {
-			select {
-			case <-time.After(walk.StaleFor / 20):
-			case <-ctx.Done():
-				return ctx.Err()
+			if err := retry.Sleep(ctx, walk.StaleFor/20); err != nil {
+				return err
 			}
 			if err := f.Look(ctx); err != nil {
 				return err

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/db/explain"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // awaitMax is the longest time between two tries to use a database.
@@ -15,22 +16,18 @@ const awaitMax = 5 * time.Second
 // good, or ctx is done: programs that are started together come up in any order. It
 // says once that it waits, and why.
 func awaitDatabase(ctx context.Context, logger *slog.Logger, do func() error) error {
-	waits := false
-	for wait := 100 * time.Millisecond; ; wait = min(2*wait, awaitMax) {
+	tries, outage := retry.Begin(100*time.Millisecond, awaitMax), retry.Outage{}
+	for {
 		err := do()
 		switch {
-		case err == nil && waits:
+		case err == nil && outage.Over():
 			logger.Info("the database can be used")
 			return nil
 		case err == nil || ctx.Err() != nil || !explain.Transient(err):
 			return err
-		case !waits:
-			logger.Warn("the database cannot be used yet, trying again", "error", err)
-			waits = true
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
+		logger.Log(ctx, outage.Level(0), "the database cannot be used yet, trying again", "error", err)
+		if retry.Sleep(ctx, tries.Next()) != nil {
 			return err
 		}
 	}

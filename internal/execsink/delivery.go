@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // ackedInterval is how often what was acknowledged is told on.
@@ -25,39 +23,31 @@ type delivery struct {
 	events []event.Delivered
 	acked  func(n int) error
 
-	next  int // no event before it is to be encoded
-	done  int // that many are acknowledged without a gap
-	told  int // that many were told on
-	chunk chunk
-	away  bool // a program has ended, and none has acknowledged anything since
+	next   int // no event before it is to be encoded
+	done   int // that many are acknowledged without a gap
+	told   int // that many were told on
+	chunk  chunk
+	outage retry.Outage // from the end of a program until another one acknowledges
 }
 
 // run hands the events to one program after the other, until all are
 // acknowledged. A program that ended is started again while patience lasts.
 func (d *delivery) run(ctx context.Context) error {
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 100*time.Millisecond, 5*time.Second
-	var since time.Time // when a program ended for the first time since there was progress
+	var tries *retry.Tries // from the first end since there was progress
 	for times, done := 1, 0; ; times++ {
 		if err := d.attempt(ctx); !errors.Is(err, errEnded) {
 			return err
 		}
-		if d.done > done || since.IsZero() {
-			since, done, times = time.Now(), d.done, 1
-			policy.Reset()
+		if d.done > done || tries == nil {
+			tries, done, times = retry.Begin(100*time.Millisecond, 5*time.Second), d.done, 1
 		}
 		how, hopeless := d.process.how(), d.process.cannotRun() && !d.ledger.acknowledged()
 		d.process = nil
-		if hopeless || d.Patience >= 0 && time.Since(since) > d.Patience {
+		if hopeless || d.Patience >= 0 && tries.Lasted() > d.Patience {
 			return d.gaveUp(how, times)
 		}
-		wait := policy.NextBackOff()
-		level := slog.LevelWarn
-		if d.away {
-			level = slog.LevelDebug // one warning an outage
-		}
-		d.away = true
-		d.Logger.Log(ctx, level, "the program has ended, starting it again", "how", how, "wait", wait.Round(time.Millisecond))
+		wait := tries.Next()
+		d.Logger.Log(ctx, d.outage.Level(0), "the program has ended, starting it again", "how", how, "wait", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
 		case <-d.killed:
@@ -176,8 +166,7 @@ func (d *delivery) count() bool {
 	if d.done == before {
 		return false
 	}
-	if d.away {
-		d.away = false
+	if d.outage.Over() {
 		d.Logger.Info("the program acknowledges again")
 	}
 	return true

@@ -16,9 +16,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // ErrGaveUp is returned, wrapped, for what may pass and has not, for as long as
@@ -108,9 +107,7 @@ func (r *Response) Age() time.Duration {
 // Get fetches a URL, and tries again for as long as Patience lasts what may
 // pass. Conditions are further header fields in pairs.
 func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
-	started := time.Now()
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
+	tries := retry.Begin(50*time.Millisecond, 5*time.Second)
 	for {
 		began := time.Now()
 		answer, err := c.tryFor(ctx, RequestTimeout, target, conditions)
@@ -124,16 +121,16 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 			if waitErr != nil {
 				return nil, waitErr
 			}
-			started = time.Now()
+			tries.Again()
 			continue
 		}
 		err = &Error{shortened(target.Redacted()), err}
 		if ctx.Err() != nil || !c.mayPass(err) {
 			return nil, err
 		}
-		wait := max(policy.NextBackOff(), asked(err))
+		wait := max(tries.Next(), asked(err))
 		if c.Patience >= 0 {
-			left := c.Patience - time.Since(started)
+			left := c.Patience - tries.Lasted()
 			if left <= 0 {
 				return nil, fmt.Errorf("%w: %w", ErrGaveUp, err)
 			}
@@ -144,10 +141,8 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 			level = slog.LevelWarn
 		}
 		c.Logger.Log(ctx, level, "cannot fetch, trying again", "error", err, "wait", wait.Round(time.Millisecond))
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return nil, err
 		}
 	}
 }

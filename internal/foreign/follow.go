@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // Next waits until the feed's own document is another one than before, with
@@ -13,12 +15,8 @@ import (
 func (r *Reader) Next(ctx context.Context) error {
 	r.following = true
 	for {
-		timer := time.NewTimer(r.wait())
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
+		if err := retry.Sleep(ctx, r.wait()); err != nil {
+			return err
 		}
 		if isNew, err := r.Refresh(ctx); err != nil || isNew {
 			return err

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // settleTime is how long a follower gives a publisher to replace a document,
@@ -49,21 +47,16 @@ func (r *Reader) settled(ctx context.Context, get func(conditions ...string) err
 	if r.Client.Patience >= 0 {
 		patience = min(patience, r.Client.Patience)
 	}
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
-	level, began := slog.LevelWarn, time.Now()
+	tries, outage := retry.Begin(50*time.Millisecond, 5*time.Second), retry.Outage{}
 	err := get()
-	for ; r.following && isUnsettled(err) && time.Since(began) < patience; err = get("Cache-Control", "no-cache") {
-		wait := min(policy.NextBackOff(), patience-time.Since(began))
-		r.Logger.Log(ctx, level, "a document cannot be read, which its publisher may be writing; looking again", "feed", r.Name, "error", err, "wait", wait.Round(time.Millisecond))
-		level = slog.LevelDebug // one warning each time
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
+	for ; r.following && isUnsettled(err) && tries.Lasted() < patience; err = get("Cache-Control", "no-cache") {
+		wait := min(tries.Next(), patience-tries.Lasted())
+		r.Logger.Log(ctx, outage.Level(0), "a document cannot be read, which its publisher may be writing; looking again", "feed", r.Name, "error", err, "wait", wait.Round(time.Millisecond))
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
-	if err == nil && level == slog.LevelDebug {
+	if err == nil && outage.Over() {
 		r.Logger.Info("the document can be read again", "feed", r.Name)
 	}
 	return err

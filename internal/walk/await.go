@@ -6,9 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
-
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // MissingFor is how long a page is waited for by a client whose patience has no
@@ -27,20 +26,19 @@ const MissingFor = time.Minute
 // the archive, nothing is known to be missing: then it is an OldError at the end
 // of the client's patience, if that has one.
 func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*feed.Document, error) {
-	policy := backoff.NewExponentialBackOff()
-	policy.InitialInterval, policy.MaxInterval = 50*time.Millisecond, 5*time.Second
+	tries := retry.Begin(50*time.Millisecond, 5*time.Second)
 	limit := c.Patience
 	if limit < 0 {
 		limit = MissingFor
 	}
-	uncached, since := h.Uncached(), time.Now()
+	uncached := h.Uncached()
 	noted := false
 	for {
-		wait := policy.NextBackOff()
-		if left := limit - time.Since(since); left > 0 {
+		wait := tries.Next()
+		if left := limit - tries.Lasted(); left > 0 {
 			wait = min(wait, left)
 		}
-		if err := sleep(ctx, wait); err != nil {
+		if err := retry.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}
 		d, again := c.archive(ctx, uncached, number)
@@ -51,7 +49,7 @@ func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*
 			return d, again
 		}
 		fresh, headErr := c.Head(ctx, h.URL, "", true)
-		waited := time.Since(since)
+		waited := tries.Lasted()
 		switch {
 		case headErr != nil:
 			return nil, headErr

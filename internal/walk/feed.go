@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // Head is a subscription document: the end of a feed, as it was when it was
@@ -52,7 +53,7 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 	since := time.Now()
 	h, err := c.head(ctx, target, etag, fresh)
 	for errors.Is(err, ErrMismatch) && time.Since(since) < StaleFor {
-		if err := sleep(ctx, StaleFor/20); err != nil {
+		if err := retry.Sleep(ctx, StaleFor/20); err != nil {
 			return nil, err
 		}
 		h, err = c.head(ctx, target, "", true)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // Follower asks for what is new in a feed. It asks the server to hold its
@@ -52,7 +53,7 @@ func (f *Follower) Next(ctx context.Context, after *Head) (*Head, error) {
 	grown := f.furthest.grow(after)
 	for atOnce := grown && f.live; ; atOnce = false {
 		if !atOnce {
-			if err := sleep(ctx, time.Until(f.ready)); err != nil {
+			if err := retry.Sleep(ctx, time.Until(f.ready)); err != nil {
 				return nil, err
 			}
 		}
@@ -124,18 +125,4 @@ func (f *Follower) wait() time.Duration {
 		}
 	}
 	return wait.Truncate(time.Second)
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/url"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // StaleFor is how long a server may be behind another one that serves the same
@@ -65,7 +67,7 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, 
 		case lost.Known || time.Since(since) > StaleFor:
 			return h, err
 		}
-		if err := sleep(ctx, StaleFor/20); err != nil {
+		if err := retry.Sleep(ctx, StaleFor/20); err != nil {
 			return h, err
 		}
 		if h, err = c.again(ctx, target, h); err != nil {
