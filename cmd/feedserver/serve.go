@@ -119,13 +119,23 @@ needs --base-url, or --trusted-proxies to believe what that says of a request.`,
 	return command
 }
 
+// placeFirst bounds how long a server that starts may be kept by events that are
+// pending.
+const placeFirst = time.Second
+
+func place(ctx context.Context, log *store.Log, operator *operator) {
+	ctx, cancel := context.WithTimeout(ctx, placeFirst)
+	defer cancel()
+	publish.First(ctx, log, operator.publish)
+}
+
 // serve runs the publisher and the HTTP server until ctx is done or one of
 // them fails.
 func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator, listener net.Listener) error {
 	logger := operator.logger
 	ctx, cancel := operator.drained(ctx)
 	defer cancel()
-	publish.First(ctx, log, operator.publish)
+	place(ctx, log, operator)
 	var feeds *feedstate.Feeds
 	err := awaitDatabase(ctx, logger, func() (err error) {
 		feeds, err = feedstate.Open(ctx, log, logger)

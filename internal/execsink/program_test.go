@@ -370,10 +370,15 @@ func TestProgramThatEndsAgainAndAgainIsGivenUp(t *testing.T) {
 
 func TestProgressRenewsPatience(t *testing.T) {
 	t.Parallel()
-	r := try(t, execsink.Config{Patience: 2 * time.Second, Command: `read -r e; p=${e#*\"efposition\":\"}; p=${p%%\"*}
-		echo x >>$HERE/runs; if [ $(wc -l <$HERE/runs) -ge $((p * 2)) ]; then echo $p; fi; exit 1`})
+	const patience = 6 * time.Second // each event takes a part of it, and all of them more
+	r := try(t, execsink.Config{Patience: patience, Command: `read -r e; p=${e#*\"efposition\":\"}; p=${p%%\"*}
+		echo x >>$HERE/runs; if [ $(wc -l <$HERE/runs) -ge $((p * 2)) ]; then sleep 0.6; echo $p; fi; exit 1`})
+	began := time.Now()
 	if err := r.deliver(t.Context(), events(orders, 1, 12)); err != nil {
 		t.Error(err)
+	}
+	if took := time.Since(began); took < patience {
+		t.Errorf("took %v, which shows nothing", took)
 	}
 }
 

@@ -106,6 +106,9 @@ func (b *tab) notice(what any) {
 	case *runtime.EventExceptionThrown:
 		b.note("exception: " + e.ExceptionDetails.Text)
 	case *log.EventEntryAdded:
+		if strings.Contains(e.Entry.Text, "status of 503") {
+			return // by a server that this machine kept from its database for seconds; the page asks again
+		}
 		b.note(fmt.Sprintf("%s %s: %s", e.Entry.Source, e.Entry.Level, e.Entry.Text))
 	case *audits.EventIssueAdded:
 		generic := e.Issue.Details.GenericIssueDetails

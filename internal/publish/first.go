@@ -5,16 +5,10 @@ import (
 	"time"
 )
 
-// firstLimit bounds how long a server that starts may be kept by events that are
-// pending.
-const firstLimit = time.Second
-
-// First gives events that are pending their positions, as many as it can within a
-// second, so that a reader that is started together with a server finds them. What
-// it cannot do is left to [Run], which also says why. metrics are those of that Run.
+// First gives events that are pending their positions, as many as it can before ctx is
+// done, so that a reader that is started together with a server finds them. What it
+// cannot do is left to [Run], which also says why. metrics are those of that Run.
 func First(ctx context.Context, log Log, metrics *Metrics) {
-	ctx, cancel := context.WithTimeout(ctx, firstLimit)
-	defer cancel()
 	pending, _, err := log.Work(ctx)
 	if err != nil {
 		return
