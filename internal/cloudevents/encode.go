@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/jsontext"
 )
 
 // Extension attributes that stand in the JSON of a placed event, the last three
@@ -163,33 +164,11 @@ func isValue(data []byte) bool {
 	if data[0] <= ' ' || data[len(data)-1] <= ' ' || bytes.IndexByte(data, '\n') >= 0 || bytes.IndexByte(data, '\r') >= 0 {
 		return false
 	}
-	if !json.Valid(data) || isDeep(data) {
+	if !json.Valid(data) || jsontext.IsDeeper(data, MaxJSONDepth) {
 		return false
 	}
-	return !bytes.Contains(data, []byte(`\u`)) || !hasLoneSurrogate(data)
-}
-
-// isDeep reports whether valid JSON is nested more deeply than MaxJSONDepth.
-func isDeep(data []byte) bool {
-	if bytes.Count(data, []byte{'['})+bytes.Count(data, []byte{'{'}) <= MaxJSONDepth {
-		return false
-	}
-	depth, quoted := 0, false
-	for i := 0; i < len(data); i++ {
-		switch c := data[i]; {
-		case c == '"':
-			quoted = !quoted
-		case quoted && c == '\\':
-			i++
-		case !quoted && (c == '[' || c == '{'):
-			if depth++; depth > MaxJSONDepth {
-				return true
-			}
-		case !quoted && (c == ']' || c == '}'):
-			depth--
-		}
-	}
-	return false
+	_, hasHalfPair := jsontext.Escapes(data)
+	return !hasHalfPair
 }
 
 // appendString appends s, which must be UTF-8, as a JSON string.

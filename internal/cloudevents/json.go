@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/bom"
+	"github.com/eventfeed/eventfeed/internal/jsontext"
 )
 
 // ParseJSON reads an event in the JSON format of CloudEvents 1.0 and returns
@@ -81,6 +82,11 @@ func FromAttributes(attributes map[string]string, data []byte) (event.Event, err
 	return Normal(e)
 }
 
+// maxMembers is how many members the JSON form of an event may have: extensions, the
+// attributes of CloudEvents, and those that are left out of an event that came from
+// a feed.
+const maxMembers = event.MaxExtensions + 50
+
 // parseObject reads the members of a JSON object, each of which must be there once:
 // readers differ in which of two they take (RFC 8259, section 4).
 func parseObject(text []byte) (members map[string]json.RawMessage, err error) {
@@ -90,7 +96,8 @@ func parseObject(text []byte) (members map[string]json.RawMessage, err error) {
 	if at := invalidUTF8(text); at >= 0 {
 		return nil, fmt.Errorf("not valid UTF-8 at byte %d", at+1)
 	}
-	if hasManyMembers(text) {
+	count := jsontext.Members(text, maxMembers) // once decoded each takes a hundred bytes
+	if count > maxMembers {
 		return nil, errTooMany()
 	}
 	err = json.Unmarshal(text, &members)
@@ -105,35 +112,10 @@ func parseObject(text []byte) (members map[string]json.RawMessage, err error) {
 		return nil, err
 	case members == nil:
 		return nil, errors.New("not a JSON object, but: null")
-	case countMembers(text) != len(members):
+	case count != len(members):
 		return nil, fmt.Errorf("has the member %.80q twice", repeated(text))
 	}
 	return members, nil
-}
-
-// countMembers returns how many members a valid JSON object has, repeated ones
-// included: as many as there are colons in it and not in what it holds.
-func countMembers(text []byte) (n int) {
-	depth := 0
-	for i := 0; i < len(text); i++ {
-		switch text[i] {
-		case '"':
-			for i++; text[i] != '"'; i++ {
-				if text[i] == '\\' {
-					i++
-				}
-			}
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case ':':
-			if depth == 1 {
-				n++
-			}
-		}
-	}
-	return n
 }
 
 // repeated returns the first name of a member that a valid JSON object has twice.
@@ -242,32 +224,12 @@ func unquote(value json.RawMessage) (s string, err error) {
 	if err := json.Unmarshal(value, &s); err != nil {
 		return "", err
 	}
-	if strings.ContainsRune(s, utf8.RuneError) && hasLoneSurrogate(value) {
-		return "", errors.New("holds half of a surrogate pair")
+	if strings.ContainsRune(s, utf8.RuneError) {
+		if _, hasHalfPair := jsontext.Escapes(value); hasHalfPair {
+			return "", errors.New("holds half of a surrogate pair")
+		}
 	}
 	return s, nil
-}
-
-// hasLoneSurrogate looks through the escapes of valid JSON.
-func hasLoneSurrogate(value []byte) bool {
-	high := false // the escape right before was the first half of a pair
-	for i := 0; i < len(value); i++ {
-		half := rune(0)
-		if value[i] == '\\' {
-			i++
-			if value[i] == 'u' {
-				n, _ := strconv.ParseUint(string(value[i+1:i+5]), 16, 16)
-				half, i = rune(n), i+4
-			}
-		}
-		switch isLow := half >= 0xdc00 && half <= 0xdfff; {
-		case high != isLow:
-			return true
-		default:
-			high = half >= 0xd800 && half <= 0xdbff
-		}
-	}
-	return high
 }
 
 // setData follows the JSON format, section 3.1: under a JSON type, or none,

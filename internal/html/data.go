@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/jsontext"
 )
 
 // How much of an event's data a page shows.
@@ -85,7 +86,7 @@ func indent(data []byte, limit int) (text string, cut bool) {
 		switch c := data[i]; c {
 		case ' ', '\t', '\r', '\n':
 		case '"':
-			end := stringEnd(data, i)
+			end := jsontext.StringEnd(data, i)
 			writeString(&b, data[i:end], limit)
 			i = end - 1
 		case '{', '[':
@@ -134,19 +135,6 @@ func escapeRune(r rune) []byte {
 	return []byte{'\\', 'u', digits[r>>12&15], digits[r>>8&15], digits[r>>4&15], digits[r&15]}
 }
 
-// stringEnd returns the index behind the JSON string that starts at i.
-func stringEnd(data []byte, i int) int {
-	for i++; i < len(data); i++ {
-		switch data[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(data)
-}
-
 func skipSpace(data []byte, i int) int {
 	for i < len(data) && (data[i] == ' ' || data[i] == '\t' || data[i] == '\r' || data[i] == '\n') {
 		i++
@@ -186,7 +174,7 @@ func compact(data []byte, limit int) string {
 		switch c := data[i]; c {
 		case ' ', '\t', '\r', '\n':
 		case '"':
-			end := stringEnd(data, i)
+			end := jsontext.StringEnd(data, i)
 			b.Write(data[i:min(end, i+limit)])
 			i = end - 1
 		default:

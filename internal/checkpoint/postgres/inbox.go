@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -113,29 +112,21 @@ func (r *copyReader) fill(b []byte) []byte {
 	return b
 }
 
-// postgresEpoch is where PostgreSQL's timestamps count from, in microseconds.
-var postgresEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-
-// jsonbVersion stands in front of jsonb in binary form.
-const jsonbVersion = 1
-
 func (r *copyReader) appendRow(b []byte, e *event.Delivered) []byte {
 	b = binary.BigEndian.AppendUint16(b, 13)
 	b = appendValue(b, r.batch.Consumer)
 	b = appendValue(b, e.FeedID)
 	b = appendValue(b, e.Feed)
-	b = appendInt64(b, e.Position)
+	b = postgresdb.AppendInt8(appendLength(b, 8), e.Position)
 	b = appendValue(b, e.ID)
 	b = appendValue(b, e.Source)
 	b = appendValue(b, e.Type)
 	b = appendOptional(b, e.Subject)
-	b = appendInt64(b, e.Time.UnixMicro()-postgresEpoch)
+	b = postgresdb.AppendTimestamp(appendLength(b, 8), e.Time)
 	b = appendOptional(b, e.DataContentType)
 	b = appendOptional(b, e.DataSchema)
 	if text := checkpoint.ExtensionsJSON(e.Extensions); text != nil {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(text)+1))
-		b = append(b, jsonbVersion)
-		b = append(b, text...)
+		b = postgresdb.AppendJSONB(appendLength(b, len(text)+1), text)
 	} else {
 		b = appendNull(b)
 	}
@@ -143,8 +134,7 @@ func (r *copyReader) appendRow(b []byte, e *event.Delivered) []byte {
 }
 
 func appendValue[T string | []byte](b []byte, value T) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(len(value)))
-	return append(b, value...)
+	return append(appendLength(b, len(value)), value...)
 }
 
 func appendOptional[T string | []byte](b []byte, value T) []byte {
@@ -156,7 +146,4 @@ func appendOptional[T string | []byte](b []byte, value T) []byte {
 
 func appendNull(b []byte) []byte { return append(b, 0xff, 0xff, 0xff, 0xff) }
 
-func appendInt64(b []byte, value int64) []byte {
-	b = binary.BigEndian.AppendUint32(b, 8)
-	return binary.BigEndian.AppendUint64(b, uint64(value))
-}
+func appendLength(b []byte, n int) []byte { return binary.BigEndian.AppendUint32(b, uint32(n)) }

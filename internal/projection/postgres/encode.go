@@ -1,12 +1,10 @@
 package postgres
 
 import (
-	"encoding/binary"
-	"time"
-
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/eventfeed/eventfeed/event"
+	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
@@ -28,8 +26,7 @@ var parameterTypes = [projection.ParameterCount]uint32{
 // binaryFormat says that all parameters come in binary form.
 var binaryFormat = []int16{1}
 
-// encoder writes parameters in PostgreSQL's binary form, which pgx would ask
-// its type map for with every value.
+// encoder writes parameters in PostgreSQL's binary form.
 type encoder struct {
 	values [][]byte
 	buffer []byte
@@ -52,22 +49,16 @@ func (c *encoder) encode(parameters []projection.Parameter, e *event.Delivered) 
 	return c.values, len(c.buffer)
 }
 
-// postgresEpoch is where PostgreSQL's timestamps count from, in microseconds.
-var postgresEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
-
-// jsonbVersion stands in front of jsonb in binary form.
-const jsonbVersion = 1
-
 // appendParameter appends the value of one of the event's attributes, and
 // reports whether it has one.
 func appendParameter(b []byte, p projection.Parameter, e *event.Delivered) (appended []byte, there bool) {
 	switch p {
 	case projection.PositionParameter:
-		return binary.BigEndian.AppendUint64(b, uint64(e.Position)), true
+		return postgresdb.AppendInt8(b, e.Position), true
 	case projection.TimeParameter:
-		return binary.BigEndian.AppendUint64(b, uint64(e.Time.UnixMicro()-postgresEpoch)), !e.Time.IsZero()
+		return postgresdb.AppendTimestamp(b, e.Time), !e.Time.IsZero()
 	case projection.DataParameter:
-		return append(append(b, jsonbVersion), e.Data...), len(e.Data) > 0
+		return postgresdb.AppendJSONB(b, e.Data), len(e.Data) > 0
 	case projection.DataBytesParameter:
 		return append(b, e.Data...), len(e.Data) > 0
 	case projection.LiveParameter:
