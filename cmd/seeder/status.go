@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/lag"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
@@ -117,7 +118,7 @@ func (s *statusFlags) run(command *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	var all []standing
+	var all []lag.Reader
 	if s.wait {
 		all, err = s.await(command.Context(), asker)
 	} else {

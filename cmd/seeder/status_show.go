@@ -13,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/lag"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
@@ -41,19 +42,19 @@ type shownStanding struct {
 	Digest        string     `json:"digest"`
 }
 
-func printJSON(w io.Writer, all []standing) error {
+func printJSON(w io.Writer, all []lag.Reader) error {
 	shown := make([]shownStanding, 0, len(all))
 	for i := range all {
 		s := &all[i]
 		one := shownStanding{
 			Consumer: s.Consumer.Name, Feed: s.Feed, FeedID: s.FeedID, URL: s.URL, Epoch: s.Epoch, Position: s.Position,
-			State: s.state(), Sink: s.Consumer.Sink, Projection: s.Consumer.Projection, Schema: s.Consumer.Schema,
+			State: s.State(), Sink: s.Consumer.Sink, Projection: s.Consumer.Projection, Schema: s.Consumer.Schema,
 			SeedEnd: s.SeedEnd, Skipped: s.Skipped, LeftOut: s.LeftOut, Parked: s.Parked,
 			Updated: s.Updated.UTC(), Digest: s.Digest.String(),
 		}
-		if s.unknown == nil {
-			seconds := math.Round(s.lag.For(s.now).Seconds()*1000) / 1000
-			one.BehindEvents, one.BehindSeconds = &s.lag.Events, &seconds
+		if s.Unknown == nil {
+			seconds := math.Round(s.Lag.For(s.Now).Seconds()*1000) / 1000
+			one.BehindEvents, one.BehindSeconds = &s.Lag.Events, &seconds
 		}
 		if s.Held {
 			since := s.Consumer.HeldSince.UTC()
@@ -67,7 +68,7 @@ func printJSON(w io.Writer, all []standing) error {
 	return cli.PrintJSON(w, shown)
 }
 
-func printTable(w io.Writer, all []standing) error {
+func printTable(w io.Writer, all []lag.Reader) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	_, _ = terminal.Fprintf(table, "CONSUMER\tFEED\tPOSITION\tBEHIND\tSTATE\tHELD BY\tSINK\tSKIPPED\tLEFT OUT\tPARKED\tUPDATED\tDIGEST\n")
 	for i := range all {
@@ -77,39 +78,10 @@ func printTable(w io.Writer, all []standing) error {
 			holder = s.Consumer.HeldBy
 		}
 		_, _ = terminal.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
-			s.Consumer.Name, s.Feed, s.Position, s.behind(), s.state(), holder, sinkOf(&s.Consumer),
+			s.Consumer.Name, s.Feed, s.Position, s.Behind(), s.State(), holder, sinkOf(&s.Consumer),
 			s.Skipped, s.LeftOut, s.Parked, s.Updated.UTC().Format(time.RFC3339), s.Digest)
 	}
 	return table.Flush()
-}
-
-// behind says how far the checkpoint is behind, in words.
-func (s *standing) behind() string {
-	switch {
-	case s.unknown != nil:
-		return "?"
-	case s.lag.Events == 0:
-		return "0"
-	case s.lag.Events == 1:
-		return "1 event, " + roughly(s.lag.For(s.now))
-	default:
-		return fmt.Sprintf("%d events, %s", s.lag.Events, roughly(s.lag.For(s.now)))
-	}
-}
-
-// roughly is a duration as people say it.
-func roughly(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	case d < time.Hour:
-		return d.Round(time.Second).String()
-	case d < 2*day:
-		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
-	default:
-		return fmt.Sprintf("%d days", d/day)
-	}
 }
 
 // sinkOf says what applies a consumer's events, and which.
@@ -131,14 +103,14 @@ func sinkOf(c *checkpoint.Consumer) string {
 }
 
 // warnOfUnknown says why a table has a "?".
-func warnOfUnknown(command *cobra.Command, all []standing) {
-	warn := func(s *standing, err error) {
+func warnOfUnknown(command *cobra.Command, all []lag.Reader) {
+	warn := func(s *lag.Reader, err error) {
 		_, _ = terminal.Fprintf(command.ErrOrStderr(), "seeder: warning: consumer %s of feed %s: %s\n", s.Consumer.Name, s.Feed, err)
 	}
 	for i := range all {
 		s := &all[i]
-		if s.unknown != nil && !errors.Is(s.unknown, errOffline) {
-			warn(s, s.unknown)
+		if s.Unknown != nil && !errors.Is(s.Unknown, lag.ErrNotAsked) {
+			warn(s, s.Unknown)
 		}
 		if s.HeldErr != nil {
 			warn(s, fmt.Errorf("whether a seeder is at work cannot be told: %w", s.HeldErr))

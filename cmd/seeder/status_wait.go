@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
+	"github.com/eventfeed/eventfeed/internal/lag"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // lookInterval is what lies between two looks of --wait. A feed that shows
@@ -18,7 +19,7 @@ const lookInterval = 500 * time.Millisecond
 
 // await looks until no consumer is too far behind. It returns the last look; and
 // an error alone if there was none.
-func (s *statusFlags) await(ctx context.Context, asker *asker) (all []standing, err error) {
+func (s *statusFlags) await(ctx context.Context, asker *asker) (all []lag.Reader, err error) {
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, s.timeout)
@@ -39,10 +40,8 @@ func (s *statusFlags) await(ctx context.Context, asker *asker) (all []standing, 
 		default:
 			return nil, err
 		}
-		select {
-		case <-time.After(lookInterval):
+		if retry.Sleep(ctx, lookInterval) == nil {
 			continue
-		case <-ctx.Done():
 		}
 		if !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return all, ctx.Err()
@@ -70,25 +69,9 @@ func (s *statusFlags) none() string {
 }
 
 // late is an error that names who is too far behind; nil if nobody is.
-func (s *statusFlags) late(all []standing) error {
+func (s *statusFlags) late(all []lag.Reader) error {
 	if len(all) == 0 {
 		return errors.New(s.none())
 	}
-	var late []string
-	for i := range all {
-		one := &all[i]
-		who := fmt.Sprintf("consumer %s of feed %s", one.Consumer.Name, one.Feed)
-		switch {
-		case one.unknown != nil:
-			late = append(late, who+": how far it is behind cannot be told")
-		case one.Position < one.SeedEnd:
-			late = append(late, fmt.Sprintf("%s: the history is not in, %d of %d events are", who, one.Position, one.SeedEnd))
-		case one.lag.For(one.now) > s.maxLag:
-			late = append(late, who+" is behind by "+one.behind())
-		}
-	}
-	if late == nil {
-		return nil
-	}
-	return errors.New(strings.Join(late, "; "))
+	return lag.Late(all, s.maxLag)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
-	"github.com/eventfeed/eventfeed/internal/walk"
+	"github.com/eventfeed/eventfeed/internal/lag"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
@@ -62,11 +62,7 @@ func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path str
 type lookedAt interface {
 	// Standings returns how every consumer stands.
 	Standings(ctx context.Context) ([]checkpoint.Standing, error)
-	// Memory returns what a consumer knows of a feed that is not eventfeed's own.
-	Memory(consumer, feedID string) checkpoint.Memory
-	// Kept returns the places that a consumer keeps of a feed, in the order of
-	// positions.
-	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
+	lag.Target
 }
 
 // lookAt opens a target to look at it.
