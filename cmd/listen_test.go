@@ -16,6 +16,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -56,7 +57,7 @@ func TestOperatorsSeeWhatASeederDoes(t *testing.T) {
 	storetest.Append(t, l, "orders", storetest.Events(1, 25))
 	server := operate(t, log)
 	file := filepath.Join(t.TempDir(), "shop.sql")
-	storetest.Must(t, os.WriteFile(file, []byte(strings.Replace(poison, "T\n", storetest.Events(1, 1)[0].Type+"\n", 1)), 0o600))
+	must.OK(t, os.WriteFile(file, []byte(strings.Replace(poison, "T\n", storetest.Events(1, 1)[0].Type+"\n", 1)), 0o600))
 	o := follower(t, server.feeds+"/feeds/orders", target, "--projection", file, "--on-error", "park")
 
 	o.waitReady(t, http.StatusOK)
@@ -80,7 +81,7 @@ func TestOperatorsSeeWhatASeederDoes(t *testing.T) {
 
 	storetest.Append(t, l, "orders", storetest.Events(26, 30))
 	o.waitFor(t, "eventfeed_seeder_position", 30)
-	storetest.Must(t, server.process.Process.Kill())
+	must.OK(t, server.process.Process.Kill())
 	for deadline := time.Now().Add(time.Minute); value(o.scrape(t)["eventfeed_seeder_failed_requests_total"]) == 0; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("the server is away, and it shows nothing of it: %s", o.logged())
@@ -91,7 +92,7 @@ func TestOperatorsSeeWhatASeederDoes(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
-	storetest.Must(t, o.process.Process.Signal(syscall.SIGTERM))
+	must.OK(t, o.process.Process.Signal(syscall.SIGTERM))
 	if err := <-o.ended; err != nil {
 		t.Errorf("it ended with %v: %s", err, o.logged())
 	}
@@ -101,7 +102,7 @@ func TestOperatorsSeeWhatASeederDoes(t *testing.T) {
 func parkedIn(t *testing.T, target string) int {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), filepath.Join(programs, "seeder"), "parked", "--json", "--into", target).Output()
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return strings.Count(string(out), `"position"`)
 }
 
@@ -123,7 +124,7 @@ func wantAlerts(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
 	for _, file := range []string{"alerts.yaml", "grafana.json"} {
 		asking, err := os.ReadFile("../deploy/" + file)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		asked := regexp.MustCompile(`\beventfeed_seeder_[a-z_]+`).FindAllString(string(asking), -1)
 		if len(asked) == 0 {
 			t.Errorf("%s asks nothing of a seeder", file)
@@ -168,9 +169,9 @@ func TestRunThatIsStoppedSaysHowToGoOn(t *testing.T) {
 	command.Dir = h.folder
 	var said strings.Builder
 	command.Stderr = &said
-	storetest.Must(t, command.Start())
+	must.OK(t, command.Start())
 	<-asked
-	storetest.Must(t, command.Process.Signal(syscall.SIGINT))
+	must.OK(t, command.Process.Signal(syscall.SIGINT))
 	const want = "seeder: stopped before the end of the feed\nrun the same command again to go on from there\n"
 	if err := command.Wait(); command.ProcessState.ExitCode() != 1 || said.String() != want {
 		t.Errorf("%v: %s", err, &said)

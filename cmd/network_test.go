@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
@@ -106,7 +106,7 @@ if an authority of your own has issued the server's certificate, name its certif
 	if status != 0 || !strings.Contains(said, "what says who you are goes to the servers of --from only: add --from OPEN/feeds/orders\n") {
 		t.Errorf("status that was not told where the token goes: status %d: %s", status, said)
 	}
-	storetest.Must(t, os.Chmod(filepath.Join(h.folder, "token"), 0o644))
+	must.OK(t, os.Chmod(filepath.Join(h.folder, "token"), 0o644))
 	status, said = h.say(nil, nil, "verify", "--from", feed, "--ca", "ca.pem", "--bearer-file", "token")
 	if status != 0 || strings.Count(said, "seeder: warning: everyone on this machine can read the token in token; change that with: chmod o= token\n") != 1 {
 		t.Errorf("a token that everyone can read: status %d: %s", status, said)

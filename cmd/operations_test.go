@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -56,8 +57,8 @@ func launch(t *testing.T, program string, arguments []string, isReady func(*oper
 	o := &operated{process: exec.Command(filepath.Join(programs, program), arguments...), ended: make(chan error, 1)}
 	o.process.Env = append(os.Environ(), "EVENTFEED_LISTEN=127.0.0.1:1") // a server's, which a seeder beside it has not to take
 	stderr, err := o.process.StderrPipe()
-	storetest.Must(t, err)
-	storetest.Must(t, o.process.Start())
+	must.OK(t, err)
+	must.OK(t, o.process.Start())
 	t.Cleanup(func() { _ = o.process.Process.Kill() })
 	lines := bufio.NewScanner(stderr)
 	for !isReady(o) && lines.Scan() {
@@ -96,12 +97,12 @@ func (o *operated) logged() string {
 func ask(t *testing.T, url string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	response, err := http.DefaultClient.Do(request)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return response.StatusCode, string(content)
 }
 
@@ -111,7 +112,7 @@ func (o *operated) scrape(t *testing.T) map[string]*dto.MetricFamily {
 	_, text := ask(t, o.private+"/metrics")
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return families
 }
 
@@ -195,13 +196,13 @@ func TestOperatorsSeeWhoWaits(t *testing.T) {
 	storetest.Create(t, storetest.Open(t, database), "orders", 10)
 	o := operate(t, database)
 	response, err := http.Get(o.feeds + "/feeds/orders")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_ = response.Body.Close()
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	for _, path := range []string{"/feeds/orders", "/feeds/orders/stream"} {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, o.feeds+path, nil)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		request.Header.Set("If-None-Match", response.Header.Get("ETag"))
 		request.Header.Set("Prefer", "wait=60")
 		go func() {
@@ -227,7 +228,7 @@ func wantDocumented(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
 	shown := slices.DeleteFunc(slices.Sorted(maps.Keys(families)), func(name string) bool { return !strings.HasPrefix(name, "eventfeed_") })
 	text, err := os.ReadFile("../docs/operations.md")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var documented []string
 	for _, match := range regexp.MustCompile("(?m)^\\| `(eventfeed_[a-z_]+)`").FindAllStringSubmatch(string(text), -1) {
 		if !strings.HasPrefix(match[1], "eventfeed_seeder_") { // internal/progress sees to those
@@ -240,7 +241,7 @@ func wantDocumented(t *testing.T, families map[string]*dto.MetricFamily) {
 	}
 	for _, file := range []string{"alerts.yaml", "grafana.json"} {
 		asking, err := os.ReadFile("../deploy/" + file)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		for _, name := range regexp.MustCompile(`\b(eventfeed|process)_[a-z_]+`).FindAllString(string(asking), -1) {
 			if strings.HasPrefix(name, "eventfeed_seeder_") {
 				continue // listen_test.go sees to those
@@ -259,7 +260,7 @@ func TestServerThatDrainsIsNotReadyAndServes(t *testing.T) {
 	database := testdb.SQLite(t)
 	storetest.Create(t, storetest.Open(t, database), "orders", 10)
 	o := operate(t, database, "--drain", "5s")
-	storetest.Must(t, o.process.Process.Signal(syscall.SIGTERM))
+	must.OK(t, o.process.Process.Signal(syscall.SIGTERM))
 	for {
 		status, body := ask(t, o.private+"/readyz")
 		if status == http.StatusServiceUnavailable && body == "stopping\n" {

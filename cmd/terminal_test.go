@@ -13,6 +13,7 @@ import (
 
 	"github.com/creack/pty"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
@@ -34,11 +35,11 @@ func TestTerminalShowsTheBarAndThenTheReport(t *testing.T) {
 	command := exec.CommandContext(t.Context(), filepath.Join(h.folder, "seeder"), "run", "--from", "http://"+slow.Address()+"/feeds/orders", "--into", testdb.SQLite(t), "--prefetch", "1")
 	command.Env = []string{"TERM=xterm"}
 	terminal, err := pty.StartWithSize(command, &pty.Winsize{Rows: 24, Cols: 80})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = terminal.Close() }()
 	var shown bytes.Buffer
 	_, _ = io.Copy(&shown, terminal) // ends with an error when the seeder has gone
-	storetest.Must(t, command.Wait())
+	must.OK(t, command.Wait())
 
 	bar := regexp.MustCompile(`\r +\d+% \|█* *\|  [\d,]+/205 events[^\r\n]*, \d+ pages?[^\r\n]*\x1b\[K`)
 	before, report, ended := strings.Cut(shown.String(), "events by type\r\n")

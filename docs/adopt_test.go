@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -40,7 +41,7 @@ var blocks = regexp.MustCompile("(?s)\n```(sql|sql new|sh)\n(.*?)\n```")
 func follow(t *testing.T, heading string) *recipe {
 	t.Helper()
 	text, err := os.ReadFile("adopt.md")
-	must(t, err)
+	must.OK(t, err)
 	_, section, found := strings.Cut(string(text), "\n## "+heading+"\n")
 	if !found {
 		t.Fatalf("no section %q", heading)
@@ -61,7 +62,7 @@ func follow(t *testing.T, heading string) *recipe {
 func open(t *testing.T, database string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), database)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -83,13 +84,6 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // next runs the next n blocks, as their reader would, and returns what they
 // print.
 func (r *recipe) next(n int) string {
@@ -105,14 +99,14 @@ func (r *recipe) next(n int) string {
 		command.Env, command.Dir = r.env, r.folder
 		log := filepath.Join(r.folder, "log") // a server in the background keeps it open
 		file, err := os.Create(log)
-		must(r.t, err)
+		must.OK(r.t, err)
 		command.Stdout, command.Stderr = file, file
 		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		err = command.Run()
 		group := -command.Process.Pid
 		r.t.Cleanup(func() { _ = syscall.Kill(group, syscall.SIGKILL) })
 		out, readErr := os.ReadFile(log)
-		must(r.t, readErr)
+		must.OK(r.t, readErr)
 		if err != nil {
 			r.t.Fatalf("%v\n%s\n%s", err, b.text, out)
 		}
@@ -130,7 +124,7 @@ func (r *recipe) rest() string {
 
 func (r *recipe) query(sql string) (text string) {
 	r.t.Helper()
-	must(r.t, r.pool.QueryRow(r.t.Context(), sql).Scan(&text))
+	must.OK(r.t, r.pool.QueryRow(r.t.Context(), sql).Scan(&text))
 	return text
 }
 
@@ -139,10 +133,10 @@ func (r *recipe) query(sql string) (text string) {
 func (r *recipe) sequence() {
 	r.t.Helper()
 	server := exec.CommandContext(r.t.Context(), filepath.Join(programs, "feedserver"), "serve", "--db", r.pool.Config().ConnString(), "--listen", "127.0.0.1:0")
-	must(r.t, server.Start())
+	must.OK(r.t, server.Start())
 	defer func() {
-		must(r.t, server.Process.Signal(syscall.SIGTERM))
-		must(r.t, server.Wait())
+		must.OK(r.t, server.Process.Signal(syscall.SIGTERM))
+		must.OK(r.t, server.Wait())
 	}()
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		if r.query("SELECT (SELECT count(*) FROM eventfeed.pending) + (SELECT sum(open_page - 1 - archives) FROM eventfeed.feeds) || ''") == "0" {
@@ -177,7 +171,7 @@ func TestRecipeForAnOutboxTable(t *testing.T) {
 		INSERT INTO written SELECT * FROM outbox;
 		CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO written SELECT NEW.*; RETURN NULL; END $$;
 		CREATE TRIGGER note AFTER INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION note()`)
-	must(t, err)
+	must.OK(t, err)
 	stop := atWork(t, 4, func(writer, n int) { write(t, r.pool, writer, n) })
 	r.next(2) // feed, recipe
 	r.next(1)
@@ -255,7 +249,7 @@ func TestRecipeForStateOnly(t *testing.T) {
 	r := follow(t, "State only")
 	r.next(1)
 	_, err := r.pool.Exec(t.Context(), `INSERT INTO crm.customers SELECT n, 'created', n / 7.0 FROM generate_series(1, 500) n`)
-	must(t, err)
+	must.OK(t, err)
 	statements := []string{
 		"UPDATE crm.customers SET name = 'changed', balance = balance + 1 WHERE customer_no = $1",
 		"DELETE FROM crm.customers WHERE customer_no = $1",
@@ -278,7 +272,7 @@ func TestRecipeForStateOnly(t *testing.T) {
 	r.rest()
 	const content = `SELECT count(*) || ' ' || md5(string_agg(c::text, ',' ORDER BY customer_no)) FROM %s c`
 	var copied string
-	must(t, r.target.QueryRow(t.Context(), fmt.Sprintf(content, "customers")).Scan(&copied))
+	must.OK(t, r.target.QueryRow(t.Context(), fmt.Sprintf(content, "customers")).Scan(&copied))
 	if table := r.query(fmt.Sprintf(content, "crm.customers")); copied != table || len(table) < 36 {
 		t.Errorf("the consumer's table has %s, the service's %s", copied, table)
 	}
@@ -293,19 +287,19 @@ func TestRecipeWhereNoTriggerIsAllowed(t *testing.T) {
 	_, err := r.pool.Exec(t.Context(), `
 		CREATE TABLE customer_changes (id bigint PRIMARY KEY, customer text, kind text, change jsonb, at timestamptz);
 		INSERT INTO customer_changes SELECT n, 'c-' || n % 10, 'CustomerChanged', jsonb_build_object('n', E'a\nb'), now() - n * interval '1 second' FROM generate_series(1, 100) n`)
-	must(t, err)
+	must.OK(t, err)
 	if printed := r.next(2); !strings.Contains(printed, "100 events appended in ") {
 		t.Error(printed)
 	}
 	_, err = r.pool.Exec(t.Context(), `INSERT INTO customer_changes VALUES (101, 'c-1', 'CustomerChanged', '{}', now() - interval '5 second')`)
-	must(t, err)
+	must.OK(t, err)
 	again := follow(t, "No trigger allowed")
 	r.blocks = again.blocks[1:]
 	if printed := r.next(1); !strings.Contains(printed, "1 event appended, 100 were there already") {
 		t.Error(printed)
 	}
 	_, err = r.pool.Exec(t.Context(), `INSERT INTO customer_changes VALUES (102, 'c-2', 'CustomerChanged', '{}', now())`)
-	must(t, err)
+	must.OK(t, err)
 	if printed := r.rest(); !strings.Contains(printed, `"id":"102","source":"/crm","position":102,`) {
 		t.Error(printed)
 	}

@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 var namedTest = regexp.MustCompile("^`([a-z]+)\\.(Test\\w+)`$")
@@ -18,7 +20,7 @@ var namedTest = regexp.MustCompile("^`([a-z]+)\\.(Test\\w+)`$")
 func TestEveryRequirementHasATest(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("conformance.md")
-	must(t, err)
+	must.OK(t, err)
 	there, rows := testsByFolder(t, ".."), 0
 	for n, line := range strings.Split(string(text), "\n") {
 		if !strings.HasPrefix(line, "|") || strings.HasPrefix(line, "|---") || strings.HasSuffix(line, "| test |") {
@@ -44,7 +46,7 @@ func TestEveryRequirementHasATest(t *testing.T) {
 func testsByFolder(t *testing.T, root string) map[string]bool {
 	t.Helper()
 	tests := map[string]bool{}
-	must(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+	must.OK(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

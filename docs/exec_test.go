@@ -12,13 +12,14 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/execsink"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // The programs that exec.md shows take every event, and say so.
 func TestProgramsOfExecWork(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("exec.md")
-	must(t, err)
+	must.OK(t, err)
 	shown := regexp.MustCompile("(?s)\n```(?:python|sh)\n# (\\S+)\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
 	if len(shown) != 2 {
 		t.Fatalf("%d programs", len(shown))
@@ -36,7 +37,7 @@ func TestProgramsOfExecWork(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			must(t, os.WriteFile(filepath.Join(folder, name), []byte(source), 0o600))
+			must.OK(t, os.WriteFile(filepath.Join(folder, name), []byte(source), 0o600))
 			interpreter := map[string]string{".py": "/usr/bin/python3", ".sh": "/bin/sh"}[filepath.Ext(name)]
 			var said strings.Builder
 			p := execsink.New(execsink.Config{
@@ -44,11 +45,11 @@ func TestProgramsOfExecWork(t *testing.T) {
 				Feeds:   []execsink.Feed{{ID: "urn:uuid:1", Name: "orders"}}, Patience: time.Nanosecond, Stderr: &said,
 			})
 			for batch := range slices.Chunk(events, 7) {
-				must(t, p.Deliver(t.Context(), batch, func(int) error { return nil }))
+				must.OK(t, p.Deliver(t.Context(), batch, func(int) error { return nil }))
 			}
 			p.Close()
 			files, err := filepath.Glob(folder + "/*.json")
-			must(t, err)
+			must.OK(t, err)
 			switch name {
 			case "save.sh":
 				if len(files) != len(events) || said.Len() > 0 {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // Whoever finds a warning or an error in a log finds in operations.md what it
@@ -17,10 +19,10 @@ import (
 func TestEveryWarningIsExplained(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("operations.md")
-	must(t, err)
+	must.OK(t, err)
 	found := 0
 	for _, folder := range []string{"../cmd", "../internal", "../seed", "../outbox"} {
-		must(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
+		must.OK(t, filepath.WalkDir(folder, func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}

@@ -19,6 +19,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/projection"
 	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
 	projectionsqlite "github.com/eventfeed/eventfeed/internal/projection/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -29,7 +30,7 @@ const projectionData = `{"customer": "Ann", "total": 12.5, "contact": {"email": 
 func TestProjectionsOfTheDocument(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("projections.md")
-	must(t, err)
+	must.OK(t, err)
 	shown := regexp.MustCompile("(?s)\n```sql( [a-z]+)?\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
 	if len(shown) != 7 {
 		t.Fatalf("%d projections", len(shown))
@@ -48,7 +49,7 @@ func TestProjectionsOfTheDocument(t *testing.T) {
 func parseProjection(t *testing.T, text string) (*projection.Projection, checkpoint.Batch) {
 	t.Helper()
 	p, err := projection.Parse("example.sql", []byte(text))
-	must(t, err)
+	must.OK(t, err)
 	var b checkpoint.Batch
 	for i, name := range p.Types() {
 		feed, kind, named := strings.Cut(name, "/")
@@ -65,9 +66,9 @@ func parseProjection(t *testing.T, text string) (*projection.Projection, checkpo
 func projectOnPostgres(t *testing.T, text string) {
 	p, b := parseProjection(t, text)
 	s := projectionpostgres.New(p, "example", true)
-	must(t, pgx.BeginFunc(t.Context(), open(t, testdb.Postgres(t)), func(tx pgx.Tx) error {
-		must(t, s.Setup(t.Context(), tx))
-		must(t, s.Prepare(t.Context(), tx))
+	must.OK(t, pgx.BeginFunc(t.Context(), open(t, testdb.Postgres(t)), func(tx pgx.Tx) error {
+		must.OK(t, s.Setup(t.Context(), tx))
+		must.OK(t, s.Prepare(t.Context(), tx))
 		_, err := s.Apply(t.Context(), tx, b)
 		return err
 	}))
@@ -76,26 +77,26 @@ func projectOnPostgres(t *testing.T, text string) {
 func projectOnSQLite(t *testing.T, text string) {
 	p, b := parseProjection(t, text)
 	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "example.db"))
-	must(t, err)
-	defer func() { must(t, db.Close()) }()
+	must.OK(t, err)
+	defer func() { must.OK(t, db.Close()) }()
 	s := projectionsqlite.New(p, true)
 	tx, err := db.BeginTx(t.Context(), &sql.TxOptions{})
-	must(t, err)
-	must(t, s.Setup(t.Context(), tx))
-	must(t, s.Prepare(t.Context(), tx))
+	must.OK(t, err)
+	must.OK(t, s.Setup(t.Context(), tx))
+	must.OK(t, s.Prepare(t.Context(), tx))
 	_, err = s.Apply(t.Context(), tx, b)
-	must(t, err)
-	must(t, tx.Commit())
+	must.OK(t, err)
+	must.OK(t, tx.Commit())
 }
 
 // TestCommandsOfProjections runs every line that the document shows.
 func TestCommandsOfProjections(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("projections.md")
-	must(t, err)
+	must.OK(t, err)
 	folder := t.TempDir()
 	first := regexp.MustCompile("(?s)\n```sql\n(.*?)\n```").FindSubmatch(text)
-	must(t, os.WriteFile(filepath.Join(folder, "shipping.sql"), first[1], 0o600))
+	must.OK(t, os.WriteFile(filepath.Join(folder, "shipping.sql"), first[1], 0o600))
 	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
 	replace := strings.NewReplacer("127.0.0.1:8080", address, "postgres://shipping@localhost/shipping", "'"+testdb.Postgres(t)+"'")
 	run := func(line string) string {
@@ -112,7 +113,7 @@ func TestCommandsOfProjections(t *testing.T) {
 	run(`feedserver append orders --db sqlite:log.db <<< '{"specversion":"1.0","id":"1","source":"/","type":"OrderCreated","subject":"o1","data":{"customer":"Ann","total":1.5}}'`)
 	server := exec.CommandContext(t.Context(), filepath.Join(programs, "feedserver"), "serve", "--db", "sqlite:log.db", "--listen", address)
 	server.Dir = folder
-	must(t, server.Start())
+	must.OK(t, server.Start())
 	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
 	lines := regexp.MustCompile(`(?m)^\$ (.*)$`).FindAllSubmatch(text, -1)
 	if len(lines) != 6 {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -21,11 +22,11 @@ import (
 func TestGoOfTheREADMERuns(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../README.md")
-	must(t, err)
+	must.OK(t, err)
 	database, target := testdb.Postgres(t), testdb.Postgres(t)
 	log := storetest.Open(t, database)
 	_, err = log.Create(t.Context(), store.Feed{Name: "orders"})
-	must(t, err)
+	must.OK(t, err)
 	web := servertest.Serve(t, log)
 
 	steps := []struct{ program, prints string }{
@@ -53,15 +54,15 @@ func TestGoOfTheREADMERuns(t *testing.T) {
 func buildSnippet(t *testing.T, name, snippet string) string {
 	t.Helper()
 	frame, err := os.ReadFile("testdata/readme/" + name + ".txt")
-	must(t, err)
+	must.OK(t, err)
 	folder := t.TempDir()
 	source, binary, overlay := filepath.Join(folder, "main.go"), filepath.Join(folder, name), filepath.Join(folder, "overlay.json")
-	must(t, os.WriteFile(source, []byte(strings.Replace(string(frame), "// SNIPPET", snippet, 1)), 0o600))
+	must.OK(t, os.WriteFile(source, []byte(strings.Replace(string(frame), "// SNIPPET", snippet, 1)), 0o600))
 	here, err := filepath.Abs("testdata/readme")
-	must(t, err)
+	must.OK(t, err)
 	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, name, "main.go"): source}})
-	must(t, err)
-	must(t, os.WriteFile(overlay, replaced, 0o600))
+	must.OK(t, err)
+	must.OK(t, os.WriteFile(overlay, replaced, 0o600))
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", binary, "./testdata/readme/"+name).CombinedOutput()
 	if err != nil {
 		t.Fatalf("the README's Go for %s: %v\n%s\n%s", name, err, snippet, out)

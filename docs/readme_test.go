@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // Whoever copies the README's first blocks, in the shell of make shell, has a second
@@ -16,7 +18,7 @@ import (
 func TestFirstStepsOfTheREADMECanBeCopied(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../README.md")
-	must(t, err)
+	must.OK(t, err)
 	first, _, found := strings.Cut(string(text), "\n## What it promises\n")
 	if !found {
 		t.Fatal("the README has no section after its first steps")
@@ -34,9 +36,9 @@ func TestFirstStepsOfTheREADMECanBeCopied(t *testing.T) {
 		}
 	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	must.OK(t, err)
 	address := listener.Addr().String()
-	must(t, listener.Close())
+	must.OK(t, listener.Close())
 	command := exec.CommandContext(t.Context(), "../test/postgres", "../examples/shell", "bash", "-euo", "pipefail", "-c",
 		"PATH="+programs+":$PATH\ntrap 'kill %1 && wait || true' EXIT\n"+strings.ReplaceAll(script.String(), "127.0.0.1:8080", address))
 	command.Env = append(os.Environ(), "EVENTFEED_LISTEN="+address)
@@ -53,7 +55,7 @@ func TestFirstStepsOfTheREADMECanBeCopied(t *testing.T) {
 func TestStreamReaderOfTheREADMEReadsTheWholeHistory(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../README.md")
-	must(t, err)
+	must.OK(t, err)
 	reader := regexp.MustCompile("(?s)```python\n(.*?)```").FindStringSubmatch(string(text))
 	if reader == nil {
 		t.Fatal("no Python in the README")
@@ -76,12 +78,12 @@ func TestStreamReaderOfTheREADMEReadsTheWholeHistory(t *testing.T) {
 			t.Fatalf("%v\n%s", err, out)
 		}
 	}
-	must(t, run(programs+"/feedserver", "create", "orders", "--page-size", "10").Run())
+	must.OK(t, run(programs+"/feedserver", "create", "orders", "--page-size", "10").Run())
 	appendEvents(1, 95)
 	server := run(programs+"/feedserver", "serve", "--listen", "127.0.0.1:0")
 	log, err := server.StderrPipe()
-	must(t, err)
-	must(t, server.Start())
+	must.OK(t, err)
+	must.OK(t, server.Start())
 	t.Cleanup(func() { _ = server.Process.Kill(); _ = server.Wait() })
 	address := ""
 	for lines := bufio.NewScanner(log); address == "" && lines.Scan(); {
@@ -90,8 +92,8 @@ func TestStreamReaderOfTheREADMEReadsTheWholeHistory(t *testing.T) {
 	}
 	python := run("/usr/bin/python3", "-u", "-c", strings.ReplaceAll(reader[1], "127.0.0.1:8080", address))
 	printed, err := python.StdoutPipe()
-	must(t, err)
-	must(t, python.Start())
+	must.OK(t, err)
+	must.OK(t, python.Start())
 	t.Cleanup(func() { _ = python.Process.Kill(); _ = python.Wait() })
 	lines := bufio.NewScanner(printed)
 	for n := 1; n <= 100; n++ {

@@ -17,6 +17,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/outbox"
@@ -44,7 +45,7 @@ func viaSQL(t *testing.T, tx *sql.Tx) func(feed string, events ...event.Event) (
 func mustAppend(t *testing.T, tx transaction, feed string, events ...event.Event) outbox.Result {
 	t.Helper()
 	result, err := tx.append(feed, events...)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return result
 }
 
@@ -56,7 +57,7 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 		t.Cleanup(func() { _ = db.Close() })
 		return func() transaction {
 			tx, err := db.BeginTx(t.Context(), nil)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return transaction{viaSQL(t, tx), tx.Commit, tx.Rollback}
 		}
 	}
@@ -64,11 +65,11 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 		"pgx": func(t *testing.T) (string, func() transaction) {
 			url := testdb.Postgres(t)
 			pool, err := pgxpool.New(t.Context(), testdb.As(url, testdb.Writer))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			t.Cleanup(pool.Close)
 			return url, func() transaction {
 				tx, err := pool.Begin(t.Context())
-				storetest.Must(t, err)
+				must.OK(t, err)
 				return transaction{viaPgx(t, tx),
 					func() error { return tx.Commit(t.Context()) },
 					func() error { return tx.Rollback(context.Background()) }}
@@ -77,15 +78,15 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 		"database sql on PostgreSQL": func(t *testing.T) (string, func() transaction) {
 			url := testdb.Postgres(t)
 			db, err := sql.Open("pgx", testdb.As(url, testdb.Writer))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return url, fromSQL(t, db)
 		},
 		"database sql on SQLite": func(t *testing.T) (string, func() transaction) {
 			url := testdb.SQLite(t)
 			path, err := sqlitedb.Path(url)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			db, err := sqlitedb.OpenWriter(t.Context(), path)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return url, fromSQL(t, db)
 		},
 	} {
@@ -105,9 +106,9 @@ func TestEventIsInTheFeedIfAndOnlyIfTheTransactionCommitted(t *testing.T) {
 			tx := begin()
 			mustAppend(t, tx, "f", storetest.Events(10*n, 10*n+2)...)
 			if n%2 == 0 {
-				storetest.Must(t, tx.commit())
+				must.OK(t, tx.commit())
 			} else {
-				storetest.Must(t, tx.rollback())
+				must.OK(t, tx.rollback())
 			}
 		}
 		storetest.Drain(t, l, "f")
@@ -126,7 +127,7 @@ func TestWhatIsLeftOutIsFilledIn(t *testing.T) {
 	eachDriver(t, func(t *testing.T, l *store.Log, begin func() transaction) {
 		tx := begin()
 		mustAppend(t, tx, "f", event.Event{Type: "T"})
-		storetest.Must(t, tx.commit())
+		must.OK(t, tx.commit())
 		storetest.Drain(t, l, "f")
 		e := storetest.Read(t, l, "f")[0]
 		if len(e.ID) != 36 || e.Source != "/f" || e.Time.IsZero() {
@@ -151,7 +152,7 @@ func TestResultHasTheIDsInOrderAndHowManyAreNew(t *testing.T) {
 		if again.New != 1 || fmt.Sprint(again.IDs) != "[c b c]" {
 			t.Errorf("one new event, one that is there, and one twice: %+v", again)
 		}
-		storetest.Must(t, tx.commit())
+		must.OK(t, tx.commit())
 		storetest.Drain(t, l, "f")
 		for i, e := range storetest.Read(t, l, "f")[:3] {
 			if e.ID != first.IDs[i] {
@@ -170,7 +171,7 @@ func TestEveryAttributeComesThrough(t *testing.T) {
 		for range 2 { // the second time it is there already
 			tx := begin()
 			mustAppend(t, tx, "f", want)
-			storetest.Must(t, tx.commit())
+			must.OK(t, tx.commit())
 		}
 		storetest.Drain(t, l, "f")
 		events := storetest.Read(t, l, "f")
@@ -207,7 +208,7 @@ func TestAppendRefuses(t *testing.T) {
 		} {
 			tx := begin()
 			_, err := tx.append(test.feed, test.event)
-			storetest.Must(t, tx.rollback())
+			must.OK(t, tx.rollback())
 			if err == nil || test.is != nil && !errors.Is(err, test.is) {
 				t.Errorf("%s: %v, want %v", name, err, test.is)
 			}
@@ -221,7 +222,7 @@ func TestAppendRefuses(t *testing.T) {
 		tx := begin()
 		// A time that is left out is that of the first append.
 		mustAppend(t, tx, "f", changed(func(e *event.Event) { e.Time = time.Time{} }))
-		storetest.Must(t, tx.commit())
+		must.OK(t, tx.commit())
 		storetest.Drain(t, l, "f")
 		storetest.Verify(t, l, "f")
 	})
@@ -236,22 +237,22 @@ func TestAConnectionThatDoesNotSpeakUTF8IsRefused(t *testing.T) {
 	storetest.Create(t, l, "f", 0)
 	other := testdb.As(url, testdb.Writer) + "&client_encoding=LATIN1"
 	pool, err := pgxpool.New(t.Context(), other)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	db, err := sql.Open("pgx", other)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	pgxTx, err := pool.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	sqlTx, err := db.BeginTx(t.Context(), nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for name, appendTo := range map[string]func(string, ...event.Event) (outbox.Result, error){"pgx": viaPgx(t, pgxTx), "database/sql": viaSQL(t, sqlTx)} {
 		_, err := appendTo("f", event.Event{Type: "Köln"})
 		if err == nil || !strings.Contains(err.Error(), "client_encoding") {
 			t.Errorf("%s: %v, want that client_encoding is not UTF8", name, err)
 		}
 	}
-	storetest.Must(t, errors.Join(pgxTx.Commit(t.Context()), sqlTx.Commit()))
+	must.OK(t, errors.Join(pgxTx.Commit(t.Context()), sqlTx.Commit()))
 	storetest.Drain(t, l, "f")
 	if events := storetest.Read(t, l, "f"); len(events) > 0 {
 		t.Errorf("appended %v", events)
@@ -265,7 +266,7 @@ func TestUTF8IsTakenByEachOfItsNames(t *testing.T) {
 	storetest.Create(t, storetest.Open(t, url), "f", 0)
 	for _, name := range []string{"UTF8", "utf-8", "UNICODE"} {
 		conn, err := pgx.Connect(t.Context(), testdb.As(url, testdb.Writer)+"&client_encoding="+name)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		err = pgx.BeginFunc(t.Context(), conn, func(tx pgx.Tx) error {
 			_, err := outbox.Append(t.Context(), tx, "f", event.Event{Type: "Köln"})
 			return err
@@ -273,7 +274,7 @@ func TestUTF8IsTakenByEachOfItsNames(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		storetest.Must(t, conn.Close(t.Context()))
+		must.OK(t, conn.Close(t.Context()))
 	}
 }
 
@@ -287,24 +288,24 @@ func TestAppendUsesNothingThatTheCallersSearchPathFinds(t *testing.T) {
 	testdb.Shadow(t, url)
 	caller := testdb.As(url, testdb.Writer) + "&search_path=hostile,pg_catalog&DateStyle=German&TimeZone=Asia/Kathmandu&standard_conforming_strings=off&bytea_output=escape"
 	pool, err := pgxpool.New(t.Context(), caller)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	db, err := sql.Open("pgx", caller)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	events := storetest.Events(1, 30) // so many are asked about first by database/sql
 	pgxTx, err := pool.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = pgxTx.Rollback(context.Background()) }()
 	_, err = outbox.Append(t.Context(), pgxTx, "f", events...)
-	storetest.Must(t, err)
-	storetest.Must(t, pgxTx.Commit(t.Context()))
+	must.OK(t, err)
+	must.OK(t, pgxTx.Commit(t.Context()))
 	for range 2 { // the second time all of them are duplicates
 		sqlTx, err := db.BeginTx(t.Context(), nil) // which ends with the test's context
-		storetest.Must(t, err)
+		must.OK(t, err)
 		_, err = outbox.AppendSQL(t.Context(), sqlTx, "f", append(events, storetest.Events(31, 60)...)...)
-		storetest.Must(t, err)
-		storetest.Must(t, sqlTx.Commit())
+		must.OK(t, err)
+		must.OK(t, sqlTx.Commit())
 	}
 	storetest.Drain(t, l, "f")
 	read := storetest.Read(t, l, "f")

@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/refused"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -28,7 +29,7 @@ func (s *source) backup(t *testing.T) (url string) {
 	path := filepath.Join(t.TempDir(), "backup.db")
 	withSQLite(t, strings.TrimPrefix(s.database, "sqlite:"), func(db *sql.DB) {
 		_, err := db.ExecContext(t.Context(), "VACUUM INTO ?", path)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	})
 	return "sqlite:" + path
 }
@@ -37,7 +38,7 @@ func (s *source) backup(t *testing.T) (url string) {
 func restoreSource(t *testing.T, backup string) *source {
 	t.Helper()
 	s := openSource(t, backup)
-	storetest.Must(t, s.NewEpoch(t.Context(), "f", "restored"))
+	must.OK(t, s.NewEpoch(t.Context(), "f", "restored"))
 	return s
 }
 
@@ -73,7 +74,7 @@ func TestReaderInTheCommonPartGoesOnByItself(t *testing.T) {
 				s.add(t, readTo[i-1]+1, last)
 			}
 			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: fmt.Sprint(last)})
-			storetest.Must(t, err)
+			must.OK(t, err)
 		}
 		backup := s.backup(t)
 		s.add(t, 48, 95)
@@ -82,7 +83,7 @@ func TestReaderInTheCommonPartGoesOnByItself(t *testing.T) {
 		position, digest := storetest.Verify(t, restored.Log, "f")
 		for _, at := range readTo {
 			end, err := run(t, seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: fmt.Sprint(at)})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if end.Position != position || end.Digest != digest || end.Applied != position-int64(at) {
 				t.Errorf("from position %d: ended with %+v", at, end)
 			}
@@ -97,14 +98,14 @@ func TestWhatARestoredFeedDoesNotShowYetIsNotLost(t *testing.T) {
 		s := newSource(t, 25)
 		storetest.Append(t, s.Log, "f", storetest.Events(26, 60))
 		_, err := s.Sequence(t.Context(), "f", 100)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		backup := s.backup(t)
 		storetest.Drain(t, s.Log, "f")
 		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		s.add(t, 61, 80)
 		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: "other"})
-		storetest.Must(t, err)
+		must.OK(t, err)
 
 		restored := restoreSource(t, backup)
 		end, err := run(t, seed.Config{From: []string{restored.feed()}, Into: again().Target})
@@ -120,7 +121,7 @@ func TestWhatARestoredFeedDoesNotShowYetIsNotLost(t *testing.T) {
 			t.Errorf("rewound with %v", err)
 		}
 		restored.addOthers(t, 61, 75) // which seals the pages
-		storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: "other"}, 60, nil))
+		must.OK(t, seed.Rewind(t.Context(), seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: "other"}, 60, nil))
 		position, digest := storetest.Verify(t, restored.Log, "f")
 		for _, consumer := range []string{"default", "other"} {
 			end, err := run(t, seed.Config{From: []string{restored.feed()}, Into: again().Target, Consumer: consumer})
@@ -142,7 +143,7 @@ func TestReaderBeyondTheCommonPartGoesBack(t *testing.T) {
 				backup := s.backup(t)
 				s.add(t, 48, 95)
 				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-				storetest.Must(t, err)
+				must.OK(t, err)
 				restored := restoreSource(t, backup)
 				restored.addOthers(t, 48, 120)
 
@@ -168,7 +169,7 @@ func TestReaderBeyondTheCommonPartGoesBack(t *testing.T) {
 				wantInbox(t, again(), 95)
 
 				config.Into = again().Target
-				storetest.Must(t, seed.Rewind(t.Context(), config, to, func(changes []seed.Change) error {
+				must.OK(t, seed.Rewind(t.Context(), config, to, func(changes []seed.Change) error {
 					if len(changes) != 1 || changes[0].From != 95 || changes[0].To != to || changes[0].Events != 95-to || changes[0].Deleted {
 						t.Errorf("%+v", changes)
 					}
@@ -177,7 +178,7 @@ func TestReaderBeyondTheCommonPartGoesBack(t *testing.T) {
 				wantInbox(t, again(), int(to))
 				config.Into = again().Target
 				end, err := run(t, config)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				wantAgreement(t, restored, end, again())
 			})
 		})
@@ -192,7 +193,7 @@ func TestLossUponLossIsFound(t *testing.T) {
 		backup := s.backup(t)
 		s.add(t, 26, 40)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		restored := restoreSource(t, backup)
 		restored.addOthers(t, 26, 80)
 		backup = restored.backup(t)
@@ -205,10 +206,10 @@ func TestLossUponLossIsFound(t *testing.T) {
 			t.Fatalf("stopped with %v", err)
 		}
 		config.Into = again().Target
-		storetest.Must(t, seed.Rewind(t.Context(), config, 25, nil))
+		must.OK(t, seed.Rewind(t.Context(), config, 25, nil))
 		config.Into = again().Target
 		end, err := run(t, config)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		wantAgreement(t, restored, end, again())
 	})
 }
@@ -219,11 +220,11 @@ func TestReaderOfAnUnknownEpochGoesBackOrBeginsAnew(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
 		backup := s.backup(t)
-		storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
+		must.OK(t, s.NewEpoch(t.Context(), "f", "test"))
 		s.add(t, 26, 40)
 		for _, consumer := range []string{"default", "other"} {
 			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: consumer})
-			storetest.Must(t, err)
+			must.OK(t, err)
 		}
 		restored := restoreSource(t, backup)
 		restored.addOthers(t, 26, 60)
@@ -238,7 +239,7 @@ func TestReaderOfAnUnknownEpochGoesBackOrBeginsAnew(t *testing.T) {
 			t.Errorf("rewound with %v", err)
 		}
 		config.Into = again().Target
-		storetest.Must(t, reset(t.Context(), config, func(changes []seed.Change) error {
+		must.OK(t, reset(t.Context(), config, func(changes []seed.Change) error {
 			if len(changes) != 1 || changes[0].From != 40 || changes[0].Events != 40 || !changes[0].Deleted {
 				t.Errorf("%+v", changes)
 			}
@@ -250,10 +251,10 @@ func TestReaderOfAnUnknownEpochGoesBackOrBeginsAnew(t *testing.T) {
 			t.Errorf("the second time: %v", err)
 		}
 		config.Into, config.Consumer = again().Target, "other"
-		storetest.Must(t, seed.Rewind(t.Context(), config, 25, nil))
+		must.OK(t, seed.Rewind(t.Context(), config, 25, nil))
 		config.Into = again().Target
 		end, err := run(t, config)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		wantAgreement(t, restored, end, again())
 	})
 }
@@ -266,7 +267,7 @@ func TestHistoryThatWasReplacedInItsEpochIsFound(t *testing.T) {
 		backup := s.backup(t)
 		s.add(t, 26, 40)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		copied := openSource(t, backup)
 		config := seed.Config{From: []string{copied.feed()}}
 		at := 25
@@ -302,11 +303,11 @@ func TestNothingIsKeptThatTheFeedDoesNotHave(t *testing.T) {
 				backup := s.backup(t)
 				s.add(t, 26, 40)
 				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-				storetest.Must(t, err)
+				must.OK(t, err)
 				restored := openSource(t, backup)
 				restored.addOthers(t, 26, 30)
 				if newEpoch {
-					storetest.Must(t, restored.NewEpoch(t.Context(), "f", "restored"))
+					must.OK(t, restored.NewEpoch(t.Context(), "f", "restored"))
 				}
 				config := seed.Config{From: []string{restored.feed()}, Into: again().Target}
 				_, err = run(t, config)
@@ -321,10 +322,10 @@ func TestNothingIsKeptThatTheFeedDoesNotHave(t *testing.T) {
 				}
 				wantInbox(t, again(), 40)
 				config.Into = again().Target
-				storetest.Must(t, seed.Rewind(t.Context(), config, 25, nil))
+				must.OK(t, seed.Rewind(t.Context(), config, 25, nil))
 				config.Into = again().Target
 				end, err := run(t, config)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				wantAgreement(t, restored, end, again())
 			})
 		})
@@ -346,19 +347,19 @@ func TestInboxTellsItsHistory(t *testing.T) {
 		s.add(t, 28, 35)
 		config := seed.Config{From: []string{s.feed()}, Into: again().Target}
 		_, err := run(t, config)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		config.Into = again().Target
-		storetest.Must(t, seed.Rewind(t.Context(), config, 33, nil))
+		must.OK(t, seed.Rewind(t.Context(), config, 33, nil))
 		again().exec(t, "UPDATE INBOX SET subject = 'another' WHERE position = 27")
 		config.Into = again().Target
 		if err := seed.Rewind(t.Context(), config, 32, nil); !errors.Is(err, seed.ErrMismatch) {
 			t.Errorf("rewound with %v", err)
 		}
 		config.Into = again().Target
-		storetest.Must(t, seed.Rewind(t.Context(), config, 26, nil))
+		must.OK(t, seed.Rewind(t.Context(), config, 26, nil))
 		again().exec(t, "DELETE FROM INBOX WHERE position < 10")
 		config.Into = again().Target
-		storetest.Must(t, seed.Rewind(t.Context(), config, 20, nil))
+		must.OK(t, seed.Rewind(t.Context(), config, 20, nil))
 	})
 }
 
@@ -368,11 +369,11 @@ func TestStaleEpochsFromACacheAreNoReasonToStop(t *testing.T) {
 	t.Parallel()
 	s := newSource(t, 15)
 	stale := fetch(t, s)
-	storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, s.NewEpoch(t.Context(), "f", "test"))
 	s.add(t, 16, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	cache := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/f") && r.Header.Get("Cache-Control") != "no-cache" {
 			_, _ = w.Write(stale)
@@ -382,7 +383,7 @@ func TestStaleEpochsFromACacheAreNoReasonToStop(t *testing.T) {
 	}
 	s.damage.Store(&cache)
 	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 }
 
@@ -396,7 +397,7 @@ func TestHandlersKeepWhatTheyWrote(t *testing.T) {
 		return seedpgx.Open(pool).Handle(func(context.Context, pgx.Tx, seed.Batch) error { return nil })
 	}
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: into()})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for name, target := range map[string]seed.Target{"its own target": into(), "the command's": seedpgx.Open(pool).Inbox()} {
 		config := seed.Config{From: []string{s.feed()}, Into: target}
 		for _, change := range []func() error{
@@ -408,20 +409,20 @@ func TestHandlersKeepWhatTheyWrote(t *testing.T) {
 			}
 		}
 		config.Undone = true
-		storetest.Must(t, seed.Rewind(t.Context(), config, 15, func(changes []seed.Change) error {
+		must.OK(t, seed.Rewind(t.Context(), config, 15, func(changes []seed.Change) error {
 			if changes[0].Events != 0 {
 				t.Errorf("%s: %+v", name, changes)
 			}
 			return nil
 		}))
 		end, err := run(t, seed.Config{From: []string{s.feed()}, Into: into()})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if end.Applied != 10 || end.Position != 25 {
 			t.Errorf("%s: ended with %+v", name, end)
 		}
 	}
 	var there bool
-	storetest.Must(t, pool.QueryRow(t.Context(), "SELECT to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there))
+	must.OK(t, pool.QueryRow(t.Context(), "SELECT to_regclass('eventfeed_inbox.events') IS NOT NULL").Scan(&there))
 	if there {
 		t.Error("an inbox was made")
 	}
@@ -432,9 +433,9 @@ func TestNobodyGoesBackWhileAnotherSeederIsAtWork(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		config := seed.Config{From: []string{s.feed()}, Into: again().Target}
-		storetest.Must(t, seed.Rewind(t.Context(), config, 5, func([]seed.Change) error {
+		must.OK(t, seed.Rewind(t.Context(), config, 5, func([]seed.Change) error {
 			if _, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target}); !errors.Is(err, seed.ErrHeld) {
 				t.Errorf("a seeder ended with %v while going back was asked for", err)
 			}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/refused"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -25,7 +25,7 @@ func TestUntilStopsAtThatPositionAndCanBeGoneOnFrom(t *testing.T) {
 			return seed.Run(t.Context(), seed.Config{From: from, Into: j.open(), Until: position, Prefetch: 2})
 		}
 		for _, position := range []int64{1, 7, 10, 11, 60, 60, 91} {
-			storetest.Must(t, until(position))
+			must.OK(t, until(position))
 			j.want(t, linesOf("a", 1, int(position), ""))
 		}
 		if err := until(90); !errors.Is(err, refused.ErrBeyond) {
@@ -37,8 +37,8 @@ func TestUntilStopsAtThatPositionAndCanBeGoneOnFrom(t *testing.T) {
 		}
 		j.want(t, linesOf("a", 1, 91, "")) // nothing was applied by who could not get there
 		s.addAt(t, "a", every(10, year2020, time.Hour)...)
-		storetest.Must(t, until(96))
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open()}))
+		must.OK(t, until(96))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open()}))
 		j.want(t, append(linesOf("a", 1, 95, ""), linesOf("a", 96, 105, " live")...))
 	})
 }
@@ -55,7 +55,7 @@ func TestUntilIsWaitedForByWhoFollows(t *testing.T) {
 		}()
 		waitTotal(t, reached, 15)
 		s.addAt(t, "a", every(10, year2020, time.Hour)...)
-		storetest.Must(t, <-done)
+		must.OK(t, <-done)
 		j.want(t, append(linesOf("a", 1, 15, ""), linesOf("a", 16, 20, " live")...))
 	})
 }
@@ -92,7 +92,7 @@ func TestAsOfLeavesOutWhatIsLater(t *testing.T) {
 		var last seed.Progress
 		again := config()
 		again.Progress = func(p seed.Progress) { last = p }
-		storetest.Must(t, seed.Run(t.Context(), again))
+		must.OK(t, seed.Run(t.Context(), again))
 		if last.Feeds[0].Position != 60 || last.Feeds[1].Position != 60 || last.Applied != 0 {
 			t.Errorf("ended with %+v", last)
 		}
@@ -115,7 +115,7 @@ func TestAsOfLeavesOutWhatIsLater(t *testing.T) {
 		j.want(t, want)
 		other := config()
 		other.Consumer, other.AsOf = "other", time.Time{}
-		storetest.Must(t, seed.Run(t.Context(), other))
+		must.OK(t, seed.Run(t.Context(), other))
 		other.Into, other.AsOf = j.open(), asOf
 		if err := seed.Run(t.Context(), other); !errors.Is(err, refused.ErrAsOf) {
 			t.Errorf("a point in time for who has read further: ended with %v", err)
@@ -131,7 +131,7 @@ func TestDryRunLeavesNothing(t *testing.T) {
 		dry := func(applied int64) {
 			t.Helper()
 			var last seed.Progress
-			storetest.Must(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open(), DryRun: true, Prefetch: 2, Progress: func(p seed.Progress) { last = p }}))
+			must.OK(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open(), DryRun: true, Prefetch: 2, Progress: func(p seed.Progress) { last = p }}))
 			if last.Applied != applied || last.Feeds[0].Position != 95 || last.Feeds[1].Position != 47 {
 				t.Errorf("ended with %+v", last)
 			}
@@ -150,7 +150,7 @@ func TestDryRunLeavesNothing(t *testing.T) {
 		was := j.read(t)
 		dry(int64(142 - len(was)))
 		j.want(t, was)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open()}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open()}))
 		j.want(t, s.inTimeOrder(t, "a", "b"))
 	})
 }
@@ -172,7 +172,7 @@ func TestOneTargetIsUsedAgainAndAgain(t *testing.T) {
 			}
 			config.DryRun = step.dry
 			end, err := run(t, config)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if end.Position != int64(position) {
 				t.Errorf("%+v: ended at position %d", step, end.Position)
 			}
@@ -182,12 +182,12 @@ func TestOneTargetIsUsedAgainAndAgain(t *testing.T) {
 		}
 		config.DryRun = true
 		_, err := run(t, config)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if err := seed.Rewind(t.Context(), config, 1, nil); err == nil {
 			t.Error("a rewind cannot be tried out")
 		}
 		config.DryRun = false
-		storetest.Must(t, reset(t.Context(), config, nil))
+		must.OK(t, reset(t.Context(), config, nil))
 		if left := again().inbox(t); len(left) > 0 {
 			t.Errorf("after a dry run a reset has left %d events", len(left))
 		}
@@ -210,7 +210,7 @@ func TestNewsIsWhatComesBehindTheFirstEnd(t *testing.T) {
 		applied = nil
 		c := config()
 		c.Until = until
-		storetest.Must(t, seed.Run(t.Context(), c))
+		must.OK(t, seed.Run(t.Context(), c))
 		if !slices.Equal(applied, want) {
 			t.Errorf("applied %q, want %q", applied, want)
 		}
@@ -220,10 +220,10 @@ func TestNewsIsWhatComesBehindTheFirstEnd(t *testing.T) {
 	read(50, append(linesOf("a", 21, 47, ""), linesOf("a", 48, 50, " live")...))
 	undone := config()
 	undone.Undone = true
-	storetest.Must(t, seed.Rewind(context.WithoutCancel(t.Context()), undone, 5, nil))
+	must.OK(t, seed.Rewind(context.WithoutCancel(t.Context()), undone, 5, nil))
 	read(0, append(linesOf("a", 6, 50, ""), linesOf("a", 51, 55, " live")...))
 	undone = config()
 	undone.Undone = true
-	storetest.Must(t, reset(t.Context(), undone, nil))
+	must.OK(t, reset(t.Context(), undone, nil))
 	read(0, linesOf("a", 1, 55, ""))
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
@@ -19,10 +19,10 @@ func TestTwoConnectionsAreEnough(t *testing.T) {
 	s := newSource(t, 25)
 	for connections := int32(1); connections <= 2; connections++ {
 		config, err := pgxpool.ParseConfig(testdb.Postgres(t))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		config.MaxConns = connections
 		pool, err := pgxpool.NewWithConfig(t.Context(), config)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		t.Cleanup(pool.Close)
 		from := seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox()}
 		_, err = run(t, from)
@@ -32,10 +32,10 @@ func TestTwoConnectionsAreEnough(t *testing.T) {
 			}
 			continue
 		}
-		storetest.Must(t, err)
-		storetest.Must(t, seed.Rewind(t.Context(), from, 5, nil))
-		storetest.Must(t, reset(t.Context(), from, nil))
+		must.OK(t, err)
+		must.OK(t, seed.Rewind(t.Context(), from, 5, nil))
+		must.OK(t, reset(t.Context(), from, nil))
 		_, err = run(t, from)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
@@ -29,7 +29,7 @@ func TestAConnectionToTheTargetCutAtAnyByteChangesNothing(t *testing.T) {
 	project := func(text string) func(*pgxpool.Pool) seed.Config {
 		return func(pool *pgxpool.Pool) seed.Config {
 			into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "test.sql", Text: []byte(text)})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return seed.Config{Into: into, OnError: seed.Park}
 		}
 	}
@@ -70,12 +70,12 @@ func TestAConnectionToTheTargetCutAtAnyByteChangesNothing(t *testing.T) {
 				relay.Reset = reset
 				config := test.config(openThrough(t, relay, database))
 				config.From, config.Prefetch = []string{s.feed()}, 2
-				storetest.Must(t, seed.Run(t.Context(), config))
+				must.OK(t, seed.Run(t.Context(), config))
 				pool, err := pgxpool.New(t.Context(), database)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				defer pool.Close()
 				var n int
-				storetest.Must(t, pool.QueryRow(t.Context(), test.count).Scan(&n))
+				must.OK(t, pool.QueryRow(t.Context(), test.count).Scan(&n))
 				if n != events {
 					t.Errorf("%d of %d events are in", n, events)
 				}
@@ -97,10 +97,10 @@ func TestAConnectionToTheTargetCutAtAnyByteChangesNothing(t *testing.T) {
 func openThrough(t *testing.T, relay *testproxy.Cut, database string) *pgxpool.Pool {
 	t.Helper()
 	through, err := url.Parse(database)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	through.Host = relay.Address()
 	pool, err := postgresdb.Open(t.Context(), through.String(), 3)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -108,6 +108,6 @@ func openThrough(t *testing.T, relay *testproxy.Cut, database string) *pgxpool.P
 func hostOf(t *testing.T, database string) string {
 	t.Helper()
 	parsed, err := url.Parse(database)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return parsed.Host
 }

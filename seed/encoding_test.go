@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -83,12 +84,12 @@ func TestTextIsKeptAsItIsOrItsEventIsParked(t *testing.T) {
 				url := testdb.Encoded(t, c.encoding)
 				setting := openPool(t, url)
 				_, err := setting.Exec(t.Context(), "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET client_encoding = "+c.client+"', current_database()); END $$")
-				storetest.Must(t, err)
+				must.OK(t, err)
 				target, err := into(openPool(t, url)) // a caller's, which asks for nothing
-				storetest.Must(t, err)
+				must.OK(t, err)
 				config := seed.Config{From: []string{s.feed()}, Into: target, OnError: seed.Park}
 				err = seed.Run(t.Context(), config)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				query := "SELECT id || ' ' || city FROM cities ORDER BY id"
 				if name == "inbox" {
 					query = "SELECT id || ' ' || (extensions ->> 'city') FROM eventfeed_inbox.events ORDER BY id"
@@ -107,7 +108,7 @@ func TestTextThatDoesNotFitStopsAtItsPosition(t *testing.T) {
 	s := cities(t, "Köln", "Ulm", "東京")
 	pool := openPool(t, testdb.Encoded(t, "LATIN1"))
 	projected, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(cityProjection)})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for consumer, into := range map[string]seed.Target{"inbox": seedpgx.Open(pool).Inbox(), "projection": projected} {
 		err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into, Consumer: consumer})
 		if err == nil || !strings.Contains(err.Error(), "feed f, position 3 (event 3)") || !strings.Contains(err.Error(), "22P05") {
@@ -135,7 +136,7 @@ func TestASubjectThatDoesNotFitCannotBeParked(t *testing.T) {
 func openPool(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -148,8 +149,8 @@ func encodedColumn(t *testing.T, url, encoding, query string) []string {
 		encoding = "UTF8"
 	}
 	rows, err := openPool(t, url+"&client_encoding="+encoding).Query(t.Context(), query)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return all
 }

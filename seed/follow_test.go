@@ -21,6 +21,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -144,16 +145,16 @@ func TestFollowingReadsNothingTwice(t *testing.T) {
 		f.wait(t, 16)
 		storetest.Append(t, s.Log, "f", storetest.Events(17, 22))
 		_, err := s.Sequence(t.Context(), "f", 100)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		f.wait(t, 20) // the page that is full, and not sealed yet
 		_, err = s.Seal(t.Context(), "f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		f.wait(t, 22)
-		storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
+		must.OK(t, s.NewEpoch(t.Context(), "f", "test"))
 		c.until(t, func(a answer) bool { return a.Document != nil && len(a.Epochs) == 2 })
 		s.add(t, 23, 41)
 		f.wait(t, 41)
-		storetest.Must(t, f.stop())
+		must.OK(t, f.stop())
 		wantInbox(t, again(), 41)
 		wantDeltas(t, c.all())
 	})
@@ -240,7 +241,7 @@ func TestWrongDeltaIsReadAgainAsAWhole(t *testing.T) {
 				s.add(t, int(last), int(last))
 				f.wait(t, last)
 			}
-			storetest.Must(t, f.stop())
+			must.OK(t, f.stop())
 			wantInbox(t, target{inbox: sqliteInbox(path)}, 18)
 			if deltas.Load() == 0 {
 				t.Error("no delta was sent")
@@ -291,25 +292,25 @@ func TestCheckpointThatWentBackMeanwhileIsReadFrom(t *testing.T) {
 	pass := c.pass
 	s.damage.Store(&pass)
 	other, err := pgxpool.New(t.Context(), pool.Config().ConnString())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer other.Close()
 	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(other).Inbox(), Until: 5})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = other.Exec(t.Context(), "CREATE TABLE before AS SELECT position, digest, epoch FROM eventfeed_seed.checkpoints")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox(), PollInterval: time.Minute})
 	f.wait(t, 155)
 	_, err = other.Exec(t.Context(), "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	// As a rewind does, which the follower would keep out.
 	_, err = other.Exec(t.Context(), "DELETE FROM eventfeed_inbox.events WHERE position > 5")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = other.Exec(t.Context(), "UPDATE eventfeed_seed.checkpoints c SET position = b.position, digest = b.digest, epoch = b.epoch FROM before b")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	s.add(t, 156, 157)
 	f.wait(t, 5)
 	f.wait(t, 157)
-	storetest.Must(t, f.stop())
+	must.OK(t, f.stop())
 	wantInbox(t, target{inbox: postgresInbox(other)}, 157)
 	if !slices.ContainsFunc(c.all(), func(a answer) bool { return a.status == http.StatusIMUsed && a.First == 156 }) {
 		t.Error("no delta was sent")
@@ -354,7 +355,7 @@ func TestServerThatEndsWhileARequestIsHeldIsWaitedFor(t *testing.T) {
 	s.add(t, 18, 18)
 	f.wait(t, 18)
 	c.until(t, func(a answer) bool { return a.status == http.StatusIMUsed })
-	storetest.Must(t, f.stop())
+	must.OK(t, f.stop())
 	if text := log.String(); strings.Count(text, "level=WARN") != 1 || !strings.Contains(text, "server answers again") {
 		t.Errorf("the log:\n%s", text)
 	}
@@ -379,7 +380,7 @@ func TestServerThatKnowsNothingOfItIsPolled(t *testing.T) {
 	f.wait(t, 16)
 	s.add(t, 17, 33)
 	f.wait(t, 33)
-	storetest.Must(t, f.stop())
+	must.OK(t, f.stop())
 	if strings.Contains(log.String(), "WARN") {
 		t.Errorf("the log:\n%s", log.String())
 	}

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/refused"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
@@ -68,8 +68,8 @@ func (b *blog) write(t *testing.T, name, links string, from, to int) {
 		fmt.Fprintf(&text, `<entry><id>urn:x:%d</id><title>%d</title><updated>%s</updated></entry>`, i, i, blogTime(i).Format(time.RFC3339))
 	}
 	path := filepath.Join(b.folder, name)
-	storetest.Must(t, os.WriteFile(path+".new", []byte(text.String()+"</feed>"), 0o644))
-	storetest.Must(t, os.Rename(path+".new", path))
+	must.OK(t, os.WriteFile(path+".new", []byte(text.String()+"</feed>"), 0o644))
+	must.OK(t, os.Rename(path+".new", path))
 }
 
 func blogTime(post int) time.Time {
@@ -96,7 +96,7 @@ func TestAForeignFeedIsSeededAcrossRollovers(t *testing.T) {
 		for _, posts := range []int{0, 2, 4, 5, 17, 17, 18, 19, 40} {
 			b.publish(t, posts)
 			end, err := run(t, seed.Config{From: []string{b.feed()}, Into: again().Target})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if end.Position != int64(posts) || end.Head != int64(posts) || end.Feed != "blog" || end.FeedID != "urn:x:blog" {
 				t.Errorf("ended with %+v, want position %d", end, posts)
 			}
@@ -121,7 +121,7 @@ func TestAForeignFeedIsFollowed(t *testing.T) {
 			b.publish(t, posts)
 			f.wait(t, int64(posts))
 		}
-		storetest.Must(t, f.stop())
+		must.OK(t, f.stop())
 		wantBlog(t, again(), 30)
 	})
 }
@@ -139,7 +139,7 @@ func TestASeedOfAForeignFeedCanBeBrokenOffAnywhere(t *testing.T) {
 				b.publish(t, 201+i)
 			}
 		}
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
 		wantBlog(t, again(), b.posts)
 	})
 }
@@ -149,7 +149,7 @@ func TestAForeignFeedIsReadUpToAPosition(t *testing.T) {
 		b := newBlog(t, 20)
 		for _, until := range []int64{1, 2, 3, 5, 18, 20} { // within an archive, at its end, over several
 			_, err := run(t, seed.Config{From: []string{b.feed()}, Into: again().Target, Until: until})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			wantBlog(t, again(), int(until))
 		}
 	})
@@ -158,15 +158,15 @@ func TestAForeignFeedIsReadUpToAPosition(t *testing.T) {
 func TestADryRunOfAForeignFeedWritesNothing(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		b := newBlog(t, 5)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
 		b.publish(t, 20)
 		end, err := run(t, seed.Config{From: []string{b.feed()}, Into: again().Target, DryRun: true})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if end.Applied != 15 {
 			t.Errorf("%d events applied", end.Applied)
 		}
 		wantBlog(t, again(), 5)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
 		wantBlog(t, again(), 20)
 	})
 }
@@ -175,13 +175,13 @@ func TestAForeignFeedIsMergedWithOneOfOurs(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		b, s := newBlog(t, 40), newSource(t, 30)
 		config := seed.Config{From: []string{b.feed(), s.feed()}, Into: again().Target}
-		storetest.Must(t, seed.Run(t.Context(), config))
+		must.OK(t, seed.Run(t.Context(), config))
 		if got := again().inbox(t); len(got) != 70 {
 			t.Errorf("inbox has %d events", len(got))
 		}
 		b.publish(t, 50)
 		config.Into = again().Target
-		storetest.Must(t, seed.Run(t.Context(), config))
+		must.OK(t, seed.Run(t.Context(), config))
 		if got := again().inbox(t); len(got) != 80 {
 			t.Errorf("inbox has %d events", len(got))
 		}
@@ -191,15 +191,15 @@ func TestAForeignFeedIsMergedWithOneOfOurs(t *testing.T) {
 func TestAResetForgetsAForeignFeed(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		b := newBlog(t, 20)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
 		err := seed.Rewind(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}, 5, nil)
 		if !errors.Is(err, refused.ErrNoWayBack) {
 			t.Errorf("going back ended with %v", err)
 		}
 		wantBlog(t, again(), 20)
-		storetest.Must(t, reset(t.Context(), seed.Config{Into: again().Target}, nil))
+		must.OK(t, reset(t.Context(), seed.Config{Into: again().Target}, nil))
 		wantBlog(t, again(), 0)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{b.feed()}, Into: again().Target}))
 		wantBlog(t, again(), 20)
 	})
 }
@@ -258,7 +258,7 @@ func TestAFeedOfOursThatBecomesAForeignOneStopsTheSeeder(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 8)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		s.add(t, 9, 9)
 		strip := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 			r.Header.Del("Accept-Encoding")
@@ -273,6 +273,6 @@ func TestAFeedOfOursThatBecomesAForeignOneStopsTheSeeder(t *testing.T) {
 		}
 		wantInbox(t, again(), 8)
 		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: "fresh"})
-		storetest.Must(t, err)
+		must.OK(t, err)
 	})
 }

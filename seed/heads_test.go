@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -41,10 +42,10 @@ INSERT INTO a VALUES (0);
 	run := func(change func(*seed.Config)) (last seed.Progress) {
 		t.Helper()
 		into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "sql/a.sql", Text: []byte(text)})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		config := seed.Config{From: []string{s.feed()}, Into: into, OnError: seed.Park, Progress: func(p seed.Progress) { last = p }}
 		change(&config)
-		storetest.Must(t, seed.Run(t.Context(), config))
+		must.OK(t, seed.Run(t.Context(), config))
 		return last
 	}
 	const all = "[{sql/a.sql:4 Mistyped } {sql/a.sql:5 g/C g} {sql/a.sql:7 C2 }]"
@@ -76,9 +77,9 @@ func TestSkippedEventsAreCountedByType(t *testing.T) {
 	s.typed(t, 1, "A", "B", "C", "B")
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "a.sql", Text: []byte("-- on A, C")})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var last seed.Progress
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into, Progress: func(p seed.Progress) { last = p }}))
+	must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into, Progress: func(p seed.Progress) { last = p }}))
 	if got := fmt.Sprint(last.Types, last.SkippedTypes); got != "map[A:1 B:2 C:1] map[B:2]" {
 		t.Errorf("types, skipped ones: %s", got)
 	}
@@ -93,19 +94,19 @@ func TestTheErrorOfAParkedEventDoesNotNameTheEvent(t *testing.T) {
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	open := func() seed.Target {
 		into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "sql/a.sql", Text: []byte("CREATE TABLE a (n integer CHECK (n > 0));\n-- on A\nINSERT INTO a VALUES (0)")})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		return into
 	}
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(), OnError: seed.Park}))
+	must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(), OnError: seed.Park}))
 	const want = "sql/a.sql:3: INSERT INTO a VALUES (0): "
 	for p, err := range seed.Parked(t.Context(), open(), seed.ParkedFilter{}) {
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if !strings.HasPrefix(p.Error, want) {
 			t.Errorf("parked: %s", p.Error)
 		}
 	}
 	done, err := retry(t.Context(), seed.Config{Into: open()}, seed.ParkedFilter{})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if len(done.Failed) != 1 || !strings.HasPrefix(done.Failed[0].Error, want) {
 		t.Errorf("tried again: %+v", done.Failed)
 	}

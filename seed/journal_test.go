@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -51,9 +52,9 @@ func eachJournal(t *testing.T, test func(t *testing.T, j *journal)) {
 		}
 		j.read = func(t *testing.T) []string {
 			rows, err := pool.Query(t.Context(), "SELECT line FROM journal ORDER BY n")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return lines
 		}
 		test(t, j)
@@ -74,14 +75,14 @@ func eachJournal(t *testing.T, test func(t *testing.T, j *journal)) {
 		j.read = func(t *testing.T) (lines []string) {
 			withSQLite(t, path, func(db *sql.DB) {
 				rows, err := db.QueryContext(t.Context(), "SELECT line FROM journal ORDER BY n")
-				storetest.Must(t, err)
+				must.OK(t, err)
 				defer func() { _ = rows.Close() }()
 				for rows.Next() {
 					var line string
-					storetest.Must(t, rows.Scan(&line))
+					must.OK(t, rows.Scan(&line))
 					lines = append(lines, line)
 				}
-				storetest.Must(t, rows.Err())
+				must.OK(t, rows.Err())
 			})
 			return lines
 		}
@@ -138,7 +139,7 @@ func (s *source) create(t *testing.T, name string, times ...time.Time) string {
 func (s *source) addAt(t *testing.T, name string, times ...time.Time) {
 	t.Helper()
 	f, err := s.Log.Feed(t.Context(), name)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	first := int(f.Position) + 1
 	events := storetest.Events(first, first+len(times)-1)
 	for i := range events {
@@ -162,7 +163,7 @@ func (s *source) inTimeOrder(t *testing.T, feeds ...string) (lines []string) {
 	var queues []*queue
 	for _, name := range feeds {
 		f, err := s.Log.Feed(t.Context(), name)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		queues = append(queues, &queue{name, f.ID, storetest.Read(t, s.Log, name)})
 	}
 	for {

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
@@ -64,7 +64,7 @@ func TestCheckpointThatAnotherSessionHasLockedEndsTheStep(t *testing.T) {
 	case <-time.After(time.Minute):
 		t.Error("a checkpoint that another session has locked is waited for")
 	}
-	storetest.Must(t, other.Rollback(context.Background()))
+	must.OK(t, other.Rollback(context.Background()))
 	if len(timeouts) != 1 || !timeouts["0"] {
 		t.Errorf("a handler's lock_timeout is %v", timeouts)
 	}

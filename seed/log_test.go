@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint/checkpointtest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -29,10 +29,10 @@ func TestALogThatKeepsItsOwnCheckpointIsFilled(t *testing.T) {
 			t.Errorf("%d messages, want %d", len(positions), n)
 		}
 	}
-	storetest.Must(t, seed.Run(t.Context(), config))
+	must.OK(t, seed.Run(t.Context(), config))
 	wantPositions(25)
 	s.add(t, 26, 30)
-	storetest.Must(t, seed.Run(t.Context(), config))
+	must.OK(t, seed.Run(t.Context(), config))
 	wantPositions(30)
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -60,9 +61,9 @@ func postgresFilled(t *testing.T) map[string]filled {
 	read := func(table string) func(t *testing.T) []string {
 		return func(t *testing.T) []string {
 			rows, err := pool.Query(t.Context(), "SELECT position || ' ' || id FROM "+table+" ORDER BY position")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return all
 		}
 	}
@@ -73,7 +74,7 @@ func postgresFilled(t *testing.T) map[string]filled {
 		"inbox": {func() seed.Target { return seedpgx.Open(pool).Inbox() }, read("eventfeed_inbox.events"), nil},
 		"projection": {func() seed.Target {
 			target, err := seedpgx.Open(pool).Projection(fillingProjection)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return target
 		}, read("filled"), undo},
 		"handler": {func() seed.Target {
@@ -96,7 +97,7 @@ func sqliteFilled(t *testing.T) map[string]filled {
 		return func(t *testing.T) (all []string) {
 			withSQLite(t, path, func(db *sql.DB) {
 				var text sql.NullString
-				storetest.Must(t, db.QueryRowContext(t.Context(), "SELECT group_concat(position || ' ' || id, '\n' ORDER BY position) FROM "+table).Scan(&text))
+				must.OK(t, db.QueryRowContext(t.Context(), "SELECT group_concat(position || ' ' || id, '\n' ORDER BY position) FROM "+table).Scan(&text))
 				if text.Valid {
 					all = strings.Split(text.String, "\n")
 				}
@@ -112,7 +113,7 @@ func sqliteFilled(t *testing.T) map[string]filled {
 		"inbox": {func() seed.Target { return seedsqlite.Open(path).Inbox() }, read("eventfeed_inbox_events"), nil},
 		"projection": {func() seed.Target {
 			target, err := seedsqlite.Open(path).Projection(fillingProjection)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return target
 		}, read("filled"), undo},
 		"handler": {func() seed.Target {
@@ -140,17 +141,17 @@ func filler(t *testing.T) (filledFile, seed.Program) {
 
 func (f filledFile) lines(t *testing.T) []string {
 	text, err := os.ReadFile(string(f))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return strings.Split(strings.TrimSpace(string(text)), "\n")
 }
 
 func (f filledFile) undo(t *testing.T, after int64) {
 	kept := slices.DeleteFunc(f.lines(t), func(line string) bool {
 		position, err := strconv.ParseInt(strings.Fields(line)[0], 10, 64)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		return position > after
 	})
-	storetest.Must(t, os.WriteFile(string(f), []byte(strings.Join(kept, "\n")+"\n"), 0o600))
+	must.OK(t, os.WriteFile(string(f), []byte(strings.Join(kept, "\n")+"\n"), 0o600))
 }
 
 // served are the lines of a feed's events.
@@ -194,7 +195,7 @@ func TestNoWayBackEndsInAMixOfHistories(t *testing.T) {
 				backup := s.backup(t)
 				s.addNamed(t, "lost-", 26, test.lost)
 				_, err := run(t, seed.Config{From: []string{s.feed()}, Into: f.open()})
-				storetest.Must(t, err)
+				must.OK(t, err)
 				lost := s.served(t)
 
 				restored := openSource(t, backup)
@@ -202,7 +203,7 @@ func TestNoWayBackEndsInAMixOfHistories(t *testing.T) {
 				if test.late > 0 {
 					restored.addNamed(t, "new-", 26, test.late)
 					at = test.late
-					storetest.Must(t, restored.NewEpoch(t.Context(), "f", "restored"))
+					must.OK(t, restored.NewEpoch(t.Context(), "f", "restored"))
 				}
 				restored.addNamed(t, "new-", at+1, test.end)
 				config := seed.Config{From: []string{restored.feed()}}
@@ -238,9 +239,9 @@ func TestNoWayBackEndsInAMixOfHistories(t *testing.T) {
 					f.undo(t, loss.Common)
 					config.Undone = true
 				}
-				storetest.Must(t, seed.Rewind(t.Context(), withTarget(config, f), loss.Common, nil))
+				must.OK(t, seed.Rewind(t.Context(), withTarget(config, f), loss.Common, nil))
 				_, err = run(t, withTarget(config, f))
-				storetest.Must(t, err)
+				must.OK(t, err)
 				if got, want := f.lines(t), restored.served(t); !slices.Equal(got, want) {
 					t.Errorf("filled with %.300v, want %.300v", got, want)
 				}
@@ -262,7 +263,7 @@ func TestALossNamesItsFeed(t *testing.T) {
 	two.add(t, 26, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	config := seed.Config{From: []string{one.feed(), two.feed()}, Into: seedsqlite.Open(path).Inbox()}
-	storetest.Must(t, seed.Run(t.Context(), config))
+	must.OK(t, seed.Run(t.Context(), config))
 	restored := restoreSource(t, backup)
 	restored.addOthers(t, 26, 30)
 	config.From[1] = restored.feed()
@@ -272,6 +273,6 @@ func TestALossNamesItsFeed(t *testing.T) {
 	if !named || !lost || about.From != restored.feed() || loss.Common != 25 {
 		t.Errorf("stopped with %v", err)
 	}
-	storetest.Must(t, seed.Rewind(t.Context(), seed.Config{From: []string{about.From}, Into: config.Into}, loss.Common, nil))
-	storetest.Must(t, seed.Run(t.Context(), config))
+	must.OK(t, seed.Rewind(t.Context(), seed.Config{From: []string{about.From}, Into: config.Into}, loss.Common, nil))
+	must.OK(t, seed.Run(t.Context(), config))
 }

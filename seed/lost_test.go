@@ -6,7 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
@@ -20,18 +20,18 @@ func TestFollowerTakesItsConsumerBackAtOnce(t *testing.T) {
 	f := follow(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox(), PollInterval: time.Minute})
 	f.wait(t, 15)
 	other, err := pgxpool.New(t.Context(), pool.Config().ConnString())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer other.Close()
 	var before string
-	storetest.Must(t, other.QueryRow(t.Context(), "SELECT holder FROM eventfeed_seed.checkpoints").Scan(&before))
+	must.OK(t, other.QueryRow(t.Context(), "SELECT holder FROM eventfeed_seed.checkpoints").Scan(&before))
 	_, err = other.Exec(t.Context(), `SELECT pg_terminate_backend(pid, 10000) FROM pg_locks
 		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	eventually(t, func() bool {
 		var now string
 		return other.QueryRow(t.Context(), "SELECT holder FROM eventfeed_seed.checkpoints").Scan(&now) == nil && now != before
 	})
 	s.add(t, 16, 17)
 	f.wait(t, 17)
-	storetest.Must(t, f.stop())
+	must.OK(t, f.stop())
 }

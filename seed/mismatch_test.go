@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
@@ -114,7 +114,7 @@ func TestWhatDoesNotAddUpStopsTheSeeder(t *testing.T) {
 			}
 			s.damage.Store(nil)
 			_, err := run(t, config)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			wantInbox(t, target{inbox: sqliteInbox(path)}, 95)
 		})
 	}
@@ -125,7 +125,7 @@ func TestAnotherHistoryStopsTheSeeder(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		other := newSource(t, 40)
 		shorter := newSource(t, 20)
 		for name, test := range map[string]struct {
@@ -160,14 +160,14 @@ func TestEpochs(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 25)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
-		storetest.Must(t, s.NewEpoch(t.Context(), "f", "restored, nothing lost"))
+		must.OK(t, err)
+		must.OK(t, s.NewEpoch(t.Context(), "f", "restored, nothing lost"))
 		s.add(t, 26, 70)
 		end, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		wantInbox(t, again(), 70)
 		f, err := s.Feed(t.Context(), "f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if end.Epoch != f.Epoch() || end.Digest != f.Digest.String() {
 			t.Errorf("ended with %+v", end)
 		}
@@ -190,14 +190,14 @@ func TestEpochThatBeginsWhileReadingIsNoReasonToStop(t *testing.T) {
 		begin := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 			if strings.HasSuffix(r.URL.Path, "/3") && !begun { // the newest archive
 				begun = true
-				storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
+				must.OK(t, s.NewEpoch(t.Context(), "f", "test"))
 				s.add(t, 321, 520)
 			}
 			real.ServeHTTP(w, r)
 		}
 		s.damage.Store(&begin)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Prefetch: 1})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if !begun {
 			t.Fatal("the newest archive was not asked for")
 		}
@@ -214,7 +214,7 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 	s.add(t, 16, 40)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	cache := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.HasSuffix(r.URL.Path, "/f") && r.Header.Get("Cache-Control") != "no-cache" {
 			_, _ = w.Write(stale)
@@ -224,7 +224,7 @@ func TestStaleHeadFromACacheIsAskedForAgain(t *testing.T) {
 	}
 	s.damage.Store(&cache)
 	_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 }
 
@@ -238,12 +238,12 @@ func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
 			s := newSource(t, 15)
 			stale := fetch(t, s)
 			if epoch {
-				storetest.Must(t, s.NewEpoch(t.Context(), "f", "test"))
+				must.OK(t, s.NewEpoch(t.Context(), "f", "test"))
 			}
 			s.add(t, 16, 40)
 			path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			var asked atomic.Int32
 			behind := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 				if asked.Add(1) <= 5 {
@@ -254,7 +254,7 @@ func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
 			}
 			s.damage.Store(&behind)
 			_, err = run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			wantInbox(t, target{inbox: sqliteInbox(path)}, 40)
 		})
 	}
@@ -264,11 +264,11 @@ func TestServerThatIsBehindAnotherIsAskedForAWhile(t *testing.T) {
 func fetch(t *testing.T, s *source) []byte {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.feed(), nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	response, err := s.Client().Do(request)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	body, err := io.ReadAll(response.Body)
-	storetest.Must(t, err)
-	storetest.Must(t, response.Body.Close())
+	must.OK(t, err)
+	must.OK(t, response.Body.Close())
 	return body
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
@@ -86,7 +86,7 @@ func TestFaultsOfTheNetworkChangeNothing(t *testing.T) {
 				waitUntil(t, func() bool { return said.count(tryingAgain) > 0 })
 				proxy.Remove(test.fault)
 			}
-			storetest.Must(t, <-ended)
+			must.OK(t, <-ended)
 			wantInbox(t, to, 95)
 			again, warned := said.count(answersAgain), said.count(tryingAgain)
 			if test.blocks && again == 0 || again != warned && again != warned-1 { // the run may end in an outage, of what it does not need
@@ -135,7 +135,7 @@ func TestServerThatGoesAwayIsWaitedFor(t *testing.T) {
 		}
 		proxy.Up()
 	}
-	storetest.Must(t, <-ended)
+	must.OK(t, <-ended)
 	wantInbox(t, to, 195)
 }
 
@@ -147,7 +147,7 @@ func TestConnectionCutAtAnyByteChangesNothing(t *testing.T) {
 	upstream := s.Listener.Addr().String()
 	whole := testproxy.NewCut(t, upstream, -1)
 	_, err := run(t, seed.Config{From: []string{"http://" + whole.Address() + "/feeds/f"}, Into: newFile(t).Target, Prefetch: 2})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	const cuts = 60
 	for i := range int64(cuts) {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
@@ -160,7 +160,7 @@ func TestConnectionCutAtAnyByteChangesNothing(t *testing.T) {
 			relay.Reset = i%2 == 0
 			to := newFile(t)
 			end, err := run(t, seed.Config{From: []string{"http://" + relay.Address() + "/feeds/f"}, Into: to.Target, Prefetch: 2})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			wantInbox(t, to, 65)
 			if end.Position != 65 {
 				t.Errorf("ended at position %d", end.Position)

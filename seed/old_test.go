@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
@@ -78,7 +78,7 @@ func TestWhatIsMerelyOldIsWaitedFor(t *testing.T) {
 				config := seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), PollInterval: 5 * time.Millisecond, Wait: -1}
 				if !follows {
 					_, err := run(t, config)
-					storetest.Must(t, err)
+					must.OK(t, err)
 				}
 				f := &follower{}
 				if follows {
@@ -90,10 +90,10 @@ func TestWhatIsMerelyOldIsWaitedFor(t *testing.T) {
 				s.add(t, 20, 95)
 				if follows {
 					f.wait(t, 95)
-					storetest.Must(t, f.stop())
+					must.OK(t, f.stop())
 				} else {
 					_, err := run(t, config)
-					storetest.Must(t, err)
+					must.OK(t, err)
 				}
 				wantInbox(t, target{inbox: sqliteInbox(path)}, 95)
 			})
@@ -108,11 +108,11 @@ func TestWhatStaysOldIsNoLoss(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 15)
 		old := fetch(t, s)
-		storetest.Must(t, s.NewEpoch(t.Context(), "f", "test")) // which an old document does not know
+		must.OK(t, s.NewEpoch(t.Context(), "f", "test")) // which an old document does not know
 		s.add(t, 16, 95)
 		config := seed.Config{From: []string{s.feed()}, Into: again().Target}
 		_, err := run(t, config)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		behind := instead(-1, isHead, send(old))
 		s.damage.Store(&behind)
 		config.Patience = 100 * time.Millisecond
@@ -129,7 +129,7 @@ func TestWhatStaysOldIsNoLoss(t *testing.T) {
 		}
 		wantInbox(t, again(), 95)
 		config.Into = again().Target
-		storetest.Must(t, seed.Rewind(t.Context(), config, 15, nil))
+		must.OK(t, seed.Rewind(t.Context(), config, 15, nil))
 		wantInbox(t, again(), 15)
 	})
 }
@@ -195,7 +195,7 @@ func TestFeedThatIsOldDoesNotStopTheOthers(t *testing.T) {
 	one.damage.Store(nil)
 	one.add(t, 21, 25)
 	waitTotal(t, reached, 120)
-	storetest.Must(t, stop())
+	must.OK(t, stop())
 	if n := strings.Count(log.String(), "level=WARN"); n > 1 {
 		t.Errorf("%d warnings:\n%s", n, log.String())
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -15,7 +15,7 @@ func TestViolationOfAnotherKeyIsNotTakenForAnEventThatIsThere(t *testing.T) {
 	eachTarget(t, func(t *testing.T, again func() target) {
 		s := newSource(t, 5)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if strings.HasSuffix(t.Name(), "postgres") {
 			again().exec(t, "CREATE UNIQUE INDEX one_a_subject ON INBOX (subject)")
 		} else {

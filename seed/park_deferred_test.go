@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
@@ -30,7 +30,7 @@ func TestConstraintsCheckedAtTheCommitParkTheRightEvent(t *testing.T) {
 				`CREATE TABLE twin (position bigint CONSTRAINT "at the ""end" REFERENCES odd.parent DEFERRABLE INITIALLY DEFERRED)`,
 			} {
 				_, err := pool.Exec(t.Context(), statement)
-				storetest.Must(t, err)
+				must.OK(t, err)
 			}
 			handle := func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
 				for _, e := range b.Events {
@@ -46,13 +46,13 @@ func TestConstraintsCheckedAtTheCommitParkTheRightEvent(t *testing.T) {
 				return nil
 			}
 			var last seed.Progress
-			storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle),
+			must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle),
 				OnError: seed.Park, DryRun: rehearsal, Progress: func(p seed.Progress) { last = p }}))
 			if last.Parked != 9 || last.Applied != 21 { // 3 with 10, 17, 24; 13 with 20, 27; 23 with 30
 				t.Errorf("%d events were parked, %d applied", last.Parked, last.Applied)
 			}
 			var children, parents int
-			storetest.Must(t, pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM child), (SELECT count(*) FROM odd.parent)").Scan(&children, &parents))
+			must.OK(t, pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM child), (SELECT count(*) FROM odd.parent)").Scan(&children, &parents))
 			if !rehearsal && (children != 21 || parents != 21) || rehearsal && children+parents > 0 {
 				t.Errorf("%d children, %d parents", children, parents)
 			}
@@ -86,6 +86,6 @@ func TestAnErrorAtTheCommitThatNoEventCanBeToldBySaysSo(t *testing.T) {
 
 func parkedRows(t *testing.T, pool *pgxpool.Pool) (n int) {
 	t.Helper()
-	storetest.Must(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM eventfeed_seed.parked").Scan(&n))
+	must.OK(t, pool.QueryRow(t.Context(), "SELECT count(*) FROM eventfeed_seed.parked").Scan(&n))
 	return n
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -76,9 +77,9 @@ func postgresLedger(t *testing.T) ledger {
 		},
 		lines: func(t *testing.T, query string) []string {
 			rows, err := pool.Query(t.Context(), query)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return all
 		},
 	}
@@ -107,14 +108,14 @@ func sqliteLedger(t *testing.T) ledger {
 		lines: func(t *testing.T, query string) (all []string) {
 			withSQLite(t, path, func(db *sql.DB) {
 				rows, err := db.QueryContext(t.Context(), query)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				defer func() { _ = rows.Close() }()
 				for rows.Next() {
 					var line string
-					storetest.Must(t, rows.Scan(&line))
+					must.OK(t, rows.Scan(&line))
 					all = append(all, line)
 				}
-				storetest.Must(t, rows.Err())
+				must.OK(t, rows.Err())
 			})
 			return all
 		},
@@ -165,7 +166,7 @@ func (l ledger) contents(t *testing.T) []string {
 func (l ledger) parked(t *testing.T) (all []seed.ParkedEvent) {
 	t.Helper()
 	for p, err := range seed.Parked(t.Context(), l.target(nil), seed.ParkedFilter{}) {
-		storetest.Must(t, err)
+		must.OK(t, err)
 		all = append(all, p)
 	}
 	return all
@@ -325,7 +326,7 @@ func TestWhatIsParkedAndAppliedLaterIsTheHistory(t *testing.T) {
 			}
 			f.retry()
 			done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if done.Left != int64(len(f.waiting)) || (done.Left == 0) != (len(done.Failed) == 0) {
 				t.Errorf("round %d: retried %d, %d are left, %d listed, want %d left", round, done.Applied, done.Left, len(done.Failed), len(f.waiting))
 			}
@@ -341,7 +342,7 @@ func TestWhatIsParkedAndAppliedLaterIsTheHistory(t *testing.T) {
 func (s *source) addRandom(t *testing.T, random *rand.Rand, feed string, n int) {
 	t.Helper()
 	f, err := s.Log.Feed(t.Context(), feed)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var events []event.Event
 	for i := range n {
 		e := event.Event{
@@ -421,15 +422,15 @@ func TestParkedEventsComeBackWhole(t *testing.T) {
 				return nil
 			})
 		}
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into(), OnError: seed.Park}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into(), OnError: seed.Park}))
 		broken = false
 		done, err := retry(t.Context(), seed.Config{Into: into()}, seed.ParkedFilter{})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		parked := came
 		came = nil
-		storetest.Must(t, reset(t.Context(), seed.Config{Into: into(), Undone: true}, nil))
+		must.OK(t, reset(t.Context(), seed.Config{Into: into(), Undone: true}, nil))
 		l.exec(t, "DELETE FROM entries")
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into()}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into()}))
 		if done.Applied != int64(len(events)) || !slices.Equal(parked, came) {
 			t.Errorf("%d came back\n%s\nwant\n%s", done.Applied, strings.Join(parked, "\n"), strings.Join(came, "\n"))
 		}
@@ -476,7 +477,7 @@ func TestEntitiesWaitAlsoWhereRunsStop(t *testing.T) {
 		var last seed.Progress
 		config.Progress = func(p seed.Progress) { last = p }
 		config.Into = l.target(nil)
-		storetest.Must(t, seed.Run(t.Context(), config))
+		must.OK(t, seed.Run(t.Context(), config))
 		if last.Parked != 2 || last.Applied != 19 || last.Types["Counted"] != 19 || last.Feeds[0].Parked != 2 || last.Feeds[0].Applied != 19 {
 			t.Errorf("ended with %+v", last)
 		}
@@ -485,7 +486,7 @@ func TestEntitiesWaitAlsoWhereRunsStop(t *testing.T) {
 		}
 		s.add(t, 22, 29) // 27 is of that entity
 		config.OnError, config.Into = seed.Stop, l.target(nil)
-		storetest.Must(t, seed.Run(t.Context(), config))
+		must.OK(t, seed.Run(t.Context(), config))
 		if last.Parked != 1 || last.Applied != 7 {
 			t.Errorf("with Stop: ended with %+v", last)
 		}
@@ -500,7 +501,7 @@ func TestGoingBackForgetsWhatIsParkedThere(t *testing.T) {
 		config := func() seed.Config {
 			return seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park, Undone: true}
 		}
-		storetest.Must(t, seed.Run(t.Context(), config())) // 13, 20, 27, 34
+		must.OK(t, seed.Run(t.Context(), config())) // 13, 20, 27, 34
 		forgets := func(want int64) func([]seed.Change) error {
 			return func(changes []seed.Change) error {
 				if len(changes) != 1 || changes[0].Parked != want {
@@ -509,16 +510,16 @@ func TestGoingBackForgetsWhatIsParkedThere(t *testing.T) {
 				return nil
 			}
 		}
-		storetest.Must(t, seed.Rewind(t.Context(), config(), 20, forgets(2)))
+		must.OK(t, seed.Rewind(t.Context(), config(), 20, forgets(2)))
 		if parked := l.parked(t); len(parked) != 2 || parked[1].Position != 20 {
 			t.Errorf("after a rewind %d are parked", len(parked))
 		}
 		l.exec(t, "DELETE FROM entries WHERE position > 20")
-		storetest.Must(t, seed.Run(t.Context(), config()))
+		must.OK(t, seed.Run(t.Context(), config()))
 		if parked := l.parked(t); len(parked) != 4 {
 			t.Errorf("read again, %d are parked", len(parked))
 		}
-		storetest.Must(t, reset(t.Context(), config(), forgets(4)))
+		must.OK(t, reset(t.Context(), config(), forgets(4)))
 		if parked := l.parked(t); len(parked) != 0 {
 			t.Errorf("after a reset %d are parked", len(parked))
 		}
@@ -530,17 +531,17 @@ func TestRehearsalParks(t *testing.T) {
 	eachLedger(t, func(t *testing.T, l ledger) {
 		s := newSource(t, 100)
 		var last seed.Progress
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park,
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park,
 			DryRun: true, Prefetch: 1, Progress: func(p seed.Progress) { last = p }}))
 		if last.Parked == 0 || last.Applied+last.Parked != 100 || len(l.contents(t))+len(l.parked(t)) > 0 {
 			t.Errorf("ended with %+v, %d lines, %d parked", last, len(l.contents(t)), len(l.parked(t)))
 		}
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park}))
 		lines, parked := l.contents(t), len(l.parked(t))
 		l.exec(t, l.mend["entry"])
 		l.exec(t, l.mend["total"])
 		done, err := retry(t.Context(), seed.Config{Into: l.target(nil), DryRun: true}, seed.ParkedFilter{})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if done.Applied != int64(parked) || !slices.Equal(l.contents(t), lines) || len(l.parked(t)) != parked {
 			t.Errorf("rehearsed %d of %d, %d are parked afterwards", done.Applied, parked, len(l.parked(t)))
 		}
@@ -551,19 +552,19 @@ func TestRehearsalParks(t *testing.T) {
 func TestRetryOfOneEntityLeavesTheOthers(t *testing.T) {
 	eachLedger(t, func(t *testing.T, l ledger) {
 		s := newSource(t, 60)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park}))
 		l.exec(t, l.mend["entry"])
 		l.exec(t, l.mend["total"])
 		before := len(l.parked(t))
 		done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{Feed: "f", Subject: "6"})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		after := l.parked(t)
 		if done.Left != 0 || done.Applied == 0 || len(after) != before-int(done.Applied) ||
 			slices.ContainsFunc(after, func(p seed.ParkedEvent) bool { return p.Subject == "6" }) {
 			t.Errorf("%+v, %d of %d are parked", done, len(after), before)
 		}
 		done, err = retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{Feed: "g"})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if done.Applied+done.Left > 0 {
 			t.Errorf("of another feed: %+v", done)
 		}
@@ -587,15 +588,15 @@ func TestManyEventsOfOneEntityWaitForTheFirst(t *testing.T) {
 		storetest.Append(t, s.Log, "f", events)
 		storetest.Drain(t, s.Log, "f")
 		late := time.Date(2026, 1, 1, 0, 20, 0, 0, time.UTC) // the last one is left out
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park, AsOf: late.Add(-time.Second)}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park, AsOf: late.Add(-time.Second)}))
 		done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if done.Applied != 0 || done.Left != 1200 || len(done.Failed) != 1 || done.Failed[0].Attempts != 2 {
 			t.Errorf("%d were applied, %d are left, %d failed", done.Applied, done.Left, len(done.Failed))
 		}
 		l.exec(t, l.mend["entry"])
 		done, err = retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		var trail strings.Builder
 		for i := range 1200 {
 			fmt.Fprint(&trail, i+1, " ")
@@ -611,7 +612,7 @@ func TestRetryThatBreaksOffLosesNothing(t *testing.T) {
 	eachLedger(t, func(t *testing.T, l ledger) {
 		s := newSourceOfPages(t, 700, 100)
 		broken := func(context.Context, run1, *event.Delivered) error { return seed.ErrOwn }
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(broken), OnError: seed.Park}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(broken), OnError: seed.Park}))
 		l.exec(t, l.mend["entry"])
 		l.exec(t, l.mend["total"])
 		fail := errors.New("the handler does not like it")
@@ -629,7 +630,7 @@ func TestRetryThatBreaksOffLosesNothing(t *testing.T) {
 			t.Errorf("%d are parked, %d lines", parked, len(l.contents(t)))
 		}
 		done, err := retry(t.Context(), seed.Config{Into: l.target(nil)}, seed.ParkedFilter{})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if done.Applied != 200 || len(l.contents(t)) != 700+7 {
 			t.Errorf("%d were applied, %d lines", done.Applied, len(l.contents(t)))
 		}
@@ -650,7 +651,7 @@ func TestParkedEventsAreNotCountedAsApplied(t *testing.T) {
 		storetest.Append(t, s.Log, "f", events)
 		storetest.Drain(t, s.Log, "f")
 		var last seed.Progress
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park,
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(nil), OnError: seed.Park,
 			Progress: func(p seed.Progress) { last = p }}))
 		if last.Parked != 7 || last.Applied != 293 || last.Types["Counted"] != 293 || len(last.Types) != 1 {
 			t.Errorf("%d were parked, %d applied, by type %v", last.Parked, last.Applied, last.Types)
@@ -664,7 +665,7 @@ func TestRetryThatWasTakenOverAppliesNothingMore(t *testing.T) {
 	l := postgresLedger(t)
 	s := newSourceOfPages(t, 700, 100)
 	broken := func(context.Context, run1, *event.Delivered) error { return seed.ErrOwn }
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(broken), OnError: seed.Park}))
+	must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: l.target(broken), OnError: seed.Park}))
 	l.exec(t, l.mend["entry"])
 	l.exec(t, l.mend["total"])
 	_, err := retry(t.Context(), seed.Config{Into: l.target(func(ctx context.Context, do run1, e *event.Delivered) error {

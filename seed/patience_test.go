@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
@@ -38,7 +38,7 @@ func TestPatienceBeginsAnewWithProgress(t *testing.T) {
 		return nil
 	}
 	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(newPool(t)).Handle(handle), Patience: 1})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if away || end.Position != 95 {
 		t.Errorf("ended at %d", end.Position)
 	}

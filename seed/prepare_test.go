@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
@@ -21,18 +21,18 @@ func TestConnectionThatIsLostWhileATargetIsPreparedIsMadeAgain(t *testing.T) {
 	seedThrough := func(t *testing.T, at int64) (sent int64, err error) {
 		t.Helper()
 		u, err := url.Parse(testdb.Postgres(t))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		cut := testproxy.NewCut(t, u.Host, at)
 		cut.Reset = at%2 == 0
 		u.Host = cut.Address()
 		pool, err := postgresdb.Open(t.Context(), u.String(), 4)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		defer pool.Close()
 		err = seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox()})
 		return cut.Sent(), err
 	}
 	all, err := seedThrough(t, -1)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	const cuts = 40
 	for n := range int64(cuts) {
 		at := n*all/cuts + n%7

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
@@ -52,7 +52,7 @@ func eachProgram(t *testing.T, test func(t *testing.T, p programs)) {
 		p.into = func(command string) seed.Target {
 			return seedsqlite.Open(path).Program(seed.Program{Command: p.in(command)})
 		}
-		p.lose = func() { storetest.Must(t, os.Remove(path+".lock")) }
+		p.lose = func() { must.OK(t, os.Remove(path+".lock")) }
 		test(t, p)
 	})
 }
@@ -85,7 +85,7 @@ func TestSeederThatHasLostItsLockKillsItsProgram(t *testing.T) {
 		waitUntil(t, func() bool { return slices.Contains(p.file("seen"), "10") })
 		time.Sleep(400 * time.Millisecond) // for the acknowledgement
 		p.lose()
-		storetest.Must(t, <-done)
+		must.OK(t, <-done)
 		seen := p.file("seen")
 		if want := fields(1, 20); !slices.Equal(seen, want) {
 			t.Errorf("saw %v", seen)
@@ -101,7 +101,7 @@ func TestProgramIsGivenWhatWasRewound(t *testing.T) {
 	eachProgram(t, func(t *testing.T, p programs) {
 		s := newSource(t, 10)
 		const command = "echo $p >>seen; echo $p"
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: p.into(command)}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: p.into(command)}))
 		p.exec(t, "CREATE TABLE kept AS SELECT * FROM CHECKPOINTS")
 		s.add(t, 11, 20)
 		f := follow(t, seed.Config{From: []string{s.feed()}, Into: p.into(command), PollInterval: 10 * time.Millisecond, Wait: -1})
@@ -111,7 +111,7 @@ func TestProgramIsGivenWhatWasRewound(t *testing.T) {
 		time.Sleep(1500 * time.Millisecond) // until that is noticed
 		s.add(t, 21, 25)
 		f.wait(t, 25)
-		storetest.Must(t, f.stop())
+		must.OK(t, f.stop())
 		if seen, want := p.file("seen"), append(fields(1, 20), fields(11, 25)...); !slices.Equal(seen, want) {
 			t.Errorf("saw %v, want %v", seen, want)
 		}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -27,7 +27,7 @@ const faultAt = "/4"
 func newAnswering(t *testing.T, s *source, times int64, answer http.HandlerFunc) (proxy *httptest.Server, answered *atomic.Int64) {
 	t.Helper()
 	upstream, err := url.Parse(s.URL)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	pass := httputil.NewSingleHostReverseProxy(upstream)
 	answered = &atomic.Int64{}
 	proxy = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -90,7 +90,7 @@ func TestWhatAProxyAnswersForAWhileIsWaitedFor(t *testing.T) {
 			to := newFile(t)
 			_, err := run(t, seed.Config{From: []string{proxy.URL + "/feeds/f"}, Into: to.Target, Prefetch: 2})
 			second.Store(time.Now().UnixNano())
-			storetest.Must(t, err)
+			must.OK(t, err)
 			wantInbox(t, to, 95)
 			if waited := time.Duration(second.Load() - first.Load()); answered.Load() != 2 || waited < test.least {
 				t.Errorf("asked %d times, and waited for %s", answered.Load(), waited)
@@ -111,7 +111,7 @@ func TestWhatAProxyAnswersForGoodStopsTheSeederAtOnce(t *testing.T) {
 	for range 5 { // more than a document may have, in parts that are small enough
 		w := gzip.NewWriter(&members)
 		_, err := w.Write(zeros)
-		storetest.Must(t, errors.Join(err, w.Close()))
+		must.OK(t, errors.Join(err, w.Close()))
 	}
 	deep := []byte(`<feed xmlns="http://www.w3.org/2005/Atom" xmlns:ef="` + feed.Namespace + `">` + strings.Repeat("<a>", 1<<20))
 	for name, test := range map[string]struct {

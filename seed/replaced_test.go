@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
@@ -18,30 +18,30 @@ func TestFollowerGoesOnWithTheFileThatIsAtTheTargetsPath(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(t *testing.T, path string, waitsForIt func()){
 		"an older copy is moved over it": func(t *testing.T, path string, _ func()) {
-			storetest.Must(t, os.Rename(path+".copy", path))
+			must.OK(t, os.Rename(path+".copy", path))
 		},
 		"it is removed, and an older copy moved there": func(t *testing.T, path string, waitsForIt func()) {
-			storetest.Must(t, os.Remove(path))
+			must.OK(t, os.Remove(path))
 			waitsForIt()
-			storetest.Must(t, os.Rename(path+".copy", path))
+			must.OK(t, os.Rename(path+".copy", path))
 		},
 		"it is removed, and a database without our tables is moved there": func(t *testing.T, path string, waitsForIt func()) {
-			storetest.Must(t, os.Remove(path))
+			must.OK(t, os.Remove(path))
 			waitsForIt()
 			db, err := sql.Open("sqlite", path+".new")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			_, err = db.ExecContext(t.Context(), "CREATE TABLE mine (n)")
-			storetest.Must(t, err)
-			storetest.Must(t, db.Close())
-			storetest.Must(t, os.Rename(path+".new", path))
+			must.OK(t, err)
+			must.OK(t, db.Close())
+			must.OK(t, os.Rename(path+".new", path))
 		},
 		"it is moved away and back": func(t *testing.T, path string, waitsForIt func()) {
-			storetest.Must(t, os.Rename(path, path+".away"))
+			must.OK(t, os.Rename(path, path+".away"))
 			waitsForIt()
 			if _, err := os.Stat(path); err == nil {
 				t.Error("a file was made")
 			}
-			storetest.Must(t, os.Rename(path+".away", path))
+			must.OK(t, os.Rename(path+".away", path))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -54,10 +54,10 @@ func TestFollowerGoesOnWithTheFileThatIsAtTheTargetsPath(t *testing.T) {
 			})
 			f.wait(t, 25)
 			db, err := sql.Open("sqlite", path)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", path+".copy")
-			storetest.Must(t, err)
-			storetest.Must(t, db.Close())
+			must.OK(t, err)
+			must.OK(t, db.Close())
 			s.add(t, 26, 40)
 			f.wait(t, 40)
 

@@ -22,6 +22,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -106,7 +107,7 @@ func eachTarget(t *testing.T, test func(t *testing.T, again func() target)) {
 func newPool(t *testing.T) *pgxpool.Pool {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -116,9 +117,9 @@ const inboxColumns = "position, id, source, type, subject, datacontenttype, data
 func postgresInbox(pool *pgxpool.Pool) func(*testing.T) []string {
 	return func(t *testing.T) []string {
 		rows, err := pool.Query(t.Context(), "SELECT concat_ws(' ', position, id, source, type, subject, datacontenttype, convert_from(data, 'UTF8')) FROM eventfeed_inbox.events ORDER BY consumer, position")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		storetest.Must(t, err)
+		must.OK(t, err)
 		return all
 	}
 }
@@ -126,14 +127,14 @@ func postgresInbox(pool *pgxpool.Pool) func(*testing.T) []string {
 func postgresExec(pool *pgxpool.Pool) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
 		_, err := pool.Exec(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_seed.checkpoints", "INBOX", "eventfeed_inbox.events").Replace(statement))
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 }
 
 func withSQLite(t *testing.T, path string, do func(*sql.DB)) {
 	t.Helper()
 	db, err := sqlitedb.OpenWriter(t.Context(), path)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = db.Close() }()
 	do(db)
 }
@@ -142,15 +143,15 @@ func sqliteInbox(path string) func(*testing.T) []string {
 	return func(t *testing.T) (all []string) {
 		withSQLite(t, path, func(db *sql.DB) {
 			rows, err := db.QueryContext(t.Context(), "SELECT "+inboxColumns+" FROM eventfeed_inbox_events ORDER BY consumer, position")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			defer func() { _ = rows.Close() }()
 			for rows.Next() {
 				var position int64
 				var id, source, typ, subject, contentType, data string
-				storetest.Must(t, rows.Scan(&position, &id, &source, &typ, &subject, &contentType, &data))
+				must.OK(t, rows.Scan(&position, &id, &source, &typ, &subject, &contentType, &data))
 				all = append(all, fmt.Sprint(position, " ", id, " ", source, " ", typ, " ", subject, " ", contentType, " ", data))
 			}
-			storetest.Must(t, rows.Err())
+			must.OK(t, rows.Err())
 		})
 		return all
 	}
@@ -160,7 +161,7 @@ func sqliteExec(path string) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
 		withSQLite(t, path, func(db *sql.DB) {
 			_, err := db.ExecContext(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_checkpoints", "INBOX", "eventfeed_inbox_events").Replace(statement))
-			storetest.Must(t, err)
+			must.OK(t, err)
 		})
 	}
 }
@@ -203,7 +204,7 @@ func TestSeedingGoesOnWhereItEnded(t *testing.T) {
 				s.add(t, at+1, last)
 			}
 			end, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Prefetch: 3})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			wantInbox(t, again(), last)
 			position, digest := storetest.Verify(t, s.Log, "f")
 			if end.Position != position || end.Digest != digest || end.Applied != int64(last-at) {
@@ -219,7 +220,7 @@ func TestConsumersReadForThemselves(t *testing.T) {
 		s := newSource(t, 25)
 		for _, consumer := range []string{"a", "b"} {
 			end, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target, Consumer: consumer})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if end.Applied != 25 {
 				t.Errorf("consumer %s: %d events applied", consumer, end.Applied)
 			}
@@ -265,7 +266,7 @@ func TestPollingAnUnchangedFeedIsConditional(t *testing.T) {
 	}
 	s.damage.Store(&count)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	storetest.Must(t, seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
+	must.OK(t, seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Follow: true, PollInterval: time.Millisecond, Wait: -1}))
 	if conditional.Load() < 3 {
 		t.Errorf("%d answers were 304", conditional.Load())
 	}
@@ -278,7 +279,7 @@ func TestHandlerAndCheckpointCommitTogether(t *testing.T) {
 	s := newSource(t, 95)
 	pool := newPool(t)
 	_, err := pool.Exec(t.Context(), "CREATE TABLE seen (position bigint PRIMARY KEY)")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	fail := errors.New("the handler does not like it")
 	for _, limit := range []int64{1, 37, 40, 94, 1000} {
 		handle := func(ctx context.Context, tx pgx.Tx, b seed.Batch) error {
@@ -297,7 +298,7 @@ func TestHandlerAndCheckpointCommitTogether(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 		var seen, position int64
-		storetest.Must(t, pool.QueryRow(t.Context(), "SELECT count(*), (SELECT position FROM eventfeed_seed.checkpoints) FROM seen").Scan(&seen, &position))
+		must.OK(t, pool.QueryRow(t.Context(), "SELECT count(*), (SELECT position FROM eventfeed_seed.checkpoints) FROM seen").Scan(&seen, &position))
 		if seen != position || seen >= limit {
 			t.Errorf("%d events are in, the checkpoint is at %d", seen, position)
 		}
@@ -310,9 +311,9 @@ func TestSQLiteHandlerGetsTheTransaction(t *testing.T) {
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	withSQLite(t, path, func(db *sql.DB) {
 		_, err := db.ExecContext(t.Context(), "CREATE TABLE seen (position INTEGER PRIMARY KEY)")
-		storetest.Must(t, err)
+		must.OK(t, err)
 	})
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Handle(func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
+	must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Handle(func(ctx context.Context, tx *sql.Tx, b seed.Batch) error {
 		for _, e := range b.Events {
 			if _, err := tx.ExecContext(ctx, "INSERT INTO seen VALUES (?)", e.Position); err != nil {
 				return err
@@ -322,7 +323,7 @@ func TestSQLiteHandlerGetsTheTransaction(t *testing.T) {
 	})}))
 	withSQLite(t, path, func(db *sql.DB) {
 		var n int
-		storetest.Must(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM seen").Scan(&n))
+		must.OK(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM seen").Scan(&n))
 		if n != 25 {
 			t.Errorf("%d events were handled", n)
 		}
@@ -346,9 +347,9 @@ func TestOnlyOneOfTwoSeedersApplies(t *testing.T) {
 			t.Errorf("the second one ended with %v", err)
 		}
 		stop()
-		storetest.Must(t, <-first)
+		must.OK(t, <-first)
 		_, err := run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		wantInbox(t, again(), 50)
 	})
 }
@@ -359,7 +360,7 @@ func TestSeederThatWasTakenOverAppliesNothing(t *testing.T) {
 	s := newSource(t, 30)
 	pool := newPool(t)
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Inbox()})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	ctx, stop := context.WithTimeout(t.Context(), 10*time.Second)
 	defer stop()
 	taken := false
@@ -385,10 +386,10 @@ func TestLostConnectionsToTheTargetChangeNothing(t *testing.T) {
 	s := newSource(t, 600)
 	pool := newPool(t)
 	killer, err := pgxpool.New(t.Context(), pool.Config().ConnString())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer killer.Close()
 	_, err = killer.Exec(t.Context(), "CREATE TABLE seen (position bigint PRIMARY KEY)")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var killers sync.WaitGroup
 	kill := func() {
 		_, err := killer.Exec(t.Context(), `SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -415,10 +416,10 @@ func TestLostConnectionsToTheTargetChangeNothing(t *testing.T) {
 		return nil
 	}
 	end, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), Prefetch: 2})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	killers.Wait()
 	var seen, last int64
-	storetest.Must(t, killer.QueryRow(t.Context(), "SELECT count(*), max(position) FROM seen").Scan(&seen, &last))
+	must.OK(t, killer.QueryRow(t.Context(), "SELECT count(*), max(position) FROM seen").Scan(&seen, &last))
 	if seen != 600 || last != 600 || end.Position != 600 || len(killed) < 3 {
 		t.Errorf("%d events up to %d, ended at %d, %d sessions ended", seen, last, end.Position, len(killed))
 	}
@@ -439,7 +440,7 @@ func TestAnOutageOfTheTargetIsSaidOnceAndSoIsItsEnd(t *testing.T) {
 	}
 	var log bytes.Buffer
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), Logger: slog.New(slog.NewTextHandler(&log, nil))})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, after, _ := strings.Cut(log.String(), "the target is away, trying again")
 	if strings.Count(log.String(), "the target is away") != 1 || strings.Count(after, "the target can be used again") != 1 {
 		t.Errorf("the log:\n%s", log.String())
@@ -469,7 +470,7 @@ func TestServerThatIsAwayForAWhileIsWaitedFor(t *testing.T) {
 	s.damage.Store(&flaky)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox(), Prefetch: 4})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 200)
 }
 
@@ -486,6 +487,6 @@ func TestDocumentsThatAProxyWroteAnewAreRead(t *testing.T) {
 	s.damage.Store(&anew)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedsqlite.Open(path).Inbox()})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	wantInbox(t, target{inbox: sqliteInbox(path)}, 45)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -38,7 +39,7 @@ func oddDatabase(t *testing.T, settings string) string {
 		fmt.Fprintf(&all, "EXECUTE format('ALTER DATABASE %%I SET %s', current_database());", strings.ReplaceAll(strings.TrimSpace(s), "'", "''"))
 	}
 	_, err := openPool(t, url).Exec(t.Context(), "DO $$ BEGIN "+all.String()+" END $$")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return url
 }
 
@@ -49,7 +50,7 @@ func days(t *testing.T) *source {
 	var events []event.Event
 	for i, at := range []string{"2024-05-01T22:30:00Z", "2024-05-01T12:00:00Z", "2024-05-02T03:30:00.25Z"} {
 		when, err := time.Parse(time.RFC3339Nano, at)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		events = append(events, event.Event{ID: fmt.Sprint(i + 1), Source: "/s", Type: "T", Time: when, DataContentType: "application/json", Data: []byte(`{}`)})
 	}
 	storetest.Append(t, s.Log, "f", events)
@@ -86,7 +87,7 @@ func TestRowsAreTheSameWhateverTheSessionHas(t *testing.T) {
 			if kind == "projection" {
 				var err error
 				into, err = seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(file)})
-				storetest.Must(t, err)
+				must.OK(t, err)
 			}
 			if err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into}); err != nil {
 				t.Fatalf("%s, %s: %v", kind, where, err)
@@ -110,10 +111,10 @@ func TestAProjectionRunsInTheTimeZoneThatItNames(t *testing.T) {
 	pool := openPool(t, oddDatabase(t, "TimeZone = 'America/New_York'"))
 	run := func(zone string, accept bool) error {
 		into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(zone + "CREATE TABLE days (id text, day date);\n-- on T\nINSERT INTO days VALUES (:id, date(:time));")})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		return seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: into, AcceptProjection: accept})
 	}
-	storetest.Must(t, run("-- timezone Europe/Berlin\n", false))
+	must.OK(t, run("-- timezone Europe/Berlin\n", false))
 	if got := columnOf(t, pool, "SELECT id || ' ' || day FROM days ORDER BY id"); !slices.Equal(got, []string{"1 2024-05-02", "2 2024-05-01", "3 2024-05-02"}) {
 		t.Errorf("days %q", got)
 	}
@@ -124,7 +125,7 @@ func TestAProjectionRunsInTheTimeZoneThatItNames(t *testing.T) {
 	if !errors.Is(err, seed.ErrProjection) || !strings.Contains(err.Error(), `"Europe/Berlin", not "UTC"`) {
 		t.Errorf("in another time zone: %v, want ErrProjection", err)
 	}
-	storetest.Must(t, run("", true))
+	must.OK(t, run("", true))
 	if err := run("-- timezone Nowhere/Else\n", true); err == nil || !strings.Contains(err.Error(), "Nowhere/Else") {
 		t.Errorf("in a time zone that is none: %v", err)
 	}
@@ -167,7 +168,7 @@ SELECT leak();`
 			pool, n := openPool(t, url), 0
 			for range 2 { // processes
 				into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "p.sql", Text: []byte(file)})
-				storetest.Must(t, err)
+				must.OK(t, err)
 				ctx, stop := context.WithCancel(t.Context())
 				ended := make(chan error, 1)
 				go func() { ended <- seed.Run(ctx, seed.Config{From: []string{s.feed()}, Into: into, Follow: true}) }()
@@ -180,7 +181,7 @@ SELECT leak();`
 					waitForEvents(t, pool, n, ended)
 				}
 				stop()
-				storetest.Must(t, <-ended)
+				must.OK(t, <-ended)
 			}
 			found := columnOf(t, pool, what)
 			if len(found) != n {
@@ -219,8 +220,8 @@ func waitForEvents(t *testing.T, pool *pgxpool.Pool, position int, ended <-chan 
 func columnOf(t *testing.T, pool *pgxpool.Pool, query string) []string {
 	t.Helper()
 	rows, err := pool.Query(t.Context(), query)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	all, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return all
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/refused"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
@@ -76,7 +76,7 @@ func TestFeedsFarApartInTimeAreNotGatheredInMemory(t *testing.T) {
 	}
 	s.damage.Store(&count)
 	path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
-	storetest.Must(t, seed.Run(t.Context(), seed.Config{From: from, Into: seedsqlite.Open(path).Inbox(), Prefetch: 8}))
+	must.OK(t, seed.Run(t.Context(), seed.Config{From: from, Into: seedsqlite.Open(path).Inbox(), Prefetch: 8}))
 	if meanwhile < 1 || meanwhile > 20 {
 		t.Errorf("%d archives of the late feed were fetched before the early one was at its end", meanwhile)
 	}
@@ -98,7 +98,7 @@ func TestTheEndsOfTheFirstStartBoundTheOrder(t *testing.T) {
 		}
 		s.addAt(t, "a", every(3, year2020.AddDate(-9, 0, 0), time.Hour)...)
 		s.addAt(t, "b", every(3, year2020.AddDate(-8, 0, 0), time.Hour)...)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open()}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: from, Into: j.open()}))
 		want = slices.Concat(want, linesOf("a", 36, 38, " live"), linesOf("b", 36, 38, " live"))
 		j.want(t, want)
 	})
@@ -113,7 +113,7 @@ func TestSetOfFeedsIsTheSameInEachRun(t *testing.T) {
 		read := func(add bool, from ...string) error {
 			return seed.Run(t.Context(), seed.Config{From: from, Into: j.open(), AddFeed: add})
 		}
-		storetest.Must(t, read(false, a, b))
+		must.OK(t, read(false, a, b))
 		applied := s.inTimeOrder(t, "a", "b")
 		for name, test := range map[string]struct {
 			add  bool
@@ -135,14 +135,14 @@ func TestSetOfFeedsIsTheSameInEachRun(t *testing.T) {
 		}
 		j.want(t, applied)
 
-		storetest.Must(t, read(true, a, b, c))
+		must.OK(t, read(true, a, b, c))
 		applied = append(applied, linesOf("c", 1, 5, "")...)
 		j.want(t, applied)
-		storetest.Must(t, read(false, c, a, b))
-		storetest.Must(t, read(true, a, b, c))
+		must.OK(t, read(false, c, a, b))
+		must.OK(t, read(true, a, b, c))
 		j.want(t, applied)
 		s.addAt(t, "c", year2020)
-		storetest.Must(t, read(false, a, b, c))
+		must.OK(t, read(false, a, b, c))
 		j.want(t, append(applied, "c 6 live"))
 	})
 }
@@ -161,7 +161,7 @@ func TestFeedsAreFollowedEachInItsOwnOrder(t *testing.T) {
 			s.addAt(t, "a", every(7, year2020.AddDate(n, 0, 0), time.Hour)...)
 			waitTotal(t, reached, int64(15+12*(n+1)))
 		}
-		storetest.Must(t, f())
+		must.OK(t, f())
 		got := j.read(t)
 		of := func(feed string) []string {
 			return slices.DeleteFunc(slices.Clone(got[15:]), func(l string) bool { return !strings.HasPrefix(l, feed) })

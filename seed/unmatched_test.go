@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
@@ -26,10 +27,10 @@ func eachProjection(t *testing.T, test func(t *testing.T, open func(text string)
 		pool := newPool(t)
 		test(t, func(text string) seed.Target {
 			into, err := seedpgx.Open(pool).Projection(seed.Projection{Name: "a.sql", Text: []byte(text)})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return into
 		}, func() (line string) {
-			storetest.Must(t, pool.QueryRow(t.Context(), "SELECT string_agg(concat_ws(' ', position, skipped, left_out), ', ' ORDER BY feed) FROM eventfeed_seed.checkpoints").Scan(&line))
+			must.OK(t, pool.QueryRow(t.Context(), "SELECT string_agg(concat_ws(' ', position, skipped, left_out), ', ' ORDER BY feed) FROM eventfeed_seed.checkpoints").Scan(&line))
 			return line
 		})
 	})
@@ -38,20 +39,20 @@ func eachProjection(t *testing.T, test func(t *testing.T, open func(text string)
 		path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 		test(t, func(text string) seed.Target {
 			into, err := seedsqlite.Open(path).Projection(seed.Projection{Name: "a.sql", Text: []byte(text)})
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return into
 		}, func() string {
 			var lines []string
 			withSQLite(t, path, func(db *sql.DB) {
 				rows, err := db.QueryContext(t.Context(), "SELECT position || ' ' || skipped || ' ' || left_out FROM eventfeed_checkpoints ORDER BY feed")
-				storetest.Must(t, err)
+				must.OK(t, err)
 				defer func() { _ = rows.Close() }()
 				for rows.Next() {
 					var line string
-					storetest.Must(t, rows.Scan(&line))
+					must.OK(t, rows.Scan(&line))
 					lines = append(lines, line)
 				}
-				storetest.Must(t, rows.Err())
+				must.OK(t, rows.Err())
 			})
 			return strings.Join(lines, ", ")
 		})
@@ -89,7 +90,7 @@ func TestProjectionThatMatchesNothingLeavesTheCheckpoint(t *testing.T) {
 				t.Errorf("%s: at %s", name, position())
 			}
 		}
-		storetest.Must(t, run(block("Sent"), func(*seed.Config) {}))
+		must.OK(t, run(block("Sent"), func(*seed.Config) {}))
 		if position() != "235 225 0" {
 			t.Errorf("mended: at %s", position())
 		}
@@ -104,7 +105,7 @@ func TestEventsThatNothingMatchesAreCommittedWithTheFirstThatHasABlock(t *testin
 		from := []string{s.create(t, "a", every(45, year2020, time.Hour)...), s.create(t, "b", every(30, year2020, time.Hour)...)}
 		var last seed.Progress
 		config := seed.Config{From: from, Into: open(block("b/Counted")), AsOf: year2020.Add(40 * time.Hour), Progress: func(p seed.Progress) { last = p }}
-		storetest.Must(t, seed.Run(t.Context(), config))
+		must.OK(t, seed.Run(t.Context(), config))
 		if got := position(); got != "45 41 4, 30 0 0" {
 			t.Errorf("at %s", got)
 		}
@@ -120,11 +121,11 @@ func TestWhatIsAllowedToMatchNothing(t *testing.T) {
 		s := openSource(t, testdb.SQLite(t))
 		storetest.Create(t, s.Log, "f", 10)
 		text := block("Later")
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(text)})) // of an empty feed
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(text)})) // of an empty feed
 		s.typed(t, 1, "Other", "Other")
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(text), AllowUnmatched: true}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(text), AllowUnmatched: true}))
 		s.typed(t, 3, "Other")
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(text)}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(text)}))
 		if position() != "3 3 0" {
 			t.Errorf("at %s", position())
 		}
@@ -142,12 +143,12 @@ func TestAChangedProjectionIsToldWhatItMisses(t *testing.T) {
 			return seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(text), AcceptProjection: accept, Logger: said.logger()})
 		}
 		s.typed(t, 1, "A", "Paid", "Other", "Paid")
-		storetest.Must(t, run(block("A, Payed"), false))
+		must.OK(t, run(block("A, Payed"), false))
 		if said.count(`msg="events were skipped: the projection has no block for their types" skipped="3 events (Paid 2, Other 1)" block="a.sql:2: -- on Payed" meant=Paid`) != 1 {
 			t.Errorf("the log: %s", said.text.String())
 		}
 		s.typed(t, 5, "Paid", "A")
-		storetest.Must(t, run(block("A, Payed"), false))
+		must.OK(t, run(block("A, Payed"), false))
 		for text, want := range map[string]string{
 			block("A, Paid"):    "map[Paid:3]",
 			block("A, g/Paid"):  "map[]",
@@ -160,7 +161,7 @@ func TestAChangedProjectionIsToldWhatItMisses(t *testing.T) {
 				t.Errorf("%q: %v, want %s", text, err, want)
 			}
 		}
-		storetest.Must(t, run(block("A, Paid"), true))
+		must.OK(t, run(block("A, Paid"), true))
 		if said.count(`msg="events stay left out that were skipped before the projection changed" skipped="3 events (Paid 3)"`) != 1 {
 			t.Errorf("the log: %s", said.text.String())
 		}
@@ -177,7 +178,7 @@ func TestSkippedTypesAreCountedByNameUpToABound(t *testing.T) {
 			types = append(types, fmt.Sprint("type ", n))
 		}
 		s.typed(t, 1, types...)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(block("A")), Prefetch: 1}))
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: open(block("A")), Prefetch: 1}))
 		if position() != "2501 2500 0" {
 			t.Errorf("at %s", position())
 		}
@@ -196,7 +197,7 @@ func TestAProjectionIsUsedAgainAndAgain(t *testing.T) {
 		into := open("CREATE TABLE seen (id text PRIMARY KEY);\n-- on Counted\nINSERT INTO seen VALUES (:id);\n")
 		for _, dryRun := range []bool{true, false} {
 			_, err := run(t, seed.Config{From: []string{s.feed()}, Into: into, DryRun: dryRun})
-			storetest.Must(t, err)
+			must.OK(t, err)
 		}
 		if at := position(); at != "10 0 0" {
 			t.Error(at)

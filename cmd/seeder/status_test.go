@@ -8,6 +8,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/lag"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -33,7 +34,7 @@ func TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs(t *testing.T) {
 	given := strings.Replace(stored, "http://", "http://anyone:secret@", 1)
 	field := []string{"Authorization: Basic YW55b25lOnNlY3JldA=="} // anyone:secret
 	end, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for _, test := range []struct {
 		from    []string
 		network network
@@ -47,7 +48,7 @@ func TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs(t *testing.T) {
 		{[]string{stored}, network{fields: field}, "0"},
 	} {
 		asker, err := newAsker(test.from, &test.network)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		all := []lag.Reader{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{
 			FeedID: f.ID, URL: stored, Epoch: end.Epochs[0].ID, Position: end.Position, Digest: end.Digest,
 		}}}}

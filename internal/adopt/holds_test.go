@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/adopt"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -94,7 +95,7 @@ func TestCopyIsAppended(t *testing.T) {
 	s.run(steps...)
 	_, err := s.app.CopyFrom(t.Context(), pgx.Identifier{"crm", "outbox"}, []string{"aggregate_id", "event_type"},
 		pgx.CopyFromRows([][]any{{"o-1", "First"}, {"o-1", "Second"}}))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	exec1(t, s.owner, "TRUNCATE crm.outbox")
 	if got := s.types(); got != "First o-1, Second o-1" {
 		t.Errorf("the feed has %s", got)
@@ -129,9 +130,9 @@ func TestImportWaitsForALockedRowAlone(t *testing.T) {
 	s.adopt("crm.items", false, adopt.Options{})
 	s.run("1-prepare.sql", "2-trigger.sql")
 	tx, err := s.app.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = tx.Exec(t.Context(), "SELECT FROM crm.items WHERE no = 7 FOR UPDATE")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -148,7 +149,7 @@ func TestImportWaitsForALockedRowAlone(t *testing.T) {
 		t.Error("the import ended without the locked row")
 	default:
 	}
-	storetest.Must(t, tx.Commit(t.Context()))
+	must.OK(t, tx.Commit(t.Context()))
 	<-ended
 	s.run("4-finish.sql")
 	if n := strings.Count(s.types(), "ItemImported"); n != 50 {

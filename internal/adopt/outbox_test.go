@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/adopt"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -92,7 +93,7 @@ func (s *service) checkOutbox() {
 		rows = append(rows, []any{e.Position, e.ID, e.Type, e.Subject, e.Time, string(e.Data)})
 	}
 	_, err := s.owner.CopyFrom(t.Context(), pgx.Identifier{"crm", "copied"}, []string{"position", "id", "type", "subject", "time", "data"}, pgx.CopyFromRows(rows))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for question, sql := range map[string]string{
 		"rows with another event": `SELECT count(*)::text FROM crm.written w JOIN crm.copied e ON e.id = w.event_id::text
 			WHERE e.type <> w.event_type OR e.subject <> w.aggregate_id OR e.time <> w.created_at OR e.data IS DISTINCT FROM w.payload`,
@@ -131,12 +132,12 @@ func TestAnImportIsLinearWhateverTheStatisticsSay(t *testing.T) {
 					fill, table, n = `INSERT INTO crm.accounts (no) SELECT n FROM generate_series(2, $1::int) n`, "accounts", rows
 				}
 				_, err := s.owner.Exec(t.Context(), fill, n)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				s.adopt("crm."+table, outbox, adopt.Options{})
 				s.run("1-prepare.sql", "2-trigger.sql", "3-import.sql")
 				s.run("3-import.sql")
 				read := func(relation string) (rows int64) {
-					storetest.Must(t, s.owner.QueryRow(t.Context(), `SELECT coalesce(pg_stat_get_tuples_returned(to_regclass($1)), 0)`, relation).Scan(&rows))
+					must.OK(t, s.owner.QueryRow(t.Context(), `SELECT coalesce(pg_stat_get_tuples_returned(to_regclass($1)), 0)`, relation).Scan(&rows))
 					return rows
 				}
 				for _, relation := range []string{"crm." + table, "eventfeed.events", "eventfeed.pending", "eventfeed.refused", "crm." + table + "_eventfeed_queue", "crm." + table + "_eventfeed_seen"} {
@@ -156,9 +157,9 @@ func TestAnImportIsLinearWhateverTheStatisticsSay(t *testing.T) {
 func pending(t *testing.T, s *service) int {
 	t.Helper()
 	f, err := s.log.Feed(t.Context(), feedName)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	n, err := s.log.Pending(t.Context(), f.Key)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return int(n)
 }
 
@@ -183,7 +184,7 @@ func TestARowThatMakesNoEventIsSetAside(t *testing.T) {
 	s.run("3-import.sql", "4-finish.sql")
 	write("Appended")
 	stats, err := s.log.Stats(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if refused := stats.Feeds[0].Refused; refused != int64(3*len(bad)) {
 		t.Errorf("%d rows refused", refused)
 	}

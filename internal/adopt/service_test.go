@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/adopt"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -50,10 +51,10 @@ func newService(t *testing.T, tables string) *service {
 func open(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	config.MaxConns = 20
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -89,10 +90,10 @@ func (s *service) recipe(table string, outbox bool, o adopt.Options) (files []ad
 func (s *service) adopt(table string, outbox bool, o adopt.Options) {
 	s.t.Helper()
 	files, err := s.recipe(table, outbox, o)
-	storetest.Must(s.t, err)
+	must.OK(s.t, err)
 	s.dir = s.t.TempDir()
 	for _, file := range files {
-		storetest.Must(s.t, os.WriteFile(filepath.Join(s.dir, file.Name), []byte(file.Text), 0o600))
+		must.OK(s.t, os.WriteFile(filepath.Join(s.dir, file.Name), []byte(file.Text), 0o600))
 	}
 }
 
@@ -114,7 +115,7 @@ func (s *service) run(files ...string) (printed string) {
 // query returns one value as text.
 func (s *service) query(sql string) (text string) {
 	s.t.Helper()
-	storetest.Must(s.t, pgx.BeginFunc(s.t.Context(), s.owner, func(tx pgx.Tx) error {
+	must.OK(s.t, pgx.BeginFunc(s.t.Context(), s.owner, func(tx pgx.Tx) error {
 		return tx.QueryRow(s.t.Context(), sql).Scan(&text)
 	}))
 	return text

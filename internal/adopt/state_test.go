@@ -18,6 +18,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	projectionpostgres "github.com/eventfeed/eventfeed/internal/projection/postgres"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -90,17 +91,17 @@ func TestImportOfAStateTableUnderLoad(t *testing.T) {
 			storetest.Drain(t, s.log, feedName)
 			last := checkVersions(t, storetest.Read(t, s.log, feedName))
 			rows, err := s.owner.Query(t.Context(), "SELECT no::text, version FROM crm.accounts")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			for rows.Next() {
 				var no string
 				var version int64
-				storetest.Must(t, rows.Scan(&no, &version))
+				must.OK(t, rows.Scan(&no, &version))
 				if last[no] != version {
 					t.Errorf("account %s has version %d, its last event %d", no, version, last[no])
 				}
 				delete(last, no)
 			}
-			storetest.Must(t, rows.Err())
+			must.OK(t, rows.Err())
 			for no, version := range last {
 				t.Errorf("account %s of version %d is in the feed, and not in the table", no, version)
 			}
@@ -126,7 +127,7 @@ func checkVersions(t *testing.T, events []event.Placed) (last map[string]int64) 
 			Version int64
 			Before  int64
 		}
-		storetest.Must(t, json.Unmarshal(e.Data, &row))
+		must.OK(t, json.Unmarshal(e.Data, &row))
 		version, there := last[e.Subject]
 		counts[e.Type]++
 		ok := map[string]bool{
@@ -165,19 +166,19 @@ func (s *service) consumer(events []event.Placed, table, order string) (content 
 	t := s.t
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(s.dir, "projection.sql"))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	p, err := projection.Parse("projection.sql", text)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var b checkpoint.Batch
 	for _, e := range events {
 		b.Events = append(b.Events, event.Delivered{Feed: feedName, Placed: e})
 	}
 	apply := projectionpostgres.New(p, "test", true)
-	storetest.Must(t, pgx.BeginFunc(t.Context(), open(t, testdb.Postgres(t)), func(tx pgx.Tx) error {
-		storetest.Must(t, apply.Setup(t.Context(), tx))
-		storetest.Must(t, apply.Prepare(t.Context(), tx))
+	must.OK(t, pgx.BeginFunc(t.Context(), open(t, testdb.Postgres(t)), func(tx pgx.Tx) error {
+		must.OK(t, apply.Setup(t.Context(), tx))
+		must.OK(t, apply.Prepare(t.Context(), tx))
 		_, err := apply.Apply(t.Context(), tx, b)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		return tx.QueryRow(t.Context(), contentOf(table, order)).Scan(&content)
 	}))
 	return content

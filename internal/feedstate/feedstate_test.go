@@ -15,6 +15,7 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -27,7 +28,7 @@ const patience = time.Minute
 func open(t *testing.T, l feedstate.Log) *feedstate.Feeds {
 	t.Helper()
 	feeds, err := feedstate.Open(t.Context(), l, slog.New(slog.DiscardHandler))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- feeds.Run(ctx) }()
@@ -57,10 +58,10 @@ func TestEveryServerOnTheDatabaseIsWoken(t *testing.T) {
 		for n := range 5 {
 			before := map[*feedstate.Feeds]*feedstate.State{}
 			other, err := one.Get("other")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			for _, feeds := range []*feedstate.Feeds{one, two} {
 				state, err := feeds.Get("f")
-				storetest.Must(t, err)
+				must.OK(t, err)
 				before[feeds] = state
 			}
 			storetest.Append(t, l, "f", storetest.Events(n+1, n+1))
@@ -68,7 +69,7 @@ func TestEveryServerOnTheDatabaseIsWoken(t *testing.T) {
 			for feeds, state := range before {
 				wait(t, state.Changed())
 				now, err := feeds.Get("f")
-				storetest.Must(t, err)
+				must.OK(t, err)
 				if now.Published != int64(n+1) {
 					t.Errorf("%d are published, want %d", now.Published, n+1)
 				}
@@ -116,10 +117,10 @@ func TestChangesAreNoticedWhereNobodyTells(t *testing.T) {
 				storetest.Append(t, l, "f", storetest.Events(1, 1))
 				storetest.Drain(t, l, "f")
 			},
-			func() { storetest.Must(t, l.NewEpoch(t.Context(), "f", "test")) },
+			func() { must.OK(t, l.NewEpoch(t.Context(), "f", "test")) },
 		} {
 			state, err := feeds.Get("f")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			change()
 			wait(t, state.Changed())
 		}
@@ -131,16 +132,16 @@ func TestWhatNoDocumentShowsWakesNobody(t *testing.T) {
 		storetest.Create(t, l, "f", 2)
 		storetest.Append(t, l, "f", storetest.Events(1, 2))
 		_, err := l.Sequence(t.Context(), "f", 10)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		feeds := open(t, l)
 		state, err := feeds.Get("f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		storetest.Append(t, l, "f", storetest.Events(3, 4)) // behind a page that is full and not sealed
 		_, err = l.Sequence(t.Context(), "f", 10)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		for {
 			now, err := feeds.Get("f")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if now.Position == 4 {
 				break
 			}
@@ -202,9 +203,9 @@ func TestFreshStatesHoldWhatWasCommittedBefore(t *testing.T) {
 		for n := range 5 {
 			storetest.Append(t, l, "f", storetest.Events(n+1, n+1))
 			storetest.Drain(t, l, "f")
-			storetest.Must(t, feeds.Fresh(t.Context()))
+			must.OK(t, feeds.Fresh(t.Context()))
 			state, err := feeds.Get("f")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if state.Published != int64(n+1) {
 				t.Errorf("%d are published, want %d", state.Published, n+1)
 			}
@@ -300,11 +301,11 @@ func TestReplacedLogIsWarnedOfOnce(t *testing.T) {
 	storetest.Drain(t, base, "f")
 	base.Close()
 	content, err := os.ReadFile(strings.TrimPrefix(url, sqlitedb.Scheme))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	copies := make(map[string]*store.Log)
 	for name, last := range map[string]int{"as it was": 5, "grown": 9, "other events": 9, "more other events": 20} {
 		copied := testdb.SQLite(t)
-		storetest.Must(t, os.WriteFile(strings.TrimPrefix(copied, sqlitedb.Scheme), content, 0o600))
+		must.OK(t, os.WriteFile(strings.TrimPrefix(copied, sqlitedb.Scheme), content, 0o600))
 		copies[name] = storetest.Open(t, copied)
 		if last > 5 {
 			first := 6
@@ -319,14 +320,14 @@ func TestReplacedLogIsWarnedOfOnce(t *testing.T) {
 		log := &replaceable{copies[before]}
 		var out bytes.Buffer
 		feeds, err := feedstate.Open(t.Context(), log, slog.New(slog.NewTextHandler(&out, nil)))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		was, err := feeds.Get("f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		log.Log = copies[then]
-		storetest.Must(t, feeds.Look(t.Context()))
-		storetest.Must(t, feeds.Look(t.Context()))
+		must.OK(t, feeds.Look(t.Context()))
+		must.OK(t, feeds.Look(t.Context()))
 		now, err := feeds.Get("f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		want := 1
 		if then == "grown" {
 			want = 0

@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // TestAnswerThatStallsIsAskedForAgain: a server that sends nothing more, and
@@ -42,7 +43,7 @@ func TestAnswerThatStallsIsAskedForAgain(t *testing.T) {
 	}
 	<-ended
 	got, err := client.Get(t.Context(), parse(t, s.URL))
-	must(t, err)
+	must.OK(t, err)
 	if string(got.Body) != strings.Repeat("<feed/>", 6) {
 		t.Errorf("%q", got.Body)
 	}

@@ -9,19 +9,13 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 func parse(t testing.TB, raw string) *url.URL {
 	t.Helper()
 	u, err := fetch.ParseURL(raw)
-	must(t, err)
+	must.OK(t, err)
 	return u
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 func TestOriginHasOneForm(t *testing.T) {
@@ -83,7 +84,7 @@ func TestCredentialsStayOnTheFeedsOrigin(t *testing.T) {
 	for _, path := range []string{"/end", "/relative", "/absolute", "/credentials"} {
 		home.Store(nil)
 		answer, err := client.Try(t.Context(), parse(t, feed+path))
-		must(t, err)
+		must.OK(t, err)
 		if answer.URL.User != nil || answer.URL.Path != "/end" {
 			t.Errorf("%s: ended at %s", path, answer.URL.Redacted())
 		}
@@ -106,7 +107,7 @@ func TestCredentialsStayOnTheFeedsOrigin(t *testing.T) {
 		home.Store(nil)
 		other.Store(nil)
 		_, err := client.Try(t.Context(), parse(t, path))
-		must(t, err)
+		must.OK(t, err)
 		for _, name := range []string{"Authorization", "X-Api-Key", "Cookie", "Referer"} {
 			if shown := other.shows(name); shown != "" {
 				t.Errorf("%s: another server was shown %s %s", path, name, shown)
@@ -146,7 +147,7 @@ func TestRedirectsAreBoundedAndNeverToPlainHTTP(t *testing.T) {
 func TestTokenThatWasReplacedIsUsed(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "token")
-	write := func(text string) { must(t, os.WriteFile(file, []byte(text), 0o600)) }
+	write := func(text string) { must.OK(t, os.WriteFile(file, []byte(text), 0o600)) }
 	valid, onRefusal := "first", ""
 	var requests int
 	s := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // tryRaw tries a request that is answered with these bytes, after which the
@@ -15,7 +16,7 @@ import (
 func tryRaw(t *testing.T, bytes string) (*fetch.Response, error) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	must.OK(t, err)
 	defer func() { _ = listener.Close() }()
 	go func() {
 		connection, err := listener.Accept()

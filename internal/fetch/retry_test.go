@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // roundTrip is a server without a network, for the clock of synctest.
@@ -66,7 +67,7 @@ func TestServerIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 					return answer(http.StatusOK, http.Header{})
 				})}
 				_, err := client.Get(t.Context(), parse(t, "http://feeds.test/feeds/f"))
-				must(t, err)
+				must.OK(t, err)
 				if waited := asked[1].Sub(asked[0]); waited < test.least || waited > test.most {
 					t.Errorf("waited for %s, want %s to %s", waited, test.least, test.most)
 				}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
@@ -24,7 +25,7 @@ type pem struct{ folder string }
 func (p pem) write(t testing.TB, name string, content []byte) string {
 	t.Helper()
 	path := filepath.Join(p.folder, name)
-	must(t, os.WriteFile(path, content, 0o600))
+	must.OK(t, os.WriteFile(path, content, 0o600))
 	return path
 }
 
@@ -33,7 +34,7 @@ func (p pem) write(t testing.TB, name string, content []byte) string {
 func serveCertified(t testing.TB, certificate, key []byte, clients *testcert.Authority) *httptest.Server {
 	t.Helper()
 	pair, err := tls.X509KeyPair(certificate, key)
-	must(t, err)
+	must.OK(t, err)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := "nobody"
 		if len(r.TLS.PeerCertificates) > 0 {
@@ -94,11 +95,11 @@ func TestTLSThatDoesNotComeAboutIsAnErrorAtOnce(t *testing.T) {
 			client := newClient()
 			var err error
 			client.HTTP, err = config.Client()
-			must(t, err)
+			must.OK(t, err)
 			started := time.Now()
 			_, err = client.Get(t.Context(), parse(t, target))
 			if test.want == "" {
-				must(t, err)
+				must.OK(t, err)
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "gave up") || time.Since(started) > client.Patience {
@@ -122,7 +123,7 @@ func TestClientCertificateIsForTheFeedsOwnServer(t *testing.T) {
 	client := newClient()
 	var err error
 	client.HTTP, err = config.Client()
-	must(t, err)
+	must.OK(t, err)
 	client.Feed = parse(t, own.URL)
 	ask := func(s *httptest.Server) string {
 		client.HTTP.CloseIdleConnections()

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // write puts a small archived feed there: two archives, and the document.
@@ -26,9 +28,9 @@ func TestAnArchivedFeedIsReadFromItsOldestEntryOn(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
-		must(t, s.run(t)) // nothing is new
+		must.OK(t, s.run(t)) // nothing is new
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
 		if s.log.String() != "" {
 			t.Errorf("logged %s", s.log.String())
@@ -41,21 +43,21 @@ func TestARolloverBetweenTwoRunsLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		feed.write(t, "2.atom", doc{more: archiveMark, links: "prev-archive=1.atom next-archive=3.atom", posts: "d@4 c@3"}.atom(t))
 		feed.write(t, "3.atom", archive("2.atom", "e@5 f@6 g@7").atom(t)) // e and f are applied, g is not
 		feed.write(t, "4.atom", archive("3.atom", "h@8 i@9").atom(t))
 		feed.write(t, "5.atom", archive("4.atom", "f@6 e@5").atom(t)) // nothing new in it
 		feed.write(t, "feed.atom", doc{links: "prev-archive=5.atom", posts: "k@11 j@10 i@9"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6 g@7 h@8 i@9 j@10 k@11")
 
 		// What is in a new archive may all be applied; then its marks come without events.
 		feed.write(t, "6.atom", archive("5.atom", "j@10 k@11").atom(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=6.atom"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.fetched = nil
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6 g@7 h@8 i@9 j@10 k@11")
 		if got := strings.Join(s.fetched, " "); got != "feed.atom 6.atom" {
 			t.Errorf("a run that finds nothing new has fetched %s", got)
@@ -67,10 +69,10 @@ func TestAFeedThatGetsItsFirstArchiveGoesOn(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		feed.write(t, "feed.atom", doc{posts: "b@2 a@1"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		feed.write(t, "1.atom", archive("", "a@1 b@2 c@3").atom(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=1.atom", posts: "d@4"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4")
 	})
 }
@@ -82,15 +84,15 @@ func TestTheLatestVersionOfAnEntryWins(t *testing.T) {
 		feed.write(t, "1.atom", archive("", "a@1 b@2 c@3 x@1 x@2").atom(t))
 		feed.write(t, "2.atom", archive("1.atom", "b@5 d@4 a@1").atom(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=2.atom", posts: "e@7 c@6 b@2 d@4"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 x@2 d@4 b@5 c@6 e@7")
 
 		// An update is a further event, in the feed's document as in an archive.
 		feed.write(t, "3.atom", archive("2.atom", "a@8 c@6 b@3").atom(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=3.atom", posts: "e@9 a@8"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 x@2 d@4 b@5 c@6 e@7 a@8 e@9")
-		must(t, s.run(t)) // and once
+		must.OK(t, s.run(t)) // and once
 		s.want(t, "a@1 x@2 d@4 b@5 c@6 e@7 a@8 e@9")
 	})
 }
@@ -107,7 +109,7 @@ func TestTheOrderWithinADocumentIsThatOfChange(t *testing.T) {
 		id := fmt.Sprintf("tag:example.org,2026:%d", i)
 		feed.write(t, "feed.atom", doc{id: id, posts: test.listed}.atom(t))
 		s := &seeder{target: ofFeed{target, id}, url: feed.url + "/feed.atom"}
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, test.want)
 	}
 }
@@ -131,10 +133,10 @@ func TestAReaderThatEndsAnywhereGoesOnFromThere(t *testing.T) {
 		want += "x@30 y@31"
 		for range 30 {
 			reader, c, err := s.open(t)
-			must(t, err)
+			must.OK(t, err)
 			before := len(s.applied)
 			_, err = s.catchUp(t, reader, c, 1)
-			must(t, err)
+			must.OK(t, err)
 			if len(s.applied) == before {
 				break
 			}
@@ -149,10 +151,10 @@ func TestAReaderGoesOnFromAnyPlace(t *testing.T) {
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
 		reader, c, err := s.open(t)
-		must(t, err)
+		must.OK(t, err)
 		for range 8 {
 			c, err = s.catchUp(t, reader, c, 1)
-			must(t, err)
+			must.OK(t, err)
 		}
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
 	})
@@ -169,11 +171,11 @@ func TestAnArchiveIsItsEntries(t *testing.T) {
 		first := archive("", "a@1 b@2")
 		feed.write(t, "1.atom", undated(first))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=1.atom", posts: "c@3"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		first.links += " next-archive=2.atom"
 		feed.write(t, "1.atom", strings.Replace(undated(first), "<updated>2026-01-02T03:00:00Z</updated>", "<updated>2026-07-07T07:07:07Z</updated><subtitle>new</subtitle>", 1))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=1.atom", posts: "d@4"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@0 b@2 c@3 d@4")
 	})
 }
@@ -195,15 +197,15 @@ func TestACrashOnTheWayBackReadsNothingTwice(t *testing.T) {
 		}
 		s.stopAt, s.fetched = "", nil
 		reader, c, err := s.open(t)
-		must(t, err)
-		must(t, reader.Look(t.Context(), placeOf(c)))
+		must.OK(t, err)
+		must.OK(t, reader.Look(t.Context(), placeOf(c)))
 		if got := strings.Join(s.fetched, " "); got != "feed.atom 2.atom 1.atom 0.atom" {
 			t.Errorf("fetched %s", got)
 		}
 		// Meanwhile there is a new archive, and one of those remembered is not in the chain any more.
 		feed.write(t, "x.atom", archive("3.atom", "x@7").atom(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=x.atom"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "e0@0 e1@1 e2@2 e3@3 x@7")
 	})
 }
@@ -213,14 +215,14 @@ func TestAFollowerAppliesWhatIsNew(t *testing.T) {
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
 		reader, c, err := s.open(t)
-		must(t, err)
+		must.OK(t, err)
 		c, err = s.catchUp(t, reader, c, -1)
-		must(t, err)
+		must.OK(t, err)
 		feed.write(t, "3.atom", archive("2.atom", "e@5 f@6 g@7").atom(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=3.atom", posts: "h@8 a@9"}.atom(t))
-		must(t, reader.Next(t.Context()))
+		must.OK(t, reader.Next(t.Context()))
 		c, err = s.catchUp(t, reader, c, -1)
-		must(t, err)
+		must.OK(t, err)
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6 g@7 h@8 a@9")
 
 		// The same bytes again are nothing new.
@@ -233,7 +235,7 @@ func TestAFollowerAppliesWhatIsNew(t *testing.T) {
 		}()
 		feed.write(t, "feed.atom", doc{links: "prev-archive=3.atom", posts: "h@8 a@9"}.atom(t))
 		later := time.Now().Add(time.Minute) // for another ETag
-		must(t, os.Chtimes(filepath.Join(feed.folder, "feed.atom"), later, later))
+		must.OK(t, os.Chtimes(filepath.Join(feed.folder, "feed.atom"), later, later))
 		select {
 		case err := <-done:
 			t.Errorf("something new: %v", err)
@@ -271,8 +273,8 @@ func TestArchivesAreFetchedAhead(t *testing.T) {
 		feed.write(t, "feed.atom", doc{links: "prev-archive=8.atom", posts: "y@31"}.atom(t))
 		s.prefetch = 4
 		reader, c, err := s.open(t)
-		must(t, err)
-		must(t, reader.Look(t.Context(), placeOf(c)))
+		must.OK(t, err)
+		must.OK(t, reader.Look(t.Context(), placeOf(c)))
 		three := make(chan struct{}, 3)
 		together := make(chan struct{})
 		s.meet = func(name string) {
@@ -289,10 +291,10 @@ func TestArchivesAreFetchedAhead(t *testing.T) {
 			}
 		}
 		_, err = s.catchUp(t, reader, c, -1)
-		must(t, err)
+		must.OK(t, err)
 		s.want(t, want+"y@31")
 		s.meet = nil
-		must(t, s.run(t)) // all archives are marked
+		must.OK(t, s.run(t)) // all archives are marked
 		if got := strings.Join(s.fetched[len(s.fetched)-2:], " "); got != "feed.atom 8.atom" {
 			t.Errorf("fetched %s", got)
 		}

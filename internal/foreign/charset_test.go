@@ -15,6 +15,8 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
+
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 var (
@@ -86,7 +88,7 @@ func TestTheEncodingIsWhatTheMarkElseTheHeaderElseTheDeclarationSays(t *testing.
 					text = fmt.Sprintf(`<?xml version="1.0" encoding="%s"?>`+"\n", test.declared) + text
 				}
 				body, err := test.written.NewEncoder().String(text)
-				must(t, err)
+				must.OK(t, err)
 				web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Type", test.header)
 					_, _ = w.Write([]byte(body))
@@ -100,7 +102,7 @@ func TestTheEncodingIsWhatTheMarkElseTheHeaderElseTheDeclarationSays(t *testing.
 					}
 					continue
 				}
-				must(t, err)
+				must.OK(t, err)
 				if len(s.applied) != 1 || !strings.Contains(string(s.applied[0].Data), `"title":"`+test.title+`"`) {
 					t.Errorf("applied %s", s.applied[0].Data)
 				}

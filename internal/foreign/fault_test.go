@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -123,7 +124,7 @@ func TestWhatDoesNotAddUpStopsTheReader(t *testing.T) {
 			onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 				writeArchived(t, feed)
 				if f.after {
-					must(t, s.run(t))
+					must.OK(t, s.run(t))
 				}
 				f.make(t, feed)
 				for range 2 { // and it goes on to do so
@@ -137,7 +138,7 @@ func TestWhatDoesNotAddUpStopsTheReader(t *testing.T) {
 					return
 				}
 				writeArchived(t, feed) // and all is well when it has been put right
-				must(t, s.run(t))
+				must.OK(t, s.run(t))
 				s.want(t, whole)
 			})
 		})
@@ -150,15 +151,15 @@ func TestAnArchiveThatChangesWhileItIsReadStopsTheReader(t *testing.T) {
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
 		reader, c, err := s.open(t)
-		must(t, err)
-		must(t, reader.Look(t.Context(), placeOf(c)))
+		must.OK(t, err)
+		must.OK(t, reader.Look(t.Context(), placeOf(c)))
 		feed.write(t, "2.atom", archive("1.atom", "c@3 d@4 z@4").atom(t))
 		_, err = s.catchUp(t, reader, c, -1)
 		if !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), feed.url+"/2.atom: ") {
 			t.Errorf("ended with %v", err)
 		}
 		s.want(t, "a@1 b@2")
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 z@4 e@5 f@6")
 	})
 }
@@ -168,14 +169,14 @@ func TestWhatIsForgottenIsForgottenWhole(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		feed.write(t, "4.atom", archive("3.atom", "a@9 g@7").atom(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=4.atom"}.atom(t))
 		if err := s.run(t); !errors.Is(err, walk.ErrMismatch) { // there is no 3.atom
 			t.Errorf("ended with %v", err)
 		}
 		feed.write(t, "feed.atom", doc{links: "prev-archive=2.atom", posts: "a@8"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, whole+" a@8")
 	})
 }
@@ -186,7 +187,7 @@ func TestAChainIsBounded(t *testing.T) {
 	s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom", max: 2}
 	feed.write(t, "0.atom", archive("", "z@0").atom(t))
 	writeArchived(t, feed)
-	must(t, s.run(t))
+	must.OK(t, s.run(t))
 	feed.write(t, "3.atom", archive("2.atom", "g@7").atom(t))
 	feed.write(t, "4.atom", archive("3.atom", "h@8").atom(t))
 	feed.write(t, "5.atom", archive("4.atom", "i@9").atom(t))
@@ -196,7 +197,7 @@ func TestAChainIsBounded(t *testing.T) {
 		t.Errorf("ended with %v", err)
 	}
 	s.max = 3
-	must(t, s.run(t))
+	must.OK(t, s.run(t))
 	s.want(t, whole+" g@7 h@8 i@9")
 }
 
@@ -216,9 +217,9 @@ func TestAnOlderDocumentChangesNothing(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=1.atom", posts: "d@4 c@3"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, whole)
 	})
 }
@@ -256,9 +257,9 @@ func TestAFeedThatTurnsIntoAnotherOneStopsTheReader(t *testing.T) {
 	s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 	writeArchived(t, feed)
 	reader, c, err := s.open(t)
-	must(t, err)
+	must.OK(t, err)
 	feed.write(t, "feed.atom", doc{id: "tag:example.org,2026:comments"}.atom(t))
-	must(t, reader.Next(t.Context()))
+	must.OK(t, reader.Next(t.Context()))
 	if err := reader.Look(t.Context(), placeOf(c)); !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), "feed.atom: ") {
 		t.Errorf("ended with %v", err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -62,15 +63,15 @@ func TestAFeedWithAnIDForEachDocumentIsFollowed(t *testing.T) {
 			s.url = p.url()
 			p.count.Store(7)
 			reader, c, err := s.open(t)
-			must(t, err)
+			must.OK(t, err)
 			c, err = s.catchUp(t, reader, c, -1)
-			must(t, err)
+			must.OK(t, err)
 			for _, count := range []int64{8, 11, 23} {
 				p.count.Store(count)
 				for c.Position < count { // a document with a new id may have nothing else that is new
-					must(t, reader.Next(t.Context()))
+					must.OK(t, reader.Next(t.Context()))
 					c, err = s.catchUp(t, reader, c, -1)
-					must(t, err)
+					must.OK(t, err)
 				}
 			}
 			s.wantEvents(t, "tag:records.example,2024:", 23)
@@ -93,7 +94,7 @@ func TestAnotherHistoryUnderOtherIDsIsNoticed(t *testing.T) {
 				p, s := newPublisher(t, style), &seeder{target: newSQLite(t)}
 				s.url = p.url()
 				p.count.Store(count)
-				must(t, s.run(t))
+				must.OK(t, s.run(t))
 				p.prefix.Store("tag:records.example,2024:others-")
 				if err := s.run(t); !errors.Is(err, walk.ErrMismatch) {
 					t.Errorf("ended with %v", err)
@@ -131,7 +132,7 @@ func TestALinkThatLeadsToAnotherFeedIsNoticed(t *testing.T) {
 			s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 			err := s.run(t)
 			if test.good {
-				must(t, err)
+				must.OK(t, err)
 				s.want(t, "a@1 b@2 c@3 d@4")
 				return
 			}
@@ -140,7 +141,7 @@ func TestALinkThatLeadsToAnotherFeedIsNoticed(t *testing.T) {
 			}
 			s.want(t, "")
 			s.ignoreID = true
-			must(t, s.run(t))
+			must.OK(t, s.run(t))
 			s.want(t, "a@1 b@2 c@3 d@4")
 		})
 	}
@@ -152,9 +153,9 @@ func TestAFeedThatChangesItsIDGoesOnWithWhatWasRead(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		feed.write(t, "feed.atom", doc{posts: "b@2 a@1"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		feed.write(t, "feed.atom", doc{id: "urn:x:moved", posts: "c@3 b@2"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3")
 		if !strings.Contains(s.log.String(), "has not the same atom:id") {
 			t.Errorf("logged %s", s.log.String())
@@ -169,7 +170,7 @@ func TestAFeedThatChangesItsIDGoesOnWithWhatWasRead(t *testing.T) {
 			t.Errorf("ended with %v", err)
 		}
 		s.ignoreID = true
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 e@5")
 	})
 }

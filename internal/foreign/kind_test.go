@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 func TestAPagedFeedIsReadFromItsLastPageOn(t *testing.T) {
@@ -16,7 +17,7 @@ func TestAPagedFeedIsReadFromItsLastPageOn(t *testing.T) {
 		feed.write(t, "feed.atom", doc{links: "next=2.atom first=feed.atom last=3.atom", posts: "f@6 e@5"}.atom(t))
 		feed.write(t, "2.atom", doc{links: "previous=feed.atom next=3.atom", posts: "e@5 d@4 c@3 x@2"}.atom(t)) // e has moved meanwhile
 		feed.write(t, "3.atom", doc{links: "previous=2.atom", posts: "b@2 a@1 x@1"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 x@2 c@3 d@4 e@5 f@6")
 		if !strings.Contains(s.log.String(), "paged") || strings.Count(s.log.String(), "WARN") != 2 || !strings.Contains(s.log.String(), "left_out=1 ids=x") {
 			t.Errorf("logged %s", s.log.String())
@@ -27,13 +28,13 @@ func TestAPagedFeedIsReadFromItsLastPageOn(t *testing.T) {
 		feed.write(t, "2.atom", doc{links: "next=3.atom", posts: "g@7 f@6"}.atom(t))
 		feed.write(t, "3.atom", doc{links: "next=4.atom", posts: "e@5 d@4"}.atom(t))
 		s.fetched = nil
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 x@2 c@3 d@4 e@5 f@6 g@7 h@8 i@9")
 		if got := strings.Join(s.fetched, " "); got != "feed.atom 2.atom 3.atom" {
 			t.Errorf("fetched %s", got)
 		}
 		s.fetched = nil
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		if got := strings.Join(s.fetched, " "); got != "feed.atom" {
 			t.Errorf("nothing is new, and it fetched %s", got)
 		}
@@ -48,14 +49,14 @@ func TestPagesThatMoveWhileTheyAreAppliedLoseNothing(t *testing.T) {
 		feed.write(t, "feed.atom", doc{links: "next=2.atom", posts: "d@4 c@3"}.atom(t))
 		feed.write(t, "2.atom", doc{posts: "b@2 a@1"}.atom(t))
 		reader, c, err := s.open(t)
-		must(t, err)
-		must(t, reader.Look(t.Context(), placeOf(c)))
+		must.OK(t, err)
+		must.OK(t, reader.Look(t.Context(), placeOf(c)))
 		feed.write(t, "feed.atom", doc{links: "next=2.atom", posts: "e@5 d@4"}.atom(t))
 		feed.write(t, "2.atom", doc{posts: "c@3 b@2"}.atom(t))
 		_, err = s.catchUp(t, reader, c, 3) // and it is broken off
-		must(t, err)
+		must.OK(t, err)
 		s.want(t, "a@1 b@2 c@3")
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 e@5")
 	})
 }
@@ -84,19 +85,19 @@ func TestAPageOfAFeedLeadsToItsFirstPage(t *testing.T) {
 		}
 		feed.write(t, "2.atom", doc{links: "self=feed.atom first=head.atom last=1.atom next=1.atom previous=3.atom", posts: "d@4 c@3"}.atom(t))
 		feed.write(t, "1.atom", doc{links: "self=feed.atom first=head.atom previous=2.atom", posts: "b@2 a@1"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6")
 		feed.write(t, "head.atom", doc{links: "self=feed.atom first=head.atom next=2.atom previous=5.atom", posts: "g@7 f@6"}.atom(t))
 		reader, c, err := s.open(t)
-		must(t, err)
+		must.OK(t, err)
 		c, err = s.catchUp(t, reader, c, -1)
-		must(t, err)
+		must.OK(t, err)
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6 g@7")
 		s.fetched = nil
 		feed.write(t, "head.atom", doc{links: "self=feed.atom first=head.atom next=2.atom previous=6.atom", posts: "h@8 g@7"}.atom(t))
-		must(t, reader.Fetch(t.Context()))
+		must.OK(t, reader.Fetch(t.Context()))
 		_, err = s.catchUp(t, reader, c, -1)
-		must(t, err)
+		must.OK(t, err)
 		s.want(t, "a@1 b@2 c@3 d@4 e@5 f@6 g@7 h@8")
 		if s.fetched[0] != "head.atom" {
 			t.Errorf("fetched %s", s.fetched)
@@ -110,10 +111,10 @@ func TestACompleteFeedIsReadAlone(t *testing.T) {
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		complete := doc{more: "<fh:complete/>", links: "prev-archive=1.atom next=2.atom", posts: "c@3 b@2 a@1"}
 		feed.write(t, "feed.atom", complete.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		complete.posts = "d@4 b@5 a@1" // c was removed, b has changed
 		feed.write(t, "feed.atom", complete.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3 d@4 b@5")
 		if !strings.Contains(s.log.String(), "removals are not noticed") {
 			t.Errorf("logged %s", s.log.String())
@@ -126,7 +127,7 @@ func TestAPlainFeedGivesWhatItShows(t *testing.T) {
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		for _, list := range []string{"c@3 b@2 a@1", "d@4 c@3 b@2", "", "z@9 d@5"} { // what came between the last two is lost
 			feed.write(t, "feed.atom", doc{posts: list}.rss(t))
-			must(t, s.run(t))
+			must.OK(t, s.run(t))
 		}
 		s.want(t, "a@1 b@2 c@3 d@4 d@5 z@9")
 		if !strings.Contains(s.log.String(), "is lost") || strings.Count(s.log.String(), "WARN") != 4 {
@@ -142,7 +143,7 @@ func TestRSSCanBeArchived(t *testing.T) {
 		feed.write(t, "1.rss", doc{more: archiveMark, links: "current=feed.atom", posts: "a@1 b@2"}.rss(t))
 		feed.write(t, "2.rss", doc{more: archiveMark, links: "prev-archive=1.rss", posts: "c@3 b@4"}.rss(t))
 		feed.write(t, "feed.atom", doc{links: "self=feed.atom prev-archive=2.rss", posts: "d@5"}.rss(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 c@3 b@4 d@5")
 		feed.write(t, "3.rss", doc{more: archiveMark, links: "prev-archive=2.rss current=other.rss", posts: "e@6"}.rss(t))
 		feed.write(t, "feed.atom", doc{links: "self=feed.atom prev-archive=3.rss"}.rss(t))
@@ -162,7 +163,7 @@ func TestLinksAreRelativeToWhatTheyStandIn(t *testing.T) {
 		feed.write(t, "b/feed.atom", strings.Replace(doc{links: "prev-archive=2.atom#end", posts: "c@3"}.atom(t), "<feed ", fmt.Sprintf(`<feed xml:base="%s/x/../a/index" `, feed.url), 1))
 		feed.write(t, "a/2.atom", archive("http://"+strings.ToUpper(strings.TrimPrefix(feed.url, "http://"))+"/a/1.atom", "b@2").atom(t))
 		s.url = feed.url + "/moved/b/feed.atom"
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3")
 	})
 }
@@ -181,7 +182,7 @@ func TestNames(t *testing.T) {
 		feed.write(t, path, doc{posts: "a@1"}.atom(t))
 		s := &seeder{target: newSQLite(t), url: feed.url + "/" + path}
 		reader, _, err := s.open(t)
-		must(t, err)
+		must.OK(t, err)
 		if reader.Name != want || reader.Kind != foreign.Plain || reader.ID != feedID || reader.Title != "Posts" {
 			t.Errorf("%s: name %q, kind %s, id %s, title %s; want name %q", path, reader.Name, reader.Kind, reader.ID, reader.Title, want)
 		}

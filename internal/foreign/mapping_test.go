@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 var update = flag.Bool("update", false, "write golden files anew")
@@ -24,7 +25,7 @@ var update = flag.Bool("update", false, "write golden files anew")
 func TestMapping(t *testing.T) {
 	t.Parallel()
 	inputs, err := filepath.Glob("testdata/*.xml")
-	must(t, err)
+	must.OK(t, err)
 	if len(inputs) == 0 {
 		t.Fatal("no feeds")
 	}
@@ -32,18 +33,18 @@ func TestMapping(t *testing.T) {
 		t.Run(filepath.Base(input), func(t *testing.T) {
 			t.Parallel()
 			text, err := os.ReadFile(input)
-			must(t, err)
+			must.OK(t, err)
 			feed := newSite(t)
 			s := &seeder{target: newSQLite(t), url: feed.url + "/blog/feed.atom"}
 			feed.write(t, "blog/feed.atom", string(text))
-			must(t, s.run(t))
+			must.OK(t, s.run(t))
 			got := strings.ReplaceAll(events(t, s.applied), feed.url, "http://SERVER")
 			golden := strings.TrimSuffix(input, ".xml") + ".golden"
 			if *update {
-				must(t, os.WriteFile(golden, []byte(got), 0o644))
+				must.OK(t, os.WriteFile(golden, []byte(got), 0o644))
 			}
 			want, err := os.ReadFile(golden)
-			must(t, err)
+			must.OK(t, err)
 			if got != string(want) {
 				t.Errorf("got\n%s\nwant\n%s", got, want)
 			}
@@ -58,7 +59,7 @@ func events(t *testing.T, all []event.Placed) string {
 	for i := range all {
 		line := cloudevents.AppendJSON(nil, &all[i].Event)
 		var indented bytes.Buffer
-		must(t, json.Indent(&indented, line, "", "  "))
+		must.OK(t, json.Indent(&indented, line, "", "  "))
 		b.WriteString(indented.String() + "\n")
 	}
 	return b.String()
@@ -100,7 +101,7 @@ func TestEncodings(t *testing.T) {
 			feed := newSite(t)
 			s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 			feed.write(t, "feed.atom", body)
-			must(t, s.run(t))
+			must.OK(t, s.run(t))
 			if len(s.applied) != 1 {
 				t.Fatalf("%d events", len(s.applied))
 			}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // items is RSS with items of one guid, or of one link, that say different things.
@@ -66,9 +68,9 @@ func TestEntriesThatShareAnIDAreCountedOrKept(t *testing.T) {
 					feed.write(t, name, text)
 				}
 				reader, c, err := s.open(t)
-				must(t, err)
+				must.OK(t, err)
 				_, err = s.catchUp(t, reader, c, -1)
-				must(t, err)
+				must.OK(t, err)
 				if n := len(s.applied); n != test.all-test.leftOut || reader.SameID() != int64(test.leftOut) {
 					t.Errorf("applied %d, left out %d; want %d of %d left out", n, reader.SameID(), test.leftOut, test.all)
 				}
@@ -83,9 +85,9 @@ func TestEntriesThatShareAnIDAreCountedOrKept(t *testing.T) {
 			s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom", keep: true}
 			for range 2 { // the second run finds nothing new
 				reader, c, err := s.open(t)
-				must(t, err)
+				must.OK(t, err)
 				_, err = s.catchUp(t, reader, c, -1)
-				must(t, err)
+				must.OK(t, err)
 				s.keep = false // a consumer stays as it was begun
 				if n := len(s.applied); n != test.all || reader.SameID() != 0 || strings.Contains(s.log.String(), "left_out") {
 					t.Errorf("applied %d of %d, left out %d, logged %s", n, test.all, reader.SameID(), s.log.String())
@@ -104,14 +106,14 @@ func TestAnEntryUnderTheIDOfAnAppliedOneIsCountedWhileFollowing(t *testing.T) {
 	const guid = `<guid isPermaLink="false">N/A</guid>`
 	feed.write(t, "feed.atom", items(guid, "a"))
 	reader, c, err := s.open(t)
-	must(t, err)
+	must.OK(t, err)
 	c, err = s.catchUp(t, reader, c, -1)
-	must(t, err)
+	must.OK(t, err)
 	for n, titles := range [][]string{{"a"}, {"b", "a"}, {"c", "b", "a"}, {"c", "b"}} {
 		feed.write(t, "feed.atom", items(guid, titles...))
-		must(t, reader.Fetch(t.Context()))
+		must.OK(t, reader.Fetch(t.Context()))
 		c, err = s.catchUp(t, reader, c, -1)
-		must(t, err)
+		must.OK(t, err)
 		if want := int64(min(n, 2)); reader.SameID() != want || len(s.applied) != 1 {
 			t.Errorf("%s: %d left out, want %d; %d applied", titles, reader.SameID(), want, len(s.applied))
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )
 
@@ -30,14 +31,14 @@ func newSite(t *testing.T) *site {
 func (s *site) write(t *testing.T, name, text string) {
 	t.Helper()
 	path := filepath.Join(s.folder, name)
-	must(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	must(t, os.WriteFile(path+".new", []byte(text), 0o644))
-	must(t, os.Rename(path+".new", path))
+	must.OK(t, os.MkdirAll(filepath.Dir(path), 0o755))
+	must.OK(t, os.WriteFile(path+".new", []byte(text), 0o644))
+	must.OK(t, os.Rename(path+".new", path))
 }
 
 func (s *site) remove(t *testing.T, name string) {
 	t.Helper()
-	must(t, os.Remove(filepath.Join(s.folder, name)))
+	must.OK(t, os.Remove(filepath.Join(s.folder, name)))
 }
 
 // post is an entry: its id, and when it was changed, in minutes.
@@ -55,7 +56,7 @@ func posts(t *testing.T, list string) (all []post) {
 		var p post
 		id, minute, _ := strings.Cut(one, "@")
 		_, err := fmt.Sscan(minute, &p.minute)
-		must(t, err)
+		must.OK(t, err)
 		p.id = id
 		all = append(all, p)
 	}
@@ -125,11 +126,4 @@ func archive(prev, list string) doc {
 		d.links += " prev-archive=" + prev
 	}
 	return d
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }

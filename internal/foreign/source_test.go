@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 func TestTheSourceOfAnEntryIsAURIReference(t *testing.T) {
@@ -20,7 +21,7 @@ func TestTheSourceOfAnEntryIsAURIReference(t *testing.T) {
 		feed := newSite(t)
 		feed.write(t, "feed.atom", doc{id: id, posts: "a@1"}.atom(t))
 		s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		if got := s.applied[0].Source; !strings.HasPrefix(got, want) || !cloudevents.IsURIReference(got) {
 			t.Errorf("%s: source %s", id, got)
 		}
@@ -32,6 +33,6 @@ func TestTimesOfAtomAreThoseOfRFC3339(t *testing.T) {
 	feed := newSite(t)
 	feed.write(t, "feed.atom", strings.ReplaceAll(doc{posts: "b@2 a@1"}.atom(t), "T03:02:00Z", "t03:02:00z"))
 	s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
-	must(t, s.run(t))
+	must.OK(t, s.run(t))
 	s.want(t, "a@1 b@2")
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
@@ -67,7 +68,7 @@ func (s session) move(ctx context.Context, m checkpoint.Move) error {
 func newPostgres(t *testing.T) target {
 	t.Helper()
 	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t))
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return held(t, postgres.Target{Pool: pool})
 }
@@ -82,8 +83,8 @@ func held(t *testing.T, of checkpoint.Target) target {
 	t.Helper()
 	s := checkpoint.Open(of, false)
 	t.Cleanup(s.Close)
-	must(t, s.Prepare(t.Context()))
-	must(t, s.Claim(t.Context(), consumer))
+	must.OK(t, s.Prepare(t.Context()))
+	must.OK(t, s.Claim(t.Context(), consumer))
 	return session{s}
 }
 
@@ -140,7 +141,7 @@ func (s *seeder) RoundTrip(request *http.Request) (*http.Response, error) {
 func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, error) {
 	t.Helper()
 	from, err := fetch.ParseURL(s.url)
-	must(t, err)
+	must.OK(t, err)
 	logger := slog.New(slog.NewTextHandler(&s.log, nil))
 	client := fetch.NewHTTPClient(1, 0)
 	client.Transport = s
@@ -154,7 +155,7 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 	}
 	t.Cleanup(reader.Close)
 	all, err := s.load(t.Context())
-	must(t, err)
+	must.OK(t, err)
 	if err := reader.Recognize(t.Context(), all); err != nil {
 		return nil, checkpoint.Checkpoint{}, err
 	}
@@ -164,7 +165,7 @@ func (s *seeder) open(t *testing.T) (*foreign.Reader, checkpoint.Checkpoint, err
 	}
 	start := reader.Start()
 	c := checkpoint.Checkpoint{Consumer: consumer, Feed: reader.Name, FeedID: reader.ID, URL: fetch.Shown(from), Epoch: start.Epoch, Digest: start.Digest}
-	must(t, s.start(t.Context(), c))
+	must.OK(t, s.start(t.Context(), c))
 	return reader, c, nil
 }
 
@@ -197,14 +198,14 @@ func (s *seeder) catchUp(t *testing.T, reader *foreign.Reader, c checkpoint.Chec
 			limit -= n
 		}
 		to, err := run.At(c.Position + int64(n))
-		must(t, err)
+		must.OK(t, err)
 		next := c
 		next.Epoch, next.Position, next.Digest = to.Epoch, to.Position, to.Digest
 		marks := checkpoint.Marks{Entries: run.Entries[:n]}
 		if n == len(run.Events) {
 			marks.Archives = run.Archives
 		}
-		must(t, s.move(t.Context(), checkpoint.Move{From: c, To: next, Marks: marks}))
+		must.OK(t, s.move(t.Context(), checkpoint.Move{From: c, To: next, Marks: marks}))
 		s.applied = append(s.applied, run.Events[:n]...)
 		if c = next; limit == 0 {
 			return c, nil

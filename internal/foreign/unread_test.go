@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -17,7 +18,7 @@ import (
 func (s *seeder) unread(t *testing.T) (foreign.Unread, error) {
 	t.Helper()
 	reader, _, err := s.open(t)
-	must(t, err)
+	must.OK(t, err)
 	s.fetched = nil
 	return reader.Unread(t.Context())
 }
@@ -26,7 +27,7 @@ func (s *seeder) unread(t *testing.T) (foreign.Unread, error) {
 func (s *seeder) wantUnread(t *testing.T, events int64, minute int) {
 	t.Helper()
 	got, err := s.unread(t)
-	must(t, err)
+	must.OK(t, err)
 	want := foreign.Unread{Events: events}
 	if events > 0 {
 		want.Since = at(minute)
@@ -41,7 +42,7 @@ func TestWhatIsNotAppliedIsWhatTheSeederWouldApply(t *testing.T) {
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		writeArchived(t, feed)
 		s.wantUnread(t, 6, 1)
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.wantUnread(t, 0, 0)
 		if len(s.fetched) > 0 {
 			t.Errorf("fetched %s besides the document", s.fetched)
@@ -60,7 +61,7 @@ func TestWhatIsNotAppliedIsWhatTheSeederWouldApply(t *testing.T) {
 		if got := strings.Join(s.fetched, " "); got != "4.atom 3.atom" {
 			t.Errorf("fetched %s", got)
 		}
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.want(t, whole+" f@9 i@8 g@10 h@12")
 		s.wantUnread(t, 0, 0)
 	})
@@ -86,9 +87,9 @@ func TestWhatIsLeftOfASeedIsNotApplied(t *testing.T) {
 			t.Errorf("fetched %s", s.fetched)
 		}
 		reader, c, err := s.open(t)
-		must(t, err)
+		must.OK(t, err)
 		_, err = s.catchUp(t, reader, c, 5)
-		must(t, err)
+		must.OK(t, err)
 		s.wantUnread(t, 20, 5)
 		if len(s.fetched) > 0 {
 			t.Errorf("fetched %s besides the document", s.fetched)
@@ -100,7 +101,7 @@ func TestOfOtherKindsTheDocumentsThatAreReadAreCounted(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, feed *site, s *seeder) {
 		feed.write(t, "feed.atom", doc{posts: "b@2 a@1"}.atom(t))
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		feed.write(t, "feed.atom", doc{posts: "d@4 c@3 b@2"}.atom(t))
 		s.wantUnread(t, 2, 3)
 
@@ -117,7 +118,7 @@ func TestOfOtherKindsTheDocumentsThatAreReadAreCounted(t *testing.T) {
 			feed.write(t, name, page.atom(t))
 		}
 		s.wantUnread(t, 6, 1)
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		s.wantUnread(t, 0, 0)
 		feed.write(t, "paged.atom", doc{id: "urn:paged", posts: "f@8 g@7", links: "next=page1.atom"}.atom(t))
 		s.wantUnread(t, 2, 7)
@@ -134,7 +135,7 @@ func TestEntriesWithoutATimeHaveNone(t *testing.T) {
 	s := &seeder{target: newSQLite(t), url: feed.url + "/feed.rss"}
 	feed.write(t, "feed.rss", `<rss version="2.0"><channel><title>N</title><item><guid>1</guid></item></channel></rss>`)
 	got, err := s.unread(t)
-	must(t, err)
+	must.OK(t, err)
 	if got != (foreign.Unread{Events: 1, Undated: true}) {
 		t.Errorf("not applied are %+v", got)
 	}
@@ -145,7 +146,7 @@ func TestAChainThatIsNotTheOneThatWasReadIsAMismatchToWhoeverAsks(t *testing.T) 
 	feed := newSite(t)
 	s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 	writeArchived(t, feed)
-	must(t, s.run(t))
+	must.OK(t, s.run(t))
 	feed.write(t, "feed.atom", doc{posts: "g@7"}.atom(t))
 	if _, err := s.unread(t); !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), "leads to none of the 2") {
 		t.Errorf("ended with %v", err)
@@ -164,7 +165,7 @@ func TestAnArchiveThatIsNotThereYetIsNoMismatchToWhoeverAsks(t *testing.T) {
 		feed := newSite(t)
 		s := &seeder{target: newSQLite(t), url: feed.url + "/feed.atom"}
 		writeArchived(t, feed)
-		must(t, s.run(t))
+		must.OK(t, s.run(t))
 		feed.write(t, "feed.atom", doc{links: "prev-archive=3.atom", posts: "g@7"}.atom(t))
 		halve(t, feed, "3.atom", archive("2.atom", "f@6").atom(t))
 		if _, err := s.unread(t); err == nil || errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), feed.url+"/3.atom: ") {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -17,14 +18,14 @@ import (
 // written whole.
 var halves = map[string]func(t *testing.T, feed *site, name, whole string){
 	"half written": func(t *testing.T, feed *site, name, whole string) {
-		must(t, os.WriteFile(filepath.Join(feed.folder, name), []byte(whole[:len(whole)-40]), 0o644))
+		must.OK(t, os.WriteFile(filepath.Join(feed.folder, name), []byte(whole[:len(whole)-40]), 0o644))
 	},
 	"empty": func(t *testing.T, feed *site, name, _ string) {
-		must(t, os.WriteFile(filepath.Join(feed.folder, name), nil, 0o644))
+		must.OK(t, os.WriteFile(filepath.Join(feed.folder, name), nil, 0o644))
 	},
 	"away": func(t *testing.T, feed *site, name, _ string) {
 		if err := os.Remove(filepath.Join(feed.folder, name)); !errors.Is(err, os.ErrNotExist) {
-			must(t, err)
+			must.OK(t, err)
 		}
 	},
 }
@@ -34,9 +35,9 @@ func followed(t *testing.T, feed *site, s *seeder) (next func() error) {
 	t.Helper()
 	writeArchived(t, feed)
 	reader, c, err := s.open(t)
-	must(t, err)
+	must.OK(t, err)
 	c, err = s.catchUp(t, reader, c, -1)
-	must(t, err)
+	must.OK(t, err)
 	return func() error {
 		err := reader.Next(t.Context())
 		if err == nil {
@@ -77,7 +78,7 @@ func TestAFollowerWaitsForADocumentThatIsBeingReplaced(t *testing.T) {
 				}
 				time.Sleep(200 * time.Millisecond) // for a few looks
 				feed.write(t, document, all[document])
-				must(t, <-ended)
+				must.OK(t, <-ended)
 				s.want(t, whole+" g@7 h@8")
 				if log := s.log.String(); strings.Count(log, "level=WARN") != 1 || !strings.Contains(log, "/"+document) || !strings.Contains(log, "level=INFO") {
 					t.Errorf("logged %s", log)

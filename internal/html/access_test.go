@@ -13,8 +13,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/server"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // kinds returns a page of each kind of a shop's server.
@@ -36,10 +36,10 @@ func TestEveryPageIsSentWithItsPolicy(t *testing.T) {
 	_, pages := kinds(t)
 	for name, url := range pages {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		request.Header.Set("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
 		response, err := http.DefaultClient.Do(request)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		_ = response.Body.Close()
 		for field, value := range want {
 			if got := response.Header.Get(field); got != value {

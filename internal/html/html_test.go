@@ -20,7 +20,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/html"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 const marker = "window.ran=true"
@@ -95,7 +95,7 @@ func nasty(t testing.TB) []event.Event {
 		}
 		events[i].Time = time.Date(2026, 1, 1, 0, 0, i, 123000, time.UTC)
 		e, err := cloudevents.Normal(events[i])
-		storetest.Must(t, err)
+		must.OK(t, err)
 		events[i] = e
 	}
 	return events
@@ -119,7 +119,7 @@ func pages(t testing.TB) map[string][]byte {
 	t.Helper()
 	events, rendered := nasty(t), map[string][]byte{}
 	put := func(path string, page []byte, err error) {
-		storetest.Must(t, err)
+		must.OK(t, err)
 		rendered[path] = page
 	}
 	d := document(t, feed.Subscription, events)
@@ -156,9 +156,9 @@ func TestMarkupOfAPageIsOursAlone(t *testing.T) {
 	}
 	for path, page := range pages(t) {
 		base, err := url.Parse("http://host/prefix" + path)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		root, err := xhtml.ParseWithOptions(strings.NewReader(string(page)), xhtml.ParseOptionEnableScripting(false))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		scripts := 0
 		for n := range root.Descendants() {
 			if n.Type == xhtml.CommentNode || n.Type == xhtml.ElementNode && allowed[n.Data] == "" {
@@ -258,9 +258,9 @@ func TestEveryIDHasAPathThatLeadsBackToIt(t *testing.T) {
 		for _, source := range []string{"/s", "urn:x:y", "https://example.com/a?b=c&d#e", "ü", "a+b"} {
 			for _, base := range []string{"http://h/x/feeds/other", "http://h/"} {
 				b, err := url.Parse(base)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				u, err := b.Parse(feed.EventPath("f", source, id))
-				storetest.Must(t, err)
+				must.OK(t, err)
 				folder, got := u.Path[:strings.LastIndex(u.Path, "/")+1], u.Path[strings.LastIndex(u.Path, "/")+1:]
 				if got == "" {
 					got = u.Query().Get("id")
@@ -323,9 +323,9 @@ func shownData(t *testing.T, e event.Event) string {
 	t.Helper()
 	e.ID, e.Source, e.Type = "1", "/s", "T"
 	page, err := html.EventPage(&html.Event{Placed: event.Placed{Event: e, Position: 1}, Feed: "f", Title: "f"})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	root, err := xhtml.Parse(strings.NewReader(string(page)))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for n := range root.Descendants() {
 		if n.Data == "pre" {
 			if n.FirstChild.FirstChild == nil {
@@ -357,9 +357,9 @@ func TestRootIsFoundFromEveryPath(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"/", "/a", "/a/", "/a/b", "/feeds/x/archive/e/1", "/%2F/b", "", "//"} {
 		base, err := url.Parse("http://h/prefix" + path)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		target, err := base.Parse(html.Root(path))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if path != "" && target.Path != "/prefix/" {
 			t.Errorf("%q: %s", path, target)
 		}
@@ -391,6 +391,6 @@ func decoded(t *testing.T, text []byte) (value any) {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
-	storetest.Must(t, decoder.Decode(&value))
+	must.OK(t, decoder.Decode(&value))
 	return value
 }

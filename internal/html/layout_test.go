@@ -8,6 +8,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -17,7 +18,7 @@ func TestTypesStayWholeAndARowBeginsOnOneLine(t *testing.T) {
 	t.Parallel()
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 60})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Append(t, l, "f", []event.Event{{
 		ID: "1", Source: "/shop", Type: "OrderDelivered", Subject: fmt.Sprintf("%064x", 1),
 		DataContentType: "application/json", Data: []byte(`{}`),

@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -19,7 +20,7 @@ func shop(t *testing.T) *store.Log {
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	create := func(name, title string) {
 		_, err := l.Create(t.Context(), store.Feed{Name: name, Title: title, PageSize: 60})
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	create("orders", "Orders of the web shop")
 	create("payments", "Payments, refunds and chargebacks")
@@ -54,7 +55,7 @@ func hostile(t *testing.T) *store.Log {
 	t.Helper()
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	_, err := l.Create(t.Context(), store.Feed{Name: "f", Title: `<script>` + marker + `</script>` + strings.Repeat("long", 60), PageSize: 40})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Append(t, l, "f", nasty(t))
 	storetest.Drain(t, l, "f")
 	return l
@@ -64,7 +65,7 @@ func hostile(t *testing.T) *store.Log {
 func archivePath(t *testing.T, l *store.Log, name string, number int64) string {
 	t.Helper()
 	f, err := l.Feed(t.Context(), name)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return feed.ArchivePath(name, feed.Page{Epoch: f.Epoch(), Number: number})
 }
 

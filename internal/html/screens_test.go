@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 var update = flag.Bool("update", false, "write docs/screens anew")
@@ -44,14 +44,14 @@ func TestScreensOfEachPageAreKept(t *testing.T) {
 				b.until(`document.getElementById("state").textContent === "Live"`)
 			}
 			screen, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-			storetest.Must(t, err)
+			must.OK(t, err)
 			path := filepath.Join(screens, name+"-"+look.name+".png")
 			if *update {
-				storetest.Must(t, os.MkdirAll(screens, 0o755))
-				storetest.Must(t, os.WriteFile(path, shrink(t, screen), 0o644))
+				must.OK(t, os.MkdirAll(screens, 0o755))
+				must.OK(t, os.WriteFile(path, shrink(t, screen), 0o644))
 			}
 			kept, err := os.ReadFile(path)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			checkScreen(t, path, kept, image.Pt(int(look.width), int(look.height)))
 		}
 	}
@@ -60,7 +60,7 @@ func TestScreensOfEachPageAreKept(t *testing.T) {
 func checkScreen(t *testing.T, path string, kept []byte, size image.Point) {
 	t.Helper()
 	picture, err := png.Decode(bytes.NewReader(kept))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if picture.Bounds().Size() != size || len(kept) > 150_000 {
 		t.Errorf("%s: %v, %d bytes; write it anew with -update", path, picture.Bounds(), len(kept))
 	}
@@ -71,7 +71,7 @@ func checkScreen(t *testing.T, path string, kept []byte, size image.Point) {
 func shrink(t *testing.T, screen []byte) []byte {
 	t.Helper()
 	picture, err := png.Decode(bytes.NewReader(screen))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	bounds, used := picture.Bounds(), map[color.Color]int{}
 	for y := range bounds.Dy() {
 		for x := range bounds.Dx() {
@@ -91,7 +91,7 @@ func shrink(t *testing.T, screen []byte) []byte {
 		}
 	}
 	var b bytes.Buffer
-	storetest.Must(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, small))
+	must.OK(t, (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, small))
 	return b.Bytes()
 }
 

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // mount serves below a path, as behind a proxy that takes it away.
@@ -26,7 +26,7 @@ func restartable(t *testing.T, l *store.Log) (url string, stop, start func()) {
 	var running *http.Server
 	listen := func(address string) string {
 		listener, err := net.Listen("tcp", address)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		s := &http.Server{Handler: handler, ReadHeaderTimeout: patience}
 		go func() { _ = s.Serve(listener) }() // until it is closed
 		running = s

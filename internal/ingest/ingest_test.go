@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/ingest"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/outbox"
 )
@@ -69,7 +70,7 @@ func lines(t *testing.T, events []event.Event) *strings.Reader {
 			"specversion": "1.0", "id": e.ID, "source": e.Source, "type": e.Type, "subject": e.Subject,
 			"time": cloudevents.FormatTime(e.Time), "datacontenttype": e.DataContentType, "data": json.RawMessage(e.Data),
 		})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		fmt.Fprintf(&text, "\n%s\n", line)
 	}
 	return strings.NewReader(text.String())

@@ -16,7 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/ingest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 const one = `{"specversion":"1.0","id":"1","source":"/s","type":"T"}`
@@ -262,7 +262,7 @@ func FuzzParseRequest(f *testing.F) {
 		batch = append(append([]byte{'['}, batch[1:]...), ']')
 		for contentType, body := range map[string][]byte{"application/x-ndjson": lines, "application/cloudevents-batch+json": batch} {
 			again, err := parseRequest(typed(contentType), bytes.NewReader(body))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if !reflect.DeepEqual(again, events) {
 				t.Fatalf("%s: %+v\nwant %+v", contentType, again, events)
 			}

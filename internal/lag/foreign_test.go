@@ -14,7 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
 	"github.com/eventfeed/eventfeed/internal/lag"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -42,10 +42,10 @@ func blog(t *testing.T, entries string) (*lag.Foreign, *[]string) {
 	path := filepath.Join(t.TempDir(), "target.db")
 	session := checkpoint.Open(sqlite.Target{Path: path}, false)
 	t.Cleanup(session.Close)
-	storetest.Must(t, session.Prepare(t.Context()))
-	storetest.Must(t, session.Claim(t.Context(), "default"))
+	must.OK(t, session.Prepare(t.Context()))
+	must.OK(t, session.Claim(t.Context(), "default"))
 	u, err := fetch.ParseURL(strings.Replace(web.URL, "http://", "http://anyone:secret@", 1) + "/blog.atom")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return &lag.Foreign{
 		Config: foreign.Config{Client: &fetch.Client{HTTP: http.DefaultClient, Feed: u}, URL: u},
 		Memory: session.Memory,
@@ -73,11 +73,11 @@ func TestLagOfAForeignFeedIsTheEntriesThatAreNotApplied(t *testing.T) {
 		if test.asOf {
 			s.Consumer.AsOf, s.SeedEnd = moved, 1
 		}
-		storetest.Must(t, f.Memory("default", "urn:x").Mark(t.Context(), checkpoint.Marks{Entries: test.applied}))
+		must.OK(t, f.Memory("default", "urn:x").Mark(t.Context(), checkpoint.Marks{Entries: test.applied}))
 		for range 3 {
-			storetest.Must(t, f.Look(t.Context()))
+			must.OK(t, f.Look(t.Context()))
 			got, err := f.Lag(t.Context(), s)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if got.Events != test.want.Events || !got.Since.Equal(test.want.Since) {
 				t.Errorf("%s: %+v, want %+v", name, got, test.want)
 			}

@@ -17,6 +17,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/lag"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -73,7 +74,7 @@ func (s *served) at(position int) *checkpoint.Standing {
 func (s *served) reader(t *testing.T) *lag.Feed {
 	t.Helper()
 	u, err := fetch.ParseURL(s.url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	none := func(context.Context, string, string) ([]walk.Place, error) { return nil, nil }
 	return &lag.Feed{URL: u, Kept: none, Client: &walk.Client{Client: &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)}}}
 }
@@ -87,9 +88,9 @@ func TestLagIsTheEventsBehindTheCheckpointSinceTheFirstOfThem(t *testing.T) {
 	for position := range len(s.events) + 1 {
 		before := s.asked.Load()
 		reader := s.reader(t)
-		storetest.Must(t, reader.Look(t.Context()))
+		must.OK(t, reader.Look(t.Context()))
 		got, err := reader.Lag(t.Context(), s.at(position))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		want := lag.Lag{Events: int64(len(s.events) - position)}
 		if want.Events > 0 {
 			want.Since = s.events[position].Recorded
@@ -109,7 +110,7 @@ func TestEventsAreFoundOnPagesOfAllSizes(t *testing.T) {
 	t.Parallel()
 	s := &served{log: storetest.Open(t, testdb.SQLite(t))}
 	_, err := s.log.Create(t.Context(), store.Feed{Name: "f", PageSize: 500, PageBytes: 4000})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	events := storetest.Events(1, 2000)
 	for i := range events {
 		if i > 1800 {
@@ -119,17 +120,17 @@ func TestEventsAreFoundOnPagesOfAllSizes(t *testing.T) {
 	storetest.Append(t, s.log, "f", events)
 	storetest.Drain(t, s.log, "f")
 	f, err := s.log.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	web := servertest.Serve(t, s.log)
 	u, err := fetch.ParseURL(web.URL + "/feeds/f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	client := &walk.Client{Client: &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)}}
 	head, err := client.Head(t.Context(), u, "", false)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for position := int64(1); position <= f.Published; position += 41 {
 		before := client.Meter.Pages.Load()
 		e, _, err := client.EventAt(t.Context(), head, position, nil)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if e.Position != position {
 			t.Errorf("position %d: event %d", position, e.Position)
 		}
@@ -144,9 +145,9 @@ func TestWhatIsAskedAgainIsOnlyWhatIsNew(t *testing.T) {
 	s := serve(t, 10, 95)
 	reader := s.reader(t)
 	for range 3 {
-		storetest.Must(t, reader.Look(t.Context()))
+		must.OK(t, reader.Look(t.Context()))
 		got, err := reader.Lag(t.Context(), s.at(5))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if got.Events != 90 {
 			t.Errorf("%d events", got.Events)
 		}
@@ -156,9 +157,9 @@ func TestWhatIsAskedAgainIsOnlyWhatIsNew(t *testing.T) {
 	}
 	storetest.Append(t, s.log, "f", storetest.Events(96, 120))
 	storetest.Drain(t, s.log, "f")
-	storetest.Must(t, reader.Look(t.Context()))
+	must.OK(t, reader.Look(t.Context()))
 	got, err := reader.Lag(t.Context(), s.at(95))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if got.Events != 25 || got.For(time.Now()) < 0 {
 		t.Errorf("lag %+v", got)
 	}
@@ -175,7 +176,7 @@ func TestCheckpointThatTheHistoryDoesNotHoldIsAMismatch(t *testing.T) {
 	lost.Epoch = "00000000-0000-4000-8000-000000000000"
 	for name, at := range map[string]*checkpoint.Standing{"other events": other, "another feed": foreign, "a lost epoch": lost} {
 		reader := s.reader(t)
-		storetest.Must(t, reader.Look(t.Context()))
+		must.OK(t, reader.Look(t.Context()))
 		if _, err := reader.Lag(t.Context(), at); !errors.Is(err, walk.ErrMismatch) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -190,9 +191,9 @@ func TestStateAsOfAPointInTimeLacksNothingThatCameLater(t *testing.T) {
 		at := s.at(position)
 		at.SeedEnd, at.Consumer.AsOf = 40, time.Now()
 		reader := s.reader(t)
-		storetest.Must(t, reader.Look(t.Context()))
+		must.OK(t, reader.Look(t.Context()))
 		got, err := reader.Lag(t.Context(), at)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if got.Events != want {
 			t.Errorf("at position %d: %d events, want %d", position, got.Events, want)
 		}
@@ -217,7 +218,7 @@ func TestWhatIsOldOrNotThereYetIsNoMismatch(t *testing.T) {
 	later := *s.at(95)
 	later.Position = 120
 	f := s.reader(t)
-	storetest.Must(t, f.Look(t.Context()))
+	must.OK(t, f.Look(t.Context()))
 	_, err := f.Lag(t.Context(), &later)
 	if old, is := errors.AsType[*walk.OldError](err); !is || old.Last != 95 || errors.Is(err, walk.ErrMismatch) {
 		t.Errorf("a feed that ends before: %v", err)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
@@ -22,7 +22,7 @@ func TestFeedThatIsNotOursAnyMoreDoesNotTell(t *testing.T) {
 	defer web.Close()
 	asker := Asker{Client: func(raw string) (*walk.Client, error) {
 		u, err := fetch.ParseURL(raw)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		return &walk.Client{Client: &fetch.Client{HTTP: web.Client(), Logger: slog.New(slog.DiscardHandler), Feed: u}}, nil
 	}}
 	all := []Reader{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{URL: web.URL}}}}

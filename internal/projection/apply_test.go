@@ -9,6 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -40,7 +41,7 @@ func TestTheSameFileGivesTheSameRowsOnBothDatabases(t *testing.T) {
 			at(8, "Unknown", "o2", ``),
 			at(9, "OrderShipped", "nobody", ``),
 		)
-		must(t, err)
+		must.OK(t, err)
 		if len(outcome.Skipped) != 1 || outcome.Skipped[checkpoint.Kind{FeedID: "urn:uuid:1", Type: "Unknown"}] != 2 {
 			t.Errorf("%s: skipped %v, want 2 of type Unknown", target.name, outcome.Skipped)
 		}
@@ -70,11 +71,11 @@ INSERT INTO seen VALUES (:feed, :position, :id, :source, :type, :subject, CAST(:
 		{"CASE WHEN :data_bytes IS NOT NULL THEN hex(:data_bytes) END", "2024-05-01T12:00:01.000120Z", func(p *projection.Projection) *store { return onSQLite(t, p, options{}) }},
 	} {
 		p, err := projection.Parse("test.sql", fmt.Appendf(nil, text, c.hex))
-		must(t, err)
+		must.OK(t, err)
 		target := c.open(p)
-		must(t, target.setup())
+		must.OK(t, target.setup())
 		_, err = target.apply(full, bare)
-		must(t, err)
+		must.OK(t, err)
 		same(t, []*store{target}, "SELECT * FROM seen ORDER BY position",
 			"orders|1|id-1|/shop|A|s|"+c.time+"|urn:schema|[1, \"é\"]|5B312C2022C3A9225D|news\n"+
 				"orders|2|id-2|/shop|A|NULL|NULL|NULL|NULL|NULL|history")
@@ -133,7 +134,7 @@ func TestDataThatIsNoJSONIsFineWhereNoStatementAsksForJSON(t *testing.T) {
 	all := set(t, "CREATE TABLE a (id text, n integer);\n-- on A\nINSERT INTO a VALUES (:id, length(:data_bytes))", options{})
 	for _, target := range all {
 		_, err := target.apply(at(1, "A", "", "\x00\xff"))
-		must(t, err)
+		must.OK(t, err)
 	}
 	same(t, all, "SELECT * FROM a", "id-1|2")
 }
@@ -143,7 +144,7 @@ func TestAStatementMayReturnRows(t *testing.T) {
 	all := set(t, "CREATE TABLE a (id text);\n-- on A\nWITH n AS (SELECT 1 AS x UNION ALL SELECT 2 UNION ALL SELECT 3) SELECT * FROM n;\nINSERT INTO a VALUES (:id) RETURNING id, 1", options{})
 	for _, target := range all {
 		_, err := target.apply(at(1, "A", "", ""), at(2, "A", "", ""))
-		must(t, err)
+		must.OK(t, err)
 	}
 	same(t, all, "SELECT id FROM a ORDER BY id", "id-1\nid-2")
 }
@@ -178,7 +179,7 @@ func TestManyEventsAreAppliedInOrder(t *testing.T) {
 	}
 	for _, target := range all {
 		_, err := target.apply(events...)
-		must(t, err)
+		must.OK(t, err)
 	}
 	same(t, all, "SELECT count(*), sum(n), max(position) FROM a", "7|5000|5000")
 	events[2600].Data = []byte("no JSON")

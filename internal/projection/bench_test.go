@@ -23,6 +23,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -48,7 +49,7 @@ const batchSize = 5000
 func BenchmarkApply(b *testing.B) {
 	events := benchEvents(b)
 	p, err := projection.Parse("fines.sql", []byte(fines))
-	must(b, err)
+	must.OK(b, err)
 	b.Run("postgres", func(b *testing.B) {
 		benchPostgres(b, events, testdb.Postgres, postgres.New(p, "", false))
 	})
@@ -62,13 +63,13 @@ func BenchmarkApply(b *testing.B) {
 
 func benchPostgres(b *testing.B, events []event.Delivered, url func(testing.TB) string, s checkpointpostgres.Sink) {
 	pool, err := postgresdb.Open(b.Context(), url(b), 2)
-	must(b, err)
+	must.OK(b, err)
 	defer pool.Close()
-	must(b, checkpointpostgres.Target{Pool: pool, NewSink: func() checkpointpostgres.Sink { return checkpointpostgres.Inbox{} }}.Open(false).Prepare(b.Context()))
+	must.OK(b, checkpointpostgres.Target{Pool: pool, NewSink: func() checkpointpostgres.Sink { return checkpointpostgres.Inbox{} }}.Open(false).Prepare(b.Context()))
 	conn, err := pool.Acquire(b.Context())
-	must(b, err)
+	must.OK(b, err)
 	defer conn.Release()
-	must(b, pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error { return s.Setup(b.Context(), tx) }))
+	must.OK(b, pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error { return s.Setup(b.Context(), tx) }))
 	bench(b, events, func(batch checkpoint.Batch) error {
 		return pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error {
 			_, err := s.Apply(b.Context(), tx, batch)
@@ -80,18 +81,18 @@ func benchPostgres(b *testing.B, events []event.Delivered, url func(testing.TB) 
 func benchSQLite(b *testing.B, events []event.Delivered, s checkpointsqlite.Sink) {
 	path := filepath.Join(b.TempDir(), "bench.db")
 	db, err := sqlitedb.OpenWriter(b.Context(), path)
-	must(b, err)
-	defer func() { must(b, db.Close()) }()
+	must.OK(b, err)
+	defer func() { must.OK(b, db.Close()) }()
 	inbox := checkpointsqlite.Target{Path: path, NewSink: func() checkpointsqlite.Sink { return checkpointsqlite.Inbox{} }}.Open(false)
-	must(b, inbox.Prepare(b.Context()))
+	must.OK(b, inbox.Prepare(b.Context()))
 	inbox.Close()
 	inTx := func(do func(*sql.Tx) error) error {
 		tx, err := db.BeginTx(b.Context(), nil)
-		must(b, err)
-		must(b, do(tx))
+		must.OK(b, err)
+		must.OK(b, do(tx))
 		return tx.Commit()
 	}
-	must(b, inTx(func(tx *sql.Tx) error { return s.Setup(b.Context(), tx) }))
+	must.OK(b, inTx(func(tx *sql.Tx) error { return s.Setup(b.Context(), tx) }))
 	bench(b, events, func(batch checkpoint.Batch) error {
 		return inTx(func(tx *sql.Tx) error {
 			_, err := s.Apply(b.Context(), tx, batch)
@@ -106,7 +107,7 @@ func bench(b *testing.B, events []event.Delivered, apply func(checkpoint.Batch) 
 	b.ResetTimer()
 	for range b.N {
 		for rest := events; len(rest) > 0; rest = rest[min(len(rest), batchSize):] {
-			must(b, apply(checkpoint.Batch{Consumer: "c", Events: rest[:min(len(rest), batchSize)]}))
+			must.OK(b, apply(checkpoint.Batch{Consumer: "c", Events: rest[:min(len(rest), batchSize)]}))
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(events)), "us/event")
@@ -121,19 +122,19 @@ func benchEvents(b *testing.B) (events []event.Delivered) {
 		return events
 	}
 	file, err := os.Open(path)
-	must(b, err)
+	must.OK(b, err)
 	defer func() { _ = file.Close() }()
 	text, err := gzip.NewReader(file)
-	must(b, err)
+	must.OK(b, err)
 	lines := bufio.NewReader(text)
 	for {
 		line, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) {
 			return events
 		}
-		must(b, err)
+		must.OK(b, err)
 		e, err := cloudevents.ParseJSON(line)
-		must(b, err)
+		must.OK(b, err)
 		events = append(events, event.Delivered{Feed: "fines", FeedID: "f", Placed: event.Placed{Event: e, Position: int64(len(events) + 1)}})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -31,7 +32,7 @@ func TestWhatIsWrongWithAStatementIsSaidBeforeAnEventComes(t *testing.T) {
 		{"-- on A\nSELECT @id", "operator does not exist|column \"id\" does not exist", "test.sql:2: SELECT @id: @id: parameters are named"},
 	} {
 		for _, target := range targets(t, strings.ReplaceAll(c.text, "'{}' ?", "CAST('{}' AS jsonb) ?"), options{}) {
-			must(t, target.setup())
+			must.OK(t, target.setup())
 			want := c.postgres
 			if target.name == "SQLite" {
 				want = strings.ReplaceAll(c.sqlite, "'{}' ?", "CAST('{}' AS jsonb) ?")
@@ -92,10 +93,10 @@ INSERT INTO a VALUES (:id, :data->>'n');`,
 			if target.name != name {
 				continue
 			}
-			must(t, target.setup())
-			must(t, target.prepare())
+			must.OK(t, target.setup())
+			must.OK(t, target.prepare())
 			_, err := target.apply(at(1, "A", "", `{"n":21}`))
-			must(t, err)
+			must.OK(t, err)
 			same(t, []*store{target}, "SELECT * FROM a", "id-1|42")
 		}
 	}
@@ -105,22 +106,22 @@ func TestWithASchemaAllOfItHappensThere(t *testing.T) {
 	t.Parallel()
 	url := testdb.Postgres(t)
 	pool, err := postgresdb.Open(t.Context(), url, 2)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	conn, err := pool.Acquire(t.Context())
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(conn.Release)
 	p, err := projection.Parse("test.sql", []byte(shop))
-	must(t, err)
+	must.OK(t, err)
 	for _, schema := range []string{"", "v2", `odd "name"; --`} {
 		target := postgresOn(t, p, conn, options{schema: schema})
-		must(t, target.setup())
-		must(t, target.prepare())
-		must(t, target.prepare()) // as after the consumer was claimed again
+		must.OK(t, target.setup())
+		must.OK(t, target.prepare())
+		must.OK(t, target.prepare()) // as after the consumer was claimed again
 		_, err := target.apply(at(1, "OrderCreated", "o1", `{}`))
-		must(t, err)
+		must.OK(t, err)
 		_, err = target.apply(at(2, "OrderPaid", "o1", `{}`))
-		must(t, err)
+		must.OK(t, err)
 	}
 	got := postgresOn(t, p, conn, options{})
 	same(t, []*store{got}, `SELECT changes, (SELECT changes FROM v2.orders), (SELECT changes FROM "odd ""name""; --".orders), current_schema() FROM orders`, "2|2|2|public")
@@ -131,7 +132,7 @@ func TestWithASchemaNothingElseIsSearched(t *testing.T) {
 	t.Parallel()
 	target := targets(t, "-- on A\nDELETE FROM there", options{schema: "v2"})[0]
 	target.rows("CREATE TABLE there ()")
-	must(t, target.setup())
+	must.OK(t, target.setup())
 	if err := target.prepare(); err == nil || !strings.Contains(err.Error(), `relation "there" does not exist`) {
 		t.Errorf("%v, want that there is no such table", err)
 	}
@@ -140,13 +141,13 @@ func TestWithASchemaNothingElseIsSearched(t *testing.T) {
 func TestBehindAPoolerNothingStaysPrepared(t *testing.T) {
 	t.Parallel()
 	p, err := projection.Parse("test.sql", []byte(shop))
-	must(t, err)
+	must.OK(t, err)
 	target := onPostgres(t, p, testdb.Bouncer(t, testdb.Postgres(t)), options{schema: "v2"})
-	must(t, target.setup())
-	must(t, target.prepare())
+	must.OK(t, target.setup())
+	must.OK(t, target.prepare())
 	for i := range int64(20) {
 		_, err := target.apply(at(2*i+1, "OrderCreated", fmt.Sprint(i), `{"total": 1}`), at(2*i+2, "OrderPaid", fmt.Sprint(i), ``))
-		must(t, err)
+		must.OK(t, err)
 	}
 	_, err = target.apply(at(41, "OrderPaid", "1", `{}`), at(42, "OrderCreated", "1", `{}`), at(43, "OrderShipped", "1", `{}`))
 	if failed, is := errors.AsType[*checkpoint.EventError](err); !is || failed.Position != 42 {
@@ -159,7 +160,7 @@ func TestBehindAPoolerNothingStaysPrepared(t *testing.T) {
 func TestAFailedEventCanBeRolledBackAlone(t *testing.T) {
 	t.Parallel()
 	p, err := projection.Parse("test.sql", []byte("CREATE TABLE a (id text, n numeric NOT NULL);\n-- on A\nINSERT INTO a VALUES (:id, CAST(:data->>'n' AS numeric));"))
-	must(t, err)
+	must.OK(t, err)
 	events := []event.Delivered{at(1, "A", "", `{"n":1}`), at(2, "A", "", `{}`), at(3, "A", "", `no JSON`), at(4, "A", "", `{"n":4}`)}
 	failed := func(position int64, err error) {
 		t.Helper()
@@ -170,11 +171,11 @@ func TestAFailedEventCanBeRolledBackAlone(t *testing.T) {
 	}
 
 	pool, err := postgresdb.Open(t.Context(), testdb.Postgres(t), 2)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	onPostgres := postgres.New(p, "", false)
-	must(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
-		must(t, onPostgres.Setup(t.Context(), tx))
+	must.OK(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		must.OK(t, onPostgres.Setup(t.Context(), tx))
 		for _, e := range events {
 			failed(e.Position, pgx.BeginFunc(t.Context(), tx, func(savepoint pgx.Tx) error {
 				_, err := onPostgres.Apply(t.Context(), savepoint, checkpoint.Batch{Events: []event.Delivered{e}})
@@ -184,28 +185,28 @@ func TestAFailedEventCanBeRolledBackAlone(t *testing.T) {
 		return nil
 	}))
 	var sum int
-	must(t, pool.QueryRow(t.Context(), "SELECT sum(n)::int FROM a").Scan(&sum))
+	must.OK(t, pool.QueryRow(t.Context(), "SELECT sum(n)::int FROM a").Scan(&sum))
 
 	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "test.db"))
-	must(t, err)
-	defer func() { must(t, db.Close()) }()
+	must.OK(t, err)
+	defer func() { must.OK(t, db.Close()) }()
 	onSQLite := sqlite.New(p, false)
 	tx, err := db.BeginTx(t.Context(), nil)
-	must(t, err)
-	must(t, onSQLite.Setup(t.Context(), tx))
+	must.OK(t, err)
+	must.OK(t, onSQLite.Setup(t.Context(), tx))
 	for _, e := range events {
 		_, err := tx.ExecContext(t.Context(), "SAVEPOINT s")
-		must(t, err)
+		must.OK(t, err)
 		_, err = onSQLite.Apply(t.Context(), tx, checkpoint.Batch{Events: []event.Delivered{e}})
 		failed(e.Position, err)
 		if err != nil {
 			_, err = tx.ExecContext(t.Context(), "ROLLBACK TO s")
-			must(t, err)
+			must.OK(t, err)
 		}
 		_, err = tx.ExecContext(t.Context(), "RELEASE s")
-		must(t, err)
+		must.OK(t, err)
 	}
-	must(t, tx.Commit())
+	must.OK(t, tx.Commit())
 	if got := sqliteRows(t, db, "SELECT sum(n) FROM a"); sum != 5 || got[0] != "5" {
 		t.Errorf("the rows have %d and %s, want 5", sum, got[0])
 	}
@@ -215,9 +216,9 @@ func TestAnErrorThatIsNoEventsIsNotCalledOne(t *testing.T) {
 	t.Parallel()
 	const text = "CREATE TABLE a (id text);\n-- on A\nINSERT INTO a VALUES (:id);\n-- on B\nSELECT pg_sleep(60)"
 	p, err := projection.Parse("test.sql", []byte(text))
-	must(t, err)
+	must.OK(t, err)
 	pool, err := postgresdb.Open(t.Context(), testdb.Postgres(t), 2)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	s := postgres.New(p, "", false)
 	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
@@ -228,14 +229,14 @@ func TestAnErrorThatIsNoEventsIsNotCalledOne(t *testing.T) {
 	}
 	events[10].Type = "B"
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		must(t, s.Setup(ctx, tx))
+		must.OK(t, s.Setup(ctx, tx))
 		_, err := s.Apply(ctx, tx, checkpoint.Batch{Events: events})
 		return err
 	})
 	if _, is := errors.AsType[*checkpoint.EventError](err); is || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want that the time is up", err)
 	}
-	must(t, pool.Ping(t.Context()))
+	must.OK(t, pool.Ping(t.Context()))
 }
 
 // SQLite calls such JSON malformed, as it does a statement that is wrong.
@@ -249,13 +250,13 @@ func TestJSONThatIsTooDeepForSQLiteIsTheEventsOwnError(t *testing.T) {
 		t.Errorf("%v, want an error of the event's own", err)
 	}
 	_, err := target.apply(deep(1000))
-	must(t, err)
+	must.OK(t, err)
 }
 
 func TestASchemaThatIsThereIsTaken(t *testing.T) {
 	t.Parallel()
 	target := targets(t, shop, options{schema: "there"})[0]
 	target.rows("CREATE SCHEMA there")
-	must(t, target.setup())
+	must.OK(t, target.setup())
 	same(t, []*store{target}, "SELECT count(*) FROM there.orders", "0")
 }

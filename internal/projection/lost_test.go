@@ -16,6 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/projection/postgres"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )
@@ -31,9 +32,9 @@ INSERT INTO notes (id, data) VALUES (:id, :data) RETURNING data;
 func TestALostConnectionIsAnError(t *testing.T) {
 	t.Parallel()
 	p, err := projection.Parse("test.sql", []byte(notes))
-	must(t, err)
+	must.OK(t, err)
 	database := testdb.Postgres(t)
-	must(t, onPostgres(t, p, database, options{}).setup())
+	must.OK(t, onPostgres(t, p, database, options{}).setup())
 	events := make([]event.Delivered, 3000) // more than the client may send before it reads
 	for i := range events {
 		events[i] = at(int64(i+1), "A", "", `{"text":"`+strings.Repeat("x", 1000)+`"}`)
@@ -42,7 +43,7 @@ func TestALostConnectionIsAnError(t *testing.T) {
 	whole := testproxy.NewCut(t, hostOf(t, database), -1)
 	conn := connectThrough(t, whole, database)
 	before := whole.Sent()
-	must(t, rollBack(t, conn, func(ctx context.Context, tx pgx.Tx) error {
+	must.OK(t, rollBack(t, conn, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := postgres.New(p, "", false).Apply(ctx, tx, batch)
 		return err
 	}))
@@ -83,7 +84,7 @@ func TestALostConnectionIsAnError(t *testing.T) {
 func rollBack(t *testing.T, conn *pgx.Conn, do func(context.Context, pgx.Tx) error) error {
 	t.Helper()
 	tx, err := conn.Begin(t.Context())
-	must(t, err)
+	must.OK(t, err)
 	err = do(t.Context(), tx)
 	_ = tx.Rollback(t.Context())
 	if conn.IsClosed() {
@@ -107,16 +108,16 @@ func (c slowConn) Write(b []byte) (int, error) {
 func connectThrough(t *testing.T, relay *testproxy.Cut, database string) *pgx.Conn {
 	t.Helper()
 	through, err := url.Parse(database)
-	must(t, err)
+	must.OK(t, err)
 	through.Host = relay.Address()
 	config, err := pgx.ParseConfig(through.String())
-	must(t, err)
+	must.OK(t, err)
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return slowConn{conn}, err
 	}
 	conn, err := pgx.ConnectConfig(t.Context(), config)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
 }
@@ -124,6 +125,6 @@ func connectThrough(t *testing.T, relay *testproxy.Cut, database string) *pgx.Co
 func hostOf(t *testing.T, database string) string {
 	t.Helper()
 	parsed, err := url.Parse(database)
-	must(t, err)
+	must.OK(t, err)
 	return parsed.Host
 }

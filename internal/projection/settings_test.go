@@ -8,6 +8,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -33,9 +34,9 @@ INSERT INTO x VALUES (:id, CAST(:time AS text));
 		t.Run(c.block, func(t *testing.T) {
 			t.Parallel()
 			p, err := projection.Parse("test.sql", []byte(setup+c.block+";\n"))
-			must(t, err)
+			must.OK(t, err)
 			target := onPostgres(t, p, testdb.Postgres(t), options{})
-			must(t, target.setup())
+			must.OK(t, target.setup())
 			for _, events := range [][]event.Delivered{{at(1, "A", "", ``)}, {at(1, "A", "", ``), at(2, "A", "", ``), at(3, "A", "", ``)}} {
 				_, err := target.apply(events...)
 				failed, is := errors.AsType[*checkpoint.EventError](err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/projection"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -36,20 +37,20 @@ var malicious = []event.Delivered{
 func TestASkeletonRunsOnBothDatabases(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
-	must(t, projection.Skeleton(&text, sampled(malicious...)))
+	must.OK(t, projection.Skeleton(&text, sampled(malicious...)))
 	const golden = "testdata/skeleton.sql"
 	if *update {
-		must(t, os.WriteFile(golden, text.Bytes(), 0o600))
+		must.OK(t, os.WriteFile(golden, text.Bytes(), 0o600))
 	}
 	want, err := os.ReadFile(golden)
-	must(t, err)
+	must.OK(t, err)
 	if !bytes.Equal(text.Bytes(), want) {
 		t.Errorf("the skeleton is\n%s", &text)
 	}
 	all := set(t, text.String(), options{})
 	for _, target := range all {
 		outcome, err := target.apply(malicious...)
-		must(t, err)
+		must.OK(t, err)
 		if len(outcome.Skipped) != 1 {
 			t.Errorf("%s: skipped %v, want the type that no block can name", target.name, outcome.Skipped)
 		}
@@ -67,12 +68,12 @@ func TestASkeletonOfSeveralFeedsKeepsThemApart(t *testing.T) {
 	fourth := sampled()
 	fourth.Feed = "or.ders"
 	var text bytes.Buffer
-	must(t, projection.Skeleton(&text, sampled(malicious...), other, third, fourth))
+	must.OK(t, projection.Skeleton(&text, sampled(malicious...), other, third, fourth))
 	target := set(t, text.String(), options{})[1]
 	e := at(1, "OrderCreated", "o1", `{}`)
 	e.Feed = third.Feed
 	_, err := target.apply(at(1, "OrderCreated", "o1", `{}`), e)
-	must(t, err)
+	must.OK(t, err)
 	same(t, []*store{target}, "SELECT (SELECT count(*) FROM orders_state), (SELECT count(*) FROM or_ders_state), (SELECT count(*) FROM or_ders_state_2), (SELECT count(*) FROM feed_2024_or_ders_state)", "1|0|0|1")
 }
 
@@ -83,13 +84,13 @@ func TestASkeletonOfFeedsWithOneNameKeepsThemApartByTheirIDs(t *testing.T) {
 	other := sampled(at(1, "OrderCreated", "o1", `{}`))
 	other.ID = "https://else.example/feed, \"the\" one"
 	var text bytes.Buffer
-	must(t, projection.Skeleton(&text, first, other))
+	must.OK(t, projection.Skeleton(&text, first, other))
 	all := set(t, text.String(), options{})
 	e := at(1, "OrderCreated", "o2", `{}`)
 	e.FeedID = other.ID
 	for _, target := range all {
 		_, err := target.apply(at(1, "OrderCreated", "o1", `{}`), e)
-		must(t, err)
+		must.OK(t, err)
 	}
 	same(t, all, "SELECT a.subject, b.subject FROM orders_state a, orders_state_2 b", "o1|o2")
 }
@@ -97,7 +98,7 @@ func TestASkeletonOfFeedsWithOneNameKeepsThemApartByTheirIDs(t *testing.T) {
 func TestASkeletonOfAnEmptyFeedRuns(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
-	must(t, projection.Skeleton(&text, &projection.Sample{Feed: "orders", URL: "https://shop.example/"}))
+	must.OK(t, projection.Skeleton(&text, &projection.Sample{Feed: "orders", URL: "https://shop.example/"}))
 	set(t, text.String(), options{})
 }
 
@@ -109,7 +110,7 @@ func TestASkeletonOfDataWithEndlessKeysIsShort(t *testing.T) {
 		s.Add(&e.Event)
 	}
 	var text bytes.Buffer
-	must(t, projection.Skeleton(&text, s))
+	must.OK(t, projection.Skeleton(&text, s))
 	if lines := strings.Count(text.String(), "\n"); lines > 100 || !strings.Contains(text.String(), "and more fields") {
 		t.Errorf("%d lines", lines)
 	}
@@ -126,7 +127,7 @@ func FuzzSkeleton(f *testing.F) {
 		s := &projection.Sample{Feed: feed, URL: feed}
 		s.Add(&event.Event{Type: kind, Data: data})
 		var text bytes.Buffer
-		must(t, projection.Skeleton(&text, s))
+		must.OK(t, projection.Skeleton(&text, s))
 		p, err := projection.Parse("skeleton.sql", text.Bytes())
 		if err != nil {
 			t.Fatalf("%v:\n%s", err, &text)

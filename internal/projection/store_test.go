@@ -21,6 +21,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -45,7 +46,7 @@ type options struct {
 func targets(t testing.TB, text string, o options) []*store {
 	t.Helper()
 	p, err := projection.Parse("test.sql", []byte(text))
-	must(t, err)
+	must.OK(t, err)
 	all := []*store{onPostgres(t, p, testdb.Postgres(t), o)}
 	if o.schema == "" {
 		all = append(all, onSQLite(t, p, o))
@@ -58,8 +59,8 @@ func set(t testing.TB, text string, o options) []*store {
 	t.Helper()
 	all := targets(t, text, o)
 	for _, target := range all {
-		must(t, target.setup())
-		must(t, target.prepare())
+		must.OK(t, target.setup())
+		must.OK(t, target.prepare())
 	}
 	return all
 }
@@ -67,10 +68,10 @@ func set(t testing.TB, text string, o options) []*store {
 func onPostgres(t testing.TB, p *projection.Projection, url string, o options) *store {
 	t.Helper()
 	pool, err := postgresdb.Open(t.Context(), url, 2)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	conn, err := pool.Acquire(t.Context())
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(conn.Release)
 	return postgresOn(t, p, conn, o)
 }
@@ -91,7 +92,7 @@ func postgresOn(t testing.TB, p *projection.Projection, conn *pgxpool.Conn, o op
 		},
 		rows: func(query string) string {
 			rows, err := conn.Query(t.Context(), query, pgx.QueryExecModeSimpleProtocol)
-			must(t, err)
+			must.OK(t, err)
 			lines, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
 				var cells []string
 				for _, cell := range row.RawValues() {
@@ -103,7 +104,7 @@ func postgresOn(t testing.TB, p *projection.Projection, conn *pgxpool.Conn, o op
 				}
 				return strings.Join(cells, "|"), nil
 			})
-			must(t, err)
+			must.OK(t, err)
 			return strings.Join(lines, "\n")
 		},
 	}
@@ -112,14 +113,14 @@ func postgresOn(t testing.TB, p *projection.Projection, conn *pgxpool.Conn, o op
 func onSQLite(t testing.TB, p *projection.Projection, o options) *store {
 	t.Helper()
 	db, err := sqlitedb.OpenWriter(t.Context(), filepath.Join(t.TempDir(), "test.db"))
-	must(t, err)
-	t.Cleanup(func() { must(t, db.Close()) })
+	must.OK(t, err)
+	t.Cleanup(func() { must.OK(t, db.Close()) })
 	s := sqlite.New(p, o.strict)
 	inTx := func(do func(*sql.Tx) error) error {
 		tx, err := db.BeginTx(t.Context(), nil)
-		must(t, err)
+		must.OK(t, err)
 		if err := do(tx); err != nil {
-			must(t, tx.Rollback())
+			must.OK(t, tx.Rollback())
 			return err
 		}
 		return tx.Commit()
@@ -141,16 +142,16 @@ func onSQLite(t testing.TB, p *projection.Projection, o options) *store {
 
 func sqliteRows(t testing.TB, db *sql.DB, query string) (lines []string) {
 	rows, err := db.QueryContext(t.Context(), query)
-	must(t, err)
+	must.OK(t, err)
 	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
-	must(t, err)
+	must.OK(t, err)
 	for rows.Next() {
 		cells, pointers := make([]sql.NullString, len(columns)), make([]any, len(columns))
 		for i := range cells {
 			pointers[i] = &cells[i]
 		}
-		must(t, rows.Scan(pointers...))
+		must.OK(t, rows.Scan(pointers...))
 		line := make([]string, len(cells))
 		for i, cell := range cells {
 			if line[i] = cell.String; !cell.Valid {
@@ -159,15 +160,8 @@ func sqliteRows(t testing.TB, db *sql.DB, query string) (lines []string) {
 		}
 		lines = append(lines, strings.Join(line, "|"))
 	}
-	must(t, rows.Err())
+	must.OK(t, rows.Err())
 	return lines
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // at returns an event of the feed orders.
@@ -205,8 +199,8 @@ func isOwn(err error) bool {
 
 func serverVersion(t *testing.T) (n int) {
 	conn, err := pgx.Connect(t.Context(), os.Getenv("EVENTFEED_TEST_POSTGRES"))
-	must(t, err)
-	must(t, conn.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int").Scan(&n))
-	must(t, conn.Close(context.Background()))
+	must.OK(t, err)
+	must.OK(t, conn.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int").Scan(&n))
+	must.OK(t, conn.Close(context.Background()))
 	return n
 }

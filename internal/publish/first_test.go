@@ -5,6 +5,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -15,7 +16,7 @@ func TestPendingEventsArePlacedBeforeAServerAnswers(t *testing.T) {
 		storetest.Append(t, l, "orders", storetest.Events(1, 25))
 		publish.First(t.Context(), l, publish.NewMetrics(nil))
 		f, err := l.Feed(t.Context(), "orders")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if f.Position != 25 {
 			t.Errorf("position %d", f.Position)
 		}

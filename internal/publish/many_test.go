@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -78,11 +79,11 @@ func TestIdleServerWritesNothing(t *testing.T) {
 	storetest.Drain(t, l, "f")
 	l.Close() // so that all it has done is counted
 	conn, err := pgx.Connect(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = conn.Close(context.Background()) }()
 	written := func() (rows int64) {
 		time.Sleep(500 * time.Millisecond) // a session that was closed has a moment to end
-		storetest.Must(t, conn.QueryRow(t.Context(), `
+		must.OK(t, conn.QueryRow(t.Context(), `
 			SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables`).Scan(&rows))
 		return rows
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/eventfeed/eventfeed/internal/publish"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -17,7 +18,7 @@ import (
 func metric(t *testing.T, registry prometheus.Gatherer, name string) float64 {
 	t.Helper()
 	families, err := registry.Gather()
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for _, family := range families {
 		if family.GetName() == name {
 			m := family.GetMetric()[0]
@@ -64,5 +65,5 @@ func TestMetricsCountWhatTheLoopsDo(t *testing.T) {
 	l.Close() // nothing works from here on
 	waitMetric(t, registry, "eventfeed_sequencer_errors_total", func(errors float64) bool { return errors > 0 })
 	cancel()
-	storetest.Must(t, <-done)
+	must.OK(t, <-done)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -19,7 +20,7 @@ func start(t *testing.T, l *store.Log) (stop func()) {
 	go func() { done <- publish.Run(ctx, publish.Config{Log: l, Batch: 7}) }()
 	return func() {
 		cancel()
-		storetest.Must(t, <-done)
+		must.OK(t, <-done)
 	}
 }
 
@@ -27,7 +28,7 @@ func waitFor(t *testing.T, l *store.Log, feed string, position, archives int64) 
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		f, err := l.Feed(t.Context(), feed)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if f.Position == position && f.Archives == archives {
 			return
 		}
@@ -75,7 +76,7 @@ func TestAnotherProcessTakesTheLeadOfOneThatHasGone(t *testing.T) {
 	first.Close()
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		lead, err := second.Lead(t.Context())
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if lead {
 			return
 		}
@@ -96,8 +97,8 @@ func TestRestoredDatabaseGetsANewEpoch(t *testing.T) {
 	storetest.Append(t, l, "f", storetest.Events(1, 25))
 	storetest.Drain(t, l, "f")
 	before, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
-	storetest.Must(t, l.Write(t.Context(), time.Second, func(tx store.Tx) error {
+	must.OK(t, err)
+	must.OK(t, l.Write(t.Context(), time.Second, func(tx store.Tx) error {
 		f, _, err := tx.Lock(t.Context(), "f")
 		if err != nil {
 			return err
@@ -108,7 +109,7 @@ func TestRestoredDatabaseGetsANewEpoch(t *testing.T) {
 	defer start(t, l)()
 	waitFor(t, l, "f", 25, 3) // the open page has closed short
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if len(f.Epochs) != 2 || f.Identity != before.Identity || f.Epochs[1].FirstPosition != 26 || f.Epochs[1].FirstPage != 2 {
 		t.Errorf("%+v", f)
 	}

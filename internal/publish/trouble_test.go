@@ -15,6 +15,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -53,7 +54,7 @@ func startTroubled(t *testing.T, l *store.Log) *troubled {
 	go func() { done <- publish.Run(ctx, config) }()
 	t.Cleanup(func() {
 		cancel()
-		storetest.Must(t, <-done)
+		must.OK(t, <-done)
 	})
 	return p
 }
@@ -76,7 +77,7 @@ func (p *troubled) goesOn(t *testing.T, feed string) {
 func connect(t *testing.T, url string) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	return conn
 }
@@ -93,12 +94,12 @@ func TestFeedThatIsLockedStopsNoOther(t *testing.T) {
 	storetest.Create(t, l, "free", 0)
 	holder := connect(t, url)
 	tx, err := holder.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = tx.Exec(t.Context(), "SELECT FROM eventfeed.feeds WHERE name LIKE 'held%' FOR UPDATE")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	p := startTroubled(t, l)
 	p.goesOn(t, "free")
-	storetest.Must(t, tx.Rollback(t.Context()))
+	must.OK(t, tx.Rollback(t.Context()))
 	for n := range held {
 		waitFor(t, l, fmt.Sprint("held", n), 25, 2)
 	}
@@ -115,7 +116,7 @@ func TestEventThatCannotBePlacedSlowsNoOtherFeed(t *testing.T) {
 	conn := connect(t, url)
 	_, err := conn.Exec(t.Context(), `WITH added AS (INSERT INTO eventfeed.events (feed, id, source, type, time)
 		VALUES ($1, '1', '/test', '', now()) RETURNING insert_no) INSERT INTO eventfeed.pending SELECT $1, insert_no FROM added`, bad.Key)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	p := startTroubled(t, l)
 	waitMetric(t, p.registry, "eventfeed_sequencer_failing_feeds", func(n float64) bool { return n == 1 })
 	p.goesOn(t, "good")
@@ -144,7 +145,7 @@ func TestServerThatFreezesInAStepIsEndedByTheDatabase(t *testing.T) {
 			_, _, err := tx.Lock(t.Context(), "f")
 			return err
 		})
-		storetest.Must(t, err) // while the first one is still in its step
+		must.OK(t, err) // while the first one is still in its step
 		return nil
 	})
 	if err == nil {

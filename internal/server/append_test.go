@@ -15,6 +15,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -25,15 +26,15 @@ func allowAppend(c *server.Config) { c.AllowAppend = true }
 func post(t *testing.T, url, body string, header ...string) (*http.Response, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
 	response, err := http.DefaultClient.Do(request)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return response, string(text)
 }
 
@@ -78,14 +79,14 @@ func TestPostAppendsInEveryMode(t *testing.T) {
 					Position        int64
 				}
 			}
-			storetest.Must(t, json.Unmarshal([]byte(answers[0]), &answer))
+			must.OK(t, json.Unmarshal([]byte(answers[0]), &answer))
 			var got []string
 			for _, e := range answer.Events {
 				got = append(got, fmt.Sprintf("%s:%d", e.ID, e.Position))
 				base, err := url.Parse(target)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				there, err := base.Parse(e.URL)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				if response, body := do(t, "GET", there.String()+"&format=cloudevents"); response.StatusCode != 200 || !strings.Contains(string(body), fmt.Sprintf(`"efposition":"%d"`, e.Position)) {
 					t.Errorf("%s: %d %s", there, response.StatusCode, body)
 				}
@@ -131,7 +132,7 @@ func TestPostIsAllOrNothingAndNamesTheEvent(t *testing.T) {
 					ID     string
 				}
 			}
-			storetest.Must(t, json.Unmarshal([]byte(body), &problem))
+			must.OK(t, json.Unmarshal([]byte(body), &problem))
 			if response.StatusCode != test.status || problem.Status != test.status || response.Header.Get("Content-Type") != "application/problem+json" {
 				t.Errorf("%s: %d %.300s", name, response.StatusCode, body)
 			}
@@ -192,7 +193,7 @@ func serveAt(t *testing.T, baseURL string) (*store.Log, *httptest.Server) {
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	storetest.Create(t, l, "f", 3)
 	base, err := forwarded.ParseBase(baseURL)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return l, servertest.Serve(t, l, allowAppend, func(c *server.Config) { c.Origin.Base, c.Local = base, true })
 }
 
@@ -203,13 +204,13 @@ func TestWithoutTokensPostComesByTheServersOwnName(t *testing.T) {
 		"evil.example": 421, "localhost.evil.example:80": 421, "": 202,
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+"/feeds/f", strings.NewReader(cloudEvent("1", "1")))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		request.Host = host
 		request.Header.Set("Content-Type", structured)
 		request.Header.Set("Sec-Fetch-Site", "same-origin")
 		response, err := http.DefaultClient.Do(request)
-		storetest.Must(t, err)
-		storetest.Must(t, response.Body.Close())
+		must.OK(t, err)
+		must.OK(t, response.Body.Close())
 		if response.StatusCode != status {
 			t.Errorf("Host %q: %d", host, response.StatusCode)
 		}
@@ -233,10 +234,10 @@ func TestSlowLargeBodiesDoNotHoldUpSmallOnes(t *testing.T) {
 	s := servertest.Publish(t, l, allowAppend, func(c *server.Config) { c.Logger = slog.New(slog.NewTextHandler(silent{t}, nil)) })
 	for range 4 {
 		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.URL, "http://"))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		t.Cleanup(func() { _ = conn.Close() })
 		_, err = fmt.Fprintf(conn, "POST /feeds/f HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\nContent-Length: 24000000\r\n\r\n[", batch)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	large := "[" + strings.Repeat(cloudEvent("large", `"`+strings.Repeat("x", 50_000)+`"`)+",", 120) + cloudEvent("large", "1") + "]"
 	for {

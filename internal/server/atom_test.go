@@ -12,6 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -74,7 +75,7 @@ func (n *node) link(rel string) string {
 func parseAtom(t *testing.T, body []byte) *node {
 	t.Helper()
 	var root node
-	storetest.Must(t, xml.Unmarshal(body, &root))
+	must.OK(t, xml.Unmarshal(body, &root))
 	return &root
 }
 
@@ -100,10 +101,10 @@ func serveNasty(t *testing.T) (*store.Log, *httptest.Server) {
 	t.Parallel()
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 5, Title: `T <i>&"`, Author: "A & Co <x>"})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Append(t, l, "f", nasty())
 	storetest.Drain(t, l, "f")
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 	storetest.Append(t, l, "f", storetest.Events(100, 105))
 	storetest.Drain(t, l, "f")
 	return l, servertest.Serve(t, l)
@@ -275,7 +276,7 @@ func TestAtomEntryDocumentStandsForItself(t *testing.T) {
 		}
 		for rel, want := range map[string]string{"self": "application/atom+xml;type=entry", "collection": feedDocument.Header.Get("Content-Type")} {
 			target, err := response.Request.URL.Parse(e.link(rel))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if there, _ := do(t, "GET", target.String()); there.Header.Get("Content-Type") != want {
 				t.Errorf("%s: %s leads to %s: %d", url, rel, target, there.StatusCode)
 			}
@@ -310,7 +311,7 @@ func TestArchivedFeedHasTheLinksAndMarksOfRFC5005(t *testing.T) {
 			}
 			at, _ := do(t, "HEAD", s.URL+path)
 			target, err := at.Request.URL.Parse(d.link(rel))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			there, body := do(t, "GET", target.String())
 			if there.StatusCode == 410 && rel == "next-archive" && isFinal {
 				continue // the page was lost; problem_test.go

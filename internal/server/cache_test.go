@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -25,12 +26,12 @@ func history(t *testing.T, l *store.Log, look func()) {
 	for _, step := range []int{0, 1, 29, 61, 0, -1, 0, 5, 40, -1, -1, 70} {
 		switch {
 		case step < 0:
-			storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+			must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 		case step > 0:
 			storetest.Append(t, l, "f", storetest.Events(n+1, n+step))
 			n += step
 			_, err := l.Sequence(t.Context(), "f", 1000)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			look() // before pages are sealed
 		}
 		storetest.Drain(t, l, "f")
@@ -41,7 +42,7 @@ func history(t *testing.T, l *store.Log, look func()) {
 // urlsNow are all documents of a feed in all forms.
 func urlsNow(t *testing.T, l *store.Log) []string {
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	urls := []string{"/", "/?format=html"}
 	for _, form := range []string{"atom", "html", "rss", "json", "cloudevents"} {
 		urls = append(urls, "/feeds/f?format="+form)
@@ -68,7 +69,7 @@ func TestEqualTagsAreEqualBytes(t *testing.T) {
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	storetest.Create(t, l, "f", 30)
 	base, err := url.Parse("https://example.org/feeds/")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	rules := func(c *server.Config) { c.Origin = forwarded.Rules{Base: base} }
 	one, other := servertest.Serve(t, l, rules), servertest.Serve(t, l, rules)
 	bytesOf, tagOf, placeOf := map[string]string{}, map[string]string{}, map[string]string{}
@@ -118,7 +119,7 @@ func TestAFinalArchiveNeverChanges(t *testing.T) {
 	servertest.Handler(t, l, func(c *server.Config) { config = *c })
 	final := map[string]string{}
 	history(t, l, func() {
-		storetest.Must(t, config.Feeds.(*feedstate.Feeds).Look(t.Context()))
+		must.OK(t, config.Feeds.(*feedstate.Feeds).Look(t.Context()))
 		s := httptest.NewServer(server.New(config)) // as after a restart, with nothing in memory
 		defer s.Close()
 		urls := map[string]bool{}
@@ -183,7 +184,7 @@ func TestVaryNamesWhatProxiesSay(t *testing.T) {
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
 	storetest.Create(t, l, "f", 100)
 	trusted, err := forwarded.ParseTrusted("127.0.0.0/8, ::1")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	s := servertest.Serve(t, l, func(c *server.Config) { c.Origin = forwarded.Rules{Trusted: trusted} })
 	for _, form := range []string{"rss", "json"} {
 		for field, value := range map[string]string{
@@ -211,7 +212,7 @@ func TestNothingButAbsoluteURLsHangsOnTheHost(t *testing.T) {
 		}
 		want, body := do(t, "GET", url)
 		request, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		request.Host = "other.example"
 		request.Header.Set("Accept-Encoding", "identity")
 		got := httptest.NewRecorder()

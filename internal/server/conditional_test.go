@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -24,14 +25,14 @@ import (
 func ask(t *testing.T, method, url string, header http.Header) (*http.Response, []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	request.Header.Set("Accept-Encoding", "identity")
 	maps.Copy(request.Header, header)
 	response, err := http.DefaultClient.Do(request)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return response, body
 }
 
@@ -39,7 +40,7 @@ func ask(t *testing.T, method, url string, header http.Header) (*http.Response, 
 func settled(t *testing.T, l *store.Log) {
 	t.Helper()
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	time.Sleep(time.Until(f.Modified.Add(time.Second + 10*time.Millisecond)))
 }
 
@@ -263,7 +264,7 @@ func TestNoTwoVersionsHaveTheSameLastModified(t *testing.T) {
 		t.Helper()
 		response, _ := do(t, "GET", s.URL+"/feeds/f")
 		date, err := http.ParseTime(response.Header.Get("Date"))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		value := response.Header.Get("Last-Modified")
 		if len(want) > 0 && (value != "") != want[0] {
 			t.Errorf("%s: Last-Modified %q", why, value)
@@ -272,7 +273,7 @@ func TestNoTwoVersionsHaveTheSameLastModified(t *testing.T) {
 			return
 		}
 		modified, err := http.ParseTime(value)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if !modified.Before(date) || modified.Before(before) {
 			t.Errorf("%s: Last-Modified %v on %v, and %v before", why, modified, date, before)
 		}
@@ -287,7 +288,7 @@ func TestNoTwoVersionsHaveTheSameLastModified(t *testing.T) {
 	for round := range 2 {
 		storetest.Append(t, l, "f", storetest.Events(round*15+1, round*15+15))
 		_, err := l.Sequence(t.Context(), "f", 1000)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		look("perhaps within the second")
 		settled(t, l)
 		look("a page waits to be sealed", true)
@@ -296,7 +297,7 @@ func TestNoTwoVersionsHaveTheSameLastModified(t *testing.T) {
 		settled(t, l)
 		look("all is sealed", true)
 	}
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 	look("an epoch has begun, and what was lost may have had any time before", false)
 	storetest.Append(t, l, "f", storetest.Events(100, 100))
 	storetest.Drain(t, l, "f")
@@ -311,16 +312,16 @@ func TestIfModifiedSinceIsNotAnsweredWithACommitThatWasSlow(t *testing.T) {
 	l := storetest.Open(t, url)
 	storetest.Create(t, l, "f", 10)
 	conn, err := pgx.Connect(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
 	_, err = conn.Exec(t.Context(), `
 		CREATE FUNCTION public.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_catalog.pg_sleep(2); RETURN NEW; END $$;
 		CREATE TRIGGER slow BEFORE UPDATE ON eventfeed.feeds FOR EACH ROW WHEN (NEW.position % 2 = 0) EXECUTE FUNCTION public.slow()`)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	s := servertest.Serve(t, l)
 	sequence := func() {
 		_, err := l.Sequence(context.WithoutCancel(t.Context()), "f", 1)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	for n := 1; n < 9; n += 2 {
 		storetest.Append(t, l, "f", storetest.Events(n, n+1))

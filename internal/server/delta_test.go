@@ -6,14 +6,15 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 func decode(t *testing.T, body []byte) *feed.Document {
 	t.Helper()
 	d, err := feed.Decode(body)
-	storetest.Must(t, err)
-	storetest.Must(t, d.Check())
+	must.OK(t, err)
+	must.OK(t, d.Check())
 	return d
 }
 
@@ -91,7 +92,7 @@ func TestDeltaEndsWithTheDocumentThatAClientHas(t *testing.T) {
 func TestNoDeltaGoesAcrossALoss(t *testing.T) {
 	l, s := serve(t)
 	before, _ := do(t, "GET", s.URL+"/feeds/f")
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 	storetest.Append(t, l, "f", storetest.Events(251, 251))
 	storetest.Drain(t, l, "f")
 	response, body := do(t, "GET", s.URL+"/feeds/f", "A-IM", "feed", "If-None-Match", before.Header.Get("ETag"))

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -18,16 +19,16 @@ func TestAnIDWithASlashInThePathLeadsToTheEventsURL(t *testing.T) {
 	storetest.Drain(t, l, "f")
 	response, _ := do(t, "GET", s.URL+"/feeds/f/events/a/b/c?source=%2Fs&format=html")
 	own, err := url.Parse(s.URL + "/feeds/f/events/?format=html&id=a%2Fb%2Fc&source=%2Fs")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if response.StatusCode != 200 || response.Request.URL.String() != own.String() {
 		t.Errorf("%d at %s", response.StatusCode, response.Request.URL)
 	}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	request, err := http.NewRequestWithContext(t.Context(), "GET", s.URL+"/feeds/f/events/a/b/c", nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	response, err = client.Do(request)
-	storetest.Must(t, err)
-	storetest.Must(t, response.Body.Close())
+	must.OK(t, err)
+	must.OK(t, response.Body.Close())
 	if to := response.Header.Get("Location"); response.StatusCode != 301 || !strings.HasPrefix(to, "../../?") {
 		t.Errorf("%d to %s, which is not right below any path", response.StatusCode, to)
 	}

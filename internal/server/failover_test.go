@@ -13,6 +13,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
@@ -34,18 +35,18 @@ func standby(t *testing.T) (primary, standby *testcluster.Cluster) {
 func hostOf(t *testing.T, database string) string {
 	t.Helper()
 	parsed, err := url.Parse(database)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return parsed.Host
 }
 
 func execute(t *testing.T, c *testcluster.Cluster, statements ...string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), c.URL())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
 	for _, sql := range statements {
 		_, err := conn.Exec(t.Context(), sql)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 }
 
@@ -55,7 +56,7 @@ func replicated(t *testing.T, l *store.Log, standby *testcluster.Cluster) {
 	there := storetest.Open(t, standby.URL())
 	await(t, "the standby has it all", func() bool {
 		want, err := l.Feed(t.Context(), "f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		got, err := there.Feed(t.Context(), "f")
 		return err == nil && got.Position == want.Position && got.Archives == want.Archives
 	})
@@ -82,7 +83,7 @@ func TestWhatAnAnswerPromisesIsOfTheSameMomentAsItsBytes(t *testing.T) {
 	secondary.Stop(t, "fast") // it falls behind
 	grow(16, 29)
 	lost, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	page := func(epoch string, number int64) string {
 		return feed.ArchivePath("f", feed.Page{Epoch: epoch, Number: number})
 	}

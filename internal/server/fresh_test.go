@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
@@ -39,7 +40,7 @@ func TestAServerThatIsAskedForWhatItDoesNotKnowLooksInTheDatabase(t *testing.T) 
 			n += events
 			storetest.Drain(t, l, "f")
 			f, err := l.Feed(t.Context(), "f")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return &f
 		}
 		tag := func(path string) string {
@@ -54,13 +55,13 @@ func TestAServerThatIsAskedForWhatItDoesNotKnowLooksInTheDatabase(t *testing.T) 
 				return "GET", archive(grow(10)), nil, 200
 			},
 			"an epoch": func() (string, string, []string, int) {
-				storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+				must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 				return "GET", archive(grow(10)), nil, 200
 			},
 			"an archive of an epoch that is over": func() (string, string, []string, int) {
 				path := archive(grow(10))
 				do(t, "GET", other.URL+path)
-				storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+				must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 				return "GET", archive(grow(1)), nil, 200
 			},
 			"a feed": func() (string, string, []string, int) {
@@ -83,7 +84,7 @@ func TestAServerThatIsAskedForWhatItDoesNotKnowLooksInTheDatabase(t *testing.T) 
 				storetest.Append(t, l, "f", storetest.Events(n+1, n+20-n%10))
 				n += 20 - n%10
 				_, err := l.Sequence(t.Context(), "f", 1000)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				do(t, "GET", other.URL+"/feeds/f", "Cache-Control", "no-cache")
 				storetest.Drain(t, l, "f")
 				return "GET", "/feeds/f", []string{"If-None-Match", tag("/feeds/f")}, 304
@@ -139,7 +140,7 @@ func TestAServerThatIsCutOffSaysSo(t *testing.T) {
 	storetest.Append(t, l, "f", storetest.Events(1, 25))
 	storetest.Drain(t, l, "f")
 	address, err := url.Parse(direct)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	proxy := testproxy.NewFaulty(t, address.Host)
 	address.Host = proxy.Address()
 	var feeds server.Feeds

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -76,10 +77,10 @@ func TestDeltaIsDescribedAsTheWholeIs(t *testing.T) {
 			t.Errorf("%s: %d %v", coding, delta.StatusCode, h)
 		}
 		text, err := decodeBody(body)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		d, err := feed.Decode(text)
-		storetest.Must(t, err)
-		if storetest.Must(t, d.Check()); d.First != 251 || d.Last != 253 || delta.ContentLength != int64(len(body)) {
+		must.OK(t, err)
+		if must.OK(t, d.Check()); d.First != 251 || d.Last != 253 || delta.ContentLength != int64(len(body)) {
 			t.Errorf("%s: %d to %d, Content-Length %d of %d", coding, d.First, d.Last, delta.ContentLength, len(body))
 		}
 		// Any reader takes it for a feed: it has a feed's metadata.

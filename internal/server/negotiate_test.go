@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 func essence(response *http.Response) string {
@@ -134,7 +134,7 @@ func links(t *testing.T, response *http.Response) (targets []*url.URL, rels, typ
 			t.Fatalf("%s: Link: %s", response.Request.URL, value)
 		}
 		target, err := response.Request.URL.Parse(parts[1])
-		storetest.Must(t, err)
+		must.OK(t, err)
 		targets, rels, types = append(targets, target), append(rels, parts[2]), append(types, parts[3])
 	}
 	return targets, rels, types

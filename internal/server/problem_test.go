@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -32,7 +33,7 @@ func TestEveryErrorIsAProblem(t *testing.T) {
 		}
 		checkProblem(t, response, body)
 		var problem struct{ Instance string }
-		storetest.Must(t, json.Unmarshal(body, &problem))
+		must.OK(t, json.Unmarshal(body, &problem))
 		// It is a reference to what was asked for, RFC 9457 section 3.1.5.
 		instance, err := response.Request.URL.Parse(problem.Instance)
 		if err != nil || instance.Host != response.Request.URL.Host || path.Clean(instance.Path) != path.Clean(response.Request.URL.Path) {
@@ -75,10 +76,10 @@ func TestALogThatCannotBeReadIs503(t *testing.T) {
 func TestAPageOfALostHistorySaysWhereItGoesOn(t *testing.T) {
 	l, s := serve(t)
 	old := archiveURL(t, l, s, 1)
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 	storetest.Drain(t, l, "f")
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, body := do(t, "GET", old)
 	final := decode(t, body)
 	if final.Next == nil || final.Next.Number != 2 || final.Next.Epoch == f.Epoch() {
@@ -124,7 +125,7 @@ func TestAnIDOfSeveralSourcesNamesThemAll(t *testing.T) {
 	}
 	checkProblem(t, response, body)
 	var problem struct{ Detail string }
-	storetest.Must(t, json.Unmarshal(body, &problem))
+	must.OK(t, json.Unmarshal(body, &problem))
 	_, list, _ := strings.Cut(problem.Detail, ": ")
 	choices := strings.Fields(list)
 	if len(choices) != 2 {

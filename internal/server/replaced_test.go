@@ -12,6 +12,7 @@ import (
 	"time"
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -31,19 +32,19 @@ func TestServerWaitsForItsFile(t *testing.T) {
 	fresh := []string{"Cache-Control", "no-cache"}
 	do(t, "GET", web.URL+"/feeds/f")
 
-	storetest.Must(t, os.Rename(path, path+".away"))
+	must.OK(t, os.Rename(path, path+".away"))
 	waitStatus(t, web.URL+"/feeds/f", http.StatusServiceUnavailable, fresh...)
 	if response, body := do(t, "GET", web.URL+"/feeds/f"); response.StatusCode != http.StatusOK || len(body) == 0 {
 		t.Errorf("without no-cache: %s", response.Status)
 	}
-	storetest.Must(t, os.Rename(path+".away", path))
+	must.OK(t, os.Rename(path+".away", path))
 	waitStatus(t, web.URL+"/feeds/f", http.StatusOK, fresh...)
 
 	another := testdb.SQLite(t)
 	other := storetest.Open(t, another)
 	storetest.Create(t, other, "g", 10)
 	other.Close()
-	storetest.Must(t, os.Rename(strings.TrimPrefix(another, sqlitedb.Scheme), path))
+	must.OK(t, os.Rename(strings.TrimPrefix(another, sqlitedb.Scheme), path))
 	waitStatus(t, web.URL+"/feeds/g", http.StatusOK)
 	waitStatus(t, web.URL+"/feeds/f", http.StatusNotFound)
 }
@@ -74,9 +75,9 @@ func TestNothingOfAReplacedLogIsServed(t *testing.T) {
 	storetest.Drain(t, l, "f")
 	backup := path + ".backup"
 	db, err := sql.Open("sqlite", path)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", backup)
-	storetest.Must(t, errors.Join(err, db.Close()))
+	must.OK(t, errors.Join(err, db.Close()))
 	restored := storetest.Open(t, sqlitedb.Scheme+backup)
 	storetest.Append(t, restored, "f", storetest.Events(1001, 1040))
 	storetest.Drain(t, restored, "f")
@@ -87,7 +88,7 @@ func TestNothingOfAReplacedLogIsServed(t *testing.T) {
 	web := servertest.Run(t, l)
 	paths := []string{"/feeds/f"}
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for page := range f.Archives {
 		paths = append(paths, fmt.Sprintf("/feeds/f/archive/%s/%d", f.Epoch(), page+1))
 	}
@@ -100,7 +101,7 @@ func TestNothingOfAReplacedLogIsServed(t *testing.T) {
 		dead[path] = string(body)
 	}
 
-	storetest.Must(t, os.Rename(backup, path))
+	must.OK(t, os.Rename(backup, path))
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if _, body := do(t, "GET", web.URL+"/feeds/f", "Cache-Control", "no-cache"); string(body) != dead["/feeds/f"] {
 			break

@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -54,11 +55,11 @@ func serveLarge(t *testing.T) (*Server, *httptest.Server) {
 func runFeeds(t *testing.T, l *store.Log) *feedstate.Feeds {
 	t.Helper()
 	feeds, err := feedstate.Open(t.Context(), l, nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- feeds.Run(ctx) }()
-	t.Cleanup(func() { cancel(); storetest.Must(t, <-ended) })
+	t.Cleanup(func() { cancel(); must.OK(t, <-ended) })
 	return feeds
 }
 
@@ -66,13 +67,13 @@ func runFeeds(t *testing.T, l *store.Log) *feedstate.Feeds {
 func slowly(t *testing.T, web *httptest.Server, path string, header ...string) (net.Conn, *http.Response) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(web.URL, "http://"))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	storetest.Must(t, conn.(*net.TCPConn).SetReadBuffer(4096))
+	must.OK(t, conn.(*net.TCPConn).SetReadBuffer(4096))
 	_, err = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\n"+strings.Join(append(header, "", ""), "\r\n"))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	response, err := http.ReadResponse(bufio.NewReaderSize(conn, 4096), nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return conn, response
 }
 
@@ -121,7 +122,7 @@ func TestABodyIsHeldOnceHoweverManyTakeTheirTimeOverIt(t *testing.T) {
 				t.Errorf("%d bytes are held for 8 readers of some %d", held, largeData)
 			}
 			for _, conn := range conns {
-				storetest.Must(t, conn.Close())
+				must.OK(t, conn.Close())
 			}
 			waitUntil(t, "all is let go", func() bool { return s.sending.held() == 0 })
 		})
@@ -189,7 +190,7 @@ func TestTheLargestBodyIsSent(t *testing.T) {
 	s, web := serveLarge(t)
 	s.sending = newBodies(1<<20, 1<<20)
 	response, err := http.Get(web.URL + "/feeds/f/events/1?format=cloudevents")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer response.Body.Close()
 	if n, err := io.Copy(io.Discard, response.Body); err != nil || n < largeData || response.StatusCode != http.StatusOK {
 		t.Errorf("%s, %d bytes, %v", response.Status, n, err)
@@ -211,7 +212,7 @@ func TestASlowStreamHoldsNoDocument(t *testing.T) {
 	})
 	let := make(chan struct{})
 	v, _, err := s.subscriptions.at(t.Context(), "f", false)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	runtime.AddCleanup(v, func(struct{}) { close(let) }, struct{}{})
 	v = nil
 	s.subscriptions.mu.Lock()

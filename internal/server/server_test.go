@@ -14,6 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -33,23 +34,23 @@ func serve(t *testing.T) (*store.Log, *httptest.Server) {
 func do(t *testing.T, method, url string, header ...string) (*http.Response, []byte) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, url, nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	request.Header.Set("Accept-Encoding", "identity")
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
 	response, err := http.DefaultClient.Do(request)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return response, body
 }
 
 func archiveURL(t *testing.T, l *store.Log, s *httptest.Server, number int64) string {
 	t.Helper()
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return s.URL + feed.ArchivePath("f", feed.Page{Epoch: f.Epoch(), Number: number})
 }
 
@@ -68,8 +69,8 @@ func TestDocumentsAndTheirLifetime(t *testing.T) {
 			t.Errorf("%s: %d %v", test.url, response.StatusCode, response.Header)
 		}
 		d, err := feed.Decode(body)
-		storetest.Must(t, err)
-		storetest.Must(t, d.Check())
+		must.OK(t, err)
+		must.OK(t, d.Check())
 		if d.First != test.first || d.Last != test.last {
 			t.Errorf("%s: positions %d to %d", test.url, d.First, d.Last)
 		}
@@ -153,8 +154,8 @@ func TestHEADIsGETWithoutTheBody(t *testing.T) {
 func TestWhatIsNotThereSaysSo(t *testing.T) {
 	l, s := serve(t)
 	before, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, err)
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 	old := s.URL + "/feeds/f/archive/" + before.Epoch()
 	for _, test := range []struct {
 		method, url string
@@ -188,7 +189,7 @@ func TestWhatIsNotThereSaysSo(t *testing.T) {
 // forward again, current back to it.
 func TestLinksLeadThroughTheWholeHistory(t *testing.T) {
 	l, s := serve(t)
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test")) // links cross over to the old epoch
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test")) // links cross over to the old epoch
 	storetest.Append(t, l, "f", storetest.Events(251, 480))
 	storetest.Drain(t, l, "f")
 	type document struct {
@@ -201,11 +202,11 @@ func TestLinksLeadThroughTheWholeHistory(t *testing.T) {
 	get := func(url string) (links map[string]string, archive bool) {
 		response, body := do(t, "GET", url)
 		var d document
-		storetest.Must(t, xml.Unmarshal(body, &d))
+		must.OK(t, xml.Unmarshal(body, &d))
 		links = map[string]string{}
 		for _, link := range d.Links {
 			target, err := response.Request.URL.Parse(link.Href)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			links[link.Rel] = target.String()
 		}
 		return links, d.Archive != nil

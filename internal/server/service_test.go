@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -25,7 +26,7 @@ func TestServiceDocumentIsThatOfRFC5023(t *testing.T) {
 	for _, c := range collections {
 		checkText(t, c.one(t, "title"))
 		target, err := response.Request.URL.Parse(c.attr("href"))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		// Section 8.3.3: a collection is an Atom Feed Document.
 		if there, _ := do(t, "GET", target.String()); there.Header.Get("Content-Type") != "application/atom+xml" {
 			t.Errorf("%s: %d %v", target, there.StatusCode, there.Header)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -38,13 +39,13 @@ func TestStreamReadsFewLargeEventsAtATime(t *testing.T) {
 	storetest.Drain(t, l, "f")
 	s := New(Config{Log: l, Feeds: runFeeds(t, l)})
 	v, _, err := s.subscriptions.at(t.Context(), "f", false)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	sent := &pieces{}
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/feeds/f/stream", nil)
 	out := &eventStream{w: sent, control: http.NewResponseController(sent)}
 	for more := true; more; {
 		more, err = s.sendNew(r, v, out)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	if n := bytes.Count(sent.all.Bytes(), []byte("id: ")); n != 150 {
 		t.Errorf("%d of 150 events were sent", n)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -53,13 +54,13 @@ func messages(t *testing.T, body io.Reader, count int) []message {
 func openStream(t *testing.T, url string, header ...string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	request.Header.Set("Accept", "text/event-stream")
 	for i := 0; i < len(header); i += 2 {
 		request.Header.Set(header[i], header[i+1])
 	}
 	response, err := http.DefaultClient.Do(request)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = response.Body.Close() })
 	if h := response.Header; response.StatusCode != 200 || h.Get("Content-Type") != "text/event-stream" || h.Get("Cache-Control") != "no-store" || h.Get("Content-Encoding") != "" {
 		t.Fatalf("%d %v", response.StatusCode, h)

@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
@@ -76,7 +77,7 @@ func TestPollingAnUnchangedFeedReadsNothing(t *testing.T) {
 func TestADozenWhoSeedAtOnceReadEachPageOnce(t *testing.T) {
 	w, l, url := watch(t)
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var all sync.WaitGroup
 	for n := range 12 {
 		coding := []string{"zstd", "gzip", "identity"}[n%3]
@@ -141,7 +142,7 @@ func TestWhileTheLogIsAwayNoOtherHistoryIsServed(t *testing.T) {
 	w, l, url := watch(t)
 	first, _ := do(t, "GET", url)
 	w.away.Store(true)
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 	for read := w.documents.Load(); w.documents.Load() == read; {
 		do(t, "GET", url)
 	}
@@ -174,10 +175,10 @@ func TestAnArchiveThatIsFinalIsNeverServedAsTheNewest(t *testing.T) {
 	storetest.Append(t, l, "f", storetest.Events(1, 10))
 	storetest.Drain(t, l, "f")
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	page := feed.Page{Epoch: f.Epoch(), Number: 1}
 	_, newest, err := l.Archive(t.Context(), "f", page)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Append(t, l, "f", storetest.Events(11, 20))
 	storetest.Drain(t, l, "f")
 	s := servertest.Serve(t, l, func(c *server.Config) {

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // Clients that know JSON alone find the way back to the first event: by Link in
@@ -14,14 +14,14 @@ import (
 func TestJSONClientsFindTheWholeHistory(t *testing.T) {
 	l, s := serve(t)
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for form, read := range map[string]func(url string) (positions []int64, next string){
 		"cloudevents": func(at string) (positions []int64, next string) {
 			response, body := do(t, "GET", at)
 			var batch []struct {
 				Position int64 `json:"efposition,string"`
 			}
-			storetest.Must(t, json.Unmarshal(body, &batch))
+			must.OK(t, json.Unmarshal(body, &batch))
 			for _, e := range batch {
 				positions = append(positions, e.Position)
 			}
@@ -43,7 +43,7 @@ func TestJSONClientsFindTheWholeHistory(t *testing.T) {
 					} `json:"_eventfeed"`
 				} `json:"items"`
 			}
-			storetest.Must(t, json.Unmarshal(body, &document))
+			must.OK(t, json.Unmarshal(body, &document))
 			for i, item := range document.Items {
 				positions = append(positions, item.Extension.Position)
 				if i > 0 && positions[i] >= positions[i-1] {

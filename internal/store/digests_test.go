@@ -5,6 +5,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -19,14 +20,14 @@ func TestDocumentKnowsTheDigestAtEachPosition(t *testing.T) {
 			storetest.Drain(t, l, "f")
 			for _, from := range []*feed.Document{nil, known} {
 				_, d, err := l.Subscription(t.Context(), "f", from)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				computed := *d
 				computed.Digests = nil
 				for p := d.First - 1; p <= d.Last; p++ {
 					got, err := d.DigestAt(p)
-					storetest.Must(t, err)
+					must.OK(t, err)
 					want, err := computed.DigestAt(p)
-					storetest.Must(t, err)
+					must.OK(t, err)
 					if got != want || len(d.Digests) != len(d.Entries) {
 						t.Errorf("digest at position %d is %s, want %s", p, got, want)
 					}

@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -76,7 +77,7 @@ func TestPagesCloseWhereTheyAreFull(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
 				f, err := l.Create(t.Context(), test.feed)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				events := storetest.Events(1, 10)
 				for i := range events {
 					events[i].ID = fmt.Sprintf("%02d", i)
@@ -88,11 +89,11 @@ func TestPagesCloseWhereTheyAreFull(t *testing.T) {
 				for _, e := range events { // one by one: where a page ends must not hang on the batches
 					storetest.Append(t, l, "f", []event.Event{e})
 					_, err := l.Sequence(t.Context(), "f", 1)
-					storetest.Must(t, err)
+					must.OK(t, err)
 				}
 				storetest.Drain(t, l, "f")
 				pages, err := l.Pages(t.Context(), f.Key, 1, 100)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				var got []string
 				for _, p := range pages {
 					got = append(got, fmt.Sprintf("%d-%d", p.First, p.Last))
@@ -114,10 +115,10 @@ func TestNewestArchiveHasNoNextOneAndBecomesFinal(t *testing.T) {
 			storetest.Append(t, l, "f", storetest.Events(4*n-3, 4*n))
 			storetest.Drain(t, l, "f")
 			f, err := l.Feed(t.Context(), "f")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			for number := int64(1); number <= f.Archives; number++ {
 				_, d, err := l.Archive(t.Context(), "f", feed.Page{Epoch: f.Epoch(), Number: number})
-				storetest.Must(t, err)
+				must.OK(t, err)
 				document := decode(t, d)
 				newest := number == f.Archives
 				if (d.Stage == store.Newest) != newest || (document.Next == nil) != newest {
@@ -138,10 +139,10 @@ func TestNewestArchiveHasNoNextOneAndBecomesFinal(t *testing.T) {
 func decode(t *testing.T, stored store.Document) *feed.Document {
 	t.Helper()
 	body, err := compress.Unzstd(stored.Body)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	d, err := feed.Decode(body)
-	storetest.Must(t, err)
-	storetest.Must(t, d.Check())
+	must.OK(t, err)
+	must.OK(t, d.Check())
 	return d
 }
 
@@ -150,11 +151,11 @@ func TestSubscriptionDocumentEndsWithTheFirstFullPage(t *testing.T) {
 		storetest.Create(t, l, "f", 100)
 		storetest.Append(t, l, "f", storetest.Events(1, 330))
 		_, err := l.Sequence(t.Context(), "f", 1000)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		for _, want := range []struct{ archives, first, last int64 }{{0, 1, 100}, {3, 281, 330}} {
 			_, d, err := l.Subscription(t.Context(), "f", nil)
-			storetest.Must(t, err)
-			storetest.Must(t, d.Check())
+			must.OK(t, err)
+			must.OK(t, d.Check())
 			if d.Archives != want.archives || d.First != want.first || d.Last != want.last {
 				t.Errorf("archives %d, positions %d to %d, want %+v", d.Archives, d.First, d.Last, want)
 			}
@@ -168,7 +169,7 @@ func TestAppendingTheSameAgainChangesNothing(t *testing.T) {
 		storetest.Create(t, l, "f", 0)
 		storetest.Append(t, l, "f", storetest.Events(1, 5))
 		added, err := l.Append(t.Context(), "f", storetest.Events(4, 8))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if added != 3 {
 			t.Errorf("%d were added, want 3", added)
 		}
@@ -185,11 +186,11 @@ func TestNewEpochClosesThePageAndTheOldOneEndsThere(t *testing.T) {
 		storetest.Append(t, l, "f", storetest.Events(1, 10))
 		storetest.Drain(t, l, "f")
 		before, err := l.Feed(t.Context(), "f")
-		storetest.Must(t, err)
-		storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
-		storetest.Must(t, l.NewEpoch(t.Context(), "f", "twice at one position"))
+		must.OK(t, err)
+		must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
+		must.OK(t, l.NewEpoch(t.Context(), "f", "twice at one position"))
 		moved, err := l.Feed(t.Context(), "f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if moved.Published != before.Published {
 			t.Errorf("documents show position %d, after %d had been shown", moved.Published, before.Published)
 		}
@@ -199,7 +200,7 @@ func TestNewEpochClosesThePageAndTheOldOneEndsThere(t *testing.T) {
 		storetest.Append(t, l, "f", storetest.Events(11, 16))
 		storetest.Drain(t, l, "f")
 		f, err := l.Feed(t.Context(), "f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if len(f.Epochs) != 3 || f.Epochs[1].FirstPosition != 11 || f.Epochs[2].FirstPosition != 11 || f.Epochs[1].FirstPage != 2 || f.Epochs[2].FirstPage != 2 || f.Epochs[2].DigestBefore != before.Digest {
 			t.Fatalf("epochs %+v", f.Epochs)
 		}
@@ -233,9 +234,9 @@ func TestVerifyLooksAtAFeedThatGoesOn(t *testing.T) {
 		for n := range 20 {
 			storetest.Append(t, l, "f", storetest.Events(7*n+1, 7*n+7))
 			_, err := l.Sequence(t.Context(), "f", 4)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			_, err = l.Seal(t.Context(), "f")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			storetest.Verify(t, l, "f")
 		}
 	})
@@ -246,7 +247,7 @@ func TestVerifyLooksAtAFeedThatGoesOn(t *testing.T) {
 func TestSubscriptionDocumentIsTheSameHoweverItWasRead(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
 		_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 30, PageBytes: 4000})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		var known *feed.Document
 		for n := range 60 {
 			events := storetest.Events(7*n+1, 7*n+7)
@@ -255,19 +256,19 @@ func TestSubscriptionDocumentIsTheSameHoweverItWasRead(t *testing.T) {
 			storetest.Append(t, l, "f", events)
 			if n%3 > 0 {
 				_, err := l.Sequence(t.Context(), "f", 5+n%5)
-				storetest.Must(t, err)
+				must.OK(t, err)
 			}
 			if n%4 == 0 {
 				storetest.Drain(t, l, "f")
 			}
 			if n%17 == 16 {
-				storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+				must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 			}
 			_, anew, err := l.Subscription(t.Context(), "f", nil)
-			storetest.Must(t, err)
-			storetest.Must(t, anew.Check())
+			must.OK(t, err)
+			must.OK(t, anew.Check())
 			_, known, err = l.Subscription(t.Context(), "f", known)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if a, b := feed.AppendDocument(nil, anew), feed.AppendDocument(nil, known); !bytes.Equal(a, b) {
 				t.Fatalf("after %d: read anew %.1500s\ngone on %.1500s", n, a, b)
 			}
@@ -286,7 +287,7 @@ func TestAnEventIsFoundByItsID(t *testing.T) {
 		storetest.Append(t, l, "other", storetest.Events(7, 10))
 		find := func(source, id string) string {
 			positions, err := l.Find(t.Context(), f.Key, source, id)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return fmt.Sprint(positions)
 		}
 		if got := find("", "7"); got != "[]" {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -17,7 +18,7 @@ func TestEveryChangeOfAFeedHasATimeOfItsOwn(t *testing.T) {
 		check := func(what string, least time.Duration) {
 			t.Helper()
 			f, err := l.Feed(t.Context(), "f")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if f.Modified.Before(last.Add(least)) || f.Modified.Nanosecond() != 0 {
 				t.Errorf("%s: %v after %v", what, f.Modified, last)
 			}
@@ -26,14 +27,14 @@ func TestEveryChangeOfAFeedHasATimeOfItsOwn(t *testing.T) {
 		for n := range 6 {
 			storetest.Append(t, l, "f", storetest.Events(n+1, n+1))
 			_, err := []*store.Log{l, other}[n%2].Sequence(t.Context(), "f", 10)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			check("an event", time.Second)
 			if sealed, err := other.Seal(t.Context(), "f"); err != nil || sealed > 0 {
-				storetest.Must(t, err)
+				must.OK(t, err)
 				check("a page", time.Second)
 			}
 		}
-		storetest.Must(t, l.NewEpoch(t.Context(), "f", "test"))
+		must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
 		check("an epoch", time.Hour)
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -33,17 +34,17 @@ func TestNoURLGivesOtherBytesAfterARestore(t *testing.T) {
 			storetest.Drain(t, l, "f")
 			restored := "sqlite:" + filepath.Join(t.TempDir(), "restored.db")
 			db, err := sql.Open("sqlite", strings.TrimPrefix(url, "sqlite:"))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			defer func() { _ = db.Close() }()
 			_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", strings.TrimPrefix(restored, "sqlite:"))
-			storetest.Must(t, err)
+			must.OK(t, err)
 
 			storetest.Append(t, l, "f", storetest.Events(backup+1, 31))
 			storetest.Drain(t, l, "f")
 			lost := finalArchives(t, l)
 
 			again := storetest.Open(t, restored)
-			storetest.Must(t, again.NewEpoch(t.Context(), "f", "restored"))
+			must.OK(t, again.NewEpoch(t.Context(), "f", "restored"))
 			events := storetest.Events(backup+1, 31)
 			for i := range events {
 				events[i].Data = []byte(`"otherwise"`)
@@ -63,12 +64,12 @@ func TestNoURLGivesOtherBytesAfterARestore(t *testing.T) {
 func finalArchives(t *testing.T, l *store.Log) map[feed.Page][]byte {
 	t.Helper()
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	archives := map[feed.Page][]byte{}
 	for number := int64(1); number < f.Archives; number++ {
 		page := feed.Page{Epoch: feed.EpochOfPage(f.Epochs, number), Number: number}
 		_, d, err := l.Archive(t.Context(), "f", page)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if d.Stage != store.Final {
 			t.Errorf("page %d of %d is %s", number, f.Archives, d.Stage)
 		}
@@ -80,7 +81,7 @@ func finalArchives(t *testing.T, l *store.Log) map[feed.Page][]byte {
 func TestSubscriptionDocumentGoesBackAsFarAsAPageHasBytes(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
 		_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 10, PageBytes: 1 << 20})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		var events []event.Event
 		for _, e := range storetest.Events(1, 45) {
 			e.Data = make([]byte, 40_000)
@@ -89,8 +90,8 @@ func TestSubscriptionDocumentGoesBackAsFarAsAPageHasBytes(t *testing.T) {
 		storetest.Append(t, l, "f", events)
 		storetest.Drain(t, l, "f")
 		_, d, err := l.Subscription(t.Context(), "f", nil)
-		storetest.Must(t, err)
-		storetest.Must(t, d.Check())
+		must.OK(t, err)
+		must.OK(t, d.Check())
 		if d.First != 15 || d.Last != 45 { // 5 that are not archived, and 26 of 40,000 bytes
 			t.Errorf("positions %d to %d", d.First, d.Last)
 		}
@@ -121,8 +122,8 @@ func TestSealerThatANewEpochOvertakesLeavesNothingBehind(t *testing.T) {
 		storetest.Drain(t, l, "f")
 		storetest.Append(t, l, "f", storetest.Events(10, 13))
 		_, err := l.Sequence(t.Context(), "f", 100)
-		storetest.Must(t, err)
-		overtaken := store.New(&interrupted{l.Backend, func() { storetest.Must(t, l.NewEpoch(t.Context(), "f", "test")) }})
+		must.OK(t, err)
+		overtaken := store.New(&interrupted{l.Backend, func() { must.OK(t, l.NewEpoch(t.Context(), "f", "test")) }})
 		if sealed, err := overtaken.Seal(t.Context(), "f"); err != nil || sealed != 0 {
 			t.Errorf("%d pages sealed, %v", sealed, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -15,7 +16,7 @@ func TestStatsTellHowEachFeedStands(t *testing.T) {
 			storetest.Create(t, l, name, 10)
 		}
 		_, err := l.Create(t.Context(), store.Feed{Name: "held", PageSize: 10, Held: true})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		storetest.Append(t, l, "busy", storetest.Events(1, 25))
 		storetest.Drain(t, l, "busy")
 		storetest.Append(t, l, "busy", storetest.Events(26, 43))
@@ -26,7 +27,7 @@ func TestStatsTellHowEachFeedStands(t *testing.T) {
 		storetest.Append(t, l, "long", storetest.Events(1, store.PendingCounted+7))
 
 		got, err := l.Stats(t.Context())
-		storetest.Must(t, err)
+		must.OK(t, err)
 		for i := range got.Feeds {
 			if f := &got.Feeds[i]; (f.Oldest > 0) != (f.Pending > 0) {
 				t.Errorf("%+v: the oldest of what is pending has a number, and nothing else", *f)

@@ -16,6 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
@@ -118,11 +119,11 @@ func followFor(t *testing.T, d time.Duration, client *http.Client, handler http.
 	p = &inProcess{handler: handler}
 	client.Transport = p
 	from, err := fetch.ParseURL("http://feeds.test/feeds/f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var logged bytes.Buffer
 	c := &walk.Client{Client: &fetch.Client{HTTP: client, Logger: slog.New(slog.NewTextHandler(&logged, nil)), Patience: -1}}
 	head, err = c.Head(t.Context(), from, "", false)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	p.requests = nil
 	ctx, stop := context.WithTimeout(t.Context(), d)
 	defer stop()
@@ -132,7 +133,7 @@ func followFor(t *testing.T, d time.Duration, client *http.Client, handler http.
 		if ctx.Err() != nil {
 			return p, head, logged.String()
 		}
-		storetest.Must(t, err)
+		must.OK(t, err)
 		place := walk.Place{Epoch: epochID, Position: head.Last, Digest: head.DigestAfter}
 		if next.Check(place) == nil {
 			head = next
@@ -338,7 +339,7 @@ func TestDeltaIsForThoseWhoAsked(t *testing.T) {
 		}))
 		t.Cleanup(s.Close)
 		from, err := fetch.ParseURL(s.URL + "/feeds/f")
-		storetest.Must(t, err)
+		must.OK(t, err)
 		c := &walk.Client{Client: &fetch.Client{HTTP: s.Client(), Logger: slog.New(slog.DiscardHandler)}}
 		if head, err := c.Head(t.Context(), from, "", false); err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) {
 			t.Errorf("status %d: %v, %v", status, head, err)

@@ -25,6 +25,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -91,7 +92,7 @@ func TestFailoverWithLoss(t *testing.T) {
 			for _, f := range following {
 				f.reaches(t, common)
 			}
-			storetest.Must(t, within.runOnce(0))
+			must.OK(t, within.runOnce(0))
 			s.waitReplicated(t)
 			s.standby.Stop(t, "fast")
 
@@ -120,7 +121,7 @@ func TestFailoverWithLoss(t *testing.T) {
 				f.stops(t)
 				s.wantSame(t, f)
 			}
-			storetest.Must(t, within.runOnce(0))
+			must.OK(t, within.runOnce(0))
 			s.wantSame(t, within)
 		})
 	}
@@ -217,7 +218,7 @@ func (s *setting) runAgainAndAgain(t *testing.T) (finish func(*testing.T) *seede
 	return func(t *testing.T) *seeder {
 		t.Helper()
 		stop()
-		storetest.Must(t, <-done)
+		must.OK(t, <-done)
 		return job
 	}
 }
@@ -253,9 +254,9 @@ func (s *setting) waitReplicated(t *testing.T) {
 func query(t *testing.T, url, sql string, value any) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	storetest.Must(t, conn.QueryRow(t.Context(), sql).Scan(value))
+	must.OK(t, conn.QueryRow(t.Context(), sql).Scan(value))
 }
 
 // wantSame compares what a seeder has with the log: its checkpoint, and each
@@ -290,18 +291,18 @@ func (s *seeder) inbox(t *testing.T) (all []string) {
 		table = "eventfeed_inbox.events"
 		db, err = sql.Open("pgx", s.into)
 	}
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = db.Close() }()
 	rows, err := db.QueryContext(t.Context(), "SELECT position, id FROM "+table+" ORDER BY position")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var position int64
 		var id string
-		storetest.Must(t, rows.Scan(&position, &id))
+		must.OK(t, rows.Scan(&position, &id))
 		all = append(all, fmt.Sprint(position, " ", id))
 	}
-	storetest.Must(t, rows.Err())
+	must.OK(t, rows.Err())
 	return all
 }
 

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -63,7 +63,7 @@ func start(t *testing.T, name, program string, arguments ...string) *process {
 	p := &process{command: exec.Command(program, arguments...), said: new(output), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = p.said, p.said
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	storetest.Must(t, p.command.Start())
+	must.OK(t, p.command.Start())
 	go func() {
 		_ = p.command.Wait()
 		close(p.ended)
@@ -80,7 +80,7 @@ func start(t *testing.T, name, program string, arguments ...string) *process {
 
 func (p *process) signal(t *testing.T, signal os.Signal) {
 	t.Helper()
-	storetest.Must(t, p.command.Process.Signal(signal))
+	must.OK(t, p.command.Process.Signal(signal))
 }
 
 // hasEnded reports whether the process has.

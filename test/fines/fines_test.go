@@ -25,6 +25,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/ingest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -49,7 +50,7 @@ func TestProjectionAgreesWithAFold(t *testing.T) {
 	in, close := input(t)
 	defer close()
 	_, err := ingest.Append(t.Context(), log, "fines", in)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Drain(t, log, "fines")
 	want := fold(t, storetest.Read(t, log, "fines"))
 	from := servertest.Serve(t, log).URL + "/feeds/fines"
@@ -58,18 +59,18 @@ func TestProjectionAgreesWithAFold(t *testing.T) {
 	t.Run("sqlite", func(t *testing.T) {
 		path := strings.TrimPrefix(testdb.SQLite(t), "sqlite:")
 		into, err := seedsqlite.Open(path).Projection(text)
-		storetest.Must(t, err)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{from}, Into: into}))
+		must.OK(t, err)
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{from}, Into: into}))
 		compare(t, table(t, "sqlite", path), want)
 	})
 	t.Run("postgres", func(t *testing.T) {
 		database := testdb.Postgres(t)
 		pool, err := pgxpool.New(t.Context(), database)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		defer pool.Close()
 		into, err := seedpgx.Open(pool).Projection(text)
-		storetest.Must(t, err)
-		storetest.Must(t, seed.Run(t.Context(), seed.Config{From: []string{from}, Into: into}))
+		must.OK(t, err)
+		must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{from}, Into: into}))
 		compare(t, table(t, "pgx", database), want)
 	})
 }
@@ -84,7 +85,7 @@ func fold(t *testing.T, events []event.Placed) map[string]fine {
 			Amount float64 `json:"amount"`
 			Paid   float64 `json:"totalPaymentAmount"`
 		}
-		storetest.Must(t, json.Unmarshal(e.Data, &data))
+		must.OK(t, json.Unmarshal(e.Data, &data))
 		f := fines[e.Subject]
 		switch e.Type {
 		case "FineCreated":
@@ -120,21 +121,21 @@ func table(t *testing.T, driver, database string) map[string]fine {
 		database = "file:" + (&url.URL{Path: database}).EscapedPath()
 	}
 	db, err := sql.Open(driver, database)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = db.Close() }()
 	rows, err := db.QueryContext(t.Context(), "SELECT id, amount, coalesce(penalty, 0), paid, status FROM fines")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = rows.Close() }()
 	fines := make(map[string]fine)
 	for rows.Next() {
 		var id string
 		var f fine
 		var amount, penalty, paid float64
-		storetest.Must(t, rows.Scan(&id, &amount, &penalty, &paid, &f.status))
+		must.OK(t, rows.Scan(&id, &amount, &penalty, &paid, &f.status))
 		f.amount, f.penalty, f.paid = cents(amount), cents(penalty), cents(paid)
 		fines[id] = f
 	}
-	storetest.Must(t, rows.Err())
+	must.OK(t, rows.Err())
 	return fines
 }
 
@@ -159,7 +160,7 @@ func input(t *testing.T) (in ingest.Input, closeInput func()) {
 	t.Helper()
 	if path := os.Getenv("EVENTFEED_TEST_FINES"); path != "" {
 		file, err := os.Open(path)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		return ingest.Input{Name: path, Reader: file}, func() { _ = file.Close() }
 	}
 	return ingest.Input{Reader: history(2_000)}, func() {}

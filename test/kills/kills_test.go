@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -101,7 +102,7 @@ func killAll(t *testing.T, seeder string, s *source, to target, kills int) {
 			waitBeyond(t, to, before, said)
 		}
 		time.Sleep(time.Duration(random.Int64N(int64(50 * time.Millisecond))))
-		storetest.Must(t, command.Process.Signal(syscall.SIGKILL))
+		must.OK(t, command.Process.Signal(syscall.SIGKILL))
 		if err := command.Wait(); err == nil || command.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 			t.Fatalf("seeder %d ended before it was killed: %v\n%s", kill, err, said)
 		}
@@ -190,7 +191,7 @@ func start(t *testing.T, seeder string, s *source, to target) (*exec.Cmd, *outpu
 	command := exec.CommandContext(context.WithoutCancel(t.Context()), seeder, arguments...)
 	said := &output{}
 	command.Stdout, command.Stderr = said, said
-	storetest.Must(t, command.Start())
+	must.OK(t, command.Start())
 	t.Cleanup(func() { _ = command.Process.Kill() })
 	return command, said
 }

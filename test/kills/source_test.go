@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -126,7 +127,7 @@ func (s *source) inTimeOrder(t *testing.T) (lines []string) {
 	var queues []*queue
 	for _, name := range s.names {
 		f, err := s.log.Feed(t.Context(), name)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		queues = append(queues, &queue{name, f.ID, storetest.Read(t, s.log, name)})
 	}
 	for {

@@ -17,7 +17,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
 	"github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -56,7 +56,7 @@ func openSQLite(t *testing.T) target {
 	t.Helper()
 	url := testdb.SQLite(t)
 	db, err := sqlitedb.OpenWriter(t.Context(), strings.TrimPrefix(url, sqlitedb.Scheme))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	prepare(t, sqlite.Target{Path: strings.TrimPrefix(url, sqlitedb.Scheme), NewSink: func() sqlite.Sink { return sqlite.Inbox{} }})
 	d := &database{at: url, db: db, prefix: [2]string{"eventfeed_inbox_", "eventfeed_"}}
@@ -70,11 +70,11 @@ func openPostgres(t *testing.T) target {
 	t.Helper()
 	url := testdb.Postgres(t)
 	pool, err := pgxpool.New(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	prepare(t, postgres.Target{Pool: pool, NewSink: func() postgres.Sink { return postgres.Inbox{} }})
 	pool.Close()
 	db, err := sql.Open("pgx", url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	d := &database{at: url, db: db, prefix: [2]string{"eventfeed_inbox.", "eventfeed_seed."}, moment: &sql.TxOptions{Isolation: sql.LevelRepeatableRead}}
 	d.exec(t, `CREATE TABLE applied (n bigserial, line text)`,
@@ -89,7 +89,7 @@ func prepare(t *testing.T, of checkpoint.Target) {
 	t.Helper()
 	b := of.Open(false)
 	defer b.Close()
-	storetest.Must(t, b.Prepare(t.Context()))
+	must.OK(t, b.Prepare(t.Context()))
 }
 
 func (d *database) url() string { return d.at }
@@ -98,7 +98,7 @@ func (d *database) exec(t *testing.T, statements ...string) {
 	t.Helper()
 	for _, statement := range statements {
 		_, err := d.db.ExecContext(t.Context(), statement)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 }
 
@@ -112,7 +112,7 @@ const appliedInOrder = "SELECT line FROM applied ORDER BY n"
 func (d *database) both(t *testing.T) ([]string, map[string]place) {
 	t.Helper()
 	tx, err := d.db.BeginTx(t.Context(), d.moment)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = tx.Rollback() }()
 	return lines(t, tx, appliedInOrder), d.read(t, tx)
 }
@@ -126,14 +126,14 @@ func (d *database) contents(t *testing.T) []string {
 func lines(t *testing.T, db querier, query string) (lines []string) {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), query)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var line string
-		storetest.Must(t, rows.Scan(&line))
+		must.OK(t, rows.Scan(&line))
 		lines = append(lines, line)
 	}
-	storetest.Must(t, rows.Err())
+	must.OK(t, rows.Err())
 	return lines
 }
 
@@ -151,17 +151,17 @@ func (d *database) read(t *testing.T, db querier) map[string]place {
 	if err != nil && (strings.Contains(err.Error(), "no such table") || strings.Contains(err.Error(), "does not exist")) {
 		return found
 	}
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var feed string
 		var p place
 		var digest []byte
-		storetest.Must(t, rows.Scan(&feed, &p.position, &digest))
+		must.OK(t, rows.Scan(&feed, &p.position, &digest))
 		p.digest = hex.EncodeToString(digest)
 		found[feed] = p
 	}
-	storetest.Must(t, rows.Err())
+	must.OK(t, rows.Err())
 	if len(found) != 0 && len(found) != 2 {
 		t.Fatal(fmt.Sprint("checkpoints of ", found))
 	}

@@ -12,8 +12,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // startAppending is startLive with a server that takes events.
@@ -30,13 +30,13 @@ func appendUntilPlaced(t *testing.T, target, body string) string {
 	t.Helper()
 	for range 20 {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, target, strings.NewReader(body))
-		storetest.Must(t, err)
+		must.OK(t, err)
 		r.Header.Set("Content-Type", "application/cloudevents+json")
 		response, err := plain.Do(r)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		text, err := io.ReadAll(response.Body)
-		storetest.Must(t, err)
-		storetest.Must(t, response.Body.Close())
+		must.OK(t, err)
+		must.OK(t, response.Body.Close())
 		switch response.StatusCode {
 		case http.StatusCreated:
 			return string(text)

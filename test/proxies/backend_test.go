@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
@@ -44,7 +45,7 @@ func start(t *testing.T) *backend {
 func trustProxies(t *testing.T) func(*server.Config) {
 	t.Helper()
 	trusted, err := forwarded.ParseTrusted("127.0.0.1")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return func(c *server.Config) { c.Origin.Trusted = trusted }
 }
 
@@ -93,7 +94,7 @@ func (o *backend) grow(t *testing.T, first, last int) {
 func (o *backend) archive(t *testing.T, number int64) string {
 	t.Helper()
 	f, err := o.log.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return feed.ArchivePath("f", feed.Page{Epoch: f.Epoch(), Number: number})
 }
 
@@ -155,6 +156,6 @@ func createFeed(t *testing.T, o *backend, name string) {
 
 func newEpoch(t *testing.T, o *backend) {
 	t.Helper()
-	storetest.Must(t, o.log.NewEpoch(t.Context(), "f", "test"))
+	must.OK(t, o.log.NewEpoch(t.Context(), "f", "test"))
 	storetest.Drain(t, o.log, "f")
 }

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/compress"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // patience is how long anything may take before a test gives up; nothing hangs on it.
@@ -31,7 +31,7 @@ var plain = &http.Client{Transport: &http.Transport{DisableCompression: true, Ma
 func request(ctx context.Context, t *testing.T, method, url string, header ...string) *http.Request {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, method, url, http.NoBody)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	r.Header.Set("User-Agent", "")
 	for i := 0; i < len(header); i += 2 {
 		r.Header[header[i]] = append(r.Header[header[i]], header[i+1])

@@ -21,6 +21,7 @@ import (
 	_ "modernc.org/sqlite" // reads the cache of newsboat
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -70,7 +71,7 @@ func expected(t *testing.T, url string, events []event.Event) (all []shown) {
 			ID string `xml:"http://www.w3.org/2005/Atom id"` // ce:id is another
 		} `xml:"entry"`
 	}
-	storetest.Must(t, xml.Unmarshal(do(t, "GET", url, "Accept-Encoding", "identity").body, &document))
+	must.OK(t, xml.Unmarshal(do(t, "GET", url, "Accept-Encoding", "identity").body, &document))
 	if len(document.Entries) != len(events) {
 		t.Fatalf("the document has %d entries, want %d", len(document.Entries), len(events))
 	}
@@ -101,7 +102,7 @@ var readers = map[string]func(t *testing.T, url string) []shown{"feedparser": re
 func readByFeedparser(t *testing.T, url string) (all []shown) {
 	t.Helper()
 	out := run(t, "feedparser", "/usr/bin/python3", "-c", feedparser, url)
-	storetest.Must(t, json.Unmarshal(out, &all))
+	must.OK(t, json.Unmarshal(out, &all))
 	return all
 }
 
@@ -112,7 +113,7 @@ func readByNewsboat(t *testing.T, url string) (all []shown) {
 	path := func(name, content string) string {
 		file := filepath.Join(folder, name)
 		if content != "" {
-			storetest.Must(t, os.WriteFile(file, []byte(content), 0o600))
+			must.OK(t, os.WriteFile(file, []byte(content), 0o600))
 		}
 		return file
 	}
@@ -120,17 +121,17 @@ func readByNewsboat(t *testing.T, url string) (all []shown) {
 	run(t, "newsboat", "env", "HOME="+folder, "newsboat", "-C", path("config", "error-log "+path("errors", "")+"\n"),
 		"-u", path("urls", url+"\n"), "-c", cache, "-x", "reload")
 	db, err := sql.Open("sqlite", cache)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = db.Close() }()
 	rows, err := db.QueryContext(t.Context(), "SELECT guid, title, content FROM rss_item")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer rows.Close()
 	for rows.Next() {
 		var s shown
-		storetest.Must(t, rows.Scan(&s.ID, &s.Title, &s.Content))
+		must.OK(t, rows.Scan(&s.ID, &s.Title, &s.Content))
 		all = append(all, s)
 	}
-	storetest.Must(t, rows.Err())
+	must.OK(t, rows.Err())
 	if said, err := os.ReadFile(path("errors", "")); err == nil && len(said) > 0 {
 		t.Errorf("newsboat says: %s", said)
 	}

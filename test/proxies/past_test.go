@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -154,7 +155,7 @@ func TestStreamsPassAtOnce(t *testing.T) {
 		var streams []*bufio.Scanner
 		for _, last := range []string{"250", "249"} {
 			response, err := plain.Do(request(t.Context(), t, "GET", proxy+"/feeds/f/stream", "Accept", "text/event-stream", "Last-Event-Id", last))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			t.Cleanup(func() { _ = response.Body.Close() })
 			streams = append(streams, bufio.NewScanner(response.Body))
 		}
@@ -214,9 +215,9 @@ func getFrom(t *testing.T, host, url string, header ...string) string {
 	r := request(t.Context(), t, "GET", url, append(header, "Accept-Encoding", "identity")...)
 	r.Host = host
 	response, err := plain.Do(r)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return string(body)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/access"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
@@ -66,14 +67,14 @@ func startTenants(t *testing.T, tenants []tenant) *backend {
 	var file strings.Builder
 	for i, owner := range tenants {
 		token, lines, err := access.NewToken(owner.feed, []string{owner.feed}, nil)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		tenants[i].token = token
 		file.WriteString(lines)
 	}
 	path := filepath.Join(t.TempDir(), "tokens.toml")
-	storetest.Must(t, os.WriteFile(path, []byte(file.String()), 0o600))
+	must.OK(t, os.WriteFile(path, []byte(file.String()), 0o600))
 	tokens, err := access.LoadTokens(path, nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	o := startWith(t, func(l *store.Log) *httptest.Server {
 		return servertest.Serve(t, l, func(c *server.Config) { c.Grants = tokens })
 	})
@@ -92,7 +93,7 @@ func startTenants(t *testing.T, tenants []tenant) *backend {
 func tenantPaths(t *testing.T, o *backend, name string) []string {
 	t.Helper()
 	f, err := o.log.Feed(t.Context(), name)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	paths := []string{
 		feed.ArchivePath(name, feed.Page{Epoch: f.Epoch(), Number: 1}), feed.ArchivePath(name, feed.Page{Epoch: f.Epoch(), Number: 2}),
 		"/feeds/" + name + "/events/7",

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 )
@@ -67,7 +68,7 @@ func TestBackupThatWasMerelyStarted(t *testing.T) {
 	if pending, _, err := l.Work(t.Context()); err != nil || len(pending) > 0 {
 		t.Errorf("there is work to do: %v, %v", pending, err)
 	}
-	storetest.Must(t, l.NewEpoch(t.Context(), "f", "restored"))
+	must.OK(t, l.NewEpoch(t.Context(), "f", "restored"))
 	appendOthers(t, l, backedUp+1, 60)
 	l, from, stop := serve(t, backup.URL(), t.Output())
 	defer stop()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -58,7 +59,7 @@ func replicate(t *testing.T, before, after *testcluster.Cluster) {
 	t.Helper()
 	bin := testdb.PostgresBin(t)
 	schema, err := exec.CommandContext(t.Context(), filepath.Join(bin, "pg_dump"), "--schema-only", "--dbname", before.URL()).Output()
-	storetest.Must(t, err)
+	must.OK(t, err)
 	restore := exec.CommandContext(t.Context(), filepath.Join(bin, "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", after.URL())
 	restore.Stdin = bytes.NewReader(schema)
 	if out, err := restore.CombinedOutput(); err != nil {

@@ -19,6 +19,7 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
@@ -47,7 +48,7 @@ func serve(t *testing.T, url string, said io.Writer) (l *store.Log, feedURL stri
 	return opened, web.URL + "/feeds/f", func() {
 		web.Close()
 		cancel()
-		storetest.Must(t, <-published)
+		must.OK(t, <-published)
 		letGo()
 		opened.Close()
 	}
@@ -99,7 +100,7 @@ func (r *reader) read(t *testing.T, from string) (end seed.FeedProgress, err err
 func (r *reader) wantEnd(t *testing.T, l *store.Log, from string) {
 	t.Helper()
 	end, err := r.read(t, from)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	position, digest := storetest.Verify(t, l, "f")
 	if end.Position != position || end.Digest != digest {
 		t.Errorf("reader ended with %+v, the log is at position %d with digest %s", end, position, digest)
@@ -112,9 +113,9 @@ func (r *reader) wantEnd(t *testing.T, l *store.Log, from string) {
 func (r *reader) events(t *testing.T) (n int64) {
 	t.Helper()
 	db, err := sqlitedb.OpenReader(t.Context(), r.path)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = db.Close() }()
-	storetest.Must(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM eventfeed_inbox_events").Scan(&n))
+	must.OK(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM eventfeed_inbox_events").Scan(&n))
 	return n
 }
 
@@ -132,16 +133,16 @@ func wantWayOn(t *testing.T, l *store.Log, from string, within, beyond *reader) 
 	if events := beyond.events(t); events != lost {
 		t.Errorf("it has %d events", events)
 	}
-	storetest.Must(t, seed.Rewind(t.Context(), beyond.config(from), loss.Common, nil))
+	must.OK(t, seed.Rewind(t.Context(), beyond.config(from), loss.Common, nil))
 	beyond.wantEnd(t, l, from)
 }
 
 func query[T any](t *testing.T, url, sql string) (value T) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
-	storetest.Must(t, conn.QueryRow(t.Context(), sql).Scan(&value))
+	must.OK(t, conn.QueryRow(t.Context(), sql).Scan(&value))
 	return value
 }
 

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -48,11 +48,11 @@ func serve(t *testing.T, program, database string) *server {
 		"--listen", "127.0.0.1:0", "--operations-listen", "127.0.0.1:0", "--max-wait", patience.String(),
 		"--client-connections", "0", "--client-requests", "0") // all readers have one address
 	stderr, err := command.StderrPipe()
-	storetest.Must(t, err)
-	storetest.Must(t, command.Start())
+	must.OK(t, err)
+	must.OK(t, command.Start())
 	ended := make(chan struct{})
 	t.Cleanup(func() {
-		storetest.Must(t, command.Process.Signal(syscall.SIGTERM))
+		must.OK(t, command.Process.Signal(syscall.SIGTERM))
 		<-ended
 		if err := command.Wait(); err != nil {
 			t.Errorf("server: %v", err)
@@ -91,7 +91,7 @@ func (s *server) metric(t *testing.T, name string) int {
 	for line := range strings.Lines(answer.body) {
 		if value, found := strings.CutPrefix(line, name+" "); found {
 			number, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return int(number)
 		}
 	}
@@ -118,11 +118,11 @@ func (s *server) holds(t *testing.T, metric string, count int) {
 func (s *server) memory(t *testing.T, figure string) float64 {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for line := range strings.Lines(string(status)) {
 		if fields := strings.Fields(line); fields[0] == figure+":" {
 			kilobytes, err := strconv.ParseFloat(fields[1], 64)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			return kilobytes * 1024 / 1e6
 		}
 	}
@@ -134,12 +134,12 @@ func (s *server) memory(t *testing.T, figure string) float64 {
 func (s *server) work(t *testing.T) time.Duration {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, after, _ := strings.Cut(string(stat), ") ")
 	ticks := 0
 	for _, field := range strings.Fields(after)[11:13] {
 		n, err := strconv.Atoi(field)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		ticks += n
 	}
 	return time.Duration(ticks) * time.Second / 100
@@ -152,13 +152,13 @@ type answer struct{ tag, body string }
 func get(t *testing.T, url string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	request.Header.Set("Accept-Encoding", "identity")
 	response, err := http.DefaultClient.Do(request)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if response.StatusCode != http.StatusOK {
 		t.Fatalf("%s: %s\n%s", url, response.Status, body)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -98,7 +99,7 @@ func enoughFiles(t *testing.T) {
 	t.Helper()
 	const need = atFirst + atSecond + 2*streams + reserve
 	var limit syscall.Rlimit
-	storetest.Must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
+	must.OK(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit))
 	if limit.Cur < need {
 		t.Fatalf("a process may open %d files here, and the test needs %d: raise the hard limit, with ulimit -Hn or in limits.conf", limit.Max, need)
 	}
@@ -118,7 +119,7 @@ func appendEvent(t *testing.T, program, database string, number int64) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "event.json")
 	event := fmt.Sprintf(`{"specversion":"1.0","id":"%d","source":"/test","type":"Counted","data":{"n":%[1]d}}`, number)
-	storetest.Must(t, os.WriteFile(file, []byte(event), 0o600))
+	must.OK(t, os.WriteFile(file, []byte(event), 0o600))
 	command := exec.CommandContext(t.Context(), program, "append", "f", file, "--db", testdb.As(database, testdb.Server))
 	if out, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("append: %v\n%s", err, out)

@@ -14,6 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // Place is a fresh place that a target is in.
@@ -150,23 +151,16 @@ func open(t *testing.T, of checkpoint.Target) *checkpoint.Session {
 	return s
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // holds makes sure that a place has the history up to a position: each event once, in
 // order, and the checkpoint behind them.
 func holds(t *testing.T, p Place, position int64) {
 	t.Helper()
 	s := checkpoint.Open(p.Target, false)
 	defer s.Close()
-	must(t, s.Prepare(t.Context()))
-	must(t, s.Claim(t.Context(), consumer))
+	must.OK(t, s.Prepare(t.Context()))
+	must.OK(t, s.Claim(t.Context(), consumer))
 	was, found, err := s.Load(t.Context())
-	must(t, err)
+	must.OK(t, err)
 	want := at(position)
 	if position < 0 {
 		if was.Name != "" || len(found) > 0 {
@@ -187,31 +181,31 @@ func holds(t *testing.T, p Place, position int64) {
 
 func resumes(t *testing.T, p Place) {
 	s := open(t, p.Target)
-	must(t, read(t.Context(), s, 4))
+	must.OK(t, read(t.Context(), s, 4))
 	s.Close()
 	holds(t, p, 4)
-	must(t, read(t.Context(), s, 7))
+	must.OK(t, read(t.Context(), s, 7))
 	s.Close()
 	holds(t, p, 7)
 }
 
 func oneHolder(t *testing.T, p Place) {
 	first, second := open(t, p.Target), open(t, p.Target)
-	must(t, read(t.Context(), first, 2))
-	must(t, second.Prepare(t.Context()))
+	must.OK(t, read(t.Context(), first, 2))
+	must.OK(t, second.Prepare(t.Context()))
 	if err := second.Claim(t.Context(), consumer); !errors.Is(err, checkpoint.ErrHeld) {
 		t.Fatalf("the second holder: %v", err)
 	}
-	must(t, first.Apply(t.Context(), step(2, 4)))
+	must.OK(t, first.Apply(t.Context(), step(2, 4)))
 	first.Close()
-	must(t, read(t.Context(), second, 6))
+	must.OK(t, read(t.Context(), second, 6))
 	second.Close()
 	holds(t, p, 6)
 }
 
 func closedSession(t *testing.T, p Place) {
 	s := open(t, p.Target)
-	must(t, read(t.Context(), s, 2))
+	must.OK(t, read(t.Context(), s, 2))
 	s.Close()
 	if err := s.Apply(t.Context(), step(2, 4)); !errors.Is(err, checkpoint.ErrLost) {
 		t.Errorf("a step of a closed session: %v", err)
@@ -223,9 +217,9 @@ func closedSession(t *testing.T, p Place) {
 // writes, and nothing is written. When it has claimed the consumer again it resumes.
 func overtaken(t *testing.T, p Place) {
 	ctx, s := t.Context(), open(t, p.Target)
-	must(t, read(ctx, s, 2))
+	must.OK(t, read(ctx, s, 2))
 	was, _, err := s.Load(ctx)
-	must(t, err)
+	must.OK(t, err)
 	writes := map[string]func() error{
 		"apply": func() error { return s.Apply(ctx, step(2, 4)) },
 		"begin": func() error { return s.Begin(ctx, was, nil, false) },
@@ -251,7 +245,7 @@ func overtaken(t *testing.T, p Place) {
 			t.Errorf("%s: %v, want ErrMoved", name, err)
 		}
 	}
-	must(t, read(ctx, s, 4))
+	must.OK(t, read(ctx, s, 4))
 	if applied := p.Applied(t); !slices.Equal(applied, []int64{1, 2, 3, 4}) {
 		t.Errorf("applied %v", applied)
 	}
@@ -259,7 +253,7 @@ func overtaken(t *testing.T, p Place) {
 
 func stepFromElsewhere(t *testing.T, p Place) {
 	s := open(t, p.Target)
-	must(t, read(t.Context(), s, 4))
+	must.OK(t, read(t.Context(), s, 4))
 	if err := s.Apply(t.Context(), step(2, 6)); !errors.Is(err, checkpoint.ErrMoved) {
 		t.Errorf("a step from position 2 of a consumer at 4: %v", err)
 	}
@@ -269,9 +263,9 @@ func stepFromElsewhere(t *testing.T, p Place) {
 
 func failedStep(t *testing.T, p Place) {
 	s := open(t, p.Target)
-	must(t, read(t.Context(), s, 2))
+	must.OK(t, read(t.Context(), s, 2))
 	moves, err := step(2, 4).After(2)
-	must(t, err)
+	must.OK(t, err)
 	failed := errors.New("failed")
 	err = s.Step(t.Context(), moves, func(tx checkpoint.Tx) error {
 		_, err := tx.Apply(t.Context(), step(2, 4).Batch)
@@ -287,7 +281,7 @@ func failedStep(t *testing.T, p Place) {
 func dryRun(t *testing.T, p Place) {
 	s := checkpoint.Open(p.Target, true)
 	defer s.Close()
-	must(t, read(t.Context(), s, 4))
+	must.OK(t, read(t.Context(), s, 4))
 	s.Close()
 	holds(t, p, -1)
 }

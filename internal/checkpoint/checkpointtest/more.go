@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // choosy is a target, with parking and a way back, whose sink refuses the event with one id
@@ -52,9 +53,9 @@ func parked(t *testing.T, p Place) {
 	s := open(t, choosy{p.Target, &refused})
 	var told []int64
 	s.Park(func(e *event.Delivered, _ error) { told = append(told, e.Position) })
-	must(t, read(t.Context(), s, 6))
+	must.OK(t, read(t.Context(), s, 6))
 	var waiting []checkpoint.Parked
-	must(t, s.ListParked(t.Context(), checkpoint.Shelf{Consumer: consumer}, func(e checkpoint.Parked) bool {
+	must.OK(t, s.ListParked(t.Context(), checkpoint.Shelf{Consumer: consumer}, func(e checkpoint.Parked) bool {
 		waiting = append(waiting, e)
 		return true
 	}))
@@ -68,7 +69,7 @@ func parked(t *testing.T, p Place) {
 	}{{"3", 0, 2}, {"5", 1, 1}, {"", 1, 0}} {
 		refused = test.refused
 		done, err := s.Retry(t.Context(), all, checkpoint.Shelf{Consumer: consumer})
-		must(t, err)
+		must.OK(t, err)
 		if done.Applied != test.applied || done.Left != test.left {
 			t.Errorf("with %q refused: %+v", test.refused, done)
 		}
@@ -82,23 +83,23 @@ func parked(t *testing.T, p Place) {
 // goesBack takes a consumer back, and forgets it.
 func goesBack(t *testing.T, p Place) {
 	s := open(t, p.Target)
-	must(t, read(t.Context(), s, 6))
+	must.OK(t, read(t.Context(), s, 6))
 	kept, err := s.Kept(t.Context(), at(6))
-	must(t, err)
+	must.OK(t, err)
 	if len(kept) != 3 || kept[2].Position != 6 || kept[2].Digest != at(6).Digest {
 		t.Errorf("kept %+v", kept)
 	}
 	if err := s.Rewind(t.Context(), at(4), at(2)); !errors.Is(err, checkpoint.ErrMoved) {
 		t.Errorf("back from where it is not: %v", err)
 	}
-	must(t, s.Rewind(t.Context(), at(6), at(2)))
+	must.OK(t, s.Rewind(t.Context(), at(6), at(2)))
 	if kept, err = s.Kept(t.Context(), at(2)); err != nil || len(kept) != 1 {
 		t.Errorf("kept %+v, %v", kept, err)
 	}
 	s.Close()
 	holds(t, p, 2)
-	must(t, read(t.Context(), s, 4))
-	must(t, s.Reset(t.Context(), []checkpoint.Checkpoint{at(4)}))
+	must.OK(t, read(t.Context(), s, 4))
+	must.OK(t, s.Reset(t.Context(), []checkpoint.Checkpoint{at(4)}))
 	s.Close()
 	holds(t, p, -1)
 }
@@ -106,12 +107,12 @@ func goesBack(t *testing.T, p Place) {
 // remembers: what one session has found out of a feed is there for the next.
 func remembers(t *testing.T, p Place) {
 	s := open(t, p.Target)
-	must(t, read(t.Context(), s, 2))
-	must(t, s.Memory(consumer, feedID).Record(t.Context(), &checkpoint.Archive{URL: "u1"}, []checkpoint.Version{{Entry: "a", Updated: 1}}))
+	must.OK(t, read(t.Context(), s, 2))
+	must.OK(t, s.Memory(consumer, feedID).Record(t.Context(), &checkpoint.Archive{URL: "u1"}, []checkpoint.Version{{Entry: "a", Updated: 1}}))
 	s.Close()
-	must(t, read(t.Context(), s, 4))
+	must.OK(t, read(t.Context(), s, 4))
 	counts, err := s.Memory(consumer, feedID).Counts(t.Context())
-	must(t, err)
+	must.OK(t, err)
 	if counts.Open != 1 || counts.Pending != 1 {
 		t.Errorf("known: %+v", counts)
 	}

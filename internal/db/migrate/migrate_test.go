@@ -18,6 +18,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -34,13 +35,13 @@ func kinds(t *testing.T) map[string]kind {
 	t.Helper()
 	postgresURL, sqliteURL := testdb.Postgres(t), testdb.SQLite(t)
 	path, err := sqlitedb.Path(sqliteURL)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return map[string]kind{
 		"postgres": {postgresURL,
 			func(ctx context.Context) (store.Backend, error) { return postgres.Open(ctx, postgresURL, true) },
 			func(t *testing.T, statement string) error {
 				pool, err := pgxpool.New(t.Context(), postgresURL)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				defer pool.Close()
 				_, err = pool.Exec(t.Context(), tables("eventfeed.").Replace(statement))
 				return err
@@ -49,7 +50,7 @@ func kinds(t *testing.T) map[string]kind {
 			func(ctx context.Context) (store.Backend, error) { return sqlite.Open(ctx, path, true) },
 			func(t *testing.T, statement string) error {
 				db, err := sql.Open("sqlite", path)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				defer func() { _ = db.Close() }()
 				_, err = db.ExecContext(t.Context(), tables("eventfeed_").Replace(statement))
 				return err
@@ -76,7 +77,7 @@ func TestProgramsThatStartTogetherMigrateOnce(t *testing.T) {
 					return err
 				})
 			}
-			storetest.Must(t, group.Wait())
+			must.OK(t, group.Wait())
 			l := storetest.Open(t, k.url)
 			storetest.Create(t, l, "f", 0)
 		})
@@ -90,11 +91,11 @@ func TestNewerSchemaIsUsedIfItAllowsThat(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l, err := k.open(t.Context())
-			storetest.Must(t, err)
+			must.OK(t, err)
 			l.Close()
-			storetest.Must(t, k.execute(t, "INSERT INTO VERSIONS (version_id, is_applied) VALUES (1000, true)"))
+			must.OK(t, k.execute(t, "INSERT INTO VERSIONS (version_id, is_applied) VALUES (1000, true)"))
 			storetest.Create(t, storetest.Open(t, k.url), "f", 0)
-			storetest.Must(t, k.execute(t, "UPDATE COMPATIBILITY SET oldest = 1000"))
+			must.OK(t, k.execute(t, "UPDATE COMPATIBILITY SET oldest = 1000"))
 			if _, err := k.open(t.Context()); !errors.Is(err, migrate.ErrTooNew) {
 				t.Errorf("opened with %v", err)
 			}
@@ -107,21 +108,21 @@ func TestNewerSchemaIsUsedIfItAllowsThat(t *testing.T) {
 func TestSchemaIsMigratedWhereTheVersionTablesSequenceIsBehind(t *testing.T) {
 	t.Parallel()
 	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer pool.Close()
 	files := fstest.MapFS{}
 	for n := 1; n <= 3; n++ {
 		files[fmt.Sprintf("%03d_table.sql", n)] = &fstest.MapFile{Data: fmt.Appendf(nil, "-- +goose Up\nCREATE TABLE shop.t%d ();\n", n)}
 		schema := migratepostgres.Migrations{Schema: "shop", Files: files}
 		if n < 3 {
-			storetest.Must(t, schema.Up(t.Context(), pool))
+			must.OK(t, schema.Up(t.Context(), pool))
 		} else {
 			script, err := schema.Script(t.Context(), pool)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			_, err = pool.Exec(t.Context(), script)
-			storetest.Must(t, err)
+			must.OK(t, err)
 		}
 		_, err := pool.Exec(t.Context(), "ALTER SEQUENCE shop.schema_version_id_seq RESTART")
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 	migratepostgres "github.com/eventfeed/eventfeed/internal/db/migrate/postgres"
 	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -50,11 +50,11 @@ func opened(t *testing.T) map[string]func(t *testing.T, steps int) program {
 	t.Helper()
 	url := testdb.Postgres(t)
 	path, err := sqlitedb.Path(testdb.SQLite(t))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return map[string]func(t *testing.T, steps int) program{
 		"postgres": func(t *testing.T, steps int) program {
 			pool, err := pgxpool.New(t.Context(), url)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			t.Cleanup(pool.Close)
 			schema := migratepostgres.Migrations{Schema: "shop", Files: shop(steps, "shop.")}
 			return program{
@@ -70,7 +70,7 @@ func opened(t *testing.T) map[string]func(t *testing.T, steps int) program {
 		},
 		"sqlite": func(t *testing.T, steps int) program {
 			db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(60000)")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			t.Cleanup(func() { _ = db.Close() })
 			schema := migratesqlite.Migrations{Prefix: "shop_", Files: shop(steps, "shop_")}
 			return program{
@@ -92,16 +92,16 @@ func TestManyProgramsTakeSeveralStepsAtTheSameTime(t *testing.T) {
 	for name, open := range opened(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			storetest.Must(t, open(t, 1).up(t.Context()))
+			must.OK(t, open(t, 1).up(t.Context()))
 			var group errgroup.Group
 			for range 12 {
 				p := open(t, 2)
 				group.Go(func() error { return p.up(t.Context()) })
 			}
-			storetest.Must(t, group.Wait())
+			must.OK(t, group.Wait())
 			p := open(t, 2)
-			storetest.Must(t, p.check(t.Context()))
-			storetest.Must(t, p.execute(t.Context(), p.columns))
+			must.OK(t, p.check(t.Context()))
+			must.OK(t, p.execute(t.Context(), p.columns))
 		})
 	}
 }
@@ -117,12 +117,12 @@ func TestCheckTellsNoneFromOldFromNew(t *testing.T) {
 			if err := newer.check(t.Context()); !errors.Is(err, migrate.ErrNone) {
 				t.Errorf("without a schema: %v", err)
 			}
-			storetest.Must(t, older.up(t.Context()))
-			storetest.Must(t, older.check(t.Context()))
+			must.OK(t, older.up(t.Context()))
+			must.OK(t, older.check(t.Context()))
 			if err := newer.check(t.Context()); !errors.Is(err, migrate.ErrTooOld) || !strings.Contains(err.Error(), "at version 1, this program needs 2") {
 				t.Errorf("on an older one: %v", err)
 			}
-			storetest.Must(t, newer.up(t.Context()))
+			must.OK(t, newer.up(t.Context()))
 			for what, err := range map[string]error{"checked": older.check(t.Context()), "migrated": older.up(t.Context())} {
 				if !errors.Is(err, migrate.ErrTooNew) {
 					t.Errorf("an older program %s a newer schema: %v", what, err)
@@ -140,17 +140,17 @@ func TestScriptTakesTheStepsThatAreMissing(t *testing.T) {
 			t.Run(fmt.Sprintf("%s from %d", name, before), func(t *testing.T) {
 				t.Parallel()
 				if before > 0 {
-					storetest.Must(t, open(t, before).up(t.Context()))
+					must.OK(t, open(t, before).up(t.Context()))
 				}
 				p := open(t, 2)
 				script, err := p.script(t.Context())
-				storetest.Must(t, err)
+				must.OK(t, err)
 				if strings.Contains(script, "-- 001_") != (before == 0) {
 					t.Errorf("the script from version %d:\n%s", before, script)
 				}
-				storetest.Must(t, p.execute(t.Context(), script))
-				storetest.Must(t, p.check(t.Context()))
-				storetest.Must(t, p.execute(t.Context(), p.columns))
+				must.OK(t, p.execute(t.Context(), script))
+				must.OK(t, p.check(t.Context()))
+				must.OK(t, p.execute(t.Context(), p.columns))
 				if err := open(t, 2).execute(t.Context(), script); err == nil {
 					t.Error("the script ran twice")
 				}
@@ -164,37 +164,37 @@ func TestScriptTakesTheStepsThatAreMissing(t *testing.T) {
 func TestMigrationWaitsForALongTransactionAndWritersDoNot(t *testing.T) {
 	t.Parallel()
 	pool, err := pgxpool.New(t.Context(), testdb.Postgres(t))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer pool.Close()
 	files := shop(2, "shop.").(fstest.MapFS)
-	storetest.Must(t, migratepostgres.Migrations{Schema: "shop", Files: shop(1, "shop.")}.Up(t.Context(), pool))
+	must.OK(t, migratepostgres.Migrations{Schema: "shop", Files: shop(1, "shop.")}.Up(t.Context(), pool))
 	// As each migration of a table that is in use is written.
 	alter := files["002_step.sql"]
 	alter.Data = []byte(strings.Replace(string(alter.Data), "ALTER", "SET LOCAL lock_timeout = '2s';\nALTER", 1))
 
 	const write = "INSERT INTO shop.orders VALUES (1)"
 	long, err := pool.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = long.Rollback(context.Background()) }()
 	_, err = long.Exec(t.Context(), write)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	migrated := make(chan error, 1)
 	go func() { migrated <- migratepostgres.Migrations{Schema: "shop", Files: files}.Up(t.Context(), pool) }()
 	waiting := "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%ALTER TABLE%'"
 	for seen := false; !seen; {
-		storetest.Must(t, pool.QueryRow(t.Context(), waiting).Scan(&seen))
+		must.OK(t, pool.QueryRow(t.Context(), waiting).Scan(&seen))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for range 20 {
 		_, err = pool.Exec(ctx, write)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	select {
 	case err := <-migrated:
 		t.Fatalf("migrated beside the long transaction: %v", err)
 	default:
 	}
-	storetest.Must(t, long.Commit(t.Context()))
-	storetest.Must(t, <-migrated)
+	must.OK(t, long.Commit(t.Context()))
+	must.OK(t, <-migrated)
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -26,14 +26,14 @@ func openWith(t *testing.T, way func(testing.TB, string) string, settings ...str
 	t.Helper()
 	url := testdb.Postgres(t)
 	conn, err := pgx.Connect(t.Context(), url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.Background()) })
 	for _, s := range settings {
 		_, err = conn.Exec(t.Context(), fmt.Sprintf(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET %s', current_database()); END $$`, s))
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	pool, err := postgresdb.Open(t.Context(), way(t, url), 4)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return conn, pool
 }
@@ -41,7 +41,7 @@ func openWith(t *testing.T, way func(testing.TB, string) string, settings ...str
 func lock(t *testing.T, pool *pgxpool.Pool) *postgresdb.AdvisoryLock {
 	t.Helper()
 	l, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 0)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if l == nil {
 		t.Fatal("the lock is held")
 	}
@@ -62,7 +62,7 @@ func TestLockHoldsNoSnapshot(t *testing.T) {
 				// A statement that is just ending has one for a moment, the lock would for good.
 				held := -1
 				for deadline := time.Now().Add(10 * time.Second); held != 0 && time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-					storetest.Must(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
+					must.OK(t, conn.QueryRow(t.Context(), `SELECT count(*) FROM pg_stat_activity
 						WHERE datname = current_database() AND state LIKE 'idle%' AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)`).Scan(&held))
 				}
 				if held != 0 {
@@ -88,7 +88,7 @@ func TestLockSurvivesIdleTimeouts(t *testing.T) {
 			case <-time.After(5 * time.Second):
 			}
 			second, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 0)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if second != nil {
 				second.Release()
 				t.Error("a second lock")
@@ -107,7 +107,7 @@ func TestLockIsToldThatItIsLost(t *testing.T) {
 			l := lock(t, pool)
 			defer l.Release()
 			_, err := conn.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			select {
 			case <-l.Lost():
 			case <-time.After(10 * time.Second):
@@ -128,7 +128,7 @@ func TestServerEndsALockThatGivesNoSignOfLife(t *testing.T) {
 			l := lock(t, pool)
 			defer l.Release()
 			limit, err := l.Setting(t.Context(), setting)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if limit != "1min" {
 				t.Errorf("%s is %s", setting, limit)
 			}

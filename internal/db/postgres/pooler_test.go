@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -20,10 +20,10 @@ import (
 func honest(t *testing.T, pooler string) string {
 	t.Helper()
 	u, err := url.Parse(pooler)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	upstream := u.Host
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = listener.Close() })
 	go func() {
 		for {
@@ -94,13 +94,13 @@ func TestPoolerIsRecognised(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			pool, err := postgresdb.Open(t.Context(), test.through(t, testdb.Postgres(t)), 4)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			t.Cleanup(pool.Close)
 			conn, err := pool.Acquire(t.Context())
-			storetest.Must(t, err)
+			must.OK(t, err)
 			defer conn.Release()
 			pooled, err := postgresdb.IsPooled(t.Context(), pool, conn.Conn())
-			storetest.Must(t, err)
+			must.OK(t, err)
 			if pooled != test.want {
 				t.Errorf("behind a pooler: %v, want %v", pooled, test.want)
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -18,13 +18,13 @@ func TestOwnStatementsReadWhatTheyWriteInEachModeOfPgx(t *testing.T) {
 	t.Parallel()
 	url := testdb.Postgres(t)
 	pool, err := postgresdb.Open(t.Context(), url, 1)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for _, setting := range []string{
 		"DateStyle = German", "IntervalStyle = sql_standard", "TimeZone = 'Asia/Kathmandu'",
 		"bytea_output = escape", "extra_float_digits = -3", "standard_conforming_strings = off",
 	} {
 		_, err := pool.Exec(t.Context(), fmt.Sprintf("DO $do$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || $$ SET %s $$; END $do$", setting))
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	pool.Close()
 	const query = "SELECT $1::timestamptz, $2::bytea, $3::text, $4::float8, $5::interval"
@@ -33,7 +33,7 @@ func TestOwnStatementsReadWhatTheyWriteInEachModeOfPgx(t *testing.T) {
 	want := fmt.Sprintf("%v %q %s %v %v", arguments...)
 	for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
 		pool, err := postgresdb.Open(t.Context(), url+"&default_query_exec_mode="+mode, 1)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		check := func(how string) func(pgx.Row) error {
 			return func(row pgx.Row) error {
 				var (
@@ -51,12 +51,12 @@ func TestOwnStatementsReadWhatTheyWriteInEachModeOfPgx(t *testing.T) {
 			}
 		}
 		for how, options := range map[string]pgx.TxOptions{"Own": postgresdb.Own, "Snapshot": postgresdb.Snapshot, "Fresh": postgresdb.Fresh} {
-			storetest.Must(t, pgx.BeginTxFunc(t.Context(), pool, options, func(tx pgx.Tx) error {
+			must.OK(t, pgx.BeginTxFunc(t.Context(), pool, options, func(tx pgx.Tx) error {
 				return check(how)(tx.QueryRow(t.Context(), query, arguments...))
 			}))
 		}
 		for range 2 { // at first, and once the connection knows the query
-			storetest.Must(t, check("Reader")(postgresdb.NewReader(pool).QueryRow(t.Context(), query, arguments...)))
+			must.OK(t, check("Reader")(postgresdb.NewReader(pool).QueryRow(t.Context(), query, arguments...)))
 		}
 		pool.Close()
 	}

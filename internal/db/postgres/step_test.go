@@ -11,7 +11,7 @@ import (
 
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )
@@ -21,7 +21,7 @@ func closeQuietly(conn *pgx.Conn) { _ = conn.Close(context.Background()) }
 func newStep(t *testing.T, pool *pgxpool.Pool, conn *pgx.Conn) *postgresdb.Step {
 	t.Helper()
 	step, err := postgresdb.NewStep(t.Context(), pool, conn, "it's a step")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	step.Hurry(time.Second)
 	return step
 }
@@ -35,11 +35,11 @@ func TestStepOfAClientThatIsGoneIsEnded(t *testing.T) {
 			t.Parallel()
 			_, pool := openWith(t, through)
 			old, err := pool.Acquire(t.Context())
-			storetest.Must(t, err)
+			must.OK(t, err)
 			defer old.Release()
 			step := newStep(t, pool, old.Conn())
 			tx, err := old.BeginTx(t.Context(), step.Options(postgresdb.Own))
-			storetest.Must(t, err)
+			must.OK(t, err)
 			worked := make(chan error, 1)
 			go func() {
 				_, err := tx.Exec(t.Context(), "SELECT pg_catalog.pg_sleep(10)")
@@ -47,7 +47,7 @@ func TestStepOfAClientThatIsGoneIsEnded(t *testing.T) {
 			}()
 			clear := func() bool {
 				free, err := step.Clear(t.Context(), pool)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				return free
 			}
 			for deadline := time.Now().Add(2 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
@@ -55,7 +55,7 @@ func TestStepOfAClientThatIsGoneIsEnded(t *testing.T) {
 					t.Fatal("a step that is at work was ended")
 				}
 			}
-			storetest.Must(t, <-worked)
+			must.OK(t, <-worked)
 			for deadline := time.Now().Add(20 * time.Second); !clear(); time.Sleep(100 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("the step of a client that is gone goes on")
@@ -73,14 +73,14 @@ func TestStepOfAClientThatIsGoneIsEnded(t *testing.T) {
 func TestWaitForAServerThatIsNotAtWorkEnds(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(testdb.Postgres(t))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	proxy := testproxy.NewFaulty(t, u.Host)
 	u.Host = proxy.Address() + "," + u.Host
 	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	conn, err := pool.Acquire(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer conn.Release()
 	step := newStep(t, pool, conn.Conn())
 	do := func(sql string) error {
@@ -94,8 +94,8 @@ func TestWaitForAServerThatIsNotAtWorkEnds(t *testing.T) {
 			return err
 		})
 	}
-	storetest.Must(t, do("SELECT pg_catalog.pg_sleep(4)"))
-	storetest.Must(t, do(""))
+	must.OK(t, do("SELECT pg_catalog.pg_sleep(4)"))
+	must.OK(t, do(""))
 	proxy.Add("timeout", map[string]int{"timeout": 0})
 	ended := make(chan error, 1)
 	go func() { ended <- do("SELECT 1") }()
@@ -114,17 +114,17 @@ func TestWaitForAServerThatIsNotAtWorkEnds(t *testing.T) {
 func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(testdb.Postgres(t))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	proxy := testproxy.NewFaulty(t, u.Host)
 	u.Host = proxy.Address() + "," + u.Host
 	const connections = 10
 	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", connections)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	var conns []*pgxpool.Conn
 	for range connections {
 		conn, err := pool.Acquire(t.Context())
-		storetest.Must(t, err)
+		must.OK(t, err)
 		conns = append(conns, conn)
 	}
 	for _, conn := range conns {
@@ -135,7 +135,7 @@ func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
 	limited, cancel := context.WithTimeout(t.Context(), 30*time.Second) // six of them would take as long
 	defer cancel()
 	_, err = pool.Exec(limited, "SELECT 1")
-	storetest.Must(t, err)
+	must.OK(t, err)
 }
 
 // TestLockIsTakenThroughAHostThatDoesNotAnswer: the time that it takes to connect to
@@ -143,18 +143,18 @@ func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
 func TestLockIsTakenThroughAHostThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	u, err := url.Parse(testdb.Postgres(t))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	proxy := testproxy.NewFaulty(t, u.Host)
 	u.Host = proxy.Address() + "," + u.Host
 	proxy.Add("timeout", map[string]int{"timeout": 0})
 	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	l, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 100*time.Millisecond)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if l == nil {
 		t.Fatal("the lock is held")
 	}
-	storetest.Must(t, l.Share(func(uintptr) error { return nil }))
+	must.OK(t, l.Share(func(uintptr) error { return nil }))
 	l.Release()
 }

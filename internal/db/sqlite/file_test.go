@@ -10,28 +10,22 @@ import (
 	"time"
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // longAgo is when a file was written that is complete.
 var longAgo = time.Now().Add(-time.Hour)
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // numbers makes a database with a table of one row.
 func numbers(t *testing.T, path string, n int) *sql.DB {
 	t.Helper()
 	db, err := sqlitedb.OpenWriter(t.Context(), path)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	_, err = db.ExecContext(t.Context(), "CREATE TABLE numbers (n)")
-	must(t, err)
+	must.OK(t, err)
 	_, err = db.ExecContext(t.Context(), "INSERT INTO numbers VALUES (?)", n)
-	must(t, err)
+	must.OK(t, err)
 	return db
 }
 
@@ -54,13 +48,13 @@ func TestCommitToAFileThatIsNotAtItsPathFails(t *testing.T) {
 			t.Parallel()
 			path, another := filepath.Join(t.TempDir(), "a.db"), filepath.Join(t.TempDir(), "b.db")
 			db := numbers(t, path, 1)
-			must(t, numbers(t, another, 2).Close())
-			must(t, os.Chtimes(another, longAgo, longAgo))
+			must.OK(t, numbers(t, another, 2).Close())
+			must.OK(t, os.Chtimes(another, longAgo, longAgo))
 			tx, err := db.BeginTx(t.Context(), nil)
-			must(t, err)
+			must.OK(t, err)
 			_, err = tx.ExecContext(t.Context(), "UPDATE numbers SET n = 3")
-			must(t, err)
-			must(t, test.change(path, another))
+			must.OK(t, err)
+			must.OK(t, test.change(path, another))
 			if err := tx.Commit(); !errors.Is(err, test.want) {
 				t.Errorf("commit: %v, want %v", err, test.want)
 			}
@@ -74,15 +68,15 @@ func TestPoolTellsOnceThatItsFileWasReplaced(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	path, link, another := filepath.Join(folder, "a.db"), filepath.Join(folder, "link.db"), filepath.Join(folder, "b.db")
-	must(t, numbers(t, path, 1).Close())
-	must(t, os.Symlink(path, link))
+	must.OK(t, numbers(t, path, 1).Close())
+	must.OK(t, os.Symlink(path, link))
 	db, err := sqlitedb.OpenWriter(t.Context(), link)
-	must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	if n, err := number(t.Context(), db); n != 1 || err != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
-	must(t, os.Remove(path))
+	must.OK(t, os.Remove(path))
 	for range 3 {
 		if _, err := number(t.Context(), db); !errors.Is(err, sqlitedb.ErrGone) {
 			t.Errorf("while there is no file: %v", err)
@@ -91,9 +85,9 @@ func TestPoolTellsOnceThatItsFileWasReplaced(t *testing.T) {
 	if files, err := filepath.Glob(path + "*"); err != nil || len(files) > 0 {
 		t.Errorf("at the path: %v, %v; want nothing", files, err)
 	}
-	must(t, numbers(t, another, 2).Close())
-	must(t, os.Chtimes(another, longAgo, longAgo))
-	must(t, os.Rename(another, path))
+	must.OK(t, numbers(t, another, 2).Close())
+	must.OK(t, os.Chtimes(another, longAgo, longAgo))
+	must.OK(t, os.Rename(another, path))
 	if _, err := number(t.Context(), db); !errors.Is(err, sqlitedb.ErrReplaced) {
 		t.Errorf("first after the replacement: %v", err)
 	}

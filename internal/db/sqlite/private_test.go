@@ -41,28 +41,28 @@ func TestAFileThatIsMadeIsItsOwners(t *testing.T) {
 	} {
 		folder := t.TempDir()
 		path := filepath.Join(folder, "x.db")
-		must := func(err error) {
+		ok := func(err error) {
 			t.Helper()
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
 		if test.link != "" {
-			must(os.Symlink(test.link, path))
+			ok(os.Symlink(test.link, path))
 		}
 		if test.mode != 0 {
-			must(os.WriteFile(path, nil, test.mode))
+			ok(os.WriteFile(path, nil, test.mode))
 		}
 		db, err := test.open(t.Context(), path)
-		must(err)
+		ok(err)
 		_, _ = db.ExecContext(t.Context(), "CREATE TABLE t (x)") // which a reader may not
 		lock, err := sqlitedb.TryLock(path)
-		must(err)
+		ok(err)
 		entries, err := os.ReadDir(folder)
-		must(err)
+		ok(err)
 		for _, e := range entries {
 			info, err := os.Stat(filepath.Join(folder, e.Name()))
-			must(err)
+			ok(err)
 			want := test.want
 			if strings.HasSuffix(e.Name(), ".lock") {
 				want = 0o600
@@ -72,6 +72,6 @@ func TestAFileThatIsMadeIsItsOwners(t *testing.T) {
 			}
 		}
 		lock.Release()
-		must(db.Close())
+		ok(db.Close())
 	}
 }

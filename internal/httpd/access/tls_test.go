@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
 
@@ -47,9 +48,9 @@ func serveTLS(t *testing.T, clients *testcert.Authority) *secure {
 	}
 	var err error
 	s.tls, err = LoadTLS(s.files, slog.New(slog.NewTextHandler(s.log, nil)))
-	must(t, err)
+	must.OK(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	must.OK(t, err)
 	server := &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }),
 		TLSConfig:         s.tls.Config(),
@@ -91,7 +92,7 @@ func (s *secure) client(t *testing.T, pair ...[]byte) *http.Client {
 	config := &tls.Config{RootCAs: s.server.Pool(), MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(8)}
 	if len(pair) == 2 {
 		certificate, err := tls.X509KeyPair(pair[0], pair[1])
-		must(t, err)
+		must.OK(t, err)
 		config.Certificates = []tls.Certificate{certificate}
 	}
 	transport := &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}
@@ -106,14 +107,14 @@ func get(t *testing.T, client *http.Client, url string) (proto, name string, err
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-	must(t, err)
+	must.OK(t, err)
 	response, err := client.Do(r)
 	if err != nil {
 		return "", "", err
 	}
 	defer func() { _ = response.Body.Close() }()
 	body, err := io.ReadAll(response.Body)
-	must(t, err)
+	must.OK(t, err)
 	return string(body), response.TLS.PeerCertificates[0].Subject.CommonName, nil
 }
 
@@ -230,7 +231,7 @@ func TestExpiredCertificateIsWarnedOfOnce(t *testing.T) {
 	}
 	var log bytes.Buffer
 	_, err := LoadTLS(s.files, slog.New(slog.NewTextHandler(&log, nil)))
-	must(t, err)
+	must.OK(t, err)
 	if strings.Count(log.String(), "has expired") != 1 {
 		t.Errorf("log at start: %s", &log)
 	}
@@ -256,7 +257,7 @@ func TestFilesThatAreNoCertificatesSayWhatIsWrong(t *testing.T) {
 		folder := t.TempDir()
 		files := Files{filepath.Join(folder, "c"), filepath.Join(folder, "k"), filepath.Join(folder, "ca")}
 		for path, text := range map[string]string{files.Certificate: test.certificate, files.Key: test.key, files.ClientCA: test.clients} {
-			must(t, os.WriteFile(path, []byte(text), 0o600))
+			must.OK(t, os.WriteFile(path, []byte(text), 0o600))
 		}
 		_, err := LoadTLS(files, nil)
 		if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), folder) {

@@ -13,20 +13,15 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-)
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+	"github.com/eventfeed/eventfeed/internal/testing/must"
+)
 
 // write replaces a file as mounted secrets are replaced: at once.
 func write(t *testing.T, path, text string) {
 	t.Helper()
-	must(t, os.WriteFile(path+".new", []byte(text), 0o600))
-	must(t, os.Rename(path+".new", path))
+	must.OK(t, os.WriteFile(path+".new", []byte(text), 0o600))
+	must.OK(t, os.Rename(path+".new", path))
 }
 
 // tokenEntry is a [[token]] for a token.
@@ -41,7 +36,7 @@ func load(t *testing.T, text string) (tokens *Tokens, path string, log *bytes.Bu
 	write(t, path, text)
 	log = new(bytes.Buffer)
 	tokens, err := LoadTokens(path, slog.New(slog.NewTextHandler(log, nil)))
-	must(t, err)
+	must.OK(t, err)
 	return tokens, path, log
 }
 
@@ -61,7 +56,7 @@ append = ["shop-*"]`))
 		"three": {"orders orders-2 shop shop- shop-1 my-shop-1", "shop- shop-1"},
 	} {
 		grant, err := tokens.Grant(request("Bearer " + token))
-		must(t, err)
+		must.OK(t, err)
 		var read, appendTo []string
 		for _, feed := range []string{"orders", "orders-2", "shop", "shop-", "shop-1", "my-shop-1"} {
 			if grant.MayRead(feed) {
@@ -126,7 +121,7 @@ func TestWithoutTokensEveryoneMay(t *testing.T) {
 	t.Parallel()
 	var none *Tokens
 	grant, err := none.Grant(request())
-	must(t, err)
+	must.OK(t, err)
 	if !grant.MayRead("x") || !grant.MayAppend("x") || none.Changed() != nil || none.Run(t.Context()) != nil {
 		t.Error("no tokens are more than none")
 	}
@@ -201,15 +196,15 @@ func TestMistakesInTheFileNameTheirLine(t *testing.T) {
 func TestNewTokenIsFoundByItsLines(t *testing.T) {
 	t.Parallel()
 	token, lines, err := NewToken("shipping", []string{"orders", "shop-*"}, []string{"*"})
-	must(t, err)
+	must.OK(t, err)
 	other, _, err := NewToken("shipping", []string{"orders"}, nil)
-	must(t, err)
+	must.OK(t, err)
 	if token == other || len(token) < 43 || strings.Contains(lines, token) {
 		t.Errorf("token %s, then %s\n%s", token, other, lines)
 	}
 	tokens, _, _ := load(t, "# no end of line"+lines)
 	grant, err := tokens.Grant(request("Bearer " + token))
-	must(t, err)
+	must.OK(t, err)
 	if grant.Name != "shipping" || !grant.MayRead("shop-1") || grant.MayRead("x") || !grant.MayAppend("x") {
 		t.Errorf("%+v", grant)
 	}
@@ -253,8 +248,8 @@ func TestBrokenFileLeavesTheTokensBeforeAndWarnsOnce(t *testing.T) {
 	tokens, path, log := load(t, text)
 	for what, breakIt := range map[string]func(){
 		"unknown key": func() { write(t, path, text+"wirte = ['x']\n") },
-		"gone":        func() { must(t, os.Remove(path)) },
-		"a folder":    func() { must(t, errors.Join(os.RemoveAll(path), os.Mkdir(path, 0o700))) },
+		"gone":        func() { must.OK(t, os.Remove(path)) },
+		"a folder":    func() { must.OK(t, errors.Join(os.RemoveAll(path), os.Mkdir(path, 0o700))) },
 	} {
 		log.Reset()
 		breakIt()
@@ -268,7 +263,7 @@ func TestBrokenFileLeavesTheTokensBeforeAndWarnsOnce(t *testing.T) {
 			t.Errorf("%s: log: %s", what, got)
 		}
 		log.Reset()
-		must(t, os.RemoveAll(path))
+		must.OK(t, os.RemoveAll(path))
 		write(t, path, text)
 		for range 5 {
 			tokens.file.look()
@@ -284,14 +279,14 @@ func TestFileBehindALinkIsFollowed(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	for _, version := range []string{"one", "two"} {
-		must(t, os.Mkdir(filepath.Join(folder, version), 0o700))
+		must.OK(t, os.Mkdir(filepath.Join(folder, version), 0o700))
 		write(t, filepath.Join(folder, version, "tokens.toml"), tokenEntry("a", version, `read = ["*"]`))
 	}
-	must(t, os.Symlink("one", filepath.Join(folder, "data")))
+	must.OK(t, os.Symlink("one", filepath.Join(folder, "data")))
 	tokens, err := LoadTokens(filepath.Join(folder, "data", "tokens.toml"), nil)
-	must(t, err)
-	must(t, os.Symlink("two", filepath.Join(folder, "new")))
-	must(t, os.Rename(filepath.Join(folder, "new"), filepath.Join(folder, "data")))
+	must.OK(t, err)
+	must.OK(t, os.Symlink("two", filepath.Join(folder, "new")))
+	must.OK(t, os.Rename(filepath.Join(folder, "new"), filepath.Join(folder, "data")))
 	tokens.file.look()
 	tokens.file.look()
 	if _, err := tokens.Grant(request("Bearer two")); err != nil {
@@ -303,11 +298,11 @@ func TestFileThatEveryoneReadsOrThatIsEmptyIsWarnedOf(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tokens.toml")
 	for mode, want := range map[os.FileMode]string{0o644: "everyone on this machine", 0o640: ""} {
-		must(t, os.WriteFile(path, nil, 0o600))
-		must(t, os.Chmod(path, mode))
+		must.OK(t, os.WriteFile(path, nil, 0o600))
+		must.OK(t, os.Chmod(path, mode))
 		var log bytes.Buffer
 		_, err := LoadTokens(path, slog.New(slog.NewTextHandler(&log, nil)))
-		must(t, err)
+		must.OK(t, err)
 		if got := log.String(); strings.Contains(got, "everyone on this machine") != (want != "") || !strings.Contains(got, "nobody may read") {
 			t.Errorf("%o: %s", mode, got)
 		}
@@ -336,12 +331,12 @@ func TestOnlyThisMachineReachesALocalAddress(t *testing.T) {
 func TestExampleInTheDocumentsIsAFileOfTokens(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("../../../docs/operations.md")
-	must(t, err)
+	must.OK(t, err)
 	_, rest, _ := strings.Cut(string(text), "```toml\n# tokens.toml\n")
 	example, _, _ := strings.Cut(rest, "```")
 	tokens, _, _ := load(t, example)
 	grant, err := tokens.Grant(request("Bearer " + regexp.MustCompile(`eventfeed_[\w-]{43}`).FindString(string(text))))
-	must(t, err)
+	must.OK(t, err)
 	if !grant.MayRead("orders") || !grant.MayRead("shop-1") || grant.MayAppend("orders") {
 		t.Errorf("%+v", grant)
 	}

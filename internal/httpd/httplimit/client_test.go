@@ -19,7 +19,7 @@ import (
 func serveOver(t *testing.T, config httplimit.Config, handler http.Handler) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	okOrExit(t, err)
 	server := httplimit.Server(handler, config)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(httplimit.Listener(listener, config)) }()
@@ -35,7 +35,7 @@ func serveOver(t *testing.T, config httplimit.Config, handler http.Handler) stri
 func dialTo(t *testing.T, address string) net.Conn {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
-	must(t, err)
+	okOrExit(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -43,14 +43,14 @@ func dialTo(t *testing.T, address string) net.Conn {
 // askOn asks for something on a connection that stays open, and returns the answer.
 func askOn(t *testing.T, conn net.Conn) (*http.Response, error) {
 	t.Helper()
-	must(t, conn.SetDeadline(time.Now().Add(time.Minute)))
+	okOrExit(t, conn.SetDeadline(time.Now().Add(time.Minute)))
 	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
 		return nil, err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err == nil {
 		_, err = io.Copy(io.Discard, response.Body)
-		must(t, response.Body.Close())
+		okOrExit(t, response.Body.Close())
 	}
 	return response, err
 }
@@ -58,7 +58,7 @@ func askOn(t *testing.T, conn net.Conn) (*http.Response, error) {
 func TestConnectionsOfOneClientAreBounded(t *testing.T) {
 	t.Parallel()
 	trusted, err := forwarded.ParseTrusted("127.0.0.1")
-	must(t, err)
+	okOrExit(t, err)
 	for name, test := range map[string]struct {
 		config  httplimit.Config
 		refused bool
@@ -85,7 +85,7 @@ func TestConnectionsOfOneClientAreBounded(t *testing.T) {
 		case !test.refused && response.StatusCode != http.StatusOK:
 			t.Errorf("%s: the fourth: %s", name, response.Status)
 		}
-		must(t, conns[0].Close())
+		okOrExit(t, conns[0].Close())
 		for again := (*http.Response)(nil); again == nil || again.StatusCode != http.StatusOK; {
 			again, _ = askOn(t, dialTo(t, address)) // once the server knows that it was closed
 		}
@@ -100,7 +100,7 @@ func TestWithTLSAConnectionTooManyIsClosed(t *testing.T) {
 		t.Error(err)
 	}
 	second := dialTo(t, address)
-	must(t, second.SetDeadline(time.Now().Add(time.Minute)))
+	okOrExit(t, second.SetDeadline(time.Now().Add(time.Minute)))
 	if n, err := second.Read(make([]byte, 1)); n != 0 || err == nil {
 		t.Errorf("%d bytes, %v", n, err)
 	}

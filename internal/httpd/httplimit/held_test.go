@@ -36,13 +36,13 @@ func TestARequestThatWaitsLetsItsHeaderGo(t *testing.T) { //nolint:paralleltest 
 			conn := dialTo(t, address)
 			conns = append(conns, conn)
 			_, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: a/b\r\n"+header+"\r\n")
-			must(t, err)
+			okOrExit(t, err)
 			<-waiting
 		}
 		each := (inUse() - before) / requests
 		close(end)
 		for _, conn := range conns {
-			must(t, conn.Close())
+			okOrExit(t, conn.Close())
 		}
 		if each > size*2/3 {
 			t.Errorf("%s: a request of %d bytes keeps %d", name, size, each)

@@ -60,7 +60,7 @@ func plain(server *http.Server, listener net.Listener) error { return server.Ser
 func onSocket(t *testing.T, config httplimit.Config) *house {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
+	okOrExit(t, err)
 	return start(t, config, plain, listener, func() (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(t.Context(), "tcp", listener.Addr().String())
 	})
@@ -127,7 +127,7 @@ var page = bytes.Repeat([]byte("0123456789abcdef"), 1<<20)
 
 func (h *house) handler(t *testing.T) http.Handler {
 	file := filepath.Join(t.TempDir(), "page")
-	must(t, os.WriteFile(file, page, 0o600))
+	okOrExit(t, os.WriteFile(file, page, 0o600))
 	router := http.NewServeMux()
 	router.HandleFunc("/page", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
 	router.HandleFunc("/file", func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, file) })
@@ -166,7 +166,7 @@ func (h *house) handler(t *testing.T) http.Handler {
 func (h *house) dial(t *testing.T) net.Conn {
 	t.Helper()
 	conn, err := h.connect()
-	must(t, err)
+	okOrExit(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -295,7 +295,7 @@ func TestLongHeadersAreRefused(t *testing.T) {
 	h := onSocket(t, lenient())
 	conn := h.dial(t)
 	_, err := fmt.Fprintf(conn, "GET /short HTTP/1.1\r\nX: %s\r\n\r\n", bytes.Repeat([]byte("x"), 20<<10))
-	must(t, err)
+	okOrExit(t, err)
 	status, err := bufio.NewReader(conn).ReadString('\n')
 	if status != "HTTP/1.1 431 Request Header Fields Too Large\r\n" {
 		t.Errorf("answer %q, %v", status, err)
@@ -312,9 +312,9 @@ func TestSlowReaderThatKeepsTheRateGetsEverything(t *testing.T) {
 				h := onPipes(t, quick(), plain)
 				conn := h.dial(t)
 				_, err := io.WriteString(conn, "GET "+path+" HTTP/1.0\r\n\r\n")
-				must(t, err)
+				okOrExit(t, err)
 				response, err := http.ReadResponse(bufio.NewReader(conn), nil)
-				must(t, err)
+				okOrExit(t, err)
 				defer response.Body.Close()
 				var got bytes.Buffer
 				began := time.Now()
@@ -352,9 +352,9 @@ func TestWaitingIsNotSlow(t *testing.T) {
 			}
 		}
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://house/wait", bytes.NewReader(page))
-		must(t, err)
+		okOrExit(t, err)
 		response, err := h.transport().RoundTrip(request)
-		must(t, err)
+		okOrExit(t, err)
 		defer response.Body.Close()
 		if got, err := io.ReadAll(response.Body); string(got) != "waited" || err != nil {
 			t.Errorf("after a body: %q, %v", got, err)
@@ -367,7 +367,7 @@ func secure(t *testing.T, config httplimit.Config) (*house, *http.Transport) {
 	t.Helper()
 	authority := testcert.New(t)
 	certificate, err := tls.X509KeyPair(authority.Issue(t, "house", time.Now().Add(time.Hour)))
-	must(t, err)
+	okOrExit(t, err)
 	h := onPipes(t, config, func(server *http.Server, listener net.Listener) error {
 		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 		return server.ServeTLS(listener, "", "")
@@ -387,9 +387,9 @@ func TestStreamsOfHTTP2AreFreedOneByOne(t *testing.T) {
 		h, client := secure(t, quick())
 		get := func(path string) *http.Response {
 			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://house"+path, nil)
-			must(t, err)
+			okOrExit(t, err)
 			response, err := client.RoundTrip(request)
-			must(t, err)
+			okOrExit(t, err)
 			t.Cleanup(func() { _ = response.Body.Close() })
 			if response.ProtoMajor != 2 {
 				t.Fatalf("%s", response.Proto)
@@ -410,7 +410,7 @@ func TestStreamsOfHTTP2AreFreedOneByOne(t *testing.T) {
 		reader, writer := io.Pipe()
 		t.Cleanup(func() { _ = writer.Close() })
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://house"+"/post", reader)
-		must(t, err)
+		okOrExit(t, err)
 		go func() {
 			if response, err := client.RoundTrip(request); err == nil {
 				_ = response.Body.Close()
@@ -449,9 +449,9 @@ func TestSlowBodyThatKeepsTheRateIsTaken(t *testing.T) {
 					}
 					const size = 4 << 20
 					request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, scheme+"://house"+path, &slowBody{size})
-					must(t, err)
+					okOrExit(t, err)
 					response, err := client.RoundTrip(request)
-					must(t, err)
+					okOrExit(t, err)
 					defer response.Body.Close()
 					if got, err := io.ReadAll(response.Body); string(got) != fmt.Sprintln(size, error(nil)) || err != nil {
 						t.Errorf("%q, %v", got, err)
@@ -490,8 +490,8 @@ func TestConnectionsBeyondTheLimitWait(t *testing.T) {
 	})
 }
 
-// must is called from goroutines too, and so ends no test.
-func must(t *testing.T, err error) {
+// okOrExit is called from goroutines too, and so ends no test.
+func okOrExit(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)

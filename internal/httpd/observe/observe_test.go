@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // output is a log that several requests write to.
@@ -88,7 +89,7 @@ func newHouse(t *testing.T) *house {
 func (h *house) ask(t *testing.T, method, path string) *http.Response {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, h.url+path, nil)
-	must(t, err)
+	must.OK(t, err)
 	request.Header.Set("Authorization", "Bearer sesame")
 	request.Header.Set("User-Agent", "reader/1 "+strings.Repeat("x", 1000))
 	response, err := http.DefaultTransport.RoundTrip(request)
@@ -159,7 +160,7 @@ func TestClientThatGoesIsCounted(t *testing.T) {
 	h := newHouse(t)
 	ctx, leave := context.WithCancel(t.Context())
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, h.url+"/wait", nil)
-	must(t, err)
+	must.OK(t, err)
 	left := make(chan struct{})
 	go func() {
 		defer close(left)
@@ -183,7 +184,7 @@ func TestTimeOfWaitingIsNotTimeTakenToAnswer(t *testing.T) {
 	h.ask(t, "GET", "/wait")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		families, err := h.registry.Gather()
-		must(t, err)
+		must.OK(t, err)
 		for _, family := range families {
 			if family.GetName() != "eventfeed_http_request_duration_seconds" {
 				continue
@@ -209,7 +210,7 @@ func TestStreamsAreFlushedAndCounted(t *testing.T) {
 	response := h.ask(t, "GET", "/stream")
 	first := make([]byte, 6)
 	_, err := io.ReadFull(response.Body, first) // while the handler goes on
-	must(t, err)
+	must.OK(t, err)
 	const header = `# HELP eventfeed_open_streams Streams of server-sent events that are open.
 # TYPE eventfeed_open_streams gauge
 `
@@ -244,15 +245,8 @@ func TestMetricsFollowTheConventions(t *testing.T) {
 	h := newHouse(t)
 	h.ask(t, "GET", "/feeds/orders")
 	problems, err := testutil.GatherAndLint(h.registry)
-	must(t, err)
+	must.OK(t, err)
 	if len(problems) > 0 {
 		t.Error(fmt.Sprint(problems))
-	}
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
 	}
 }

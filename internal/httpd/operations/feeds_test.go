@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -21,7 +22,7 @@ import (
 func ages(t *testing.T, f *feeds) (since time.Time, waits bool) {
 	t.Helper()
 	f.ask()
-	storetest.Must(t, f.err)
+	must.OK(t, f.err)
 	w, waits := f.waiting["f"]
 	return w.since, waits
 }
@@ -39,12 +40,12 @@ func TestAgeIsThatOfTheOldestPendingEvent(t *testing.T) {
 	}
 
 	conn, err := pgx.Connect(t.Context(), testdb.As(url, testdb.Writer))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
 	long, err := conn.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = long.Exec(t.Context(), "SELECT eventfeed.append('f', 'T', 's', '{}')")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Append(t, l, "f", storetest.Events(1, 3))
 	first, waits := ages(t, f)
 	if !waits {
@@ -53,7 +54,7 @@ func TestAgeIsThatOfTheOldestPendingEvent(t *testing.T) {
 	if again, _ := ages(t, f); again != first {
 		t.Error("the same event waits, and its age has begun anew")
 	}
-	storetest.Must(t, long.Commit(t.Context()))
+	must.OK(t, long.Commit(t.Context()))
 	if older, _ := ages(t, f); older != first {
 		t.Error("an older event came in, and the age has begun anew")
 	}
@@ -73,7 +74,7 @@ func TestHeldFeedHasNoAge(t *testing.T) {
 	t.Parallel()
 	l := storetest.Open(t, testdb.SQLite(t))
 	_, err := l.Create(t.Context(), store.Feed{Name: "f", Held: true})
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Append(t, l, "f", storetest.Events(1, 3))
 	if _, waits := ages(t, NewFeeds(l).(*feeds)); waits {
 		t.Error("it has an age")
@@ -102,7 +103,7 @@ func TestDatabaseIsAskedOnceInAWhile(t *testing.T) {
 	f.asked = time.Time{}
 	count(1)
 	problems, err := testutil.GatherAndLint(registry)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if len(problems) > 0 {
 		t.Error(problems)
 	}
@@ -131,10 +132,10 @@ func TestRefusedRowsAreCounted(t *testing.T) {
 	storetest.Create(t, l, "f", 10)
 	storetest.Create(t, l, "g", 10)
 	conn, err := pgx.Connect(t.Context(), testdb.As(url, testdb.Writer))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
 	_, err = conn.Exec(t.Context(), "SELECT eventfeed.append_or_refuse('g', '', 's', NULL, NULL) FROM generate_series(1, 2)")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(NewFeeds(l))
 	const want = `
@@ -143,5 +144,5 @@ func TestRefusedRowsAreCounted(t *testing.T) {
 eventfeed_feed_refused_rows{feed="f"} 0
 eventfeed_feed_refused_rows{feed="g"} 2
 `
-	storetest.Must(t, testutil.GatherAndCompare(registry, strings.NewReader(want), "eventfeed_feed_refused_rows"))
+	must.OK(t, testutil.GatherAndCompare(registry, strings.NewReader(want), "eventfeed_feed_refused_rows"))
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -27,8 +28,8 @@ func TestDumpStopsNobody(t *testing.T) {
 
 	dump := exec.CommandContext(t.Context(), filepath.Join(testdb.PostgresBin(t), "pg_dump"), "--dbname", url)
 	out, err := dump.StdoutPipe()
-	storetest.Must(t, err)
-	storetest.Must(t, dump.Start())
+	must.OK(t, err)
+	must.OK(t, dump.Start())
 	waitForDump(t, url)
 
 	startPublisher(t, l)
@@ -43,8 +44,8 @@ func TestDumpStopsNobody(t *testing.T) {
 	}
 
 	text, err := io.ReadAll(out)
-	storetest.Must(t, err)
-	storetest.Must(t, dump.Wait())
+	must.OK(t, err)
+	must.OK(t, dump.Wait())
 	if !bytes.Contains(text, []byte("PostgreSQL database dump complete")) {
 		t.Error("the dump is not whole")
 	}
@@ -59,7 +60,7 @@ func waitForDump(t *testing.T, url string) {
 	pool := openPool(t, url)
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
 		var waiting bool
-		storetest.Must(t, pool.QueryRow(t.Context(), `
+		must.OK(t, pool.QueryRow(t.Context(), `
 			SELECT count(*) > 0 FROM pg_stat_activity
 			WHERE datname = current_database() AND application_name = 'pg_dump' AND backend_xmin IS NOT NULL
 			  AND (wait_event = 'ClientWrite' OR query LIKE 'COPY eventfeed.events%')`).Scan(&waiting))

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -17,10 +18,10 @@ func without(t *testing.T, functions string) (url string) {
 	t.Helper()
 	url = testdb.Postgres(t)
 	conn, err := pgx.Connect(t.Context(), testdb.As(url, "postgres"))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = conn.Close(t.Context()) }()
 	_, err = conn.Exec(t.Context(), "REVOKE EXECUTE ON FUNCTION "+functions+" FROM PUBLIC")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	return url
 }
 
@@ -45,7 +46,7 @@ func TestNothingNeedsMD5(t *testing.T) {
 	storetest.Append(t, l, "f", storetest.Events(1, 25))
 	storetest.Drain(t, l, "f")
 	versions, err := l.Versions(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if len(versions) != 1 {
 		t.Errorf("versions %v", versions)
 	}

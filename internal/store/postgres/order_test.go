@@ -16,6 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/outbox"
@@ -38,10 +39,10 @@ func startPublisher(t *testing.T, l *store.Log) {
 func openPool(t *testing.T, url string) *pgxpool.Pool {
 	t.Helper()
 	config, err := pgxpool.ParseConfig(url)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	config.MaxConns = 24
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	return pool
 }
@@ -51,7 +52,7 @@ func waitForPosition(t *testing.T, l *store.Log, name string, position int64, pa
 	t.Helper()
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		f, err := l.Feed(t.Context(), name)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		if f.Position >= position {
 			return
 		}
@@ -83,7 +84,7 @@ func TestEveryCommittedEventIsInTheFeedOnceInTheOrderOfItsEntity(t *testing.T) {
 		CREATE TABLE entity (name text PRIMARY KEY, version int NOT NULL);
 		INSERT INTO entity SELECT 'e' || n, 0 FROM generate_series(0, 39) n;
 		GRANT SELECT, UPDATE ON entity TO `+testdb.Writer)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	pool := openPool(t, testdb.As(url, testdb.Writer))
 
 	log := &committed{byEntity: map[string][]string{}}
@@ -100,7 +101,7 @@ func TestEveryCommittedEventIsInTheFeedOnceInTheOrderOfItsEntity(t *testing.T) {
 			return nil
 		})
 	}
-	storetest.Must(t, group.Wait())
+	must.OK(t, group.Wait())
 	waitForPosition(t, l, "entities", log.total, 20*time.Second)
 	storetest.Drain(t, l, "entities")
 	if position, _ := storetest.Verify(t, l, "entities"); position != log.total {
@@ -165,21 +166,21 @@ func TestLongTransactionDelaysOnlyItsOwnEvents(t *testing.T) {
 	startPublisher(t, l)
 	pool := openPool(t, testdb.As(url, testdb.Writer))
 	long, err := pool.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer func() { _ = long.Rollback(context.Background()) }()
 	_, err = outbox.Append(t.Context(), long, "f", event.Event{ID: "long", Type: "T"})
-	storetest.Must(t, err)
+	must.OK(t, err)
 
 	for n := int64(1); n <= 50; n++ { // all while it is open
-		storetest.Must(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		must.OK(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 			_, err := outbox.Append(t.Context(), tx, "f", event.Event{ID: fmt.Sprint(n), Type: "T"})
 			return err
 		}))
 		waitForPosition(t, l, "f", n, time.Minute)
 	}
-	storetest.Must(t, long.Commit(t.Context()))
+	must.OK(t, long.Commit(t.Context()))
 	f, err := l.Feed(t.Context(), "f")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	waitForPosition(t, l, "f", f.Position+1, time.Minute)
 	events := storetest.Read(t, l, "f")
 	if last := events[len(events)-1]; last.ID != "long" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -118,7 +119,7 @@ func TestGoAndSQLRefuseTheSameEvents(t *testing.T) {
 
 func refusalOf(ctx context.Context, t *testing.T, pool *pgxpool.Pool, e *event.Event) (reason *string) {
 	t.Helper()
-	storetest.Must(t, pool.QueryRow(ctx, `SELECT eventfeed.refusal($1, $2, $3, $4, NULL, $5, $6, $7, $8)`,
+	must.OK(t, pool.QueryRow(ctx, `SELECT eventfeed.refusal($1, $2, $3, $4, NULL, $5, $6, $7, $8)`,
 		e.ID, e.Source, e.Type, e.Subject, e.DataContentType, e.DataSchema, e.Extensions, e.Data).Scan(&reason))
 	return reason
 }

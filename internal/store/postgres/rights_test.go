@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -20,23 +21,23 @@ func TestADatabaseEachSeparatesWriters(t *testing.T) {
 	storetest.Create(t, storetest.Open(t, hr), "salaries", 0)
 	owner := openPool(t, hr)
 	var name string
-	storetest.Must(t, owner.QueryRow(t.Context(), "SELECT current_database()").Scan(&name))
+	must.OK(t, owner.QueryRow(t.Context(), "SELECT current_database()").Scan(&name))
 	database := pgx.Identifier{name}.Sanitize()
 	for _, statement := range []string{
 		"REVOKE CONNECT ON DATABASE " + database + " FROM PUBLIC",
 		"GRANT CONNECT ON DATABASE " + database + " TO " + testdb.Server,
 	} {
 		_, err := owner.Exec(t.Context(), statement)
-		storetest.Must(t, err)
+		must.OK(t, err)
 	}
 	_, err := openPool(t, testdb.As(shop, testdb.Writer)).Exec(t.Context(), "SELECT eventfeed.append('orders', 'T', 's', '{}')")
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = openPool(t, testdb.As(hr, testdb.Writer)).Exec(t.Context(), "SELECT eventfeed.append('salaries', 'T', 's', '{}')")
 	if refusal, is := errors.AsType[*pgconn.PgError](err); !is || refusal.Code != "42501" {
 		t.Errorf("a writer of another database: %v", err)
 	}
 	_, err = openPool(t, testdb.As(hr, testdb.Server)).Exec(t.Context(), "SELECT count(*) FROM eventfeed.events")
-	storetest.Must(t, err)
+	must.OK(t, err)
 }
 
 // An event that is pending can only get a position: a server's user that deletes it

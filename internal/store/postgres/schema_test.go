@@ -9,6 +9,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/db/migrate"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -70,14 +71,14 @@ func TestServerThatMayNotMigrateSaysThatThereIsNoSchema(t *testing.T) {
 func TestMigrationScriptMakesTheSameSchema(t *testing.T) {
 	t.Parallel()
 	migrated := testdb.Postgres(t)
-	storetest.Must(t, postgres.Migrate(t.Context(), migrated))
+	must.OK(t, postgres.Migrate(t.Context(), migrated))
 	want := dump(t, migrated)
 
 	empty := testdb.Postgres(t)
 	script, err := postgres.MigrationScript(t.Context(), empty)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = openPool(t, empty).Exec(t.Context(), script)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	if got := dump(t, empty); got != want {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
@@ -95,7 +96,7 @@ func dump(t *testing.T, url string) string {
 	t.Helper()
 	program := filepath.Join(testdb.PostgresBin(t), "pg_dump")
 	out, err := exec.CommandContext(t.Context(), program, "--schema=eventfeed", "--schema-only", "--dbname", url).Output()
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var kept []string
 	for line := range strings.Lines(string(out)) {
 		if !strings.HasPrefix(line, "\\") { // pg_dump's own, with a key of each run

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/outbox"
@@ -24,7 +25,7 @@ func leaveSequencesBehind(t *testing.T, url string) {
 	_, err := openPool(t, url).Exec(t.Context(), `
 		ALTER SEQUENCE eventfeed.events_insert_no_seq RESTART;
 		ALTER SEQUENCE eventfeed.feeds_feed_seq RESTART`)
-	storetest.Must(t, err)
+	must.OK(t, err)
 }
 
 func TestAppendsGoOnWhereSequencesAreBehind(t *testing.T) {
@@ -61,14 +62,14 @@ func TestAppendsGoOnWhereSequencesAreBehind(t *testing.T) {
 				l := storetest.Open(t, url)
 				storetest.Create(t, l, "f", 0)
 				config, err := pgxpool.ParseConfig(testdb.As(url, testdb.Writer))
-				storetest.Must(t, err)
+				must.OK(t, err)
 				config.MaxConns = 1
 				pool, err := pgxpool.NewWithConfig(t.Context(), config)
-				storetest.Must(t, err)
+				must.OK(t, err)
 				t.Cleanup(pool.Close)
 				storetest.Append(t, l, "f", storetest.Events(1, 30))
 				if session != "new session" {
-					storetest.Must(t, add(t, pool, 31))
+					must.OK(t, add(t, pool, 31))
 				}
 				leaveSequencesBehind(t, url)
 				for n := 32; n <= 40; n++ {
@@ -98,14 +99,14 @@ func TestNoAppendOvertakesAPendingEventWhereSequencesAreBehind(t *testing.T) {
 	storetest.Create(t, l, "f", 0)
 	pool := openPool(t, testdb.As(url, testdb.Writer))
 	tx, err := pool.Begin(t.Context())
-	storetest.Must(t, err)
+	must.OK(t, err)
 	_, err = outbox.Append(t.Context(), tx, "f", storetest.Events(101, 110)...)
-	storetest.Must(t, err)
-	storetest.Must(t, tx.Rollback(t.Context()))
+	must.OK(t, err)
+	must.OK(t, tx.Rollback(t.Context()))
 	storetest.Append(t, l, "f", storetest.Events(1, 10))
 	leaveSequencesBehind(t, url)
 	pool.Reset() // to new sessions, as they are after a move
-	storetest.Must(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+	must.OK(t, pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
 		_, err := outbox.Append(t.Context(), tx, "f", storetest.Events(11, 15)...)
 		return err
 	}))
@@ -142,7 +143,7 @@ func TestWritersThatMeetSequencesBehindAtOnceLoseNothing(t *testing.T) {
 			return nil
 		})
 	}
-	storetest.Must(t, group.Wait())
+	must.OK(t, group.Wait())
 	storetest.Drain(t, l, "f")
 	if position, _ := storetest.Verify(t, l, "f"); position != 500+12*20*5 {
 		t.Errorf("position %d, want %d", position, 500+12*20*5)
@@ -160,14 +161,14 @@ func TestSerializableAppendsDoNotConflict(t *testing.T) {
 	var open []pgx.Tx
 	for n := range 4 {
 		tx, err := pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.Serializable})
-		storetest.Must(t, err)
+		must.OK(t, err)
 		t.Cleanup(func() { _ = tx.Rollback(context.Background()) })
 		_, err = outbox.Append(t.Context(), tx, "f", storetest.Events(n, n)...)
-		storetest.Must(t, err)
+		must.OK(t, err)
 		open = append(open, tx)
 	}
 	for _, tx := range slices.Backward(open) { // the last writer first, which its readers would not survive
-		storetest.Must(t, tx.Commit(t.Context()))
+		must.OK(t, tx.Commit(t.Context()))
 	}
 }
 
@@ -194,7 +195,7 @@ func TestViolationOfAnotherKeyIsNoConflictOfEvents(t *testing.T) {
 		CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
 			'BEGIN INSERT INTO public.audit VALUES (NEW.subject); RETURN NEW; END';
 		CREATE TRIGGER audit BEFORE INSERT ON eventfeed.events FOR EACH ROW EXECUTE FUNCTION audit()`)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	storetest.Append(t, l, "f", storetest.Events(1, 1))
 	_, err = l.Append(t.Context(), "f", storetest.Events(8, 8)) // of the same subject
 	var conflict *outbox.ConflictError

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -40,9 +41,9 @@ func TestSQLAppend(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var id string
-			storetest.Must(t, pool.QueryRow(t.Context(), "SELECT "+test.call).Scan(&id))
+			must.OK(t, pool.QueryRow(t.Context(), "SELECT "+test.call).Scan(&id))
 			var again string
-			storetest.Must(t, pool.QueryRow(t.Context(), "SELECT "+test.call).Scan(&again))
+			must.OK(t, pool.QueryRow(t.Context(), "SELECT "+test.call).Scan(&again))
 			storetest.Drain(t, l, "orders")
 			for _, e := range storetest.Read(t, l, "orders") {
 				got := fmt.Sprintf("%s %s %s %s %s %s %v %s", e.ID, e.Source, e.Type, e.Subject, e.DataContentType, e.DataSchema, e.Extensions, e.Data)
@@ -63,9 +64,9 @@ func TestSQLAppendMakesUUIDv7(t *testing.T) {
 	storetest.Create(t, storetest.Open(t, url), "f", 0)
 	pool := openPool(t, testdb.As(url, testdb.Writer))
 	var text string
-	storetest.Must(t, pool.QueryRow(t.Context(), `SELECT eventfeed.append('f', 'T', 's', '{}')`).Scan(&text))
+	must.OK(t, pool.QueryRow(t.Context(), `SELECT eventfeed.append('f', 'T', 's', '{}')`).Scan(&text))
 	id, err := uuid.Parse(text)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	seconds, _ := id.Time().UnixTime()
 	if age := time.Since(time.Unix(seconds, 0)); id.Version() != 7 || id.Variant() != uuid.RFC4122 || age < -time.Minute || age > time.Minute {
 		t.Errorf("%s: version %d, variant %v, age %v", id, id.Version(), id.Variant(), age)
@@ -78,7 +79,7 @@ func TestSQLAppendRefuses(t *testing.T) {
 	storetest.Create(t, storetest.Open(t, url), "f", 0)
 	pool := openPool(t, testdb.As(url, testdb.Writer))
 	_, err := pool.Exec(t.Context(), `SELECT eventfeed.append('f', 'T', 's', '{"a":1}', id => '1', occurred_at => '2026-01-01', extensions => '{"x":"1"}')`)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	for call, want := range map[string]struct{ code, says string }{
 		`append('nothing', 'T', 's', '{}')`:                                        {"42704", "there is no feed 'nothing'"},
 		`append('f', '', 's', '{}')`:                                               {"22023", "type is missing"},
@@ -122,7 +123,7 @@ func TestSQLAppendDoesNotTellWhatAnEventHolds(t *testing.T) {
 	pool := openPool(t, testdb.As(url, testdb.Writer))
 	const whole = `append_bytes('f', 'T', 's', 'data', 'a/b', id => '1', occurred_at => '2026-01-01', dataschema => 'urn:x', extensions => '{"x":"1"}')`
 	_, err := pool.Exec(t.Context(), "SELECT eventfeed."+whole)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	var first *pgconn.PgError
 	for _, call := range []string{
 		strings.Replace(whole, "'T'", "'U'", 1),

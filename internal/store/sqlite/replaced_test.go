@@ -13,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -25,42 +26,42 @@ func TestLogGoesOnWithTheFileThatIsAtItsPath(t *testing.T) {
 		"moved over": func(t *testing.T, _ *store.Log, path string) int {
 			another := filepath.Join(t.TempDir(), "another.db")
 			makeLog(t, another, 40)
-			storetest.Must(t, os.Rename(another, path))
+			must.OK(t, os.Rename(another, path))
 			return 40
 		},
 		"moved over with its WAL": func(t *testing.T, _ *store.Log, path string) int {
 			another := filepath.Join(t.TempDir(), "another.db")
 			makeLog(t, another, 30)
 			_, err := openRaw(t, another).ExecContext(t.Context(), "PRAGMA wal_autocheckpoint = 0")
-			storetest.Must(t, err)
+			must.OK(t, err)
 			kept := openRaw(t, another) // so that the WAL is not moved into the file
 			var n int
-			storetest.Must(t, kept.QueryRowContext(t.Context(), "SELECT count(*) FROM eventfeed_feeds").Scan(&n))
+			must.OK(t, kept.QueryRowContext(t.Context(), "SELECT count(*) FROM eventfeed_feeds").Scan(&n))
 			more, err := sqlite.Open(t.Context(), another, false)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			storetest.Append(t, store.New(more), "f", storetest.Events(31, 40))
 			storetest.Drain(t, store.New(more), "f")
 			more.Close()
 			// First the WAL, as whoever knows of it does.
 			for _, suffix := range []string{"-wal", ""} {
 				content, err := os.ReadFile(another + suffix)
-				storetest.Must(t, err)
-				storetest.Must(t, os.WriteFile(path+".new"+suffix, content, 0o600))
+				must.OK(t, err)
+				must.OK(t, os.WriteFile(path+".new"+suffix, content, 0o600))
 			}
-			storetest.Must(t, os.Rename(path+".new-wal", path+"-wal"))
-			storetest.Must(t, os.Rename(path+".new", path))
+			must.OK(t, os.Rename(path+".new-wal", path+"-wal"))
+			must.OK(t, os.Rename(path+".new", path))
 			return 40
 		},
 		"moved away and another one moved there": func(t *testing.T, _ *store.Log, path string) int {
-			storetest.Must(t, os.Rename(path, path+".old"))
+			must.OK(t, os.Rename(path, path+".old"))
 			another := filepath.Join(t.TempDir(), "another.db")
 			makeLog(t, another, 40)
-			storetest.Must(t, os.Rename(another, path))
+			must.OK(t, os.Rename(another, path))
 			wantWhole(t, path+".old", 30)
 			return 40
 		},
 		"removed and created": func(t *testing.T, l *store.Log, path string) int {
-			storetest.Must(t, os.Remove(path))
+			must.OK(t, os.Remove(path))
 			wantGone(t, l)
 			makeLog(t, path, 12)
 			return 12
@@ -68,17 +69,17 @@ func TestLogGoesOnWithTheFileThatIsAtItsPath(t *testing.T) {
 		"removed, and a backup copied there": func(t *testing.T, l *store.Log, path string) int {
 			backup := filepath.Join(t.TempDir(), "backup.db")
 			_, err := openRaw(t, path).ExecContext(t.Context(), "VACUUM INTO ?", backup)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			storetest.Append(t, l, "f", storetest.Events(31, 35))
-			storetest.Must(t, os.Remove(path))
+			must.OK(t, os.Remove(path))
 			wantGone(t, l)
 			content, err := os.ReadFile(backup)
-			storetest.Must(t, err)
-			storetest.Must(t, os.WriteFile(path, content, 0o600))
+			must.OK(t, err)
+			must.OK(t, os.WriteFile(path, content, 0o600))
 			return 30
 		},
 		"moved away and back": func(t *testing.T, l *store.Log, path string) int {
-			storetest.Must(t, os.Rename(path, path+".away"))
+			must.OK(t, os.Rename(path, path+".away"))
 			wantGone(t, l)
 			if _, err := l.Append(t.Context(), "f", storetest.Events(31, 31)); !errors.Is(err, sqlitedb.ErrGone) {
 				t.Errorf("append to a file that is not there: %v", err)
@@ -86,7 +87,7 @@ func TestLogGoesOnWithTheFileThatIsAtItsPath(t *testing.T) {
 			if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 				t.Errorf("a file was made: %v", err)
 			}
-			storetest.Must(t, os.Rename(path+".away", path))
+			must.OK(t, os.Rename(path+".away", path))
 			return 30
 		},
 	} {
@@ -104,7 +105,7 @@ func TestLogGoesOnWithTheFileThatIsAtItsPath(t *testing.T) {
 			waitPosition(t, l, int64(inNew))
 			// Another program opens what is there, and a change of its wakes who waits.
 			writer, err := sqlite.Open(t.Context(), path, false)
-			storetest.Must(t, err)
+			must.OK(t, err)
 			defer writer.Close()
 			select {
 			case <-changes:
@@ -125,7 +126,7 @@ func TestLogGoesOnWithTheFileThatIsAtItsPath(t *testing.T) {
 func makeLog(t *testing.T, path string, events int) {
 	t.Helper()
 	db, err := sqlite.Open(t.Context(), path, true)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	defer db.Close()
 	l := store.New(db)
 	storetest.Create(t, l, "f", 10)
@@ -136,7 +137,7 @@ func makeLog(t *testing.T, path string, events int) {
 func openRaw(t *testing.T, path string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("sqlite", path)
-	storetest.Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
 	return db
 }
@@ -149,7 +150,7 @@ func publishing(t *testing.T, l *store.Log) {
 	go func() { done <- publish.Run(ctx, publish.Config{Log: l}) }()
 	t.Cleanup(func() {
 		stop()
-		storetest.Must(t, <-done)
+		must.OK(t, <-done)
 	})
 }
 
@@ -206,9 +207,9 @@ func wantWhole(t *testing.T, path string, events int) {
 	t.Helper()
 	db := openRaw(t, path)
 	var check string
-	storetest.Must(t, db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&check))
+	must.OK(t, db.QueryRowContext(t.Context(), "PRAGMA integrity_check").Scan(&check))
 	var count int
-	storetest.Must(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM eventfeed_events").Scan(&count))
+	must.OK(t, db.QueryRowContext(t.Context(), "SELECT count(*) FROM eventfeed_events").Scan(&count))
 	if check != "ok" || count != events {
 		t.Errorf("%s: %s, %d events, want %d", path, check, count, events)
 	}

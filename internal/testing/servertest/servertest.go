@@ -13,7 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/publish"
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
 // Handler returns the server of a log's feeds. It knows at each request what
@@ -73,7 +73,7 @@ func Publish(t testing.TB, l *store.Log, change ...func(*server.Config)) *httpte
 func open(t testing.TB, l *store.Log, change []func(*server.Config)) (feeds *feedstate.Feeds, handler *server.Server, stop func()) {
 	t.Helper()
 	feeds, err := feedstate.Open(t.Context(), l, slog.New(slog.DiscardHandler))
-	storetest.Must(t, err)
+	must.OK(t, err)
 	stop = run(t, feeds.Run)
 	config := server.Config{Log: l, Feeds: feeds}
 	for _, f := range change {

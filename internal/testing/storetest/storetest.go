@@ -14,6 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -44,32 +45,24 @@ func Open(t testing.TB, url string) *store.Log {
 	var err error
 	if strings.HasPrefix(url, sqlitedb.Scheme) {
 		path, pathErr := sqlitedb.Path(url)
-		Must(t, pathErr)
+		must.OK(t, pathErr)
 		db, err = sqlite.Open(t.Context(), path, true)
 	} else {
 		owner, ownerErr := postgres.Open(t.Context(), url, true) // which writes nothing on a standby
-		Must(t, ownerErr)
+		must.OK(t, ownerErr)
 		owner.Close()
 		db, err = postgres.Open(t.Context(), testdb.As(url, testdb.Server), false)
 	}
-	Must(t, err)
+	must.OK(t, err)
 	t.Cleanup(db.Close)
 	return store.New(db)
-}
-
-// Must ends the test on an error.
-func Must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Create makes a feed with pages of this many events.
 func Create(t testing.TB, l *store.Log, name string, pageSize int) store.Feed {
 	t.Helper()
 	f, err := l.Create(t.Context(), store.Feed{Name: name, PageSize: pageSize})
-	Must(t, err)
+	must.OK(t, err)
 	return f
 }
 
@@ -99,14 +92,14 @@ func Drain(t testing.TB, l *store.Log, feed string) {
 	t.Helper()
 	for {
 		n, err := l.Sequence(t.Context(), feed, 1000)
-		Must(t, err)
+		must.OK(t, err)
 		if n == 0 {
 			break
 		}
 	}
 	for {
 		n, err := l.Seal(t.Context(), feed)
-		Must(t, err)
+		must.OK(t, err)
 		if n == 0 {
 			return
 		}
@@ -117,9 +110,9 @@ func Drain(t testing.TB, l *store.Log, feed string) {
 func Read(t testing.TB, l *store.Log, feed string) []event.Placed {
 	t.Helper()
 	f, err := l.Feed(t.Context(), feed)
-	Must(t, err)
+	must.OK(t, err)
 	var events []event.Placed
-	Must(t, l.Rows(t.Context(), f.Key, 1, f.Position, func(r *store.Row) error {
+	must.OK(t, l.Rows(t.Context(), f.Key, 1, f.Position, func(r *store.Row) error {
 		events = append(events, r.Placed)
 		return nil
 	}))
@@ -130,6 +123,6 @@ func Read(t testing.TB, l *store.Log, feed string) []event.Placed {
 func Verify(t testing.TB, l *store.Log, feed string) (position int64, digest string) {
 	t.Helper()
 	position, d, err := l.Verify(context.WithoutCancel(t.Context()), feed)
-	Must(t, err)
+	must.OK(t, err)
 	return position, d.String()
 }
