@@ -2,6 +2,8 @@ package docs_test
 
 import (
 	"encoding/json"
+	"go/parser"
+	"go/token"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,15 +51,39 @@ func TestGoOfTheREADMERuns(t *testing.T) {
 	}
 }
 
-// buildSnippet compiles a program around a snippet, as if it were a folder of this
-// module, and returns its path.
+// TestProgramsInPackageCommentsCompile: a reader of go doc copies them whole.
+func TestProgramsInPackageCommentsCompile(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"outbox/outbox.go", "seed/seedpgx/seedpgx.go", "seed/seedsqlite/seedsqlite.go"} {
+		file, err := parser.ParseFile(token.NewFileSet(), "../"+path, nil, parser.ParseComments|parser.PackageClauseOnly)
+		must.OK(t, err)
+		_, program, found := strings.Cut("\n"+file.Doc.Text(), "\n\tpackage main\n")
+		program, _, ended := strings.Cut(program, "\n\t}\n\n#") // the next heading
+		if !ended {
+			program = strings.TrimSuffix(program, "\n\t}\n")
+		}
+		if !found {
+			t.Errorf("%s: its comment has no program", path)
+			continue
+		}
+		build(t, strings.ReplaceAll(filepath.Dir(path), "/", "_"), "package main\n"+strings.ReplaceAll("\n"+program+"\n\t}\n", "\n\t", "\n"))
+	}
+}
+
+// buildSnippet compiles a program around a snippet of the README, and returns its path.
 func buildSnippet(t *testing.T, name, snippet string) string {
 	t.Helper()
 	frame, err := os.ReadFile("testdata/readme/" + name + ".txt")
 	must.OK(t, err)
+	return build(t, name, strings.Replace(string(frame), "// SNIPPET", snippet, 1))
+}
+
+// build compiles a program as if it were a folder of this module, and returns its path.
+func build(t *testing.T, name, program string) string {
+	t.Helper()
 	folder := t.TempDir()
 	source, binary, overlay := filepath.Join(folder, "main.go"), filepath.Join(folder, name), filepath.Join(folder, "overlay.json")
-	must.OK(t, os.WriteFile(source, []byte(strings.Replace(string(frame), "// SNIPPET", snippet, 1)), 0o600))
+	must.OK(t, os.WriteFile(source, []byte(program), 0o600))
 	here, err := filepath.Abs("testdata/readme")
 	must.OK(t, err)
 	replaced, err := json.Marshal(map[string]any{"Replace": map[string]string{filepath.Join(here, name, "main.go"): source}})
@@ -65,7 +91,7 @@ func buildSnippet(t *testing.T, name, snippet string) string {
 	must.OK(t, os.WriteFile(overlay, replaced, 0o600))
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-overlay", overlay, "-o", binary, "./testdata/readme/"+name).CombinedOutput()
 	if err != nil {
-		t.Fatalf("the README's Go for %s: %v\n%s\n%s", name, err, snippet, out)
+		t.Fatalf("the Go of %s: %v\n%s\n%s", name, err, program, out)
 	}
 	return binary
 }

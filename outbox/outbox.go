@@ -28,7 +28,11 @@
 //			if _, err := tx.Exec(ctx, "UPDATE orders SET paid = true WHERE id = $1", "o-1"); err != nil {
 //				return err
 //			}
-//			_, err := outbox.Append(ctx, tx, "orders", event.Event{Type: "OrderPaid", Subject: "o-1"})
+//			paid, err := event.NewJSON("OrderPaid", "o-1", map[string]int{"amount": 5})
+//			if err != nil {
+//				return err
+//			}
+//			_, err = outbox.Append(ctx, tx, "orders", paid)
 //			return err
 //		})
 //		if err != nil {
@@ -39,8 +43,9 @@
 // # Order
 //
 // Events of one entity are in the feed in the order of their transactions if
-// each append follows, in its transaction, a write that locks the entity's row,
-// as the UPDATE above does.
+// each append follows, in its transaction, a write that locks the entity's row: an
+// UPDATE as above, its INSERT, or INSERT … ON CONFLICT DO UPDATE. DO NOTHING locks no
+// row that is there.
 //
 // # SQLite
 //
@@ -91,7 +96,8 @@ type Result struct {
 	// IDs has the id of each event as the feed holds it, in the order in which the
 	// events were given. An event without an id has the one that was made for it.
 	IDs []string
-	// New is the number of events that were not in the feed already.
+	// New is the number of events that were not in the feed already; of several it
+	// is not said which.
 	New int
 }
 
@@ -106,7 +112,8 @@ type Result struct {
 //
 // Append is idempotent: an event whose Source and ID are in the feed already is
 // skipped if its content is the same. An event without a Time is equal to one
-// with any time.
+// with any time. To be able to repeat an append, as after a commit whose outcome is
+// not known, give the event an ID: without one it is another event each time.
 //
 // The error is [ErrNoFeed], [ErrConflict], [event.ErrTooLarge], [event.ErrTooMany],
 // one that says which attribute is not valid, or the database's own.

@@ -13,7 +13,7 @@ import (
 // OnError says what is done with an event that cannot be applied because of an
 // error of its own: SQLSTATE class 22, class 23 or P0001; in SQLite
 // SQLITE_CONSTRAINT or SQLITE_MISMATCH; or ErrOwn. After any other error,
-// whatever OnError is, a run tries again or stops.
+// whatever OnError is, a run tries again or stops. A handler may wrap such an error.
 type OnError int
 
 const (
@@ -51,7 +51,8 @@ type ParkedFilter struct {
 }
 
 // Parked returns the parked events of a target, in the order of consumers, of
-// feed ids, and of positions. It may be called while a Run is at work.
+// feed ids, and of positions. Any target of the database will do, whatever its sink. It may
+// be called while a Run is at work.
 func Parked(ctx context.Context, into Target, of ParkedFilter) iter.Seq2[ParkedEvent, error] {
 	return func(yield func(ParkedEvent, error) bool) {
 		if into.target == nil {

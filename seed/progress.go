@@ -14,14 +14,14 @@ type Progress struct {
 	Feeds     []FeedProgress // in the order of Config.From; none before the target was read
 	Following bool           // the end that the feeds had when the run began has been reached
 
-	Applied int64 // events, by this run
-	Skipped int64 // of them those that the sink had no use for
+	Applied int64 // events, by this run, without those that it parked
+	Skipped int64 // of them those that a projection has no block for
 	Parked  int64 // events parked, by this run
 	LeftOut int64 // events later than Config.AsOf
 	SameID  int64 // entries that were left out because another one has the same id, see Config.KeepSameID
 
 	Types        map[string]int64 // applied and skipped, by type, see OtherTypes
-	SkippedTypes map[string]int64 // of them those that the sink had no use for
+	SkippedTypes map[string]int64 // of them those that a projection has no block for
 	First, Last  time.Time        // smallest and largest time of those events
 	Pages        int64            // archives fetched
 	Bytes        int64            // in them
@@ -55,8 +55,8 @@ type FeedProgress struct {
 	Position int64  // of the last event applied
 	Head     int64  // of the last event there is
 	Digest   string // at Position
-	Applied  int64  // events, by this run
-	Skipped  int64  // of them those that the sink had no use for
+	Applied  int64  // events, by this run, without those that it parked
+	Skipped  int64  // of them those that a projection has no block for
 	Parked   int64  // events parked, by this run
 	Waiting  int64  // all of its events that are parked in the target
 	Empty    string // why there is no event, where the feed has shown none and none is applied; else ""

@@ -24,6 +24,8 @@ import (
 // Several feeds are brought into one order by the times of their events, up to
 // the ends that they have when the consumer is begun. What comes after that is
 // applied in the order in which it arrives, each feed's in its own.
+//
+// What a run did is in the last call of Config.Progress.
 func Run(ctx context.Context, config Config) error {
 	switch {
 	case config.Into.target == nil:

@@ -8,7 +8,8 @@
 // without a gap, and a digest over all of the history so far. Other feeds are
 // read as docs/foreign.md says.
 //
-// Packages seed/seedpgx and seed/seedsqlite make the targets, and show how they are used.
+// Packages seed/seedpgx and seed/seedsqlite make the targets, and have a complete program
+// each. The files of docs that the comments name are in the module's folder.
 package seed
 
 import (
@@ -49,7 +50,7 @@ var (
 	// ErrNoCheckpoint reports that there is no such consumer to rewind, reset or retry.
 	ErrNoCheckpoint = errors.New("has no checkpoint in this database")
 	// ErrOwn is what a handler wraps to report that an error is the event's own, so
-	// that Park parks the event.
+	// that Park parks the event: fmt.Errorf("%w: %w", seed.ErrOwn, err).
 	ErrOwn = checkpoint.ErrOwn
 )
 
@@ -87,7 +88,7 @@ type Config struct {
 	// the others have brought so far.
 	AddFeed bool
 	// Until is the last position to apply, of a single feed; 0 means its end. A
-	// feed that ends before it is ErrUntil, with nothing applied, and with Follow is
+	// feed that ends before it is an error, with nothing applied, and with Follow is
 	// waited for.
 	Until int64
 	// AsOf builds the state as of a point in time: the feeds are read to the
@@ -99,7 +100,9 @@ type Config struct {
 	// block for any of the events that there are. Otherwise that is an
 	// UnmatchedError.
 	AllowUnmatched bool
-	// DryRun checks all and applies all in one transaction, and rolls it back.
+	// DryRun checks all and applies all in one transaction, and rolls it back. It calls
+	// a handler, and parks, as a real run does; nothing stays but the tables of the
+	// checkpoints, which are empty. Progress tells what it did.
 	DryRun bool
 	// AcceptProjection goes on with another text of a projection than what has
 	// been applied was applied by.
@@ -148,8 +151,12 @@ type Config struct {
 	// what it shows of itself, such as a client certificate, is its own affair.
 	// nil means one of its own.
 	HTTPClient *http.Client
-	Logger     *slog.Logger   // nil means discard
-	Progress   func(Progress) // called after each commit; nil means not
+	Logger     *slog.Logger // nil means discard
+
+	// Progress is called after each transaction, also of a dry run, when the target
+	// goes away or comes back, and at the end of a run: the last call is its report.
+	// It is called by one goroutine at a time, which waits for it. nil means not.
+	Progress func(Progress)
 }
 
 // Batch is events to be applied in this order. Those of each feed are

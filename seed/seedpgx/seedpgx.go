@@ -1,14 +1,57 @@
 // Package seedpgx makes targets of package seed in PostgreSQL, with pgx.
 //
-//	err := seed.Run(ctx, seed.Config{
-//		From: []string{"http://orders.internal/feeds/orders"},
-//		Into: seedpgx.Open(pool).Handle(func(ctx context.Context, tx pgx.Tx, batch seed.Batch) error {
-//			for _, e := range batch.Events {
-//				…
+// A complete program, which keeps a table of its own up to date from then on:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"encoding/json"
+//		"fmt"
+//		"log"
+//		"os"
+//
+//		"github.com/jackc/pgx/v5"
+//		"github.com/jackc/pgx/v5/pgxpool"
+//
+//		"github.com/eventfeed/eventfeed/seed"
+//		"github.com/eventfeed/eventfeed/seed/seedpgx"
+//	)
+//
+//	func main() {
+//		ctx := context.Background()
+//		pool, err := pgxpool.New(ctx, os.Getenv("DATABASE_URL"))
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//		if _, err := pool.Exec(ctx, "CREATE TABLE IF NOT EXISTS orders (id text PRIMARY KEY, customer text)"); err != nil {
+//			log.Fatal(err)
+//		}
+//		err = seed.Run(ctx, seed.Config{
+//			From:   []string{"http://orders.internal/feeds/orders"},
+//			Into:   seedpgx.Open(pool).Handle(apply),
+//			Follow: true,
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+//	func apply(ctx context.Context, tx pgx.Tx, batch seed.Batch) error {
+//		for _, e := range batch.Events {
+//			if e.Type != "OrderCreated" {
+//				continue
 //			}
-//			return nil
-//		}),
-//	})
+//			var data struct{ Customer string }
+//			if err := json.Unmarshal(e.Data, &data); err != nil {
+//				return fmt.Errorf("position %d: %w: %w", e.Position, seed.ErrOwn, err)
+//			}
+//			if _, err := tx.Exec(ctx, "INSERT INTO orders VALUES ($1, $2)", e.Subject, data.Customer); err != nil {
+//				return fmt.Errorf("position %d: %w", e.Position, err)
+//			}
+//		}
+//		return nil
+//	}
 package seedpgx
 
 import (
@@ -43,7 +86,12 @@ func (d Database) Inbox() seed.Target {
 
 // Handle returns a target whose events are applied by handle, in the transaction tx that
 // also moves the checkpoint on. If handle returns an error the transaction is rolled back
-// and Run ends with that error, unless it is transient, such as a lost connection, or is the event's own and Config.OnError says to park it.
+// and Run ends with that error, unless it is transient, such as a lost connection, or is
+// the event's own and Config.OnError says to park it.
+//
+// Tables that handle writes into must be there, or be made by it. handle may be called again with events of a
+// transaction that was rolled back, so what it does apart from tx must be harmless
+// twice. It does not end tx, and does not use it after an error.
 //
 // The transaction is read committed, has no limit of time of the role's, and runs in
 // UTC and with the other settings that docs/operations.md lists, whatever those of

@@ -1,14 +1,39 @@
 // Package seedsqlite makes targets of package seed in SQLite files.
 //
-//	err := seed.Run(ctx, seed.Config{
-//		From: []string{"http://orders.internal/feeds/orders"},
-//		Into: seedsqlite.Open("shop.db").Handle(func(ctx context.Context, tx *sql.Tx, batch seed.Batch) error {
-//			for _, e := range batch.Events {
-//				…
+// A complete program, which brings a file of its own up to date and ends:
+//
+//	package main
+//
+//	import (
+//		"context"
+//		"database/sql"
+//		"log"
+//
+//		"github.com/eventfeed/eventfeed/seed"
+//		"github.com/eventfeed/eventfeed/seed/seedsqlite"
+//	)
+//
+//	func main() {
+//		err := seed.Run(context.Background(), seed.Config{
+//			From: []string{"http://orders.internal/feeds/orders"},
+//			Into: seedsqlite.Open("shipping.db").Handle(apply),
+//		})
+//		if err != nil {
+//			log.Fatal(err)
+//		}
+//	}
+//
+//	func apply(ctx context.Context, tx *sql.Tx, batch seed.Batch) error {
+//		if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS orders (id TEXT PRIMARY KEY, data TEXT)"); err != nil {
+//			return err
+//		}
+//		for _, e := range batch.Events {
+//			if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO orders VALUES (?, ?)", e.Subject, string(e.Data)); err != nil {
+//				return err
 //			}
-//			return nil
-//		}),
-//	})
+//		}
+//		return nil
+//	}
 package seedsqlite
 
 import (
@@ -44,6 +69,10 @@ func (d Database) Inbox() seed.Target {
 // also moves the checkpoint on. If handle returns an error the transaction is rolled back
 // and Run ends with that error, unless it is transient, such as a busy file, or is
 // the event's own and Config.OnError says to park it.
+//
+// Tables that handle writes into must be there, or be made by it. handle may be called again with events of a
+// transaction that was rolled back, so what it does apart from tx must be harmless
+// twice. It does not end tx, and does not use it after an error.
 func (d Database) Handle(handle func(ctx context.Context, tx *sql.Tx, b seed.Batch) error) seed.Target {
 	sink := sqlite.Handler(func(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error { return handle(ctx, tx, seed.Batch(b)) })
 	return d.target(func() sqlite.Sink { return sink }, checkpoint.SinkHandler)
