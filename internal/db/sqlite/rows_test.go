@@ -1,6 +1,7 @@
 package sqlitedb_test
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -13,10 +14,12 @@ import (
 
 const oneToThree = "SELECT value FROM json_each('[1, 2, 3]') ORDER BY value"
 
-// The pool has one connection, so that a query waits for ever if the one before it left
-// its rows open.
+// The pool has one connection, so that a query waits as long as its context lasts if the
+// one before it left its rows open.
 func TestRowsEndTheirQueryHoweverTheIterationEnds(t *testing.T) {
 	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
 	db := numbers(t, filepath.Join(t.TempDir(), "a.db"), 1)
 	errScan := errors.New("no good")
 	refuse2 := func(row sqlitedb.Row) (n int, err error) {
@@ -43,7 +46,7 @@ func TestRowsEndTheirQueryHoweverTheIterationEnds(t *testing.T) {
 	} {
 		var got []int
 		var failed []error
-		for n, err := range sqlitedb.Rows(t.Context(), db, test.scan, test.query) {
+		for n, err := range sqlitedb.Rows(ctx, db, test.scan, test.query) {
 			if err != nil {
 				failed = append(failed, err)
 				continue // an error is the last that is yielded
@@ -58,7 +61,7 @@ func TestRowsEndTheirQueryHoweverTheIterationEnds(t *testing.T) {
 		if test.until < 9 {
 			continue
 		}
-		all, err := sqlitedb.CollectRows(t.Context(), db, test.scan, test.query)
+		all, err := sqlitedb.CollectRows(ctx, db, test.scan, test.query)
 		want := test.want
 		if test.fails != "" {
 			want = nil
