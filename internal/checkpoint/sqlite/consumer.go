@@ -44,19 +44,19 @@ func (s *Session) saveConsumer(ctx context.Context, tx *sql.Tx, c checkpoint.Con
 		return err
 	}
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone, setup_hash)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9, setup_hash = ?10`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, sqlitedb.NullTime(c.AsOf), checkpoint.Process(), cloudevents.FormatTime(time.Now()), c.TimeZone, c.SetupHash)
+		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone, setup_hash, keeps_events)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9, setup_hash = ?10, keeps_events = ?11`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, sqlitedb.NullTime(c.AsOf), checkpoint.Process(), cloudevents.FormatTime(time.Now()), c.TimeZone, c.SetupHash, c.KeepsEvents)
 	return err
 }
 
 // loadConsumer returns what is known of a consumer, without a name where nothing is.
 func (s *Session) loadConsumer(ctx context.Context, name string) (c checkpoint.Consumer, err error) {
 	err = s.db.QueryRowContext(ctx, `
-		SELECT consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
+		SELECT consumer, sink, keeps_events, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
 		FROM eventfeed_consumers WHERE consumer = ?`, name).
-		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, sqlitedb.Time(&c.AsOf), &c.HeldBy, sqlitedb.Time(&c.HeldSince))
+		Scan(&c.Name, &c.Sink, &c.KeepsEvents, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, sqlitedb.Time(&c.AsOf), &c.HeldBy, sqlitedb.Time(&c.HeldSince))
 	if errors.Is(err, sql.ErrNoRows) {
 		return checkpoint.Consumer{}, nil
 	}

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 func inbox(path string) sqlite.Target {
 	return sqlite.Target{
 		Path: path, NewSink: func() sqlite.Sink { return sqlite.Inbox{} },
-		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox}},
+		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true}},
 	}
 }
 
