@@ -61,7 +61,7 @@ func (f *Feed) Look(ctx context.Context) error {
 // nothing more unless the first event behind the checkpoint is in an archive. An
 // error that matches walk.ErrMismatch says that the feed's history does not go
 // on from the checkpoint; a walk.OldError, that the feed shows an earlier state.
-func (f *Feed) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err error) {
+func (f *Feed) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err error) {
 	if f.head.ID != s.FeedID {
 		return lag, fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, f.URL.Redacted(), f.head.Name, f.head.ID)
 	}
