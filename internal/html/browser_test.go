@@ -27,23 +27,25 @@ const (
 	lifetime = 8 * time.Minute
 )
 
-// stopChromium ends the browser of all tests, which the first that needs it starts.
-var stopChromium = func() {}
+// chromium is the browser of all tests, which the first that needs it starts.
+var chromium browser
 
-// browser is the one of all tests.
-var browser struct {
+type browser struct {
 	once sync.Once
 	ctx  context.Context // chromedp's handle of it
-	err  error
+	err  error           // why it did not start
+	stop func()          // nil if it was not started
 }
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	stopChromium()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
 	os.Exit(status)
 }
 
-func startChromium(path string) (context.Context, error) {
+func (b *browser) start(path string) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.NoSandbox, // it cannot be had as root, and all pages are our own
@@ -54,8 +56,8 @@ func startChromium(path string) (context.Context, error) {
 	)
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, stopBrowser := chromedp.NewContext(allocator)
-	stopChromium = func() { stopBrowser(); stopAllocator() }
-	return ctx, chromedp.Do(ctx)
+	b.ctx, b.stop = ctx, func() { stopBrowser(); stopAllocator() }
+	b.err = chromedp.Do(ctx)
 }
 
 // tab is a page of the browser that notes whatever should not happen on it.
@@ -71,11 +73,11 @@ type tab struct {
 func open(t *testing.T, width int64) *tab {
 	t.Helper()
 	path := need.Tool(t, "chromium")
-	browser.once.Do(func() { browser.ctx, browser.err = startChromium(path) })
-	if browser.err != nil {
-		t.Fatal(browser.err)
+	chromium.once.Do(func() { chromium.start(path) })
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
 	}
-	ctx, stop := context.WithTimeout(browser.ctx, lifetime)
+	ctx, stop := context.WithTimeout(chromium.ctx, lifetime)
 	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	b := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() { closeTab(); stop() })

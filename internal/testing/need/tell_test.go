@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 }
 
 // tellGo writes a line to the standard error of the go command that runs this test: go test ./...
-// shows nothing of what a test prints that passes. It writes only to a terminal and a pipe. In a file the go command would
-// write over the line. It needs Linux; elsewhere nothing is written.
+// shows nothing of what a test prints that passes. It writes to a terminal or a pipe only: in a file
+// the go command would write over the line. It needs Linux; elsewhere nothing is written.
 func tellGo(line string) {
 	parent := fmt.Sprintf("/proc/%d/", os.Getppid())
 	stderr := parent + "fd/2"
