@@ -84,7 +84,7 @@ func TestToolsAreThoseOfInstallTools(t *testing.T) {
 	// The race detector needs gcc, and no test.
 	want := slices.DeleteFunc(strings.Fields(string(all[1])), func(name string) bool { return name == "postgresql" || name == "gcc" })
 	slices.Sort(want)
-	if got := slices.DeleteFunc(slices.Sorted(maps.Keys(tools)), func(name string) bool { return name == "test" }); !slices.Equal(got, want) {
+	if got := slices.Sorted(maps.Keys(tools)); !slices.Equal(got, want) {
 		t.Errorf("tools: %q, test/install-tools has %q", got, want)
 	}
 }
@@ -119,7 +119,7 @@ func TestEveryTestFindsItsToolsHere(t *testing.T) {
 	for i, program := range programs {
 		programs[i] = regexp.QuoteMeta(program)
 	}
-	own := regexp.MustCompile(`exec\.LookPath\(|"/usr/s?bin/|EVENTFEED_TEST_(POSTGRES|PGBIN|ALL)"|exec\.Command(Context)?\(([\w.]+(\(\))?, )?"(` + strings.Join(programs, "|") + `)"`)
+	own := regexp.MustCompile(`exec\.LookPath\(|/usr/s?bin/|EVENTFEED_TEST_(POSTGRES|PGBIN|ALL)"|exec\.Command(Context)?\(([\w.]+(\(\))?, )?"(` + strings.Join(programs, "|") + `)"`)
 	root := filepath.Join("..", "..", "..")
 	files := 0
 	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
@@ -144,5 +144,29 @@ func TestEveryTestFindsItsToolsHere(t *testing.T) {
 	})
 	if err != nil || files < 100 {
 		t.Errorf("%d files read: %v", files, err)
+	}
+}
+
+// So does a script that runs a tool before the line that needs it.
+func TestEveryScriptNeedsTheToolsThatItRuns(t *testing.T) {
+	t.Parallel()
+	scripts, err := filepath.Glob("../../../cmd/testdata/*.txtar")
+	if err != nil || len(scripts) == 0 {
+		t.Fatalf("%d scripts: %v", len(scripts), err)
+	}
+	for _, path := range scripts {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name := range tools {
+			before, _, _ := strings.Cut(string(text), "\nneed "+name+"\n")
+			if strings.HasPrefix(before, "need "+name+"\n") {
+				continue
+			}
+			if regexp.MustCompile(`(?m)^(! )?exec ` + name + ` `).MatchString(before) {
+				t.Errorf("%s runs %s without the line before: need %[2]s", path, name)
+			}
+		}
 	}
 }

@@ -46,7 +46,9 @@ func PostgresOfExample() (server string, err error) {
 // the examples whose names match one of these regular expressions, which need one: an example cannot
 // skip itself.
 func RunWithExamples(m *testing.M, needPostgres ...string) int {
-	flag.Parse()
+	if !flag.Parsed() {
+		flag.Parse()
+	}
 	if !hasPostgres() && !allMustRun() {
 		skip := flag.Lookup("test.skip").Value
 		ours := "^(" + strings.Join(needPostgres, "|") + ")$"

@@ -15,8 +15,10 @@ func TestMain(m *testing.M) {
 	if err := flag.Set("test.testlogfile", ""); err != nil {
 		panic(err)
 	}
-	if names := missing(); len(names) > 0 && !allMustRun() {
-		tellGo("eventfeed: skipped the tests that need " + strings.Join(names, ", ") + ": make test installs these and runs all tests\n")
+	if !allMustRun() {
+		if names := missing(); len(names) > 0 {
+			tellGo("eventfeed: skipped the tests that need " + strings.Join(names, ", ") + ": make test installs these and runs all tests\n")
+		}
 	}
 	os.Exit(RunWithExamples(m, "ExamplePostgresOfExample"))
 }

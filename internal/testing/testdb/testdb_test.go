@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -29,6 +30,7 @@ func TestPostgresIsEmptyAndOnesOwn(t *testing.T) {
 // The connection is left open on purpose: a test that fails does not close its own either.
 func TestPostgresIsGoneAfterTheTest(t *testing.T) {
 	t.Parallel()
+	need.Postgres(t) // not only the test within
 	var database string
 	t.Run("uses it", func(t *testing.T) {
 		database = testdb.Postgres(t)
