@@ -52,11 +52,10 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 	started := time.Now()
 	var applying time.Duration
 	err := r.into.Apply(ctx, checkpoint.Work{
-		Batch: checkpoint.Batch{Consumer: r.Consumer, Events: s.events},
-		After: func(n int) ([]checkpoint.Move, error) {
+		Batch: checkpoint.Batch{Consumer: r.Consumer, Events: s.events, After: func(n int) ([]checkpoint.Move, error) {
 			moves, err := s.after(n)
 			return joinMoves(r.withheld.moves, moves), err
-		},
+		}},
 		Moved: func(n int, moves []checkpoint.Move, outcome checkpoint.Outcome) {
 			r.moved(moves)
 			r.totals.add(&r.withheld.totals)

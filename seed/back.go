@@ -247,6 +247,7 @@ type NotUndoneError struct {
 	After, To  int64  // what was written for the positions after After and up to To is to be undone
 }
 
+// Error names the consumer, what applied its events, and the positions.
 func (e *NotUndoneError) Error() string {
 	return fmt.Sprintf("consumer %s: its events were applied by %s, and only you can undo what that wrote for positions %d to %d; nothing was changed",
 		e.Consumer, describeSink(checkpoint.Consumer{Sink: e.Sink, Projection: e.Projection}), e.After+1, e.To)

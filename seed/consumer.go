@@ -44,6 +44,7 @@ type ChangedError struct {
 	Missed map[string]int64
 }
 
+// Error names the projection, and what the other text has skipped.
 func (e *ChangedError) Error() string {
 	missed := ""
 	if len(e.Missed) > 0 {
@@ -52,6 +53,7 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("consumer %s: %s: %s differs from what has filled this target so far%s; nothing was changed", e.Consumer, ErrProjection, e.Projection, missed)
 }
 
+// Unwrap returns ErrProjection.
 func (e *ChangedError) Unwrap() error { return ErrProjection }
 
 // agreeToChange returns the error of a projection that has changed, unless that is

@@ -32,6 +32,7 @@ type LostError struct {
 	Cause error
 }
 
+// Error names the feed, and what was read and is not there.
 func (e *LostError) Error() string { return e.walks().Error() }
 
 // Unwrap lets the error match ErrMismatch and its cause.
@@ -51,6 +52,7 @@ type OldError struct {
 	Position int64  // last position that it has shown before
 }
 
+// Error names the feed, and both positions.
 func (e *OldError) Error() string {
 	old := walk.OldError(*e)
 	return old.Error()

@@ -36,6 +36,28 @@ func TestALogThatKeepsItsOwnCheckpointIsFilled(t *testing.T) {
 	wantPositions(30)
 }
 
+// TestALogThatBreaksOffIsGoneOnWithBehindItsEnd: it takes one message after the other, so
+// after an error a beginning of a step is there.
+func TestALogThatBreaksOffIsGoneOnWithBehindItsEnd(t *testing.T) {
+	t.Parallel()
+	s, log := newSource(t, 60), &checkpointtest.Log{}
+	breaks := map[int64]bool{1: true, 7: true, 20: true, 33: true, 34: true, 60: true}
+	log.Break(func(position int64) bool {
+		is := breaks[position]
+		delete(breaks, position)
+		return is
+	})
+	must.OK(t, seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seed.NewTarget(log)}))
+	for i, position := range log.Positions() {
+		if position != int64(i+1) {
+			t.Fatalf("positions %v", log.Positions())
+		}
+	}
+	if n := len(log.Positions()); n != 60 || len(breaks) > 0 {
+		t.Errorf("%d messages, and no break at %v", n, breaks)
+	}
+}
+
 // TestWhatATargetLacksIsRefusedAtTheStartByName: nothing was fetched or applied then.
 func TestWhatATargetLacksIsRefusedAtTheStartByName(t *testing.T) {
 	t.Parallel()

@@ -85,7 +85,7 @@ type Retried struct {
 }
 
 // MaxFailed is how many events Retried lists.
-const MaxFailed = checkpoint.MaxFailed
+const MaxFailed = 100
 
 // RetryOptions say which of a consumer's parked events Retry is about, and how it goes
 // about them. The zero value is all of them.

@@ -107,5 +107,8 @@ type FeedError struct {
 	Err  error
 }
 
+// Error is the cause's.
 func (e *FeedError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
 func (e *FeedError) Unwrap() error { return e.Err }

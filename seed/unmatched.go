@@ -21,6 +21,7 @@ type UnmatchedError struct {
 	Unmatched  []Unmatched      // all that the projection has blocks for
 }
 
+// Error names the projection, and the types of the events.
 func (e *UnmatchedError) Error() string {
 	return fmt.Sprintf("consumer %s: the projection has no block for any of the events: %s has none for %s; the checkpoint was not moved", e.Consumer, e.Projection, CountTypes(e.Types))
 }

@@ -9,9 +9,6 @@ import (
 // Work is a step: events, and the moves of the checkpoints that they lead to.
 type Work struct {
 	Batch
-	// After returns where the checkpoints are to be moved when the first n events have
-	// been applied.
-	After func(n int) ([]Move, error)
 	// Moved is told that they were moved.
 	Moved func(n int, moves []Move, outcome Outcome)
 }

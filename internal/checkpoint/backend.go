@@ -33,7 +33,8 @@ type Backend interface {
 	// Step makes moves of the consumer's checkpoints, together with what do does, and
 	// returns when both are there to stay. It returns ErrMoved, and nothing is there, if
 	// a checkpoint is not where its move begins, or is another holder's. do may count up
-	// what the moves skip. After an error all is there, or nothing is.
+	// what the moves skip. After an error all is there, or nothing is; or in a log, which
+	// keeps the place of each event with it, a beginning: then Load tells its end.
 	Step(ctx context.Context, moves []Move, do func(Tx) error) error
 	// Diagnose says what an error of the backend's means, and drops the connections that
 	// it shows to be dead.

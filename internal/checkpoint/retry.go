@@ -17,7 +17,7 @@ type Retried struct {
 	Failed []Parked
 }
 
-// MaxFailed is how many events Retried lists.
+// MaxFailed is how many events Retried lists: seed.MaxFailed.
 const MaxFailed = 100
 
 // Retry applies parked events of the consumer that has these checkpoints: of each entity

@@ -17,6 +17,9 @@ var ErrThere = errors.New("the inbox holds events of this consumer already that 
 type Batch struct {
 	Consumer string
 	Events   []event.Delivered
+	// After returns where the checkpoints are to be moved when the first n events have
+	// been applied. A log that keeps the place of each event with it asks for each.
+	After func(n int) ([]Move, error)
 }
 
 // Outcome is what became of a batch's events.

@@ -98,7 +98,9 @@ func (d Database) Inbox() seed.Target {
 // the pool's sessions are; search_path is the pool's. They are set until the
 // transaction ends.
 func (d Database) Handle(handle func(ctx context.Context, tx pgx.Tx, b seed.Batch) error) seed.Target {
-	sink := postgres.Handler(func(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error { return handle(ctx, tx, seed.Batch(b)) })
+	sink := postgres.Handler(func(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
+		return handle(ctx, tx, seed.Batch{Consumer: b.Consumer, Events: b.Events})
+	})
 	return d.target(func() postgres.Sink { return sink }, checkpoint.SinkHandler)
 }
 

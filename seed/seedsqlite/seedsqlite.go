@@ -74,7 +74,9 @@ func (d Database) Inbox() seed.Target {
 // transaction that was rolled back, so what it does apart from tx must be harmless
 // twice. It does not end tx, and does not use it after an error.
 func (d Database) Handle(handle func(ctx context.Context, tx *sql.Tx, b seed.Batch) error) seed.Target {
-	sink := sqlite.Handler(func(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error { return handle(ctx, tx, seed.Batch(b)) })
+	sink := sqlite.Handler(func(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error {
+		return handle(ctx, tx, seed.Batch{Consumer: b.Consumer, Events: b.Events})
+	})
 	return d.target(func() sqlite.Sink { return sink }, checkpoint.SinkHandler)
 }
 

@@ -48,12 +48,15 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		"a holder that was overtaken writes nothing":                       {"", overtaken},
 		"a step from elsewhere applies nothing":                            {"", stepFromElsewhere},
 		"a step that fails leaves nothing":                                 {"", failedStep},
-		"a call that fails loses nothing and applies nothing twice":        {"", failures},
+		"a call that fails loses nothing and applies nothing twice":        {"", failures("reading")},
 		"a dry run leaves nothing":                                         {checkpoint.DryRun, dryRun},
 		"parked events come back":                                          {checkpoint.Parking, parked},
-		"a call that fails while parking loses nothing":                    {checkpoint.Parking, failuresInParking},
+		"a call that fails while parking loses nothing":                    {checkpoint.Parking, failures("parking")},
+		"the checkpoint follows what an external sink acknowledges":        {"", followsExternal},
+		"an inbox gives back the events as they came":                      {checkpoint.GoingBack, keepsEvents},
+		"what was skipped is counted by type":                              {checkpoint.GoingBack, countsSkipped},
 		"a consumer goes back and starts over":                             {checkpoint.GoingBack, goesBack},
-		"a call that fails while going back leaves one place or the other": {checkpoint.GoingBack, failuresInGoingBack},
+		"a call that fails while going back leaves one place or the other": {checkpoint.GoingBack, failures("going back")},
 		"what is found out of a feed is kept for the next run":             {checkpoint.ForeignFeeds, remembers},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,8 +106,8 @@ func step(from, to int64) checkpoint.Work {
 		return []checkpoint.Move{m}, nil
 	}
 	return checkpoint.Work{
-		Batch: checkpoint.Batch{Consumer: consumer, Events: events(from, to)},
-		After: move, Moved: func(int, []checkpoint.Move, checkpoint.Outcome) {},
+		Batch: checkpoint.Batch{Consumer: consumer, Events: events(from, to), After: move},
+		Moved: func(int, []checkpoint.Move, checkpoint.Outcome) {},
 	}
 }
 

@@ -3,16 +3,9 @@ package checkpointtest
 import (
 	"context"
 	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"slices"
-	"strconv"
-	"syscall"
-	"testing"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
 var errInjected = errors.New("injected")
@@ -48,12 +41,18 @@ type target struct {
 
 func (t target) Open(dryRun bool) checkpoint.Backend {
 	b := t.Target.Open(dryRun)
-	parker, parks := b.(checkpoint.Parker)
-	rewinder, goesBack := b.(checkpoint.Rewinder)
-	if parks && goesBack {
-		return fullBackend{backend{b, t.faults}, parker, rewinder}
+	if database, is := b.(database); is {
+		return fullBackend{backend{b, t.faults}, database}
 	}
 	return backend{b, t.faults}
+}
+
+// database is what a database does beside what every backend does.
+type database interface {
+	checkpoint.Parker
+	checkpoint.Rewinder
+	checkpoint.Rememberer
+	checkpoint.SkipCounter
 }
 
 // backend has faults in what every backend does.
@@ -65,24 +64,77 @@ type backend struct {
 // fullBackend has faults also in what a database does beside that.
 type fullBackend struct {
 	backend
-	checkpoint.Parker
-	checkpoint.Rewinder
+	database
 }
 
 func (b fullBackend) Entities(ctx context.Context, consumer string) (found map[checkpoint.Entity]bool, err error) {
 	err = b.of(func() error {
-		found, err = b.Parker.Entities(ctx, consumer)
+		found, err = b.database.Entities(ctx, consumer)
 		return err
 	})
 	return found, err
 }
 
 func (b fullBackend) Rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {
-	return b.of(func() error { return b.Rewinder.Rewind(ctx, from, to) })
+	return b.of(func() error { return b.database.Rewind(ctx, from, to) })
 }
 
 func (b fullBackend) Reset(ctx context.Context, all []checkpoint.Checkpoint) error {
-	return b.of(func() error { return b.Rewinder.Reset(ctx, all) })
+	return b.of(func() error { return b.database.Reset(ctx, all) })
+}
+
+func (b fullBackend) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
+	err = b.of(func() error {
+		n, err = b.database.CountParked(ctx, consumer, feedID, after)
+		return err
+	})
+	return n, err
+}
+
+func (b fullBackend) Consumers(ctx context.Context) (all []string, err error) {
+	err = b.of(func() error {
+		all, err = b.database.Consumers(ctx)
+		return err
+	})
+	return all, err
+}
+
+func (b fullBackend) Kept(ctx context.Context, consumer, feedID string) (all []feed.Place, err error) {
+	err = b.of(func() error {
+		all, err = b.database.Kept(ctx, consumer, feedID)
+		return err
+	})
+	return all, err
+}
+
+func (b fullBackend) SkippedTypes(ctx context.Context, consumer string) (all []checkpoint.SkippedType, err error) {
+	err = b.of(func() error {
+		all, err = b.database.SkippedTypes(ctx, consumer)
+		return err
+	})
+	return all, err
+}
+
+func (b fullBackend) Memory(consumer, feedID string) checkpoint.Memory {
+	return memory{b.database.Memory(consumer, feedID), b.faults}
+}
+
+// memory has faults in what writes.
+type memory struct {
+	checkpoint.Memory
+	*faults
+}
+
+func (m memory) Record(ctx context.Context, a *checkpoint.Archive, entries []checkpoint.Version) error {
+	return m.of(func() error { return m.Memory.Record(ctx, a, entries) })
+}
+
+func (m memory) Mark(ctx context.Context, marks checkpoint.Marks) error {
+	return m.of(func() error { return m.Memory.Mark(ctx, marks) })
+}
+
+func (m memory) Forget(ctx context.Context) error {
+	return m.of(func() error { return m.Memory.Forget(ctx) })
 }
 
 func (b backend) Prepare(ctx context.Context) error {
@@ -139,6 +191,14 @@ func (t parkTransaction) Apply(ctx context.Context, b checkpoint.Batch) (checkpo
 	return transaction{t.ParkTx, t.faults}.Apply(ctx, b)
 }
 
+func (t parkTransaction) Savepoints(ctx context.Context) (try func(func() error) error, err error) {
+	err = t.of(func() error {
+		try, err = t.ParkTx.Savepoints(ctx)
+		return err
+	})
+	return try, err
+}
+
 func (t parkTransaction) Park(ctx context.Context, events []checkpoint.Parked) error {
 	return t.of(func() error { return t.ParkTx.Park(ctx, events) })
 }
@@ -157,134 +217,4 @@ func (t parkTransaction) Unpark(ctx context.Context, e *checkpoint.Parked) error
 
 func (t parkTransaction) KeepParked(ctx context.Context, e *checkpoint.Parked) error {
 	return t.of(func() error { return t.ParkTx.KeepParked(ctx, e) })
-}
-
-// failures lets each call fail in turn, once without having done anything and once after
-// it has: then its caller does not know, as after a lost connection.
-func failures(t *testing.T, p Place) {
-	position := int64(0)
-	eachFailure(t, p.Target, func(s *checkpoint.Session) error { return read(t.Context(), s, position+4) }, func() { position += 4 })
-	holds(t, p, position)
-}
-
-// eachFailure does something with a session of a target, each time with a fault in another
-// call, and once more with the same session, where there is none. It calls done after that.
-func eachFailure(t *testing.T, of checkpoint.Target, do func(*checkpoint.Session) error, done func()) {
-	t.Helper()
-	for _, after := range []bool{false, true} {
-		for call, more := 0, true; more; call++ {
-			f := &faults{call: call, after: after, wrong: func() error { return errInjected }}
-			s := checkpoint.Open(target{of, f}, false)
-			err := do(s)
-			more = err != nil // else there are no more calls
-			if more && !errors.Is(err, errInjected) {
-				t.Fatalf("call %d, after it %t: %v", call, after, err)
-			}
-			if more {
-				if err := do(s); err != nil {
-					t.Fatalf("once more after call %d, after it %t: %v", call, after, err)
-				}
-			}
-			s.Close()
-			done()
-		}
-	}
-}
-
-// failuresInParking parks the first of four events, and applies it later.
-func failuresInParking(t *testing.T, p Place) {
-	position, refused := int64(0), ""
-	eachFailure(t, choosy{p.Target, &refused}, func(s *checkpoint.Session) error {
-		refused = fmt.Sprint(position + 1)
-		s.Park(func(*event.Delivered, error) {})
-		err := read(t.Context(), s, position+4)
-		refused = ""
-		if err == nil {
-			_, err = s.Retry(t.Context(), []checkpoint.Checkpoint{at(position + 4)}, checkpoint.Shelf{Consumer: consumer})
-		}
-		return err
-	}, func() { position += 4 })
-	applied := p.Applied(t)
-	slices.Sort(applied)
-	for i, got := range applied {
-		if got != int64(i+1) {
-			t.Fatalf("applied %v", applied)
-		}
-	}
-	if int64(len(applied)) != position {
-		t.Errorf("applied %d of %d", len(applied), position)
-	}
-}
-
-// failuresInGoingBack goes back, and starts over.
-func failuresInGoingBack(t *testing.T, p Place) {
-	ctx := t.Context()
-	eachFailure(t, p.Target, func(s *checkpoint.Session) error {
-		if err := read(ctx, s, 4); err != nil {
-			return err
-		}
-		if err := s.Rewind(ctx, at(4), at(2)); err != nil {
-			return err
-		}
-		return s.Reset(ctx, []checkpoint.Checkpoint{at(2)})
-	}, func() { holds(t, p, -1) })
-}
-
-// Variables that tell a process of the tests where to die.
-const (
-	urlVariable  = "EVENTFEED_CHECKPOINTTEST_URL"
-	callVariable = "EVENTFEED_CHECKPOINTTEST_CALL"
-)
-
-// Main runs the tests of a package that calls Run. In a process that a test has started to
-// die it reads the history into the place that open opens by its URL, instead.
-func Main(m *testing.M, open func(url string) (checkpoint.Target, error)) {
-	url := os.Getenv(urlVariable)
-	if url == "" {
-		os.Exit(m.Run())
-	}
-	if err := readAndDie(url, os.Getenv(callVariable), open); err != nil {
-		panic(err)
-	}
-	os.Exit(0)
-}
-
-func readAndDie(url, call string, open func(url string) (checkpoint.Target, error)) error {
-	of, err := open(url)
-	if err != nil {
-		return err
-	}
-	n, err := strconv.Atoi(call)
-	if err != nil {
-		return err
-	}
-	f := &faults{call: n / 2, after: n%2 == 1, wrong: func() error {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL) // nothing is caught, flushed or closed
-		select {}
-	}}
-	s := checkpoint.Open(target{of, f}, false)
-	defer s.Close()
-	return read(context.Background(), s, deathPosition)
-}
-
-// deathPosition is how far a process reads that is to die before.
-const deathPosition = 4
-
-// RunDeaths kills a process before and after each of its calls, at a place that newPlace
-// makes, which must have a URL: nothing is lost, and nothing applied twice. Main must run
-// the package's tests.
-func RunDeaths(t *testing.T, newPlace func(t *testing.T) Place) {
-	p := newPlace(t)
-	for call := 0; ; call++ {
-		command := exec.CommandContext(t.Context(), os.Args[0])
-		command.Env = append(os.Environ(), urlVariable+"="+p.URL, callVariable+"="+strconv.Itoa(call))
-		out, err := command.CombinedOutput()
-		if err == nil { // there are no more calls
-			break
-		}
-		if state, is := errors.AsType[*exec.ExitError](err); !is || state.ExitCode() >= 0 {
-			t.Fatalf("call %d: %v: %s", call, err, out)
-		}
-	}
-	holds(t, p, deathPosition)
 }

@@ -3,6 +3,7 @@ package checkpointtest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -20,12 +21,23 @@ type Log struct {
 	consumer checkpoint.Consumer
 	first    checkpoint.Checkpoint
 	messages []message
+	broken   func(position int64) bool
 }
 
-// message is an event, with the checkpoint behind the step that it came with.
+// message is an event, or a mark that has none, with the checkpoint behind it.
 type message struct {
 	event.Delivered
 	behind checkpoint.Checkpoint
+}
+
+// errBroken is of a step of which a beginning is in the log.
+var errBroken = errors.New("the log has broken off")
+
+// Break lets steps break off behind the messages that it is true for.
+func (l *Log) Break(behind func(position int64) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.broken = behind
 }
 
 // Positions returns those of the messages, in their order.
@@ -33,7 +45,9 @@ func (l *Log) Positions() (all []int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.messages {
-		all = append(all, l.messages[i].Position)
+		if l.messages[i].Position > 0 {
+			all = append(all, l.messages[i].Position)
+		}
 	}
 	return all
 }
@@ -134,13 +148,24 @@ func (s *logSession) Step(ctx context.Context, moves []checkpoint.Move, do func(
 	if err := do(tx); err != nil {
 		return err
 	}
-	for i := range tx.events {
-		s.log.messages = append(s.log.messages, message{tx.events[i], moves[0].To})
+	for _, m := range tx.messages {
+		s.log.messages = append(s.log.messages, m)
+		if s.log.broken != nil && s.log.broken(m.Position) {
+			return errBroken
+		}
+	}
+	if s.log.end().Position < moves[0].To.Position {
+		s.log.messages = append(s.log.messages, message{behind: moves[0].To})
 	}
 	return nil
 }
 
-func (*logSession) Diagnose(error) checkpoint.Trouble { return checkpoint.Permanent }
+func (*logSession) Diagnose(err error) checkpoint.Trouble {
+	if errors.Is(err, errBroken) {
+		return checkpoint.Away
+	}
+	return checkpoint.Permanent
+}
 
 func (s *logSession) Close() {
 	s.log.mu.Lock()
@@ -151,13 +176,17 @@ func (s *logSession) Close() {
 	s.claimed = false
 }
 
-// logTx holds events until the step is done.
-type logTx struct{ events []event.Delivered }
+// logTx holds messages until the step is done.
+type logTx struct{ messages []message }
 
 func (t *logTx) Apply(_ context.Context, b checkpoint.Batch) (checkpoint.Outcome, error) {
-	for _, e := range b.Events { // whose strings and data lie in pages that are used again
+	for i, e := range b.Events { // whose strings and data lie in pages that are used again
+		moves, err := b.After(i + 1)
+		if err != nil {
+			return checkpoint.Outcome{}, err
+		}
 		e.ID, e.Type, e.Source, e.Subject, e.Data = strings.Clone(e.ID), strings.Clone(e.Type), strings.Clone(e.Source), strings.Clone(e.Subject), bytes.Clone(e.Data)
-		t.events = append(t.events, e)
+		t.messages = append(t.messages, message{e, moves[0].To})
 	}
 	return checkpoint.Outcome{}, nil
 }

@@ -1,16 +1,19 @@
 package checkpointtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
-// choosy is a target, with parking and a way back, whose sink refuses the event with one id
+// choosy is a database as target whose sink refuses the event with one id
 // as its own fault.
 type choosy struct {
 	checkpoint.Target
@@ -19,13 +22,12 @@ type choosy struct {
 
 func (c choosy) Open(dryRun bool) checkpoint.Backend {
 	b := c.Target.Open(dryRun)
-	return choosyBackend{b, b.(checkpoint.Parker), b.(checkpoint.Rewinder), c.refused}
+	return choosyBackend{b, b.(database), c.refused}
 }
 
 type choosyBackend struct {
 	checkpoint.Backend
-	checkpoint.Parker
-	checkpoint.Rewinder
+	database
 	refused *string
 }
 
@@ -115,5 +117,93 @@ func remembers(t *testing.T, p Place) {
 	must.OK(t, err)
 	if counts.Open != 1 || counts.Pending != 1 {
 		t.Errorf("known: %+v", counts)
+	}
+}
+
+// keepsEvents: an inbox gives back the events as they came.
+func keepsEvents(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	must.OK(t, read(t.Context(), s, 6))
+	inbox := s.Backend.(checkpoint.Rewinder).Inbox()
+	if n, err := inbox.Count(t.Context(), consumer, feedID, 2); err != nil || n != 4 {
+		t.Errorf("%d events behind position 2, %v", n, err)
+	}
+	var all []event.Placed
+	must.OK(t, inbox.Read(t.Context(), consumer, feedID, 2, 5, func(e *event.Placed) error {
+		all = append(all, *e)
+		return nil
+	}))
+	want := events(2, 5)
+	if len(all) != len(want) {
+		t.Fatalf("%+v", all)
+	}
+	for i, e := range all {
+		w := &want[i]
+		if e.Position != w.Position || !bytes.Equal(cloudevents.AppendForm(nil, &e.Event), cloudevents.AppendForm(nil, &w.Event)) {
+			t.Errorf("%+v, want %+v", e, w.Placed)
+		}
+	}
+}
+
+// countsSkipped: what a sink has no use for is counted by type.
+func countsSkipped(t *testing.T, p Place) {
+	s := open(t, p.Target)
+	must.OK(t, read(t.Context(), s, 2))
+	for from := int64(2); from < 6; from += 2 {
+		moves, err := step(from, from+2).After(2)
+		must.OK(t, err)
+		moves[0].To.Skipped = from
+		moves[0].Skip("U", from-1)
+		moves[0].Skip("T", 1)
+		must.OK(t, s.Step(t.Context(), moves, func(checkpoint.Tx) error { return nil }))
+	}
+	all, err := s.SkippedTypes(t.Context())
+	must.OK(t, err)
+	want := []checkpoint.SkippedType{{Feed: "feed", FeedID: feedID, Type: "U", Events: 4}, {Feed: "feed", FeedID: feedID, Type: "T", Events: 2}}
+	if !slices.Equal(all, want) {
+		t.Errorf("skipped %+v, want %+v", all, want)
+	}
+}
+
+// delivery is an external sink that does no more than one event each time.
+type delivery struct{ got *[]int64 }
+
+func (d delivery) Deliver(_ context.Context, events []event.Delivered, acknowledged func(n int) error) error {
+	*d.got = append(*d.got, events[0].Position)
+	if err := acknowledged(1); err != nil || len(events) == 1 {
+		return err
+	}
+	return errDelivery
+}
+
+func (delivery) Close() {}
+
+var errDelivery = errors.New("the sink has broken off")
+
+type delivered struct {
+	checkpoint.Target
+	got *[]int64
+}
+
+func (d delivered) Describe() checkpoint.Description {
+	about := d.Target.Describe()
+	about.External = func(checkpoint.Hold) checkpoint.External { return delivery{d.got} }
+	return about
+}
+
+// followsExternal: the checkpoint follows what an external sink acknowledges, so that it
+// gets each event once as long as nothing else goes wrong.
+func followsExternal(t *testing.T, p Place) {
+	var got []int64
+	s := open(t, delivered{p.Target, &got})
+	for position := int64(0); position < 4; position++ {
+		if err := read(t.Context(), s, 4); err != nil && !errors.Is(err, errDelivery) {
+			t.Fatalf("from position %d: %v", position, err)
+		}
+	}
+	s.Close()
+	must.OK(t, s.Prepare(t.Context()))
+	if position, err := claim(t.Context(), s); err != nil || position != 4 || !slices.Equal(got, []int64{1, 2, 3, 4}) {
+		t.Errorf("at position %d, %v; delivered %v", position, err, got)
 	}
 }
