@@ -56,6 +56,10 @@ bench: ## Measure
 demo: ## Show it at work
 	examples/demo
 
+.PHONY: lose
+lose: build ## Show how readers of an outbox table lose events or wait, and readers of a feed do not
+	@test/postgres $(GO) run ./examples/lose
+
 .PHONY: shell
 shell: build ## Open a shell with the commands and a PostgreSQL of its own
 	@test/postgres examples/shell

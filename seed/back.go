@@ -256,7 +256,7 @@ func (e *NotUndoneError) Error() string {
 // mayGoBack makes sure that nothing of what was applied after a position stays
 // in the target, as far as anyone can know.
 func (c *opened) mayGoBack(was *checkpoint.Consumer, all []checkpoint.Checkpoint, to int64) error {
-	if c.Undone || was.KeepsEvents() {
+	if c.Undone || was.KeepsEvents {
 		return nil
 	}
 	for _, at := range all {

@@ -72,19 +72,8 @@ func eachJournal(t *testing.T, test func(t *testing.T, j *journal)) {
 				})
 			})
 		}
-		j.read = func(t *testing.T) (lines []string) {
-			withSQLite(t, path, func(db *sql.DB) {
-				rows, err := db.QueryContext(t.Context(), "SELECT line FROM journal ORDER BY n")
-				must.OK(t, err)
-				defer func() { _ = rows.Close() }()
-				for rows.Next() {
-					var line string
-					must.OK(t, rows.Scan(&line))
-					lines = append(lines, line)
-				}
-				must.OK(t, rows.Err())
-			})
-			return lines
+		j.read = func(t *testing.T) []string {
+			return querySQLite(t, path, "SELECT line FROM journal ORDER BY n")
 		}
 		test(t, j)
 	})

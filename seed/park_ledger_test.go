@@ -97,20 +97,7 @@ func sqliteLedger(t *testing.T) ledger {
 				}, b, h)
 			})
 		},
-		lines: func(t *testing.T, query string) (all []string) {
-			withSQLite(t, path, func(db *sql.DB) {
-				rows, err := db.QueryContext(t.Context(), query)
-				must.OK(t, err)
-				defer func() { _ = rows.Close() }()
-				for rows.Next() {
-					var line string
-					must.OK(t, rows.Scan(&line))
-					all = append(all, line)
-				}
-				must.OK(t, rows.Err())
-			})
-			return all
-		},
+		lines: func(t *testing.T, query string) []string { return querySQLite(t, path, query) },
 	}
 	l.exec(t, ledgerTables+`
 		CREATE TRIGGER no13 AFTER INSERT ON entries WHEN NEW.n = 13 BEGIN SELECT RAISE(ABORT, 'no13'); END;

@@ -139,6 +139,17 @@ func withSQLite(t *testing.T, path string, do func(*sql.DB)) {
 	do(db)
 }
 
+// querySQLite returns the rows of a query that has one column.
+func querySQLite(t *testing.T, path, query string) (lines []string) {
+	t.Helper()
+	withSQLite(t, path, func(db *sql.DB) {
+		var err error
+		lines, err = sqlitedb.CollectRows(t.Context(), db, sqlitedb.RowTo[string], query)
+		must.OK(t, err)
+	})
+	return lines
+}
+
 func sqliteInbox(path string) func(*testing.T) []string {
 	return func(t *testing.T) (all []string) {
 		withSQLite(t, path, func(db *sql.DB) {

@@ -1,7 +1,6 @@
 package seed_test
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,19 +41,7 @@ func eachProjection(t *testing.T, test func(t *testing.T, open func(text string)
 			must.OK(t, err)
 			return into
 		}, func() string {
-			var lines []string
-			withSQLite(t, path, func(db *sql.DB) {
-				rows, err := db.QueryContext(t.Context(), "SELECT position || ' ' || skipped || ' ' || left_out FROM eventfeed_checkpoints ORDER BY feed")
-				must.OK(t, err)
-				defer func() { _ = rows.Close() }()
-				for rows.Next() {
-					var line string
-					must.OK(t, rows.Scan(&line))
-					lines = append(lines, line)
-				}
-				must.OK(t, rows.Err())
-			})
-			return strings.Join(lines, ", ")
+			return strings.Join(querySQLite(t, path, "SELECT position || ' ' || skipped || ' ' || left_out FROM eventfeed_checkpoints ORDER BY feed"), ", ")
 		})
 	})
 }

@@ -50,12 +50,12 @@ func Describe(ctx context.Context, tx pgx.Tx, name string) (*Table, error) {
 	var oid uint32
 	var kind string
 	var inherited bool
-	err := one(ctx, tx, `
+	err := tx.QueryRow(ctx, `
 		SELECT c.oid, n.nspname, c.relname, quote_ident(n.nspname), quote_ident(c.relname), quote_ident(n.nspname) || '.' || quote_ident(c.relname),
 		       quote_ident(pg_get_userbyid(c.relowner)), c.relkind::text, c.relkind = 'p',
 		       c.relispartition OR c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits i WHERE c.oid IN (i.inhparent, i.inhrelid))
-		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`, []any{name},
-		&oid, &t.Schema, &t.Name, &t.SchemaSQL, &t.Target, &t.SQL, &t.Owner, &kind, &t.Partitioned, &inherited)
+		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = to_regclass($1)`, name).
+		Scan(&oid, &t.Schema, &t.Name, &t.SchemaSQL, &t.Target, &t.SQL, &t.Owner, &kind, &t.Partitioned, &inherited)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, missing(ctx, tx, name)
@@ -199,25 +199,6 @@ func columnList(columns []Column, prefix string) string {
 		names[i] = prefix + c.SQL
 	}
 	return strings.Join(names, ", ")
-}
-
-func one(ctx context.Context, tx pgx.Tx, sql string, arguments []any, into ...any) error {
-	rows, err := tx.Query(ctx, sql, arguments...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	if !rows.Next() {
-		if rows.Err() != nil {
-			return rows.Err()
-		}
-		return pgx.ErrNoRows
-	}
-	if err := rows.Scan(into...); err != nil {
-		return err
-	}
-	rows.Close()
-	return rows.Err()
 }
 
 func list(ctx context.Context, tx pgx.Tx, sql string, arguments ...any) ([]string, error) {

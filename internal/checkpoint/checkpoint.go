@@ -94,6 +94,7 @@ const (
 type Consumer struct {
 	Name           string
 	Sink           string    // its kind; empty if not known
+	KeepsEvents    bool      // the sink keeps events as they came: those that the consumer goes back behind can be taken away again
 	Projection     string    // name of the projection's file, empty where there is none
 	ProjectionHash []byte    // SHA-256 of the projection's text
 	SetupHash      []byte    // SHA-256 of its set-up
@@ -103,10 +104,6 @@ type Consumer struct {
 	HeldBy         string    // process that claimed it last
 	HeldSince      time.Time
 }
-
-// KeepsEvents reports whether the consumer's sink keeps the events as they came, so that
-// those that it goes back behind can be taken away again.
-func (c *Consumer) KeepsEvents() bool { return c.Sink == SinkInbox }
 
 // Process names this process to people.
 func Process() string {

@@ -72,13 +72,10 @@ func (p *ParkedPage) Add(parked Parked, size int) bool {
 // Stored is the event as its column holds it.
 func (p *Parked) Stored() []byte { return cloudevents.AppendJSON(nil, &p.Event) }
 
-// Restore takes over what its columns hold.
-func (p *Parked) Restore(text []byte, recorded *time.Time) (err error) {
+// Restore sets the event to what its column holds.
+func (p *Parked) Restore(text []byte) (err error) {
 	if p.Event, err = cloudevents.ParseJSON(text); err != nil {
 		return fmt.Errorf("parked event at position %d of feed %s: %w", p.Position, p.Feed, err)
-	}
-	if recorded != nil {
-		p.Recorded = recorded.UTC()
 	}
 	return nil
 }

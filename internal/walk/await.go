@@ -26,13 +26,12 @@ const MissingFor = time.Minute
 // the archive, nothing is known to be missing: then it is an OldError at the end
 // of the client's patience, if that has one.
 func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*feed.Document, error) {
-	tries := retry.Begin(50*time.Millisecond, 5*time.Second)
+	tries, outage := retry.Begin(50*time.Millisecond, 5*time.Second), retry.Outage{}
 	limit := c.Patience
 	if limit < 0 {
 		limit = MissingFor
 	}
 	uncached := h.Uncached()
-	noted := false
 	for {
 		wait := tries.Next()
 		if left := limit - tries.Lasted(); left > 0 {
@@ -43,7 +42,7 @@ func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*
 		}
 		d, again := c.archive(ctx, uncached, number)
 		if !errors.Is(again, ErrMissing) {
-			if again == nil && noted {
+			if again == nil && outage.Over() {
 				c.Logger.Info("the page is there", "url", h.URL.Redacted(), "page", number)
 			}
 			return d, again
@@ -62,9 +61,8 @@ func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*
 			return nil, &OldError{URL: h.URL.Redacted(), Last: fresh.Last, Position: h.Last}
 		}
 		c.Meter.Old.Add(1)
-		if !noted && waited > StaleFor {
-			noted = true
-			c.Logger.Warn("a page that the feed counts is not there, asking again", "url", h.URL.Redacted(), "page", number, "error", err)
+		if waited > StaleFor {
+			c.Logger.Log(ctx, outage.Level(0), "a page that the feed counts is not there, asking again", "url", h.URL.Redacted(), "page", number, "error", err)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func Open(pool *pgxpool.Pool) Database { return Database{pool} }
 
 // Inbox returns a target that adds every event to the table eventfeed_inbox.events.
 func (d Database) Inbox() seed.Target {
-	return d.target(func() postgres.Sink { return postgres.Inbox{} }, checkpoint.SinkInbox)
+	return d.target(func() postgres.Sink { return postgres.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
 }
 
 // Handle returns a target whose events are applied by handle, in the transaction tx that
@@ -89,9 +89,9 @@ func (d Database) Inbox() seed.Target {
 // and Run ends with that error, unless it is transient, such as a lost connection, or is
 // the event's own and Config.OnError says to park it.
 //
-// Tables that handle writes into must be there, or be made by it. handle may be called again with events of a
-// transaction that was rolled back, so what it does apart from tx must be harmless
-// twice. It does not end tx, and does not use it after an error.
+// Tables that handle writes into must be there, or be made by it. handle may be called
+// again with events of a transaction that was rolled back, so what it does apart from tx
+// must be harmless twice. It does not end tx, and does not use it after an error.
 //
 // The transaction is read committed, has no limit of time of the role's, and runs in
 // UTC and with the other settings that docs/operations.md lists, whatever those of
@@ -101,13 +101,14 @@ func (d Database) Handle(handle func(ctx context.Context, tx pgx.Tx, b seed.Batc
 	sink := postgres.Handler(func(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
 		return handle(ctx, tx, seed.Batch{Consumer: b.Consumer, Events: b.Events})
 	})
-	return d.target(func() postgres.Sink { return sink }, checkpoint.SinkHandler)
+	return d.target(func() postgres.Sink { return sink }, checkpoint.Consumer{Sink: checkpoint.SinkHandler})
 }
 
-func (d Database) target(newSink func() postgres.Sink, kind string) seed.Target {
+func (d Database) target(newSink func() postgres.Sink, about checkpoint.Consumer) seed.Target {
+	about.TimeZone = checkpoint.UTC
 	return seed.NewTarget(postgres.Target{
 		Pool: d.pool, NewSink: newSink,
-		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: kind, TimeZone: checkpoint.UTC}},
+		About: checkpoint.Description{Sink: about},
 	})
 }
 

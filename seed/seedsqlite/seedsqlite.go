@@ -62,7 +62,7 @@ func Open(path string) Database { return Database{path} }
 
 // Inbox returns a target that adds every event to the table eventfeed_inbox_events.
 func (d Database) Inbox() seed.Target {
-	return d.target(func() sqlite.Sink { return sqlite.Inbox{} }, checkpoint.SinkInbox)
+	return d.target(func() sqlite.Sink { return sqlite.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
 }
 
 // Handle returns a target whose events are applied by handle, in the transaction tx that
@@ -70,20 +70,21 @@ func (d Database) Inbox() seed.Target {
 // and Run ends with that error, unless it is transient, such as a busy file, or is
 // the event's own and Config.OnError says to park it.
 //
-// Tables that handle writes into must be there, or be made by it. handle may be called again with events of a
-// transaction that was rolled back, so what it does apart from tx must be harmless
-// twice. It does not end tx, and does not use it after an error.
+// Tables that handle writes into must be there, or be made by it. handle may be called
+// again with events of a transaction that was rolled back, so what it does apart from tx
+// must be harmless twice. It does not end tx, and does not use it after an error.
 func (d Database) Handle(handle func(ctx context.Context, tx *sql.Tx, b seed.Batch) error) seed.Target {
 	sink := sqlite.Handler(func(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error {
 		return handle(ctx, tx, seed.Batch{Consumer: b.Consumer, Events: b.Events})
 	})
-	return d.target(func() sqlite.Sink { return sink }, checkpoint.SinkHandler)
+	return d.target(func() sqlite.Sink { return sink }, checkpoint.Consumer{Sink: checkpoint.SinkHandler})
 }
 
-func (d Database) target(newSink func() sqlite.Sink, kind string) seed.Target {
+func (d Database) target(newSink func() sqlite.Sink, about checkpoint.Consumer) seed.Target {
+	about.TimeZone = checkpoint.UTC
 	return seed.NewTarget(sqlite.Target{
 		Path: d.path, NewSink: newSink,
-		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: kind, TimeZone: checkpoint.UTC}},
+		About: checkpoint.Description{Sink: about},
 	})
 }
 

@@ -196,7 +196,7 @@ func (d delivered) Describe() checkpoint.Description {
 func followsExternal(t *testing.T, p Place) {
 	var got []int64
 	s := open(t, delivered{p.Target, &got})
-	for position := range int64(4) {
+	for position := range 4 {
 		if err := read(t.Context(), s, 4); err != nil && !errors.Is(err, errDelivery) {
 			t.Fatalf("from position %d: %v", position, err)
 		}

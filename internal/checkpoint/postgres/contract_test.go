@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 func inbox(pool *pgxpool.Pool) postgres.Target {
 	return postgres.Target{
 		Pool: pool, NewSink: func() postgres.Sink { return postgres.Inbox{} },
-		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox}},
+		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true}},
 	}
 }
 

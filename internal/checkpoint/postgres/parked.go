@@ -21,8 +21,11 @@ func scanParked(row pgx.CollectableRow) (p checkpoint.Parked, size int, err erro
 	var text []byte
 	var recorded *time.Time
 	err = row.Scan(&p.Consumer, &p.FeedID, &p.Feed, &p.Position, &recorded, &p.Live, &text, &p.Error, &p.Attempts, &p.Since)
+	if recorded != nil {
+		p.Recorded = recorded.UTC()
+	}
 	if err == nil {
-		err = p.Restore(text, recorded)
+		err = p.Restore(text)
 	}
 	return p, len(text), err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 // Begin writes down what the consumer is and the first checkpoints of feeds, and sets the
@@ -42,34 +43,22 @@ func (s *Session) saveConsumer(ctx context.Context, tx *sql.Tx, c checkpoint.Con
 	if err := s.stillHolds(ctx, tx, c.Name); err != nil {
 		return err
 	}
-	var asOf any
-	if !c.AsOf.IsZero() {
-		asOf = cloudevents.FormatTime(c.AsOf)
-	}
 	_, err := tx.ExecContext(ctx, `
-		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone, setup_hash)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9, setup_hash = ?10`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, asOf, checkpoint.Process(), cloudevents.FormatTime(time.Now()), c.TimeZone, c.SetupHash)
+		INSERT INTO eventfeed_consumers (consumer, sink, projection, projection_hash, schema, as_of, held_by, held_since, time_zone, setup_hash, keeps_events)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+		ON CONFLICT (consumer) DO UPDATE SET sink = ?2, projection = ?3, projection_hash = ?4, schema = ?5, as_of = ?6, time_zone = ?9, setup_hash = ?10, keeps_events = ?11`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.Schema, sqlitedb.NullTime(c.AsOf), checkpoint.Process(), cloudevents.FormatTime(time.Now()), c.TimeZone, c.SetupHash, c.KeepsEvents)
 	return err
 }
 
 // loadConsumer returns what is known of a consumer, without a name where nothing is.
 func (s *Session) loadConsumer(ctx context.Context, name string) (c checkpoint.Consumer, err error) {
-	var asOf sql.NullString
-	var since string
 	err = s.db.QueryRowContext(ctx, `
-		SELECT consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
+		SELECT consumer, sink, keeps_events, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
 		FROM eventfeed_consumers WHERE consumer = ?`, name).
-		Scan(&c.Name, &c.Sink, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &since)
+		Scan(&c.Name, &c.Sink, &c.KeepsEvents, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, sqlitedb.Time(&c.AsOf), &c.HeldBy, sqlitedb.Time(&c.HeldSince))
 	if errors.Is(err, sql.ErrNoRows) {
 		return checkpoint.Consumer{}, nil
-	}
-	if err == nil {
-		c.HeldSince, err = cloudevents.ParseTime(since)
-	}
-	if err == nil && asOf.Valid {
-		c.AsOf, err = cloudevents.ParseTime(asOf.String)
 	}
 	return c, err
 }

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 func inbox(path string) sqlite.Target {
 	return sqlite.Target{
 		Path: path, NewSink: func() sqlite.Sink { return sqlite.Inbox{} },
-		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox}},
+		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true}},
 	}
 }
 
@@ -54,26 +54,15 @@ func newPlace(t *testing.T) checkpointtest.Place {
 }
 
 // positions returns those of the events in the inbox, in the order in which they came.
-func positions(t *testing.T, path string) (all []int64) {
+func positions(t *testing.T, path string) []int64 {
 	t.Helper()
 	db, err := sqlitedb.OpenWriter(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	rows, err := db.QueryContext(t.Context(), "SELECT position FROM eventfeed_inbox_events ORDER BY rowid")
+	all, err := sqlitedb.CollectRows(t.Context(), db, sqlitedb.RowTo[int64], "SELECT position FROM eventfeed_inbox_events ORDER BY rowid")
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var position int64
-		if err := rows.Scan(&position); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, position)
-	}
-	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
 	return all

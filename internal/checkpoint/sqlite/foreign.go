@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -23,13 +24,7 @@ func (s *Session) Memory(consumer, feedID string) checkpoint.Memory {
 	return &memory{s, consumer, feedID}
 }
 
-// reader is the database, or the transaction of a rehearsal.
-type reader interface {
-	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
-	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
-}
-
-func (m *memory) use(ctx context.Context, do func(reader) error) error {
+func (m *memory) use(ctx context.Context, do func(sqlitedb.Querier) error) error {
 	return m.session.use(ctx, do)
 }
 
@@ -43,7 +38,8 @@ func (m *memory) write(ctx context.Context, do func(*sql.Tx) error) error {
 	})
 }
 
-func (s *Session) use(ctx context.Context, do func(reader) error) error {
+// use reads in the database, or in the transaction of a rehearsal.
+func (s *Session) use(ctx context.Context, do func(sqlitedb.Querier) error) error {
 	if s.db == nil {
 		return checkpoint.ErrLost
 	}
@@ -54,7 +50,7 @@ func (s *Session) use(ctx context.Context, do func(reader) error) error {
 }
 
 func (m *memory) Counts(ctx context.Context) (c checkpoint.Counts, err error) {
-	err = m.use(ctx, func(db reader) error {
+	err = m.use(ctx, func(db sqlitedb.Querier) error {
 		return db.QueryRowContext(ctx, `
 		SELECT count(*) FILTER (WHERE applied), count(*) FILTER (WHERE NOT applied),
 		       (SELECT count(*) FROM eventfeed_entries WHERE consumer = ?1 AND feed_id = ?2 AND applied IS NOT latest),
@@ -80,7 +76,7 @@ func (m *memory) After(ctx context.Context, url string) (*checkpoint.Archive, er
 func (m *memory) archive(ctx context.Context, query, url string) (*checkpoint.Archive, error) {
 	var a checkpoint.Archive
 	var hash []byte
-	err := m.use(ctx, func(db reader) error {
+	err := m.use(ctx, func(db sqlitedb.Querier) error {
 		return db.QueryRowContext(ctx, query, m.consumer, m.feedID, url).Scan(&a.Number, &a.URL, &a.Prev, &hash, &a.Applied, &a.Followed)
 	})
 	if errors.Is(err, sql.ErrNoRows) {
@@ -138,19 +134,15 @@ func (m *memory) Known(ctx context.Context, entries []string) (map[string]checkp
 
 // each scans the rows of a query.
 func (m *memory) each(ctx context.Context, into []any, take func(), query string, argument any) error {
-	return m.use(ctx, func(db reader) error {
-		rows, err := db.QueryContext(ctx, query, m.consumer, m.feedID, argument)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			if err := rows.Scan(into...); err != nil {
+	scan := func(row sqlitedb.Row) ([]any, error) { return into, row.Scan(into...) }
+	return m.use(ctx, func(db sqlitedb.Querier) error {
+		for _, err := range sqlitedb.Rows(ctx, db, scan, query, m.consumer, m.feedID, argument) {
+			if err != nil {
 				return err
 			}
 			take()
 		}
-		return rows.Err()
+		return nil
 	})
 }
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 // inbox is the table of a session's inbox, to read in: a checkpoint.Inbox.
@@ -41,32 +41,28 @@ func readInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after, 
 	if err != nil || !there {
 		return err
 	}
-	rows, err := db.QueryContext(ctx, `
+	rows := sqlitedb.Rows(ctx, db, scanInbox, `
 		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
 		FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ? AND position <= ? ORDER BY position`, consumer, feedID, after, to)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var e event.Placed
-		var time string
-		var extensions []byte
-		err := rows.Scan(&e.Position, &e.ID, &e.Source, &e.Type, &e.Subject, &time, &e.DataContentType, &e.DataSchema, &extensions, &e.Data)
-		if err == nil {
-			e.Time, err = cloudevents.ParseTime(time)
-		}
-		if err == nil && extensions != nil {
-			err = json.Unmarshal(extensions, &e.Extensions)
-		}
+	for e, err := range rows {
 		if err != nil {
 			return err
 		}
-		if err := yield(&e); err != nil {
+		if err := yield(e); err != nil {
 			return err
 		}
 	}
-	return rows.Err()
+	return nil
+}
+
+func scanInbox(row sqlitedb.Row) (*event.Placed, error) {
+	var e event.Placed
+	var extensions []byte
+	err := row.Scan(&e.Position, &e.ID, &e.Source, &e.Type, &e.Subject, sqlitedb.Time(&e.Time), &e.DataContentType, &e.DataSchema, &extensions, &e.Data)
+	if err == nil && extensions != nil {
+		err = json.Unmarshal(extensions, &e.Extensions)
+	}
+	return &e, err
 }
 
 func countInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after int64) (n int64, err error) {
@@ -94,9 +90,7 @@ func (s *Session) removeFromInbox(ctx context.Context, tx *sql.Tx, c checkpoint.
 	return err
 }
 
-func hasInbox(ctx context.Context, db interface {
-	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
-}) (there bool, err error) {
+func hasInbox(ctx context.Context, db sqlitedb.Querier) (there bool, err error) {
 	err = db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM sqlite_master WHERE name = 'eventfeed_inbox_events'").Scan(&there)
 	return there, err
 }

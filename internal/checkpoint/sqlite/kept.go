@@ -5,32 +5,29 @@ import (
 	"database/sql"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
 // Kept returns the places that a consumer keeps of a feed, in the order of
 // positions.
 func (s *Session) Kept(ctx context.Context, consumer, feedID string) (all []feed.Place, err error) {
-	err = s.use(ctx, func(db reader) error {
-		rows, err := db.QueryContext(ctx, `
+	err = s.use(ctx, func(db sqlitedb.Querier) (err error) {
+		all, err = sqlitedb.CollectRows(ctx, db, scanPlace, `
 			SELECT position, epoch, digest FROM eventfeed_digests
 			WHERE consumer = ? AND feed_id = ? ORDER BY position`, consumer, feedID)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var place feed.Place
-			var digest []byte
-			if err := rows.Scan(&place.Position, &place.Epoch, &digest); err != nil {
-				return err
-			}
-			place.Digest = feed.Digest(digest)
-			all = append(all, place)
-		}
-		return rows.Err()
+		return err
 	})
 	return all, err
+}
+
+func scanPlace(row sqlitedb.Row) (place feed.Place, err error) {
+	var digest []byte
+	if err := row.Scan(&place.Position, &place.Epoch, &digest); err != nil {
+		return place, err
+	}
+	place.Digest = feed.Digest(digest)
+	return place, nil
 }
 
 // keep writes down the places that a move adds, and forgets those that it

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
@@ -81,44 +80,25 @@ func (s *Session) Consumers(ctx context.Context) (names []string, err error) {
 	if err != nil || !there {
 		return nil, err
 	}
-	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT consumer FROM eventfeed_checkpoints ORDER BY consumer")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	if err := rows.Err(); err != nil || len(names) == 0 {
+	names, err = sqlitedb.CollectRows(ctx, s.db, sqlitedb.RowTo[string], "SELECT DISTINCT consumer FROM eventfeed_checkpoints ORDER BY consumer")
+	if err != nil || len(names) == 0 {
 		return nil, err
 	}
 	return names, s.migrateCheckpoints(ctx)
 }
 
-func (s *Session) loadCheckpoints(ctx context.Context, consumer string) (all []checkpoint.Checkpoint, err error) {
-	rows, err := s.db.QueryContext(ctx, `
+func (s *Session) loadCheckpoints(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
+	return sqlitedb.CollectRows(ctx, s.db, scanCheckpoint, `
 		SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated
 		FROM eventfeed_checkpoints WHERE consumer = ? ORDER BY feed_id`, consumer)
+}
+
+func scanCheckpoint(row sqlitedb.Row) (c checkpoint.Checkpoint, err error) {
+	var digest []byte
+	err = row.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, sqlitedb.Time(&c.Updated))
 	if err != nil {
-		return nil, err
+		return c, err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var c checkpoint.Checkpoint
-		var digest []byte
-		var updated string
-		if err := rows.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, &updated); err != nil {
-			return nil, err
-		}
-		c.Digest = feed.Digest(digest)
-		if c.Updated, err = time.Parse(time.RFC3339Nano, updated); err != nil {
-			return nil, err
-		}
-		all = append(all, c)
-	}
-	return all, rows.Err()
+	c.Digest = feed.Digest(digest)
+	return c, nil
 }

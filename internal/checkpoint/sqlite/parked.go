@@ -2,53 +2,48 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 const selectParked = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_parked
 	WHERE (?1 = '' OR consumer = ?1) AND (?2 = '' OR feed = ?2 OR feed_id = ?2) AND (?3 = '' OR subject = ?3) `
 
-func scanParked(rows *sql.Rows) (p checkpoint.Parked, size int, err error) {
+// parked is a parked event with the size of its column event.
+type parked struct {
+	checkpoint.Parked
+	size int
+}
+
+func scanParked(row sqlitedb.Row) (p parked, err error) {
 	var text []byte
-	var recordedText sql.NullString
-	var since string
-	err = rows.Scan(&p.Consumer, &p.FeedID, &p.Feed, &p.Position, &recordedText, &p.Live, &text, &p.Error, &p.Attempts, &since)
-	var recorded *time.Time
-	if err == nil && recordedText.Valid {
-		var t time.Time
-		t, err = cloudevents.ParseTime(recordedText.String)
-		recorded = &t
-	}
+	err = row.Scan(&p.Consumer, &p.FeedID, &p.Feed, &p.Position, sqlitedb.Time(&p.Recorded), &p.Live, &text, &p.Error, &p.Attempts, sqlitedb.Time(&p.Since))
 	if err == nil {
-		p.Since, err = cloudevents.ParseTime(since)
+		err = p.Restore(text)
 	}
-	if err == nil {
-		err = p.Restore(text, recorded)
-	}
-	return p, len(text), err
+	p.size = len(text)
+	return p, err
 }
 
 // Entities returns the entities that a consumer has parked events of.
 func (s *Session) Entities(ctx context.Context, consumer string) (map[checkpoint.Entity]bool, error) {
-	rows, err := s.db.QueryContext(ctx, "SELECT DISTINCT feed_id, subject FROM eventfeed_parked WHERE consumer = ? AND subject <> ''", consumer)
-	if err != nil {
-		return nil, err
+	scan := func(row sqlitedb.Row) (e checkpoint.Entity, err error) {
+		err = row.Scan(&e.FeedID, &e.Subject)
+		return e, err
 	}
-	defer func() { _ = rows.Close() }()
+	rows := sqlitedb.Rows(ctx, s.db, scan, "SELECT DISTINCT feed_id, subject FROM eventfeed_parked WHERE consumer = ? AND subject <> ''", consumer)
 	entities := make(map[checkpoint.Entity]bool)
-	for rows.Next() {
-		var e checkpoint.Entity
-		if err := rows.Scan(&e.FeedID, &e.Subject); err != nil {
+	for e, err := range rows {
+		if err != nil {
 			return nil, err
 		}
 		entities[e] = true
 	}
-	return entities, rows.Err()
+	return entities, nil
 }
 
 // Park adds events to those that are parked.
@@ -66,12 +61,8 @@ func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error
 	now := cloudevents.FormatTime(time.Now())
 	for i := range events {
 		e := &events[i]
-		var recorded any
-		if !e.Recorded.IsZero() {
-			recorded = cloudevents.FormatTime(e.Recorded)
-		}
 		_, err := insert.ExecContext(ctx, e.Consumer, e.FeedID, e.Position, e.Feed, e.ID, e.Type, e.Subject,
-			recorded, e.Live, e.Stored(), e.ErrorText(), e.Attempts, now)
+			sqlitedb.NullTime(e.Recorded), e.Live, e.Stored(), e.ErrorText(), e.Attempts, now)
 		if err != nil {
 			return err
 		}
@@ -82,20 +73,18 @@ func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error
 // NextParked returns the first parked events behind a place, of one consumer.
 // At the end there are none.
 func (t transaction) NextParked(ctx context.Context, of checkpoint.Shelf, after checkpoint.ParkedPlace) ([]checkpoint.Parked, error) {
-	rows, err := t.QueryContext(ctx, selectParked+`AND (feed_id, position) > (?4, ?5) ORDER BY feed_id, position LIMIT ?6`,
+	rows := sqlitedb.Rows(ctx, t, scanParked, selectParked+`AND (feed_id, position) > (?4, ?5) ORDER BY feed_id, position LIMIT ?6`,
 		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, checkpoint.ParkedPageEvents)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
 	var page checkpoint.ParkedPage
-	for rows.Next() {
-		parked, size, err := scanParked(rows)
-		if err != nil || !page.Add(parked, size) {
-			return page.Events, err
+	for p, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		if !page.Add(p.Parked, p.size) {
+			break
 		}
 	}
-	return page.Events, rows.Err()
+	return page.Events, nil
 }
 
 // Unpark removes an event that has been applied.
@@ -121,46 +110,28 @@ func (s *Session) ListParked(ctx context.Context, of checkpoint.Shelf, yield fun
 	if there, err := s.hasParked(ctx); err != nil || !there {
 		return err
 	}
-	rows, err := s.db.QueryContext(ctx, selectParked+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		parked, _, err := scanParked(rows)
-		if err != nil || !yield(parked) {
+	rows := sqlitedb.Rows(ctx, s.db, scanParked, selectParked+"ORDER BY consumer, feed_id, position", of.Consumer, of.Feed, of.Subject)
+	for p, err := range rows {
+		if err != nil || !yield(p.Parked) {
 			return err
 		}
 	}
-	return rows.Err()
+	return nil
 }
 
 // ParkedCounts counts the parked events of every consumer. There are none where
 // there is no table.
-func (s *Session) ParkedCounts(ctx context.Context) (counts []checkpoint.ParkedCount, err error) {
+func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
 	if there, err := s.hasParked(ctx); err != nil || !there {
 		return nil, err
 	}
-	rows, err := s.db.QueryContext(ctx, `
+	scan := func(row sqlitedb.Row) (c checkpoint.ParkedCount, err error) {
+		err = row.Scan(&c.Consumer, &c.FeedID, &c.Events, sqlitedb.Time(&c.Since))
+		return c, err
+	}
+	return sqlitedb.CollectRows(ctx, s.db, scan, `
 		SELECT consumer, feed_id, count(*), min(parked) FROM eventfeed_parked
 		GROUP BY consumer, feed_id ORDER BY consumer, feed_id`)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		var c checkpoint.ParkedCount
-		var since string
-		err := rows.Scan(&c.Consumer, &c.FeedID, &c.Events, &since)
-		if err == nil {
-			c.Since, err = cloudevents.ParseTime(since)
-		}
-		if err != nil {
-			return nil, err
-		}
-		counts = append(counts, c)
-	}
-	return counts, rows.Err()
 }
 
 // CountParked counts a consumer's parked events of a feed behind a position.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 // addSkipped counts up what a move skips.
@@ -26,22 +27,15 @@ func addSkipped(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) error {
 
 // SkippedTypes returns what a consumer's sink had no use for, the most first.
 func (s *Session) SkippedTypes(ctx context.Context, consumer string) (all []checkpoint.SkippedType, err error) {
-	err = s.use(ctx, func(db reader) error {
-		rows, err := db.QueryContext(ctx, `
+	scan := func(row sqlitedb.Row) (t checkpoint.SkippedType, err error) {
+		err = row.Scan(&t.Feed, &t.FeedID, &t.Type, &t.Events)
+		return t, err
+	}
+	err = s.use(ctx, func(db sqlitedb.Querier) (err error) {
+		all, err = sqlitedb.CollectRows(ctx, db, scan, `
 			SELECT c.feed, s.feed_id, s.type, s.events FROM eventfeed_skipped s JOIN eventfeed_checkpoints c USING (consumer, feed_id)
 			WHERE s.consumer = ? ORDER BY s.events DESC, s.type`, consumer)
-		if err != nil {
-			return err
-		}
-		defer func() { _ = rows.Close() }()
-		for rows.Next() {
-			var t checkpoint.SkippedType
-			if err := rows.Scan(&t.Feed, &t.FeedID, &t.Type, &t.Events); err != nil {
-				return err
-			}
-			all = append(all, t)
-		}
-		return rows.Err()
+		return err
 	})
 	return all, err
 }

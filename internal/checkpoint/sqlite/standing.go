@@ -2,11 +2,9 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
@@ -18,7 +16,7 @@ func (s *Session) Standings(ctx context.Context) (all []checkpoint.Standing, err
 	if err != nil || !there {
 		return nil, err
 	}
-	rows, err := s.db.QueryContext(ctx, `
+	all, err = sqlitedb.CollectRows(ctx, s.db, scanStanding, `
 		SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated,
 			c.url, c.seed_end, c.skipped, c.left_out, n.sink, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
 			(SELECT count(*) FROM eventfeed_parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
@@ -27,36 +25,20 @@ func (s *Session) Standings(ctx context.Context) (all []checkpoint.Standing, err
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		standing, err := scanStanding(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, standing)
-	}
 	s.findHolder(all)
-	return all, rows.Err()
+	return all, nil
 }
 
-func scanStanding(rows *sql.Rows) (s checkpoint.Standing, err error) {
+func scanStanding(row sqlitedb.Row) (s checkpoint.Standing, err error) {
 	c, n := &s.Checkpoint, &s.Consumer
 	var digest []byte
-	var updated, since string
-	var asOf sql.NullString
-	err = rows.Scan(&n.Name, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, &updated,
-		&c.URL, &c.SeedEnd, &c.Skipped, &c.LeftOut, &n.Sink, &n.Projection, &n.Schema, &asOf, &n.HeldBy, &since, &s.Parked)
+	err = row.Scan(&n.Name, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, sqlitedb.Time(&c.Updated),
+		&c.URL, &c.SeedEnd, &c.Skipped, &c.LeftOut, &n.Sink, &n.Projection, &n.Schema, sqlitedb.Time(&n.AsOf), &n.HeldBy, sqlitedb.Time(&n.HeldSince), &s.Parked)
 	if err != nil {
 		return s, err
 	}
 	c.Consumer, c.Digest = n.Name, feed.Digest(digest)
-	if c.Updated, err = time.Parse(time.RFC3339Nano, updated); err == nil {
-		n.HeldSince, err = time.Parse(time.RFC3339Nano, since)
-	}
-	if err == nil && asOf.Valid {
-		n.AsOf, err = cloudevents.ParseTime(asOf.String)
-	}
-	return s, err
+	return s, nil
 }
 
 // findHolder says which consumer is held: the lock is the whole file's, and it

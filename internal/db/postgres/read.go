@@ -115,18 +115,7 @@ func (r Reader) QueryRow(ctx context.Context, query string, arguments ...any) pg
 		if err != nil {
 			return err
 		}
-		defer found.Close()
-		if !found.Next() {
-			found.Close()
-			if err := found.Err(); err != nil {
-				return err
-			}
-			return pgx.ErrNoRows
-		}
-		if err := found.Scan(into...); err != nil {
-			return err
-		}
-		found.Close()
-		return found.Err()
+		_, err = pgx.CollectOneRow(found, func(row pgx.CollectableRow) (struct{}, error) { return struct{}{}, row.Scan(into...) })
+		return err
 	})
 }

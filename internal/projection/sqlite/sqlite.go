@@ -12,7 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
-	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
@@ -142,10 +142,7 @@ func argument(p projection.Parameter, e *event.Delivered) any {
 	case projection.PositionParameter:
 		return e.Position
 	case projection.TimeParameter:
-		if e.Time.IsZero() {
-			return nil
-		}
-		return cloudevents.FormatTime(e.Time)
+		return sqlitedb.NullTime(e.Time)
 	case projection.DataParameter:
 		return orNull(string(e.Data))
 	case projection.DataBytesParameter:

@@ -148,26 +148,17 @@ func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*s
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
 	var s eventScan
 	var position int64
 	var recorded time.Time
 	var digest []byte
-	targets := s.targets(&position, &recorded, &digest)
-	for rows.Next() {
-		s.Data = nil // each row's data is its own
-		if err := rows.Scan(targets...); err != nil {
-			return err
-		}
+	_, err = pgx.ForEachRow(rows, s.targets(&position, &recorded, &digest), func() error {
 		if err := s.finish(); err != nil {
 			return err
 		}
-		row := &store.Row{Placed: event.Placed{Event: s.Event, Position: position, Recorded: recorded.UTC()}, Digest: feed.Digest(digest)}
-		if err := yield(row); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return yield(&store.Row{Placed: event.Placed{Event: s.Event, Position: position, Recorded: recorded.UTC()}, Digest: feed.Digest(digest)})
+	})
+	return err
 }
 
 // Pages reads closed pages in order.

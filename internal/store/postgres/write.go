@@ -83,22 +83,15 @@ func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(in
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
 	var s eventScan
 	var insertNo int64
-	targets := s.targets(&insertNo)
-	for rows.Next() {
-		if err := rows.Scan(targets...); err != nil {
-			return err
-		}
+	_, err = pgx.ForEachRow(rows, s.targets(&insertNo), func() error {
 		if err := s.finish(); err != nil {
 			return err
 		}
-		if err := yield(insertNo, &s.Event); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+		return yield(insertNo, &s.Event)
+	})
+	return err
 }
 
 func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Position) error {

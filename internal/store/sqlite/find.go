@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/eventfeed/eventfeed/event"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -19,11 +20,7 @@ func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]in
 	if err != nil {
 		return nil, err
 	}
-	position := func(row scanner) (p int64, err error) {
-		err = row.Scan(&p)
-		return p, err
-	}
-	return collect(ctx, l.reader, position, `
+	return sqlitedb.CollectRows(ctx, l.reader, sqlitedb.RowTo[int64], `
 		SELECT coalesce(p.position, 0)
 		FROM json_each(?2) u
 		LEFT JOIN eventfeed_events e ON e.feed = ?1 AND e.source = u.value ->> 'Source' AND e.id = u.value ->> 'ID'
@@ -33,11 +30,7 @@ func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]in
 
 // Find hops from source to source over the index that keeps ids unique.
 func (q queries) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {
-	position := func(row scanner) (p int64, err error) {
-		err = row.Scan(&p)
-		return p, err
-	}
-	return collect(ctx, q.db, position, `
+	return sqlitedb.CollectRows(ctx, q.db, sqlitedb.RowTo[int64], `
 		WITH RECURSIVE sources (source) AS (
 			SELECT min(e.source) FROM eventfeed_events e WHERE e.feed = ?1 AND e.source >= ?2
 			UNION ALL

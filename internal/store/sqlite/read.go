@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -22,31 +23,19 @@ const feedColumns = `
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
 	coalesce((SELECT p.recorded FROM eventfeed_positions p WHERE p.feed = f.feed AND p.position =
-		coalesce((SELECT g.last_position FROM eventfeed_pages g WHERE g.feed = f.feed AND g.page = f.archives + 1), f.position)), f.created),
+		coalesce((SELECT g.last_position FROM eventfeed_pages g WHERE g.feed = f.feed AND g.page = f.archives + 1), f.position)), f.created) AS updated,
 	coalesce((SELECT p.digest FROM eventfeed_positions p WHERE p.feed = f.feed AND p.position =
 		(SELECT g.last_position FROM eventfeed_pages g WHERE g.feed = f.feed AND g.page = f.archives + 1)), f.digest),
 	(SELECT json_group_array(json_object('id', e.epoch, 'position', e.first_position, 'page', e.first_page,
 	                                     'digest', lower(hex(e.digest_before))))
 	 FROM (SELECT * FROM eventfeed_epochs WHERE feed = f.feed ORDER BY ordinal) e)`
 
-type scanner interface{ Scan(targets ...any) error }
-
-func scanFeed(row scanner) (f store.Feed, err error) {
+func scanFeed(row sqlitedb.Row) (f store.Feed, err error) {
 	var digest, shown, epochs []byte
-	var created, modified, updated string
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &created, &modified, &f.Identity, &f.Held,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, sqlitedb.Time(&f.Created), sqlitedb.Time(&f.Modified), &f.Identity, &f.Held,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
-		&f.ArchivedTo, &f.Published, &updated, &shown, &epochs)
+		&f.ArchivedTo, &f.Published, sqlitedb.Time(&f.Updated), &shown, &epochs)
 	if err != nil {
-		return f, err
-	}
-	if f.Created, err = time.Parse(time.RFC3339Nano, created); err != nil {
-		return f, err
-	}
-	if f.Modified, err = time.Parse(time.RFC3339Nano, modified); err != nil {
-		return f, err
-	}
-	if f.Updated, err = time.Parse(time.RFC3339Nano, updated); err != nil {
 		return f, err
 	}
 	f.Digest, f.Shown = feed.Digest(digest), feed.Digest(shown)
@@ -65,7 +54,7 @@ func (q queries) Feed(ctx context.Context, name string) (store.Feed, error) {
 
 // Feeds reads all feeds.
 func (l *Log) Feeds(ctx context.Context) ([]store.Feed, error) {
-	return collect(ctx, l.reader, scanFeed, "SELECT "+feedColumns+" FROM eventfeed_feeds f ORDER BY f.name")
+	return sqlitedb.CollectRows(ctx, l.reader, scanFeed, "SELECT "+feedColumns+" FROM eventfeed_feeds f ORDER BY f.name")
 }
 
 // Pending counts events without a position.
@@ -85,16 +74,12 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 
 // Work looks for what there is to do.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
-	name := func(row scanner) (s string, err error) {
-		err = row.Scan(&s)
-		return s, err
-	}
-	pending, err = collect(ctx, l.reader, name, `SELECT f.name FROM eventfeed_feeds f
+	pending, err = sqlitedb.CollectRows(ctx, l.reader, sqlitedb.RowTo[string], `SELECT f.name FROM eventfeed_feeds f
 		WHERE NOT f.held AND EXISTS (SELECT 1 FROM eventfeed_pending p WHERE p.feed = f.feed)`)
 	if err != nil {
 		return nil, nil, err
 	}
-	unsealed, err = collect(ctx, l.reader, name, `SELECT f.name FROM eventfeed_feeds f WHERE f.open_page - 1 > f.archives`)
+	unsealed, err = sqlitedb.CollectRows(ctx, l.reader, sqlitedb.RowTo[string], `SELECT f.name FROM eventfeed_feeds f WHERE f.open_page - 1 > f.archives`)
 	return pending, unsealed, err
 }
 
@@ -103,22 +88,18 @@ const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, c
 // eventScan holds where the event columns are scanned to.
 type eventScan struct {
 	event.Event
-	at         string
 	extensions []byte
 }
 
 func (s *eventScan) targets(more ...any) []any {
-	return append(more, &s.ID, &s.Source, &s.Type, &s.Subject, &s.at, &s.DataContentType, &s.DataSchema, &s.extensions, &s.Data)
+	return append(more, &s.ID, &s.Source, &s.Type, &s.Subject, sqlitedb.Time(&s.Time), &s.DataContentType, &s.DataSchema, &s.extensions, &s.Data)
 }
 
 // finish brings what was scanned into normal form.
-func (s *eventScan) finish() (err error) {
+func (s *eventScan) finish() error {
 	s.Extensions = nil
 	if len(s.Data) == 0 {
 		s.Data = nil
-	}
-	if s.Time, err = time.Parse(time.RFC3339Nano, s.at); err != nil {
-		return fmt.Errorf("event %q: %w", s.ID, err)
 	}
 	if s.extensions == nil {
 		return nil
@@ -130,35 +111,38 @@ func (s *eventScan) finish() (err error) {
 func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
 	var s eventScan
 	var position int64
-	var recorded string
+	var recorded time.Time
 	var digest []byte
-	targets := s.targets(&position, &recorded, &digest)
-	row := func(row scanner) error {
+	targets := s.targets(&position, sqlitedb.Time(&recorded), &digest)
+	scan := func(row sqlitedb.Row) (*store.Row, error) {
 		if err := row.Scan(targets...); err != nil {
-			return err
+			return nil, fmt.Errorf("position %d: %w", position, err)
 		}
-		if err := s.finish(); err != nil {
-			return err
-		}
-		at, err := time.Parse(time.RFC3339Nano, recorded)
-		if err != nil {
-			return fmt.Errorf("position %d: %w", position, err)
-		}
-		return yield(&store.Row{Placed: event.Placed{Event: s.Event, Position: position, Recorded: at}, Digest: feed.Digest(digest)})
+		err := s.finish()
+		return &store.Row{Placed: event.Placed{Event: s.Event, Position: position, Recorded: recorded}, Digest: feed.Digest(digest)}, err
 	}
-	return each(ctx, q.db, row, `
+	rows := sqlitedb.Rows(ctx, q.db, scan, `
 		SELECT p.position, p.recorded, p.digest, `+eventColumns+`
 		FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
 		WHERE p.feed = ? AND p.position BETWEEN ? AND ? ORDER BY p.position`, key, first, last)
+	for row, err := range rows {
+		if err != nil {
+			return err
+		}
+		if err := yield(row); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Pages reads closed pages in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
-	page := func(row scanner) (p store.Page, err error) {
+	page := func(row sqlitedb.Row) (p store.Page, err error) {
 		err = row.Scan(&p.Number, &p.First, &p.Last)
 		return p, err
 	}
-	return collect(ctx, l.reader, page, `
+	return sqlitedb.CollectRows(ctx, l.reader, page, `
 		SELECT page, first_position, last_position FROM eventfeed_pages
 		WHERE feed = ? AND page BETWEEN ? AND ? ORDER BY page`, key, first, last)
 }
@@ -184,13 +168,8 @@ func noRows(err, instead error) error {
 	return err
 }
 
-type querier interface {
-	QueryContext(ctx context.Context, query string, arguments ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, arguments ...any) *sql.Row
-}
-
 // queries are the reads that also a snapshot has.
-type queries struct{ db querier }
+type queries struct{ db sqlitedb.Querier }
 
 // Read reads in one transaction, all of whose statements see the same.
 func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
@@ -200,28 +179,4 @@ func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
 	return read(queries{tx})
-}
-
-// each calls row for every row of a query.
-func each(ctx context.Context, db querier, row func(scanner) error, query string, arguments ...any) error {
-	rows, err := db.QueryContext(ctx, query, arguments...)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = rows.Close() }()
-	for rows.Next() {
-		if err := row(rows); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-func collect[T any](ctx context.Context, db querier, scan func(scanner) (T, error), query string, arguments ...any) (all []T, err error) {
-	err = each(ctx, db, func(row scanner) error {
-		value, err := scan(row)
-		all = append(all, value)
-		return err
-	}, query, arguments...)
-	return all, err
 }

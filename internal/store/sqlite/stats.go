@@ -3,16 +3,17 @@ package sqlite
 import (
 	"context"
 
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // Stats looks at all feeds in one statement.
 func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
-	scan := func(row scanner) (f store.FeedStats, err error) {
+	scan := func(row sqlitedb.Row) (f store.FeedStats, err error) {
 		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest)
 		return f, err
 	}
-	s.Feeds, err = collect(ctx, l.reader, scan, `
+	s.Feeds, err = sqlitedb.CollectRows(ctx, l.reader, scan, `
 		SELECT f.name, f.held, f.position, f.archives, f.open_page - 1 - f.archives,
 		       (SELECT count(*) FROM (SELECT 1 FROM eventfeed_pending p WHERE p.feed = f.feed LIMIT ?)),
 		       coalesce((SELECT p.insert_no FROM eventfeed_pending p WHERE p.feed = f.feed ORDER BY p.insert_no LIMIT 1), 0)

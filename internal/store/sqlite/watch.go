@@ -63,14 +63,21 @@ func (l *Log) watchFile(ctx context.Context, changed func(name string)) error {
 
 // Versions are all that changes in a feed's row.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
-	versions := make(map[string]string)
-	err := each(ctx, l.reader, func(row scanner) error {
-		var name, version string
-		err := row.Scan(&name, &version)
-		versions[name] = version
-		return err
-	}, `SELECT f.name, printf('%d %d %d %d %d ', f.position, f.open_page, f.archives, f.held,
+	type version struct{ name, version string }
+	scan := func(row sqlitedb.Row) (v version, err error) {
+		err = row.Scan(&v.name, &v.version)
+		return v, err
+	}
+	rows := sqlitedb.Rows(ctx, l.reader, scan, `
+		SELECT f.name, printf('%d %d %d %d %d ', f.position, f.open_page, f.archives, f.held,
 			(SELECT count(*) FROM eventfeed_epochs e WHERE e.feed = f.feed)) || f.id || ' ' || hex(f.digest) || ' ' || f.title || ' ' || f.author
 		FROM eventfeed_feeds f`)
-	return versions, err
+	versions := make(map[string]string)
+	for v, err := range rows {
+		if err != nil {
+			return nil, err
+		}
+		versions[v.name] = v.version
+	}
+	return versions, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
@@ -59,21 +61,28 @@ func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(in
 	var s eventScan
 	var insertNo int64
 	targets := s.targets(&insertNo)
-	err := each(ctx, t, func(row scanner) error {
+	scan := func(row sqlitedb.Row) (*event.Event, error) {
 		if err := row.Scan(targets...); err != nil {
-			return err
+			return nil, fmt.Errorf("event %q: %w", s.ID, err)
 		}
-		if err := s.finish(); err != nil {
-			return err
-		}
-		return yield(insertNo, &s.Event)
-	}, `SELECT e.insert_no, `+eventColumns+` FROM eventfeed_pending p JOIN eventfeed_events e ON e.insert_no = p.insert_no
+		return &s.Event, s.finish()
+	}
+	rows := sqlitedb.Rows(ctx, t, scan, `
+		SELECT e.insert_no, `+eventColumns+` FROM eventfeed_pending p JOIN eventfeed_events e ON e.insert_no = p.insert_no
 		WHERE p.feed = ? ORDER BY p.insert_no LIMIT ?`, key, limit)
-	if err != nil || insertNo == 0 {
-		return err
+	for e, err := range rows {
+		if err != nil {
+			return err
+		}
+		if err := yield(insertNo, e); err != nil {
+			return err
+		}
+	}
+	if insertNo == 0 {
+		return nil
 	}
 	// With the write lock held nothing can come in below the last one read.
-	_, err = t.ExecContext(ctx, "DELETE FROM eventfeed_pending WHERE feed = ? AND insert_no <= ?", key, insertNo)
+	_, err := t.ExecContext(ctx, "DELETE FROM eventfeed_pending WHERE feed = ? AND insert_no <= ?", key, insertNo)
 	return err
 }
 

@@ -33,6 +33,7 @@ CREATE TABLE eventfeed_seed.digests (
 CREATE TABLE eventfeed_seed.consumers (
     consumer        text        PRIMARY KEY,
     sink            text        NOT NULL,              -- what applies its events: inbox, handler, projection, program
+    keeps_events    boolean     NOT NULL DEFAULT false, -- as they came, so that they can be taken away again
     projection      text        NOT NULL DEFAULT '',   -- name of the file
     projection_hash bytea,                             -- SHA-256 of its text
     setup_hash      bytea,                             -- SHA-256 of its set-up

@@ -33,6 +33,7 @@ CREATE TABLE eventfeed_digests (
 CREATE TABLE eventfeed_consumers (
     consumer        TEXT NOT NULL PRIMARY KEY,
     sink            TEXT NOT NULL,              -- what applies its events: inbox, handler, projection, program
+    keeps_events    INTEGER NOT NULL DEFAULT 0, -- as they came, so that they can be taken away again
     projection      TEXT NOT NULL DEFAULT '',   -- name of the file
     projection_hash BLOB,                       -- SHA-256 of its text
     setup_hash      BLOB,                       -- SHA-256 of its set-up
