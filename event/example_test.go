@@ -19,9 +19,9 @@ func ExampleNewJSON() {
 		return
 	}
 	e.ID = "payment-7" // the same append again is no second event
-	fmt.Printf("%s: %s of %s, %s: %s\n", e.ID, e.Type, e.Subject, e.DataContentType, e.Data)
+	fmt.Printf("%s, %s of %s, %s: %s\n", e.ID, e.Type, e.Subject, e.DataContentType, e.Data)
 	// Output:
-	// payment-7: OrderPaid of o-1, application/json: {"amount":5,"by":"card"}
+	// payment-7, OrderPaid of o-1, application/json: {"amount":5,"by":"card"}
 }
 
 // What a consumer gets of that event.

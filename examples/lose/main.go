@@ -31,12 +31,12 @@ func main() {
 	length := flag.Duration("for", 30*time.Second, "`DURATION` that writers write")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	fmt.Printf("%d writers append events for %s, each of which is committed up to %s after it was inserted.\nAnother transaction stays open for %s of them.\n\n", writers, *length, longestWork, *length/3)
 	written, readers, err := run(ctx, *database, *server, *length)
 	if err == nil {
 		err = show(written, readers)
 	}
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lose:", err)
 		os.Exit(1)

@@ -61,7 +61,10 @@ func newShop(ctx context.Context, database, server string) (*shop, error) {
 	if out, err := exec.CommandContext(ctx, server, "create", "orders", "--db", shopURL).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("create the feed: %w: %s", err, out)
 	}
-	return s, s.serve(server, shopURL)
+	if err := s.serve(ctx, server, shopURL); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // createDatabase creates an empty database on a server, and returns its URL.
@@ -88,8 +91,8 @@ func createDatabase(ctx context.Context, server, name string) (string, error) {
 }
 
 // serve starts the feed's server, at a port of its own.
-func (s *shop) serve(program, database string) error {
-	s.server = exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--db", database)
+func (s *shop) serve(ctx context.Context, program, database string) error {
+	s.server = exec.CommandContext(ctx, program, "serve", "--listen", "127.0.0.1:0", "--db", database)
 	log, err := s.server.StderrPipe()
 	if err != nil {
 		return err
