@@ -1,8 +1,8 @@
 package checkpoint
 
-// Standing is a checkpoint, and how the consumer stands that it belongs to, for
-// whoever looks on. To look changes nothing and needs no lock.
-type Standing struct {
+// Status is a checkpoint with the state of its consumer, for monitoring. Reading it
+// changes nothing and needs no lock.
+type Status struct {
 	Checkpoint
 	Consumer Consumer
 	Parked   int64 // parked events

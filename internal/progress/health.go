@@ -15,9 +15,9 @@ import (
 // counts as not healthy.
 const awayFor = time.Minute
 
-// Standing is how a run stands, as metrics and probes show it. It is told by the
-// run and by the requests that the run makes, and asked by anyone.
-type Standing struct {
+// Health is the state of a run, as metrics and probes show it. The run and its requests
+// update it; it is safe for concurrent use.
+type Health struct {
 	// MaxLag is how far behind a feed may be for the run to be ready. 0 is any.
 	MaxLag time.Duration
 
@@ -48,13 +48,13 @@ type origin struct {
 	failed   int64
 }
 
-// NewStanding returns the standing of a run that has not begun.
-func NewStanding(maxLag time.Duration) *Standing {
-	return &Standing{MaxLag: maxLag, feeds: map[string]*backlog{}, origins: map[string]*origin{}, now: time.Now}
+// NewHealth returns the health of a run that has not begun.
+func NewHealth(maxLag time.Duration) *Health {
+	return &Health{MaxLag: maxLag, feeds: map[string]*backlog{}, origins: map[string]*origin{}, now: time.Now}
 }
 
 // Update takes over how far the run is.
-func (s *Standing) Update(p seed.Progress) {
+func (s *Health) Update(p seed.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
@@ -105,12 +105,12 @@ func (b *backlog) lag(now time.Time) time.Duration {
 }
 
 // Transport returns a transport that notes how requests went.
-func (s *Standing) Transport(next http.RoundTripper) http.RoundTripper {
+func (s *Health) Transport(next http.RoundTripper) http.RoundTripper {
 	return transport{s, next}
 }
 
 type transport struct {
-	*Standing
+	*Health
 	next http.RoundTripper
 }
 
@@ -123,7 +123,7 @@ func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-func (s *Standing) answered(name string, well bool) {
+func (s *Health) answered(name string, well bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.origins[name]
@@ -143,13 +143,13 @@ func (s *Standing) answered(name string, well bool) {
 
 // Healthy returns why the run does not work as it should, or nil: a server or
 // the target has been away for more than a minute.
-func (s *Standing) Healthy() error {
+func (s *Health) Healthy() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.healthy()
 }
 
-func (s *Standing) healthy() error {
+func (s *Health) healthy() error {
 	now := s.now()
 	var all []error
 	for _, name := range sortedKeys(s.origins) {
@@ -166,7 +166,7 @@ func (s *Standing) healthy() error {
 // Ready returns why what has been applied is not the present state, or nil: the
 // history is not applied yet, a feed is further behind than MaxLag, or the run is
 // not healthy.
-func (s *Standing) Ready() error {
+func (s *Health) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.begun {

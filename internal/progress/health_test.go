@@ -18,9 +18,9 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// standingAt returns a standing whose clock pass moves on.
-func standingAt(maxLag time.Duration) (s *Standing, pass func(time.Duration)) {
-	s = NewStanding(maxLag)
+// healthAt returns a health whose clock pass moves on.
+func healthAt(maxLag time.Duration) (s *Health, pass func(time.Duration)) {
+	s = NewHealth(maxLag)
 	now := time.Unix(1_800_000_000, 0)
 	s.now = func() time.Time { return now }
 	return s, func(d time.Duration) { now = now.Add(d) }
@@ -39,7 +39,7 @@ func one(position, head int64, following bool) seed.Progress {
 
 func TestReadyWhenTheHistoryIsAppliedAndTheLagIsSmall(t *testing.T) {
 	t.Parallel()
-	s, pass := standingAt(10 * time.Second)
+	s, pass := healthAt(10 * time.Second)
 	says(t, "before the start", s.Ready(), "starting: nothing was read yet")
 	s.Update(one(0, 5, false))
 	says(t, "seeding", s.Ready(), "feed orders: seeding, at position 0 of 5")
@@ -64,7 +64,7 @@ func TestReadyWhenTheHistoryIsAppliedAndTheLagIsSmall(t *testing.T) {
 
 func TestHealthyUntilSomethingIsAwayForAMinute(t *testing.T) {
 	t.Parallel()
-	s, pass := standingAt(0)
+	s, pass := healthAt(0)
 	status := http.StatusOK
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 	defer server.Close()
@@ -111,7 +111,7 @@ func TestHealthyUntilSomethingIsAwayForAMinute(t *testing.T) {
 
 func TestMetricsOfARun(t *testing.T) {
 	t.Parallel()
-	s, pass := standingAt(0)
+	s, pass := healthAt(0)
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(s.Collector())
 	if _, err := registry.Gather(); err != nil {
@@ -174,26 +174,26 @@ func TestMetricsOfARun(t *testing.T) {
 	}
 }
 
-// Whoever sees a metric finds in operations.md what it is.
+// metrics.md documents every metric of a seeder, and no other.
 func TestEveryMetricIsDocumented(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/operations.md")
+	text, err := os.ReadFile("../../docs/metrics.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	all := make(chan *prometheus.Desc, 100)
-	NewStanding(0).Collector().Describe(all)
+	NewHealth(0).Collector().Describe(all)
 	close(all)
 	shown := 0
 	for d := range all {
 		shown++
 		name := regexp.MustCompile(`eventfeed_seeder_[a-z_]+`).FindString(d.String())
 		if !strings.Contains(string(text), "\n| `"+name+"` |") {
-			t.Errorf("operations.md has no %s", name)
+			t.Errorf("metrics.md has no %s", name)
 		}
 	}
 	if documented := strings.Count(string(text), "\n| `eventfeed_seeder_"); documented != shown {
-		t.Errorf("operations.md has %d metrics of a seeder, there are %d", documented, shown)
+		t.Errorf("metrics.md has %d metrics of a seeder, there are %d", documented, shown)
 	}
 }
 

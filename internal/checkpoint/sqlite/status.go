@@ -9,14 +9,14 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Standings returns how every consumer stands; none if there is no table.
-func (s *Session) Standings(ctx context.Context) (all []checkpoint.Standing, err error) {
+// Statuses returns the status of each checkpoint of every consumer; none if there is no table.
+func (s *Session) Statuses(ctx context.Context) (all []checkpoint.Status, err error) {
 	var there bool
 	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'eventfeed_checkpoints'").Scan(&there)
 	if err != nil || !there {
 		return nil, err
 	}
-	all, err = sqlitedb.CollectRows(ctx, s.db, scanStanding, `
+	all, err = sqlitedb.CollectRows(ctx, s.db, scanStatus, `
 		SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated,
 			c.url, c.seed_end, c.skipped, c.left_out, n.sink, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
 			(SELECT count(*) FROM eventfeed_parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
@@ -29,7 +29,7 @@ func (s *Session) Standings(ctx context.Context) (all []checkpoint.Standing, err
 	return all, nil
 }
 
-func scanStanding(row sqlitedb.Row) (s checkpoint.Standing, err error) {
+func scanStatus(row sqlitedb.Row) (s checkpoint.Status, err error) {
 	c, n := &s.Checkpoint, &s.Consumer
 	var digest []byte
 	err = row.Scan(&n.Name, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, sqlitedb.Time(&c.Updated),
@@ -43,7 +43,7 @@ func scanStanding(row sqlitedb.Row) (s checkpoint.Standing, err error) {
 
 // findHolder says which consumer is held: the lock is the whole file's, and it
 // is the last one's who took it.
-func (s *Session) findHolder(all []checkpoint.Standing) {
+func (s *Session) findHolder(all []checkpoint.Status) {
 	held, err := sqlitedb.IsLocked(s.path)
 	holder := ""
 	var since time.Time

@@ -11,8 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Standings returns how every consumer stands; none if there is no table.
-func (s *Session) Standings(ctx context.Context) ([]checkpoint.Standing, error) {
+// Statuses returns the status of each checkpoint of every consumer; none if there is no table.
+func (s *Session) Statuses(ctx context.Context) ([]checkpoint.Status, error) {
 	var there bool
 	err := postgresdb.NewReader(s.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there)
 	if err != nil || !there {
@@ -27,10 +27,10 @@ func (s *Session) Standings(ctx context.Context) ([]checkpoint.Standing, error) 
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, scanStanding)
+	return pgx.CollectRows(rows, scanStatus)
 }
 
-func scanStanding(row pgx.CollectableRow) (s checkpoint.Standing, err error) {
+func scanStatus(row pgx.CollectableRow) (s checkpoint.Status, err error) {
 	c, n := &s.Checkpoint, &s.Consumer
 	var digest []byte
 	var asOf *time.Time

@@ -14,11 +14,10 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
 
-// Whoever finds a warning or an error in a log finds in operations.md what it
-// means.
+// metrics.md explains every message that the sources log with level WARN or ERROR.
 func TestEveryWarningIsExplained(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("operations.md")
+	text, err := os.ReadFile("metrics.md")
 	must.OK(t, err)
 	found := 0
 	for _, folder := range []string{"../cmd", "../internal", "../seed", "../outbox"} {
@@ -30,7 +29,7 @@ func TestEveryWarningIsExplained(t *testing.T) {
 			for _, message := range messages {
 				found++
 				if !strings.Contains(string(text), "`"+message+"`") {
-					t.Errorf("%s: not in operations.md: %s", path, message)
+					t.Errorf("%s: not in metrics.md: %s", path, message)
 				}
 			}
 			return err
