@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
+	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -56,12 +58,13 @@ func walk(t *testing.T, document, setup string, replace ...string) (printed stri
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
 	replacer := strings.NewReplacer(append(replace, "127.0.0.1:8080", address, "sleep 1\n", "settle\n", "\ncreatedb shipping\n", "\nsettle\ncreatedb shipping\n")...)
-	postgres, err := filepath.Abs("../test/postgres")
-	must.OK(t, err)
+	postgres := testcluster.New(t) // as make shell makes one
+	postgres.Start(t)
 	shell, err := filepath.Abs("../examples/shell")
 	must.OK(t, err)
-	command := exec.CommandContext(t.Context(), postgres, shell, "bash", "-euo", "pipefail", "-c", replacer.Replace(script.String()))
-	command.Dir, command.Env = t.TempDir(), append(os.Environ(), "EVENTFEED_LISTEN="+address)
+	command := exec.CommandContext(t.Context(), shell, "bash", "-euo", "pipefail", "-c", replacer.Replace(script.String()))
+	command.Dir, command.Env = t.TempDir(), append(os.Environ(), "EVENTFEED_LISTEN="+address,
+		"EVENTFEED_TEST_POSTGRES="+postgres.URL(), "EVENTFEED_TEST_PGBIN="+need.PostgresBin(t))
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -130,6 +133,7 @@ psql shop -c "DROP SCHEMA`)
 // The reader of a stream prints the whole history, and what comes after it.
 func TestStreamReaderReadsTheWholeHistory(t *testing.T) {
 	t.Parallel()
+	interpreter := need.Tool(t, "python3")
 	text, err := os.ReadFile("representations.md")
 	must.OK(t, err)
 	reader := regexp.MustCompile("(?s)```python\n(.*?)```").FindStringSubmatch(string(text))
@@ -166,7 +170,7 @@ func TestStreamReaderReadsTheWholeHistory(t *testing.T) {
 		_, after, _ := strings.Cut(lines.Text(), "msg=serving url=http://")
 		address, _, _ = strings.Cut(after, "/")
 	}
-	python := run("/usr/bin/python3", "-u", "-c", strings.ReplaceAll(reader[1], "127.0.0.1:8080", address))
+	python := run(interpreter, "-u", "-c", strings.ReplaceAll(reader[1], "127.0.0.1:8080", address))
 	printed, err := python.StdoutPipe()
 	must.OK(t, err)
 	must.OK(t, python.Start())
