@@ -95,6 +95,7 @@ func TestREADMECanBeCopied(t *testing.T) {
 
 func TestGettingStartedCanBeCopied(t *testing.T) {
 	t.Parallel()
+	need.Tool(t, "curl")
 	printed, shown := walk(t, "getting-started.md", "")
 	mustShow(t, printed, shown...)
 	if digests := regexp.MustCompile("(?m)^position 4 digest .*$").FindAllString(printed, -1); len(digests) != 3 || digests[0] != digests[1] || digests[1] != digests[2] {
@@ -104,6 +105,7 @@ func TestGettingStartedCanBeCopied(t *testing.T) {
 
 func TestWaysToPublishCanBeCopied(t *testing.T) {
 	t.Parallel()
+	need.Tool(t, "curl")
 	printed, shown := walk(t, "publish.md", `
 createdb shop
 psql shop -c "CREATE ROLE eventfeed_writer NOLOGIN" -c "CREATE ROLE shop LOGIN"
@@ -114,7 +116,14 @@ printf '%s\n' '{"specversion":"1.0","id":"a","source":"/old","type":"T"}' '{"spe
 
 func TestWaysOutCanBeCopied(t *testing.T) {
 	t.Parallel()
+	need.Tool(t, "python3")
 	printed, _ := walk(t, "leaving.md", `
+sqlite3() { # as the program does it
+  python3 -c 'import sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+for row in db.execute(sys.argv[2]).fetchall() if len(sys.argv) > 2 else []: print(*row, sep="|")
+db.executescript(sys.stdin.read() if len(sys.argv) < 3 else "")' "$@"
+}
 createdb shop
 psql shop -c "CREATE ROLE eventfeed_writer NOLOGIN" -c "CREATE ROLE eventfeed_server NOLOGIN" -c "CREATE TABLE orders ()"
 feedserver create orders --db postgres:///shop
@@ -126,8 +135,9 @@ psql shipping -c "CREATE TABLE shipments ()"
 seeder run --from http://127.0.0.1:8080/feeds/orders --into postgres:///shipping
 `, `psql shop -c "DROP SCHEMA`, `kill %1
 wait
-psql shop -c "DROP SCHEMA`)
-	mustShow(t, printed, "\n600 orders.ndjson\n", "\norders: 600 events appended in ", "\nDROP ROLE\n")
+psql shop -c "DROP SCHEMA`, "rm -f export.db.lock", `rm -f export.db.lock
+echo "left in the file: $(sqlite3 export.db "SELECT name FROM sqlite_master WHERE name LIKE '%eventfeed%'")"`)
+	mustShow(t, printed, "\nleft in the file: \n", "\n600 orders.ndjson\n", "\norders: 600 events appended in ", "\nDROP ROLE\n")
 }
 
 // The reader of a stream prints the whole history, and what comes after it.
