@@ -37,7 +37,7 @@ type Feed struct {
 	// positions.
 	Kept func(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 
-	head *walk.Head
+	head *walk.Subscription
 	page *feed.Document // that had the first event behind a checkpoint
 }
 
@@ -47,7 +47,7 @@ func (f *Feed) Look(ctx context.Context) error {
 	if f.head != nil {
 		etag = f.head.ETag
 	}
-	head, err := f.Client.Head(ctx, f.URL, etag, false)
+	head, err := f.Client.Subscription(ctx, f.URL, etag, false)
 	if head != nil {
 		if f.head == nil || len(head.Epochs) != len(f.head.Epochs) {
 			f.page = nil

@@ -125,7 +125,7 @@ func TestEventsAreFoundOnPagesOfAllSizes(t *testing.T) {
 	u, err := fetch.ParseURL(web.URL + "/feeds/f")
 	must.OK(t, err)
 	client := &walk.Client{Client: &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)}}
-	head, err := client.Head(t.Context(), u, "", false)
+	head, err := client.Subscription(t.Context(), u, "", false)
 	must.OK(t, err)
 	for position := int64(1); position <= f.Published; position += 41 {
 		before := client.Meter.Pages.Load()
