@@ -223,11 +223,11 @@ func TestOperatorsSeeWhoWaits(t *testing.T) {
 }
 
 // wantDocumented compares the metrics of a server that has served with the
-// table in operations.md, and with what alerts and dashboard ask for.
+// table in metrics.md, and with what alerts and dashboard ask for.
 func wantDocumented(t *testing.T, families map[string]*dto.MetricFamily) {
 	t.Helper()
 	shown := slices.DeleteFunc(slices.Sorted(maps.Keys(families)), func(name string) bool { return !strings.HasPrefix(name, "eventfeed_") })
-	text, err := os.ReadFile("../docs/operations.md")
+	text, err := os.ReadFile("../docs/metrics.md")
 	must.OK(t, err)
 	var documented []string
 	for _, match := range regexp.MustCompile("(?m)^\\| `(eventfeed_[a-z_]+)`").FindAllStringSubmatch(string(text), -1) {
@@ -237,7 +237,7 @@ func wantDocumented(t *testing.T, families map[string]*dto.MetricFamily) {
 	}
 	slices.Sort(documented)
 	if !slices.Equal(shown, documented) {
-		t.Errorf("operations.md does not list what is shown\nshown      %v\ndocumented %v", shown, documented)
+		t.Errorf("metrics.md does not list what is shown\nshown      %v\ndocumented %v", shown, documented)
 	}
 	for _, file := range []string{"alerts.yaml", "grafana.json"} {
 		asking, err := os.ReadFile("../deploy/" + file)

@@ -11,21 +11,20 @@ import (
 	"github.com/eventfeed/eventfeed/internal/server"
 )
 
-// Whoever reads a line of a proxy's configuration finds in operations.md why it is there, and finds
-// there no line that is not.
+// caches.md explains every line of the proxies' configurations, and no line that they do not have.
 func TestEveryLineOfAProxyIsExplained(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		heading, file string
 		line          *regexp.Regexp // its first group must be explained
 	}{
-		{"### nginx, line by line", "nginx.conf", regexp.MustCompile(`(?m)^\s*([a-z_]+) [^;{]*[;{]`)},
-		{"### Varnish, line by line", "varnish.vcl", regexp.MustCompile(
+		{"\n## nginx\n", "nginx.conf", regexp.MustCompile(`(?m)^\s*([a-z_]+) [^;{]*[;{]`)},
+		{"\n## Varnish\n", "varnish.vcl", regexp.MustCompile(
 			`(?m)^\s*(?:(?:un)?set (?:be)?req\.http\.([\w-]+)|set (beresp\.\w+)|(std\.\w+)\(|(\.\w+) =|sub (vcl_hash|vcl_backend_fetch) |(return \(\w+\)))`)},
 	} {
-		_, section, found := strings.Cut(read(t, "../docs/operations.md"), test.heading)
+		_, section, found := strings.Cut(read(t, "../docs/caches.md"), test.heading)
 		if !found {
-			t.Fatalf("operations.md has no section %q", test.heading)
+			t.Fatalf("caches.md has no section %q", test.heading)
 		}
 		section, _, _ = strings.Cut(section, "\n#")
 		file := read(t, test.file)
@@ -34,7 +33,7 @@ func TestEveryLineOfAProxyIsExplained(t *testing.T) {
 			lines++
 			name := strings.Join(groups[1:], "")
 			if name != "default" && !strings.Contains(section, "`"+name) {
-				t.Errorf("%s: %s is not explained in operations.md", test.file, name)
+				t.Errorf("%s: %s is not explained in caches.md", test.file, name)
 			}
 		}
 		if lines < 15 {
@@ -43,7 +42,7 @@ func TestEveryLineOfAProxyIsExplained(t *testing.T) {
 		for _, row := range regexp.MustCompile(`(?m)^\| ([^|]*) \|`).FindAllStringSubmatch(section, -1) {
 			for _, span := range regexp.MustCompile("`([^`]*)`").FindAllStringSubmatch(row[1], -1) {
 				if !strings.Contains(file, span[1]) {
-					t.Errorf("operations.md explains %q, which is not in %s", span[1], test.file)
+					t.Errorf("caches.md explains %q, which is not in %s", span[1], test.file)
 				}
 			}
 		}

@@ -1,7 +1,7 @@
 vcl 4.1;
 
 # Varnish in front of feedserver: put it into /etc/varnish/default.vcl, and change the lines that say
-# CHANGE. Why each line stands here is in docs/operations.md, "Behind a cache"; the tests run behind
+# CHANGE. docs/caches.md explains each line; the tests run behind
 # this very file. No parameter of varnishd has to be changed.
 
 import std;

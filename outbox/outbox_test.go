@@ -2,6 +2,7 @@ package outbox_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/lib/pq"
 
 	"github.com/eventfeed/eventfeed/event"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
@@ -78,6 +80,12 @@ func eachDriver(t *testing.T, test func(t *testing.T, l *store.Log, begin func()
 		"database sql on PostgreSQL": func(t *testing.T) (string, func() transaction) {
 			url := testdb.Postgres(t)
 			db, err := sql.Open("pgx", testdb.As(url, testdb.Writer))
+			must.OK(t, err)
+			return url, fromSQL(t, db)
+		},
+		"database sql with pq": func(t *testing.T) (string, func() transaction) {
+			url := testdb.Postgres(t)
+			db, err := sql.Open("postgres", testdb.As(url, testdb.Writer))
 			must.OK(t, err)
 			return url, fromSQL(t, db)
 		},
@@ -212,8 +220,11 @@ func TestAppendRefuses(t *testing.T) {
 			if err == nil || test.is != nil && !errors.Is(err, test.is) {
 				t.Errorf("%s: %v, want %v", name, err, test.is)
 			}
-			if errors.Is(err, outbox.ErrConflict) {
+			if conflict, is := errors.AsType[*outbox.ConflictError](err); is {
 				conflicts[err.Error()] = name
+				if conflict.ID != first.ID || conflict.Source != cmp.Or(first.Source, "/f") {
+					t.Errorf("%s: the conflict is of event %q of source %q", name, conflict.ID, conflict.Source)
+				}
 			}
 		}
 		if len(conflicts) != 1 {

@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
@@ -142,37 +142,33 @@ func byteaLiteral(data [][]byte) string {
 	return arrayLiteral(values)
 }
 
-// postgresError turns the errors of eventfeed.append_many into ours, whichever
-// driver brought them.
+// postgresError turns the errors of eventfeed.append_many into ours.
 func postgresError(err error) error {
-	var state interface{ SQLState() string }
-	if !errors.As(err, &state) {
-		return err
-	}
-	switch state.SQLState() {
-	case "42704":
+	code, constraint, detail := fields(err)
+	switch {
+	case code == "42704": // undefined_object
 		return fmt.Errorf("%w (%w)", ErrNoFeed, err)
-	case "23505":
-		return conflict(err)
+	case code == "23505" && constraint == "eventfeed_id": // unique_violation; of any other key it is the caller's
+		c := &ConflictError{err: fmt.Errorf("%w (%w)", ErrConflict, err)}
+		var event struct{ Source, ID string }
+		if json.Unmarshal([]byte(detail), &event) == nil { // else the message names it still
+			c.Source, c.ID = event.Source, event.ID
+		}
+		return c
 	default:
 		return err
 	}
 }
 
-// conflictMessage is how eventfeed.append_many names an event that is there with
-// other content: id and source as JSON strings.
-var conflictMessage = regexp.MustCompile(`event ("(?:[^"\\]|\\.)*") of source ("(?:[^"\\]|\\.)*") is in feed`)
-
-// conflict returns a ConflictError if err names an event. Any other unique
-// violation is of another key, such as one that a caller has made, and is
-// returned as it is.
-func conflict(err error) error {
-	found := conflictMessage.FindStringSubmatch(err.Error())
-	if found == nil {
-		return err
+// fields returns what PostgreSQL says of an error beside its message, whichever driver
+// brought it; nothing if it is not PostgreSQL's.
+func fields(err error) (code, constraint, detail string) {
+	if pgx, is := errors.AsType[*pgconn.PgError](err); is {
+		return pgx.Code, pgx.ConstraintName, pgx.Detail
 	}
-	c := &ConflictError{err: fmt.Errorf("%w (%w)", ErrConflict, err)}
-	_ = json.Unmarshal([]byte(found[1]), &c.ID) // else the message names it still
-	_ = json.Unmarshal([]byte(found[2]), &c.Source)
-	return c
+	var pq interface{ Get(field byte) string } // as lib/pq has it, by the protocol's names of fields
+	if errors.As(err, &pq) {
+		return pq.Get('C'), pq.Get('n'), pq.Get('D')
+	}
+	return "", "", ""
 }

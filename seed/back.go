@@ -78,7 +78,7 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 		return err
 	}
 	client := &walk.Client{Client: c.fetcher(from)}
-	head, err := client.Head(ctx, from, "", true)
+	head, err := client.Subscription(ctx, from, "", true)
 	if errors.Is(err, feed.ErrNotOurs) {
 		return fmt.Errorf("%s: %w", from.Redacted(), refused.ErrNoWayBack)
 	}
@@ -215,7 +215,7 @@ func (c *opened) confirm(ctx context.Context, was *checkpoint.Consumer, all []ch
 // checkBack makes sure that a position is one to go back to: up to there the feed
 // must have what was applied. It returns the head by which that is known, and the
 // end of the common part.
-func (c *opened) checkBack(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, to int64) (_ *walk.Head, common int64, err error) {
+func (c *opened) checkBack(ctx context.Context, client *walk.Client, head *walk.Subscription, at checkpoint.Checkpoint, to int64) (_ *walk.Subscription, common int64, err error) {
 	if to < 0 || to > at.Position {
 		return head, 0, fmt.Errorf("position %d: %w, which is at %d", to, refused.ErrPosition, at.Position)
 	}

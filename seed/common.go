@@ -16,7 +16,7 @@ var errNotWhole = errors.New("the inbox is not whole")
 
 // checkInbox compares what is to stay in the inbox, if that is all of the
 // history up to the place, with the feed.
-func (c *opened) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Head) (whole bool, err error) {
+func (c *opened) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Subscription) (whole bool, err error) {
 	chain := feed.Chain{Digest: feed.FirstDigest(head.ID), Epochs: head.Epochs}
 	var hash feed.Digest
 	var buffer []byte
@@ -74,7 +74,7 @@ func placeOf(c checkpoint.Checkpoint) walk.Place {
 }
 
 // ofFeed returns a consumer's checkpoint of this feed.
-func ofFeed(all []checkpoint.Checkpoint, head *walk.Head) (checkpoint.Checkpoint, error) {
+func ofFeed(all []checkpoint.Checkpoint, head *walk.Subscription) (checkpoint.Checkpoint, error) {
 	for _, c := range all {
 		if c.FeedID == head.ID {
 			return c, nil

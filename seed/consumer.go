@@ -86,7 +86,7 @@ func (c *opened) missed(ctx context.Context) (map[string]int64, error) {
 	skipped, err := c.into.SkippedTypes(ctx)
 	missed := make(map[string]int64)
 	for _, s := range skipped {
-		if slices.ContainsFunc(c.into.Describe().Heads, func(h checkpoint.Head) bool { return h.Matches(s.Feed, s.FeedID, s.Type) }) {
+		if slices.ContainsFunc(c.into.Describe().Heads, func(h checkpoint.BlockName) bool { return h.Matches(s.Feed, s.FeedID, s.Type) }) {
 			missed[s.Type] += s.Events
 		}
 	}

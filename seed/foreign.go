@@ -58,7 +58,7 @@ func (s *theirs) Check(ctx context.Context, from walk.Place, _ walk.Kept) error 
 	return s.reader.Look(ctx, from)
 }
 
-func (s *theirs) Served() (*walk.Client, *walk.Head) { return nil, nil }
+func (s *theirs) Served() (*walk.Client, *walk.Subscription) { return nil, nil }
 
 func (s *theirs) Again(_ context.Context, after error) error { return after }
 

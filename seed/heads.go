@@ -59,11 +59,11 @@ func (r *runner) matchHeads(events []event.Delivered) {
 			return
 		}
 		e := &events[i]
-		r.heads = slices.DeleteFunc(r.heads, func(h checkpoint.Head) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
+		r.heads = slices.DeleteFunc(r.heads, func(h checkpoint.BlockName) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
 	}
 }
 
-func unmatched(heads []checkpoint.Head) (all []Unmatched) {
+func unmatched(heads []checkpoint.BlockName) (all []Unmatched) {
 	for i := range heads {
 		all = append(all, Unmatched{heads[i].Place, heads[i].Name, heads[i].Feed})
 	}

@@ -38,7 +38,7 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	}
 	var lookErr error
 	if !head.Fresh {
-		if head, lookErr = client.Head(ctx, f.url, "", true); lookErr != nil {
+		if head, lookErr = client.Subscription(ctx, f.url, "", true); lookErr != nil {
 			return fmt.Errorf("%w; what both have in common cannot be told: %w", err, f.about(lookErr))
 		}
 	}
@@ -58,7 +58,7 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 // common returns the last position up to which the feed, as head shows it, is
 // known to have the history that was applied up to a checkpoint. The places that
 // the target keeps tell; between two of them, the events in the inbox.
-func (c *opened) common(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint) (int64, error) {
+func (c *opened) common(ctx context.Context, client *walk.Client, head *walk.Subscription, at checkpoint.Checkpoint) (int64, error) {
 	places, err := c.into.Kept(ctx, at)
 	if err != nil {
 		return 0, err
@@ -81,7 +81,7 @@ const compareEvents = 10_000
 
 // compareInbox returns the last position up to which the inbox holds the feed's
 // events, from one position to another. It fetches nothing while it reads.
-func (c *opened) compareInbox(ctx context.Context, client *walk.Client, head *walk.Head, at checkpoint.Checkpoint, from, to int64) (int64, error) {
+func (c *opened) compareInbox(ctx context.Context, client *walk.Client, head *walk.Subscription, at checkpoint.Checkpoint, from, to int64) (int64, error) {
 	var page *feed.Document
 	var buffer []byte
 	for from < to {

@@ -18,14 +18,14 @@ type ours struct {
 	url      *url.URL
 	prefetch int
 
-	head     *walk.Head // the end of the feed, as far as it is known
-	checked  *walk.Head // the last one that Check has found good; nil before
+	head     *walk.Subscription // the end of the feed, as far as it is known
+	checked  *walk.Subscription // the last one that Check has found good; nil before
 	walked   int64      // position that the last whole walk has led to
 	nextPage int64      // no page before it holds anything behind that; 0 if that is not known
 }
 
 func (s *ours) Look(ctx context.Context) (err error) {
-	s.head, err = s.client.Head(ctx, s.url, "", false)
+	s.head, err = s.client.Subscription(ctx, s.url, "", false)
 	return err
 }
 
@@ -47,7 +47,7 @@ func (s *ours) Empty() string {
 // Marks gives nothing: a position says all of one of our feeds.
 func (s *ours) Marks(_, _ int64) checkpoint.Marks { return checkpoint.Marks{} }
 
-func (s *ours) Served() (*walk.Client, *walk.Head) { return s.client, s.head }
+func (s *ours) Served() (*walk.Client, *walk.Subscription) { return s.client, s.head }
 
 // SameID is 0: an event's position tells it from all others.
 func (s *ours) SameID() int64 { return 0 }
@@ -87,7 +87,7 @@ func (s *ours) Again(ctx context.Context, after error) error {
 	if !errors.Is(after, walk.ErrMismatch) {
 		return after
 	}
-	fresh, err := s.client.Head(ctx, s.url, "", true)
+	fresh, err := s.client.Subscription(ctx, s.url, "", true)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func Parked(ctx context.Context, into Target, of ParkedFilter) iter.Seq2[ParkedE
 		session := checkpoint.Open(into.target, false)
 		defer session.Close()
 		goOn := true
-		err := session.ListParked(ctx, checkpoint.Shelf(of), func(p checkpoint.Parked) bool {
+		err := session.ListParked(ctx, checkpoint.ParkedFilter(of), func(p checkpoint.Parked) bool {
 			goOn = yield(ParkedEvent(p), nil)
 			return goOn
 		})
@@ -137,7 +137,7 @@ func Retry(ctx context.Context, into Target, consumer string, o RetryOptions) (R
 	if err := c.resume(ctx, was, all); err != nil {
 		return Retried{}, err
 	}
-	done, err := c.into.Retry(ctx, all, checkpoint.Shelf{Consumer: c.Consumer, Feed: o.Feed, Subject: o.Subject})
+	done, err := c.into.Retry(ctx, all, checkpoint.ParkedFilter{Consumer: c.Consumer, Feed: o.Feed, Subject: o.Subject})
 	retried := Retried{Applied: done.Applied, Skipped: done.Skipped, Left: done.Left}
 	for _, failed := range done.Failed {
 		retried.Failed = append(retried.Failed, ParkedEvent(failed))

@@ -62,7 +62,7 @@ type runner struct {
 	commits   int64
 	totals    totals
 	target    TargetProgress
-	heads     []checkpoint.Head // that no event has matched so far
+	heads     []checkpoint.BlockName // that no event has matched so far
 	withheld  withheld
 	warned    int // types of events that it was said of that they are skipped
 }

@@ -40,7 +40,7 @@ type source interface {
 	SameID() int64
 	// Served returns what reads the feed and what it shows, where an eventfeed
 	// server serves it; else nil.
-	Served() (*walk.Client, *walk.Head)
+	Served() (*walk.Client, *walk.Subscription)
 	// Marks gives what the target is to write down when the checkpoint moves
 	// from one position on to another. Walk may be at work meanwhile.
 	Marks(from, to int64) checkpoint.Marks

@@ -54,7 +54,7 @@ func CountTypes(types map[string]int64) string {
 // because the projection has no block for any of it. It is committed with the first
 // event that there is a block for.
 type withheld struct {
-	heads  []checkpoint.Head // of all blocks; nil where nothing is withheld
+	heads  []checkpoint.BlockName // of all blocks; nil where nothing is withheld
 	moves  []checkpoint.Move
 	totals totals
 }
@@ -71,7 +71,7 @@ func (r *runner) expectMatch() {
 // withholds reports whether a step is to be withheld.
 func (w *withheld) withholds(s *step) bool {
 	return len(w.heads) > 0 && !slices.ContainsFunc(s.events, func(e event.Delivered) bool {
-		return slices.ContainsFunc(w.heads, func(h checkpoint.Head) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
+		return slices.ContainsFunc(w.heads, func(h checkpoint.BlockName) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
 	})
 }
 
@@ -81,9 +81,9 @@ func (r *runner) withhold(s *step) error {
 	if err != nil {
 		return err
 	}
-	outcome := checkpoint.Outcome{Skipped: make(map[checkpoint.Kind]int64)}
+	outcome := checkpoint.Outcome{Skipped: make(map[checkpoint.FeedType]int64)}
 	for i := range s.events {
-		outcome.Skipped[checkpoint.Kind{FeedID: s.events[i].FeedID, Type: s.events[i].Type}]++
+		outcome.Skipped[checkpoint.FeedType{FeedID: s.events[i].FeedID, Type: s.events[i].Type}]++
 	}
 	r.withheld.totals.count(s, 0, len(s.events), outcome)
 	outcome.Count(moves)

@@ -55,7 +55,7 @@ state of each subject in a table of your own. It is generated from a sample of t
 }
 
 // readSample reads some of a feed's archives, and its subscription document.
-func readSample(command *cobra.Command, client *walk.Client, head *walk.Head, pages int64) (*projection.Sample, error) {
+func readSample(command *cobra.Command, client *walk.Client, head *walk.Subscription, pages int64) (*projection.Sample, error) {
 	sample := &projection.Sample{Feed: head.Name, ID: head.ID, URL: head.URL.Redacted(), Last: head.Last}
 	read := int64(0) // the last position of the newest archive
 	for _, number := range choosePages(head.Archives, pages) {

@@ -56,28 +56,28 @@ func (l *listenFlags) check(command *cobra.Command) error {
 
 // open begins to show how the run stands, if it is to be shown, and has its
 // requests counted. The caller closes it.
-func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (standing *progress.Standing, closeListener func(), err error) {
-	standing = progress.NewStanding(l.maxLag)
+func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (health *progress.Health, closeListener func(), err error) {
+	health = progress.NewHealth(l.maxLag)
 	if l.address == "" {
-		return standing, func() {}, nil
+		return health, func() {}, nil
 	}
 	listener, err := net.Listen("tcp", l.address)
 	if err != nil {
 		return nil, nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
 	}
 	registry := operations.NewRegistry()
-	registry.MustRegister(standing.Collector())
+	registry.MustRegister(health.Collector())
 	local := access.Local(listener.Addr())
 	server := httplimit.Server(operations.Handler(operations.Config{
-		Ready: standing.Ready, Healthy: standing.Healthy, Metrics: registry, Local: local, Profiles: local || l.profiles,
+		Ready: health.Ready, Healthy: health.Healthy, Metrics: registry, Local: local, Profiles: local || l.profiles,
 	}), operations.Limits)
 	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	counted := *config.HTTPClient
-	counted.Transport = standing.Transport(transportOf(config.HTTPClient))
+	counted.Transport = health.Transport(transportOf(config.HTTPClient))
 	config.HTTPClient = &counted
 	logger.Info("serving health and metrics", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
 	go func() { _ = server.Serve(httplimit.Listener(listener, operations.Limits)) }() // until it is closed
-	return standing, func() { _ = server.Close() }, nil
+	return health, func() { _ = server.Close() }, nil
 }
 
 func transportOf(client *http.Client) http.RoundTripper {

@@ -82,7 +82,7 @@ func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
 		return sinks
 	}
 	defer done()
-	all, err := target.Standings(ctx)
+	all, err := target.Statuses(ctx)
 	if err != nil {
 		return sinks
 	}

@@ -99,12 +99,12 @@ func (f *runFlags) open(command *cobra.Command, watch *watch) (closeAll func(), 
 		return nil, err
 	}
 	config.Into = into
-	standing, closeListener, err := f.listen.open(config, config.Logger)
+	health, closeListener, err := f.listen.open(config, config.Logger)
 	if err != nil {
 		closeTarget()
 		return nil, err
 	}
-	watch.standing = standing
+	watch.health = health
 	return func() { closeListener(); closeTarget() }, nil
 }
 

@@ -77,14 +77,14 @@ func (s *statusFlags) look(ctx context.Context, asker *asker) ([]lag.Reader, err
 		return nil, err
 	}
 	defer done()
-	found, err := target.Standings(ctx)
+	found, err := target.Statuses(ctx)
 	if err != nil {
 		return nil, err
 	}
 	all := make([]lag.Reader, 0, len(found))
 	for _, f := range found {
 		if s.consumer == "" || s.consumer == f.Consumer.Name {
-			all = append(all, lag.Reader{Standing: f, Unknown: lag.ErrNotAsked})
+			all = append(all, lag.Reader{Status: f, Unknown: lag.ErrNotAsked})
 		}
 	}
 	if !s.offline {

@@ -17,8 +17,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
-// shownStanding is a standing as status --json shows it.
-type shownStanding struct {
+// shownStatus is a status as status --json shows it.
+type shownStatus struct {
 	Consumer      string     `json:"consumer"`
 	Feed          string     `json:"feed"`
 	FeedID        string     `json:"feed_id"`
@@ -43,10 +43,10 @@ type shownStanding struct {
 }
 
 func printJSON(w io.Writer, all []lag.Reader) error {
-	shown := make([]shownStanding, 0, len(all))
+	shown := make([]shownStatus, 0, len(all))
 	for i := range all {
 		s := &all[i]
-		one := shownStanding{
+		one := shownStatus{
 			Consumer: s.Consumer.Name, Feed: s.Feed, FeedID: s.FeedID, URL: s.URL, Epoch: s.Epoch, Position: s.Position,
 			State: s.State(), Sink: s.Consumer.Sink, Projection: s.Consumer.Projection, Schema: s.Consumer.Schema,
 			SeedEnd: s.SeedEnd, Skipped: s.Skipped, LeftOut: s.LeftOut, Parked: s.Parked,

@@ -49,7 +49,7 @@ func TestFeedsAreAskedWithThePasswordsOfTheirOwnURLs(t *testing.T) {
 	} {
 		asker, err := newAsker(test.from, &test.network)
 		must.OK(t, err)
-		all := []lag.Reader{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{
+		all := []lag.Reader{{Status: checkpoint.Status{Checkpoint: checkpoint.Checkpoint{
 			FeedID: f.ID, URL: stored, Epoch: end.Epochs[0].ID, Position: end.Position, Digest: end.Digest,
 		}}}}
 		asker.ask(t.Context(), all, nil)

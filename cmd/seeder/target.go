@@ -60,8 +60,8 @@ func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path str
 
 // lookedAt is a target that is looked at, and not changed.
 type lookedAt interface {
-	// Standings returns how every consumer stands.
-	Standings(ctx context.Context) ([]checkpoint.Standing, error)
+	// Statuses returns the status of each checkpoint of every consumer.
+	Statuses(ctx context.Context) ([]checkpoint.Status, error)
 	lag.Target
 }
 

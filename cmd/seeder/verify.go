@@ -59,7 +59,7 @@ The last line is the feed's position and digest; feedserver verify prints the sa
 const lookAtServer = "look at the log itself, where the feed is served, with: feedserver verify NAME"
 
 // fetchHead fetches a feed's subscription document.
-func fetchHead(command *cobra.Command, network *network, from string, connections int, patience time.Duration) (*walk.Client, *walk.Head, error) {
+func fetchHead(command *cobra.Command, network *network, from string, connections int, patience time.Duration) (*walk.Client, *walk.Subscription, error) {
 	feed, err := fetch.ParseURL(from)
 	if err != nil {
 		return nil, nil, cli.Usage("%w", err)
@@ -71,6 +71,6 @@ func fetchHead(command *cobra.Command, network *network, from string, connection
 		return nil, nil, err
 	}
 	client := &walk.Client{Client: fetcher}
-	head, err := client.Head(command.Context(), feed, "", false)
+	head, err := client.Subscription(command.Context(), feed, "", false)
 	return client, head, err
 }

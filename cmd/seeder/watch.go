@@ -20,7 +20,7 @@ type watch struct {
 	bar     *progress.Bar // nil where there is no terminal
 	log     *progress.Log // nil where there is a bar
 
-	standing *progress.Standing // for those who ask; nil if nobody can
+	health *progress.Health // for those who ask; nil if nobody can
 }
 
 // watchRun begins to watch. From now on what the command writes to its standard
@@ -37,8 +37,8 @@ func watchRun(command *cobra.Command) *watch {
 // update takes over how far the run is.
 func (w *watch) update(p seed.Progress, logger *slog.Logger) {
 	w.last = p
-	if w.standing != nil {
-		w.standing.Update(p)
+	if w.health != nil {
+		w.health.Update(p)
 	}
 	if w.bar != nil {
 		w.bar.Update(p)

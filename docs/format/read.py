@@ -25,6 +25,6 @@ for path in sys.argv[1:]:
         begun = [e["id"].encode() for e in history[2:] if int(e["first-position"]) == p]
         chain[p] = sha256(functools.reduce(sha256, begun, chain[p - 1]), struct.pack(">Q", p), sha256(normal_form(entry)))
     need(all(chain.get(int(e["first-position"]) - 1, b"").hex() in ("", e["digest-before"]) for e in history[1:]), "has a wrong epoch")
-    need(chain[last].hex() == page["digest-after"] and chain.get(position) == digest, f"does not add up with position {position}")
+    need(chain[last].hex() == page["digest-after"] and chain.get(position) == digest, f"is inconsistent with position {position}")
     position, digest = last, chain[last]
 print(f"position {position} digest {digest.hex()}")

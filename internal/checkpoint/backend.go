@@ -72,7 +72,7 @@ type Parker interface {
 	CountParked(ctx context.Context, consumer, feedID string, after int64) (int64, error)
 	// ListParked calls yield with parked events until it returns false, in the order of
 	// consumers, feed ids and positions. It needs no claim, and makes nothing.
-	ListParked(ctx context.Context, of Shelf, yield func(Parked) bool) error
+	ListParked(ctx context.Context, of ParkedFilter, yield func(Parked) bool) error
 }
 
 // ParkTx is a Tx in which events can be tried, and parked.
@@ -86,7 +86,7 @@ type ParkTx interface {
 	Park(ctx context.Context, events []Parked) error
 	// NextParked returns some of the parked events behind a place, of one consumer; none
 	// at the end.
-	NextParked(ctx context.Context, of Shelf, after ParkedPlace) ([]Parked, error)
+	NextParked(ctx context.Context, of ParkedFilter, after ParkedPlace) ([]Parked, error)
 	// Unpark removes an event that has been applied.
 	Unpark(ctx context.Context, e *Parked) error
 	// KeepParked writes down another attempt to apply an event.

@@ -28,8 +28,8 @@ type Parked struct {
 	Since    time.Time // when it was parked
 }
 
-// Shelf is a part of the parked events. Its zero value is all of them.
-type Shelf struct {
+// ParkedFilter selects parked events. Its zero value selects all of them.
+type ParkedFilter struct {
 	Consumer string // empty: every consumer
 	Feed     string // name or id of the feed; empty: every feed
 	Subject  string // the entity; empty: every entity, and events about none

@@ -41,7 +41,7 @@ func (s *Session) CountParked(ctx context.Context, c Checkpoint, after int64) (n
 
 // ListParked is that of a Parker; nothing is parked where the backend is none, whatever
 // the sink can do.
-func (s *Session) ListParked(ctx context.Context, of Shelf, yield func(Parked) bool) error {
+func (s *Session) ListParked(ctx context.Context, of ParkedFilter, yield func(Parked) bool) error {
 	parker, can := s.Backend.(Parker)
 	if !can {
 		return nil

@@ -23,12 +23,12 @@ const MaxFailed = 100
 // Retry applies parked events of the consumer that has these checkpoints: of each entity
 // in the order of the feed, up to the first that still cannot be applied. The target must
 // not lack Parking, and the sink must be prepared.
-func (s *Session) Retry(ctx context.Context, all []Checkpoint, of Shelf) (Retried, error) {
+func (s *Session) Retry(ctx context.Context, all []Checkpoint, of ParkedFilter) (Retried, error) {
 	done, err := s.retry(ctx, all, of)
 	return done, s.at("apply what is parked", err)
 }
 
-func (s *Session) retry(ctx context.Context, all []Checkpoint, of Shelf) (Retried, error) {
+func (s *Session) retry(ctx context.Context, all []Checkpoint, of ParkedFilter) (Retried, error) {
 	u := &retrying{of: of, failed: make(map[Entity]bool)}
 	moves := make([]Move, len(all)) // to where they are: so they are still ours
 	for i := range all {
@@ -54,7 +54,7 @@ func (s *Session) retry(ctx context.Context, all []Checkpoint, of Shelf) (Retrie
 
 // retrying is parked events being applied.
 type retrying struct {
-	of     Shelf
+	of     ParkedFilter
 	at     ParkedPlace // behind it is what has not been looked at
 	failed map[Entity]bool
 	done   Retried

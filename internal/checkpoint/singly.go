@@ -144,7 +144,7 @@ func (s *singly) apply(ctx context.Context, events []event.Delivered) error {
 	}
 	for kind, n := range outcome.Skipped {
 		if s.outcome.Skipped == nil {
-			s.outcome.Skipped = make(map[Kind]int64)
+			s.outcome.Skipped = make(map[FeedType]int64)
 		}
 		s.outcome.Skipped[kind] += n
 	}

@@ -24,13 +24,13 @@ type Batch struct {
 
 // Outcome is what became of a batch's events.
 type Outcome struct {
-	Skipped map[Kind]int64 // events that the sink has no use for
-	Parked  []int          // indices of events that were not given to the sink but parked, ascending
-	Took    time.Duration  // to apply them, without the commit
+	Skipped map[FeedType]int64 // events that the sink has no use for
+	Parked  []int              // indices of events that were not given to the sink but parked, ascending
+	Took    time.Duration      // to apply them, without the commit
 }
 
-// Kind is the events of one type from one feed.
-type Kind struct{ FeedID, Type string }
+// FeedType is a type of events in one feed.
+type FeedType struct{ FeedID, Type string }
 
 // EventError is an error of applying one event.
 type EventError struct {

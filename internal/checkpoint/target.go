@@ -23,7 +23,7 @@ type Description struct {
 	Sink Consumer
 	// Heads are the types of events that the sink has blocks for, where it is a
 	// projection.
-	Heads []Head
+	Heads []BlockName
 	// External makes the sink, where it works outside of the target's transactions;
 	// nil where it works inside.
 	External func(Hold) External
@@ -59,7 +59,7 @@ const (
 )
 
 // Head is one of the names that the head of a projection's block has.
-type Head struct {
+type BlockName struct {
 	Place string // FILE:LINE
 	Name  string // TYPE or FEED/TYPE, without quotes
 	Feed  string // the feed's name or id; empty for all feeds
@@ -67,6 +67,6 @@ type Head struct {
 }
 
 // Matches reports whether the head names this type of this feed.
-func (h *Head) Matches(feed, feedID, eventType string) bool {
+func (h *BlockName) Matches(feed, feedID, eventType string) bool {
 	return h.Type == eventType && (h.Feed == "" || h.Feed == feed || h.Feed == feedID)
 }

@@ -128,7 +128,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 		if ctx.Err() != nil || !c.mayPass(err) {
 			return nil, err
 		}
-		wait := max(tries.Next(), asked(err))
+		wait := max(tries.Next(), serverDelay(err))
 		if c.Patience >= 0 {
 			left := c.Patience - tries.Lasted()
 			if left <= 0 {

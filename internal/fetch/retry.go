@@ -15,9 +15,9 @@ import (
 // MaxRetryAfter bounds how long a server is not asked because it said so.
 const MaxRetryAfter = 10 * time.Minute
 
-// retryAfter is how long a server wants to be left alone, RFC 9110 section
-// 10.2.3: a number of seconds, or a date, which is compared with the server's
-// own clock where the answer tells it. 0 means that it does not say.
+// retryAfter returns the delay of a Retry-After field (RFC 9110 section 10.2.3), at most
+// MaxRetryAfter; 0 if there is none. A date is compared with the server's own clock where
+// the response has a Date.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if text != "" && strings.Trim(text, "0123456789") == "" {
@@ -37,9 +37,9 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return min(max(until.Sub(now), 0), MaxRetryAfter)
 }
 
-// asked is how long the server wants to be left alone that answered with this
-// error, and a little more, so that not all who were told so come at once.
-func asked(err error) time.Duration {
+// serverDelay returns the delay that the server asked for, with jitter; 0 if it asked for
+// none.
+func serverDelay(err error) time.Duration {
 	status, ok := errors.AsType[*statusError](err)
 	if !ok || status.after <= 0 {
 		return 0

@@ -212,7 +212,7 @@ func (d *document) names() []string {
 // belongs makes sure that an archive or a page that w has led to is of the feed: its
 // atom:id says so, or links that lead back to where w came from, or to the feed's own
 // document.
-func (r *Reader) belongs(d *document, w *way) error {
+func (r *Reader) belongs(d *document, w *backwalk) error {
 	current := d.links["current"]
 	leadsBack := slices.ContainsFunc(current, r.isFeed)
 	for _, relation := range []string{"next-archive", "previous", "prev"} {
@@ -239,7 +239,7 @@ func (d *document) format() string {
 // prove makes sure that a feed whose atom:id says nothing is the one that was read up
 // to a place: the way back has met an archive that was applied, or has come across an
 // entry that was.
-func (r *Reader) prove(from walk.Place, w *way, base string) error {
+func (r *Reader) prove(from walk.Place, w *backwalk, base string) error {
 	isBegun := from.Position > 0 || r.ID != r.ownID()
 	if !r.idDiffers() || r.IgnoreID || !isBegun || base != "" || w.familiar {
 		return nil

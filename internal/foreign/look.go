@@ -20,8 +20,8 @@ type look struct {
 	trail bool             // archives are marked as applied: they stay as they are
 }
 
-// way is a way back that is being gone.
-type way struct {
+// backwalk is the state of one traversal along prev-archive links.
+type backwalk struct {
 	at     *url.URL // the last one passed
 	names  []string // its URLs
 	next   *url.URL // the one before it
@@ -181,8 +181,8 @@ func (r *Reader) chain(ctx context.Context, from walk.Place) (base string, passe
 }
 
 // newWay begins a way back at the feed's own document.
-func (r *Reader) newWay(ctx context.Context) (w *way, err error) {
-	w = &way{at: r.head.url, names: append(r.headNames(), r.head.names()...)}
+func (r *Reader) newWay(ctx context.Context) (w *backwalk, err error) {
+	w = &backwalk{at: r.head.url, names: append(r.headNames(), r.head.names()...)}
 	if w.next, err = r.head.before(r.Kind); err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (r *Reader) newWay(ctx context.Context) (w *way, err error) {
 }
 
 // recall notes whether a document has an entry that was applied.
-func (r *Reader) recall(ctx context.Context, w *way, d *document) error {
+func (r *Reader) recall(ctx context.Context, w *backwalk, d *document) error {
 	if w.familiar || !r.idDiffers() {
 		return nil
 	}
@@ -205,7 +205,7 @@ func (r *Reader) recall(ctx context.Context, w *way, d *document) error {
 }
 
 // back takes the steps of chain.
-func (r *Reader) back(ctx context.Context, w *way) (base string, err error) {
+func (r *Reader) back(ctx context.Context, w *backwalk) (base string, err error) {
 	for w.next != nil {
 		if err := r.check(w); err != nil {
 			return "", err
@@ -215,7 +215,7 @@ func (r *Reader) back(ctx context.Context, w *way) (base string, err error) {
 			return "", err
 		}
 		if a != nil && a.Applied {
-			return a.URL, r.meet(ctx, w, a)
+			return a.URL, r.verifyMeetingPoint(ctx, w, a)
 		}
 		if w.passed >= r.MaxArchives {
 			return "", mismatch(w.at, "the chain of archives is longer than %d", r.MaxArchives)
@@ -237,7 +237,7 @@ func (r *Reader) back(ctx context.Context, w *way) (base string, err error) {
 }
 
 // check holds the next step to what every step must be.
-func (r *Reader) check(w *way) error {
+func (r *Reader) check(w *backwalk) error {
 	switch {
 	case !r.Client.Allows(w.next):
 		return mismatch(w.at, "its archives are at %s: %w", w.next.Redacted(), r.Client.CheckOrigin(w.next))
@@ -250,7 +250,7 @@ func (r *Reader) check(w *way) error {
 }
 
 // pass takes a step along an archive that was recorded before.
-func (w *way) pass(a *checkpoint.Archive) (err error) {
+func (w *backwalk) pass(a *checkpoint.Archive) (err error) {
 	w.passed++
 	w.at, w.names, w.next = w.next, []string{a.URL}, nil
 	if a.Prev != "" {
@@ -260,7 +260,7 @@ func (w *way) pass(a *checkpoint.Archive) (err error) {
 }
 
 // ended holds a chain that came to its oldest archive to what was read.
-func (w *way) ended() error {
+func (w *backwalk) ended() error {
 	if w.known.Applied > 0 {
 		return mismatch(w.at, "%w: the chain of archives ends here, and leads to none of the %d that were read", walk.ErrReplaced, w.known.Applied)
 	}
@@ -269,7 +269,7 @@ func (w *way) ended() error {
 
 // record fetches the next archive and remembers it. It reports whether to go
 // on: not where a page of a paged feed has nothing new.
-func (r *Reader) record(ctx context.Context, w *way) (more bool, err error) {
+func (r *Reader) record(ctx context.Context, w *backwalk) (more bool, err error) {
 	d, err := r.getNext(ctx, w.next)
 	if err != nil {
 		return false, err
@@ -319,10 +319,9 @@ func (r *Reader) getNext(ctx context.Context, target *url.URL) (*fetched, error)
 	return r.get(ctx, target)
 }
 
-// meet holds an archive that was applied, where the way back ends, to what it
-// was, and to being the last one that was applied, if there are new ones
-// behind it.
-func (r *Reader) meet(ctx context.Context, w *way, a *checkpoint.Archive) error {
+// verifyMeetingPoint checks the applied archive at which the traversal stopped: it must be
+// unchanged, and still the last one applied if there are new archives after it.
+func (r *Reader) verifyMeetingPoint(ctx context.Context, w *backwalk, a *checkpoint.Archive) error {
 	if w.passed > 0 && a.Followed {
 		return mismatch(w.at, "%w: it follows the archive %s, as another one does that was read", walk.ErrReplaced, a.URL)
 	}

@@ -90,7 +90,7 @@ func (c *count) back(ctx context.Context) (err error) {
 
 // pass takes a step along an archive that is not remembered. It reports whether
 // to go on.
-func (c *count) pass(ctx context.Context, w *way) (more bool, err error) {
+func (c *count) pass(ctx context.Context, w *backwalk) (more bool, err error) {
 	if c.fetched++; c.fetched > maxUnread {
 		return false, fmt.Errorf("%s: %w", c.URL.Redacted(), ErrMore)
 	}

@@ -49,7 +49,7 @@ type asked interface {
 	// Look fetches what it shows now.
 	Look(ctx context.Context) error
 	// Lag tells how far a consumer is behind that.
-	Lag(ctx context.Context, s *checkpoint.Standing) (Lag, error)
+	Lag(ctx context.Context, s *checkpoint.Status) (Lag, error)
 }
 
 // read is a feed's URL, as the target holds it, and how it was read.
@@ -129,7 +129,7 @@ func ask(ctx context.Context, f asked, readers []*Reader) {
 	}
 	for _, r := range readers {
 		if r.Unknown = err; err == nil {
-			r.Lag, r.Unknown = f.Lag(ctx, &r.Standing)
+			r.Lag, r.Unknown = f.Lag(ctx, &r.Status)
 		}
 	}
 }

@@ -33,7 +33,7 @@ func (f *Foreign) Look(ctx context.Context) (err error) {
 // at least since the checkpoint was moved last. It fetches a few archives, if
 // there are new ones. foreign.ErrMore says that this was not enough; an error that
 // matches walk.ErrMismatch, that the feed is not the one that was read.
-func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err error) {
+func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err error) {
 	r := f.reader
 	if err := r.Continue(ctx, &s.Checkpoint); err != nil {
 		return lag, err

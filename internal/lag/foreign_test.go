@@ -69,7 +69,7 @@ func TestLagOfAForeignFeedIsTheEntriesThatAreNotApplied(t *testing.T) {
 		"some came too late": {blogPosts, nil, true, lag.Lag{Events: 1, Since: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}},
 	} {
 		f, sent := blog(t, test.entries)
-		s := &checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{FeedID: "urn:x", Updated: moved}, Consumer: checkpoint.Consumer{Name: "default"}}
+		s := &checkpoint.Status{Checkpoint: checkpoint.Checkpoint{FeedID: "urn:x", Updated: moved}, Consumer: checkpoint.Consumer{Name: "default"}}
 		if test.asOf {
 			s.Consumer.AsOf, s.SeedEnd = moved, 1
 		}

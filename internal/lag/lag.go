@@ -37,7 +37,7 @@ type Feed struct {
 	// positions.
 	Kept func(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 
-	head *walk.Head
+	head *walk.Subscription
 	page *feed.Document // that had the first event behind a checkpoint
 }
 
@@ -47,7 +47,7 @@ func (f *Feed) Look(ctx context.Context) error {
 	if f.head != nil {
 		etag = f.head.ETag
 	}
-	head, err := f.Client.Head(ctx, f.URL, etag, false)
+	head, err := f.Client.Subscription(ctx, f.URL, etag, false)
 	if head != nil {
 		if f.head == nil || len(head.Epochs) != len(f.head.Epochs) {
 			f.page = nil
@@ -61,7 +61,7 @@ func (f *Feed) Look(ctx context.Context) error {
 // nothing more unless the first event behind the checkpoint is in an archive. An
 // error that matches walk.ErrMismatch says that the feed's history does not go
 // on from the checkpoint; a walk.OldError, that the feed shows an earlier state.
-func (f *Feed) Lag(ctx context.Context, s *checkpoint.Standing) (lag Lag, err error) {
+func (f *Feed) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err error) {
 	if f.head.ID != s.FeedID {
 		return lag, fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, f.URL.Redacted(), f.head.Name, f.head.ID)
 	}

@@ -65,8 +65,8 @@ func serve(t *testing.T, pageSize int, batches ...int) *served {
 	return s
 }
 
-func (s *served) at(position int) *checkpoint.Standing {
-	return &checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{
+func (s *served) at(position int) *checkpoint.Status {
+	return &checkpoint.Status{Checkpoint: checkpoint.Checkpoint{
 		FeedID: s.id, Epoch: s.epoch, Position: int64(position), Digest: s.places[position],
 	}}
 }
@@ -125,7 +125,7 @@ func TestEventsAreFoundOnPagesOfAllSizes(t *testing.T) {
 	u, err := fetch.ParseURL(web.URL + "/feeds/f")
 	must.OK(t, err)
 	client := &walk.Client{Client: &fetch.Client{HTTP: http.DefaultClient, Logger: slog.New(slog.DiscardHandler)}}
-	head, err := client.Head(t.Context(), u, "", false)
+	head, err := client.Subscription(t.Context(), u, "", false)
 	must.OK(t, err)
 	for position := int64(1); position <= f.Published; position += 41 {
 		before := client.Meter.Pages.Load()
@@ -174,7 +174,7 @@ func TestCheckpointThatTheHistoryDoesNotHoldIsAMismatch(t *testing.T) {
 	foreign.FeedID = "urn:uuid:00000000-0000-4000-8000-000000000000"
 	lost := s.at(95)
 	lost.Epoch = "00000000-0000-4000-8000-000000000000"
-	for name, at := range map[string]*checkpoint.Standing{"other events": other, "another feed": foreign, "a lost epoch": lost} {
+	for name, at := range map[string]*checkpoint.Status{"other events": other, "another feed": foreign, "a lost epoch": lost} {
 		reader := s.reader(t)
 		must.OK(t, reader.Look(t.Context()))
 		if _, err := reader.Lag(t.Context(), at); !errors.Is(err, walk.ErrMismatch) {

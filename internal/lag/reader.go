@@ -12,7 +12,7 @@ import (
 
 // Reader is a consumer's checkpoint in one feed, with what the feed says of it.
 type Reader struct {
-	checkpoint.Standing
+	checkpoint.Status
 	Lag     Lag
 	Unknown error     // why the lag is not known; nil if it is
 	Now     time.Time // when it was looked at

@@ -25,7 +25,7 @@ func TestFeedThatIsNotOursAnyMoreDoesNotTell(t *testing.T) {
 		must.OK(t, err)
 		return &walk.Client{Client: &fetch.Client{HTTP: web.Client(), Logger: slog.New(slog.DiscardHandler), Feed: u}}, nil
 	}}
-	all := []Reader{{Standing: checkpoint.Standing{Checkpoint: checkpoint.Checkpoint{URL: web.URL}}}}
+	all := []Reader{{Status: checkpoint.Status{Checkpoint: checkpoint.Checkpoint{URL: web.URL}}}}
 	asker.Ask(t.Context(), all, nil)
 	if r := &all[0]; !errors.Is(r.Unknown, errForeign) || r.Behind() != "?" || r.State() != Stopped {
 		t.Errorf("behind by %s, %s: %v", r.Behind(), r.State(), r.Unknown)

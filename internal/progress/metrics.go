@@ -9,9 +9,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what a Standing shows to Prometheus.
+// metrics are what a Health shows to Prometheus.
 type metrics struct {
-	*Standing
+	*Health
 	position, head, lagEvents, lagSeconds, applied    *prometheus.Desc // by feed
 	answered, failed                                  *prometheus.Desc // by origin
 	skipped, leftOut, parked, waiting, pages, bytes   *prometheus.Desc
@@ -19,13 +19,13 @@ type metrics struct {
 	lastCommit, retries, targetUp, following, seconds *prometheus.Desc
 }
 
-// Collector returns what shows the standing to Prometheus.
-func (s *Standing) Collector() prometheus.Collector {
+// Collector returns what shows the health to Prometheus.
+func (s *Health) Collector() prometheus.Collector {
 	of := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("eventfeed_seeder_"+name, help, labels, nil)
 	}
 	return &metrics{
-		Standing:   s,
+		Health:     s,
 		position:   of("position", "Position of the last event of the feed that was applied.", "feed", "feed_id"),
 		head:       of("head", "Position of the last event that the feed has, as far as it is known.", "feed", "feed_id"),
 		lagEvents:  of("lag_events", "Events of the feed that are known and not applied yet.", "feed", "feed_id"),

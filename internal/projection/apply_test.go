@@ -42,7 +42,7 @@ func TestTheSameFileGivesTheSameRowsOnBothDatabases(t *testing.T) {
 			at(9, "OrderShipped", "nobody", ``),
 		)
 		must.OK(t, err)
-		if len(outcome.Skipped) != 1 || outcome.Skipped[checkpoint.Kind{FeedID: "urn:uuid:1", Type: "Unknown"}] != 2 {
+		if len(outcome.Skipped) != 1 || outcome.Skipped[checkpoint.FeedType{FeedID: "urn:uuid:1", Type: "Unknown"}] != 2 {
 			t.Errorf("%s: skipped %v, want 2 of type Unknown", target.name, outcome.Skipped)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 )
 
 // Heads returns what the heads of the blocks name, in the order of the file.
-func (p *Projection) Heads() []checkpoint.Head {
-	var all []checkpoint.Head
+func (p *Projection) Heads() []checkpoint.BlockName {
+	var all []checkpoint.BlockName
 	for _, b := range p.blocks {
 		for _, n := range b.names {
-			all = append(all, checkpoint.Head{Place: fmt.Sprintf("%s:%d", p.Name, b.line), Name: n.String(), Feed: n.feed, Type: n.event})
+			all = append(all, checkpoint.BlockName{Place: fmt.Sprintf("%s:%d", p.Name, b.line), Name: n.String(), Feed: n.feed, Type: n.event})
 		}
 	}
 	return all

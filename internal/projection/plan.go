@@ -57,9 +57,9 @@ func (p *Plans[S]) Of(e *event.Delivered, o *checkpoint.Outcome) ([]S, error) {
 		return nil, FailedEvent(e, fmt.Errorf("%s has no block for type %s, which --strict refuses: add one, without statements if there is nothing to do", p.projection.Name, e.Type))
 	}
 	if o.Skipped == nil {
-		o.Skipped = make(map[checkpoint.Kind]int64)
+		o.Skipped = make(map[checkpoint.FeedType]int64)
 	}
-	o.Skipped[checkpoint.Kind{FeedID: e.FeedID, Type: e.Type}]++
+	o.Skipped[checkpoint.FeedType{FeedID: e.FeedID, Type: e.Type}]++
 	return nil, nil
 }
 

@@ -157,8 +157,8 @@ func TestAFinalArchiveNeverChanges(t *testing.T) {
 	}
 }
 
-// TestVaryNamesAllThatAnAnswerHangsOn holds RFC 9110 section 12.5.5.
-func TestVaryNamesAllThatAnAnswerHangsOn(t *testing.T) {
+// TestVaryNamesAllThatAnAnswerDependsOn holds RFC 9110 section 12.5.5.
+func TestVaryNamesAllThatAnAnswerDependsOn(t *testing.T) {
 	l, s := serve(t)
 	for url, want := range map[string]string{
 		"/":                                 "Accept, Accept-Encoding",

@@ -14,7 +14,7 @@ import (
 // The digest at a position stands for all of the history up to there, so the
 // places up to the one returned are in the feed, too, and the others are not, or
 // are not shown. A few archives are fetched; those that decide, past every cache.
-func (c *Client) Agreement(ctx context.Context, h *Head, places []Place) (Place, error) {
+func (c *Client) Agreement(ctx context.Context, h *Subscription, places []Place) (Place, error) {
 	shown, uncached := h.shown(places), h.Uncached()
 	others, err := c.agree(ctx, h, shown)
 	if err == nil && others > 0 {
@@ -34,7 +34,7 @@ func (c *Client) Agreement(ctx context.Context, h *Head, places []Place) (Place,
 }
 
 // agree returns how many of the places are in the feed's history: the first ones.
-func (c *Client) agree(ctx context.Context, h *Head, shown []Place) (n int, err error) {
+func (c *Client) agree(ctx context.Context, h *Subscription, shown []Place) (n int, err error) {
 	n = sort.Search(len(shown), func(i int) bool {
 		if err != nil {
 			return false
@@ -47,7 +47,7 @@ func (c *Client) agree(ctx context.Context, h *Head, shown []Place) (n int, err 
 }
 
 // shown returns those of the places whose digest the feed tells.
-func (h *Head) shown(places []Place) (shown []Place) {
+func (h *Subscription) shown(places []Place) (shown []Place) {
 	for _, p := range places {
 		if p.Position > 0 && h.shows(p.Position) {
 			shown = append(shown, p)
@@ -58,7 +58,7 @@ func (h *Head) shown(places []Place) (shown []Place) {
 
 // shows reports whether the feed tells the digest at a position: where an epoch
 // begins it does, even before the events up to there are shown.
-func (h *Head) shows(position int64) bool {
+func (h *Subscription) shows(position int64) bool {
 	if position <= h.Last {
 		return true
 	}
@@ -67,7 +67,7 @@ func (h *Head) shows(position int64) bool {
 }
 
 // beforeEpoch returns the digest at the position before an epoch.
-func (h *Head) beforeEpoch(position int64) (digest feed.Digest, begins bool) {
+func (h *Subscription) beforeEpoch(position int64) (digest feed.Digest, begins bool) {
 	for _, e := range h.Epochs {
 		if e.FirstPosition == position+1 {
 			return e.DigestBefore, true
@@ -77,7 +77,7 @@ func (h *Head) beforeEpoch(position int64) (digest feed.Digest, begins bool) {
 }
 
 // has reports whether a place that the feed shows is in its history.
-func (c *Client) has(ctx context.Context, h *Head, p Place) (bool, error) {
+func (c *Client) has(ctx context.Context, h *Subscription, p Place) (bool, error) {
 	if feed.EpochOfPosition(h.Epochs, p.Position) != p.Epoch {
 		return false, nil
 	}

@@ -25,7 +25,7 @@ const MissingFor = time.Minute
 // As long as there is only a document that was made before, or that does not count
 // the archive, nothing is known to be missing: then it is an OldError at the end
 // of the client's patience, if that has one.
-func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*feed.Document, error) {
+func (c *Client) await(ctx context.Context, h *Subscription, number int64, err error) (*feed.Document, error) {
 	tries, outage := retry.Begin(50*time.Millisecond, 5*time.Second), retry.Outage{}
 	limit := c.Patience
 	if limit < 0 {
@@ -47,7 +47,7 @@ func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*
 			}
 			return d, again
 		}
-		fresh, headErr := c.Head(ctx, h.URL, "", true)
+		fresh, headErr := c.Subscription(ctx, h.URL, "", true)
 		waited := tries.Lasted()
 		switch {
 		case headErr != nil:
@@ -69,7 +69,7 @@ func (c *Client) await(ctx context.Context, h *Head, number int64, err error) (*
 
 // hasMoved reports whether a newer document of the feed has other epochs. An older
 // one has fewer, and no others.
-func hasMoved(h, newer *Head) bool {
+func hasMoved(h, newer *Subscription) bool {
 	n := min(len(h.Epochs), len(newer.Epochs))
 	return len(newer.Epochs) > len(h.Epochs) || !slices.Equal(h.Epochs[:n], newer.Epochs[:n]) || newer.ID != h.ID
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// Head is a subscription document: the end of a feed, as it was when it was
+// Subscription is a subscription document: the end of a feed, as it was when it was
 // fetched.
-type Head struct {
+type Subscription struct {
 	*feed.Document
 	URL  *url.URL // where it came from; links are relative to it
 	ETag string
@@ -33,7 +33,7 @@ type Head struct {
 
 // Uncached returns the same document; no cache on the way may answer for the
 // archives that are fetched by it.
-func (h *Head) Uncached() *Head {
+func (h *Subscription) Uncached() *Subscription {
 	uncached := *h
 	uncached.uncached = true
 	return &uncached
@@ -42,14 +42,14 @@ func (h *Head) Uncached() *Head {
 // noCache lets no cache answer by itself.
 var noCache = []string{"Cache-Control", "no-cache"}
 
-// Head fetches a feed's subscription document. It returns nil without an error
+// Subscription fetches a feed's subscription document. It returns nil without an error
 // if it is the one with this ETag still. Where fresh is set no cache on the
 // way may answer by itself.
 //
 // A document that is inconsistent in itself is an ErrMismatch, once it has been
 // asked for again for StaleFor: a server may make one of two states of its
 // database while that is replaced.
-func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh bool) (*Head, error) {
+func (c *Client) Subscription(ctx context.Context, target *url.URL, etag string, fresh bool) (*Subscription, error) {
 	since := time.Now()
 	h, err := c.head(ctx, target, etag, fresh)
 	for errors.Is(err, ErrMismatch) && time.Since(since) < StaleFor {
@@ -61,7 +61,7 @@ func (c *Client) Head(ctx context.Context, target *url.URL, etag string, fresh b
 	return h, err
 }
 
-func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh bool) (*Head, error) {
+func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh bool) (*Subscription, error) {
 	var conditions []string
 	if etag != "" {
 		conditions = append(conditions, "If-None-Match", etag)
@@ -85,7 +85,7 @@ func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh b
 
 // headOf reads a subscription document, and checks that it adds up in itself. It
 // returns nil if the answer is that the document has not changed.
-func headOf(ctx context.Context, answer *fetch.Response) (*Head, error) {
+func headOf(ctx context.Context, answer *fetch.Response) (*Subscription, error) {
 	if answer.NotModified {
 		return nil, nil
 	}
@@ -106,11 +106,11 @@ func headOf(ctx context.Context, answer *fetch.Response) (*Head, error) {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
 	d.Detach(len(answer.Body)) // it is kept
-	return &Head{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial, Age: answer.Age()}, nil
+	return &Subscription{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial, Age: answer.Age()}, nil
 }
 
 // pageURL is where an archive is.
-func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
+func (c *Client) pageURL(h *Subscription, page feed.Page) (*url.URL, error) {
 	expanded := feed.ExpandTemplate(h.Template, page)
 	if len(expanded) > fetch.MaxURL {
 		return nil, fmt.Errorf("it is longer than %d bytes", fetch.MaxURL)
@@ -127,7 +127,7 @@ func (c *Client) pageURL(h *Head, page feed.Page) (*url.URL, error) {
 // A page that is missing is
 // waited for, see [Client.await]; one that is inconsistent is fetched once more,
 // past every cache.
-func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Document, err error) {
+func (c *Client) Archive(ctx context.Context, h *Subscription, number int64) (d *feed.Document, err error) {
 	d, err = c.archive(ctx, h, number)
 	switch {
 	case errors.Is(err, ErrMissing):
@@ -138,7 +138,7 @@ func (c *Client) Archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 	return d, err
 }
 
-func (c *Client) archive(ctx context.Context, h *Head, number int64) (d *feed.Document, err error) {
+func (c *Client) archive(ctx context.Context, h *Subscription, number int64) (d *feed.Document, err error) {
 	page := feed.Page{Epoch: feed.EpochOfPage(h.Epochs, number), Number: number}
 	target, err := c.pageURL(h, page)
 	if err != nil {
@@ -180,7 +180,7 @@ func (c *Client) archive(ctx context.Context, h *Head, number int64) (d *feed.Do
 	return d, nil
 }
 
-func checkArchive(d *feed.Document, h *Head, page feed.Page) error {
+func checkArchive(d *feed.Document, h *Subscription, page feed.Page) error {
 	switch {
 	case d.Kind != feed.Archive:
 		return errors.New("is not an archive document")

@@ -38,7 +38,7 @@ type extent struct {
 
 // grow reports whether a head knows more, and takes it over. A cache may hand
 // out old documents among new ones, so only more than ever counts.
-func (e *extent) grow(h *Head) bool {
+func (e *extent) grow(h *Subscription) bool {
 	grown := extent{len(h.Epochs), h.Last, h.Archives}
 	if grown.epochs < e.epochs || grown.epochs == e.epochs && grown.last <= e.last && grown.archives <= e.archives {
 		return false
@@ -49,7 +49,7 @@ func (e *extent) grow(h *Head) bool {
 
 // Next returns the feed's next head, which may be partial: no more than what
 // follows the one that the caller has used, after.
-func (f *Follower) Next(ctx context.Context, after *Head) (*Head, error) {
+func (f *Follower) Next(ctx context.Context, after *Subscription) (*Subscription, error) {
 	grown := f.furthest.grow(after)
 	for atOnce := grown && f.live; ; atOnce = false {
 		if !atOnce {
@@ -67,10 +67,10 @@ func (f *Follower) Next(ctx context.Context, after *Head) (*Head, error) {
 // ask asks once, and once more, plainly, if nothing good comes of asking for
 // more: a proxy may cut a request that is held too long for it, and a server's
 // delta may be wrong. Only what the plain request gives is an error.
-func (f *Follower) ask(ctx context.Context, after *Head) (*Head, error) {
+func (f *Follower) ask(ctx context.Context, after *Subscription) (*Subscription, error) {
 	asked, wait := time.Now(), f.wait()
 	if after.ETag == "" || wait <= 0 || asked.Before(f.plain) {
-		head, err := f.Client.Head(ctx, f.URL, after.ETag, false)
+		head, err := f.Client.Subscription(ctx, f.URL, after.ETag, false)
 		f.live, f.ready = false, time.Now().Add(f.Interval)
 		return head, err
 	}
@@ -83,11 +83,11 @@ func (f *Follower) ask(ctx context.Context, after *Head) (*Head, error) {
 	if !fetch.MayPass(err) {
 		f.plain = asked.Add(wait)
 	}
-	return f.Client.Head(ctx, f.URL, after.ETag, true)
+	return f.Client.Subscription(ctx, f.URL, after.ETag, true)
 }
 
 // hold sends one request that may be held.
-func (f *Follower) hold(ctx context.Context, after *Head, wait time.Duration) (*Head, error) {
+func (f *Follower) hold(ctx context.Context, after *Subscription, wait time.Duration) (*Subscription, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+fetch.RequestTimeout)
 	defer cancel()
 	asked := time.Now()

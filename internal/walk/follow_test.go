@@ -114,7 +114,7 @@ func (p *inProcess) count(name string) (n int) {
 
 // followFor follows a handler for a while of synctest's time, as a seeder does:
 // where a head does not go on from the one before it, it asks for the whole.
-func followFor(t *testing.T, d time.Duration, client *http.Client, handler http.HandlerFunc, wait time.Duration) (p *inProcess, head *walk.Head, log string) {
+func followFor(t *testing.T, d time.Duration, client *http.Client, handler http.HandlerFunc, wait time.Duration) (p *inProcess, head *walk.Subscription, log string) {
 	t.Helper()
 	p = &inProcess{handler: handler}
 	client.Transport = p
@@ -122,7 +122,7 @@ func followFor(t *testing.T, d time.Duration, client *http.Client, handler http.
 	must.OK(t, err)
 	var logged bytes.Buffer
 	c := &walk.Client{Client: &fetch.Client{HTTP: client, Logger: slog.New(slog.NewTextHandler(&logged, nil)), Patience: -1}}
-	head, err = c.Head(t.Context(), from, "", false)
+	head, err = c.Subscription(t.Context(), from, "", false)
 	must.OK(t, err)
 	p.requests = nil
 	ctx, stop := context.WithTimeout(t.Context(), d)
@@ -341,7 +341,7 @@ func TestDeltaIsForThoseWhoAsked(t *testing.T) {
 		from, err := fetch.ParseURL(s.URL + "/feeds/f")
 		must.OK(t, err)
 		c := &walk.Client{Client: &fetch.Client{HTTP: s.Client(), Logger: slog.New(slog.DiscardHandler)}}
-		if head, err := c.Head(t.Context(), from, "", false); err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) {
+		if head, err := c.Subscription(t.Context(), from, "", false); err == nil || !strings.Contains(err.Error(), fmt.Sprint(status)) {
 			t.Errorf("status %d: %v, %v", status, head, err)
 		}
 	}

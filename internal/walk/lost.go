@@ -71,7 +71,7 @@ func (e *LostError) Unwrap() []error {
 // if the document ends before that, as it does where pages are full and not
 // sealed yet. An epoch that was begun too late, or not at all, is found by
 // [Client.Agreement] only.
-func (h *Head) Lost(p Place) *LostError {
+func (h *Subscription) Lost(p Place) *LostError {
 	lost := &LostError{URL: h.URL.Redacted(), Epoch: p.Epoch, Position: p.Position}
 	own := slices.IndexFunc(h.Epochs, func(e feed.Epoch) bool { return e.ID == p.Epoch })
 	if own < 0 {

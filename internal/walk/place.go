@@ -10,7 +10,7 @@ import (
 
 // PlaceAt returns the place at a position of the feed, from 0 to the end of
 // the subscription document.
-func (c *Client) PlaceAt(ctx context.Context, h *Head, position int64) (Place, error) {
+func (c *Client) PlaceAt(ctx context.Context, h *Subscription, position int64) (Place, error) {
 	if position == 0 {
 		return h.Start(), nil
 	}
@@ -34,7 +34,7 @@ func (c *Client) PlaceAt(ctx context.Context, h *Head, position int64) (Place, e
 // EventAt returns the event at a position, from 1 to the end of the
 // subscription document, and the document that holds it. Where a document that
 // is known already does nothing is fetched; known may be nil.
-func (c *Client) EventAt(ctx context.Context, h *Head, position int64, known *feed.Document) (*event.Placed, *feed.Document, error) {
+func (c *Client) EventAt(ctx context.Context, h *Subscription, position int64, known *feed.Document) (*event.Placed, *feed.Document, error) {
 	d, err := known, error(nil)
 	switch {
 	case position >= h.First:
@@ -51,13 +51,13 @@ func (c *Client) EventAt(ctx context.Context, h *Head, position int64, known *fe
 	return &d.Entries[position-d.First], d, nil
 }
 
-func misplaced(h *Head, d *feed.Document, position int64) error {
+func misplaced(h *Subscription, d *feed.Document, position int64) error {
 	return fmt.Errorf("%w: %s: page %d holds positions %d to %d, where position %d should be",
 		ErrMismatch, h.URL.Redacted(), d.Page, d.First, d.Last, position)
 }
 
 // documentAt returns the document that tells the digest at a position, checked.
-func (c *Client) documentAt(ctx context.Context, h *Head, position int64) (*feed.Document, error) {
+func (c *Client) documentAt(ctx context.Context, h *Subscription, position int64) (*feed.Document, error) {
 	if position >= h.First-1 {
 		return h.Document, nil
 	}
@@ -65,7 +65,7 @@ func (c *Client) documentAt(ctx context.Context, h *Head, position int64) (*feed
 }
 
 // archiveAt returns the archive that holds a position, checked.
-func (c *Client) archiveAt(ctx context.Context, h *Head, position int64) (*feed.Document, error) {
+func (c *Client) archiveAt(ctx context.Context, h *Subscription, position int64) (*feed.Document, error) {
 	page, d, err := c.findPage(ctx, h, position)
 	if err == nil && d == nil {
 		d, err = c.Archive(ctx, h, page)
@@ -77,7 +77,7 @@ func (c *Client) archiveAt(ctx context.Context, h *Head, position int64) (*feed.
 // archive itself where finding it took that. Pages hold about the same number of
 // events, mostly, so guesses go by that; each third one halves what is left, so
 // that no feed takes many.
-func (c *Client) findPage(ctx context.Context, h *Head, position int64) (number int64, d *feed.Document, err error) {
+func (c *Client) findPage(ctx context.Context, h *Subscription, position int64) (number int64, d *feed.Document, err error) {
 	low, high := int64(1), h.Archives
 	before, last := int64(0), max(h.First-1, position) // about what the pages from low to high hold: what is between
 	for guesses := 1; low < high; guesses++ {

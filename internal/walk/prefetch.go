@@ -10,7 +10,7 @@ import (
 )
 
 // archives returns the archives from number first to the newest, fetched ahead.
-func (c *Client) archives(ctx context.Context, h *Head, first int64, atOnce int) iter.Seq[prefetch.Fetched[*feed.Document]] {
+func (c *Client) archives(ctx context.Context, h *Subscription, first int64, atOnce int) iter.Seq[prefetch.Fetched[*feed.Document]] {
 	room := c.Room
 	if room <= 0 {
 		room = DefaultRoom

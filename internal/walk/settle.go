@@ -40,7 +40,7 @@ type Kept func(ctx context.Context) ([]Place, error)
 //   - a LostError, if events up to the place are not in the feed; an epoch that
 //     it does not know is asked for again for StaleFor.
 //   - any other ErrMismatch, if they are others.
-func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, kept Kept) (*Head, error) {
+func (c *Client) Settle(ctx context.Context, target *url.URL, h *Subscription, p Place, kept Kept) (*Subscription, error) {
 	for since := time.Now(); ; {
 		err := h.Check(p)
 		if err == nil {
@@ -77,8 +77,8 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Head, p Place, 
 }
 
 // again fetches the whole head past every cache. With an error it returns h.
-func (c *Client) again(ctx context.Context, target *url.URL, h *Head) (*Head, error) {
-	fresh, err := c.Head(ctx, target, "", true)
+func (c *Client) again(ctx context.Context, target *url.URL, h *Subscription) (*Subscription, error) {
+	fresh, err := c.Subscription(ctx, target, "", true)
 	if err != nil {
 		return h, err
 	}
@@ -89,7 +89,7 @@ func (c *Client) again(ctx context.Context, target *url.URL, h *Head) (*Head, er
 // that history: it ends before, and the last kept place that it shows is in it. A
 // head that does not know the epoch must prove by such a place that it has no
 // epoch that the history lacks.
-func (c *Client) isOld(ctx context.Context, h *Head, lost *LostError, kept Kept) (bool, error) {
+func (c *Client) isOld(ctx context.Context, h *Subscription, lost *LostError, kept Kept) (bool, error) {
 	if h.Last >= lost.Position {
 		return false, nil
 	}

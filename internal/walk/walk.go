@@ -56,7 +56,7 @@ type Meter struct {
 type Place = feed.Place
 
 // Start is the place before the feed's first event.
-func (h *Head) Start() Place {
+func (h *Subscription) Start() Place {
 	return Place{Epoch: h.Epochs[0].ID, Digest: feed.FirstDigest(h.ID)}
 }
 
@@ -83,7 +83,7 @@ func (r *Run) Done() {
 // there are not in it, and another ErrMismatch if they are others, or if the
 // document is partial and begins too late. A document that a cache kept may be
 // too old to know.
-func (h *Head) Check(p Place) error {
+func (h *Subscription) Check(p Place) error {
 	if lost := h.Lost(p); lost != nil {
 		return lost
 	}
@@ -109,7 +109,7 @@ func (h *Head) Check(p Place) error {
 	return nil
 }
 
-func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
+func (h *Subscription) digestMismatch(p Place, theirs feed.Digest) error {
 	return fmt.Errorf("%w: %w: %s: has digest %s at position %d, where %s was read",
 		ErrMismatch, ErrReplaced, h.URL.Redacted(), theirs, p.Position, p.Digest)
 }
@@ -122,7 +122,7 @@ func (h *Head) digestMismatch(p Place, theirs feed.Digest) error {
 //
 // If firstPage is not 0, no page before it holds an event behind the place;
 // else the page to begin with is searched for.
-func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64, prefetch int) iter.Seq2[Run, error] {
+func (c *Client) Walk(ctx context.Context, h *Subscription, from Place, firstPage int64, prefetch int) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		place := from
 		if place.Position > h.Last {
@@ -170,7 +170,7 @@ func (c *Client) Walk(ctx context.Context, h *Head, from Place, firstPage int64,
 
 // followArchive returns the archive's events behind a place. Of an archive that
 // does not follow from the place it takes another look, past every cache.
-func (c *Client) followArchive(ctx context.Context, h *Head, d *feed.Document, place Place) (Run, error) {
+func (c *Client) followArchive(ctx context.Context, h *Subscription, d *feed.Document, place Place) (Run, error) {
 	run, err := h.follow(d, place)
 	if err == nil {
 		return run, nil
@@ -183,7 +183,7 @@ func (c *Client) followArchive(ctx context.Context, h *Head, d *feed.Document, p
 
 // follow returns the document's events behind a place, which must lie in the
 // document or right before it.
-func (h *Head) follow(d *feed.Document, place Place) (Run, error) {
+func (h *Subscription) follow(d *feed.Document, place Place) (Run, error) {
 	if place.Position < d.First-1 || place.Position > d.Last {
 		return Run{}, fmt.Errorf("%w: %s: page %d holds positions %d to %d",
 			ErrMismatch, h.URL.Redacted(), d.Page, d.First, d.Last)

@@ -203,7 +203,7 @@ func (t parkTransaction) Park(ctx context.Context, events []checkpoint.Parked) e
 	return t.of(func() error { return t.ParkTx.Park(ctx, events) })
 }
 
-func (t parkTransaction) NextParked(ctx context.Context, of checkpoint.Shelf, after checkpoint.ParkedPlace) (found []checkpoint.Parked, err error) {
+func (t parkTransaction) NextParked(ctx context.Context, of checkpoint.ParkedFilter, after checkpoint.ParkedPlace) (found []checkpoint.Parked, err error) {
 	err = t.of(func() error {
 		found, err = t.ParkTx.NextParked(ctx, of, after)
 		return err

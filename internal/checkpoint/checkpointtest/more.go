@@ -57,7 +57,7 @@ func parked(t *testing.T, p Place) {
 	s.Park(func(e *event.Delivered, _ error) { told = append(told, e.Position) })
 	must.OK(t, read(t.Context(), s, 6))
 	var waiting []checkpoint.Parked
-	must.OK(t, s.ListParked(t.Context(), checkpoint.Shelf{Consumer: consumer}, func(e checkpoint.Parked) bool {
+	must.OK(t, s.ListParked(t.Context(), checkpoint.ParkedFilter{Consumer: consumer}, func(e checkpoint.Parked) bool {
 		waiting = append(waiting, e)
 		return true
 	}))
@@ -70,7 +70,7 @@ func parked(t *testing.T, p Place) {
 		applied, left int64
 	}{{"3", 0, 2}, {"5", 1, 1}, {"", 1, 0}} {
 		refused = test.refused
-		done, err := s.Retry(t.Context(), all, checkpoint.Shelf{Consumer: consumer})
+		done, err := s.Retry(t.Context(), all, checkpoint.ParkedFilter{Consumer: consumer})
 		must.OK(t, err)
 		if done.Applied != test.applied || done.Left != test.left {
 			t.Errorf("with %q refused: %+v", test.refused, done)

@@ -50,7 +50,7 @@ func parksAndRetries(of checkpoint.Target) (checkpoint.Target, work) {
 		if _, err := s.CountParked(ctx, at(from+4), from); err != nil {
 			return err
 		}
-		_, err = s.Retry(ctx, []checkpoint.Checkpoint{at(from + 4)}, checkpoint.Shelf{Consumer: consumer})
+		_, err = s.Retry(ctx, []checkpoint.Checkpoint{at(from + 4)}, checkpoint.ParkedFilter{Consumer: consumer})
 		return err
 	}
 }

@@ -34,11 +34,11 @@ func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first
 			return nil
 		}
 		if fresh {
-			if err := s.withTheirs(ctx, tx, s.sink.Setup); err != nil {
+			if err := s.withUserSettings(ctx, tx, s.sink.Setup); err != nil {
 				return err
 			}
 		}
-		return s.withTheirs(ctx, tx, s.sink.Prepare)
+		return s.withUserSettings(ctx, tx, s.sink.Prepare)
 	})
 	if err != nil || len(first) == 0 || s.dryRun {
 		return err
@@ -46,9 +46,9 @@ func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first
 	return s.renew(ctx)
 }
 
-// withTheirs does something with the settings that users' SQL has.
-func (s *Session) withTheirs(ctx context.Context, tx pgx.Tx, do func(context.Context, pgx.Tx) error) error {
-	if err := s.theirs(ctx, tx); err != nil {
+// withUserSettings does something with the settings that users' SQL has.
+func (s *Session) withUserSettings(ctx context.Context, tx pgx.Tx, do func(context.Context, pgx.Tx) error) error {
+	if err := s.applyUserSettings(ctx, tx); err != nil {
 		return err
 	}
 	return do(ctx, tx)

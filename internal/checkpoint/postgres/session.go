@@ -222,7 +222,7 @@ func (s *Session) stillHolds(ctx context.Context, tx pgx.Tx, consumer string) er
 // theirs makes the settings of a transaction those of users' SQL, and of the
 // triggers that run at its commit. Our own statements name everything after it
 // with its schema.
-func (s *Session) theirs(ctx context.Context, tx pgx.Tx) error {
+func (s *Session) applyUserSettings(ctx context.Context, tx pgx.Tx) error {
 	return postgresdb.Theirs(ctx, tx, s.path)
 }
 

@@ -24,7 +24,7 @@ func (s *Session) moveWith(ctx context.Context, moves []checkpoint.Move, do func
 				return err
 			}
 		}
-		if err := s.theirs(ctx, tx); err != nil {
+		if err := s.applyUserSettings(ctx, tx); err != nil {
 			return err
 		}
 		if err := do(tx); err != nil {
@@ -107,7 +107,7 @@ func (s *Session) Reset(ctx context.Context, all []checkpoint.Checkpoint) error 
 				}
 			}
 		}
-		if err := s.theirs(ctx, tx); err != nil {
+		if err := s.applyUserSettings(ctx, tx); err != nil {
 			return err
 		}
 		for _, c := range all {

@@ -72,7 +72,7 @@ func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error
 
 // NextParked returns the first parked events behind a place, of one consumer.
 // At the end there are none.
-func (t transaction) NextParked(ctx context.Context, of checkpoint.Shelf, after checkpoint.ParkedPlace) ([]checkpoint.Parked, error) {
+func (t transaction) NextParked(ctx context.Context, of checkpoint.ParkedFilter, after checkpoint.ParkedPlace) ([]checkpoint.Parked, error) {
 	rows := sqlitedb.Rows(ctx, t, scanParked, selectParked+`AND (feed_id, position) > (?4, ?5) ORDER BY feed_id, position LIMIT ?6`,
 		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, checkpoint.ParkedPageEvents)
 	var page checkpoint.ParkedPage
@@ -103,7 +103,7 @@ func (t transaction) KeepParked(ctx context.Context, e *checkpoint.Parked) error
 
 // ListParked calls yield with parked events until it returns false. There are
 // none where there is no table.
-func (s *Session) ListParked(ctx context.Context, of checkpoint.Shelf, yield func(checkpoint.Parked) bool) error {
+func (s *Session) ListParked(ctx context.Context, of checkpoint.ParkedFilter, yield func(checkpoint.Parked) bool) error {
 	if err := s.openExisting(ctx); err != nil {
 		return err
 	}

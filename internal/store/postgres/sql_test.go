@@ -125,6 +125,7 @@ func TestSQLAppendDoesNotTellWhatAnEventHolds(t *testing.T) {
 	_, err := pool.Exec(t.Context(), "SELECT eventfeed."+whole)
 	must.OK(t, err)
 	var first *pgconn.PgError
+	const names = `{"id": "1", "feed": "f", "source": "/f"}` // what programs read, and not the message
 	for _, call := range []string{
 		strings.Replace(whole, "'T'", "'U'", 1),
 		strings.Replace(whole, "'s'", "'z'", 1), strings.Replace(whole, "'s'", "NULL", 1),
@@ -136,7 +137,7 @@ func TestSQLAppendDoesNotTellWhatAnEventHolds(t *testing.T) {
 		"append_bytes('f', 'T', NULL, NULL, NULL, id => '1')",
 	} {
 		var refusal *pgconn.PgError
-		if _, err := pool.Exec(t.Context(), "SELECT eventfeed."+call); !errors.As(err, &refusal) {
+		if _, err := pool.Exec(t.Context(), "SELECT eventfeed."+call); !errors.As(err, &refusal) || refusal.ConstraintName != "eventfeed_id" || refusal.Detail != names {
 			t.Errorf("%s: %v, want a refusal", call, err)
 			continue
 		}

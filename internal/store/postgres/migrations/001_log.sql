@@ -426,7 +426,9 @@ BEGIN
         ELSIF FOUND THEN
             RAISE EXCEPTION 'eventfeed: event % of source % is in feed % already, with other content',
                 to_json(bad.id), to_json(coalesce(nullif(bad.source, ''), '/' || feed_name)), feed_name
-                USING ERRCODE = 'unique_violation', HINT = 'an event cannot be changed; append another one under an id of its own';
+                USING ERRCODE = 'unique_violation', CONSTRAINT = 'eventfeed_id', -- programs read these, and not the message
+                    DETAIL = jsonb_build_object('feed', feed_name, 'source', coalesce(nullif(bad.source, ''), '/' || feed_name), 'id', bad.id),
+                    HINT = 'an event cannot be changed; append another one under an id of its own';
         END IF;
         RETURN added;
     END LOOP;

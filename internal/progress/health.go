@@ -1,0 +1,186 @@
+package progress
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// awayFor is how long a feed's server or the target may be away before a run
+// counts as not healthy.
+const awayFor = time.Minute
+
+// Health is the state of a run, as metrics and probes show it. The run and its requests
+// update it; it is safe for concurrent use.
+type Health struct {
+	// MaxLag is how far behind a feed may be for the run to be ready. 0 is any.
+	MaxLag time.Duration
+
+	mu       sync.Mutex
+	progress seed.Progress
+	begun    bool
+	commit   time.Time           // when something was last applied
+	feeds    map[string]*backlog // by feed id
+	origins  map[string]*origin  // by scheme and host
+	now      func() time.Time    // the clock
+}
+
+// backlog is since when a feed's events are known that are not applied yet.
+type backlog struct {
+	heads []seen // oldest first; all are behind the checkpoint
+}
+
+// seen is when a position was first known to be there.
+type seen struct {
+	head int64
+	at   time.Time
+}
+
+// origin is how requests to a server went.
+type origin struct {
+	answered time.Time // last
+	failing  time.Time // since when; zero if the last one was answered
+	failed   int64
+}
+
+// NewHealth returns the health of a run that has not begun.
+func NewHealth(maxLag time.Duration) *Health {
+	return &Health{MaxLag: maxLag, feeds: map[string]*backlog{}, origins: map[string]*origin{}, now: time.Now}
+}
+
+// Update takes over how far the run is.
+func (s *Health) Update(p seed.Progress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	if !s.begun || moved(s.progress, p) {
+		s.commit = now
+	}
+	s.progress, s.begun = p, true
+	for i := range p.Feeds {
+		f := &p.Feeds[i]
+		b := s.feeds[f.FeedID]
+		if b == nil {
+			b = &backlog{}
+			s.feeds[f.FeedID] = b
+		}
+		b.note(f.Position, f.Head, now)
+	}
+}
+
+// moved reports whether any feed has got further, or back.
+func moved(before, now seed.Progress) bool {
+	return !slices.EqualFunc(before.Feeds, now.Feeds, func(x, y seed.FeedProgress) bool { return x.Position == y.Position })
+}
+
+// maxHeads bounds what is kept of a feed. Beyond it a lag may be told too long.
+const maxHeads = 1000
+
+func (b *backlog) note(position, head int64, now time.Time) {
+	b.heads = slices.DeleteFunc(b.heads, func(s seen) bool { return s.head <= position })
+	last := position
+	if len(b.heads) > 0 {
+		last = b.heads[len(b.heads)-1].head
+	}
+	switch {
+	case head <= last:
+	case len(b.heads) < maxHeads:
+		b.heads = append(b.heads, seen{head, now})
+	default:
+		b.heads[len(b.heads)-1].head = head
+	}
+}
+
+// lag is how long the oldest event that is not applied has been known.
+func (b *backlog) lag(now time.Time) time.Duration {
+	if len(b.heads) == 0 {
+		return 0
+	}
+	return now.Sub(b.heads[0].at)
+}
+
+// Transport returns a transport that notes how requests went.
+func (s *Health) Transport(next http.RoundTripper) http.RoundTripper {
+	return transport{s, next}
+}
+
+type transport struct {
+	*Health
+	next http.RoundTripper
+}
+
+// RoundTrip makes a request by the next transport.
+func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := t.next.RoundTrip(request)
+	if request.Context().Err() == nil { // what was given up says nothing of the server
+		t.answered(request.URL.Scheme+"://"+request.URL.Host, err == nil && response.StatusCode < 500 && response.StatusCode != http.StatusTooManyRequests)
+	}
+	return response, err
+}
+
+func (s *Health) answered(name string, well bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o := s.origins[name]
+	if o == nil {
+		o = &origin{}
+		s.origins[name] = o
+	}
+	if well {
+		o.answered, o.failing = s.now(), time.Time{}
+		return
+	}
+	o.failed++
+	if o.failing.IsZero() {
+		o.failing = s.now()
+	}
+}
+
+// Healthy returns why the run does not work as it should, or nil: a server or
+// the target has been away for more than a minute.
+func (s *Health) Healthy() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.healthy()
+}
+
+func (s *Health) healthy() error {
+	now := s.now()
+	var all []error
+	for _, name := range sortedKeys(s.origins) {
+		if since := s.origins[name].failing; !since.IsZero() && now.Sub(since) > awayFor {
+			all = append(all, fmt.Errorf("%s has been away for %s", name, wholeSeconds(now.Sub(since))))
+		}
+	}
+	if t := s.progress.Target; t.Err != nil && now.Sub(t.Away) > awayFor {
+		all = append(all, fmt.Errorf("the target has been away for %s", wholeSeconds(now.Sub(t.Away))))
+	}
+	return errors.Join(all...)
+}
+
+// Ready returns why what has been applied is not the present state, or nil: the
+// history is not applied yet, a feed is further behind than MaxLag, or the run is
+// not healthy.
+func (s *Health) Ready() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.begun {
+		return errors.New("starting: nothing was read yet")
+	}
+	all := []error{s.healthy()}
+	now := s.now()
+	for i := range s.progress.Feeds {
+		f := &s.progress.Feeds[i]
+		if !s.progress.Following {
+			all = append(all, fmt.Errorf("feed %s: seeding, at position %d of %d", f.Feed, f.Position, f.Head))
+		} else if lag := s.feeds[f.FeedID].lag(now); s.MaxLag > 0 && lag > s.MaxLag {
+			all = append(all, fmt.Errorf("feed %s: %s behind, by %s", f.Feed, number(f.Head-f.Position, "event"), wholeSeconds(lag)))
+		}
+	}
+	return errors.Join(all...)
+}
