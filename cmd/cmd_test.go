@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -30,13 +31,14 @@ func TestScripts(t *testing.T) {
 	params := testscript.Params{
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
+			env.Values[testOfScript{}] = env.T()
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+os.Getenv("PATH"))
 			// All scripts share this folder. Whether others may enter it decides which warnings
 			// they see, so no script may be the one that says so.
 			return os.Chmod(filepath.Dir(env.WorkDir), 0o711)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"postgres":  postgres(t),
+			"postgres":  postgres,
 			"serve":     serve(bin),
 			"follow":    follow(bin),
 			"settle":    settle,
@@ -52,16 +54,17 @@ func TestScripts(t *testing.T) {
 			"url":       setURL,
 			"sql":       execute,
 			"rows":      rows,
-			"bouncer":   bouncer(t),
-			"hostile":   hostile(t),
-			"old":       old(t),
-			"passwords": passwords(t),
+			"bouncer":   bouncer,
+			"hostile":   hostile,
+			"old":       old,
+			"passwords": passwords,
 			"hides":     hides(bin),
 			"reach":     reach,
 			"shutdown":  shutdown,
-			"copydb":    copyDatabase(t),
-			"files":     files(t),
+			"copydb":    copyDatabase,
+			"files":     files,
 			"visible":   visible,
+			"need":      needTool,
 		},
 		UpdateScripts: os.Getenv("UPDATE_SCRIPTS") != "",
 	}
@@ -78,27 +81,37 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// testOfScript is the key of a script's own test.
+type testOfScript struct{}
+
+// testOf returns the test that one script is. What it lacks skips or fails that script and no other,
+// and what it was given goes with it.
+func testOf(ts *testscript.TestScript) testing.TB { return ts.Value(testOfScript{}).(testing.TB) }
+
+// needTool TOOL skips the script where there is no such tool, or fails where all tests must run.
+func needTool(ts *testscript.TestScript, _ bool, arguments []string) {
+	need.Tool(testOf(ts), arguments[0])
+}
+
 // postgres NAME sets the variable NAME to the URL of a new database for its
 // owner, NAME_SERVER and NAME_WRITER to that for users with these roles.
-func postgres(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		name, url := arguments[0], testdb.Postgres(t)
-		ts.Setenv(name, url)
-		ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
-		ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
-	}
+func postgres(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	name, url := arguments[0], testdb.Postgres(t)
+	ts.Setenv(name, url)
+	ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
+	ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
 }
 
 // bouncer NAME sets the variables that postgres NAME has set to URLs through a
 // PgBouncer in transaction mode.
-func bouncer(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		name := arguments[0]
-		url := testdb.Bouncer(t, ts.Getenv(name))
-		ts.Setenv(name, url)
-		ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
-		ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
-	}
+func bouncer(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	name := arguments[0]
+	url := testdb.Bouncer(t, ts.Getenv(name))
+	ts.Setenv(name, url)
+	ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
+	ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
 }
 
 // status N COMMAND… runs a command that must exit with status N.

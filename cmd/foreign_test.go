@@ -1,16 +1,13 @@
 package cmd_test
 
 import (
-	"testing"
-
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 )
 
 // files NAME FOLDER serves a folder by nginx and sets the variable NAME to its URL.
-func files(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		ts.Setenv(arguments[0], testproxy.Static(t, ts.MkAbs(arguments[1])))
-	}
+func files(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	ts.Setenv(arguments[0], testproxy.Static(t, ts.MkAbs(arguments[1])))
 }

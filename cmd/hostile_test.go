@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/url"
 	"strings"
-	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -37,16 +36,15 @@ var hostileSettings = map[string]string{
 // search_path to a schema of shadows, and settings that nobody reckons with. It
 // sets NAME_PLAIN to a URL whose sessions have none of it. Where POOLED is set a
 // PgBouncer stands before the database after that.
-func hostile(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		name := arguments[0]
-		database := ts.Getenv(name)
-		testdb.Shadow(t, database)
-		ts.Check(alter(database, hostileSettings))
-		ts.Setenv(name+"_PLAIN", withDefaults(ts, database))
-		if ts.Getenv("POOLED") != "" {
-			bouncer(t)(ts, false, arguments)
-		}
+func hostile(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	name := arguments[0]
+	database := ts.Getenv(name)
+	testdb.Shadow(t, database)
+	ts.Check(alter(database, hostileSettings))
+	ts.Setenv(name+"_PLAIN", withDefaults(ts, database))
+	if ts.Getenv("POOLED") != "" {
+		bouncer(ts, false, arguments)
 	}
 }
 

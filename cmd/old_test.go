@@ -5,7 +5,6 @@ import (
 	"net"
 	"strconv"
 	"strings"
-	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -15,22 +14,21 @@ import (
 // old NAME sets the variable NAME to the URL of a server that speaks as
 // PostgreSQL 12 does, as far as anyone asks it. No real one can be had for each
 // machine that runs the tests.
-func old(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-		ts.Check(err)
-		ts.Defer(func() { _ = listener.Close() })
-		go func() {
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				go (&oldServer{Backend: pgproto3.NewBackend(conn, conn)}).serve()
+func old(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Defer(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
 			}
-		}()
-		ts.Setenv(arguments[0], "postgres://shop@"+listener.Addr().String()+"/shop?sslmode=disable")
-	}
+			go (&oldServer{Backend: pgproto3.NewBackend(conn, conn)}).serve()
+		}
+	}()
+	ts.Setenv(arguments[0], "postgres://shop@"+listener.Addr().String()+"/shop?sslmode=disable")
 }
 
 type oldServer struct {

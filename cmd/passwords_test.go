@@ -3,7 +3,6 @@ package cmd_test
 import (
 	"os"
 	"path/filepath"
-	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -13,14 +12,13 @@ import (
 // passwords NAME PASSWORD starts a PostgreSQL server that lets its user
 // postgres in with this password only, and sets the variable NAME to its URL,
 // without the password.
-func passwords(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		server := testcluster.New(t)
-		server.Start(t)
-		execute(ts, false, []string{server.URL(), "ALTER ROLE postgres PASSWORD '" + arguments[1] + "'"})
-		server.Stop(t, "fast")
-		ts.Check(os.WriteFile(filepath.Join(server.Data(), "pg_hba.conf"), []byte("host all all 127.0.0.1/32 scram-sha-256\n"), 0o600))
-		server.Start(t)
-		ts.Setenv(arguments[0], server.URL())
-	}
+func passwords(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	server := testcluster.New(t)
+	server.Start(t)
+	execute(ts, false, []string{server.URL(), "ALTER ROLE postgres PASSWORD '" + arguments[1] + "'"})
+	server.Stop(t, "fast")
+	ts.Check(os.WriteFile(filepath.Join(server.Data(), "pg_hba.conf"), []byte("host all all 127.0.0.1/32 scram-sha-256\n"), 0o600))
+	server.Start(t)
+	ts.Setenv(arguments[0], server.URL())
 }

@@ -18,6 +18,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 // container is one container of ours, in whichever file it stands.
@@ -323,6 +325,7 @@ func TestDashboardIsWhatGrafanaImports(t *testing.T) {
 // systemd knows all that the units set, and the programs know their command lines.
 func TestUnitsAreWhatSystemdRuns(t *testing.T) {
 	t.Parallel()
+	analyze := need.Tool(t, "systemd")
 	bin := build(t)
 	for _, name := range []string{"feedserver", "seeder"} {
 		unit := read(t, name+".service")
@@ -336,7 +339,7 @@ func TestUnitsAreWhatSystemdRuns(t *testing.T) {
 		if err := os.WriteFile(installed, []byte(strings.ReplaceAll(unit, "/usr/local/bin/", bin)), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		verify := exec.CommandContext(t.Context(), "systemd-analyze", "verify", "--man=no", installed)
+		verify := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", installed)
 		if said, err := verify.CombinedOutput(); err != nil || bytes.Contains(said, []byte(installed)) {
 			t.Errorf("%s.service: %v\n%s", name, err, said)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -50,7 +51,7 @@ func follow(t *testing.T, heading string) *recipe {
 	database, target := testdb.Postgres(t), testdb.Postgres(t)
 	port := testdb.FreePort(t)
 	r := &recipe{t: t, folder: t.TempDir(), pool: open(t, database), target: open(t, target), env: append(os.Environ(),
-		"PATH="+programs+":"+testdb.PostgresBin(t)+":"+os.Getenv("PATH"),
+		"PATH="+programs+":"+need.PostgresBin(t)+":"+os.Getenv("PATH"),
 		"DB="+database, "NEW="+target,
 		fmt.Sprintf("EVENTFEED_LISTEN=127.0.0.1:%d", port), fmt.Sprintf("FEEDS=http://127.0.0.1:%d/feeds", port))}
 	for _, match := range blocks.FindAllStringSubmatch(section, -1) {

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
+	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
 )
 
 // Whoever copies the README's first blocks, in the shell of make shell, has a second
@@ -39,9 +41,12 @@ func TestFirstStepsOfTheREADMECanBeCopied(t *testing.T) {
 	must.OK(t, err)
 	address := listener.Addr().String()
 	must.OK(t, listener.Close())
-	command := exec.CommandContext(t.Context(), "../test/postgres", "../examples/shell", "bash", "-euo", "pipefail", "-c",
+	postgres := testcluster.New(t) // as make shell makes one
+	postgres.Start(t)
+	command := exec.CommandContext(t.Context(), "../examples/shell", "bash", "-euo", "pipefail", "-c",
 		"PATH="+programs+":$PATH\ntrap 'kill %1 && wait || true' EXIT\n"+strings.ReplaceAll(script.String(), "127.0.0.1:8080", address))
-	command.Env = append(os.Environ(), "EVENTFEED_LISTEN="+address)
+	command.Env = append(os.Environ(), "EVENTFEED_LISTEN="+address,
+		"EVENTFEED_TEST_POSTGRES="+postgres.URL(), "EVENTFEED_TEST_PGBIN="+need.PostgresBin(t))
 	out, err := command.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -54,6 +59,7 @@ func TestFirstStepsOfTheREADMECanBeCopied(t *testing.T) {
 // The reader of a stream prints the whole history, and what comes after it.
 func TestStreamReaderOfTheREADMEReadsTheWholeHistory(t *testing.T) {
 	t.Parallel()
+	interpreter := need.Tool(t, "python3")
 	text, err := os.ReadFile("../README.md")
 	must.OK(t, err)
 	reader := regexp.MustCompile("(?s)```python\n(.*?)```").FindStringSubmatch(string(text))
@@ -90,7 +96,7 @@ func TestStreamReaderOfTheREADMEReadsTheWholeHistory(t *testing.T) {
 		_, after, _ := strings.Cut(lines.Text(), "msg=serving url=http://")
 		address, _, _ = strings.Cut(after, "/")
 	}
-	python := run("/usr/bin/python3", "-u", "-c", strings.ReplaceAll(reader[1], "127.0.0.1:8080", address))
+	python := run(interpreter, "-u", "-c", strings.ReplaceAll(reader[1], "127.0.0.1:8080", address))
 	printed, err := python.StdoutPipe()
 	must.OK(t, err)
 	must.OK(t, python.Start())

@@ -12,10 +12,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/store/sqlite"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
-func TestMain(m *testing.M) { os.Exit(testdb.RunWithExamples(m, "ExampleAppend")) }
+func TestMain(m *testing.M) { os.Exit(need.RunWithExamples(m, "ExampleAppend")) }
 
 // ordersInPostgres makes a database with the feed and the table of the example.
 func ordersInPostgres() (url string, drop func()) {

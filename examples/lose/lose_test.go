@@ -1,21 +1,19 @@
 package main
 
 import (
-	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
-	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 // What the program is there to show.
 func TestTheFeedLosesNothingAndTheLastIDDoes(t *testing.T) {
 	t.Parallel()
-	testdb.PostgresBin(t) // or the test is skipped
-	database := os.Getenv("EVENTFEED_TEST_POSTGRES")
+	database := need.Postgres(t)
 	feedserver := filepath.Join(t.TempDir(), "feedserver")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", feedserver, "../../cmd/feedserver").CombinedOutput()
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/adopt"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -101,7 +102,7 @@ func (s *service) adopt(table string, outbox bool, o adopt.Options) {
 func (s *service) run(files ...string) (printed string) {
 	s.t.Helper()
 	for _, file := range files {
-		command := exec.CommandContext(s.t.Context(), filepath.Join(testdb.PostgresBin(s.t), "psql"), "-X", "-At", "-v", "ON_ERROR_STOP=1",
+		command := exec.CommandContext(s.t.Context(), filepath.Join(need.PostgresBin(s.t), "psql"), "-X", "-At", "-v", "ON_ERROR_STOP=1",
 			"-f", filepath.Join(s.dir, file), "-d", s.ownerURL)
 		out, err := command.CombinedOutput()
 		if err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/execsink"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 var (
@@ -430,7 +431,7 @@ func TestNoDeadlock(t *testing.T) {
 	})
 	t.Run("large events", func(t *testing.T) {
 		t.Parallel()
-		r := try(t, execsink.Config{Command: `/usr/bin/python3 -c '
+		r := try(t, execsink.Config{Command: need.Tool(t, "python3") + ` -c '
 import sys, json
 for line in sys.stdin:
     e = json.loads(line)

@@ -20,6 +20,7 @@ import (
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/execsink"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 // Told to stop, a program may end what it was given, and what it acknowledges
@@ -68,7 +69,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 
 // leaves starts one that gets away from its parent, from its group and from its
 // session.
-const leaves = `/usr/bin/python3 -c '
+func leaves(t *testing.T) string {
+	t.Helper()
+	return need.Tool(t, "python3") + ` -c '
 import os, signal, time
 for leave in (os.setsid, os.getpid):
     if os.fork(): os._exit(0)
@@ -76,6 +79,7 @@ for leave in (os.setsid, os.getpid):
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 open(os.environ["HERE"] + "/away", "w").close()
 time.sleep(1000)'; while [ ! -e $HERE/away ]; do sleep 0.02; done; `
+}
 
 // TestWhatLeavesTheGroupIsKilledToo, where the system lets a process be found that
 // does not want to be.
@@ -87,7 +91,7 @@ func TestWhatLeavesTheGroupIsKilledToo(t *testing.T) {
 	for name, end := range map[string]string{"it ends": "exit 0", "it is killed": "kill -9 $$", "it is ended": ""} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := try(t, execsink.Config{Command: leaves + each(worker+"; "+cmp.Or(end, ":")), Grace: 200 * time.Millisecond})
+			r := try(t, execsink.Config{Command: leaves(t) + each(worker+"; "+cmp.Or(end, ":")), Grace: 200 * time.Millisecond})
 			if err := r.deliver(t.Context(), events(orders, 1, 1)); err != nil {
 				t.Fatal(err)
 			}
@@ -103,7 +107,7 @@ func TestWhatLeavesTheGroupIsKilledToo(t *testing.T) {
 // call that it is in; and no more of it is heard.
 func TestKillDoesNotWait(t *testing.T) {
 	t.Parallel()
-	r := try(t, execsink.Config{Command: leaves + `trap '' TERM; ` + each(worker+"; [ $p != 2 ] || sleep 1000"), Grace: time.Hour})
+	r := try(t, execsink.Config{Command: leaves(t) + `trap '' TERM; ` + each(worker+"; [ $p != 2 ] || sleep 1000"), Grace: time.Hour})
 	done := make(chan error, 1)
 	go func() { done <- r.deliver(t.Context(), events(orders, 1, 5)) }()
 	r.wait("it is in the second call", func() bool { return len(r.file("seen")) == 2 })
@@ -137,13 +141,15 @@ func seederThatRuns(t *testing.T, r *trial, command string, environment ...strin
 // TestProgramDiesWithASeederThatIsKilled, and all that it has started.
 func TestProgramDiesWithASeederThatIsKilled(t *testing.T) {
 	t.Parallel()
-	for name, command := range map[string]string{
-		"deaf": "trap '' TERM HUP", "with a child": "sleep 1000 & :", "with one that has left": leaves + ":",
+	for name, command := range map[string]func(*testing.T) string{
+		"deaf":                   func(*testing.T) string { return "trap '' TERM HUP" },
+		"with a child":           func(*testing.T) string { return "sleep 1000 & :" },
+		"with one that has left": func(t *testing.T) string { return leaves(t) + ":" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := try(t, execsink.Config{}) // for its folder
-			seeder := seederThatRuns(t, r, command)
+			seeder := seederThatRuns(t, r, command(t))
 			if err := seeder.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}

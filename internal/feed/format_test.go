@@ -16,6 +16,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 // docs/format.md and the files beside it are what others write readers from.
@@ -105,7 +106,7 @@ func TestFormatNamesTheLimitsOfTheCode(t *testing.T) {
 
 func TestFormatReaderComesToTheSameDigest(t *testing.T) {
 	t.Parallel()
-	python := findPython(t)
+	python := need.Tool(t, "python3")
 	archive, subscription := formatDocuments()
 	final := *archive
 	final.Next = &Page{epochTwo, 2}
@@ -138,7 +139,7 @@ func TestFormatReaderComesToTheSameDigest(t *testing.T) {
 
 func TestFormatReaderNoticesDamage(t *testing.T) {
 	t.Parallel()
-	python := findPython(t)
+	python := need.Tool(t, "python3")
 	archiveDocument, subscriptionDocument := formatDocuments()
 	archive, subscription := encode(archiveDocument), encode(subscriptionDocument)
 	second, third := entryOf(archiveDocument, 2), entryOf(archiveDocument, 3)
@@ -318,15 +319,6 @@ func digestsExample(d *Document) string {
 		line(strconv.FormatInt(chain.Position, 10), hash.String(), chain.Digest)
 	}
 	return text.String()
-}
-
-func findPython(t *testing.T) string {
-	t.Helper()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Fatal("python3 is missing, which runs docs/format/read.py: install it with test/install-tools python3")
-	}
-	return python
 }
 
 // runReader runs the reader of docs/format over documents.

@@ -2,10 +2,8 @@ package html_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +16,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 // How long a test waits for a browser on a busy machine: for one thing, and for
@@ -27,28 +27,25 @@ const (
 	lifetime = 8 * time.Minute
 )
 
-// stopChromium ends the browser of all tests, which the first that needs it starts.
-var stopChromium = func() {}
+// chromium is the browser of all tests, which the first that needs it starts.
+var chromium browser
 
-var chromium = sync.OnceValues(startChromium)
+type browser struct {
+	once sync.Once
+	ctx  context.Context // chromedp's handle of it
+	err  error           // why it did not start
+	stop func()          // nil if it was not started
+}
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	stopChromium()
+	if chromium.stop != nil {
+		chromium.stop()
+	}
 	os.Exit(status)
 }
 
-func startChromium() (context.Context, error) {
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		return nil, errors.New("no Chromium for this test: run it with make test, which installs it")
-	}
+func (b *browser) start(path string) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
 		chromedp.NoSandbox, // it cannot be had as root, and all pages are our own
@@ -58,9 +55,9 @@ func startChromium() (context.Context, error) {
 		chromedp.Flag("font-render-hinting", "none"),
 	)
 	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
-	browser, stopBrowser := chromedp.NewContext(allocator)
-	stopChromium = func() { stopBrowser(); stopAllocator() }
-	return browser, chromedp.Do(browser)
+	ctx, stopBrowser := chromedp.NewContext(allocator)
+	b.ctx, b.stop = ctx, func() { stopBrowser(); stopAllocator() }
+	b.err = chromedp.Do(ctx)
 }
 
 // tab is a page of the browser that notes whatever should not happen on it.
@@ -75,11 +72,12 @@ type tab struct {
 // open opens a tab of its own, in a window of this width.
 func open(t *testing.T, width int64) *tab {
 	t.Helper()
-	browser, err := chromium()
-	if err != nil {
-		t.Fatal(err)
+	path := need.Tool(t, "chromium")
+	chromium.once.Do(func() { chromium.start(path) })
+	if chromium.err != nil {
+		t.Fatal(chromium.err)
 	}
-	ctx, stop := context.WithTimeout(browser, lifetime)
+	ctx, stop := context.WithTimeout(chromium.ctx, lifetime)
 	ctx, closeTab := chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	b := &tab{t: t, ctx: ctx}
 	t.Cleanup(func() { closeTab(); stop() })

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,6 +21,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -198,7 +198,7 @@ func isOwn(err error) bool {
 }
 
 func serverVersion(t *testing.T) (n int) {
-	conn, err := pgx.Connect(t.Context(), os.Getenv("EVENTFEED_TEST_POSTGRES"))
+	conn, err := pgx.Connect(t.Context(), need.Postgres(t))
 	must.OK(t, err)
 	must.OK(t, conn.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int").Scan(&n))
 	must.OK(t, conn.Close(context.Background()))

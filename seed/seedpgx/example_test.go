@@ -10,13 +10,14 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedpgx"
 )
 
-func TestMain(m *testing.M) { os.Exit(testdb.RunWithExamples(m, "ExampleDatabase.*")) }
+func TestMain(m *testing.M) { os.Exit(need.RunWithExamples(m, "ExampleDatabase.*")) }
 
 // A service fills a table of its own from the history of another one. A dry run shows
 // first that every event can be applied; it leaves nothing.

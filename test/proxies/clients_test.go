@@ -22,6 +22,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
@@ -101,7 +102,7 @@ var readers = map[string]func(t *testing.T, url string) []shown{"feedparser": re
 
 func readByFeedparser(t *testing.T, url string) (all []shown) {
 	t.Helper()
-	out := run(t, "feedparser", "/usr/bin/python3", "-c", feedparser, url)
+	out := run(t, need.Tool(t, "feedparser"), "-c", feedparser, url)
 	must.OK(t, json.Unmarshal(out, &all))
 	return all
 }
@@ -118,7 +119,7 @@ func readByNewsboat(t *testing.T, url string) (all []shown) {
 		return file
 	}
 	cache := path("cache.db", "")
-	run(t, "newsboat", "env", "HOME="+folder, "newsboat", "-C", path("config", "error-log "+path("errors", "")+"\n"),
+	run(t, "env", "HOME="+folder, need.Tool(t, "newsboat"), "-C", path("config", "error-log "+path("errors", "")+"\n"),
 		"-u", path("urls", url+"\n"), "-c", cache, "-x", "reload")
 	db, err := sql.Open("sqlite", cache)
 	must.OK(t, err)
@@ -139,7 +140,7 @@ func readByNewsboat(t *testing.T, url string) (all []shown) {
 }
 
 // run returns what a command writes to standard output.
-func run(t *testing.T, tool, name string, arguments ...string) []byte {
+func run(t *testing.T, name string, arguments ...string) []byte {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -148,7 +149,7 @@ func run(t *testing.T, tool, name string, arguments ...string) []byte {
 		if ended, ok := errors.AsType[*exec.ExitError](err); ok {
 			err = fmt.Errorf("%w\n%s%s", err, out, ended.Stderr)
 		}
-		t.Fatalf("%s: %v\nIf it is missing: run this with make test, which installs it, or run test/install-tools %s", tool, err, tool)
+		t.Fatalf("%s: %v", name, err)
 	}
 	return out
 }

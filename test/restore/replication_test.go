@@ -10,9 +10,9 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
-	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // TestMovedByLogicalReplication: an upgrade to another server brings the rows
@@ -57,7 +57,7 @@ func TestMovedByLogicalReplication(t *testing.T) {
 // replicate moves the database postgres to another server.
 func replicate(t *testing.T, before, after *testcluster.Cluster) {
 	t.Helper()
-	bin := testdb.PostgresBin(t)
+	bin := need.PostgresBin(t)
 	schema, err := exec.CommandContext(t.Context(), filepath.Join(bin, "pg_dump"), "--schema-only", "--dbname", before.URL()).Output()
 	must.OK(t, err)
 	restore := exec.CommandContext(t.Context(), filepath.Join(bin, "psql"), "-Xq", "-v", "ON_ERROR_STOP=1", after.URL())

@@ -33,7 +33,7 @@ type Tokens struct {
 // map takes tell anything: nobody can choose a token by its hash.
 type table map[[sha256.Size]byte]Grant
 
-// LoadTokens reads the file of tokens. See docs/operations.md for what is in it.
+// LoadTokens reads the file of tokens. See docs/network.md for its format.
 // A nil logger discards.
 func LoadTokens(path string, logger *slog.Logger) (*Tokens, error) {
 	t := &Tokens{followed[table]{

@@ -330,7 +330,7 @@ func TestOnlyThisMachineReachesALocalAddress(t *testing.T) {
 
 func TestExampleInTheDocumentsIsAFileOfTokens(t *testing.T) {
 	t.Parallel()
-	text, err := os.ReadFile("../../../docs/operations.md")
+	text, err := os.ReadFile("../../../docs/network.md")
 	must.OK(t, err)
 	_, rest, _ := strings.Cut(string(text), "```toml\n# tokens.toml\n")
 	example, _, _ := strings.Cut(rest, "```")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -26,7 +27,7 @@ func TestDumpStopsNobody(t *testing.T) {
 	storetest.Append(t, l, "f", large)
 	storetest.Drain(t, l, "f")
 
-	dump := exec.CommandContext(t.Context(), filepath.Join(testdb.PostgresBin(t), "pg_dump"), "--dbname", url)
+	dump := exec.CommandContext(t.Context(), filepath.Join(need.PostgresBin(t), "pg_dump"), "--dbname", url)
 	out, err := dump.StdoutPipe()
 	must.OK(t, err)
 	must.OK(t, dump.Start())

@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/db/migrate"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
@@ -94,7 +95,7 @@ func TestMigrationScriptMakesTheSameSchema(t *testing.T) {
 // dump returns what is in the schema, rights and all.
 func dump(t *testing.T, url string) string {
 	t.Helper()
-	program := filepath.Join(testdb.PostgresBin(t), "pg_dump")
+	program := filepath.Join(need.PostgresBin(t), "pg_dump")
 	out, err := exec.CommandContext(t.Context(), program, "--schema=eventfeed", "--schema-only", "--dbname", url).Output()
 	must.OK(t, err)
 	var kept []string

@@ -18,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
@@ -62,7 +63,7 @@ func (c *Cluster) Backup(t testing.TB, options ...string) *Cluster {
 // empty makes a folder for a cluster, and starts what removes it.
 func empty(t testing.TB) *Cluster {
 	t.Helper()
-	c := &Cluster{bin: testdb.PostgresBin(t), as: testdb.ServerUser(t)}
+	c := &Cluster{bin: need.PostgresBin(t), as: testdb.ServerUser(t)}
 	var err error
 	if c.dir, err = makeFolder(c.as); err != nil {
 		t.Fatalf("make a folder for a cluster: %v", err)

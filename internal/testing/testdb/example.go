@@ -2,27 +2,17 @@ package testdb
 
 import (
 	"context"
-	"flag"
-	"os"
-	"strings"
-	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
-// RunWithExamples runs a package's tests, and returns their exit status. Without PostgreSQL it
-// skips the examples with these names, which need one: an example cannot skip itself.
-func RunWithExamples(m *testing.M, needPostgres ...string) int {
-	flag.Parse()
-	skip := flag.Lookup("test.skip").Value
-	if os.Getenv(serverVar) == "" && !mustRunAll() && skip.String() == "" {
-		if err := skip.Set("^(" + strings.Join(needPostgres, "|") + ")$"); err != nil {
-			panic(err)
-		}
-	}
-	return m.Run()
-}
-
-// ForExample is [Postgres] for an example, which calls drop at its end.
+// ForExample is [Postgres] for an example, which calls drop at its end. Without PostgreSQL it returns
+// an error: [need.RunWithExamples] skips the example before.
 func ForExample() (database string, drop func(), err error) {
-	database, dropDatabase, err := createDatabase(context.Background(), "")
+	server, err := need.PostgresOfExample()
+	if err != nil {
+		return "", nil, err
+	}
+	database, dropDatabase, err := createDatabase(context.Background(), server, "")
 	return database, func() { _ = dropDatabase(context.Background()) }, err
 }

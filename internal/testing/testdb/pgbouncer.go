@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 const bouncerConfig = `
@@ -45,21 +47,22 @@ func Bouncer(t testing.TB, database string, options ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	program := need.Tool(t, "pgbouncer")
+	var stderr []byte
 	for range 5 {
 		port := FreePort(t)
-		if stderr := startBouncer(t, u, port, options); stderr != nil {
-			t.Logf("pgbouncer: %s", stderr)
+		if stderr = startBouncer(t, program, u, port, options); stderr != nil {
 			continue // someone else has taken the port
 		}
 		u.Host = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 		return u.String()
 	}
-	t.Fatal("no PgBouncer for this test: run it with make test, which installs it")
+	t.Fatalf("pgbouncer does not start:\n%s", stderr)
 	return ""
 }
 
 // startBouncer returns what PgBouncer had to say if it did not start.
-func startBouncer(t testing.TB, database *url.URL, port int, options []string) []byte {
+func startBouncer(t testing.TB, program string, database *url.URL, port int, options []string) []byte {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "eventfeed-pgbouncer") //nolint:usetesting // the test's own folder is below one that others may not enter
 	if err != nil {
@@ -73,8 +76,7 @@ func startBouncer(t testing.TB, database *url.URL, port int, options []string) [
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	// Debian keeps it where only root looks.
-	command := exec.CommandContext(context.WithoutCancel(t.Context()), "/usr/sbin/pgbouncer", config)
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), program, config)
 	command.Stderr = &stderr
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: ServerUser(t), Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {

@@ -5,10 +5,8 @@ package testdb
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,13 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-)
 
-// How test/postgres tells of its server.
-const (
-	serverVar = "EVENTFEED_TEST_POSTGRES"
-	binVar    = "EVENTFEED_TEST_PGBIN"
-	allVar    = "EVENTFEED_TEST_ALL"
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 // How long a server under the load of all tests may take to make or drop a database.
@@ -51,7 +44,11 @@ BEGIN
     GRANT eventfeed_writer TO test_writer;
 END $$`
 
-var rolesMade = sync.OnceValue(func() error { return MakeRoles(context.Background(), os.Getenv(serverVar)) })
+// roles makes the users once on the tests' server.
+var roles struct {
+	once sync.Once
+	err  error
+}
 
 // MakeRoles makes the users on a server, where they are missing.
 func MakeRoles(ctx context.Context, server string) error { return execute(ctx, server, makeRoles) }
@@ -78,8 +75,7 @@ func Encoded(t testing.TB, encoding string) string {
 
 func create(t testing.TB, options string) string {
 	t.Helper()
-	need(t, serverVar)
-	database, drop, err := createDatabase(t.Context(), options)
+	database, drop, err := createDatabase(t.Context(), need.Postgres(t), options)
 	if err != nil {
 		t.Fatalf("create the test's database: %v", err)
 	}
@@ -93,17 +89,14 @@ func create(t testing.TB, options string) string {
 	return database
 }
 
-func createDatabase(ctx context.Context, options string) (ownersURL string, drop func(context.Context) error, err error) {
-	server := os.Getenv(serverVar)
-	if server == "" { // for an example, which cannot be told by need
-		return "", nil, errors.New(missing)
-	}
-	if err := rolesMade(); err != nil {
-		return "", nil, fmt.Errorf("make the tests' roles: %w", err)
+func createDatabase(ctx context.Context, server, options string) (ownersURL string, drop func(context.Context) error, err error) {
+	roles.once.Do(func() { roles.err = MakeRoles(context.WithoutCancel(ctx), server) })
+	if roles.err != nil {
+		return "", nil, fmt.Errorf("make the tests' roles: %w", roles.err)
 	}
 	database, err := url.Parse(server)
 	if err != nil {
-		return "", nil, fmt.Errorf("%s: %w", serverVar, err)
+		return "", nil, err
 	}
 	name := "test_" + strings.ToLower(rand.Text())
 	database.Path = "/" + name
@@ -117,40 +110,12 @@ func createDatabase(ctx context.Context, options string) (ownersURL string, drop
 	}, nil
 }
 
-// PostgresBin returns the folder of the server's programs (initdb, pg_ctl, pg_dump and so on), for
-// tests that need a server of their own, to crash or to restore.
-func PostgresBin(t testing.TB) string {
-	t.Helper()
-	return need(t, binVar)
-}
-
 // SQLite returns the URL of an SQLite database that does not exist yet, in a folder that goes when
 // the test ends.
 func SQLite(t testing.TB) string {
 	t.Helper()
 	return "sqlite:" + filepath.Join(t.TempDir(), "test.db")
 }
-
-// need returns the value of a variable that test/postgres sets. Where there is none, PostgreSQL is
-// missing: the test is skipped, or fails where all tests must run.
-func need(t testing.TB, name string) string {
-	t.Helper()
-	value := os.Getenv(name)
-	switch {
-	case value != "":
-	case mustRunAll():
-		t.Fatal(missing)
-	default:
-		t.Skip(missing)
-	}
-	return value
-}
-
-const missing = "no PostgreSQL for this test: run it with test/postgres go test ./... or make test"
-
-// mustRunAll reports whether no test may be skipped: on CI and below test/postgres, and so in make
-// test.
-func mustRunAll() bool { return os.Getenv("CI") != "" || os.Getenv(allVar) != "" }
 
 func execute(ctx context.Context, server, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -49,7 +49,7 @@ http {
 // requestsInTurn gives each server a request in turn, by nginx.
 func requestsInTurn(t testing.TB, servers ...string) string {
 	t.Helper()
-	p := &proxy{tool: "nginx", program: "nginx", ready: "start worker processes"}
+	p := &proxy{tool: "nginx", ready: "start worker processes"}
 	return p.start(t, func(folder string, listen int) []string {
 		user := ""
 		if os.Getuid() == 0 {

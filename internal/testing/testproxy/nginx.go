@@ -34,7 +34,7 @@ http {
 func Nginx(t testing.TB, upstream string) string {
 	t.Helper()
 	name, port := host(t, upstream)
-	p := &proxy{tool: "nginx", program: "nginx", ready: "start worker processes"}
+	p := &proxy{tool: "nginx", ready: "start worker processes"}
 	return p.start(t, func(folder string, listen int) []string {
 		write(t, filepath.Join(folder, "eventfeed.conf"), deployed(t, "nginx.conf", map[string]string{
 			"server 127.0.0.1:8080;":     fmt.Sprintf("server %s:%s;", name, port),

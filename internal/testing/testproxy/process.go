@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
 // process is a proxy that runs, all of its processes in one group.
@@ -31,13 +33,7 @@ const keeper = `{ "$@" </dev/null; kill -KILL 0; } & cat >/dev/null; kill -KILL 
 // run runs a command until the test ends.
 func run(t testing.TB, p *proxy, folder string, arguments []string) *process {
 	t.Helper()
-	path, err := exec.LookPath(p.program)
-	if err != nil { // Debian keeps servers where only root looks
-		path, err = exec.LookPath("/usr/sbin/" + p.program)
-	}
-	if err != nil {
-		t.Fatalf("no %s for this test: run it with make test, which installs it, or run test/install-tools %s", p.tool, p.tool)
-	}
+	path := need.Tool(t, p.tool)
 	r := &process{log: filepath.Join(folder, "log"), ended: make(chan struct{})}
 	output, err := os.OpenFile(r.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {

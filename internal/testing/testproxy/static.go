@@ -27,7 +27,7 @@ const staticConfig = `server {
 // kept for a while.
 func Static(t testing.TB, files string) string {
 	t.Helper()
-	p := &proxy{tool: "nginx", program: "nginx", ready: "start worker processes"}
+	p := &proxy{tool: "nginx", ready: "start worker processes"}
 	return p.start(t, func(folder string, listen int) []string {
 		write(t, filepath.Join(folder, "eventfeed.conf"), fmt.Sprintf(staticConfig, listen, files))
 		user := ""

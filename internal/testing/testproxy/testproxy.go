@@ -29,10 +29,9 @@ var Proxies = map[string]Start{"nginx": Nginx, "varnish": Varnish}
 
 // proxy is how one kind is run.
 type proxy struct {
-	tool    string   // the program, and the name that test/install-tools knows its package by
-	program string   // where it is, or its name
-	ready   string   // what it says once it has its port
-	more    []string // a command that prints what its log lacks, given the folder "work"
+	tool  string   // of [need.Tool]
+	ready string   // what it says once it has its port
+	more  []string // a command that prints what its log lacks, given the folder "work"
 }
 
 // start runs the proxy on a free port. The command line may need the folder and the port.

@@ -13,7 +13,7 @@ func Varnish(t testing.TB, upstream string) string {
 	t.Helper()
 	name, port := host(t, upstream)
 	p := &proxy{
-		tool: "varnish", program: "varnishd", ready: "Child starts",
+		tool: "varnish", ready: "Child starts",
 		more: []string{"varnishlog", "-d", "-g", "request", "-n"},
 	}
 	return p.start(t, func(folder string, listen int) []string {

@@ -1,0 +1,66 @@
+package need
+
+import (
+	"fmt"
+	"maps"
+	"os/exec"
+	"slices"
+	"testing"
+)
+
+// tools are what tests may need, by the names that test/install-tools has for them, each with the
+// places where its program may be. The first place that has it counts.
+var tools = map[string][]string{
+	"chromium": {"chromium", "chromium-browser", "google-chrome"},
+	"curl":     {"curl"},
+	// Debian's own interpreter finds Debian's packages; another one may be first on the PATH.
+	"feedparser": {"/usr/bin/python3"},
+	"newsboat":   {"newsboat"},
+	// Debian keeps servers where only root looks.
+	"nginx":     {"nginx", "/usr/sbin/nginx"},
+	"pgbouncer": {"pgbouncer", "/usr/sbin/pgbouncer"},
+	"python3":   {"/usr/bin/python3", "python3"},
+	"systemd":   {"systemd-analyze"},
+	"varnish":   {"varnishd", "/usr/sbin/varnishd"},
+}
+
+// Tool returns the path of a tool's program. A name that test/install-tools does not have is a panic.
+// For feedparser, a library, it is the Python interpreter that finds it.
+//
+// Where the tool is missing, the test is skipped, or fails where all tests must run.
+func Tool(t testing.TB, name string) string {
+	t.Helper()
+	path, found := find(name)
+	if !found {
+		end(t, fmt.Sprintf("no %s for this test: run it with make test, which installs it, or run test/install-tools %[1]s", name))
+	}
+	return path
+}
+
+func find(name string) (path string, found bool) {
+	places, known := tools[name]
+	if !known {
+		panic("need: no such tool: " + name)
+	}
+	for _, place := range places {
+		path, err := exec.LookPath(place)
+		if err != nil || name == "feedparser" && exec.Command(path, "-c", "import feedparser").Run() != nil { //nolint:noctx // as long as an import takes
+			continue
+		}
+		return path, true
+	}
+	return "", false
+}
+
+// missing returns what this machine lacks, PostgreSQL first.
+func missing() (names []string) {
+	if !hasPostgres() {
+		names = append(names, "PostgreSQL")
+	}
+	for _, name := range slices.Sorted(maps.Keys(tools)) {
+		if _, found := find(name); !found {
+			names = append(names, name)
+		}
+	}
+	return names
+}
