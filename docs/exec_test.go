@@ -16,7 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 )
 
-// The programs that exec.md shows take every event, and say so.
+// The programs that exec.md shows acknowledge every event.
 func TestProgramsOfExecWork(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile("exec.md")
@@ -60,7 +60,7 @@ func TestProgramsOfExecWork(t *testing.T) {
 					t.Errorf("%d files: %s", len(files), &said)
 				}
 			default:
-				if want := "news: " + events[19].Subject + " OrderPaid\n"; said.String() != want {
+				if want := "new event: " + events[19].Subject + " OrderPaid\n"; said.String() != want {
 					t.Errorf("said %q, want %q", &said, want)
 				}
 			}

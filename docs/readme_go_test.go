@@ -70,6 +70,19 @@ func TestProgramsInPackageCommentsCompile(t *testing.T) {
 	}
 }
 
+// TestGoOfPublishIsThatOfTheREADME, which runs.
+func TestGoOfPublishIsThatOfTheREADME(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	must.OK(t, err)
+	text, err := os.ReadFile("publish.md")
+	must.OK(t, err)
+	snippet := regexp.MustCompile("(?s)```go\n.*?```").FindString(string(text))
+	if snippet == "" || !strings.Contains(string(readme), snippet) {
+		t.Errorf("not in the README: %s", snippet)
+	}
+}
+
 // buildSnippet compiles a program around a snippet of the README, and returns its path.
 func buildSnippet(t *testing.T, name, snippet string) string {
 	t.Helper()

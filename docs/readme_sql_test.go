@@ -24,21 +24,24 @@ import (
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
-// sqlOfREADME returns the README's blocks of SQL: those for the database of the service that
-// publishes, and the projections.
+// sqlOfREADME returns the blocks of SQL in the README and in publish.md: those for the database
+// of the service that publishes, and the projections.
 func sqlOfREADME(t *testing.T) (statements, projections []string) {
 	t.Helper()
-	text, err := os.ReadFile("../README.md")
-	must.OK(t, err)
-	for _, match := range regexp.MustCompile("(?s)\n```sql\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
-		if strings.Contains(match[1], "\n-- on ") {
-			projections = append(projections, match[1])
-		} else {
-			statements = append(statements, match[1])
+	for _, document := range []string{"../README.md", "publish.md"} {
+		text, err := os.ReadFile(document)
+		must.OK(t, err)
+		for _, match := range regexp.MustCompile("(?s)\n```sql\n(.*?)\n```").FindAllStringSubmatch(string(text), -1) {
+			switch {
+			case strings.Contains(match[1], "\n-- on "):
+				projections = append(projections, match[1])
+			case !strings.HasPrefix(match[1], "GRANT "): // which the writer of this test has
+				statements = append(statements, match[1])
+			}
 		}
 	}
-	if len(statements) == 0 || len(projections) == 0 {
-		t.Fatalf("the README has %d blocks of SQL for the service that publishes and %d projections, want both", len(statements), len(projections))
+	if len(statements) < 2 || len(projections) == 0 {
+		t.Fatalf("the documents have %d blocks of SQL for the service that publishes and %d projections, want both", len(statements), len(projections))
 	}
 	return statements, projections
 }
@@ -53,6 +56,8 @@ func TestSQLOfTheREADMEAppends(t *testing.T) {
 	statements, _ := sqlOfREADME(t)
 	database := testdb.Postgres(t)
 	log := storetest.Open(t, database)
+	_, err := open(t, database).Exec(t.Context(), "GRANT CREATE ON SCHEMA public TO "+testdb.Writer) // as the owner of the service's tables
+	must.OK(t, err)
 	writer := open(t, testdb.As(database, testdb.Writer))
 	want := map[string][]string{} // by feed
 	for _, block := range statements {
@@ -100,8 +105,6 @@ func TestProjectionsOfTheREADMEFillTheirTable(t *testing.T) {
 		{"OrderCreated", "o-1", `{"customer":"Ada"}`},
 		{"OrderCreated", "o-2", `{"customer":"Grace"}`},
 		{"OrderPaid", "o-1", `{}`},
-		{"OrderPaid", "o-2", `{}`},
-		{"OrderShipped", "o-1", `{}`},
 	} {
 		events = append(events, event.Event{
 			ID: fmt.Sprint(n), Source: "/shop", Type: e.kind, Subject: e.order, DataContentType: "application/json", Data: []byte(e.data),
@@ -111,8 +114,8 @@ func TestProjectionsOfTheREADMEFillTheirTable(t *testing.T) {
 	storetest.Drain(t, log, "orders")
 	orders := servertest.Serve(t, log).URL + "/feeds/orders"
 
-	const query = "SELECT string_agg(order_id || ' ' || customer || ' ' || status || ' ' || last_position, ', ' ORDER BY order_id) FROM shipments"
-	const want = "o-1 Ada shipped 5, o-2 Grace paid 4"
+	const query = "SELECT string_agg(order_id || ' ' || customer || ' ' || status, ', ' ORDER BY order_id) FROM shipments"
+	const want = "o-1 Ada paid, o-2 Grace created"
 	for i, text := range projections {
 		projection := seed.Projection{Name: "README.md", Text: []byte(text), Strict: true}
 		run := func(t *testing.T, target seed.Target, err error) {

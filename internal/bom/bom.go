@@ -1,5 +1,5 @@
-// Package bom passes over the byte order mark (U+FEFF) that some editors and programs
-// write at the beginning of a text in UTF-8. Anywhere else it is a character like others.
+// Package bom skips the byte order mark (U+FEFF) that some editors and programs write at the
+// beginning of a UTF-8 text. Anywhere else it is a character like others.
 package bom
 
 import (

@@ -1,4 +1,4 @@
-// Package cache keeps what was read or made lately, up to a number of bytes.
+// Package cache is a least-recently-used cache with a limit in bytes.
 package cache
 
 import (

@@ -1,15 +1,14 @@
-// Package checkpoint keeps how far a consumer has got with a feed, in the
-// target itself, and moves it in the transaction that applies the events, or takes
-// them back.
+// Package checkpoint keeps the position of each consumer in each feed, its checkpoint, in
+// the target itself, and moves it in the transaction that applies the events.
 //
-// What a step does is decided here, once, by [Session]. How a database or a log does
-// it is a [Backend] of its own: packages postgres and sqlite below this one. A backend
-// that can do more has more interfaces: [Parker], [Rewinder], [Rememberer]. Package
-// checkpointtest has the tests that every backend must pass.
+// [Session] decides what a step does. A [Backend] does it in one kind of database or log
+// (packages postgres and sqlite). A backend that supports more implements more interfaces:
+// [Parker], [Rewinder], [Rememberer]. Package checkpointtest has the tests that every backend
+// must pass.
 //
-// Two things keep two seeders of one consumer apart: a lock that goes with the
-// process, and behind it the checkpoint itself, which moves only for its
-// present holder, from the position and digest that the holder believes in.
+// Two things keep two seeders of one consumer apart: a lock that ends with the process, and
+// the checkpoint itself, which moves only for its present holder, from the position and
+// digest that the holder expects.
 package checkpoint
 
 import (

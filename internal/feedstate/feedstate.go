@@ -1,6 +1,6 @@
-// Package feedstate keeps the present state of every feed in memory, and wakes who
-// waits for a feed to change. So a request for what has not changed needs no
-// database, and many who wait cost as little as one.
+// Package feedstate keeps the present state of every feed in memory and wakes readers that
+// wait for a feed to change. A request for an unchanged feed needs no database, and many
+// waiting readers cost as little as one.
 package feedstate
 
 import (

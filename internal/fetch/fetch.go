@@ -1,5 +1,5 @@
-// Package fetch gets documents over HTTP, whatever is in them: it tries again
-// what may pass, bounds what it reads, and stays on the origin it was sent to.
+// Package fetch gets documents over HTTP: it retries transient errors, limits what it reads,
+// and stays on the origin that it was given.
 package fetch
 
 import (

@@ -1,6 +1,5 @@
-// Package ingest takes events in, in the forms of CloudEvents: it appends those
-// of a file or a stream in JSON, one a line (Append), and reads those that an
-// HTTP request brings (ParseRequest).
+// Package ingest reads CloudEvents and appends them: from a file or a stream of JSON, one
+// event per line (Append), and from an HTTP request (ParseRequest).
 package ingest
 
 import (

@@ -1,4 +1,4 @@
-// Package lag asks feeds how far a consumer is behind them.
+// Package lag computes the lag of a consumer by asking the feeds that it reads.
 package lag
 
 import (

@@ -1,4 +1,4 @@
-// Package nearest finds the name that someone may have meant.
+// Package nearest suggests the known name that is closest to a misspelt one.
 package nearest
 
 import (

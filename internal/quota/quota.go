@@ -1,4 +1,4 @@
-// Package quota bounds how much each client has of something at a time.
+// Package quota limits how much each client uses of a resource at a time.
 package quota
 
 import "sync"

@@ -1,6 +1,5 @@
-// Package refused has reasons for which package seed does not go on, and that only a
-// command tells apart, to say what to type next. Those that a program branches on are
-// in package seed.
+// Package refused has the errors of package seed that only a command distinguishes, to print
+// the next step. Errors that a program branches on are in package seed.
 package refused
 
 import "errors"

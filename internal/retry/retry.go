@@ -1,5 +1,5 @@
-// Package retry is what everything that tries again has in common: waits that become
-// longer, and one warning for an outage however long it lasts.
+// Package retry has the waits between retries, which grow, and logs one warning per outage,
+// however long the outage lasts.
 package retry
 
 import (

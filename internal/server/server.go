@@ -1,5 +1,5 @@
-// Package server serves feeds over HTTP: in each form that clients ask for,
-// as new as they need it, from memory where nothing has changed.
+// Package server serves feeds over HTTP, in every representation that clients ask for. It
+// answers from memory whatever has not changed.
 package server
 
 import (

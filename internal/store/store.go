@@ -1,9 +1,9 @@
 // Package store is the log: the database that holds the histories of feeds.
 //
-// What is done in which order stands here, in [Log]; how a database does it
-// stands behind [Backend], in the packages postgres and sqlite. Each step of
-// the sequencer and the sealer is a single transaction, so a crash at any
-// instant leaves the log as it was before a step or as it is after it.
+// [Log] decides what each step does and in which order; a [Backend] does it in one kind of
+// database (packages postgres and sqlite). Each step of the sequencer and the sealer is a
+// single transaction, so a crash at any instant leaves the log as it was before the step or
+// as it is after it.
 package store
 
 import (

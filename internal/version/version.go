@@ -1,5 +1,5 @@
-// Package version says from what source, and with which Go, a program was
-// built.
+// Package version reports the source revision and the Go version that a program was built
+// from.
 package version
 
 import (

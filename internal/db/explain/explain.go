@@ -1,7 +1,6 @@
-// Package explain says in plain words what those errors of databases mean that
-// people meet first, and which errors are transient. It is for code that works on
-// either database; what works on one of them imports explain/postgres or
-// explain/sqlite, and so not the other one's driver.
+// Package explain translates common database errors into plain words, and reports which
+// errors are transient. It is for code that works on either database; code that works on
+// one of them imports explain/postgres or explain/sqlite, and so links no other driver.
 package explain
 
 import (

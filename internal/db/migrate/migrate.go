@@ -1,7 +1,6 @@
-// Package migrate is what migrations have in common on every database: which
-// versions of a schema a program works on, and the script that an administrator may
-// run instead. migrate/postgres and migrate/sqlite bring a schema up to date.
-// Migrations only go forward.
+// Package migrate has what migrations share on every database: which schema versions a
+// program supports, and the script that an administrator may run instead. migrate/postgres
+// and migrate/sqlite bring a schema up to date. Migrations only go forward.
 package migrate
 
 import (

@@ -1,5 +1,5 @@
-// Package access says who may use a server: bearer tokens from a file, TLS
-// with certificates from files, each followed as they change.
+// Package access controls who may use a server: bearer tokens from a file, and TLS with
+// certificates from files. It reloads the files when they change.
 package access
 
 import (

@@ -1,5 +1,5 @@
-// Package forwarded says where a request comes from and under which URL its
-// sender knows this server, with proxies between the two.
+// Package forwarded finds out, behind proxies, where a request comes from and under which URL
+// its sender knows this server.
 package forwarded
 
 import (

@@ -1,5 +1,5 @@
-// Package explainpostgres says in plain words what those errors of PostgreSQL mean
-// that people meet first, and which errors are transient.
+// Package explainpostgres translates common errors of PostgreSQL into plain words, and
+// reports which errors are transient.
 package explainpostgres
 
 import (

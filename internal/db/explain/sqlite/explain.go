@@ -1,5 +1,5 @@
-// Package explainsqlite says in plain words what those errors of SQLite mean that
-// people meet first, and which errors are transient.
+// Package explainsqlite translates common errors of SQLite into plain words, and reports
+// which errors are transient.
 package explainsqlite
 
 import (
