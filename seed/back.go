@@ -14,7 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Change is what Rewind and Reset do to one of a consumer's checkpoints.
+// Change is what Rewind or Reset does to one checkpoint of a consumer.
 type Change struct {
 	Consumer string
 	Feed     string // the feed's name
@@ -22,38 +22,35 @@ type Change struct {
 	From, To int64 // positions of the checkpoint
 	Deleted  bool  // the checkpoint, in place of going back to To
 
-	// Inbox is the table that Events events behind To are deleted from. There
-	// are none where a handler of the caller's applied them: what it wrote is
-	// the caller's to undo, before the checkpoint goes back; so are the tables of
-	// a projection.
+	// Inbox is the table from which Events events after To are deleted; empty if the sink is
+	// not an inbox. What another sink wrote is the caller's to undo before the checkpoint
+	// goes back.
 	Inbox  string
 	Events int64
-	// Sink is what applied the events: inbox, handler, projection, program; empty if
-	// it is not known.
+	// Sink is inbox, handler, projection or program; empty if it is not known.
 	Sink string
-	// Projection is the name of the projection that applied the events; empty
-	// where something else did.
+	// Projection is the name of the projection file; empty for another sink.
 	Projection string
-	// Parked is how many parked events behind To are forgotten.
+	// Parked is the number of parked events after To, which are deleted.
 	Parked int64
 
-	// Compared says that the inbox holds all events up to To, and the same as
-	// the feed. Where some have been removed there is nothing to compare.
+	// Compared reports that the inbox has all events up to To and that they equal those of the
+	// feed. If some were deleted from the inbox there is nothing to compare.
 	Compared bool
 }
 
 // errNoDryRun is better than to report that something is done which is not.
 var errNoDryRun = errors.New("seed: Config.DryRun is for Run only")
 
-// Rewind moves a consumer's checkpoint back to a position, and deletes the events
-// after it from the inbox and from the parked events, in one transaction. It
-// leads on from a LostError, and returns one if to lies beyond what the feed and
-// the target are known to have in common. The events that stay in an inbox are
-// compared with the feed. What a projection, a handler or a program wrote stays:
-// Rewind is a NotUndoneError unless Config.Undone says that this is undone.
+// Rewind moves a consumer's checkpoint back to a position. In the same transaction it deletes
+// later events from the inbox and from the parked events. Use it after a LostError. Rewind
+// compares the events that stay in an inbox with the feed; it returns a LostError if to is after
+// the last position that the feed and the target are known to have in common. What a projection,
+// a handler or a program wrote stays, so Rewind returns a NotUndoneError unless Config.Undone is
+// set.
 //
-// Before it changes anything it calls confirm, if that is not nil, and changes
-// nothing if that returns an error.
+// Before it changes anything Rewind calls confirm, if that is not nil. If confirm returns an
+// error, Rewind changes nothing.
 func Rewind(ctx context.Context, config Config, to int64, confirm func([]Change) error) error {
 	return public(rewind(ctx, config, to, confirm))
 }
@@ -121,11 +118,10 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	return c.into.Rewind(ctx, at, back)
 }
 
-// Reset deletes a consumer's checkpoints, its parked events, and all of its
-// events from the inbox, in one transaction, so that the next Run begins at
-// position 1. undone tells that what something other than an inbox wrote has been undone;
-// without it that is a NotUndoneError. confirm is as in Rewind. An empty consumer is
-// DefaultConsumer. It returns
+// Reset deletes a consumer's checkpoints, its parked events and its events in the inbox, in one
+// transaction. The next Run starts at position 1. If something other than an inbox applied the
+// events, undone must say that the caller has undone what it wrote; otherwise Reset returns a
+// NotUndoneError. confirm is as in Rewind. An empty consumer means DefaultConsumer. Reset returns
 // ErrNoCheckpoint if there is no such consumer.
 func Reset(ctx context.Context, into Target, consumer string, undone bool, confirm func([]Change) error) error {
 	c, err := openTarget(Config{Into: into, Consumer: consumer, Undone: undone})
@@ -237,9 +233,8 @@ func (c *opened) checkBack(ctx context.Context, client *walk.Client, head *walk.
 	return head, 0, fmt.Errorf("cannot go back to position %d: %w", to, lost)
 }
 
-// NotUndoneError reports that Rewind or Reset changed nothing, because something
-// other than the inbox applied the consumer's events, and nobody has said that
-// what it wrote is undone.
+// NotUndoneError reports that Rewind or Reset changed nothing: something other than an inbox
+// applied the consumer's events, and the caller has not said that what it wrote is undone.
 type NotUndoneError struct {
 	Consumer   string
 	Sink       string // handler, projection, program; empty if it is not known

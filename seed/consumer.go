@@ -34,13 +34,13 @@ func (c *opened) agree(ctx context.Context, was checkpoint.Consumer, at []checkp
 	return now, nil
 }
 
-// ChangedError is an ErrProjection of a target that has applied events by another
-// text.
+// ChangedError is an ErrProjection of a target to which another version of the projection file
+// has applied events.
 type ChangedError struct {
 	Consumer   string
 	Projection string // the file's name
-	// Missed are the events that were skipped by the other text and that this one
-	// has blocks for, by type. To go on leaves them out for good.
+	// Missed counts the events, by type, that the earlier version skipped and for which this
+	// version has blocks. To continue leaves them out for good.
 	Missed map[string]int64
 }
 

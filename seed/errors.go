@@ -6,10 +6,10 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// LostError reports that the target has read events that the feed has not: its
-// history was lost from some position on, as by a restore, or replaced. It
-// matches ErrMismatch. Where it is Compared, an inbox resumes after Rewind to
-// Common; what something else has filled is best rebuilt from the start.
+// LostError reports that the target has applied events that the feed does not have: the feed
+// lost its history after some position, for example by a restore, or was replaced. It matches
+// ErrMismatch. If Compared is set, Rewind to Common lets an inbox resume. Rebuild what another
+// sink has filled.
 type LostError struct {
 	URL      string // the feed's, without passwords
 	Epoch    string // of the last event that was read
@@ -43,9 +43,9 @@ func (e *LostError) walks() *walk.LostError {
 	return &lost
 }
 
-// OldError reports that the feed shows less than the target has read, and nothing
-// that differs from it: it comes from a cache or a server that is behind. It is no
-// ErrMismatch, and the next Run may well succeed.
+// OldError reports that the feed shows fewer events than the target has applied, and none that
+// differ: the response comes from a cache or a server that lags. It does not match ErrMismatch;
+// call Run again later.
 type OldError struct {
 	URL      string // the feed's, without passwords
 	Last     int64  // last position that it shows

@@ -20,8 +20,8 @@ type ours struct {
 
 	head     *walk.Subscription // the end of the feed, as far as it is known
 	checked  *walk.Subscription // the last one that Check has found good; nil before
-	walked   int64      // position that the last whole walk has led to
-	nextPage int64      // no page before it holds anything behind that; 0 if that is not known
+	walked   int64              // position that the last whole walk has led to
+	nextPage int64              // no page before it holds anything behind that; 0 if that is not known
 }
 
 func (s *ours) Look(ctx context.Context) (err error) {

@@ -10,31 +10,31 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// OnError says what is done with an event that cannot be applied because of an
-// error of its own: SQLSTATE class 22, class 23 or P0001; in SQLite
-// SQLITE_CONSTRAINT or SQLITE_MISMATCH; or ErrOwn. After any other error,
-// whatever OnError is, a run tries again or stops. A handler may wrap such an error.
+// OnError is what Run does with an event that cannot be applied because of the event itself:
+// SQLSTATE class 22, class 23 or P0001; in SQLite SQLITE_CONSTRAINT or SQLITE_MISMATCH; or an
+// error that wraps ErrOwn. A handler may wrap the database's error. After any other error Run
+// retries or returns, whatever OnError is.
 type OnError int
 
 const (
-	// Stop ends the run with the error; nothing of that transaction is applied.
+	// Stop returns the error and applies nothing of that transaction.
 	Stop OnError = iota
-	// Park keeps the event in the target, in the transaction that moves the
-	// checkpoint past it, and with it every later event of its entity: the events
-	// of that feed with that subject. An event without a subject is parked alone.
-	// They wait there for Retry, also in runs with Stop.
+	// Park stores the event in the target as a parked event (a dead letter), in the
+	// transaction that moves the checkpoint past it. It also parks every later event of the
+	// same entity, that is, with the same feed and subject; an event without a subject is
+	// parked alone. Parked events wait for Retry, also if a later run uses Stop.
 	//
-	// A handler is called again then with events of a transaction that was
-	// rolled back, few together or one alone, in savepoints.
+	// To find the event, Run calls a handler again with events of a transaction that was
+	// rolled back: a few together or one alone, each time in a savepoint.
 	Park
 )
 
-// IsOwn reports whether an error that Run returned is an event's own, so that Park would
-// park that event.
+// IsOwn reports whether an error that Run returned was caused by an event itself, so that Park
+// would have parked that event.
 func IsOwn(err error) bool { return checkpoint.IsOwn(err) }
 
-// ParkedEvent is an event that waits in the target: it cannot be applied, or an earlier
-// event of its entity cannot.
+// ParkedEvent is an event that waits in the target because it, or an earlier event of its
+// entity, cannot be applied.
 type ParkedEvent struct {
 	Consumer string
 	event.Delivered
@@ -43,16 +43,15 @@ type ParkedEvent struct {
 	Since    time.Time // when it was parked
 }
 
-// ParkedFilter selects a part of the parked events. Its zero value is all of them.
+// ParkedFilter selects parked events. Its zero value selects all of them.
 type ParkedFilter struct {
 	Consumer string // empty: every consumer
 	Feed     string // name or id of the feed; empty: every feed
 	Subject  string // the entity; empty: every entity, and events about none
 }
 
-// Parked returns the parked events of a target, in the order of consumers, of
-// feed ids, and of positions. Any target of the database will do, whatever its sink. It may
-// be called while a Run is at work.
+// Parked returns the parked events of a target, ordered by consumer, feed id and position. Any
+// target in the same database works, whatever its sink. It may be called during a Run.
 func Parked(ctx context.Context, into Target, of ParkedFilter) iter.Seq2[ParkedEvent, error] {
 	return func(yield func(ParkedEvent, error) bool) {
 		if into.target == nil {
@@ -100,11 +99,11 @@ type RetryOptions struct {
 	Logger           *slog.Logger // nil means discard
 }
 
-// Retry applies parked events of a consumer by the target's sink: of each entity
-// in the order of the feed, up to the first that still cannot be applied. That
-// one and those behind it stay parked. What was applied is gone from the parked
-// events in the same transaction. An empty consumer is DefaultConsumer. It
-// returns ErrNoCheckpoint if there is no such consumer, and ErrHeld while a Run is at work for it.
+// Retry applies a consumer's parked events with the target's sink: for each entity in feed
+// order, up to the first event that still cannot be applied. That event and the later ones of
+// its entity stay parked. Retry removes an applied event from the parked events in the same
+// transaction. An empty consumer means DefaultConsumer. Retry returns ErrNoCheckpoint if there is
+// no such consumer, and ErrHeld during a Run of that consumer.
 func Retry(ctx context.Context, into Target, consumer string, o RetryOptions) (Retried, error) {
 	c, err := openTarget(Config{Into: into, Consumer: consumer, DryRun: o.DryRun, AcceptProjection: o.AcceptProjection, Logger: o.Logger})
 	if err != nil {

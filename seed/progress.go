@@ -8,8 +8,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Progress is how far a run has got, and what it has done so far. At its end it
-// is the run's report.
+// Progress is the state of a run. The last one that a run reports is its result.
 type Progress struct {
 	Feeds     []FeedProgress // in the order of Config.From; none before the target was read
 	Following bool           // the end that the feeds had when the run began has been reached
@@ -39,14 +38,14 @@ type Progress struct {
 	Fetch, Decode, Apply, Commit time.Duration
 }
 
-// TargetProgress is whether the target can be used.
+// TargetProgress reports whether the target is available.
 type TargetProgress struct {
 	Err     error     // why it cannot be; nil if it can
 	Away    time.Time // since when, if it cannot
 	Retries int64     // tries that failed and were made again, by this run
 }
 
-// FeedProgress is how far a run has got with one feed.
+// FeedProgress is the state of a run in one feed.
 type FeedProgress struct {
 	Feed     string // its name
 	FeedID   string

@@ -15,17 +15,17 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Run reads the feeds into the target: from the target's checkpoints, or the
-// feeds' first events, to the positions of the first subscription documents that
-// it reads, and with Follow on from there until ctx is done, which is no error
-// then. What may pass, such as a server or a database that is away, it waits
-// for; after a crash or an error Run can simply be called again.
+// Run applies the events of the feeds to the target, starting after the target's checkpoints.
+// It returns when it has reached the ends that the feeds had when it read them first. With
+// Follow it continues until ctx is done, and then returns nil. Run retries transient errors,
+// such as an unavailable server or database. After a crash or an error, call Run again: it
+// resumes.
 //
-// Several feeds are brought into one order by the times of their events, up to
-// the ends that they have when the consumer is begun. What comes after that is
-// applied in the order in which it arrives, each feed's in its own.
+// Run merges several feeds by the times of their events, up to the ends that the feeds had when
+// the consumer first read them. It applies later events in the order in which they arrive; each
+// feed's events stay in the order of that feed.
 //
-// What a run did is in the last call of Config.Progress.
+// The last call of Config.Progress reports what the run did.
 func Run(ctx context.Context, config Config) error {
 	switch {
 	case config.Into.target == nil:

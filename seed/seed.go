@@ -1,15 +1,14 @@
-// Package seed reads feeds into a database of the caller's: all of their history
-// in order, each event exactly once, and then what comes after.
+// Package seed reads feeds into a database of the caller's: first the whole history, in order
+// and each event exactly once, then new events.
 //
-// Events and the checkpoint that says how far the reader has got are written
-// in one transaction of the target, so a crash at any instant leaves both or
-// neither; only a program as sink gets each event at least once. Everything that
-// is read of eventfeed's own feeds is checked before it is applied: positions
-// without a gap, and a digest over all of the history so far. Other feeds are
-// read as docs/foreign.md says.
+// Run writes the events and the checkpoint in one transaction of the target. A crash at any
+// instant leaves both or neither. Only a program as sink gets each event at least once. Run
+// verifies everything that it reads from an eventfeed server before it applies it: positions
+// have no gap, and a digest covers the whole history. docs/foreign.md describes how it reads
+// foreign feeds.
 //
-// Packages seed/seedpgx and seed/seedsqlite make the targets, and have a complete program
-// each. The files of docs that the comments name are in the module's folder.
+// Packages seed/seedpgx and seed/seedsqlite create targets, and have a complete program each.
+// The docs folder of the module has the pages that the comments name.
 package seed
 
 import (
@@ -28,29 +27,32 @@ import (
 // Errors that a program may branch on; all are wrapped. See also [LostError],
 // [OldError], [UnmatchedError], [ChangedError], [NotUndoneError] and [FeedError].
 var (
-	// ErrMismatch reports that the feed does not add up: a missing page, a gap, a
-	// wrong digest, a foreign epoch or feed. Nothing of it was applied.
+	// ErrMismatch reports that the feed fails verification: a missing page, a gap, a
+	// wrong digest, another epoch or another feed. Nothing of the inconsistent part was
+	// applied.
 	ErrMismatch = walk.ErrMismatch
-	// ErrOtherFeed reports, together with ErrMismatch, that the feed is not the one
-	// that the consumer reads.
+	// ErrOtherFeed reports, together with ErrMismatch, that the consumer reads another
+	// feed than this one.
 	ErrOtherFeed = errors.New("another feed")
-	// ErrNewFeed reports, together with ErrMismatch, that the consumer has not read
-	// one of the feeds so far, which it may with Config.AddFeed.
+	// ErrNewFeed reports, together with ErrMismatch, that the consumer has not read one
+	// of the feeds before. Config.AddFeed accepts it.
 	ErrNewFeed = errors.New("another feed than before")
-	// ErrOtherID reports, together with ErrMismatch, that a document of a feed that is
-	// not eventfeed's own may be of another feed; Config.IgnoreFeedID goes on with it.
+	// ErrOtherID reports, together with ErrMismatch, that a document of a foreign feed
+	// (one that eventfeed does not serve) may belong to another feed.
+	// Config.IgnoreFeedID accepts it.
 	ErrOtherID = foreign.ErrOtherID
-	// ErrProjection reports that the projection is another one than the target was
-	// built by: build it anew, or go on with Config.AcceptProjection.
+	// ErrProjection reports that the projection file has changed since it filled the
+	// target. Build a new copy, or accept the change with Config.AcceptProjection.
 	ErrProjection = errors.New("the projection has changed")
 	// ErrHeld reports that another seeder holds the consumer.
 	ErrHeld = checkpoint.ErrHeld
-	// ErrMoved reports that another seeder has taken the consumer over meanwhile.
+	// ErrMoved reports that another seeder took the consumer over during the run.
 	ErrMoved = checkpoint.ErrMoved
-	// ErrNoCheckpoint reports that there is no such consumer to rewind, reset or retry.
+	// ErrNoCheckpoint reports that there is no consumer of that name to rewind, reset or
+	// retry.
 	ErrNoCheckpoint = errors.New("has no checkpoint in this database")
-	// ErrOwn is what a handler wraps to report that an error is the event's own, so
-	// that Park parks the event: fmt.Errorf("%w: %w", seed.ErrOwn, err).
+	// ErrOwn marks an error as caused by the event itself, so that Park parks the event. A
+	// handler wraps it: fmt.Errorf("%w: %w", seed.ErrOwn, err).
 	ErrOwn = checkpoint.ErrOwn
 )
 
@@ -63,99 +65,90 @@ const (
 	DefaultPatience     = time.Minute
 )
 
-// Config is what to read, into what, and how.
+// Config configures a run. From and Into are required.
 type Config struct {
 	From []string // the URLs of the feeds, one or several
-	Into Target   // what takes the events and keeps the checkpoints
+	Into Target   // the target database with its sink; it also keeps the checkpoints
 
-	// Consumer names the reader; several in one target each read for
-	// themselves. Empty means DefaultConsumer.
+	// Consumer is the name under which the target keeps the checkpoints. Each consumer of
+	// a target reads independently. Empty means DefaultConsumer.
 	Consumer string
-	// Follow goes on after the end of the feed, until the context is done.
+	// Follow continues with new events after the end of the feed, until the context is done.
 	Follow bool
-	// PollInterval is how long Follow lets pass between two looks for something
-	// new, where the server does not wait for it. 0 means DefaultPollInterval,
-	// and a minute for a feed that is not eventfeed's own.
+	// PollInterval is the time between two requests of Follow to a server that does not
+	// support long polls. 0 means DefaultPollInterval, and one minute for a foreign feed.
 	PollInterval time.Duration
-	// Wait is how long Follow asks the server to hold a request while there is
-	// nothing new, and then to send no more than that; in whole seconds, and
-	// shorter where HTTPClient's time limits are. It occupies one connection.
-	// 0 means DefaultWait; negative means not to ask for any of it, so that
-	// every cache on the way can answer.
+	// Wait is the length of a long poll of Follow, in whole seconds; shorter if a timeout of
+	// HTTPClient is shorter. A long poll occupies one connection. 0 means DefaultWait. A
+	// negative value polls without waiting, so that every cache on the way can answer.
 	Wait time.Duration
-	// AddFeed lets a consumer that has read other feeds begin with one more.
-	// What is new in it is applied as it arrives: its history comes after what
-	// the others have brought so far.
+	// AddFeed lets a consumer that has read other feeds add a feed. The new feed's history
+	// is applied as it arrives: after the events that the consumer has applied so far.
 	AddFeed bool
-	// Until is the last position to apply, of a single feed; 0 means its end. A
-	// feed that ends before it is an error, with nothing applied, and with Follow is
-	// waited for.
+	// Until is the last position to apply, of a single feed. 0 means the end of the feed. If
+	// the feed ends before Until, Run returns an error and applies nothing; with Follow, it
+	// waits.
 	Until int64
-	// AsOf builds the state as of a point in time: the feeds are read to the
-	// ends that they have when the consumer is begun, and events with a later
-	// time are left out and counted. Such a consumer cannot go on any further.
-	// Zero leaves nothing out.
+	// AsOf builds the state as of a point in time: a run reads the feeds to the ends that
+	// they had when the consumer first read them, and leaves out, and counts, events with a
+	// later time. Such a consumer cannot continue after that. Zero leaves nothing out.
 	AsOf time.Time
-	// AllowUnmatched lets a consumer of a projection begin also where that has no
-	// block for any of the events that there are. Otherwise that is an
-	// UnmatchedError.
+	// AllowUnmatched lets a projection start even if it has no block for any event of the
+	// feeds. Otherwise Run returns an UnmatchedError.
 	AllowUnmatched bool
-	// DryRun checks all and applies all in one transaction, and rolls it back. It calls
-	// a handler, and parks, as a real run does; nothing stays but the tables of the
-	// checkpoints, which are empty. Progress tells what it did.
+	// DryRun verifies and applies everything in one transaction, and rolls it back. It calls
+	// handlers and parks events as a real run does. Only the empty tables of the checkpoints
+	// stay. Progress reports what it did.
 	DryRun bool
-	// AcceptProjection goes on with another text of a projection than what has
-	// been applied was applied by.
+	// AcceptProjection continues although the projection file has changed.
 	AcceptProjection bool
 
-	// Undone tells Rewind and Reset that what a projection, a handler or a program
-	// wrote for the events that are gone back behind has been undone, so that it
-	// can be written again. An inbox does not need it.
+	// Undone tells Rewind that the caller has undone what a projection, a handler or a
+	// program wrote for the events after the position to go back to. An inbox does not need
+	// it.
 	Undone bool
 
-	// OnError says what is done with an event that cannot be applied.
+	// OnError is what to do with an event that cannot be applied.
 	OnError OnError
 
-	// IgnoreFeedID goes on where the atom:id of a document of a feed that is not
-	// eventfeed's own is not the feed's, and nothing else proves that it is of the
-	// feed. Otherwise that is an ErrOtherID.
+	// IgnoreFeedID accepts a document of a foreign feed whose atom:id is not that of the
+	// feed, even if nothing else ties the document to the feed. Otherwise Run returns
+	// ErrOtherID.
 	IgnoreFeedID bool
-	// KeepSameID applies all entries of feeds that are not eventfeed's own, where it
-	// otherwise applies the latest of those that share an id. It holds for a consumer
-	// from its first run on.
+	// KeepSameID applies all entries of a foreign feed that share an id. Otherwise only the
+	// latest of them is applied. It applies to a consumer from its first run on.
 	KeepSameID bool
 
-	// Prefetch is how many pages are fetched at once, ahead of what is being
-	// applied. 0 means DefaultPrefetch.
+	// Prefetch is the number of pages to fetch in parallel. 0 means DefaultPrefetch.
 	Prefetch int
-	// Patience is how long a server or a database that is away is waited for.
-	// 0 means DefaultPatience, or without end with Follow.
+	// Patience is the retry timeout: how long Run retries an unavailable server or
+	// database. 0 means DefaultPatience, or no limit with Follow.
 	Patience time.Duration
 
-	// AllowOrigins are further origins, such as https://archive.example, that
-	// redirects and links of the feed may lead to. Without any it is read from
-	// its own scheme, host and port only.
+	// AllowOrigins are further origins, such as https://archive.example, that links and
+	// redirects of the feed may lead to. By default Run stays on the feed's scheme, host and
+	// port.
 	AllowOrigins []string
-	// MaxDocument bounds a document of a feed that is not eventfeed's own, in bytes,
-	// decompressed. Reading one takes about five times as much memory. 0 means 48 MiB.
-	// Pages of eventfeed's own format are bounded by that.
+	// MaxDocument is the maximum size of a decompressed document of a foreign feed, in
+	// bytes. Reading a document takes about five times as much memory. 0 means 48 MiB.
+	// Pages of eventfeed's own format have their own limit.
 	MaxDocument int64
-	// Credentials gives the header fields, such as Authorization, that requests
-	// to a feed's own origin are made with, and no others. It is called before
-	// each request, from several goroutines, and once more after an answer of
-	// status 401. What it returns is not changed. A user and password in the
-	// feed's URL go before its Authorization. nil means none.
+	// Credentials returns header fields, such as Authorization, for requests to the feed's
+	// own origin; other origins do not get them. Run calls it before each request, from
+	// several goroutines, and once more after status 401. It does not modify the result. A
+	// user and password in the feed's URL take precedence over its Authorization. nil means
+	// no credentials.
 	Credentials func() (http.Header, error)
 
-	// HTTPClient makes the requests. Its Timeout, if there is one, bounds each;
-	// what it shows of itself, such as a client certificate, is its own affair.
-	// nil means one of its own.
+	// HTTPClient makes the requests. Its Timeout limits each request; its Transport may show
+	// a client certificate. nil means a client with defaults.
 	HTTPClient *http.Client
-	Logger     *slog.Logger // nil means discard
+	Logger     *slog.Logger // nil discards the log
 
-	// Progress is called after each transaction, also of a dry run, when the target
-	// goes away or comes back, and at the end of a run: the last call is its report.
-	// It is called by one goroutine at a time, which waits for it. nil means not.
+	// Progress is called after each transaction, including that of a dry run, when the
+	// target becomes unavailable or available again, and at the end of a run. The last call
+	// is the report of the run. Calls do not overlap, and the run waits for each. nil means
+	// no calls.
 	Progress func(Progress)
 }
 

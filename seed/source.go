@@ -101,13 +101,13 @@ func (f *reading) about(err error) error {
 	return &FeedError{From: f.from, Err: err}
 }
 
-// FeedError is an error of reading one of several feeds.
+// FeedError is an error of one of several feeds.
 type FeedError struct {
 	From string // its URL, as Config.From has it
 	Err  error
 }
 
-// Error is the cause's.
+// Error returns the text of the cause.
 func (e *FeedError) Error() string { return e.Err.Error() }
 
 // Unwrap returns the cause.

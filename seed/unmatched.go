@@ -12,8 +12,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// UnmatchedError reports that a projection has no block for any of the events that
-// there are. Nothing was changed, so a mended one begins with the first event.
+// UnmatchedError reports that a projection has no block for any event of the feeds. Run changed
+// nothing, so a corrected projection starts with the first event.
 type UnmatchedError struct {
 	Consumer   string
 	Projection string           // its file's name
@@ -26,7 +26,7 @@ func (e *UnmatchedError) Error() string {
 	return fmt.Sprintf("consumer %s: the projection has no block for any of the events: %s has none for %s; the checkpoint was not moved", e.Consumer, e.Projection, CountTypes(e.Types))
 }
 
-// CountTypes says in words how many events there are, and of which types, the most
+// CountTypes returns a text such as "12 events (Created 10, Paid 2)", the most frequent types
 // first.
 func CountTypes(types map[string]int64) string {
 	const most = 5
