@@ -37,7 +37,7 @@ type operated struct {
 	log strings.Builder
 }
 
-var privateURL = regexp.MustCompile(`msg="showing operations" url=(\S+)/ `)
+var privateURL = regexp.MustCompile(`msg="serving health and metrics" url=(\S+)/ `)
 
 // operate starts a server.
 func operate(t *testing.T, database string, arguments ...string) *operated {

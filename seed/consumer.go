@@ -75,7 +75,7 @@ func (c *opened) agreeToChange(ctx context.Context, was, now checkpoint.Consumer
 		return &ChangedError{Consumer: was.Name, Projection: now.Projection, Missed: missed}
 	}
 	if len(missed) > 0 {
-		c.Logger.Warn("events stay left out that were skipped before the projection changed", "skipped", CountTypes(missed))
+		c.Logger.Warn("events that were skipped before the projection changed stay skipped", "skipped", CountTypes(missed))
 	}
 	return nil
 }

@@ -46,7 +46,7 @@ func newFile(t *testing.T) target {
 }
 
 const (
-	tryingAgain  = `msg="cannot fetch, trying again"`
+	tryingAgain  = `msg="cannot fetch, retrying"`
 	answersAgain = `msg="server answers again"`
 )
 

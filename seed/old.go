@@ -27,7 +27,7 @@ func (o *outdated) see(c *Config, err error) time.Duration {
 	old, is := errors.AsType[*walk.OldError](err)
 	if !is {
 		if o.noted {
-			c.Logger.Info("the feed shows its present state again")
+			c.Logger.Info("the server returns the current state of the feed again")
 		}
 		*o = outdated{}
 		return 0
@@ -38,7 +38,7 @@ func (o *outdated) see(c *Config, err error) time.Duration {
 	lasts := time.Since(o.since)
 	if !o.noted && lasts > walk.StaleFor {
 		o.noted = true
-		c.Logger.Warn("the feed shows an older state, asking again", "url", old.URL, "shows", old.Last, "shown before", old.Position)
+		c.Logger.Warn("the server returned an older state of the feed, retrying", "url", old.URL, "shows", old.Last, "shown before", old.Position)
 	}
 	return lasts
 }

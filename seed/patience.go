@@ -23,7 +23,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			r.report()
 		}
 		if (err == nil || r.commits > commits) && outage.Over() {
-			r.Logger.Info("the target can be used again")
+			r.Logger.Info("the target database is available again")
 		}
 		if r.commits > commits {
 			commits = r.commits
@@ -45,9 +45,9 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		r.claimed = false
 		r.noteAway(err)
 		wait := tries.Next()
-		text, repeat := "the target is away, trying again", time.Duration(0)
+		text, repeat := "the target database is unavailable, retrying", time.Duration(0)
 		if trouble == checkpoint.Refused {
-			text, repeat = "the target refuses a step, trying again", repeatInterval
+			text, repeat = "the target database failed a step, retrying", repeatInterval
 		}
 		r.Logger.Log(ctx, outage.Level(repeat), text, "error", err, "wait", wait.Round(time.Millisecond), "position", r.where())
 		if err := retry.Sleep(ctx, wait); err != nil {

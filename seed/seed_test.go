@@ -452,8 +452,8 @@ func TestAnOutageOfTheTargetIsSaidOnceAndSoIsItsEnd(t *testing.T) {
 	var log bytes.Buffer
 	_, err := run(t, seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	must.OK(t, err)
-	_, after, _ := strings.Cut(log.String(), "the target is away, trying again")
-	if strings.Count(log.String(), "the target is away") != 1 || strings.Count(after, "the target can be used again") != 1 {
+	_, after, _ := strings.Cut(log.String(), "the target database is unavailable, retrying")
+	if strings.Count(log.String(), "the target database is unavailable") != 1 || strings.Count(after, "the target database is available again") != 1 {
 		t.Errorf("the log:\n%s", log.String())
 	}
 }

@@ -149,7 +149,7 @@ func TestAChangedProjectionIsToldWhatItMisses(t *testing.T) {
 			}
 		}
 		must.OK(t, run(block("A, Paid"), true))
-		if said.count(`msg="events stay left out that were skipped before the projection changed" skipped="3 events (Paid 3)"`) != 1 {
+		if said.count(`msg="events that were skipped before the projection changed stay skipped" skipped="3 events (Paid 3)"`) != 1 {
 			t.Errorf("the log: %s", said.text.String())
 		}
 	})

@@ -20,19 +20,9 @@ import (
 func adoptCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "adopt --table TABLE",
-		Short: "Write the SQL that appends the rows of an existing table to a feed",
-		Long: `Write the SQL, in steps, that lets the rows of an existing table of PostgreSQL
-become events of a feed, and go on with every change. It reads the table's columns
-and changes nothing: review the files, then run them with psql. Each says what it
-does, how long writers wait for it, and which rights it needs.
-
-By default the table holds the present state: each row becomes an event, and then
-each INSERT, UPDATE and DELETE does. With --outbox its rows are events already.
-For a state table it also writes projection.sql, which keeps a copy of the table in
-the consumer's database: seeder run --projection.
-
-TABLE and the columns are written as in SQL: crm.customers, or
-'"CRM"."Customers"' for names with capitals.`,
+		Short: "Write the SQL that publishes the rows of an existing table",
+		Long: `Write the SQL that publishes the rows of an existing PostgreSQL table as events, and every later
+change. The command only reads the table's columns: review the files, then run them with psql.`,
 		Example: `  feedserver adopt --table crm.customers --db postgres://crm_owner@localhost/crm
   feedserver adopt --table crm.customers --key customer_no --feed customers --dir adopt --db postgres://crm_owner@localhost/crm
   feedserver adopt --outbox --table outbox --subject order_id --feed orders --dir adopt --db postgres://shop_owner@localhost/shop`,
@@ -41,19 +31,22 @@ TABLE and the columns are written as in SQL: crm.customers, or
 	db := databaseFlag(command)
 	flags := command.Flags()
 	var o adopt.Options
-	table := flags.String("table", "", "`TABLE` to adopt, with its schema")
-	outbox := flags.Bool("outbox", false, "the table's rows are events already")
-	dir := flags.String("dir", "", "`FOLDER` to write the files to; without it they are printed")
-	flags.StringVar(&o.Feed, "feed", "", "`NAME` of the feed; default is made of the table's name")
-	flags.StringSliceVar(&o.Key, "key", nil, "`COLUMNS` that tell rows apart, with commas between; default is the primary key")
-	flags.StringVar(&o.Entity, "entity", "", "`NAME` of what a row is, as in NAMECreated; default is made of the table's name")
-	flags.StringVar(&o.ID, "id", "", "outbox: `COLUMN` of the event's id; such columns are found by their usual names")
-	flags.StringVar(&o.Type, "type", "", "outbox: `COLUMN` of the event's type")
-	flags.StringVar(&o.Subject, "subject", "", "outbox: `COLUMN` of the event's subject, the entity that it is about")
-	flags.StringVar(&o.Data, "data", "", "outbox: `COLUMN` of the event's data")
-	flags.StringVar(&o.Time, "time", "", "outbox: `COLUMN` of the time when it happened")
-	flags.StringVar(&o.ContentType, "content-type", "", "outbox: media `TYPE` of the data; default for json and jsonb is application/json")
-	flags.StringSliceVar(&o.Order, "order", nil, "outbox: `COLUMNS` that sort the rows as they were written; default is a numeric key")
+	table := flags.String("table", "", "`TABLE` to publish, with its schema, as in SQL: crm.customers, or '\"CRM\".\"Customers\"'")
+	outbox := flags.Bool("outbox", false, "the table is an outbox table: its rows are events")
+	dir := flags.String("dir", "", "`FOLDER` to write the files to (default: print them)")
+	flags.StringVar(&o.Feed, "feed", "", "`NAME` of the feed (default: derived from the table's name)")
+	flags.StringSliceVar(&o.Key, "key", nil, "comma-separated `COLUMNS` that identify a row (default: the primary key)")
+	flags.StringVar(&o.Entity, "entity", "", "`NAME` of the entity in event types, as in NAMECreated (default: derived from the table's name)")
+	flags.StringVar(&o.ID, "id", "", "`COLUMN` of the event's id (default for this and the next four: found by usual names)")
+	flags.StringVar(&o.Type, "type", "", "`COLUMN` of the event's type")
+	flags.StringVar(&o.Subject, "subject", "", "`COLUMN` of the event's subject: the id of its entity")
+	flags.StringVar(&o.Data, "data", "", "`COLUMN` of the event's data")
+	flags.StringVar(&o.Time, "time", "", "`COLUMN` of the event's time")
+	flags.StringVar(&o.ContentType, "content-type", "", "media `TYPE` of the data (default for json and jsonb: application/json)")
+	flags.StringSliceVar(&o.Order, "order", nil, "comma-separated `COLUMNS` that sort rows by the order of their insertion (default: a numeric key)")
+	cli.GroupFlags(command, "Table and feed: db table feed key dir", "A table of the current state (the default): entity",
+		"An outbox table: outbox id type subject data time content-type order")
+	cli.HelpEnd(command, "For a table of the current state it also writes projection.sql, for: seeder run --projection.\nSee docs/commands.md#feedserver-adopt and docs/adopt.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *table == "" {
 			return cli.Usage("--table is missing: the table to adopt, such as crm.customers")

@@ -21,11 +21,9 @@ import (
 func appendCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "append NAME [FILE]",
-		Short: "Append CloudEvents, one JSON object a line, to a feed",
-		Long: `Append CloudEvents in JSON, one object a line, to a feed: from FILE (.gz and
-.zst too) or standard input. Each must have specversion, id, source and type. An
-event that is there already is passed over, so the same file can be appended
-again; after an error, which names the line, all lines before it are in.`,
+		Short: "Append CloudEvents from a file to a feed",
+		Long: `Append CloudEvents in JSON, one object a line, to a feed: from FILE (also .gz and .zst) or from
+standard input. Events that the feed has already are skipped, so you can append the same file again.`,
 		Example: `  feedserver append orders history.ndjson.gz
   feedserver append orders --db postgres://feedserver@localhost/shop < history.ndjson
   echo '{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced","subject":"o-1","data":{"total":5}}' |
@@ -33,6 +31,7 @@ again; after an error, which names the line, all lines before it are in.`,
 		Args: cobra.RangeArgs(1, 2),
 	}
 	db := databaseFlag(command)
+	cli.HelpEnd(command, "After an error, which names the line, all lines before it are appended.\nSee docs/commands.md#feedserver-append.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		name, in := arguments[0], ingest.Input{Name: "standard input", Reader: command.InOrStdin(), Size: -1}
 		if len(arguments) == 2 && arguments[1] != "-" {

@@ -21,12 +21,12 @@ func awaitDatabase(ctx context.Context, logger *slog.Logger, do func() error) er
 		err := do()
 		switch {
 		case err == nil && outage.Over():
-			logger.Info("the database can be used")
+			logger.Info("the database is available")
 			return nil
 		case err == nil || ctx.Err() != nil || !explain.Transient(err):
 			return err
 		}
-		logger.Log(ctx, outage.Level(0), "the database cannot be used yet, trying again", "error", err)
+		logger.Log(ctx, outage.Level(0), "the database is not available yet, retrying", "error", err)
 		if retry.Sleep(ctx, tries.Next()) != nil {
 			return err
 		}

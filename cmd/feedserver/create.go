@@ -14,32 +14,24 @@ import (
 func createCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "create NAME",
-		Short: "Make a feed, and the tables for it where they are missing",
-		Long: `Make a feed: one named history of events, empty at first. The tables for it are
-made too where they are missing, and an SQLite file. NAME becomes a part of the
-feed's URL: 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter
-or a digit.
-
-On PostgreSQL the user needs the right to create a schema in the database, or
-feedserver migrate has been run by one who has it. A feed that is there already
-is left as it is, with status 1, or 0 with --if-missing.
-
-The events of a feed that is made with --held stay unpublished until feedserver
-open: for a history that is imported first, in several steps.`,
-
+		Short: "Create a feed, and eventfeed's tables if they are missing",
+		Long: `Create a feed: one named, ordered history of events, empty at first. The command also creates
+eventfeed's tables, and the SQLite file, if they are missing.`,
 		Example: `  feedserver create orders
-  feedserver create orders --db postgres://feedserver@localhost/shop --title 'All orders' --author 'The shop'
-  feedserver create clicks --page-size 2000 --page-bytes 1048576`,
+  feedserver create orders --db postgres://feedserver@localhost/shop --title 'All orders' --if-missing
+  feedserver create orders --held`,
 		Args: cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)
 	var f store.Feed
-	command.Flags().StringVar(&f.Title, "title", "", "title for people, any `TEXT`; default is the name")
-	command.Flags().StringVar(&f.Author, "author", "", "`NAME` of who publishes it; default is the feed's name")
-	command.Flags().IntVar(&f.PageSize, "page-size", feed.DefaultPageSize, "largest `NUMBER` of events on a page; cannot be changed later")
-	command.Flags().IntVar(&f.PageBytes, "page-bytes", feed.DefaultPageBytes, "most `BYTES` of events on a page; cannot be changed later")
-	command.Flags().BoolVar(&f.Held, "held", false, "keep its events from being published until: feedserver open NAME")
-	ifMissing := command.Flags().Bool("if-missing", false, "be content with a feed of that name that is there already")
+	command.Flags().StringVar(&f.Title, "title", "", "`TEXT` that people see as the feed's title (default: its name)")
+	command.Flags().StringVar(&f.Author, "author", "", "`NAME` of the publisher (default: the feed's name)")
+	command.Flags().IntVar(&f.PageSize, "page-size", feed.DefaultPageSize, "maximum `NUMBER` of events on a page; cannot be changed later")
+	command.Flags().IntVar(&f.PageBytes, "page-bytes", feed.DefaultPageBytes, "maximum `BYTES` of events on a page; cannot be changed later")
+	command.Flags().BoolVar(&f.Held, "held", false, "publish no events until you run: feedserver open NAME")
+	ifMissing := command.Flags().Bool("if-missing", false, "succeed if a feed of that name exists already")
+	cli.GroupFlags(command, "Feed: db title author held if-missing", "Pages: page-size page-bytes")
+	cli.HelpEnd(command, "NAME becomes a part of the feed's URL: 1 to 63 characters of a-z, 0-9, '.', '_' and '-'.\nSee docs/commands.md#feedserver-create and docs/getting-started.md.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		f.Name = arguments[0]
 		if err := f.Check(); err != nil {

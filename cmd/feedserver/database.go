@@ -18,7 +18,7 @@ import (
 
 // databaseFlag adds --db.
 func databaseFlag(command *cobra.Command) *string {
-	return command.Flags().String("db", "sqlite:eventfeed.db", "database `URL`, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	return command.Flags().String("db", "sqlite:eventfeed.db", "database `URL`: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 }
 
 // openLog opens the log of a database URL. A program that may migrate also

@@ -37,16 +37,16 @@ const (
 
 func addGuardFlags(command *cobra.Command) *guardFlags {
 	f, flags := new(guardFlags), command.Flags()
-	flags.StringVar(&f.external, "base-url", "", "`URL` under which readers reach this server, where it is not the address")
-	flags.StringVar(&f.tls.Certificate, "tls-cert", "", "`FILE` of the certificate and those between it and the authority, in PEM")
-	flags.StringVar(&f.tls.Key, "tls-key", "", "`FILE` of the certificate's key, in PEM")
-	flags.StringVar(&f.tls.ClientCA, "client-ca", "", "`FILE` of the authorities whose certificates clients must show, in PEM")
-	flags.StringVar(&f.tokens, "tokens", "", "`FILE` of tokens, without one of which nobody may read; see feedserver token")
-	flags.BoolVar(&f.allowAppend, "allow-append", false, "take events by POST; without --tokens only on a loopback address")
-	flags.DurationVar(&f.maxWait, "max-wait", server.DefaultMaxWait, "`DURATION` for which a request that prefers to wait for something new is held at most; 0s: not at all")
-	flags.IntVar(&f.connections, "client-connections", clientConnections, "`NUMBER` of connections that one address may have open; 0: no limit")
-	flags.IntVar(&f.requests, "client-requests", clientRequests, "`NUMBER` of requests of one address that are answered or held at a time; 0: no limit")
-	flags.StringVar(&f.trustedProxies, "trusted-proxies", "", "`ADDRESSES` whose Forwarded and X-Forwarded-… fields count, such as 10.0.0.0/8,::1")
+	flags.StringVar(&f.external, "base-url", "", "`URL` under which clients reach this server, if it differs from the address; needed behind a proxy")
+	flags.StringVar(&f.tls.Certificate, "tls-cert", "", "PEM `FILE` with the certificate and its intermediates; reread when it changes")
+	flags.StringVar(&f.tls.Key, "tls-key", "", "PEM `FILE` with the certificate's key; reread when it changes")
+	flags.StringVar(&f.tls.ClientCA, "client-ca", "", "PEM `FILE` of authorities: clients must show a certificate that one of them issued")
+	flags.StringVar(&f.tokens, "tokens", "", "`FILE` of access tokens, as feedserver token makes them; every client then needs one")
+	flags.BoolVar(&f.allowAppend, "allow-append", false, "accept events by POST; without --tokens only on a loopback address")
+	flags.DurationVar(&f.maxWait, "max-wait", server.DefaultMaxWait, "maximum `DURATION` of a long poll; 0s turns long polls off")
+	flags.IntVar(&f.connections, "client-connections", clientConnections, "maximum `NUMBER` of open connections of one client address; 0: no limit")
+	flags.IntVar(&f.requests, "client-requests", clientRequests, "maximum `NUMBER` of concurrent requests of one client address, long polls included; 0: no limit")
+	flags.StringVar(&f.trustedProxies, "trusted-proxies", "", "`ADDRESSES` of proxies whose Forwarded and X-Forwarded-… fields are trusted, such as 10.0.0.0/8,::1")
 	return f
 }
 
@@ -129,7 +129,7 @@ func (g *guard) checkAppend(listen net.Addr) error {
 func (g *guard) warn(listen net.Addr, logger *slog.Logger) {
 	behindTLS := g.tls != nil || g.origin.Base != nil && g.origin.Base.Scheme == "https"
 	if g.tokens != nil && !behindTLS && !access.Local(listen) {
-		logger.Warn("tokens come over the network in the clear, unless a proxy before this server has TLS", "listen", listen.String())
+		logger.Warn("clients send tokens unencrypted, unless a proxy in front of this server uses TLS", "listen", listen.String())
 	}
 }
 

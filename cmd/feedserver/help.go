@@ -1,24 +1,26 @@
 package main
 
-import "github.com/eventfeed/eventfeed/internal/cli"
+import (
+	"github.com/spf13/cobra"
 
-// long is the program's own help: the way from nothing to a published feed and
-// a seeded database, and what holds for all commands.
-var long = `feedserver publishes the event history of a service as archived Atom feeds
-(RFC 4287, RFC 5005). The history stands in the service's own database.
+	"github.com/eventfeed/eventfeed/internal/cli"
+)
 
-From nothing to a second database that is filled from the first one's history:
+// long and examples are the help of the program.
+const long = `Publish the event history of a service as archived Atom feeds (RFC 4287, RFC 5005). The history is
+stored in the service's own database.`
 
-  feedserver create orders --db sqlite:shop.db
+const examples = `  feedserver create orders --db sqlite:shop.db
   echo '{"specversion":"1.0","id":"1","source":"/shop","type":"OrderPlaced"}' |
     feedserver append orders --db sqlite:shop.db
-  feedserver serve --db sqlite:shop.db &
-  seeder run --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db
-  seeder status --into sqlite:shipping.db
+  feedserver serve --db sqlite:shop.db`
 
-` + cli.HelpDatabases + `
+func endHelp(root *cobra.Command) {
+	cli.HelpEnd(root, cli.HelpDatabases+`
 
-` + cli.HelpSettings(`  db = "postgres://feedserver@localhost/shop"
-  listen = "127.0.0.1:8080"`) + `
+Exit status:
+  0 done, 1 failed, 2 wrong usage, 3 the log fails verification
 
-Exit status: 0 done, 1 failed, 2 wrong usage, 3 the feed does not add up.`
+Run "feedserver COMMAND --help" for the flags of a command, and "seeder --help" for how to read a feed.
+See docs/getting-started.md, docs/commands.md and docs/settings.md.`)
+}

@@ -35,15 +35,15 @@ func listCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "list",
 		Short: "List the feeds with their last positions",
-		Long: `List the feeds of a database: the position of the last event of each, how many
-archive pages are sealed, and how many events are pending, which is to say that
-they are committed and have no position yet. A server gives it to them.`,
+		Long: `List the feeds of a database: last position, number of sealed archive pages, and number of pending
+events. Pending events are committed, but have no position yet; feedserver serve assigns positions.`,
 		Example: `  feedserver list
   feedserver list --db postgres://feedserver@localhost/shop --json`,
 		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)
 	asJSON := command.Flags().Bool("json", false, "print a JSON array")
+	cli.HelpEnd(command, "See docs/commands.md#feedserver-list.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		log, err := openLog(command.Context(), *db, false)
 		if err != nil {

@@ -18,8 +18,9 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "feedserver",
 		Short: "Publish the event history of a service as archived Atom feeds",
-		Long:  long,
+		Long:  long, Example: examples,
 	}
+	endHelp(root)
 	for _, command := range []*cobra.Command{
 		createCommand(), openCommand(), appendCommand(), serveCommand(), listCommand(), verifyCommand(),
 		newEpochCommand(), migrateCommand(), adoptCommand(), refusedCommand(),

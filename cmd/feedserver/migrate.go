@@ -16,21 +16,17 @@ import (
 func migrateCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "migrate",
-		Short: "Make eventfeed's tables and functions, or bring them up to date",
-		Long: `Make eventfeed's tables and functions in a database, or bring them up to date,
-and grant the roles eventfeed_writer and eventfeed_server their rights. Run it
-as the user that is to own them, before servers of a new version start. Servers
-and writers of the version before go on meanwhile, and afterwards.
-
-With --print nothing is changed: the SQL that would be run is printed, for
-someone else to look at and to run with psql.`,
+		Short: "Create or upgrade eventfeed's tables and functions",
+		Long: `Create eventfeed's tables and functions in a database, or upgrade them, and grant rights to the
+roles eventfeed_writer and eventfeed_server. Servers and writers of the previous version keep working.`,
 		Example: `  feedserver migrate --db postgres://shop_owner@localhost/shop
   feedserver migrate --db postgres://shop_owner@localhost/shop --print > migration.sql
   feedserver serve --db postgres://feedserver@localhost/shop --migrate=false`,
 		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)
-	printOnly := command.Flags().Bool("print", false, "print the SQL, change nothing")
+	printOnly := command.Flags().Bool("print", false, "print the SQL, for psql, and change nothing")
+	cli.HelpEnd(command, "Run it as the user that is to own the schema, before you start servers of a new version.\nSee docs/commands.md#feedserver-migrate and docs/operations.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		path, err := sqlitePath(*db)
 		if err != nil {

@@ -3,22 +3,23 @@ package main
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
 func openCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "open NAME",
-		Short: "Give the events of a held feed their positions from now on",
-		Long: `Open a feed that was made with create --held: from now on its events get their
-positions, in the order in which they were appended, and are published. That
-cannot be undone. A feed that is open stays as it is.`,
+		Short: "Start publishing a held feed",
+		Long: `Start publishing a feed that was created with --held: its events get their positions, in the
+order in which they were appended. You cannot undo this; a feed that is open already stays as it is.`,
 		Example: `  feedserver create orders --held
   feedserver append orders history.ndjson.gz
   feedserver open orders`,
 		Args: cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)
+	cli.HelpEnd(command, "See docs/commands.md#feedserver-open.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		log, err := openLog(command.Context(), *db, false)
 		if err != nil {

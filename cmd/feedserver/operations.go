@@ -35,11 +35,11 @@ type operationsFlags struct {
 func addOperationsFlags(command *cobra.Command) *operationsFlags {
 	flags := command.Flags()
 	return &operationsFlags{
-		listen:    flags.String("operations-listen", "", "private `ADDRESS` for health, metrics and profiles; none without it"),
-		profiles:  flags.Bool("profiles", false, "show profiles on --operations-listen also where it is no loopback address"),
-		drain:     flags.Duration("drain", 0, "`TIME` to go on serving after SIGTERM while /readyz already says no, such as 5s"),
+		listen:    flags.String("operations-listen", "", "private `ADDRESS` for health, metrics and profiles (default: none)"),
+		profiles:  flags.Bool("profiles", false, "serve profiles on --operations-listen even if it is not a loopback address"),
+		drain:     flags.Duration("drain", 0, "`TIME` to keep serving after SIGTERM, while /readyz already answers 503, such as 5s"),
 		accessLog: flags.Bool("access-log", false, "log every request"),
-		database:  flags.Bool("ready-needs-database", false, "/readyz says no while the database does not answer; only for several servers that do not all lose it at once"),
+		database:  flags.Bool("ready-needs-database", false, "/readyz answers 503 while the database is unavailable; only for several servers that do not all lose it at once"),
 	}
 }
 
@@ -101,7 +101,7 @@ func (f *operationsFlags) open(known forwarded.Rules, logger *slog.Logger) (*ope
 		Ready: o.readiness.Err, Metrics: registry, Local: local, Origin: forwarded.Rules{Base: known.Base}, Profiles: local || *f.profiles,
 	}), operations.Limits)
 	o.http.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
-	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
+	logger.Info("serving health and metrics", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
 	go func() { o.ended <- o.http.Serve(httplimit.Listener(listener, operations.Limits)) }()
 	return o, nil
 }

@@ -36,15 +36,9 @@ type refusedRow struct {
 func refusedCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "refused NAME",
-		Short: "List the rows that triggers could not append to a feed, and append them repaired",
-		Long: `List the refused rows of a feed: rows of adopted tables of which no event can be
-made, each with the reason. The service's own transaction has committed, and
-nothing of the row is in the feed. docs/adopt.md says which rows that are.
-
---show prints a row as a CloudEvent in JSON, on one line. Repair it, and give it to
---append on standard input: it is appended at the feed's end, behind what the
-service has written since, and leaves the refused rows in the same transaction.
---discard removes a row that no reader needs.`,
+		Short: "List, repair or discard rows that could not become events",
+		Long: `List the refused rows of a feed: rows of adopted tables that could not become events, each with the
+reason. With --show, --append and --discard you repair or discard one of them.`,
 		Example: `  feedserver refused orders --db postgres://feedserver@localhost/shop
   feedserver refused orders --show 3 | jq -c '.subject = "o-2"' | feedserver refused orders --append 3
   feedserver refused orders --discard 4`,
@@ -53,10 +47,12 @@ service has written since, and leaves the refused rows in the same transaction.
 	db := databaseFlag(command)
 	flags := command.Flags()
 	asJSON := flags.Bool("json", false, "print a JSON array")
-	show := flags.Int64("show", 0, "print the row of this `NUMBER`")
-	repaired := flags.Int64("append", 0, "append the event on standard input in place of the row of this `NUMBER`")
-	discard := flags.Int64("discard", 0, "remove the row of this `NUMBER`")
+	show := flags.Int64("show", 0, "print row `NUMBER` as a CloudEvent in JSON, on one line")
+	repaired := flags.Int64("append", 0, "append the event on standard input, and remove row `NUMBER`")
+	discard := flags.Int64("discard", 0, "remove row `NUMBER` without appending an event")
 	command.MarkFlagsMutuallyExclusive("json", "show", "append", "discard")
+	cli.GroupFlags(command, "List: db json", "One row: show append discard")
+	cli.HelpEnd(command, "A repaired event is appended at the end of the feed, after the events that the service wrote since.\nSee docs/commands.md#feedserver-refused and docs/adopt.md.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		log, err := openLog(command.Context(), *db, false)
 		if err != nil {

@@ -28,29 +28,24 @@ const shutdownGrace = 10 * time.Second
 func serveCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "serve",
-		Short: "Give events their positions, seal pages, and serve the feeds over HTTP",
-		Long: `Serve the feeds of a database over HTTP: http://ADDRESS/ lists them, and
-http://ADDRESS/feeds/NAME is a feed. Give events that were appended their
-positions, and seal full pages. Any number of servers may share a database.
-
-It runs until SIGTERM or an interrupt, lets requests end for up to 10 s, and
-exits with status 0.
-
-Whoever reaches it may read all feeds, unless there are --tokens. It speaks TLS
-with --tls-cert and --tls-key, and with --client-ca only to clients that have a
-certificate. These files are read again when they change. Behind a proxy it
-needs --base-url, or --trusted-proxies to believe what that says of a request.`,
+		Short: "Publish the feeds of a database over HTTP",
+		Long: `Publish the feeds of a database over HTTP: http://ADDRESS/ lists them, http://ADDRESS/feeds/NAME is one.
+The server also assigns positions to appended events and seals full pages; any number of servers may share
+a database.`,
 		Example: `  feedserver serve
-  feedserver serve --db postgres://feedserver@localhost/shop --listen :8080
-  feedserver serve --config /etc/eventfeed.toml --base-url https://feeds.example.org/
+  feedserver serve --db postgres://feedserver@localhost/shop --listen :8080 --base-url https://feeds.example.org/
   feedserver serve --listen :8443 --tls-cert cert.pem --tls-key key.pem --tokens tokens.toml`,
 		Args: cobra.NoArgs,
 	}
 	db := databaseFlag(command)
-	listen := command.Flags().String("listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 takes a free one")
+	listen := command.Flags().String("listen", "127.0.0.1:8080", "`ADDRESS` to listen on; port 0 picks a free port")
 	guards := addGuardFlags(command)
 	operated := addOperationsFlags(command)
-	migrate := command.Flags().Bool("migrate", true, "bring the database's schema up to date first; false where this user may not")
+	migrate := command.Flags().Bool("migrate", true, "upgrade the database's schema first; set it to false if this user may not")
+	cli.GroupFlags(command, "Database and address: db migrate listen base-url trusted-proxies",
+		"Access: tokens allow-append tls-cert tls-key client-ca", "Limits: max-wait client-connections client-requests",
+		"Operation: operations-listen profiles ready-needs-database drain access-log")
+	cli.HelpEnd(command, "Without --tokens everyone who reaches the server may read all feeds. SIGTERM stops it.\nSee docs/commands.md#feedserver-serve, docs/operations.md, docs/network.md and docs/metrics.md.")
 	command.RunE = func(command *cobra.Command, _ []string) (err error) {
 		guard, err := guards.check()
 		if err != nil {
@@ -182,7 +177,7 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownGrace)
 		defer cancel()
 		if err := httpServer.Shutdown(grace); err != nil {
-			logger.Warn("requests were cut off that took longer than the server may to stop", "seconds", shutdownGrace.Seconds())
+			logger.Warn("requests were cut off at shutdown because they took too long", "seconds", shutdownGrace.Seconds())
 			return httpServer.Close()
 		}
 		return nil

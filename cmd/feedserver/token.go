@@ -13,26 +13,17 @@ import (
 func tokenCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "token NAME",
-		Short: "Make a token for a reader or a writer of feeds",
-		Long: `Make a token, with which NAME may read feeds, or append to them, on a server
-that is started with --tokens FILE. NAME is for the log, and for you.
-
-The token is printed on standard error, now and never again: give it to NAME.
-What the server needs to know it by is printed on standard output, as lines for
-the file. Where one of the two is a file that is still empty, only its owner may
-read it from then on. A server that runs takes up a change of its file within two seconds.
-Take a token back by taking its lines out.
-
-FEEDS are names with commas between. One that ends in * stands for all feeds
-whose names begin alike, and * alone for all.`,
+		Short: "Create an access token for feeds",
+		Long: `Create a token with which NAME may read feeds, or append to them, on a server that runs with --tokens.
+The token goes to standard error, once; lines for the server's token file go to standard output.`,
 		Example: `  feedserver token shipping --read orders >>tokens.toml
   feedserver token shop --append 'shop-*' >>tokens.toml
-  feedserver token backup --read '*' 2>backup.token >>tokens.toml
-  feedserver serve --tokens tokens.toml`,
+  feedserver token backup --read '*' 2>backup.token >>tokens.toml`,
 		Args: cobra.ExactArgs(1),
 	}
-	read := command.Flags().StringSlice("read", nil, "`FEEDS` that it may read")
-	appendTo := command.Flags().StringSlice("append", nil, "`FEEDS` that it may append to")
+	read := command.Flags().StringSlice("read", nil, "`FEEDS` that the token may read, comma-separated")
+	appendTo := command.Flags().StringSlice("append", nil, "`FEEDS` that the token may append to, comma-separated")
+	cli.HelpEnd(command, "FEEDS are names; shop-* is every feed whose name begins with shop-, and * is every feed.\nTo revoke a token, delete its lines from the file.\nSee docs/commands.md#feedserver-token.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		if len(*read)+len(*appendTo) == 0 {
 			return cli.Usage("say which feeds the token is for, with --read or --append")

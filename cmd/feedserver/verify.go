@@ -13,18 +13,15 @@ import (
 func verifyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "verify NAME",
-		Short: "Recompute a feed's digests from its events and compare every sealed page",
-		Long: `Recompute the digests of all events of a feed and compare them, and the content
-of every sealed page, with what is stored. It reads everything and changes
-nothing; a server may be at work meanwhile. The last line printed is the feed's
-position and digest, the same as that of seeder verify.
-
-Exit status 3: the log does not add up; the error says where.`,
+		Short: "Verify a feed's log against its digests",
+		Long: `Verify a feed's log: recompute the digest of every event, and compare it and every sealed page with
+what is stored. It reads everything and changes nothing, also while a server runs.`,
 		Example: `  feedserver verify orders
   feedserver verify orders --db postgres://feedserver@localhost/shop`,
 		Args: cobra.ExactArgs(1),
 	}
 	db := databaseFlag(command)
+	cli.HelpEnd(command, "The last line is the feed's position and digest; seeder verify prints the same.\nExit status 3: the log fails verification; the error says where.\nSee docs/commands.md#feedserver-verify.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		log, err := openLog(command.Context(), *db, false)
 		if err != nil {

@@ -16,23 +16,20 @@ const defaultSample = 12
 func initCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "init --from URL",
-		Short: "Write a projection to start from, by what is in a feed",
-		Long: `Write a projection to standard output: a file of SQL that brings a feed's events
-into tables of your own, with seeder run --projection. It runs as it is, on both
-databases, and keeps the latest state of each subject.
-
-It reads a sample of the pages, the oldest, the newest, and some between them,
-and writes down which types of events there are, how many, and which fields their
-data has. With a sample as large as the feed it has seen all of them.`,
+		Short: "Write a projection file to start from",
+		Long: `Write a projection to standard output: an SQL file, for seeder run --projection, that keeps the latest
+state of each subject in a table of your own. It is generated from a sample of the feed's pages.`,
 		Example: `  seeder init --from http://127.0.0.1:8080/feeds/orders > shipping.sql
   seeder run --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db --projection shipping.sql --dry-run`,
 		Args: cobra.NoArgs,
 	}
 	var from []string
-	command.Flags().Var((*cli.URLs)(&from), "from", "`URL` of the feed; given again and again for several feeds")
-	sample := command.Flags().Int64("sample", defaultSample, "`NUMBER` of pages to read of each feed")
-	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
+	command.Flags().Var((*cli.URLs)(&from), "from", "`URL` of the feed; repeat the flag for several feeds")
+	sample := command.Flags().Int64("sample", defaultSample, "`NUMBER` of pages to read of each feed: the oldest, the newest, and some between them")
+	patience := patienceFlag(command, "retry an unavailable server for `DURATION`, such as 10m (default 1m)")
 	network := networkFlags(command)
+	cli.GroupFlags(command, "Feed: from sample patience", accessGroup, foreignGroup)
+	cli.HelpEnd(command, "See docs/commands.md#seeder-init and docs/projections.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if len(from) == 0 {
 			return cli.Usage("--from is missing: the URL of the feed")

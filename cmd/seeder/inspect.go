@@ -36,19 +36,18 @@ type inspectedEpoch struct {
 func inspectCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "inspect URL",
-		Short: "Show what a feed is, as it is served",
-		Long: `Show what a feed is, as its server says: name, id, last position and digest, the
-number of archive pages, and the epochs. It reads one document.
-
-Of a feed that is not eventfeed's own it shows name, id, what kind of feed it is,
-and what of it cannot be read for certain.`,
+		Short: "Show a feed's name, position, digest and epochs",
+		Long: `Show what the server says of a feed: name, id, last position and digest, number of archive pages, and
+epochs. For a feed not served by eventfeed: name, id, kind of feed, and what cannot be guaranteed for it.`,
 		Example: `  seeder inspect http://127.0.0.1:8080/feeds/orders
   seeder inspect https://shop.example.org/feeds/orders --json`,
 		Args: cobra.ExactArgs(1),
 	}
 	asJSON := command.Flags().Bool("json", false, "print a JSON object")
-	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
+	patience := patienceFlag(command, "retry an unavailable server for `DURATION`, such as 10m (default 1m)")
 	network := networkFlags(command)
+	cli.GroupFlags(command, "Feed: json patience", accessGroup, foreignGroup)
+	cli.HelpEnd(command, "It reads one document.\nSee docs/commands.md#seeder-inspect and docs/foreign.md.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		client, head, err := fetchHead(command, network, arguments[0], 1, patience.or(seed.DefaultPatience))
 		if err != nil {

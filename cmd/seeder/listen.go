@@ -26,10 +26,10 @@ type listenFlags struct {
 func addListenFlags(command *cobra.Command) *listenFlags {
 	l := &listenFlags{}
 	flags := command.Flags()
-	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for /healthz, /readyz, /metrics and /debug/pprof/; none without it")
-	flags.BoolVar(&l.profiles, "profiles", false, "show profiles on --listen also where it is no loopback address")
+	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for health, metrics and profiles (default: none)")
+	flags.BoolVar(&l.profiles, "profiles", false, "serve profiles on --listen even if it is not a loopback address")
 	cli.NameVariable(flags, "listen", "EVENTFEED_SEEDER_LISTEN") // a feedserver beside it has its own
-	flags.DurationVar(&l.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a feed may be behind while /readyz says yes; 0 for any")
+	flags.DurationVar(&l.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a feed may lag while /readyz answers 200; 0: any")
 	return l
 }
 
@@ -75,7 +75,7 @@ func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (health *pr
 	counted := *config.HTTPClient
 	counted.Transport = health.Transport(transportOf(config.HTTPClient))
 	config.HTTPClient = &counted
-	logger.Info("showing operations", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
+	logger.Info("serving health and metrics", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
 	go func() { _ = server.Serve(httplimit.Listener(listener, operations.Limits)) }() // until it is closed
 	return health, func() { _ = server.Close() }, nil
 }

@@ -27,8 +27,9 @@ func command() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "seeder",
 		Short: "Fill a database from archived Atom feeds, and keep it up to date",
-		Long:  long,
+		Long:  long, Example: examples,
 	}
+	endHelp(root)
 	root.AddCommand(
 		initCommand(), runCommand(), statusCommand(), parkedCommand(), retryCommand(), rewindCommand(), resetCommand(),
 		inspectCommand(), verifyCommand(),

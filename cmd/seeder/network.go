@@ -29,34 +29,23 @@ type network struct {
 	warned      bool
 }
 
-// helpNetwork is what the help of the program says of the network.
-const helpNetwork = `A feed is read from its own scheme, host and port only: a redirect or a link that
-leads elsewhere is an error, unless --allow-origin names that place. What says
-who you are (--header, --bearer-file, --client-certificate, a user and password
-in the feed's URL) is sent to the servers of --from and nowhere else, and a
-user and password to that one feed's. A header's value and a password are never
-shown; keep them in the environment or a file for --config all the same, a token
-best in a file for --bearer-file, which can be replaced at any time.
-
-Proxies come from the environment: $HTTPS_PROXY for https, $HTTP_PROXY for http,
-$NO_PROXY for hosts to reach without one.
-
-What may pass is tried again for as long as --patience: a server that is away,
-slow, or sends half an answer, status 5xx, and 429 or 503 after the time of its
-Retry-After. What will not pass is an error at once: any other status, a
-certificate that is not trusted, an answer that is no feed or is too large.`
+// accessGroup and foreignGroup are groups of flags in the help.
+const (
+	accessGroup  = "Access to the feed's server: bearer-file header client-certificate client-key ca allow-origin"
+	foreignGroup = "Feeds not served by eventfeed: max-document"
+)
 
 // networkFlags adds the flags of reaching a feed's server.
 func networkFlags(command *cobra.Command) *network {
 	n := &network{command: command}
 	flags := command.Flags()
-	flags.Var(&n.origins, "allow-origin", "`URL` of another scheme, host and port that redirects and links may lead to, such as https://archive.example; without credentials; given again and again for several")
-	flags.Var(&n.fields, "header", "`FIELD` to send to the feed's own server and no other, as in 'X-Api-Key: 1234'; given again and again for several")
-	flags.Int64Var(&n.maxDocument, "max-document", fetch.DefaultMaxDocument, "most `BYTES` of a document of a feed that is not eventfeed's own, decompressed; about five times as much memory is used")
-	flags.StringVar(&n.bearer, "bearer-file", "", "`FILE` with a token to send to the feed's own server and no other, as Authorization: Bearer; read anew when it changes")
-	flags.StringVar(&n.http.ClientCertificate, "client-certificate", "", "`FILE` with the certificate to show to the feed's own server and no other, in PEM; followed when it changes")
-	flags.StringVar(&n.http.ClientKey, "client-key", "", "`FILE` with the key of --client-certificate, in PEM, not encrypted")
-	flags.StringVar(&n.http.CA, "ca", "", "`FILE` with certificates of authorities to trust beside the system's, in PEM; followed when it changes")
+	flags.Var(&n.origins, "allow-origin", "also follow links and redirects to `URL` (scheme, host, port), without credentials; repeatable")
+	flags.Var(&n.fields, "header", "send header `FIELD` to the feed's server, such as 'X-Api-Key: 1234'; repeatable")
+	flags.Int64Var(&n.maxDocument, "max-document", fetch.DefaultMaxDocument, "maximum `BYTES` of a decompressed document; reading it takes five times as much memory")
+	flags.StringVar(&n.bearer, "bearer-file", "", "send the token in `FILE` to the feed's server as Authorization: Bearer")
+	flags.StringVar(&n.http.ClientCertificate, "client-certificate", "", "show the certificate in the PEM `FILE` to the feed's server")
+	flags.StringVar(&n.http.ClientKey, "client-key", "", "PEM `FILE` with the key of --client-certificate, not encrypted")
+	flags.StringVar(&n.http.CA, "ca", "", "also trust the authorities in the PEM `FILE`")
 	return n
 }
 

@@ -33,24 +33,22 @@ type parkedEvent struct {
 func parkedCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "parked --into URL",
-		Short: "List the events that could not be applied and were put aside",
-		Long: `List the events that "seeder run --on-error park" has put aside, in the order of
-their feeds: those that could not be applied, each with the error, and behind
-each the later events of its entity (the events of that feed with that subject),
-which wait for it. It may be asked while a seeder runs.
-
-Once the cause is mended "seeder retry" applies them.`,
+		Short: "List parked events",
+		Long: `List the events that "seeder run --on-error park" has parked: events that could not be applied, each
+with its error, and the later events of the same entity, which wait for them.`,
 		Example: `  seeder parked --into sqlite:shipping.db
   seeder parked --into postgres://shipping@localhost/shipping --consumer reports --json
   seeder parked --into sqlite:shipping.db --feed orders --subject 4711`,
 		Args: cobra.NoArgs,
 	}
 	flags := command.Flags()
-	into := flags.String("into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	into := flags.String("into", "", "`URL` of the target database: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
 	var of seed.ParkedFilter
-	flags.StringVar(&of.Consumer, "consumer", "", "`NAME` of the reader; without it those of all readers are listed")
+	flags.StringVar(&of.Consumer, "consumer", "", "list only the events of the consumer `NAME`")
 	shelfFlags(command, &of)
 	asJSON := flags.Bool("json", false, "print a JSON array")
+	cli.GroupFlags(command, "Database: into json", "Only some events: consumer feed subject")
+	cli.HelpEnd(command, "Fix the cause, then apply the events with: seeder retry. You can list them while a seeder runs.\nSee docs/commands.md#seeder-parked and docs/parked-events.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		target, closeTarget, err := openTarget(command.Context(), *into)
 		if err != nil {
@@ -73,8 +71,8 @@ Once the cause is mended "seeder retry" applies them.`,
 
 // shelfFlags are flags for a part of the parked events.
 func shelfFlags(command *cobra.Command, of *seed.ParkedFilter) {
-	command.Flags().StringVar(&of.Feed, "feed", "", "`NAME` or id of a feed: only its events")
-	command.Flags().StringVar(&of.Subject, "subject", "", "`SUBJECT`: only the events of this entity")
+	command.Flags().StringVar(&of.Feed, "feed", "", "only events of the feed with this `NAME` or id")
+	command.Flags().StringVar(&of.Subject, "subject", "", "only events of the entity `SUBJECT`")
 }
 
 // parkedList prints parked events as they come: there may be many.

@@ -11,26 +11,20 @@ import (
 func resetCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "reset --into URL",
-		Short: "Forget how far a consumer has got, so that it starts over",
-		Long: `Delete a consumer's checkpoint, its parked events ("seeder parked"), and all of
-its events in the inbox, in one transaction. The next run begins at position 1.
-
-What a projection, a program or a handler wrote stays as it is. Drop the tables
-of a projection first, or empty what a program fills, and say so with --undone;
-or build a projection anew beside the old one, without a reset: with --schema
-NAME (PostgreSQL) or into another file (SQLite).
-
-What will be done is said first, and asked for; --yes goes on without asking.`,
+		Short: "Delete a consumer's checkpoint so that it starts over",
+		Long: `Delete a consumer's checkpoint, its parked events, and its events in the inbox, in one transaction.
+The next run starts at position 1. The command says what it will do and asks first.`,
 		Example: `  seeder reset --into sqlite:shipping.db
   seeder reset --into postgres://shipping@localhost/shipping --consumer reports --yes`,
 		Args: cobra.NoArgs,
 	}
 	flags := command.Flags()
-	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
-	consumer := flags.String("consumer", seed.DefaultConsumer, "`NAME` of the reader")
-	undone := flags.Bool("undone", false, "what a projection, a program or a handler wrote for those events is undone")
+	into := flags.String("into", "", "`URL` of the target database: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	consumer := flags.String("consumer", seed.DefaultConsumer, "`NAME` of the consumer")
+	undone := flags.Bool("undone", false, "confirm that you have undone what a projection, a program or a handler wrote")
 	cli.Own(flags, "undone")
-	yes := flags.Bool("yes", false, "go on without asking")
+	yes := flags.Bool("yes", false, "do not ask")
+	cli.HelpEnd(command, "It does not touch the tables of a projection: drop them first, or build a new projection beside the old\none (seeder run --schema NAME).\nSee docs/commands.md#seeder-reset and docs/projections.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		target, closeTarget, err := openTarget(command.Context(), *into)
 		if err != nil {

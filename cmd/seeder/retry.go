@@ -16,20 +16,9 @@ import (
 func retryCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "retry --into URL",
-		Short: "Apply the events that were put aside, once the cause is mended",
-		Long: `Apply the events that "seeder run --on-error park" has put aside: of each entity
-(the events of a feed with one subject) in the order of the feed, up to the
-first that still cannot be applied. That one and those behind it stay parked.
-What is applied leaves the parked events in the same transaction.
-
-It applies them as the run did: into the inbox, or by the --projection (with its
---schema, if it has one), which must be the file that the run had. To mend the projection itself, add
---accept-projection, and give the next run the new file.
-
-No other seeder may hold the consumer meanwhile.
-
-Exit status 1: some are still parked; they are listed with their errors.
-Exit status 4: another seeder holds the consumer.`,
+		Short: "Apply parked events after their cause is fixed",
+		Long: `Apply the events that "seeder run --on-error park" has parked, in the order of each entity, up to the
+first event that still cannot be applied. Applied events are removed from the parked ones.`,
 		Example: `  seeder retry --into sqlite:shipping.db
   seeder retry --into sqlite:shipping.db --projection shipping.sql --accept-projection
   seeder retry --into postgres://shipping@localhost/shipping --consumer reports --feed orders --subject 4711`,
@@ -38,11 +27,14 @@ Exit status 4: another seeder holds the consumer.`,
 	flags := command.Flags()
 	var config seed.Config
 	var of seed.ParkedFilter
-	into := flags.String("into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
-	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
+	into := flags.String("into", "", "`URL` of the target database: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the consumer")
 	shelfFlags(command, &of)
 	sinks := addSinkFlags(command)
-	flags.BoolVar(&config.DryRun, "dry-run", false, "apply them in one transaction, and roll it back")
+	flags.BoolVar(&config.DryRun, "dry-run", false, "apply them in one transaction, then roll it back")
+	cli.GroupFlags(command, "Database and consumer: into consumer dry-run", "Only some events: feed subject",
+		"Projection, as the run has it (default: the inbox): projection schema strict accept-projection")
+	cli.HelpEnd(command, "Stop the consumer's seeder first. To fix the projection itself, add --accept-projection.\nExit status 1: some events are still parked, and are listed with their errors; 4: a seeder holds the consumer.\nSee docs/commands.md#seeder-retry and docs/parked-events.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if err := sinks.apply(command, &config); err != nil {
 			return err

@@ -18,23 +18,9 @@ import (
 func rewindCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "rewind --from URL --into URL --to POSITION",
-		Short: "Go back in a database to what the feed still has, after a restore",
-		Long: `Go back to an earlier position: the consumer's checkpoint moves there, and the
-events after it are deleted from the inbox and from the parked events ("seeder
-parked"), in one transaction. The next run goes on from there.
-
-It is for a feed that lost the end of its history, by a restore or a failover,
-after that end had been read. Then "seeder run" stops with status 3 and names
-the position to go back to. Further back is possible. A position is refused
-beyond which the feed may have other events than those that were applied, by the
-digests that the database keeps, and by the events in the inbox.
-
-What a projection, a program or a handler wrote stays as it is, and would be
-written again on top of what the lost events left. So build a projection anew
-instead: with --schema NAME (PostgreSQL) or into another file (SQLite). If you
-have undone what the events after the position wrote, say so with --undone.
-
-What will be done is said first, and asked for; --yes goes on without asking.`,
+		Short: "Go back to an earlier position, after a restore of the feed",
+		Long: `Move a consumer's checkpoint back to an earlier position, and delete the later events from the inbox
+and the parked events, in one transaction. Use it after a feed has lost events that were read already.`,
 		Example: `  seeder rewind --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db --to 120
   seeder rewind --from https://shop.example/feeds/orders --into postgres://shipping@localhost/shipping --to 120 --yes`,
 		Args: cobra.NoArgs,
@@ -42,13 +28,15 @@ What will be done is said first, and asked for; --yes goes on without asking.`,
 	flags := command.Flags()
 	var config seed.Config
 	from := flags.String("from", "", "`URL` of the feed")
-	into := flags.String("into", "", "database `URL` that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
-	to := flags.Int64("to", 0, "`POSITION` to go back to; 0 is before the first event")
-	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader")
-	flags.BoolVar(&config.Undone, "undone", false, "what a projection, a program or a handler wrote for those events is undone")
+	into := flags.String("into", "", "`URL` of the target database: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	to := flags.Int64("to", 0, "`POSITION` to go back to; 0 is before the first event; seeder run names it")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the consumer")
+	flags.BoolVar(&config.Undone, "undone", false, "confirm that you have undone what a projection, a program or a handler wrote for the later events")
 	cli.Own(flags, "undone")
-	yes := flags.Bool("yes", false, "go on without asking")
+	yes := flags.Bool("yes", false, "do not ask")
 	network := networkFlags(command)
+	cli.GroupFlags(command, "Feed and database: from into consumer to", "Confirmation: undone yes", accessGroup, "Feeds not served by eventfeed: max-document")
+	cli.HelpEnd(command, "It does not touch the tables of a projection: build a new one beside the old one instead.\nSee docs/commands.md#seeder-rewind and docs/operations.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		switch _, err := fetch.ParseURL(*from); {
 		case *from == "":

@@ -17,18 +17,20 @@ import (
 func runCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "run --from URL --into URL",
-		Short: "Read feeds into a database, from where the last run ended",
-		Long:  longRun,
+		Short: "Read feeds into a database, from the last checkpoint on",
+		Long: `Read feeds into a database: every event, in order, exactly once. A run starts after the last event that
+was applied, and ends at the end of the feed; with --follow it continues until you stop it.`,
 		Example: `  seeder run --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db
   seeder run --from https://shop.example.org/feeds/orders --into postgres://shipping@localhost/shipping --follow
-  seeder run --from https://shop.example.org/feeds/orders --into postgres://shipping@localhost/shipping --projection shipping.sql
-  seeder run --from https://shop.example.org/feeds/orders --from https://pay.example.org/feeds/payments --into sqlite:books.db
-  seeder run --from https://shop.example.org/feeds/orders --into sqlite:mails.db --exec './mail-customers' --follow
-  seeder run --from https://shop.example.org/feeds/orders --into sqlite:march.db --as-of 2024-03-01T00:00:00Z
-  seeder run --config /etc/eventfeed.toml --consumer billing`,
+  seeder run --from https://shop.example.org/feeds/orders --into sqlite:shipping.db --projection shipping.sql`,
 		Args: cobra.NoArgs,
 	}
 	flags := addRunFlags(command)
+	cli.HelpEnd(command, `Without --projection or --exec, events go into the table eventfeed_inbox.events (SQLite: eventfeed_inbox_events).
+After a crash, run the same command again. Exit status 3: the feed fails verification, and nothing of the
+inconsistent part was applied; 4: another seeder holds the consumer.
+See docs/commands.md#seeder-run,
+docs/projections.md, docs/exec.md, docs/several-feeds.md, docs/parked-events.md and docs/foreign.md.`)
 	command.RunE = func(command *cobra.Command, _ []string) (err error) {
 		if err := flags.check(command); err != nil {
 			return err

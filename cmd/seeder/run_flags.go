@@ -26,29 +26,34 @@ type runFlags struct {
 func addRunFlags(command *cobra.Command) *runFlags {
 	f := &runFlags{}
 	config, flags := &f.config, command.Flags()
-	flags.Var((*cli.URLs)(&config.From), "from", "`URL` of the feed; given again and again for several feeds")
-	flags.StringVar(&f.into, "into", "", "`URL` of the database to fill, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
-	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the reader, where several fill one database")
-	flags.BoolVar(&config.AddFeed, "add-feed", false, "let the consumer begin with a feed that it has not read so far")
-	flags.Int64Var(&config.Until, "until", 0, "`POSITION` to stop at, with that event applied; of a single feed")
-	flags.StringVar(&f.asOf, "as-of", "", "`TIME` as of which to build the state, such as 2024-03-01T00:00:00Z: later events are left out")
-	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` for what to do with an event that cannot be applied: stop, or park it with all later events of its entity")
-	flags.BoolVar(&config.DryRun, "dry-run", false, "check all and apply all in one transaction, and roll it back")
-	flags.BoolVar(&config.Follow, "follow", false, "go on at the end of the feed, with what is new")
-	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	flags.Var((*cli.URLs)(&config.From), "from", "`URL` of the feed; repeat the flag for several feeds")
+	flags.StringVar(&f.into, "into", "", "`URL` of the target database: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	flags.StringVar(&config.Consumer, "consumer", seed.DefaultConsumer, "`NAME` of the consumer: each has its own checkpoint")
+	flags.BoolVar(&config.AddFeed, "add-feed", false, "accept a feed that the consumer has not read before")
+	flags.Int64Var(&config.Until, "until", 0, "stop after the event at `POSITION`; for a single feed")
+	flags.StringVar(&f.asOf, "as-of", "", "build the state as of `TIME`, such as 2024-03-01T00:00:00Z")
+	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` is stop or park: for an event that cannot be applied; park includes later events of its entity")
+	flags.BoolVar(&config.DryRun, "dry-run", false, "check and apply everything in one transaction, then roll it back")
+	flags.BoolVar(&config.Follow, "follow", false, "continue with new events when the history is applied")
+	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch in parallel")
 	flags.BoolVar(&config.IgnoreFeedID, "ignore-feed-id", false, ignoreFeedID)
-	flags.BoolVar(&config.KeepSameID, "keep-same-id", false, "apply all entries of a feed that is not eventfeed's own, not only the latest of those that share an id; from a consumer's first run on")
+	flags.BoolVar(&config.KeepSameID, "keep-same-id", false, "apply all entries with the same id, not only the latest; from the first run on")
 	f.sinks = addSinkFlags(command)
 	f.sinks.addRunFlags(command)
-	flags.DurationVar(&f.wait, "wait", seed.DefaultWait, "`DURATION` that the server may hold a request of --follow, in seconds; 0 looks once a second instead")
-	f.patience = patienceFlag(command, "`DURATION` to wait for a server or a database that is away, such as 10m; without it a minute, and with --follow without end")
+	flags.DurationVar(&f.wait, "wait", seed.DefaultWait, "`DURATION` of a long poll of --follow, in whole seconds; 0 polls once a second")
+	f.patience = patienceFlag(command, "retry an unavailable server, database or program for `DURATION` (default 1m; with --follow: no limit)")
 	f.network = networkFlags(command)
 	f.listen = addListenFlags(command)
+	cli.GroupFlags(command, "Feeds and database: from into consumer add-feed",
+		"Sink (default: an inbox table): projection schema strict allow-unmatched accept-projection exec exec-env on-error dry-run",
+		"Where to stop: until as-of", "Following and retries: follow wait patience prefetch",
+		accessGroup, "Feeds not served by eventfeed: keep-same-id ignore-feed-id max-document",
+		"Operation: listen max-lag profiles")
 	return f
 }
 
 // ignoreFeedID is what the help says of --ignore-feed-id.
-const ignoreFeedID = "read documents of a feed that is not eventfeed's own also where their atom:id is another one, and no link or entry proves that they are of the feed"
+const ignoreFeedID = "accept documents with another atom:id that nothing else ties to the feed"
 
 // check returns an error of wrong usage.
 func (f *runFlags) check(command *cobra.Command) (err error) {

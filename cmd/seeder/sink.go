@@ -30,18 +30,18 @@ func (s *sinkFlags) isInbox() bool { return s == nil || s.projection == "" && s.
 func addSinkFlags(command *cobra.Command) *sinkFlags {
 	s := &sinkFlags{}
 	flags := command.Flags()
-	flags.StringVar(&s.projection, "projection", "", "`FILE` of SQL that brings the events into your own tables, in place of the inbox")
-	flags.StringVar(&s.schema, "schema", "", "PostgreSQL schema `NAME` for the projection's tables; the consumer has this name, too, unless --consumer says otherwise")
-	flags.BoolVar(&s.strict, "strict", false, "refuse events of types that the projection has no block for")
-	flags.BoolVar(&s.accept, "accept-projection", false, "go on with a projection that has changed since the last run")
+	flags.StringVar(&s.projection, "projection", "", "apply events to your own tables by the SQL in `FILE`, instead of the inbox")
+	flags.StringVar(&s.schema, "schema", "", "PostgreSQL schema `NAME` for the projection's tables; also the default of --consumer")
+	flags.BoolVar(&s.strict, "strict", false, "fail on event types for which the projection has no block")
+	flags.BoolVar(&s.accept, "accept-projection", false, "continue although the projection file has changed since the last run")
 	return s
 }
 
 // addRunFlags adds what is for a run only: a program has no transaction.
 func (s *sinkFlags) addRunFlags(command *cobra.Command) {
-	command.Flags().BoolVar(&s.unmatched, "allow-unmatched", false, "begin with a projection also where it has no block for any of the events")
-	command.Flags().StringVar(&s.program, "exec", "", "`COMMAND` that takes the events on its standard input and prints the positions it has done, in place of the inbox; each event at least once")
-	command.Flags().StringSliceVar(&s.programEnv, "exec-env", nil, "`NAME` of a variable that the program of --exec gets although it is the seeder's own: EVENTFEED_…, or one that leads to the database's password")
+	command.Flags().BoolVar(&s.unmatched, "allow-unmatched", false, "start even if the projection has no block for any event")
+	command.Flags().StringVar(&s.program, "exec", "", "pass events to the standard input of `COMMAND`, at least once; it prints the positions it has done")
+	command.Flags().StringSliceVar(&s.programEnv, "exec-env", nil, "pass on the variable `NAME` to --exec, which gets no EVENTFEED_… and no database password")
 }
 
 // apply checks the flags against one another and gives the configuration what

@@ -33,63 +33,33 @@ type statusFlags struct {
 func statusCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "status --into URL",
-		Short: "Show how far each consumer in a database has got, and how far it is behind",
-		Long: `Show the checkpoints in a database that is being filled: for each consumer and
-feed the position of the last event that is in, how many events there are behind
-it and since when, the state and who holds the consumer, what applies the
-events, how many were skipped, left out (later than --as-of) and parked, when
-the checkpoint was moved last, and the digest there.
-
-The states are:
-
-  seeding    a seeder is at work, and not all of the history that it found when
-             it began is in
-  following  a seeder is at work, and all of that is in
-  stopped    no seeder is at work
-  done       the state as of a point in time is complete; nothing follows
-  mismatch   the feed's history does not go on from this checkpoint, see seeder
-             run; whether a seeder is at work or not
-  unknown    whether a seeder is at work cannot be told
-
-How far behind is told by the feed itself: by one request for its document, and
-a few more where the first event that is not in lies in an archive. The time is
-that since the first such event got its position, by this machine's clock. Of a
-feed that is not served by eventfeed those entries are counted whose present
-version is not in, also in up to 5 new archives; the time is that since the
-earliest "updated" of theirs, or since the checkpoint was moved last where one
-has none. What cannot be told, for a feed that does not answer within 5 seconds
-or has more new archives than that, is shown as "?", in JSON as null, and said
-on stderr. --offline asks no feed. The database holds the feeds' URLs without
-passwords: where a server asks who you are, give its feed's URL with --from, and
-what to show it, as for seeder run.
-
-With --max-lag the exit status is 0 if every consumer, or that of --consumer, has
-the history in that it found when it began, and is at most that far behind each
-of its feeds; and 1 if not, if that cannot be told, or if there is none. With
---wait that is waited for, also for the database's tables and for an SQLite file
-to be made, as long as --timeout.
-
-It may be asked while seeders run, changes nothing, and needs no more rights
-than to read.`,
+		Short: "Show each consumer's position, lag and state",
+		Long: `Show each consumer of a database, for each of its feeds: position, lag, state, holder, sink, numbers of
+skipped, left-out and parked events, and digest. With --max-lag it is a check for scripts and probes.`,
 		Example: `  seeder status --into sqlite:shipping.db
   seeder status --into postgres://shipping@localhost/shipping --json
-  seeder status --into sqlite:shipping.db --max-lag 30s
   seeder status --into sqlite:shipping.db --consumer reports --wait --timeout 1h`,
 		Args: cobra.NoArgs,
 	}
 	var s statusFlags
 	flags := command.Flags()
-	flags.StringVar(&s.into, "into", "", "`URL` of the database that is being filled, sqlite:PATH or postgres://USER@HOST:PORT/NAME")
-	flags.StringVar(&s.consumer, "consumer", "", "`NAME` of the only consumer to show; without it all are")
-	flags.Var((*cli.URLs)(&s.from), "from", "`URL` of a feed whose server asks who you are; given again and again for several feeds")
-	flags.BoolVar(&s.offline, "offline", false, "ask no feed")
+	flags.StringVar(&s.into, "into", "", "`URL` of the target database: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	flags.StringVar(&s.consumer, "consumer", "", "show only the consumer `NAME`")
+	flags.Var((*cli.URLs)(&s.from), "from", "`URL` of a feed whose server needs credentials; repeat the flag for several feeds")
+	flags.BoolVar(&s.offline, "offline", false, "do not ask the feeds for their ends; the lag is then unknown")
 	flags.BoolVar(&s.asJSON, "json", false, "print a JSON array")
-	flags.BoolVar(&s.wait, "wait", false, "wait until no consumer is further behind than --max-lag")
+	flags.BoolVar(&s.wait, "wait", false, "wait until every lag is at most --max-lag")
 	cli.Own(flags, "wait")
-	flags.DurationVar(&s.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a consumer may be behind; given without --wait, it is looked at once")
+	flags.DurationVar(&s.maxLag, "max-lag", defaultMaxLag, "check: exit with status 1 if a lag exceeds `DURATION`")
 	cli.Own(flags, "max-lag")
-	flags.DurationVar(&s.timeout, "timeout", defaultTimeout, "`DURATION` of --wait at most; 0 waits without end")
+	flags.DurationVar(&s.timeout, "timeout", defaultTimeout, "maximum `DURATION` of --wait; 0: no limit")
 	s.network = networkFlags(command)
+	cli.GroupFlags(command, "Database: into consumer json", "Lag: offline max-lag wait timeout", "Feeds that need credentials: from", accessGroup,
+		"Feeds not served by eventfeed: max-document")
+	cli.HelpEnd(command, `States: seeding (a seeder applies the history), following (the history is applied), stopped (no seeder runs),
+done (a state --as-of is complete), mismatch (the feed no longer continues from the checkpoint), unknown.
+The command is read-only, and you can run it while seeders run.
+See docs/commands.md#seeder-status.`)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		s.probe = s.wait || flags.Changed("max-lag")
 		if err := s.check(); err != nil {

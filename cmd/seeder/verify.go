@@ -15,24 +15,20 @@ import (
 func verifyCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "verify --from URL",
-		Short: "Read all of a feed and check it, without applying anything",
-		Long: `Read all of a feed, from its first event to its end, and check every page and
-every digest on the way, without a database. The line printed is the feed's
-position and digest, the same as that of feedserver verify.
-
-A feed that is not eventfeed's own is read from its oldest archive on; its
-positions and its digest are those of a consumer that does the same today.
-
-Exit status 3: the feed does not add up; the error names the URL and position.`,
+		Short: "Verify a feed without applying it",
+		Long: `Verify a feed from its first event to its end: check every page and every digest, without a database.
+The last line is the feed's position and digest; feedserver verify prints the same.`,
 		Example: `  seeder verify --from http://127.0.0.1:8080/feeds/orders
   seeder verify --from https://shop.example.org/feeds/orders --prefetch 4`,
 		Args: cobra.NoArgs,
 	}
 	from := command.Flags().String("from", "", "`URL` of the feed")
-	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch at once")
+	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch in parallel")
 	ignoreID := command.Flags().Bool("ignore-feed-id", false, ignoreFeedID)
-	patience := patienceFlag(command, "`DURATION` to wait for a server that is away, such as 10m; without it a minute")
+	patience := patienceFlag(command, "retry an unavailable server for `DURATION`, such as 10m (default 1m)")
 	network := networkFlags(command)
+	cli.GroupFlags(command, "Feed: from prefetch patience", accessGroup, "Feeds not served by eventfeed: ignore-feed-id max-document")
+	cli.HelpEnd(command, "Exit status 3: the feed fails verification; the error names the URL and the position.\nSee docs/commands.md#seeder-verify.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		if *from == "" {
 			return cli.Usage("--from is missing: the URL of the feed")

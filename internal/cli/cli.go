@@ -54,9 +54,13 @@ func prepare(root *cobra.Command) {
 		}
 		return Usage("%w", valueError(err))
 	})
-	root.PersistentFlags().String(configFlag, "", "`FILE` that gives flags their values, in TOML")
-	root.PersistentFlags().VisitAll(nameVariable)
+	root.PersistentFlags().String(configFlag, "", "TOML `FILE` with values for flags; the environment can set them too: EVENTFEED_MAX_LAG sets --max-lag (docs/settings.md)")
 	root.PersistentPreRunE = settle
+	root.SetHelpFunc(func(command *cobra.Command, _ []string) { _ = printHelp(command.OutOrStdout(), command) })
+	root.SetUsageFunc(func(command *cobra.Command) error {
+		writeUsage(command.OutOrStderr(), command)
+		return nil
+	})
 	for _, command := range root.Commands() {
 		check := command.Args
 		command.Args = func(command *cobra.Command, arguments []string) error {
@@ -66,7 +70,7 @@ func prepare(root *cobra.Command) {
 			return nil
 		}
 		complete(command)
-		command.Flags().VisitAll(nameVariable)
+		flagGroups(command) // which panics if they miss a flag
 	}
 }
 
@@ -97,11 +101,4 @@ func commands(command *cobra.Command) (names []string) {
 func flags(command *cobra.Command) (names []string) {
 	command.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
 	return names
-}
-
-// nameVariable says in a flag's help which variable gives its value.
-func nameVariable(f *pflag.Flag) {
-	if settable(f) {
-		f.Usage += " [$" + variable(f) + "]"
-	}
 }

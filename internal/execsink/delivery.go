@@ -47,7 +47,7 @@ func (d *delivery) run(ctx context.Context) error {
 			return d.gaveUp(how, times)
 		}
 		wait := tries.Next()
-		d.Logger.Log(ctx, d.outage.Level(0), "the program has ended, starting it again", "how", how, "wait", wait.Round(time.Millisecond))
+		d.Logger.Log(ctx, d.outage.Level(0), "the program exited, restarting it", "how", how, "wait", wait.Round(time.Millisecond))
 		select {
 		case <-time.After(wait):
 		case <-d.killed:
@@ -120,7 +120,7 @@ func (d *delivery) begin() (err error) {
 		return ErrKilled
 	}
 	if d.process != nil && d.process.hasEnded() {
-		d.Logger.Info("the program has ended while there was nothing for it, starting it again", "how", d.process.how())
+		d.Logger.Info("the program exited while it had no events to apply, restarting it", "how", d.process.how())
 		d.process = nil
 	}
 	if err := d.ledger.failed(); err != nil {
@@ -228,6 +228,6 @@ func (d *delivery) isKilled() bool {
 // warn says what is being waited for.
 func (d *delivery) warn() {
 	e := &d.events[d.done]
-	d.Logger.Warn("the program acknowledges nothing", "for", d.Silence, "feed", d.ledger.name(e.FeedID), "position", e.Position,
+	d.Logger.Warn("the program acknowledges no events", "for", d.Silence, "feed", d.ledger.name(e.FeedID), "position", e.Position,
 		"reads", d.chunk.empty())
 }

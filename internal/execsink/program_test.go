@@ -227,7 +227,7 @@ func TestProgramThatIsKilledSeesTheRestAgain(t *testing.T) {
 	if seen := r.file("seen"); !slices.Equal(seen, want) {
 		t.Errorf("got  %v\nwant %v", seen, want)
 	}
-	if log := r.log.String(); strings.Count(log, "level=WARN msg=\"the program has ended, starting it again\" how=\"signal: killed\"") < 1 || !strings.Contains(log, "acknowledges again") {
+	if log := r.log.String(); strings.Count(log, "level=WARN msg=\"the program exited, restarting it\" how=\"signal: killed\"") < 1 || !strings.Contains(log, "acknowledges again") {
 		t.Error(log)
 	}
 }
@@ -400,7 +400,7 @@ func TestSilenceIsSaid(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- r.deliver(ctx, events(orders, 3, 5000)) }()
 			r.wait("a warning", func() bool {
-				return strings.Contains(r.log.String(), `msg="the program acknowledges nothing" `+test.want)
+				return strings.Contains(r.log.String(), `msg="the program acknowledges no events" `+test.want)
 			})
 			cancel()
 			if err := <-done; !errors.Is(err, context.Canceled) {

@@ -61,7 +61,7 @@ func (f *Feeds) watch(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := f.log.Watch(ctx, f.Hint)
 		if ctx.Err() == nil {
-			f.logger.Debug("changes are noticed by looking only", "error", err, "every", pollInterval)
+			f.logger.Debug("the database sends no notifications, polling for changes", "error", err, "every", pollInterval)
 		}
 		select {
 		case <-ctx.Done():
@@ -127,11 +127,11 @@ func (f *Feeds) report(was bool, err error) (is bool) {
 	age, is := f.CutOff()
 	switch {
 	case is && !was:
-		f.logger.Info("answers come from memory until the database can be read again", "error", err, "age", age.Round(time.Second))
+		f.logger.Info("the database is unavailable, answering from memory", "error", err, "age", age.Round(time.Second))
 	case was && !is:
-		f.logger.Info("the database can be read again, answers are up to date")
+		f.logger.Info("the database is available again, answers are up to date")
 	case err != nil:
-		f.logger.Debug("cannot look for changes, trying again", "error", err)
+		f.logger.Debug("cannot look for changes, retrying", "error", err)
 	}
 	return is
 }

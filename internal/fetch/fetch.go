@@ -140,7 +140,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 		if c.away.failed(began) {
 			level = slog.LevelWarn
 		}
-		c.Logger.Log(ctx, level, "cannot fetch, trying again", "error", err, "wait", wait.Round(time.Millisecond))
+		c.Logger.Log(ctx, level, "cannot fetch, retrying", "error", err, "wait", wait.Round(time.Millisecond))
 		if err := retry.Sleep(ctx, wait); err != nil {
 			return nil, err
 		}

@@ -294,6 +294,6 @@ func (s *labels) source(from string) string {
 // warnCharset warns of a document whose encoding is not said in one voice.
 func (r *Reader) warnCharset(d *document) {
 	if d.charset != "" {
-		r.warnOnce("the encoding of a document is in doubt; its publisher has to correct the Content-Type or the XML declaration: " + d.charset)
+		r.warnOnce("the encoding of a document is ambiguous; its publisher has to correct the Content-Type or the XML declaration: " + d.charset)
 	}
 }

@@ -106,7 +106,7 @@ func TestTheEncodingIsWhatTheMarkElseTheHeaderElseTheDeclarationSays(t *testing.
 				if len(s.applied) != 1 || !strings.Contains(string(s.applied[0].Data), `"title":"`+test.title+`"`) {
 					t.Errorf("applied %s", s.applied[0].Data)
 				}
-				if log := s.log.String(); strings.Contains(log, "in doubt") != (test.warns != "") || !strings.Contains(log, strings.ReplaceAll(test.warns, `"`, `\"`)) {
+				if log := s.log.String(); strings.Contains(log, "is ambiguous") != (test.warns != "") || !strings.Contains(log, strings.ReplaceAll(test.warns, `"`, `\"`)) {
 					t.Errorf("logged %s", log)
 				}
 			}

@@ -157,7 +157,7 @@ func TestAFeedThatChangesItsIDGoesOnWithWhatWasRead(t *testing.T) {
 		feed.write(t, "feed.atom", doc{id: "urn:x:moved", posts: "c@3 b@2"}.atom(t))
 		must.OK(t, s.run(t))
 		s.want(t, "a@1 b@2 c@3")
-		if !strings.Contains(s.log.String(), "has not the same atom:id") {
+		if !strings.Contains(s.log.String(), "not all documents of this feed have the same atom:id") {
 			t.Errorf("logged %s", s.log.String())
 		}
 		for _, e := range s.applied {

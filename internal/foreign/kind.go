@@ -42,7 +42,7 @@ func (r *Reader) warn() {
 		r.warnOnce(warning)
 	}
 	if r.idDiffers() {
-		r.warnOnce("this feed has not the same atom:id in all of its documents (RFC 4287 section 4.2.6): it is known by another id, and told from other feeds by its links and entries",
+		r.warnOnce("not all documents of this feed have the same atom:id (RFC 4287 section 4.2.6); the seeder keeps the id that it recorded first, and recognizes the feed by its links and entries",
 			slog.String("atom_id", r.head.id), slog.String("known_by", r.ID))
 	}
 }
@@ -113,7 +113,7 @@ func (r *Reader) tryFirstPage(ctx context.Context, page *document, first *url.UR
 		r.firstPage = nil
 		return false, fmt.Errorf("%s: is not the feed itself, but one of its pages%s: %w", page.url.Redacted(), hint(ctx, []string{first.Redacted()}), err)
 	}
-	r.Logger.Info("the URL leads to a page of the feed; the feed is read from its first page", "feed", r.Name, "url", r.URL.Redacted(), "first_page", first.Redacted())
+	r.Logger.Info("the URL is a page of the feed; reading the feed from its first page", "feed", r.Name, "url", r.URL.Redacted(), "first_page", first.Redacted())
 	return isNew, nil
 }
 

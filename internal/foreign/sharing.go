@@ -109,7 +109,7 @@ func (r *Reader) SameID() int64 { return r.sharing.total.Load() }
 // endSharing warns of entries that share an id.
 func (r *Reader) endSharing() {
 	if found, ids := r.sharing.end(); found > 0 {
-		r.Logger.Warn("entries are left out: another entry with the same id has a later time, or the same one; to apply all of them begin with --keep-same-id",
+		r.Logger.Warn("entries are left out because another entry with the same id has the same time or a later one; to apply all of them, start over with --keep-same-id",
 			"feed", r.Name, "url", r.URL.Redacted(), "left_out", found, "ids", ids)
 	}
 }

@@ -51,7 +51,7 @@ func (r *Reader) settled(ctx context.Context, get func(conditions ...string) err
 	err := get()
 	for ; r.following && isUnsettled(err) && tries.Lasted() < patience; err = get("Cache-Control", "no-cache") {
 		wait := min(tries.Next(), patience-tries.Lasted())
-		r.Logger.Log(ctx, outage.Level(0), "a document cannot be read, which its publisher may be writing; looking again", "feed", r.Name, "error", err, "wait", wait.Round(time.Millisecond))
+		r.Logger.Log(ctx, outage.Level(0), "cannot read a document that its publisher may still be writing, retrying", "feed", r.Name, "error", err, "wait", wait.Round(time.Millisecond))
 		if err := retry.Sleep(ctx, wait); err != nil {
 			return err
 		}

@@ -26,7 +26,7 @@ type loop struct {
 func (p *publisher) newLoop(metrics *loopMetrics, do func(context.Context, string, int) (int, error), batch int, failed, moved string) *loop {
 	return &loop{
 		log: p.Log, metrics: metrics, failed: failed, limit: lookLimit,
-		outage: outage{logger: p.Logger, over: "the database can be used again"},
+		outage: outage{logger: p.Logger, over: "the database is available again"},
 		steps: &steps{
 			do: func(ctx context.Context, name string, batch int) (int, error) {
 				n, err := do(ctx, name, batch)

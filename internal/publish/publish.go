@@ -83,7 +83,7 @@ type publisher struct {
 
 func (p *publisher) sequenceLoop(ctx context.Context) error {
 	l := p.newLoop(&p.Metrics.sequencer, p.Log.Sequence, p.Batch,
-		"cannot give events their positions, trying again", "events get their positions again")
+		"cannot assign positions to events, retrying", "events get their positions again")
 	defer l.steps.wait()
 	delay, busy := pollBusy, time.Now()
 	for {
@@ -140,7 +140,7 @@ func (p *publisher) hintSealer() {
 
 func (p *publisher) sealLoop(ctx context.Context) error {
 	seal := func(ctx context.Context, name string, _ int) (int, error) { return p.Log.Seal(ctx, name) }
-	l := p.newLoop(&p.Metrics.sealer, seal, 1, "cannot seal pages, trying again", "pages are sealed again")
+	l := p.newLoop(&p.Metrics.sealer, seal, 1, "cannot seal pages, retrying", "pages are sealed again")
 	defer l.steps.wait()
 	for {
 		select {

@@ -106,7 +106,7 @@ func (s *server) logFailure(r *http.Request, err error) {
 	if last := s.failed.Load(); now-last > int64(failureInterval) && s.failed.CompareAndSwap(last, now) {
 		level = slog.LevelError
 	}
-	s.Logger.Log(r.Context(), level, "cannot answer", "path", r.URL.Path, "error", err)
+	s.Logger.Log(r.Context(), level, "cannot answer a request", "path", r.URL.Path, "error", err)
 }
 
 // problemBody writes what is wrong, for programs or for people.

@@ -172,7 +172,7 @@ func fill(ctx context.Context, log Snapshot, key int64, d *feed.Document) error 
 func (f *Feed) HasPage(page feed.Page) error {
 	for i, e := range f.Epochs {
 		if e.ID == page.Epoch && i+1 < len(f.Epochs) && page.Number >= f.Epochs[i+1].FirstPage {
-			return fmt.Errorf("%w: page %d of epoch %s; history goes on under epoch %s from position %d",
+			return fmt.Errorf("%w: page %d of epoch %s; the history continues under epoch %s from position %d",
 				ErrPageGone, page.Number, page.Epoch, f.Epoch(), f.Epochs[len(f.Epochs)-1].FirstPosition)
 		}
 	}

@@ -33,7 +33,7 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 			f.Identity = identity
 			epoch := f.Epochs[len(f.Epochs)-1]
 			started = func() {
-				l.Logger.Warn("history goes on under a new epoch", "feed", name, "epoch", epoch.ID, "from", epoch.FirstPosition, "reason", reason)
+				l.Logger.Warn("history continues under a new epoch", "feed", name, "epoch", epoch.ID, "from", epoch.FirstPosition, "reason", reason)
 			}
 		}
 		p := newPlacer(&f)

@@ -43,7 +43,7 @@ func (c *Client) await(ctx context.Context, h *Subscription, number int64, err e
 		d, again := c.archive(ctx, uncached, number)
 		if !errors.Is(again, ErrMissing) {
 			if again == nil && outage.Over() {
-				c.Logger.Info("the page is there", "url", h.URL.Redacted(), "page", number)
+				c.Logger.Info("the missing page is available", "url", h.URL.Redacted(), "page", number)
 			}
 			return d, again
 		}
@@ -62,7 +62,7 @@ func (c *Client) await(ctx context.Context, h *Subscription, number int64, err e
 		}
 		c.Meter.Old.Add(1)
 		if waited > StaleFor {
-			c.Logger.Log(ctx, outage.Level(0), "a page that the feed counts is not there, asking again", "url", h.URL.Redacted(), "page", number, "error", err)
+			c.Logger.Log(ctx, outage.Level(0), "a page that the feed lists is missing, retrying", "url", h.URL.Redacted(), "page", number, "error", err)
 		}
 	}
 }

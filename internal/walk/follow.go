@@ -78,7 +78,7 @@ func (f *Follower) ask(ctx context.Context, after *Subscription) (*Subscription,
 	if err == nil || ctx.Err() != nil {
 		return head, err
 	}
-	f.Client.Logger.Debug("a request that may be held has failed, asking plainly", "error", err, "after", time.Since(asked).Round(time.Millisecond))
+	f.Client.Logger.Debug("a long poll failed, sending a plain request", "error", err, "after", time.Since(asked).Round(time.Millisecond))
 	f.live, f.ready = false, asked.Add(f.Interval)
 	if !fetch.MayPass(err) {
 		f.plain = asked.Add(wait)

@@ -69,7 +69,7 @@ func TestPromotedStandby(t *testing.T) {
 	wantWayOn(t, l, from, within, beyond)
 	waitFor(t, onStandby, 60)
 	third.wantEnd(t, onStandby, fromStandby)
-	said.wait(t, "the database can be used again")
+	said.wait(t, "the database is available again")
 }
 
 // TestStandbyWithoutTablesIsNoPlaceToBegin: nothing can be made there.

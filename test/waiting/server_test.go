@@ -39,7 +39,7 @@ type server struct {
 	operations string // URL of its private listener
 }
 
-var serving = regexp.MustCompile(`msg="?(serving|showing operations)"? url=http://([^/ ]+)/`)
+var serving = regexp.MustCompile(`msg="?(serving|serving health and metrics)"? url=http://([^/ ]+)/`)
 
 // serve starts a server, which must end well when it is told to.
 func serve(t *testing.T, program, database string) *server {

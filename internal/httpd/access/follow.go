@@ -101,7 +101,7 @@ func (f *followed[T]) look() {
 		value, err = f.parse(contents)
 	}
 	if err != nil {
-		f.logger.Warn("a changed file cannot be used, what it held before still counts", "file", strings.Join(f.files, ", "), "error", err)
+		f.logger.Warn("cannot use a changed file, its previous content stays in effect", "file", strings.Join(f.files, ", "), "error", err)
 		return
 	}
 	f.put(value)
@@ -158,6 +158,6 @@ func read(path string) ([]byte, error) {
 func warnOfReaders(path string, logger *slog.Logger) {
 	const othersRead = 0o004
 	if info, err := os.Stat(path); err == nil && info.Mode()&othersRead != 0 {
-		logger.Warn("everyone on this machine can read a file that is nobody else's business", "file", path, "next", "chmod o= "+path)
+		logger.Warn("everyone on this machine can read a private file", "file", path, "next", "chmod o= "+path)
 	}
 }

@@ -46,7 +46,7 @@ func LoadTokens(path string, logger *slog.Logger) (*Tokens, error) {
 	}
 	warnOfReaders(path, t.file.logger)
 	if len(t.file.current.Load().value) == 0 {
-		t.file.logger.Warn("there are no tokens in the file, so nobody may read anything", "file", path)
+		t.file.logger.Warn("the token file holds no tokens, so nobody may read any feed", "file", path)
 	}
 	return t, nil
 }
