@@ -1,13 +1,13 @@
 vcl 4.1;
 
-# Varnish in front of feedserver: put it into /etc/varnish/default.vcl, and change the lines that say
-# CHANGE. docs/caches.md explains each line; the tests run behind
-# this very file. No parameter of varnishd has to be changed.
+# Varnish in front of feedserver. Copy this file to /etc/varnish/default.vcl, and change the lines marked
+# CHANGE. docs/caches.md explains each line; eventfeed's tests run behind this file. No parameter of
+# varnishd has to change.
 
 import std;
 
 backend eventfeed {
-    .host = "127.0.0.1"; # CHANGE: where feedserver listens
+    .host = "127.0.0.1"; # CHANGE: the address of feedserver
     .port = "8080";      # CHANGE
     # Longer than feedserver's --max-wait.
     .first_byte_timeout = 120s;
@@ -15,20 +15,20 @@ backend eventfeed {
 }
 
 sub vcl_recv {
-    # Who asks, and for what: only what Varnish has seen itself. For feedserver --trusted-proxies.
+    # The client and the URL as Varnish knows them, for feedserver --trusted-proxies.
     set req.http.X-Forwarded-For = client.ip;
     set req.http.X-Forwarded-Host = req.http.Host;
-    set req.http.X-Forwarded-Proto = "http"; # CHANGE: "https" where what stands before Varnish speaks TLS
+    set req.http.X-Forwarded-Proto = "http"; # CHANGE: "https" if a proxy before Varnish speaks TLS
     unset req.http.X-Forwarded-Port;
     unset req.http.X-Forwarded-Prefix;
     unset req.http.Forwarded;
 
-    # Vary is checked against the first line of a field; the server would read them all.
+    # Varnish compares only the first line of a header with Vary; the server reads all lines.
     std.collect(req.http.Accept);
 
-    # Every Accept-Encoding there is comes down to one of three. What a client takes fully goes before
-    # what it gives a lower weight. The name of our own hides it from Varnish, which knows no zstd and
-    # unpacks gzip under a weaker ETag.
+    # Reduces every Accept-Encoding to one of three codings. A coding with full weight is preferred to
+    # one with a lower weight. The header of our own hides the coding from Varnish, which does not support
+    # zstd and decompresses gzip with a weaker ETag.
     if (req.http.Accept-Encoding ~ "(?i)(^|[\s,])zstd\s*(,|$|;\s*q=1)") {
         set req.http.Eventfeed-Coding = "zstd";
     } elsif (req.http.Accept-Encoding ~ "(?i)(^|[\s,])gzip\s*(,|$|;\s*q=1)") {
@@ -44,19 +44,19 @@ sub vcl_recv {
     }
     set req.http.Accept-Encoding = req.http.Eventfeed-Coding;
 
-    # Past the cache: those who ask for a delta, those who wait, those who say who they are, those who
-    # write, and event streams.
+    # These requests bypass the cache: deltas (A-IM), long polls (Prefer), requests with credentials,
+    # no-cache, appends, and event streams.
     if (req.http.A-IM || req.http.Prefer || req.http.Authorization || req.http.Cache-Control ~ "(?i)no-cache"
         || (req.method != "GET" && req.method != "HEAD")
         || req.url ~ "/feeds/[^/]+/stream(\?|$)") {
         return (pass);
     }
-    # feedserver sets none, and other services' would keep a browser from the cache.
+    # feedserver sets no cookies. Those of other services would keep a browser's requests out of the cache.
     unset req.http.Cookie;
 }
 
 sub vcl_hash {
-    # Beside URL and host, which the built-in rules add. Vary does the rest.
+    # Added to URL and host, which the built-in rules use. Vary does the rest.
     hash_data(req.http.Eventfeed-Coding);
     hash_data(req.http.X-Forwarded-Proto);
 }
@@ -67,10 +67,10 @@ sub vcl_backend_fetch {
 }
 
 sub vcl_backend_response {
-    # What is too old is never given out (grace), but asked for by its ETag (keep).
+    # Expired answers are never served stale (grace), but revalidated by their ETag (keep).
     set beresp.grace = 0s;
     set beresp.keep = 1d;
-    # Varnish would store what says nothing of its lifetime for two minutes, a 404 as well.
+    # Varnish would store answers without a lifetime for two minutes, a 404 too.
     if (beresp.status != 200 || !beresp.http.Cache-Control) {
         set beresp.uncacheable = true;
     }

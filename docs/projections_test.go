@@ -96,9 +96,9 @@ func TestCommandsOfProjections(t *testing.T) {
 	must.OK(t, err)
 	folder := t.TempDir()
 	first := regexp.MustCompile("(?s)\n```sql\n(.*?)\n```").FindSubmatch(text)
-	must.OK(t, os.WriteFile(filepath.Join(folder, "shipping.sql"), first[1], 0o600))
+	must.OK(t, os.WriteFile(filepath.Join(folder, "orders.sql"), first[1], 0o600))
 	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
-	replace := strings.NewReplacer("127.0.0.1:8080", address, "postgres://shipping@localhost/shipping", "'"+testdb.Postgres(t)+"'")
+	replace := strings.NewReplacer("127.0.0.1:8080", address, "postgres:///shipping", "'"+testdb.Postgres(t)+"'")
 	run := func(line string) string {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", replace.Replace(line))
