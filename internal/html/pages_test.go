@@ -191,7 +191,7 @@ func TestManyNewEventsAreOneSentenceAndNoMoreRowsThanCanBeRead(t *testing.T) {
 	if said, most := eval[float64](b, "said"), eval[float64](b, "2 + performance.now() / 5000"); said > most {
 		t.Errorf("%v announcements, want at most %v", said, most)
 	}
-	b.see("Older ones have made room")
+	b.see("This page shows only the newest events")
 	b.clean()
 }
 
