@@ -54,7 +54,9 @@ func TestNothingIsLeftBehind(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
 			go func() { done <- r.deliver(ctx, events(orders, 1, 1)) }()
-			r.wait("it works, or it does not", func() bool { return len(r.file("seen")) == 1 || strings.Contains(r.log.String(), "acknowledges no events") })
+			r.wait("it works, or it does not", func() bool {
+				return len(r.file("seen")) == 1 || strings.Contains(r.log.String(), "acknowledges no events")
+			})
 			cancel()
 			if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
 				t.Error(err)
