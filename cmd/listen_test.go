@@ -146,7 +146,7 @@ func TestMaxLagOfTheEnvironmentNeedsNoListener(t *testing.T) {
 		says                 string
 	}{
 		{[]string{"EVENTFEED_MAX_LAG=3s"}, nil, "gave up: "},
-		{nil, []string{"--max-lag", "3s"}, "--max-lag: is about what --listen shows; --listen is missing"},
+		{nil, []string{"--max-lag", "3s"}, "--max-lag: requires --listen"},
 	} {
 		_, said := h.say(test.variables, nil, append([]string{"run", "--from", "http://127.0.0.1:1/feeds/a", "--into", "sqlite:x.db", "--patience", "1ms"}, test.arguments...)...)
 		if !strings.Contains(said, test.says) {
@@ -172,7 +172,7 @@ func TestRunThatIsStoppedSaysHowToGoOn(t *testing.T) {
 	must.OK(t, command.Start())
 	<-asked
 	must.OK(t, command.Process.Signal(syscall.SIGINT))
-	const want = "seeder: stopped before the end of the feed\nrun the same command again to go on from there\n"
+	const want = "seeder: stopped before the end of the feed\nrun the same command again to continue from there\n"
 	if err := command.Wait(); command.ProcessState.ExitCode() != 1 || said.String() != want {
 		t.Errorf("%v: %s", err, &said)
 	}

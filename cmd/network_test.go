@@ -48,7 +48,7 @@ func (h *house) want(status int, want string, variables []string, names map[stri
 	}
 }
 
-const showWho = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE; a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config
+const showWho = `give credentials: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE; a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config
 `
 
 // What keeps a seeder out is said at once, with what lets it in; and that does.
@@ -71,12 +71,12 @@ func TestSeederSaysWhatLetsItIn(t *testing.T) {
 	feed, plain := open+"/feeds/orders", strings.Replace(open, "https:", "http:", 1)+"/feeds/orders"
 
 	h.want(1, `seeder: OPEN/feeds/orders: tls: failed to verify certificate: x509: certificate signed by unknown authority
-if an authority of your own has issued the server's certificate, name its certificate with: --ca FILE
+if a private authority has issued the server's certificate, trust that authority with: --ca FILE
 `, nil, names, "verify", "--from", feed)
-	h.want(1, "seeder: OPEN/feeds/orders: server answered 401 Unauthorized: a token is needed here: send it as Authorization: Bearer TOKEN, or as the password of HTTP Basic\n"+showWho,
+	h.want(1, "seeder: OPEN/feeds/orders: server answered 401 Unauthorized: a token is required: send it as Authorization: Bearer TOKEN, or as the password of HTTP Basic\n"+showWho,
 		nil, names, "verify", "--from", feed, "--ca", "ca.pem")
 	names["PLAIN"] = plain
-	h.want(1, "seeder: PLAIN: server answered 400 Bad Request: it speaks TLS there, and the URL begins with http://\nbegin the URL with https:// instead\n",
+	h.want(1, "seeder: PLAIN: server answered 400 Bad Request: the server uses TLS, and the URL begins with http://\nuse https:// in the URL\n",
 		nil, names, "verify", "--from", plain)
 	h.want(0, "position 0 digest "+emptyDigest(h, token, open)+"\n", nil, names, "verify", "--from", feed, "--ca", "ca.pem", "--bearer-file", "token")
 	for _, arguments := range [][]string{{"verify", "--from"}, {"inspect"}, {"run", "--into", "sqlite:x.db", "--from"}} {
@@ -99,11 +99,11 @@ if an authority of your own has issued the server's certificate, name its certif
 		t.Errorf("with a token that the server does not know: status %d: %s", status, said)
 	}
 	status, said = h.say(nil, names, "verify", "--from", open+"/feeds/other", "--ca", "ca.pem", "--bearer-file", "token")
-	if status != 1 || !strings.Contains(said, "\ncheck the URL; or this token may not read it; a server of eventfeed lists its feeds at OPEN/\n") {
+	if status != 1 || !strings.Contains(said, "\ncheck the URL; or this token may not read it; an eventfeed server lists its feeds at OPEN/\n") {
 		t.Errorf("a feed that the token may not read: status %d: %s", status, said)
 	}
 	status, said = h.say(nil, names, "status", "--into", "sqlite:x.db", "--ca", "ca.pem", "--bearer-file", "token")
-	if status != 0 || !strings.Contains(said, "what says who you are goes to the servers of --from only: add --from OPEN/feeds/orders\n") {
+	if status != 0 || !strings.Contains(said, "credentials go only to the servers of --from: add --from OPEN/feeds/orders\n") {
 		t.Errorf("status that was not told where the token goes: status %d: %s", status, said)
 	}
 	must.OK(t, os.Chmod(filepath.Join(h.folder, "token"), 0o644))
@@ -130,7 +130,7 @@ the server and this program do not agree on TLS; if it asks for a certificate, g
 		"--header: X-Key: has a value that no header field can have":                                                                 {"--header", "X-Key: "},
 		"--bearer-file: open nothing: no such file or directory":                                                                     {"--bearer-file", "nothing"},
 		"--bearer-file: none.pem: is empty, and should hold a token":                                                                 {"--bearer-file", "none.pem"},
-		"--bearer-file and --header Authorization: the server can be shown one of the two":                                           {"--bearer-file", "wrong", "--header", "Authorization: sekret"},
+		"--bearer-file and --header Authorization: use only one of them":                                           {"--bearer-file", "wrong", "--header", "Authorization: sekret"},
 		"--client-certificate and --client-key: a certificate needs its key, and a key its certificate":                              {"--client-key", "key.pem"},
 		"--ca, --client-certificate, --client-key: none.pem: holds no certificate in PEM":                                            {"--ca", "none.pem"},
 		`--allow-origin: "http://a.example/feeds": must be no more than scheme, host and port, such as https://archive.example:8443`: {"--allow-origin", "http://a.example/feeds"},

@@ -123,7 +123,7 @@ func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err e
 
 func (r *runner) otherFeeds(missing []*reading, found []checkpoint.Checkpoint) error {
 	if len(missing) == 0 {
-		return fmt.Errorf("%w: consumer %s reads feed %s (%s), of which no URL was given%s", refused.ErrFewerFeeds, r.Consumer, found[0].Feed, found[0].FeedID, wasAt(found[0]))
+		return fmt.Errorf("%w: consumer %s reads feed %s (%s), but no --from names it%s", refused.ErrFewerFeeds, r.Consumer, found[0].Feed, found[0].FeedID, wasAt(found[0]))
 	}
 	id, name := missing[0].Feed()
 	return fmt.Errorf("%w: %s: is feed %s (%s), but consumer %s reads feed %s (%s)",

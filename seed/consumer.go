@@ -18,10 +18,10 @@ func (c *opened) agree(ctx context.Context, was checkpoint.Consumer, at []checkp
 	now := c.consumer()
 	switch {
 	case !was.AsOf.Equal(now.AsOf) && !was.AsOf.IsZero():
-		return now, fmt.Errorf("consumer %s: %w: those later than %s; what follows belongs into a fresh one",
+		return now, fmt.Errorf("consumer %s: %w: those later than %s; later events need a fresh target",
 			was.Name, refused.ErrAsOf, cloudevents.FormatTime(was.AsOf))
 	case !was.AsOf.Equal(now.AsOf):
-		return now, fmt.Errorf("consumer %s: %w: it was begun without a point in time, which can only be given to a fresh one", was.Name, refused.ErrAsOf)
+		return now, fmt.Errorf("consumer %s: %w: it was started without a point in time, which only a fresh target accepts", was.Name, refused.ErrAsOf)
 	case was.Sink != now.Sink:
 		return now, fmt.Errorf("consumer %s: %w: its events are applied by %s, not by %s", was.Name, refused.ErrSink, describeSink(was), describeSink(now))
 	case was.Schema != now.Schema:

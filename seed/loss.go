@@ -39,13 +39,13 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	var lookErr error
 	if !head.Fresh {
 		if head, lookErr = client.Subscription(ctx, f.url, "", true); lookErr != nil {
-			return fmt.Errorf("%w; what both have in common cannot be told: %w", err, f.about(lookErr))
+			return fmt.Errorf("%w; cannot determine what both have in common: %w", err, f.about(lookErr))
 		}
 	}
 	common, lookErr := r.common(ctx, client, head, f.checkpoint)
 	switch {
 	case lookErr != nil:
-		return fmt.Errorf("%w; what both have in common cannot be told: %w", err, f.about(lookErr))
+		return fmt.Errorf("%w; cannot determine what both have in common: %w", err, f.about(lookErr))
 	case common >= f.checkpoint.Position:
 		return err // what was applied is there; the feed contradicts itself
 	case !isLost:

@@ -23,7 +23,7 @@ func checkAddress(ctx context.Context, flag, address string) error {
 func listenOn(address string) (net.Listener, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
+		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 picks a free port"}
 	}
 	return listener, nil
 }

@@ -66,7 +66,7 @@ standard input. Events that the feed has already are skipped, so you can append 
 		}
 		there := ""
 		if n := result.Events - result.Added; n > 0 {
-			there = fmt.Sprintf(", %d were there already,", n)
+			there = fmt.Sprintf(", %d duplicates skipped,", n)
 		}
 		_, err = terminal.Fprintf(command.OutOrStdout(), "%s: %s appended%s %s\n",
 			name, cli.Events(int64(result.Added)), there, cli.Pace(int64(result.Events), time.Since(start)))
@@ -78,27 +78,27 @@ standard input. Events that the feed has already are skipped, so you can append 
 
 // refusal says after an error how much of the input is in, and what leads on.
 func refusal(err error, url string, result ingest.Result) error {
-	mend := "when that is mended, run the same command again"
+	mend := "fix that, then run the same command again"
 	if known := explain.Of(err).Next; known != "" {
 		mend = known + "; " + mend
 	}
 	_, isLine := errors.AsType[*ingest.LineError](err)
 	switch {
 	case errors.Is(err, outbox.ErrConflict):
-		mend = "an event in a feed cannot be changed: give this one an id of its own or take the line out and run the same command again"
+		mend = "a published event cannot be changed: give this one a new id or remove the line, then run the same command again"
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		mend = "get the whole file and run the same command again"
+		mend = "get the complete file, then run the same command again"
 	case isLine:
-		mend = "mend the line and run the same command again"
+		mend = "fix the line, then run the same command again"
 	case errors.Is(err, context.Canceled):
-		mend = "run the same command again to go on"
+		mend = "run the same command again to continue"
 	}
 	switch result.Events {
 	case 0:
 	case 1:
-		mend = "the event before it is in; " + mend + ": what is in is passed over"
+		mend = "the event before it was appended; " + mend + ": events that the feed has already are skipped"
 	default:
-		mend = fmt.Sprintf("the %d events before it are in; %s: what is in is passed over", result.Events, mend)
+		mend = fmt.Sprintf("the %d events before it were appended; %s: events that the feed has already are skipped", result.Events, mend)
 	}
 	return &cli.StatusError{Status: cli.StatusFailed, Err: meaning(err, url), Next: mend}
 }

@@ -44,18 +44,18 @@ eventfeed's tables, and the SQLite file, if they are missing.`,
 		defer log.Close()
 		created, err := log.Create(command.Context(), f)
 		if errors.Is(err, store.ErrFeedExists) && *ifMissing {
-			_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s is there already\n", f.Name)
+			_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s exists already\n", f.Name)
 			return err
 		}
 		if errors.Is(err, store.ErrFeedExists) {
-			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "it is left as it is; append to it with: feedserver append " + f.Name + again(command, *db)}
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "it was not changed; append to it with: feedserver append " + f.Name + again(command, *db)}
 		}
 		if err != nil {
 			return err
 		}
 		held := ""
 		if created.Held {
-			held = ", held until: feedserver open " + created.Name
+			held = ", held; publish it with: feedserver open " + created.Name
 		}
 		_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s created: %s%s\n", created.Name, created.ID, held)
 		return err

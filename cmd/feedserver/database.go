@@ -33,7 +33,7 @@ func openLog(ctx context.Context, url string, mayMigrate bool) (*store.Log, erro
 		db, err = postgres.Open(ctx, url, mayMigrate)
 	} else {
 		if _, err := os.Stat(path); err != nil && !mayMigrate {
-			return nil, fmt.Errorf("database %s: %w; make it and a feed with: feedserver create NAME --db %s", url, err, url)
+			return nil, fmt.Errorf("database %s: %w; create it and a feed with: feedserver create NAME --db %s", url, err, url)
 		}
 		db, err = sqlite.Open(ctx, path, mayMigrate)
 	}

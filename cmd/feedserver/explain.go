@@ -40,11 +40,11 @@ func meaning(err error, url string) error {
 func next(err error, command, url string) []string {
 	switch {
 	case errors.Is(err, migrate.ErrNone):
-		return []string{"make its tables and a feed with: feedserver create NAME --db URL; or only its tables, as the user that is to own them: feedserver migrate --db URL"}
+		return []string{"create its tables and a feed with: feedserver create NAME --db URL; or only its tables, as the user that is to own them: feedserver migrate --db URL"}
 	case errors.Is(err, migrate.ErrTooOld):
-		return []string{"bring it up to date, as the user that owns the schema: feedserver migrate --db URL"}
+		return []string{"upgrade it, as the user that owns the schema: feedserver migrate --db URL"}
 	case errors.Is(err, migrate.ErrNotOurs):
-		return []string{"name another database, or give that schema another name: eventfeed keeps its tables in it"}
+		return []string{"use another database, or rename that schema: eventfeed keeps its own tables in a schema of this name"}
 	case explainpostgres.Code(err) == explainpostgres.NoRight:
 		return rights(err, command, url)
 	default:
@@ -61,15 +61,15 @@ func rights(err error, command, url string) []string {
 	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
 	if errors.Is(err, migrate.ErrCannotMake) {
 		return []string{
-			fmt.Sprintf("to make its tables it needs: GRANT CREATE ON DATABASE %s TO %s;", database, role),
-			"or let another user make them: feedserver migrate --db URL",
+			fmt.Sprintf("to create its tables it needs: GRANT CREATE ON DATABASE %s TO %s;", database, role),
+			"or let another user create them: feedserver migrate --db URL",
 		}
 	}
 	if command == "migrate" {
-		return []string{"only the user that owns the schema eventfeed may do this: take its URL"}
+		return []string{"only the user that owns the schema eventfeed may do this: use the URL of that user"}
 	}
 	return []string{
 		fmt.Sprintf("it needs: GRANT eventfeed_server TO %s;", role),
-		"if it has that, let the user that owns the schema grant the rights anew: feedserver migrate --db URL",
+		"if it has that, let the user that owns the schema grant the rights again: feedserver migrate --db URL",
 	}
 }

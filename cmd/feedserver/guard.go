@@ -102,7 +102,7 @@ func (f *guardFlags) open(g *guard, logger *slog.Logger) (err error) {
 	}
 	if f.tokens != "" {
 		if g.tokens, err = access.LoadTokens(f.tokens, logger); err != nil {
-			return fail(fmt.Errorf("--tokens: %w", err), "make lines for it with: feedserver token NAME --read FEEDS")
+			return fail(fmt.Errorf("--tokens: %w", err), "create its lines with: feedserver token NAME --read FEEDS")
 		}
 	}
 	return nil

@@ -22,7 +22,7 @@ func feedArgument(command *cobra.Command) {
 		err := run(command, arguments)
 		if errors.Is(err, store.ErrNoFeed) {
 			err = fmt.Errorf("%w%s", err, nearest.Question(arguments[0], feedNames(command)))
-			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "see which feeds this database has with: feedserver list; make one with: feedserver create " +
+			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "list the feeds of this database with: feedserver list; create one with: feedserver create " +
 				arguments[0] + "; each with the same --db"}
 		}
 		return err

@@ -48,7 +48,7 @@ func (f *operationsFlags) check(ctx context.Context) error {
 		return cli.Usage("--drain %v: must not be negative", *f.drain)
 	}
 	if *f.listen == "" && *f.profiles {
-		return cli.Usage("--profiles: is about what --operations-listen shows; --operations-listen is missing")
+		return cli.Usage("--profiles: requires --operations-listen")
 	}
 	if *f.listen == "" {
 		return nil
@@ -94,7 +94,7 @@ func (f *operationsFlags) open(known forwarded.Rules, logger *slog.Logger) (*ope
 	}
 	listener, err := net.Listen("tcp", *f.listen)
 	if err != nil {
-		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --operations-listen; port 0 takes a free one"}
+		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --operations-listen; port 0 picks a free port"}
 	}
 	local := access.Local(listener.Addr())
 	o.http = httplimit.Server(operations.Handler(operations.Config{

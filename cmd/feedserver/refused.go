@@ -174,5 +174,5 @@ func aboutRefused(err error) error {
 	if !errors.Is(err, store.ErrNotRefused) {
 		return err
 	}
-	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "see which there are with: feedserver refused NAME"}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "list the refused rows with: feedserver refused NAME"}
 }

@@ -26,7 +26,7 @@ The token goes to standard error, once; lines for the server's token file go to 
 	cli.HelpEnd(command, "FEEDS are names; shop-* is every feed whose name begins with shop-, and * is every feed.\nTo revoke a token, delete its lines from the file.\nSee docs/commands.md#feedserver-token.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		if len(*read)+len(*appendTo) == 0 {
-			return cli.Usage("say which feeds the token is for, with --read or --append")
+			return cli.Usage("--read or --append is required: the feeds that the token is for")
 		}
 		token, lines, err := access.NewToken(arguments[0], *read, *appendTo)
 		if err != nil {
@@ -38,7 +38,7 @@ The token goes to standard error, once; lines for the server's token file go to 
 			return err
 		}
 		if _, is := terminal.Of(command.ErrOrStderr()); is {
-			_, _ = terminal.Fprintf(command.ErrOrStderr(), "the token of %s, which is shown only now:\n", arguments[0])
+			_, _ = terminal.Fprintf(command.ErrOrStderr(), "the token of %s, shown only once:\n", arguments[0])
 		}
 		_, err = terminal.Fprintf(command.ErrOrStderr(), "%s\n", token)
 		return err

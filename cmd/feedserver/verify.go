@@ -31,7 +31,7 @@ what is stored. It reads everything and changes nothing, also while a server run
 		position, digest, err := log.Verify(command.Context(), arguments[0])
 		if errors.Is(err, store.ErrDoesNotAddUp) {
 			return &cli.StatusError{Status: cli.StatusMismatch, Err: err,
-				Next: "restore the database from a backup; then, before it serves: feedserver new-epoch " + arguments[0]}
+				Next: "restore the database from a backup; then, before you start a server on it: feedserver new-epoch " + arguments[0]}
 		}
 		if err != nil {
 			return err

@@ -21,7 +21,7 @@ func explained(err error, into string) error {
 		return noDatabase(err)
 	case errors.Is(err, checkpoint.ErrThere):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err,
-			Next: "read under a name of its own with: --consumer NAME; or remove the rows behind the checkpoint from the inbox, if nobody needs them"}
+			Next: "use another consumer with: --consumer NAME; or delete the rows after the checkpoint from the inbox, if nobody needs them"}
 	case meaning.What == "":
 		return err
 	case explainpostgres.Code(err) == explainpostgres.NoRight:
@@ -33,7 +33,7 @@ func explained(err error, into string) error {
 
 // noDatabase says of a file that is not there how one comes about.
 func noDatabase(err error) error {
-	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the path; seeder run --from URL --into URL makes the file"}
+	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the path; seeder run --from URL --into URL creates the file"}
 }
 
 // rights says what the role of a PostgreSQL target must be allowed.
@@ -44,11 +44,11 @@ func rights(into string) []string {
 	}
 	role, database := pgx.Identifier{config.User}.Sanitize(), pgx.Identifier{config.Database}.Sanitize()
 	return []string{
-		fmt.Sprintf("to make its tables it needs: GRANT CREATE ON DATABASE %s TO %s;", database, role),
-		"where another role has made them, by running this once, it needs:",
+		fmt.Sprintf("to create its tables it needs: GRANT CREATE ON DATABASE %s TO %s;", database, role),
+		"if another role has created them, by running this command once, it needs:",
 		"GRANT USAGE ON SCHEMA eventfeed_seed, eventfeed_inbox TO " + role + ";",
 		"GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO " + role + ";",
-		"and for seeder rewind, reset and retry, and feeds that are not eventfeed's own:",
+		"and for seeder rewind, reset and retry, and for feeds not served by eventfeed:",
 		"GRANT DELETE ON ALL TABLES IN SCHEMA eventfeed_seed, eventfeed_inbox TO " + role + ";",
 	}
 }

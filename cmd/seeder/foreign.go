@@ -61,7 +61,7 @@ func inspectForeign(command *cobra.Command, reader *foreign.Reader, asJSON bool)
 	}
 	table := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
-		{"name", feed.Name}, {"title", feed.Title}, {"id", feed.ID}, {"kind", feed.Kind + ", not eventfeed's own"},
+		{"name", feed.Name}, {"title", feed.Title}, {"id", feed.ID}, {"kind", feed.Kind + ", not served by eventfeed"},
 		{"entries", fmt.Sprintf("%d in its own document", feed.Entries)}, {"updated", updated}, {"warning", feed.Warning},
 	} {
 		if line[1] != "" {

@@ -38,9 +38,9 @@ func (l *listenFlags) check(command *cobra.Command) error {
 	case l.maxLag < 0:
 		return cli.Usage("--max-lag %s: must not be negative", l.maxLag)
 	case l.address == "" && cli.Given(command, "max-lag"):
-		return cli.Usage("--max-lag: is about what --listen shows; --listen is missing")
+		return cli.Usage("--max-lag: requires --listen")
 	case l.address == "" && l.profiles:
-		return cli.Usage("--profiles: is about what --listen shows; --listen is missing")
+		return cli.Usage("--profiles: requires --listen")
 	case l.address == "":
 		return nil
 	}
@@ -63,7 +63,7 @@ func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (health *pr
 	}
 	listener, err := net.Listen("tcp", l.address)
 	if err != nil {
-		return nil, nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 takes a free one"}
+		return nil, nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --listen; port 0 picks a free port"}
 	}
 	registry := operations.NewRegistry()
 	registry.MustRegister(health.Collector())

@@ -42,34 +42,34 @@ func command() *cobra.Command {
 func withStatus(err error, from, lookAt string) error {
 	switch {
 	case errors.Is(err, seed.ErrNewFeed):
-		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed from now on, run the same command with --add-feed, or give it a consumer of its own with: --consumer NAME"}
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, run the same command with --add-feed, or use another consumer: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherID):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "open the URL that the error names; if the publisher gives each document an atom:id of its own and this is the same feed, run the same command with --ignore-feed-id"}
 	case errors.Is(err, refused.ErrAsOf), errors.Is(err, refused.ErrSink):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into another database, or on the same under a name of its own with: --consumer NAME; a projection into a schema of its own, with: --schema NAME (PostgreSQL)"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "use another database, or another consumer in this one: --consumer NAME; for a projection, use another schema: --schema NAME (PostgreSQL)"}
 	case errors.Is(err, refused.ErrUntil):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
 	case errors.Is(err, refused.ErrBeyond):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "read into a fresh database; or go back with: seeder rewind, which deletes events from an inbox, and from nothing else"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "use a fresh database; or go back with: seeder rewind, which deletes events only from an inbox"}
 	case errors.Is(err, refused.ErrFewerFeeds):
-		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "run the same command with a --from for each of its feeds (seeder status shows them); to read fewer, give them a consumer of their own with: --consumer NAME"}
+		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "run the same command with a --from for each of its feeds (seeder status lists them); to read fewer feeds, use another consumer: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case isOld(err):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later; if it stays so, look at the caches on the way, and whether the feed's log was restored without a new epoch (feedserver new-epoch)"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later; if the error stays, check the caches on the way, and whether the feed's log was restored without a new epoch (feedserver new-epoch)"}
 	case errors.Is(err, seed.ErrMismatch):
 		if next := wayIn(err); next != lookAtURL {
 			lookAt = next
 		}
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case errors.Is(err, seed.ErrHeld), errors.Is(err, seed.ErrMoved):
-		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other one first; or read into another database, or on PostgreSQL under a name of your own with: --consumer NAME"}
+		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other seeder first; or use another database, or, on PostgreSQL, another consumer: --consumer NAME"}
 	case errors.Is(err, refused.ErrNoWayBack):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: lookAt}
 	case errors.Is(err, walk.ErrNotFeed):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL" + orMayNot(err) + "; a server of eventfeed lists its feeds at " + rootOf(from)}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the URL" + orMayNot(err) + "; an eventfeed server lists its feeds at " + rootOf(from)}
 	case errors.Is(err, fetch.ErrGaveUp):
-		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; how long to wait for it is set with: --patience DURATION"}
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again once the server answers; set the retry timeout with: --patience DURATION"}
 	case isFetch(err):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: wayIn(err)}
 	default:

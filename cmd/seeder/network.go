@@ -98,7 +98,7 @@ func (n *network) credentials() (fetch.Credentials, error) {
 		return func() (http.Header, error) { return fields, nil }, nil
 	}
 	if fields.Get("Authorization") != "" {
-		return nil, cli.Usage("--bearer-file and --header Authorization: the server can be shown one of the two")
+		return nil, cli.Usage("--bearer-file and --header Authorization: use only one of them")
 	}
 	bearer := &fetch.Bearer{Path: n.bearer, Fields: fields}
 	if _, err := bearer.Show(); err != nil {
@@ -141,9 +141,9 @@ func (n *network) fetcher(feed *url.URL, config seed.Config) (*fetch.Client, err
 }
 
 const (
-	showWho    = `show who you are: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE; a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config`
-	wasRefused = "what was shown was refused: the server does not know that token or password, or no longer; look into the file of --bearer-file, the --header or the URL that it came from, or ask those who run the server for another one"
-	lookAtURL  = "look at what the URL gives, in a browser or with: curl -i URL; and run the same command again when that is mended"
+	showWho    = `give credentials: with --bearer-file FILE for a token, --header 'NAME: VALUE', or --client-certificate FILE --client-key FILE; a token of feedserver may also be the password in the URL, https://anyone:TOKEN@HOST/feeds/NAME, which is best kept in $EVENTFEED_FROM or a file for --config`
+	wasRefused = "the server refused the credentials: it does not know this token or password, or no longer; check the file of --bearer-file, the --header or the URL that they came from, or ask the operators of the server for new ones"
+	lookAtURL  = "check what the URL returns, in a browser or with: curl -i URL; fix that, then run the same command again"
 )
 
 // wayIn says what leads on from an error of fetching.
@@ -154,29 +154,29 @@ func wayIn(err error) string {
 	origin, isOrigin := errors.AsType[*fetch.OriginError](err)
 	switch {
 	case isOrigin && leadsToLinkLocal(origin.Origin):
-		return "ask those who run the feed's server about it: it leads readers to an address that only this machine, or the cloud that it runs in, should answer at"
+		return "ask the operators of the feed's server: it sends readers to an address that only this machine, or the cloud that it runs in, should answer at"
 	case isOrigin:
-		return "give that URL if the feed is there now; or let it be read there too, without credentials, with: --allow-origin " + origin.Origin
+		return "use that URL if the feed has moved there; or allow that origin too, without credentials, with: --allow-origin " + origin.Origin
 	case errors.Is(err, fetch.ErrUnauthorized) && fetch.WasShown(err):
 		return wasRefused
 	case errors.Is(err, fetch.ErrUnauthorized):
 		return showWho
 	case errors.Is(err, fetch.ErrForbidden):
-		return "ask those who run the server to let you read it; or " + showWho
+		return "ask the operators of the server for access; or " + showWho
 	case isUnknown:
-		return "if an authority of your own has issued the server's certificate, name its certificate with: --ca FILE"
+		return "if a private authority has issued the server's certificate, trust that authority with: --ca FILE"
 	case isOther:
-		return "give the URL with a name that the server's certificate has"
+		return "use a URL with a host name that the server's certificate has"
 	case isInvalid && invalid.Reason == x509.Expired:
-		return "have those who run the server renew its certificate; or set this machine's clock"
+		return "ask the operators of the server to renew its certificate; or set this machine's clock"
 	case errors.Is(err, fetch.ErrSpeaksTLS):
-		return "begin the URL with https:// instead"
+		return "use https:// in the URL"
 	case errors.Is(err, http.ErrSchemeMismatch):
-		return "if the server has no TLS, the URL begins with http:// instead"
+		return "if the server has no TLS, use http:// in the URL"
 	case fetch.IsTLS(err):
 		return "the server and this program do not agree on TLS; if it asks for a certificate, give one that it trusts with: --client-certificate FILE --client-key FILE"
 	case errors.As(err, new(*foreign.ExpandsError)), isTooLarge(err):
-		return "if you trust the feed's server, read larger documents, which takes about five times their size of memory, with: --max-document BYTES"
+		return "if you trust the feed's server, allow larger documents, which need about five times their size in memory, with: --max-document BYTES"
 	default:
 		return lookAtURL
 	}

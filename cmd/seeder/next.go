@@ -25,7 +25,7 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
 	case errors.Is(err, seed.ErrOtherFeed) && sinks.isInbox():
-		return "check the URL; to read this feed too, give it a consumer of its own with: --consumer NAME"
+		return "check the URL; to read this feed too, use another consumer: --consumer NAME"
 	case errors.Is(err, seed.ErrOtherFeed): // under a consumer of its own it would fill the same tables
 		return "check the URL; if the feed was deleted and created again, " + buildAnew(config, into, sinks)
 	case errors.Is(err, refused.ErrNoWayBack):
@@ -39,7 +39,7 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	case sinks.isInbox():
 		return buildAnew(config, into, sinks)
 	default:
-		return fmt.Sprintf("what it wrote for positions %d to %d is of events that the feed does not have; %s",
+		return fmt.Sprintf("the consumer applied events at positions %d to %d that the feed no longer has; %s",
 			lost.Common+1, lost.Position, buildAnew(config, into, sinks))
 	}
 }
@@ -57,7 +57,7 @@ func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 }
 
 func lookAtFeed(err error, config seed.Config) string {
-	return "look at the feed with: seeder verify" + urlFlag("from", feedOf(err, config))
+	return "verify the feed with: seeder verify" + urlFlag("from", feedOf(err, config))
 }
 
 // feedOf returns the URL of the feed that an error is about.

@@ -64,33 +64,33 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 		"an inbox that has nothing in common": {nothing, "sqlite:new.db", &sinkFlags{},
 			"start over with: seeder reset --into sqlite:new.db"},
 		"a loss that was not compared": {&seed.LostError{Position: 150, Known: true}, "sqlite:new.db", &sinkFlags{},
-			"look at the feed with: seeder verify --from " + two},
+			"verify the feed with: seeder verify --from " + two},
 		"another history": {replaced, "sqlite:new.db", &sinkFlags{},
-			"look at the feed with: seeder verify --from " + two + "; if it passes, start over with: seeder reset --into sqlite:new.db"},
+			"verify the feed with: seeder verify --from " + two + "; if it passes, start over with: seeder reset --into sqlite:new.db"},
 		"a projection in a file": {lost, "sqlite:data/new.db", &sinkFlags{projection: "p.sql"},
-			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
+			"the consumer applied events at positions 121 to 150 that the feed no longer has; build a new copy beside it with: " +
 				"seeder run --from " + one + " --from " + two + " --into sqlite:data/new-2.db --projection p.sql"},
 		"a projection that was built anew": {lost, "sqlite:new-2.db", &sinkFlags{projection: "p.sql", strict: true},
-			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
+			"the consumer applied events at positions 121 to 150 that the feed no longer has; build a new copy beside it with: " +
 				"seeder run --from " + one + " --from " + two + " --into sqlite:new-3.db --projection p.sql --strict"},
 		"a projection in no schema": {lost, "postgres://me@host/db", &sinkFlags{projection: "sql/2024 Shop.sql"},
-			"what it wrote for positions 121 to 150 is of events that the feed does not have; build it anew beside that with: " +
+			"the consumer applied events at positions 121 to 150 that the feed no longer has; build a new copy beside it with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db --projection 'sql/2024 Shop.sql' --schema projection2024_shop_2"},
 		"a projection in a schema": {replaced, "postgres://me@host/db", &sinkFlags{projection: "p.sql", schema: "shop_9"},
-			"look at the feed with: seeder verify --from " + two + "; if it passes, build it anew beside that with: " +
+			"verify the feed with: seeder verify --from " + two + "; if it passes, build a new copy beside it with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db --projection p.sql --schema shop_10"},
 		"a projection that names its schema": {lost, "postgres://me@host/db", &sinkFlags{projection: "named.sql"},
-			"what it wrote for positions 121 to 150 is of events that the feed does not have; " +
+			"the consumer applied events at positions 121 to 150 that the feed no longer has; " +
 				"its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " +
 				"seeder reset --into postgres://me@host/db; or create another database, and build it there with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db_2 --projection named.sql"},
 		"a feed that was created again": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{projection: "p.sql"},
-			"check the URL; if the feed was deleted and created again, build it anew beside that with: " +
+			"check the URL; if the feed was deleted and created again, build a new copy beside it with: " +
 				"seeder run --from " + one + " --from " + two + " --into sqlite:new-2.db --projection p.sql"},
 		"a feed that was created again, for a program": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{program: "./mail"},
 			"check the URL; if the feed was deleted and created again, empty what the program fills, and start over with: seeder reset --into sqlite:new.db"},
 		"a program": {lost, "sqlite:new.db", &sinkFlags{program: "./mail"},
-			"what it wrote for positions 121 to 150 is of events that the feed does not have; empty what the program fills, and start over with: seeder reset --into sqlite:new.db"},
+			"the consumer applied events at positions 121 to 150 that the feed no longer has; empty what the program fills, and start over with: seeder reset --into sqlite:new.db"},
 	} {
 		config := seed.Config{From: []string{one, two}, Consumer: seed.DefaultConsumer}
 		if got := wayOn(&seed.FeedError{From: two, Err: test.err}, config, test.into, test.sinks); got != test.want {

@@ -103,7 +103,7 @@ func (l *parkedList) add(p seed.ParkedEvent) error {
 	}
 	problem := oneLine(p.Error)
 	if problem == "" {
-		problem = "waits for the one before"
+		problem = "waits for an earlier event"
 	}
 	_, _ = terminal.Fprintf(l.table, "%s\t%s\t%d\t%s\t%s\t%s\t%d\t%s\t%s\n",
 		p.Consumer, p.Feed, p.Position, p.ID, p.Type, orDash(p.Subject), p.Attempts, p.Since.UTC().Format(time.RFC3339), problem)
@@ -201,5 +201,5 @@ func orPark(err error, config seed.Config) error {
 		return err
 	}
 	return &cli.StatusError{Status: cli.StatusFailed, Err: err,
-		Next: "mend what the event does not fit, and run the same command again; or put such events aside and go on, with: --on-error park"}
+		Next: "fix the cause, then run the same command again; or park such events, and apply the others, with: --on-error park"}
 }

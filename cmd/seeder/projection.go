@@ -25,7 +25,7 @@ func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlag
 	var more []string
 	switch {
 	case errors.Is(err, projection.ErrExists):
-		next = "the set-up makes what is there already: drop it, or build apart from it: " + beside
+		next = "the file creates a table or another object that exists already: drop it, or build beside it: " + beside
 	case errors.Is(err, refused.ErrAtStart):
 		next = "drop the tables that the file makes, then: " + resetLine(config, into) +
 			", and run again; --dry-run finds what fails without leaving any of your tables behind"
@@ -35,10 +35,10 @@ func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlag
 	case errors.Is(err, seed.ErrProjection):
 		anew := "build beside it, with: " + beside
 		if len(config.From) > 0 && sinks != nil {
-			anew = "build it anew beside that, from the first event, with: " + rebuildLine(config, into, sinks)
+			anew = "build a new copy beside it, from the first event, with: " + rebuildLine(config, into, sinks)
 		}
 		next = anew
-		more = []string{"or go on from here with the new text, with: --accept-projection" + leftOut(err)}
+		more = []string{"or continue from here with the new file, with: --accept-projection" + leftOut(err)}
 	default:
 		return err
 	}

@@ -20,7 +20,7 @@ import (
 // are there. Where its SQL names their schema --schema would lead it to them again.
 func rebuild(config seed.Config, into string, sinks *sinkFlags) string {
 	if !namesSchema(into, sinks) {
-		return "build it anew beside that with: " + rebuildLine(config, into, sinks)
+		return "build a new copy beside it with: " + rebuildLine(config, into, sinks)
 	}
 	return "its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " + resetLine(config, into) +
 		"; or create another database, and build it there with: " + rebuildLine(config, into, sinks)

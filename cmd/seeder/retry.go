@@ -53,7 +53,7 @@ first event that still cannot be applied. Applied events are removed from the pa
 			}
 			err = withStatus(aboutProjection(explained(err, *into), config, *into, nil), "", "")
 			if failed, is := errors.AsType[*cli.StatusError](err); is && errors.Is(err, refused.ErrSink) {
-				failed.Next = "give the same --projection and --schema as seeder run has, or none where it fills the inbox"
+				failed.Next = "use the same --projection and --schema as seeder run, or neither if its sink is the inbox"
 			}
 			return err
 		}
@@ -81,7 +81,7 @@ func sayRetried(out io.Writer, done seed.Retried, config seed.Config, into strin
 		verb = "is"
 	}
 	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s %s still parked", cli.Events(done.Left), verb),
-		Next: "mend what the errors say and run the same command again; all of them are listed by: " + parkedLine(config, into)}
+		Next: "fix the causes, then run the same command again; list all parked events with: " + parkedLine(config, into)}
 }
 
 func describeRetried(done seed.Retried, dryRun bool) string {

@@ -66,7 +66,7 @@ and the parked events, in one transaction. Use it after a feed has lost events t
 		if err != nil {
 			return withStatus(orUndone(explained(err, *into)), *from, wayOn(err, config, *into, appliedBy(command.Context(), *into, config.Consumer)))
 		}
-		_, err = terminal.Fprintf(command.OutOrStdout(), "done; seeder run goes on from there\n")
+		_, err = terminal.Fprintf(command.OutOrStdout(), "done; seeder run continues from there\n")
 		return err
 	}
 	return command
@@ -112,18 +112,18 @@ func confirm(command *cobra.Command, changes []seed.Change, yes bool) error {
 func describe(c seed.Change) string {
 	text := fmt.Sprintf("consumer %s, feed %s (%s): the checkpoint ", c.Consumer, c.Feed, c.FeedID)
 	if c.Deleted {
-		text += fmt.Sprintf("at position %d is deleted, so that the next run begins at position 1; ", c.From)
+		text += fmt.Sprintf("at position %d is deleted, so that the next run starts at position 1; ", c.From)
 	} else {
-		text += fmt.Sprintf("goes from position %d back to %d; ", c.From, c.To)
+		text += fmt.Sprintf("moves from position %d back to %d; ", c.From, c.To)
 	}
 	if c.Events > 0 && !c.Deleted && !c.Compared {
 		text += fmt.Sprintf("%s does not hold all events up to there, so they were not compared with the feed; ", c.Inbox)
 	}
 	switch {
 	case c.Parked == 1:
-		text += "1 parked event is forgotten; "
+		text += "1 parked event is deleted; "
 	case c.Parked > 1:
-		text += fmt.Sprintf("%d parked events are forgotten; ", c.Parked)
+		text += fmt.Sprintf("%d parked events are deleted; ", c.Parked)
 	}
 	switch {
 	case c.Events == 1:
@@ -157,7 +157,7 @@ func orUndone(err error) error {
 	}
 	next := "undo that first, then run the same command again with: --undone"
 	if refused.Projection != "" {
-		next = "build it anew beside that with seeder run and --schema NAME (PostgreSQL) or into another file (SQLite); or " + next
+		next = "build a new copy beside it, with seeder run and --schema NAME (PostgreSQL) or in another file (SQLite); or " + next
 	}
 	return &cli.StatusError{Status: cli.StatusUsage, Err: err, Next: next}
 }

@@ -94,7 +94,7 @@ func sayStopped(out io.Writer, p seed.Progress, config seed.Config) error {
 		if p.Following || f.Position >= end {
 			continue
 		}
-		if _, err := terminal.Fprintf(out, "%s: stopped at position %d of %d; the next run goes on from there\n", f.Feed, f.Position, end); err != nil {
+		if _, err := terminal.Fprintf(out, "%s: stopped at position %d of %d; the next run continues from there\n", f.Feed, f.Position, end); err != nil {
 			return err
 		}
 	}
@@ -104,9 +104,9 @@ func sayStopped(out io.Writer, p seed.Progress, config seed.Config) error {
 // stopped is the error of a run that was asked to end before its end. What was
 // broken off is nobody's fault.
 func stopped(config seed.Config, p seed.Progress) error {
-	err := &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed" + reached(p)), Next: "run the same command again to go on from there"}
+	err := &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed" + reached(p)), Next: "run the same command again to continue from there"}
 	if config.DryRun {
-		err.Next = "nothing of it was kept"
+		err.Next = "everything was rolled back"
 	}
 	return err
 }

@@ -140,11 +140,11 @@ func contradiction(command *cobra.Command, config seed.Config) error {
 	case config.Until > 0 && len(config.From) > 1:
 		return cli.Usage("--until: is a position of one feed, not of %d", len(config.From))
 	case !config.AsOf.IsZero() && config.Follow:
-		return cli.Usage("--as-of: the state as of a point in time cannot be followed; leave out --follow")
+		return cli.Usage("--as-of: cannot be combined with --follow")
 	case !config.AsOf.IsZero() && config.Until > 0:
-		return cli.Usage("--as-of and --until: only one of them can be where to stop")
+		return cli.Usage("--as-of and --until: use only one of them")
 	case config.DryRun && config.Follow:
-		return cli.Usage("--dry-run: ends at the end of the feed; leave out --follow")
+		return cli.Usage("--dry-run: cannot be combined with --follow")
 	}
 	return nil
 }

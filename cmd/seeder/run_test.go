@@ -19,10 +19,10 @@ func TestWhereAFollowerWasStoppedIsSaid(t *testing.T) {
 		until    int64
 		want     string
 	}{
-		"in the history":           {seed.Progress{Feeds: []seed.FeedProgress{at(9000, 180001)}}, 0, "orders: stopped at position 9000 of 180001; the next run goes on from there\n"},
-		"before the place to stop": {seed.Progress{Feeds: []seed.FeedProgress{at(9000, 180001)}}, 9500, "orders: stopped at position 9000 of 9500; the next run goes on from there\n"},
+		"in the history":           {seed.Progress{Feeds: []seed.FeedProgress{at(9000, 180001)}}, 0, "orders: stopped at position 9000 of 180001; the next run continues from there\n"},
+		"before the place to stop": {seed.Progress{Feeds: []seed.FeedProgress{at(9000, 180001)}}, 9500, "orders: stopped at position 9000 of 9500; the next run continues from there\n"},
 		"at the place to stop":     {seed.Progress{Feeds: []seed.FeedProgress{at(9500, 180001)}}, 9500, ""},
-		"one feed of two":          {seed.Progress{Feeds: []seed.FeedProgress{at(5, 5), at(1, 5)}}, 0, "orders: stopped at position 1 of 5; the next run goes on from there\n"},
+		"one feed of two":          {seed.Progress{Feeds: []seed.FeedProgress{at(5, 5), at(1, 5)}}, 0, "orders: stopped at position 1 of 5; the next run continues from there\n"},
 		"while following":          {seed.Progress{Following: true, Feeds: []seed.FeedProgress{at(4, 5)}}, 0, ""},
 		"before anything was read": {},
 	} {

@@ -49,18 +49,18 @@ func (s *sinkFlags) addRunFlags(command *cobra.Command) {
 func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	for _, name := range []string{"projection", "exec"} {
 		if f := command.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
-			return cli.Usage("--%s: is empty; leave it out to fill the inbox", name) // a shell's variable that is not set, most likely
+			return cli.Usage("--%s: is empty; omit it to fill the inbox", name) // a shell's variable that is not set, most likely
 		}
 	}
 	for name, given := range map[string]bool{"schema": s.schema != "", "strict": s.strict, "accept-projection": s.accept, "allow-unmatched": s.unmatched} {
 		if given && s.projection == "" {
-			return cli.Usage("--%s: is about a projection; --projection is missing", name)
+			return cli.Usage("--%s: requires --projection", name)
 		}
 	}
 	for _, name := range s.programEnv {
 		switch _, set := os.LookupEnv(name); {
 		case s.program == "" && cli.Given(command, "exec-env"):
-			return cli.Usage("--exec-env: is about a program; --exec is missing")
+			return cli.Usage("--exec-env: requires --exec")
 		case s.program == "":
 		case name == "" || strings.Contains(name, "="):
 			return cli.Usage("--exec-env %q: must be the name of a variable, without its value", name)
@@ -71,9 +71,9 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	switch {
 	case s.program == "":
 	case s.projection != "":
-		return cli.Usage("--exec and --projection: only one of them can take the events")
+		return cli.Usage("--exec and --projection: use only one of them")
 	case config.OnError == seed.Park:
-		return cli.Usage("--on-error park: what --exec does cannot be undone, so its events cannot be put aside")
+		return cli.Usage("--on-error park: what --exec does cannot be undone, so its events cannot be parked")
 	case config.DryRun:
 		return cli.Usage("--dry-run: what --exec does cannot be rolled back")
 	}
@@ -120,7 +120,7 @@ func (s *sinkFlags) on(command *cobra.Command, d database, patience time.Duratio
 			return target, cli.Usage("--projection: %w", err)
 		}
 		if _, isSQLite := d.(seedsqlite.Database); isSQLite && s.schema != "" {
-			return target, cli.Usage("--schema: SQLite has none; build beside a projection into another file")
+			return target, cli.Usage("--schema: SQLite has no schemas; build beside a projection in another file")
 		}
 		return d.Projection(seed.Projection{Name: s.projection, Text: text, Strict: s.strict, Schema: s.schema})
 	default:

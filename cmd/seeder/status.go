@@ -73,7 +73,7 @@ See docs/commands.md#seeder-status.`)
 func (s *statusFlags) check() error {
 	switch {
 	case s.probe && s.offline:
-		return cli.Usage("--offline: how far behind a consumer is, only its feeds can tell; leave out --wait and --max-lag")
+		return cli.Usage("--offline: only the feeds know the lag; omit --wait and --max-lag")
 	case s.maxLag < 0:
 		return cli.Usage("--max-lag %s: must not be negative", s.maxLag)
 	case s.timeout < 0:

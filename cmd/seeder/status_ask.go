@@ -65,7 +65,7 @@ func (a *asker) ask(ctx context.Context, all []lag.Reader, target lag.Target) {
 	for i := range all {
 		r := &all[i]
 		if errors.Is(r.Unknown, fetch.ErrUnauthorized) && a.shows && a.given[r.URL] == nil {
-			r.Unknown = fmt.Errorf("%w; what says who you are goes to the servers of --from only: add --from %s", r.Unknown, r.URL)
+			r.Unknown = fmt.Errorf("%w; credentials go only to the servers of --from: add --from %s", r.Unknown, r.URL)
 		}
 	}
 }

@@ -113,7 +113,7 @@ func warnOfUnknown(command *cobra.Command, all []lag.Reader) {
 			warn(s, s.Unknown)
 		}
 		if s.HeldErr != nil {
-			warn(s, fmt.Errorf("whether a seeder is at work cannot be told: %w", s.HeldErr))
+			warn(s, fmt.Errorf("cannot determine whether a seeder runs: %w", s.HeldErr))
 		}
 	}
 }

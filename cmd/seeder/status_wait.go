@@ -47,10 +47,10 @@ func (s *statusFlags) await(ctx context.Context, asker *asker) (all []lag.Reader
 			return all, ctx.Err()
 		}
 		if late == nil {
-			late = errors.New("nothing was seen in that time")
+			late = errors.New("no status was read in that time")
 		}
 		return all, &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("waited for %s: %w", s.timeout, late),
-			Next: "how long to wait is set with: --timeout DURATION, 0 waits without end"}
+			Next: "set the time limit with: --timeout DURATION (0: no limit)"}
 	}
 }
 
@@ -63,9 +63,9 @@ func comes(err error) bool {
 // none says that there is no such consumer.
 func (s *statusFlags) none() string {
 	if s.consumer != "" {
-		return fmt.Sprintf("consumer %s has not begun", s.consumer)
+		return fmt.Sprintf("consumer %s has not started", s.consumer)
 	}
-	return "no consumer has begun in this database"
+	return "no consumer has started in this database"
 }
 
 // late is an error that names who is too far behind; nil if nobody is.

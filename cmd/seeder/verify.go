@@ -56,7 +56,7 @@ The last line is the feed's position and digest; feedserver verify prints the sa
 	return command
 }
 
-const lookAtServer = "look at the log itself, where the feed is served, with: feedserver verify NAME"
+const lookAtServer = "verify the log itself, where the feed is served, with: feedserver verify NAME"
 
 // fetchHead fetches a feed's subscription document.
 func fetchHead(command *cobra.Command, network *network, from string, connections int, patience time.Duration) (*walk.Client, *walk.Subscription, error) {

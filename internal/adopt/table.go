@@ -60,7 +60,7 @@ func Describe(ctx context.Context, tx pgx.Tx, name string) (*Table, error) {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, missing(ctx, tx, name)
 	case err != nil:
-		return nil, fmt.Errorf("look for table %s: %w", name, err)
+		return nil, fmt.Errorf("find table %s: %w", name, err)
 	case kind != "r" && kind != "p":
 		return nil, fmt.Errorf("%w %s: it is no table that can have row triggers, but a view, an index or the like", ErrTable, name)
 	case inherited:
@@ -88,7 +88,7 @@ func missing(ctx context.Context, tx pgx.Tx, name string) error {
 		WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND (lower(c.relname) = lower($1) OR lower(n.nspname || '.' || c.relname) = lower($1))
 		ORDER BY 1 LIMIT 3`, plain)
 	if err != nil {
-		return fmt.Errorf("look for table %s: %w", name, err)
+		return fmt.Errorf("find table %s: %w", name, err)
 	}
 	if len(near) == 0 {
 		return fmt.Errorf("%w %s: there is none of that name; name its schema too, as in crm.customers, and put a name with capitals in double quotes", ErrTable, name)
@@ -185,7 +185,7 @@ func (t *Table) Key(ctx context.Context, tx pgx.Tx, names []string) ([]Column, e
 	case err != nil:
 		return nil, fmt.Errorf("read the indexes of %s: %w", t.SQL, err)
 	case len(unique) == 0:
-		return nil, fmt.Errorf("%w %s: no unique index on (%s) tells its rows apart; make one, or name another key with --key", ErrTable, t.SQL, columnList(key, ""))
+		return nil, fmt.Errorf("%w %s: no unique index on (%s) identifies its rows; create one, or name another key with --key", ErrTable, t.SQL, columnList(key, ""))
 	case unique[0] != "true":
 		return nil, fmt.Errorf("%w %s: the key (%s) is DEFERRABLE, so two rows may swap keys, and the order of their events would be wrong; name another key with --key", ErrTable, t.SQL, columnList(key, ""))
 	}

@@ -58,7 +58,7 @@ func (s *Session) applySingly(ctx context.Context, w Work) error {
 // whose it is.
 func notOwn(err error, atCommit bool) error {
 	if atCommit && IsOwn(err) {
-		return fmt.Errorf("a constraint of the target that is checked at the commit only, where it is not known which event it is about, so none is parked; make it one that is checked at once: %w", err)
+		return fmt.Errorf("a deferred constraint of the target failed at the commit, where it is unknown which event caused it, so none is parked; make the constraint immediate: %w", err)
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // ErrThere is returned, wrapped, for an event whose place in the inbox is taken.
-var ErrThere = errors.New("the inbox holds events of this consumer already that its checkpoint does not know of")
+var ErrThere = errors.New("the inbox already holds events of this consumer that are not in its checkpoint")
 
 // Batch is events for one consumer, to be applied in this order, in one
 // transaction. Those of each feed are consecutive.

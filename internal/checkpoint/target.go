@@ -53,7 +53,7 @@ const (
 	DryRun       Feature = "dry run"
 	Parking      Feature = "parking"
 	GoingBack    Feature = "rewind or reset"
-	ForeignFeeds Feature = "feed that is not eventfeed's own"
+	ForeignFeeds Feature = "feed not served by eventfeed"
 	SeveralFeeds Feature = "second feed"
 	AsOf         Feature = "state as of a point in time"
 )

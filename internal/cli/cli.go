@@ -65,7 +65,7 @@ func prepare(root *cobra.Command) {
 		check := command.Args
 		command.Args = func(command *cobra.Command, arguments []string) error {
 			if err := check(command, arguments); err != nil {
-				return Usage("%w; it is used as: %s", err, command.UseLine())
+				return Usage("%w; usage: %s", err, command.UseLine())
 			}
 			return nil
 		}
@@ -75,7 +75,7 @@ func prepare(root *cobra.Command) {
 }
 
 func noCommand(root *cobra.Command, name string) error {
-	return Usage("there is no command %q%s", name, nearest.Question(name, commands(root)))
+	return Usage("unknown command %q%s", name, nearest.Question(name, commands(root)))
 }
 
 // firstWord is what stands where a command's name has to, empty if that is a flag. A

@@ -23,9 +23,9 @@ func Confirm(command *cobra.Command, yes bool) error {
 		return nil
 	}
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return Usage("%w: there is no terminal to ask on; add --yes to go on", errNothingChanged)
+		return Usage("%w: there is no terminal to ask on; add --yes to continue", errNothingChanged)
 	}
-	_, _ = terminal.Fprintf(command.ErrOrStderr(), "go on? [y/N] ")
+	_, _ = terminal.Fprintf(command.ErrOrStderr(), "continue? [y/N] ")
 	answer, err := readLine(command.Context())
 	if err != nil {
 		return err

@@ -44,12 +44,12 @@ var fileName = regexp.MustCompile(`^[A-Za-z0-9_./-]+\.(db|sqlite|sqlite3)$`)
 // NotDatabase is the error of a flag whose value is no URL of a database.
 func NotDatabase(flag, value string) error {
 	if fileName.MatchString(value) {
-		return Usage("--%s %q: must be sqlite:PATH or postgres://…; a file is written %s%s", flag, value, sqlitedb.Scheme, value)
+		return Usage("--%s %q: must be sqlite:PATH or postgres://…; write a file as %s%s", flag, value, sqlitedb.Scheme, value)
 	}
 	return Usage("--%s %q: must be sqlite:PATH or postgres://…", flag, Typed(value))
 }
 
-var errEncoding = errors.New("the URL cannot be read; in a password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a space, or leave it out and give it in PGPASSFILE or PGPASSWORD")
+var errEncoding = errors.New("the URL is invalid; in a password write %40 for @, %2F for /, %3A for :, %3F for ?, %23 for #, %25 for % and %20 for a space, or omit it and give it in PGPASSFILE or PGPASSWORD")
 
 func checkPostgres(raw string) error {
 	_, rest, _ := strings.Cut(raw, "://")

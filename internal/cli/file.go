@@ -72,7 +72,7 @@ func (s setting) check(known map[string]*pflag.Flag) error {
 	}
 	f, ok := known[s.name]
 	if !ok {
-		return fmt.Errorf("%s: there is no such setting%s", s.name, meant(s.name, slices.Sorted(maps.Keys(known))))
+		return fmt.Errorf("%s: unknown setting%s", s.name, meant(s.name, slices.Sorted(maps.Keys(known))))
 	}
 	if kind, want := valueOf(f); s.kind != kind {
 		if s.kind == unstable.Array && takesSeveral(f) {
@@ -106,7 +106,7 @@ func valueOf(f *pflag.Flag) (kind unstable.Kind, want string) {
 
 func (s setting) apply(flags *pflag.FlagSet, f *pflag.Flag) error {
 	if err := flags.Set(f.Name, s.value); err != nil { // which quotes the value
-		return Usage("%s: %s: cannot be such a value, one that can: %s", s.where, s.name, example(f))
+		return Usage("%s: %s: invalid value; a valid one: %s", s.where, s.name, example(f))
 	}
 	return flags.SetAnnotation(f.Name, sourceNote, []string{"file", s.where + ": " + s.name})
 }

@@ -16,7 +16,7 @@ const (
 	StatusDone     = 0
 	StatusFailed   = 1
 	StatusUsage    = 2
-	StatusMismatch = 3 // the feed does not add up
+	StatusMismatch = 3 // the feed fails verification
 	StatusHeld     = 4 // another seeder holds the consumer
 )
 

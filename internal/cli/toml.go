@@ -33,7 +33,7 @@ func readSettings(file string, text []byte, known map[string]*pflag.Flag) ([]set
 		key := keys.Node()
 		s := setting{where: place(file, parser.Shape(key.Raw).Start.Line), name: string(key.Data)}
 		if node.Kind != unstable.KeyValue || keys.Next() {
-			return nil, Usage("%s: %s: no tables here, all settings stand side by side: NAME = VALUE", s.where, s.name)
+			return nil, Usage("%s: %s: tables are not supported; each setting is a line: NAME = VALUE", s.where, s.name)
 		}
 		if slices.ContainsFunc(settings, func(other setting) bool { return other.name == s.name }) {
 			return nil, Usage("%s: %s: is there twice", s.where, s.name)

@@ -33,7 +33,7 @@ func valueError(err error) error {
 		return err
 	}
 	if errors.Is(err, strconv.ErrRange) {
-		want += " that is not so far from 0"
+		want += " closer to 0"
 	}
 	return fmt.Errorf("invalid argument %q for %q flag: %s", invalid.GetValue(), "--"+invalid.GetFlag().Name, want)
 }

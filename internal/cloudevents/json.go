@@ -173,7 +173,7 @@ func setAttribute(e *event.Event, name, text string) (err error) {
 	switch name {
 	case "specversion":
 		if text != "1.0" {
-			return fmt.Errorf(`specversion %.80q is not known, only "1.0" is`, text)
+			return fmt.Errorf(`specversion %.80q is not supported, only "1.0" is`, text)
 		}
 	case "id":
 		e.ID = text

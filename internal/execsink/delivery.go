@@ -15,7 +15,7 @@ import (
 const ackedInterval = 200 * time.Millisecond
 
 // errEnded says that the program has ended before everything was acknowledged.
-var errEnded = errors.New("the program has ended")
+var errEnded = errors.New("the program exited")
 
 // delivery is one call of Deliver.
 type delivery struct {
@@ -63,7 +63,7 @@ func (d *delivery) gaveUp(how string, times int) error {
 	if times > 1 {
 		often = fmt.Sprintf(", %d times in a row", times)
 	}
-	return fmt.Errorf("the program ended%s, without acknowledging position %d of feed %s: %s", often, e.Position, d.ledger.name(e.FeedID), how)
+	return fmt.Errorf("the program exited%s without acknowledging position %d of feed %s: %s", often, e.Position, d.ledger.name(e.FeedID), how)
 }
 
 // attempt hands the events to the program that runs, or else starts one. It

@@ -15,7 +15,7 @@ import (
 // ErrProtocol is matched by errors of a program that prints what is no
 // acknowledgement, or acknowledges what it cannot have done. Running it again
 // would not help.
-var ErrProtocol = errors.New("the program does not keep to what --exec expects of it")
+var ErrProtocol = errors.New("the program violates the protocol of --exec")
 
 // ledger is what was handed over, and what of it was acknowledged.
 type ledger struct {
@@ -146,11 +146,11 @@ func (l *ledger) acknowledge(line string) error {
 	}
 	p, name := l.places[id], l.name(id)
 	if p == nil {
-		return fmt.Errorf("it acknowledged position %d of feed %s, of which it was given nothing", position, name)
+		return fmt.Errorf("it acknowledged position %d of feed %s, of which it has received nothing", position, name)
 	}
 	switch {
 	case position > p.handed:
-		return fmt.Errorf("it acknowledged position %d of feed %s, which it was not given: it was given those up to %d", position, name, p.handed)
+		return fmt.Errorf("it acknowledged position %d of feed %s, which it has not received: it has received those up to %d", position, name, p.handed)
 	case position < p.acknowledged:
 		return fmt.Errorf("it acknowledged position %d of feed %s after position %d", position, name, p.acknowledged)
 	case position > p.acknowledged:
@@ -168,14 +168,14 @@ func (l *ledger) read(line string) (id string, position int64, err error) {
 	}
 	position, err = strconv.ParseInt(number, 10, 64)
 	if err != nil || number[0] == '+' || number[0] == '-' {
-		return "", 0, fmt.Errorf("it printed %.200q, which is no position; what is not an acknowledgement belongs on standard error", line)
+		return "", 0, fmt.Errorf("it printed %.200q, which is no position; print everything but acknowledgements to standard error", line)
 	}
 	id = l.called[feed]
 	switch {
 	case id != "":
 		return id, position, nil
 	case feed == "":
-		return "", 0, fmt.Errorf("it printed %.200q without the feed, and reads several: %s; print the feed in front, such as: %s %d",
+		return "", 0, fmt.Errorf("it printed %.200q without the feed, although it reads several: %s; print the feed first, such as: %s %d",
 			line, l.names(), l.name(slices.Min(slices.Collect(maps.Keys(l.feeds)))), position)
 	default:
 		return "", 0, fmt.Errorf("it printed %.200q, and no feed, or more than one, is called %.80q; those that it reads are %s", line, feed, l.names())

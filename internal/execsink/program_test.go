@@ -304,16 +304,16 @@ func TestLinesThatAreNoAcknowledgement(t *testing.T) {
 		"carriage return, spaces":     {nil, ` 3 \r\n`, ""},
 		"the feed, where it is one":   {nil, `orders 3\nurn:uuid:1 3\n`, ""},
 		"a log":                       {nil, `worked on 3\n`, `it printed "worked on 3", and no feed, or more than one, is called "worked on"; those that it reads are orders`},
-		"words":                       {nil, `done!\n`, `it printed "done!", which is no position; what is not an acknowledgement belongs on standard error`},
+		"words":                       {nil, `done!\n`, `it printed "done!", which is no position; print everything but acknowledgements to standard error`},
 		"nothing":                     {nil, `\n`, `it printed "", which is no position`},
 		"a sign":                      {nil, `+3\n`, `it printed "+3", which is no position`},
 		"more than there is":          {nil, `9223372036854775808\n`, `which is no position`},
-		"never given":                 {nil, `99\n`, `it acknowledged position 99 of feed orders, which it was not given: it was given those up to 5`},
+		"never given":                 {nil, `99\n`, `it acknowledged position 99 of feed orders, which it has not received: it has received those up to 5`},
 		"backwards":                   {nil, `1\n`, `it acknowledged position 1 of feed orders after position 2`},
 		"a line without end":          {nil, strings.Repeat("x", 20_000), `it printed "xxx`},
-		"several, without the feed":   {three, `3\n`, `it printed "3" without the feed, and reads several: urn:uuid:1, payments, urn:uuid:3; print the feed in front, such as: urn:uuid:1 3`},
+		"several, without the feed":   {three, `3\n`, `it printed "3" without the feed, although it reads several: urn:uuid:1, payments, urn:uuid:3; print the feed first, such as: urn:uuid:1 3`},
 		"several, a name that is two": {three, `orders 3\n`, `it printed "orders 3", and no feed, or more than one, is called "orders"`},
-		"several, another's position": {three, `payments 1\n`, `it acknowledged position 1 of feed payments, of which it was given nothing`},
+		"several, another's position": {three, `payments 1\n`, `it acknowledged position 1 of feed payments, of which it has received nothing`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

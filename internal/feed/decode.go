@@ -25,7 +25,7 @@ var (
 	// ErrDamaged says that a feed is no good XML, or ends too early.
 	ErrDamaged = errors.New("document is damaged")
 	// ErrTooNew says that a document is in a later format.
-	ErrTooNew = errors.New("document is in a format that this program does not know, upgrade it")
+	ErrTooNew = errors.New("document is in a format that this program does not support; upgrade the program")
 )
 
 // maxSmall is up to which size documents are decoded at the same time, in bytes. What

@@ -37,7 +37,7 @@ func (e *TooLargeError) Error() string {
 const maxErrorBody = 64 << 10
 
 // errStalled is the cause of the end of a request whose answer did not go on.
-var errStalled = errors.New("no byte came")
+var errStalled = errors.New("no data arrived")
 
 // watched ends a request whose answer brings nothing for a while.
 type watched struct {
@@ -98,7 +98,7 @@ type brokenError struct{ error }
 
 func (e *brokenError) Unwrap() error { return e.error }
 
-func (e *brokenError) Error() string { return "the answer broke off: " + e.error.Error() }
+func (e *brokenError) Error() string { return "the response was cut off: " + e.error.Error() }
 
 // decode undoes the content coding of a body.
 func (c *Client) decode(ctx context.Context, coding string, body []byte) (decoded []byte, err error) {

@@ -38,7 +38,7 @@ func TestAnswerThatStallsIsAskedForAgain(t *testing.T) {
 	client := newClient()
 	client.Stall = 500 * time.Millisecond
 	_, err := client.Try(t.Context(), parse(t, s.URL))
-	if err == nil || err.Error() != "the answer broke off: no byte came for 500ms" || !fetch.MayPass(err) {
+	if err == nil || err.Error() != "the response was cut off: no data arrived for 500ms" || !fetch.MayPass(err) {
 		t.Errorf("the first answer: %v", err)
 	}
 	<-ended
@@ -69,7 +69,7 @@ func TestWhatWasCutOffIsAskedForAgain(t *testing.T) {
 					header += "Content-Encoding: " + coding + "\r\n"
 				}
 				_, err := tryRaw(t, "HTTP/1.1 200 OK\r\nConnection: close\r\n"+header+"\r\n"+body)
-				if err == nil || !fetch.MayPass(err) || !strings.HasPrefix(err.Error(), "the answer broke off: ") {
+				if err == nil || !fetch.MayPass(err) || !strings.HasPrefix(err.Error(), "the response was cut off: ") {
 					t.Errorf("%s, cut at %d, %s: %v", coding, cut, framing, err)
 				}
 			}

@@ -86,7 +86,7 @@ func ParseField(line string) (name, value string, err error) {
 	case !ok || !httpguts.ValidHeaderFieldName(name):
 		return "", "", fmt.Errorf("must be a name, a colon and a value, such as 'X-Api-Key: 1234'")
 	case !httpguts.ValidHeaderFieldValue(value) || value == "":
-		return "", "", fmt.Errorf("%s: has a value that no header field can have", name)
+		return "", "", fmt.Errorf("%s: has an invalid value for a header field", name)
 	case slices.Contains(ownFields, http.CanonicalHeaderKey(name)):
 		return "", "", fmt.Errorf("%s: is set by the program itself, or cannot be set", name)
 	}

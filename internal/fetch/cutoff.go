@@ -11,7 +11,7 @@ import (
 )
 
 // errCutOff says of a document that it has no end.
-var errCutOff = errors.New("the document ends in the middle, and nothing said how long it is")
+var errCutOff = errors.New("the document ends too early, and the response does not say how long it is")
 
 // isUnbounded reports whether nothing but the end of the connection says where
 // an answer ends, so that one that was cut off looks whole (RFC 9112 section 8).

@@ -35,7 +35,7 @@ var (
 
 // ErrSpeaksTLS is returned, wrapped, where a server speaks TLS and was spoken to
 // without.
-var ErrSpeaksTLS = errors.New("it speaks TLS there, and the URL begins with http://")
+var ErrSpeaksTLS = errors.New("the server uses TLS, and the URL begins with http://")
 
 // Error is what came of fetching a URL where no document did.
 type Error struct {

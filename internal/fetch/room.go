@@ -27,7 +27,7 @@ func WithRoom(ctx context.Context, r Room) context.Context {
 // fullError says that there is no room for this many bytes now.
 type fullError struct{ needed int64 }
 
-func (*fullError) Error() string { return "no room in memory" }
+func (*fullError) Error() string { return "not enough memory" }
 
 // hold takes room, if the context has one.
 func hold(ctx context.Context, n int64) error {

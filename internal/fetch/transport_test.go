@@ -72,7 +72,7 @@ func TestTLSThatDoesNotComeAboutIsAnErrorAtOnce(t *testing.T) {
 		"another host":            {issue(authority.IssueHost(t, "feeds.test", day)), nil, nil, "", "x509: cannot validate certificate for 127.0.0.1"},
 		"expired":                 {issue(authority.Issue(t, "server", time.Now().Add(-time.Hour))), nil, nil, "", "x509: certificate has expired or is not yet valid"},
 		"no TLS there":            {nil, nil, nil, strings.Replace(plain.URL, "http:", "https:", 1), "http: server gave HTTP response to HTTPS client"},
-		"nothing but TLS there":   {good, nil, nil, "http:", "server answered 400 Bad Request: it speaks TLS there, and the URL begins with http://"},
+		"nothing but TLS there":   {good, nil, nil, "http:", "server answered 400 Bad Request: the server uses TLS, and the URL begins with http://"},
 		"no certificate to show":  {good, authority, nil, "", "remote error: tls: certificate required"},
 		"another one's to show":   {good, authority, issue(other.Issue(t, "reader", day)), "", "remote error: tls: "},
 		"the right one's to show": {good, authority, issue(authority.Issue(t, "reader", day)), "", ""},

@@ -97,7 +97,7 @@ var faults = map[string]fault{
 			feed.write(t, "new/1.atom", archive("", "a@1 b@2").atom(t))
 			feed.write(t, "new/2.atom", archive("1.atom", "d@4 c@3").atom(t))
 			feed.write(t, "feed.atom", doc{links: "prev-archive=new/2.atom", posts: "g@7"}.atom(t))
-		}, url: "new/1.atom", says: "leads to none of the 2 that were read", read: whole,
+		}, url: "new/1.atom", says: "reaches none of the 2 that were read", read: whole,
 	},
 	"a chain that branches off what was read": {
 		after: true, make: func(t *testing.T, feed *site) {
@@ -106,7 +106,7 @@ var faults = map[string]fault{
 		}, url: "two.atom", says: "as another one does that was read", read: whole,
 	},
 	"a feed that has its archives no more": {
-		after: true, make: put("feed.atom", doc{posts: "g@7 f@6"}), url: "feed.atom", says: "leads to none of the 2", read: whole,
+		after: true, make: put("feed.atom", doc{posts: "g@7 f@6"}), url: "feed.atom", says: "reaches none of the 2", read: whole,
 	},
 	"an entry without an id": {
 		make: func(t *testing.T, feed *site) {
@@ -236,7 +236,7 @@ func TestWhatIsNotTheFeedItselfIsRefused(t *testing.T) {
 		"other.atom":   {"<opml/>", "its root element is opml"},
 		"deep.atom":    {"<feed>" + strings.Repeat("<a>", 1000), "inside one another"},
 		"text.atom":    {"no feed", "not well-formed"},
-		"ours.atom":    {`<feed xmlns="http://www.w3.org/2005/Atom"><x:feed xmlns:x="urn:uuid:1497358a-ded9-40c6-a34c-d49f5a669243"/></feed>`, "damaged document of eventfeed's own"},
+		"ours.atom":    {`<feed xmlns="http://www.w3.org/2005/Atom"><x:feed xmlns:x="urn:uuid:1497358a-ded9-40c6-a34c-d49f5a669243"/></feed>`, "damaged eventfeed document"},
 	} {
 		feed.write(t, name, test.text)
 		s := &seeder{target: target, url: feed.url + "/" + name}

@@ -100,7 +100,7 @@ func (r *Reader) Continue(ctx context.Context, c *checkpoint.Checkpoint) error {
 	case c.FeedID != r.ID && !r.readsAt(c) && !r.IgnoreID:
 		return fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, r.URL.Redacted(), r.Name, r.ID)
 	case r.KeepSameID && !all && IsForeign(c):
-		return fmt.Errorf("%w: %s: consumer %s was begun without --keep-same-id, which has to be given from its first run on", walk.ErrMismatch, r.URL.Redacted(), c.Consumer)
+		return fmt.Errorf("%w: %s: consumer %s was started without --keep-same-id, which has to be given from its first run on", walk.ErrMismatch, r.URL.Redacted(), c.Consumer)
 	case all:
 		r.KeepSameID = true
 	}

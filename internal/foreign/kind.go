@@ -26,11 +26,11 @@ const (
 func (k Kind) Warning() string {
 	switch k {
 	case Paged:
-		return "this feed is paged (RFC 5005 section 3): what moves from one page to another while they are read, or changes on an old page, may be missed, and removals are not noticed"
+		return "this feed is paged (RFC 5005 section 3): an entry that moves to another page while the pages are read, or changes on an old page, may be missed, and removals are not noticed"
 	case Complete:
-		return "this feed is a complete one (RFC 5005 section 2): removals are not noticed, nor what came and went between two looks"
+		return "this feed is complete (RFC 5005 section 2): removals are not noticed, nor entries that came and went between two polls"
 	case Plain:
-		return "this feed has no archives (RFC 5005 section 4): what falls off its end between two looks is lost, and all before the first look is"
+		return "this feed has no archives (RFC 5005 section 4): entries that drop off its end between two polls are lost, and so are all from before the first poll"
 	default:
 		return ""
 	}
@@ -62,7 +62,7 @@ type flawedError struct{ error }
 
 // errOurs says of a document that it has elements of eventfeed's own, and could not be
 // read as one.
-var errOurs = errors.New("is a damaged document of eventfeed's own")
+var errOurs = errors.New("is a damaged eventfeed document")
 
 // kind tells what the feed's own document says of the feed.
 func (d *document) kind(ctx context.Context) (Kind, error) {
@@ -70,7 +70,7 @@ func (d *document) kind(ctx context.Context) (Kind, error) {
 	case d.ours:
 		return "", errOurs
 	case d.atom && d.id == "":
-		return "", &flawedError{errors.New("has no id, which RFC 4287 section 4.1.1 demands")}
+		return "", &flawedError{errors.New("has no id, which RFC 4287 section 4.1.1 requires")}
 	case d.archive:
 		return "", &flawedError{errors.New("is not the feed itself, but an archive" + hint(ctx, d.links["current"]))}
 	case d.complete:

@@ -130,7 +130,7 @@ func TestAPlainFeedGivesWhatItShows(t *testing.T) {
 			must.OK(t, s.run(t))
 		}
 		s.want(t, "a@1 b@2 c@3 d@4 d@5 z@9")
-		if !strings.Contains(s.log.String(), "is lost") || strings.Count(s.log.String(), "WARN") != 4 {
+		if !strings.Contains(s.log.String(), "are lost") || strings.Count(s.log.String(), "WARN") != 4 {
 			t.Errorf("logged %s", s.log.String())
 		}
 	})

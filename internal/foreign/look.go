@@ -39,7 +39,7 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 		return nil
 	}
 	if from.Epoch != r.Epoch() {
-		return mismatch(r.head.url, "%w: it was read as a feed of eventfeed's own so far, and does not say that it is one any more", walk.ErrReplaced)
+		return mismatch(r.head.url, "%w: it was served by eventfeed when it was read last, and no longer says that it is", walk.ErrReplaced)
 	}
 	err := r.forgetting(ctx, r.aboutID(r.goBack(ctx, from)))
 	if err == nil {
@@ -262,7 +262,7 @@ func (w *backwalk) pass(a *checkpoint.Archive) (err error) {
 // ended holds a chain that came to its oldest archive to what was read.
 func (w *backwalk) ended() error {
 	if w.known.Applied > 0 {
-		return mismatch(w.at, "%w: the chain of archives ends here, and leads to none of the %d that were read", walk.ErrReplaced, w.known.Applied)
+		return mismatch(w.at, "%w: the chain of archives ends here, and reaches none of the %d that were read", walk.ErrReplaced, w.known.Applied)
 	}
 	return nil
 }

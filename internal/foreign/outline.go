@@ -118,11 +118,11 @@ func (s *scanner) misplaced(token xml.Token, source []byte) string {
 		}
 	case xml.Directive:
 		if s.root != "" || !bytes.HasPrefix(t, []byte("DOCTYPE")) {
-			return fmt.Sprintf("%q cannot stand here: a DOCTYPE stands before the root element", startOf(source))
+			return fmt.Sprintf("%q cannot be here: a DOCTYPE comes before the root element", startOf(source))
 		}
 	case xml.ProcInst:
 		if strings.EqualFold(t.Target, "xml") {
-			return "an XML declaration stands in the middle of the document"
+			return "an XML declaration is in the middle of the document"
 		}
 	}
 	return ""

@@ -119,7 +119,7 @@ func TestAnEntryUnderTheIDOfAnAppliedOneIsCountedWhileFollowing(t *testing.T) {
 		}
 	}
 	s.keep = true
-	if _, _, err := s.open(t); err == nil || !strings.Contains(err.Error(), "was begun without --keep-same-id") {
+	if _, _, err := s.open(t); err == nil || !strings.Contains(err.Error(), "was started without --keep-same-id") {
 		t.Errorf("ended with %v", err)
 	}
 }

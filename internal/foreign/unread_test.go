@@ -148,7 +148,7 @@ func TestAChainThatIsNotTheOneThatWasReadIsAMismatchToWhoeverAsks(t *testing.T) 
 	writeArchived(t, feed)
 	must.OK(t, s.run(t))
 	feed.write(t, "feed.atom", doc{posts: "g@7"}.atom(t))
-	if _, err := s.unread(t); !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), "leads to none of the 2") {
+	if _, err := s.unread(t); !errors.Is(err, walk.ErrMismatch) || !strings.Contains(err.Error(), "reaches none of the 2") {
 		t.Errorf("ended with %v", err)
 	}
 	feed.write(t, "feed.atom", doc{links: "prev-archive=3.atom", posts: "g@7"}.atom(t))

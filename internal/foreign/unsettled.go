@@ -27,7 +27,7 @@ func isUnsettled(err error) bool {
 	return malformed || fetch.IsMissing(err)
 }
 
-// unsettled returns an error without the verdict that the feed does not add up,
+// unsettled returns an error without the verdict that the feed fails verification,
 // where the document may just not be written yet.
 func unsettled(at *url.URL, err error) error {
 	if malformed, is := errors.AsType[*malformedError](err); is {

@@ -35,7 +35,7 @@ func (r *Run) At(position int64) (walk.Place, error) {
 	n := position - r.from.Position
 	switch {
 	case n < 0 || n > int64(len(r.digests)):
-		return walk.Place{}, fmt.Errorf("position %d is not in the run behind %d", position, r.from.Position)
+		return walk.Place{}, fmt.Errorf("position %d is not in the run after %d", position, r.from.Position)
 	case n == 0:
 		return r.from, nil
 	}

@@ -63,7 +63,7 @@ func headerAttributes(header http.Header) (map[string]string, error) {
 		name := strings.ToLower(key[len(attributePrefix):])
 		switch {
 		case name == "datacontenttype":
-			return attributes, errors.New("header ce-datacontenttype must not be there; the type of the data stands in Content-Type")
+			return attributes, errors.New("header ce-datacontenttype must be absent; the type of the data is in Content-Type")
 		case len(values) != 1:
 			return attributes, fmt.Errorf("header ce-%.80s is there %d times", name, len(values))
 		}

@@ -245,7 +245,7 @@ func parse(text []byte, again string) (event.Event, error) {
 // again says. What another feed said about its place there is left out.
 func accept(e event.Event, again string) (event.Event, error) {
 	if e.ID == "" {
-		return e, fmt.Errorf("event has no id; without one it would be there twice after the same %s", again)
+		return e, fmt.Errorf("event has no id; without one it would be appended twice if the same %s", again)
 	}
 	if e.Source == "" {
 		return e, fmt.Errorf("event %q has no source", e.ID)

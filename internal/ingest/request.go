@@ -80,7 +80,7 @@ func memoryOf(e *event.Event) int {
 // undone any content coding that it knows.
 func ParseRequest(header http.Header, read func() ([]byte, error)) ([]event.Event, error) {
 	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
-		return nil, &RequestError{Reason: UnknownType, Err: fmt.Errorf("content coding %.80q is not known", coding)}
+		return nil, &RequestError{Reason: UnknownType, Err: fmt.Errorf("content coding %.80q is not supported", coding)}
 	}
 	contentType, err := contentType(header)
 	if err != nil {
@@ -126,7 +126,7 @@ func contentType(header http.Header) (string, error) {
 }
 
 func unknownType(media string) error {
-	err := fmt.Errorf("media type %.80q is not known; send %s, or any type with the headers ce-specversion, ce-id, ce-source and ce-type",
+	err := fmt.Errorf("media type %.80q is not supported; send %s, or any type with the headers ce-specversion, ce-id, ce-source and ce-type",
 		media, strings.ReplaceAll(Accepted, ", "+linesType, " or "+linesType))
 	return &RequestError{Reason: UnknownType, Err: err}
 }
@@ -141,7 +141,7 @@ func checkCharset(contentType string) error {
 	case "", "utf-8", "us-ascii":
 		return nil
 	default:
-		return &RequestError{Reason: UnknownType, Err: fmt.Errorf("charset %.80q is not known, JSON is utf-8", charset)}
+		return &RequestError{Reason: UnknownType, Err: fmt.Errorf("charset %.80q is not supported, JSON is utf-8", charset)}
 	}
 }
 
@@ -187,7 +187,7 @@ func (r *request) readBatch(body []byte) error {
 	case errors.Is(err, io.EOF):
 		return nil
 	case err == nil:
-		err = errors.New("something behind its end")
+		err = errors.New("something after its end")
 		fallthrough
 	default:
 		return broken(err)

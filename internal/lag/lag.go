@@ -79,7 +79,7 @@ func (f *Feed) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err erro
 	}
 	first, page, err := f.Client.EventAt(ctx, f.head, s.Position+1, f.page)
 	if errors.Is(err, walk.ErrMissing) { // which takes longer to tell
-		return Lag{}, fmt.Errorf("%s: the page with position %d is not there yet, or missing", f.URL.Redacted(), s.Position+1)
+		return Lag{}, fmt.Errorf("%s: the page with position %d is not available yet, or is missing", f.URL.Redacted(), s.Position+1)
 	}
 	if err != nil {
 		return Lag{}, err

@@ -64,7 +64,7 @@ func (r *Reader) Behind() string {
 }
 
 // Late returns an error that names who has not all of the history that there was at the
-// beginning, is behind by more than limit, or cannot be told to be; nil if nobody is.
+// beginning, lags by more than limit, or cannot be told to be; nil if nobody is.
 func Late(all []Reader, limit time.Duration) error {
 	var late []string
 	for i := range all {
@@ -72,11 +72,11 @@ func Late(all []Reader, limit time.Duration) error {
 		who := fmt.Sprintf("consumer %s of feed %s", r.Consumer.Name, r.Feed)
 		switch {
 		case r.Unknown != nil:
-			late = append(late, who+": how far it is behind cannot be told")
+			late = append(late, who+": cannot determine its lag")
 		case r.Position < r.SeedEnd:
-			late = append(late, fmt.Sprintf("%s: the history is not in, %d of %d events are", who, r.Position, r.SeedEnd))
+			late = append(late, fmt.Sprintf("%s: the history is not applied yet, %d of %d events are", who, r.Position, r.SeedEnd))
 		case r.Lag.For(r.Now) > limit:
-			late = append(late, who+" is behind by "+r.Behind())
+			late = append(late, who+" lags by "+r.Behind())
 		}
 	}
 	if late == nil {

@@ -154,11 +154,11 @@ func (s *Health) healthy() error {
 	var all []error
 	for _, name := range sortedKeys(s.origins) {
 		if since := s.origins[name].failing; !since.IsZero() && now.Sub(since) > awayFor {
-			all = append(all, fmt.Errorf("%s has been away for %s", name, wholeSeconds(now.Sub(since))))
+			all = append(all, fmt.Errorf("%s has been unavailable for %s", name, wholeSeconds(now.Sub(since))))
 		}
 	}
 	if t := s.progress.Target; t.Err != nil && now.Sub(t.Away) > awayFor {
-		all = append(all, fmt.Errorf("the target has been away for %s", wholeSeconds(now.Sub(t.Away))))
+		all = append(all, fmt.Errorf("the target has been unavailable for %s", wholeSeconds(now.Sub(t.Away))))
 	}
 	return errors.Join(all...)
 }

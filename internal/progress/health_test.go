@@ -92,8 +92,8 @@ func TestHealthyUntilSomethingIsAwayForAMinute(t *testing.T) {
 		get(t.Context())
 		pass(31 * time.Second)
 	}
-	says(t, "the server is away", s.Healthy(), server.URL+" has been away for 1 min 02 s")
-	says(t, "and so it is not ready", s.Ready(), server.URL+" has been away for 1 min 02 s")
+	says(t, "the server is away", s.Healthy(), server.URL+" has been unavailable for 1 min 02 s")
+	says(t, "and so it is not ready", s.Ready(), server.URL+" has been unavailable for 1 min 02 s")
 	status = http.StatusNotModified
 	get(t.Context())
 	says(t, "it is back", s.Healthy(), "")
@@ -104,7 +104,7 @@ func TestHealthyUntilSomethingIsAwayForAMinute(t *testing.T) {
 	pass(time.Minute)
 	says(t, "the target is away", s.Healthy(), "")
 	pass(time.Second)
-	says(t, "for long", s.Healthy(), "the target has been away for 1 min 01 s")
+	says(t, "for long", s.Healthy(), "the target has been unavailable for 1 min 01 s")
 	s.Update(one(2, 2, true))
 	says(t, "it is back", s.Healthy(), "")
 }

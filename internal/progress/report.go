@@ -33,7 +33,7 @@ func WriteReport(w io.Writer, p seed.Progress, took time.Duration) error {
 	}
 	writeRows(b, "events", slices.DeleteFunc(rows, func(r row) bool { return r.value == "0" && r.note != "" }))
 	if !p.First.IsZero() || !p.Last.IsZero() {
-		writeRows(b, "their times", []row{{"first", p.First.UTC().Format(time.RFC3339Nano), ""}, {"last", p.Last.UTC().Format(time.RFC3339Nano), ""}})
+		writeRows(b, "event times", []row{{"first", p.First.UTC().Format(time.RFC3339Nano), ""}, {"last", p.Last.UTC().Format(time.RFC3339Nano), ""}})
 	}
 	seconds := max(took.Seconds(), 0.001)
 	writeRows(b, "took", []row{
@@ -43,7 +43,7 @@ func WriteReport(w io.Writer, p seed.Progress, took time.Duration) error {
 		{"apply", duration(p.Apply), ""},
 		{"commit", duration(p.Commit), ""},
 	})
-	b.WriteString("Pages are fetched and decoded several at once, while others are applied, so\nthese may add up to more than all.\n\n")
+	b.WriteString("Pages are fetched and decoded several at once, while others are applied, so\ntheir sum may exceed the total.\n\n")
 	writeUnmatched(b, p)
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -22,7 +22,7 @@ func looksLikeHead(comment string) bool { return nearly.MatchString(comment) }
 func parseHead(comment string) (names []typeName, live bool, err error) {
 	match := directive.FindStringSubmatch(strings.TrimRight(comment, " \t\r"))
 	if match == nil {
-		return nil, false, fmt.Errorf("%.80q is nearly the head of a block; %s; a comment begins with another word than on", comment, headForm)
+		return nil, false, fmt.Errorf("%.80q looks like the head of a block; %s; a comment begins with another word than on", comment, headForm)
 	}
 	h := &headReader{rest: match[1]}
 	for {
@@ -40,7 +40,7 @@ func parseHead(comment string) (names []typeName, live bool, err error) {
 		case h.rest == "live":
 			return names, true, nil
 		default:
-			return nil, false, fmt.Errorf("%.80q: behind a type stands a comma, the word live as the last one, or nothing; names with spaces stand in double quotes", h.rest)
+			return nil, false, fmt.Errorf("%.80q: after a type comes a comma, the word live as the last one, or nothing; put names with spaces in double quotes", h.rest)
 		}
 	}
 }
@@ -63,7 +63,7 @@ func (h *headReader) typeName() (n typeName, err error) {
 	}
 	if !h.take("/") {
 		if n.event == "live" && bare[0] != '"' {
-			return n, errors.New(`live stands behind the last type, without a comma; a type of that name stands in double quotes: "live"`)
+			return n, errors.New(`live comes after the last type, without a comma; put a type of that name in double quotes: "live"`)
 		}
 		return n, noWildcard(n.event, bare)
 	}
@@ -81,7 +81,7 @@ func (h *headReader) typeName() (n typeName, err error) {
 // noWildcard refuses what elsewhere means all types, and here would mean none.
 func noWildcard(name, bare string) error {
 	if name == "*" && bare[0] != '"' {
-		return errors.New(`there is no sign for all types; a type of that name stands in double quotes: "*"`)
+		return errors.New(`there is no wildcard for types; put a type of that name in double quotes: "*"`)
 	}
 	return nil
 }

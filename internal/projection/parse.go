@@ -31,7 +31,7 @@ func Parse(name string, text []byte) (*Projection, error) {
 	p := &parser{projection: &Projection{Name: name, hash: hashOf(text)}, line: 1}
 	text = bom.Trim(text)
 	if i := firstBad(text); i >= 0 {
-		return nil, fmt.Errorf("%s:%d: holds what is no text: it must be UTF-8 without zero bytes", name, 1+bytes.Count(text[:i], []byte{'\n'}))
+		return nil, fmt.Errorf("%s:%d: is not text: it must be UTF-8 without zero bytes", name, 1+bytes.Count(text[:i], []byte{'\n'}))
 	}
 	p.lexer.text = string(text)
 	if err := p.run(); err != nil {
@@ -117,10 +117,10 @@ func (p *parser) take(t token) error {
 
 func (p *parser) parameter(t token) error {
 	if _, known := parameterNamed(t.text[1:]); !known {
-		return fmt.Errorf("there is no parameter %s, there are: %s (a colon that is none has a space behind it)", t.text, KnownParameters())
+		return fmt.Errorf("there is no parameter %s, there are: %s (put a space after a colon that is not a parameter)", t.text, KnownParameters())
 	}
 	if !p.afterHead {
-		return fmt.Errorf("%s in the set-up, which runs without an event; parameters are for the blocks behind a line -- on TYPE", t.text)
+		return fmt.Errorf("%s in the set-up, which runs without an event; parameters are for the blocks after a line -- on TYPE", t.text)
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ var timeZone = regexp.MustCompile(`^--[ \t]+timezone[ \t]+(\S+)[ \t\r]*$`)
 
 func (p *parser) timeZone(zone string) error {
 	if p.afterHead || len(p.projection.setup) > 0 || len(p.tokens) > 0 || p.projection.zone != "" {
-		return errors.New("the time zone stands once, before the first statement")
+		return errors.New("the time zone may be set once, before the first statement")
 	}
 	p.projection.zone = zone
 	return nil
@@ -187,7 +187,7 @@ func (p *parser) finish() error {
 		err = checkStatement(tokens)
 	}
 	if err == nil && open {
-		err = errors.New("its body, which BEGIN begins, has no END behind a semicolon")
+		err = errors.New("its body, which BEGIN begins, has no END after a semicolon")
 	}
 	if err != nil {
 		p.line = p.first

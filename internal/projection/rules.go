@@ -69,7 +69,7 @@ var refused = map[string]string{
 }
 
 const (
-	endsTransaction = "events and checkpoint commit together, so the transaction is not the file's to begin or to end"
+	endsTransaction = "events and checkpoint commit together, so the file may not begin or end the transaction"
 	outlasts        = "would outlast the transaction on a connection that others use; write SET LOCAL"
 )
 

@@ -18,7 +18,7 @@ const (
 	notUTF8      = "the file and the events are UTF-8"
 	temporary    = "what is temporary goes with the connection, so that the next run would not have it"
 	notTrue      = "its third argument must be true, or the setting would outlast the transaction on a connection that others use"
-	ofPsql       = "is a command of psql; leave the line out"
+	ofPsql       = "is a command of psql; remove the line"
 	otherSession = "is about the session, which is not the file's"
 )
 

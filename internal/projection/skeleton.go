@@ -34,7 +34,7 @@ func Skeleton(w io.Writer, samples ...*Sample) error {
 		}
 	}
 	if !s.hasBlock {
-		s.line("\n-- There was no type to be found. Put the types' names here, and statements below:")
+		s.line("\n-- No type was found. Put the names of types here, and statements below:")
 		s.line("-- on NameOfAType")
 	}
 	_, err := io.WriteString(w, s.text.String())
@@ -55,9 +55,9 @@ func (s *skeleton) line(format string, arguments ...any) {
 func (s *skeleton) table(sample *Sample, table string) {
 	s.line("\n-- The feed %s at %s,", shown(sample.Feed), shown(sample.URL))
 	if sample.count == sample.Last {
-		s.line("-- of whose %d events all were looked at: the latest state of each subject.", sample.count)
+		s.line("-- all of whose %d events were sampled: the latest state of each subject.", sample.count)
 	} else {
-		s.line("-- of whose %d events %d were looked at: the latest state of each subject.", sample.Last, sample.count)
+		s.line("-- of whose %d events %d were sampled: the latest state of each subject.", sample.Last, sample.count)
 	}
 	s.line("CREATE TABLE %s (", table)
 	s.line("  subject  text PRIMARY KEY,")
@@ -67,7 +67,7 @@ func (s *skeleton) table(sample *Sample, table string) {
 	s.line("  events   bigint NOT NULL,       -- how many there were")
 	s.line("  data     jsonb                  -- of the latest event that had JSON")
 	if hint := sample.hint(); hint != nil {
-		s.line("  -- a column of your own, with what the blocks below have in store:")
+		s.line("  -- a column of your own, such as one for a field that a block below lists:")
 		s.line("  -- , %s %s", columnName(hint), columnType(hint))
 	}
 	s.line(");")

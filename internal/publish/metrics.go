@@ -25,7 +25,7 @@ type loopMetrics struct {
 // nowhere.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	return &Metrics{
-		sequencer: newLoopMetrics(registerer, "sequencer", "events", "Events that this server gave their positions."),
+		sequencer: newLoopMetrics(registerer, "sequencer", "events", "Events to which this server assigned positions."),
 		sealer:    newLoopMetrics(registerer, "sealer", "pages", "Pages that this server sealed."),
 	}
 }
@@ -35,12 +35,12 @@ func newLoopMetrics(registerer prometheus.Registerer, loop, what, help string) l
 	name := func(name string) string { return prometheus.BuildFQName("eventfeed", loop, name) }
 	return loopMetrics{
 		steps: factory.NewHistogram(prometheus.HistogramOpts{
-			Name: name("step_duration_seconds"), Help: "Time of the transactions that moved a feed on.",
+			Name: name("step_duration_seconds"), Help: "Duration of the transactions that sequenced or sealed a feed.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 3, 10), // to 20 s
 		}),
 		done:    factory.NewCounter(prometheus.CounterOpts{Name: name(what + "_total"), Help: help}),
-		errors:  factory.NewCounter(prometheus.CounterOpts{Name: name("errors_total"), Help: "Steps of a feed, and looks for feeds with something to do, that failed; they are tried again."}),
-		failing: factory.NewGauge(prometheus.GaugeOpts{Name: name("failing_feeds"), Help: "Feeds that cannot be moved on at present; the log names them."}),
+		errors:  factory.NewCounter(prometheus.CounterOpts{Name: name("errors_total"), Help: "Steps of a feed, and searches for feeds with pending work, that failed; they are retried."}),
+		failing: factory.NewGauge(prometheus.GaugeOpts{Name: name("failing_feeds"), Help: "Feeds that cannot be sequenced or sealed at present; the log names them."}),
 		success: factory.NewGauge(prometheus.GaugeOpts{Name: name("last_success_timestamp_seconds"), Help: "When a round of the feeds last ended without an error, 0 before the first."}),
 	}
 }

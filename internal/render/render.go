@@ -81,5 +81,5 @@ func text(data []byte) string {
 
 // description is what a feed says about itself.
 func description(d *feed.Document) string {
-	return "The newest events of the feed " + d.Name + "; its Atom form leads on to all of them."
+	return "The newest events of the feed " + d.Name + "; its Atom form links to all of them."
 }

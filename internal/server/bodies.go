@@ -39,7 +39,7 @@ func newBodies(limit, perClient int64) *bodies {
 
 // errFull is the answer where no more may be sent at a time.
 func errFull(what string) error {
-	return refuse(http.StatusServiceUnavailable, what+" take their time over large answers; try again when they have them, or read fewer at a time")
+	return refuse(http.StatusServiceUnavailable, what+" are still receiving large answers; retry when they are done, or read fewer at a time")
 }
 
 // hold returns the bytes to send in place of content, which are equal, and what

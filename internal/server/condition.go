@@ -93,5 +93,5 @@ func (e *representation) hasChanged(header http.Header) bool {
 
 // errChanged is the answer to a request for a representation that has changed.
 func errChanged() error {
-	return refuse(http.StatusPreconditionFailed, "it is not what If-Match or If-Unmodified-Since says any more; ask without them for what it is now")
+	return refuse(http.StatusPreconditionFailed, "the document has changed since what If-Match or If-Unmodified-Since names; request it without them")
 }

@@ -162,7 +162,7 @@ func find(ctx context.Context, id, source string, log store.Snapshot, f *store.F
 	}
 	switch len(positions) {
 	case 0:
-		return 0, refuse(http.StatusNotFound, fmt.Sprintf("feed %s has no event with the id %s; one that was just appended comes in a moment, and one of many sources is found with ?source=", f.Name, quote(id)))
+		return 0, refuse(http.StatusNotFound, fmt.Sprintf("feed %s has no event with the id %s; an event that was just appended appears in a moment; if several sources use the id, add ?source=", f.Name, quote(id)))
 	case 1:
 		return positions[0], nil
 	default:

@@ -61,7 +61,7 @@ func (c *cleanup) run() {
 }
 
 // errBusy is the answer to a body for which there is no room.
-var errBusy = refuse(http.StatusServiceUnavailable, "too many large requests are coming in at this moment, try again")
+var errBusy = refuse(http.StatusServiceUnavailable, "too many large requests are coming in at this moment; retry in a moment")
 
 // read returns the body of a request, once all of it has come and there is room to
 // decode it. The room is given back when the request is done.

@@ -16,7 +16,7 @@ type Metrics struct {
 // nowhere.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	return &Metrics{Appended: promauto.With(registerer).NewCounter(prometheus.CounterOpts{
-		Name: "eventfeed_appended_events_total", Help: "Events that came in over HTTP and were not there already.",
+		Name: "eventfeed_appended_events_total", Help: "Events appended over HTTP, without duplicates.",
 	})}
 }
 
@@ -32,8 +32,8 @@ func (s *Server) Register(registerer prometheus.Registerer) {
 	counter("misses_total", "Archives that had to be read or made.", func(c cache.Stats) int64 { return c.Misses })
 	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_archive_cache_bytes", Help: "Size of the archives in memory."},
 		func() float64 { return float64(s.archives.Stats().Bytes) })
-	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_http_sending_bytes", Help: "Bytes of different answers that are being sent; what is equal counts once."},
+	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_http_sending_bytes", Help: "Bytes of distinct answers that are being sent; equal answers count once."},
 		func() float64 { return float64(s.sending.held()) })
-	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_state_age_seconds", Help: "Time since the database last told how the feeds stand, which answers from memory are made of."},
+	factory.NewGaugeFunc(prometheus.GaugeOpts{Name: "eventfeed_state_age_seconds", Help: "Age of the feeds' state in memory, from which the server answers: time since it was last read from the database."},
 		func() float64 { age, _ := s.Feeds.CutOff(); return age.Seconds() })
 }

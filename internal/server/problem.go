@@ -54,15 +54,15 @@ func statusOf(err error) (status int, detail string) {
 	case errors.Is(err, store.ErrPageGone):
 		return http.StatusGone, err.Error()
 	case errors.Is(err, store.ErrReadOnly):
-		return http.StatusServiceUnavailable, "the database takes no writes at the moment, send the same again later"
+		return http.StatusServiceUnavailable, "the database accepts no writes at the moment; send the same request again later"
 	case errors.Is(err, store.ErrMoved):
-		return http.StatusServiceUnavailable, "the database has failed over or was restored, and the feed is about to begin a new epoch; try again"
+		return http.StatusServiceUnavailable, "the database has failed over or was restored, and the feed is about to begin a new epoch; retry in a moment"
 	case errors.Is(err, feedstate.ErrCutOff):
-		return http.StatusServiceUnavailable, "this server does not reach its database, and cannot tell from memory; try again later"
+		return http.StatusServiceUnavailable, "this server cannot reach its database, and does not have the answer in memory; retry later"
 	case isNotAppended:
-		return http.StatusServiceUnavailable, notAppended.what + "; send the same again later: what is there already is not appended again"
+		return http.StatusServiceUnavailable, notAppended.what + "; send the same request again later: events that were appended are skipped"
 	default:
-		return http.StatusServiceUnavailable, "the log cannot be read at the moment, try again later"
+		return http.StatusServiceUnavailable, "the log cannot be read at the moment; retry later"
 	}
 }
 

@@ -41,7 +41,7 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	}
 	if conflict, ok := errors.AsType[*outbox.ConflictError](err); ok {
 		refused := &statusError{status: http.StatusConflict, detail: fmt.Sprintf(
-			"event %q of source %q is in the feed already, with other content; an event cannot be changed, append another one under an id of its own; nothing of the request was appended", conflict.ID, conflict.Source)}
+			"event %q of source %q is in the feed already, with other content; an event cannot be changed, append another one with a new id; nothing of the request was appended", conflict.ID, conflict.Source)}
 		times := 0
 		for i := range events {
 			if events[i].ID == conflict.ID && events[i].Source == conflict.Source {

@@ -26,7 +26,7 @@ func (r *room) enter(ctx context.Context, bytes int64) (leave func(), err error)
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	if err := r.free.Acquire(ctx, bytes); err != nil {
-		return nil, refuse(http.StatusServiceUnavailable, "the server has too much to do at this moment, try again")
+		return nil, refuse(http.StatusServiceUnavailable, "the server is overloaded at this moment; retry in a moment")
 	}
 	return func() { r.free.Release(bytes) }, nil
 }

@@ -179,7 +179,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client := s.Origin.Client(r)
 	if !s.requests.Take(client, 1) {
 		s.fail(w, r, refuse(http.StatusTooManyRequests, fmt.Sprintf(
-			"%d requests of your address are being answered already, those that wait for something new among them; send this one again when one of them has ended", s.ClientRequests)))
+			"your address has %d requests open already, long polls included; send this one again when one of them has ended", s.ClientRequests)))
 		return
 	}
 	defer s.requests.Give(client, 1)
@@ -255,14 +255,14 @@ func (s *server) route(path string, m methods) {
 			return do(w, r)
 		}
 		if !slices.Contains(knownMethods, method) {
-			return refuse(http.StatusNotImplemented, "the method "+quote(r.Method)+" is unknown here")
+			return refuse(http.StatusNotImplemented, "the method "+quote(r.Method)+" is not supported")
 		}
 		w.Header().Set("Allow", strings.Join(allow, ", "))
 		if method == http.MethodOptions {
 			w.WriteHeader(http.StatusNoContent)
 			return nil
 		}
-		return refuse(http.StatusMethodNotAllowed, "this can be asked for "+strings.Join(allow, ", ")+" only")
+		return refuse(http.StatusMethodNotAllowed, "this resource supports "+strings.Join(allow, ", ")+" only")
 	}))
 }
 

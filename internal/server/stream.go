@@ -182,7 +182,7 @@ func (s *server) readOld(ctx context.Context, of *store.Feed, last int64, out *e
 	position := min(out.position+catchUpEvents, last)
 	err = s.Log.ReadFeed(ctx, of.Name, func(log store.Snapshot, f *store.Feed) error {
 		if f.ID != of.ID || !slices.Equal(f.Epochs, of.Epochs) {
-			return errors.New("the feed's history is another one by now")
+			return errors.New("the feed's history was replaced")
 		}
 		return log.Rows(ctx, f.Key, out.position+1, position, func(row *store.Row) error {
 			batch = appendMessage(batch, &row.Placed)

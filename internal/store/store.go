@@ -22,9 +22,9 @@ var (
 	ErrFeedExists   = errors.New("feed exists already")
 	ErrNoPage       = errors.New("no such page")
 	ErrPageGone     = errors.New("page belongs to a history that was lost")
-	ErrDoesNotAddUp = errors.New("the log does not add up")
+	ErrDoesNotAddUp = errors.New("the log fails verification")
 	ErrMoved        = errors.New("this database is another one than the history was written on, and no epoch has begun on it yet")
-	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted, and a primary that was fenced; what writes needs the primary")
+	ErrReadOnly     = errors.New("the database is read-only, as a standby is until it is promoted, and a primary that was fenced; writes need the primary")
 )
 
 // Feed is a feed as its row in the log holds it.

@@ -39,7 +39,7 @@ func (e *LostError) Error() string {
 	case e.Cause != nil:
 		text = e.Cause.Error()
 	case !e.Known:
-		text += fmt.Sprintf("knows no epoch %s: its history was replaced, or lost from before that epoch on; this target has read up to %d",
+		text += fmt.Sprintf("has no epoch %s: its history was replaced, or lost from before that epoch on; this target has read up to %d",
 			e.Epoch, e.Position)
 	case e.Next == "":
 		text += fmt.Sprintf("has other events than this target, which has read up to %d: its history was replaced, or restored without a new epoch (feedserver new-epoch)",
@@ -50,7 +50,7 @@ func (e *LostError) Error() string {
 			announced, e.Next, e.NextFirst, e.Position)
 	}
 	if e.Compared && e.Common != announced {
-		text += fmt.Sprintf("; both are known to agree up to position %d", e.Common)
+		text += fmt.Sprintf("; both agree up to position %d", e.Common)
 	}
 	return text
 }

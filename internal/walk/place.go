@@ -15,7 +15,7 @@ func (c *Client) PlaceAt(ctx context.Context, h *Subscription, position int64) (
 		return h.Start(), nil
 	}
 	if position > h.Last {
-		return Place{}, fmt.Errorf("%s: shows positions up to %d so far, not %d; try again in a while", h.URL.Redacted(), h.Last, position)
+		return Place{}, fmt.Errorf("%s: has positions up to %d so far, not %d; retry later", h.URL.Redacted(), h.Last, position)
 	}
 	d, err := c.documentAt(ctx, h, position)
 	if err != nil {

@@ -24,7 +24,7 @@ type OldError struct {
 }
 
 func (e *OldError) Error() string {
-	return fmt.Sprintf("%s: shows an older state, up to position %d, where it has shown %d before; it comes from a cache or a server that is behind, and nothing is known to be lost",
+	return fmt.Sprintf("%s: returned an older state, up to position %d, after position %d; it comes from a cache or a server that lags, and nothing is known to be lost",
 		e.URL, e.Last, e.Position)
 }
 

@@ -16,7 +16,7 @@ import (
 
 // ErrMismatch is returned, wrapped, for what does not add up: a missing page,
 // a gap, a wrong digest, a foreign epoch or feed. The error names the URL.
-var ErrMismatch = errors.New("the feed does not add up")
+var ErrMismatch = errors.New("the feed fails verification")
 
 // ErrMissing is returned, wrapped and together with ErrMismatch, for a page
 // that the subscription document counts and the server does not have. An epoch
@@ -25,7 +25,7 @@ var ErrMissing = errors.New("page is missing")
 
 // ErrReplaced is returned, wrapped and together with ErrMismatch, where a feed
 // has other events than those that were read.
-var ErrReplaced = errors.New("its history is not the one that was read")
+var ErrReplaced = errors.New("its history differs from the one that was read")
 
 // ErrNotFeed is returned, wrapped, where a URL leads to something else than a
 // feed.

@@ -103,7 +103,7 @@ func (s *Session) claim(ctx context.Context, consumer string) (err error) {
 		case err != nil || free:
 			return err
 		case time.Since(began) > checkpoint.ClaimPatience:
-			return fmt.Errorf("consumer %s: %w: its last step goes on", consumer, checkpoint.ErrHeld)
+			return fmt.Errorf("consumer %s: %w: its last step is still running", consumer, checkpoint.ErrHeld)
 		}
 		select {
 		case <-ctx.Done():

@@ -37,7 +37,7 @@ type Session struct {
 type fileHeldError struct{}
 
 func (fileHeldError) Error() string {
-	return "another seeder is at work on this file, and SQLite takes one at a time"
+	return "another seeder uses this file, and SQLite allows one at a time"
 }
 
 func (fileHeldError) Is(target error) bool { return target == checkpoint.ErrHeld }

@@ -115,7 +115,7 @@ func TestServerWithoutTLSIsPermanent(t *testing.T) {
 			if err == nil || explain.Transient(err) != want {
 				t.Errorf("%s, %s: %v is transient %v", hosts, mode, err, !want)
 			}
-			if got := explain.Of(err).What; (got == "PostgreSQL has no TLS, and the URL demands it") == want {
+			if got := explain.Of(err).What; (got == "PostgreSQL has no TLS, and the URL requires it") == want {
 				t.Errorf("%s, %s: means %q", hosts, mode, got)
 			}
 		}

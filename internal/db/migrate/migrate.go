@@ -19,10 +19,10 @@ var (
 	// ErrNone is returned by a check where there is no schema yet.
 	ErrNone = errors.New("eventfeed has no tables in this database yet")
 	// ErrCannotMake is returned for a schema that could not be made.
-	ErrCannotMake = errors.New("cannot make the schema")
+	ErrCannotMake = errors.New("cannot create the schema")
 	// ErrNotOurs is returned for a schema of the same name that someone else
 	// has made.
-	ErrNotOurs = errors.New("there is a schema of that name already that is not of eventfeed")
+	ErrNotOurs = errors.New("a schema of that name exists already, and is not eventfeed's")
 )
 
 // The tables in which a schema says of what version it is, and which programs
@@ -52,7 +52,7 @@ func (s State) IsCurrent(schema string, files fs.FS) (bool, error) {
 		return false, err
 	}
 	if s.Version > known && s.Oldest > known {
-		return false, fmt.Errorf("%s: %w (it is at version %d, this program knows %d)", schema, ErrTooNew, s.Version, known)
+		return false, fmt.Errorf("%s: %w (it is at version %d, this program supports %d)", schema, ErrTooNew, s.Version, known)
 	}
 	return s.Version >= known, nil
 }

@@ -10,7 +10,7 @@ import (
 
 // ErrPooled is returned where a connection leads to a pooler: its sessions are
 // nobody's, so no notification arrives.
-var ErrPooled = errors.New("behind a pooler nothing can be listened to")
+var ErrPooled = errors.New("LISTEN does not work through a pooler")
 
 // Listen calls heard with the payload of each notification on a channel, and
 // once with an empty one when it has begun to listen, until ctx is done or the

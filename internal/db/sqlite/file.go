@@ -16,7 +16,7 @@ import (
 // transient: the file can be put back.
 var (
 	// ErrGone reports that there is no file at the path now.
-	ErrGone = errors.New("the database file is not there any more, it was moved or removed: put it back")
+	ErrGone = errors.New("the database file is missing, it was moved or removed: put it back")
 	// ErrReplaced reports that another file is at the path now.
 	ErrReplaced = errors.New("the database file was replaced by another one")
 )

@@ -61,7 +61,7 @@ func CheckPath(path string) error {
 	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return fmt.Errorf("path %q: a control character is not supported in the file's name", path)
 	case strings.TrimSpace(path) != path:
-		return fmt.Errorf("path %q: begins or ends with a space; leave it out", path)
+		return fmt.Errorf("path %q: begins or ends with a space; remove it", path)
 	}
 	return nil
 }
@@ -73,6 +73,6 @@ func refuseOptions(shown, options string) error {
 		name, _, _ := strings.Cut(option, "=")
 		names = append(names, name)
 	}
-	return fmt.Errorf("%s: options (%s) are not supported; eventfeed opens every SQLite file in WAL mode, synchronous, with a busy timeout of its own; leave out the ? and all that follows it",
+	return fmt.Errorf("%s: options (%s) are not supported; eventfeed opens every SQLite file in WAL mode, synchronous, with a busy timeout of its own; omit the ? and everything after it",
 		shown, strings.Join(names, ", "))
 }

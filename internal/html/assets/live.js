@@ -216,7 +216,7 @@
       show("Live", "live");
     };
     source.onerror = () => {
-      show("Connection lost, trying again", "lost");
+      show("Connection lost, retrying", "lost");
       if (source.readyState !== EventSource.CLOSED) return; // it tries again by itself
       again = setTimeout(connect, delay);
       delay = Math.min(2 * delay, 60000);

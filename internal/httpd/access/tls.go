@@ -97,7 +97,7 @@ func (files Files) parse(contents [][]byte) (*tls.Config, error) {
 func meaning(key []byte, err error) error {
 	if block, _ := pem.Decode(key); block != nil {
 		if strings.Contains(block.Type, "ENCRYPTED") || block.Headers["DEK-Info"] != "" {
-			return errors.New("the key is encrypted, and there is nobody to ask for the password; take it off with: openssl pkey")
+			return errors.New("the key is encrypted, and nobody can enter its password; decrypt it with: openssl pkey")
 		}
 	}
 	return err

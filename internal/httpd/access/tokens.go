@@ -14,9 +14,9 @@ import (
 // Errors of a request's token.
 var (
 	// ErrNoToken: the request has none.
-	ErrNoToken = errors.New("a token is needed here: send it as Authorization: Bearer TOKEN, or as the password of HTTP Basic")
+	ErrNoToken = errors.New("a token is required: send it as Authorization: Bearer TOKEN, or as the password of HTTP Basic")
 	// ErrUnknownToken: the request has one that is in nobody's name.
-	ErrUnknownToken = errors.New("the token is not known here; it may have been taken back")
+	ErrUnknownToken = errors.New("unknown token; it may have been revoked")
 	// ErrNotGranted: the token is good, but not for this. It is the server's to
 	// return, and of a feed that the token may read; any other is not there.
 	ErrNotGranted = errors.New("the token may read this feed, but not append to it")

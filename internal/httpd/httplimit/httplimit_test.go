@@ -204,7 +204,7 @@ func (h *house) served(t *testing.T) {
 // freed waits until the server has no connection any more.
 func (h *house) freed(t *testing.T) {
 	t.Helper()
-	const want = "# HELP eventfeed_http_connections Connections of clients that are open.\n# TYPE eventfeed_http_connections gauge\neventfeed_http_connections 0\n"
+	const want = "# HELP eventfeed_http_connections Open connections of clients.\n# TYPE eventfeed_http_connections gauge\neventfeed_http_connections 0\n"
 	var err error
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if err = testutil.GatherAndCompare(h.registry, bytes.NewReader([]byte(want)), "eventfeed_http_connections"); err == nil {

@@ -16,8 +16,8 @@ type Metrics struct {
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	factory := promauto.With(registerer)
 	return &Metrics{
-		open:    factory.NewGauge(prometheus.GaugeOpts{Name: "eventfeed_http_connections", Help: "Connections of clients that are open."}),
-		refused: factory.NewCounter(prometheus.CounterOpts{Name: "eventfeed_http_refused_connections_total", Help: "Connections that were one too many of their client's."}),
-		limit:   factory.NewGauge(prometheus.GaugeOpts{Name: "eventfeed_http_connections_limit", Help: "Connections that may be open at a time; more wait to be accepted."}),
+		open:    factory.NewGauge(prometheus.GaugeOpts{Name: "eventfeed_http_connections", Help: "Open connections of clients."}),
+		refused: factory.NewCounter(prometheus.CounterOpts{Name: "eventfeed_http_refused_connections_total", Help: "Connections refused because their client had too many open."}),
+		limit:   factory.NewGauge(prometheus.GaugeOpts{Name: "eventfeed_http_connections_limit", Help: "Maximum number of open connections; further ones wait to be accepted."}),
 	}
 }

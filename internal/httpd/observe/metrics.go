@@ -31,22 +31,22 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	return &Metrics{
 		requests: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "eventfeed_http_requests_total",
-			Help: "Requests that were answered, by route, method and status; 499 is a client that went before it had an answer.",
+			Help: "Requests by route, method and status; 499: the client closed the connection before the answer.",
 		}, []string{"route", "method", "code"}),
 		duration: factory.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "eventfeed_http_request_duration_seconds",
-			Help:    "Time taken to answer, the sending included, without the time that requests waited for something new.",
+			Help:    "Duration of requests, sending included, without the time that long polls waited for new events.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 3, 11), // to 30 s
 		}, []string{"route", "method"}),
 		bytes: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "eventfeed_http_response_bytes_total",
-			Help: "Bytes sent in the bodies of answers, compressed where they were.",
+			Help: "Bytes sent in response bodies, as compressed.",
 		}, []string{"route"}),
 		waiting: factory.NewGauge(prometheus.GaugeOpts{
-			Name: "eventfeed_waiting_readers", Help: "Requests that are held until there is something new.",
+			Name: "eventfeed_waiting_readers", Help: "Open long polls: requests that are held until there are new events.",
 		}),
 		streams: factory.NewGauge(prometheus.GaugeOpts{
-			Name: "eventfeed_open_streams", Help: "Streams of server-sent events that are open.",
+			Name: "eventfeed_open_streams", Help: "Open streams of server-sent events.",
 		}),
 	}
 }

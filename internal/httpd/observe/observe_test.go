@@ -113,7 +113,7 @@ func (h *house) value(t *testing.T, want string, name ...string) {
 	t.Error(err)
 }
 
-const requestsHeader = `# HELP eventfeed_http_requests_total Requests that were answered, by route, method and status; 499 is a client that went before it had an answer.
+const requestsHeader = `# HELP eventfeed_http_requests_total Requests by route, method and status; 499: the client closed the connection before the answer.
 # TYPE eventfeed_http_requests_total counter
 `
 
@@ -144,13 +144,13 @@ func TestBytesAreThoseOfTheBodies(t *testing.T) {
 	h := newHouse(t)
 	h.ask(t, "GET", "/feeds/orders")
 	h.ask(t, "GET", "/feeds/orders")
-	h.value(t, `# HELP eventfeed_http_response_bytes_total Bytes sent in the bodies of answers, compressed where they were.
+	h.value(t, `# HELP eventfeed_http_response_bytes_total Bytes sent in response bodies, as compressed.
 # TYPE eventfeed_http_response_bytes_total counter
 eventfeed_http_response_bytes_total{route="/feeds/{feed}"} 10
 `, "eventfeed_http_response_bytes_total")
 }
 
-const waitingHeader = `# HELP eventfeed_waiting_readers Requests that are held until there is something new.
+const waitingHeader = `# HELP eventfeed_waiting_readers Open long polls: requests that are held until there are new events.
 # TYPE eventfeed_waiting_readers gauge
 `
 
@@ -211,7 +211,7 @@ func TestStreamsAreFlushedAndCounted(t *testing.T) {
 	first := make([]byte, 6)
 	_, err := io.ReadFull(response.Body, first) // while the handler goes on
 	must.OK(t, err)
-	const header = `# HELP eventfeed_open_streams Streams of server-sent events that are open.
+	const header = `# HELP eventfeed_open_streams Open streams of server-sent events.
 # TYPE eventfeed_open_streams gauge
 `
 	h.value(t, header+"eventfeed_open_streams 1\n", "eventfeed_open_streams")

@@ -23,15 +23,15 @@ const (
 )
 
 var (
-	databaseUp = describe("database_up", "Whether the database answered when it was last asked how the feeds stand.")
+	databaseUp = describe("database_up", "Whether the database answered the last query for the feeds' state.")
 	position   = describe("feed_position", "Position of the feed's last event.", "feed")
 	archives   = describe("feed_archives", "Pages of the feed that are sealed.", "feed")
 	unsealed   = describe("feed_unsealed_pages", "Pages of the feed that are full and not sealed yet.", "feed")
 	pending    = describe("feed_pending_events", "Events of the feed that have no position yet, counted up to 10,000.", "feed")
 	oldest     = describe("feed_oldest_pending_seconds", "How long, at least, the oldest event without a position has been waiting, as seen from scrape to scrape.", "feed")
-	held       = describe("feed_held", "Whether the feed is held, so that its events wait on purpose.", "feed")
-	refused    = describe("feed_refused_rows", "Rows that a trigger could not append to the feed and set aside, counted up to 10,000.", "feed")
-	dead       = describe("pending_dead_rows", "Rows of the queue that vacuum has still to clean up, as PostgreSQL estimates.")
+	held       = describe("feed_held", "Whether the feed is held: its events stay pending until feedserver open.", "feed")
+	refused    = describe("feed_refused_rows", "Refused rows: rows that a trigger could not append to the feed, counted up to 10,000.", "feed")
+	dead       = describe("pending_dead_rows", "Dead rows of the table eventfeed.pending that vacuum has not removed yet, as PostgreSQL estimates.")
 )
 
 func describe(name, help string, labels ...string) *prometheus.Desc {

@@ -139,7 +139,7 @@ func TestRefusedRowsAreCounted(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(NewFeeds(l))
 	const want = `
-# HELP eventfeed_feed_refused_rows Rows that a trigger could not append to the feed and set aside, counted up to 10,000.
+# HELP eventfeed_feed_refused_rows Refused rows: rows that a trigger could not append to the feed, counted up to 10,000.
 # TYPE eventfeed_feed_refused_rows gauge
 eventfeed_feed_refused_rows{feed="f"} 0
 eventfeed_feed_refused_rows{feed="g"} 2

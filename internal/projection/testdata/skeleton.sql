@@ -5,7 +5,7 @@
 --   :feed :position :id :source :type :subject :time :dataschema :data :data_bytes :live
 
 -- The feed orders at https://shop.example/feeds/orders,
--- of whose 100 events 8 were looked at: the latest state of each subject.
+-- of whose 100 events 8 were sampled: the latest state of each subject.
 CREATE TABLE orders_state (
   subject  text PRIMARY KEY,
   type     text NOT NULL,         -- of the latest event
@@ -13,7 +13,7 @@ CREATE TABLE orders_state (
   time     timestamptz NOT NULL,
   events   bigint NOT NULL,       -- how many there were
   data     jsonb                  -- of the latest event that had JSON
-  -- a column of your own, with what the blocks below have in store:
+  -- a column of your own, such as one for a field that a block below lists:
   -- , note text
 );
 

@@ -30,13 +30,13 @@ var meanings = map[string]meaning{
 	invalidPassword: {"PostgreSQL does not accept the password", "check user and password: in the URL, in $PGPASSWORD or in the file that $PGPASSFILE names"},
 	"28000":         {"PostgreSQL does not let this user in", "check the user in the URL, and what the server's pg_hba.conf allows it"},
 	"3D000":         {"there is no such database", "check the name at the end of the URL, or create the database"},
-	NoRight:         {"the role may not do this", "grant it the right, or take the URL of a role that has it"},
-	"53300":         {"PostgreSQL has no connection left", "raise its max_connections, or put a pooler such as PgBouncer between"},
-	"53100":         {"the disk of PostgreSQL's server is full", "make room there, and run the same command again"},
-	"57P03":         {"PostgreSQL takes no connections at the moment", "it is starting, or recovers: run the same command again in a moment"},
+	NoRight:         {"the role may not do this", "grant the right, or use the URL of a role that has it"},
+	"53300":         {"PostgreSQL has no connection left", "raise its max_connections, or use a pooler such as PgBouncer"},
+	"53100":         {"the disk of PostgreSQL's server is full", "free space there, then run the same command again"},
+	"57P03":         {"PostgreSQL accepts no connections at the moment", "it is starting or recovering: run the same command again in a moment"},
 	LockNotAvailable: {"another session holds a lock on a row or table", "find that session, and end its transaction: " +
 		"SELECT a.pid, a.state, a.query, l.relation::regclass FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.granted AND l.relation::regclass::text LIKE 'eventfeed%'"},
-	ReadOnly: {"the database is read-only", "if it is a standby, take the URL of the primary; else see default_transaction_read_only of the database and the role"},
+	ReadOnly: {"the database is read-only", "if it is a standby, use the URL of the primary; else see default_transaction_read_only of the database and the role"},
 }
 
 // Of returns what an error of PostgreSQL means, and what to do about it. Both are
@@ -49,10 +49,10 @@ func Of(err error) (what, next string) {
 	case isCertificate(err):
 		return "the certificate of PostgreSQL is not accepted", "check sslrootcert in the URL, and that the certificate is valid and names the URL's host"
 	case isWithoutTLS(err):
-		return "PostgreSQL has no TLS, and the URL demands it", "set ssl = on at the server, or sslmode in the URL to what the server offers"
+		return "PostgreSQL has no TLS, and the URL requires it", "set ssl = on at the server, or sslmode in the URL to what the server offers"
 	}
 	if _, away := errors.AsType[*pgconn.ConnectError](err); away {
-		return "PostgreSQL does not answer", "check host and port in the URL, and run the same command again once the server answers"
+		return "PostgreSQL does not answer", "check host and port in the URL, then run the same command again once the server answers"
 	}
 	return "", ""
 }
@@ -64,7 +64,7 @@ func At(err error, url string) (what, next string) {
 	if Code(err) != invalidPassword || parseErr != nil || config.Password != "" {
 		return Of(err)
 	}
-	return "PostgreSQL wants a password, and none was found", fmt.Sprintf(
+	return "PostgreSQL requires a password, and none was found", fmt.Sprintf(
 		"set $PGPASSWORD, or put a line into ~/.pgpass or the file that $PGPASSFILE names: %s:%d:%s:%s:PASSWORD",
 		config.Host, config.Port, config.Database, config.User)
 }

@@ -19,7 +19,7 @@ type meaning struct{ what, next string }
 // By SQLite's primary codes.
 var meanings = map[int]meaning{
 	sqlitecodes.SQLITE_READONLY: {"the file may not be written", "let this user write the file and its folder"},
-	sqlitecodes.SQLITE_FULL:     {"the disk is full", "make room on the disk of the file, and run the same command again"},
+	sqlitecodes.SQLITE_FULL:     {"the disk is full", "free space on the disk of the file, then run the same command again"},
 }
 
 // Of returns what an error of SQLite means, and what to do about it. Both are empty

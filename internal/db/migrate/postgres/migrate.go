@@ -119,7 +119,7 @@ func (p Migrations) missing(s migrate.State) (string, error) {
 		script.Line("INSERT INTO " + versions + " (version_id, is_applied) VALUES (0, true);")
 	} else {
 		script.Line(fmt.Sprintf(`DO $$ BEGIN
-    IF (SELECT max(version_id) FROM %s) <> %d THEN RAISE EXCEPTION 'schema %s is not at version %d any more: print the script anew'; END IF;
+    IF (SELECT max(version_id) FROM %s) <> %d THEN RAISE EXCEPTION 'schema %s is not at version %d any more: print the script again'; END IF;
 END $$;`, versions, s.Version, p.Schema, s.Version))
 		// Its rows may have come by logical replication, which leaves the sequence
 		// where it was.

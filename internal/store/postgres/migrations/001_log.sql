@@ -428,7 +428,7 @@ BEGIN
                 to_json(bad.id), to_json(coalesce(nullif(bad.source, ''), '/' || feed_name)), feed_name
                 USING ERRCODE = 'unique_violation', CONSTRAINT = 'eventfeed_id', -- programs read these, and not the message
                     DETAIL = jsonb_build_object('feed', feed_name, 'source', coalesce(nullif(bad.source, ''), '/' || feed_name), 'id', bad.id),
-                    HINT = 'an event cannot be changed; append another one under an id of its own';
+                    HINT = 'an event cannot be changed; append another one with a new id';
         END IF;
         RETURN added;
     END LOOP;
