@@ -130,7 +130,7 @@ the server and this program do not agree on TLS; if it asks for a certificate, g
 		"--header: X-Key: has a value that no header field can have":                                                                 {"--header", "X-Key: "},
 		"--bearer-file: open nothing: no such file or directory":                                                                     {"--bearer-file", "nothing"},
 		"--bearer-file: none.pem: is empty, and should hold a token":                                                                 {"--bearer-file", "none.pem"},
-		"--bearer-file and --header Authorization: use only one of them":                                           {"--bearer-file", "wrong", "--header", "Authorization: sekret"},
+		"--bearer-file and --header Authorization: use only one of them":                                                             {"--bearer-file", "wrong", "--header", "Authorization: sekret"},
 		"--client-certificate and --client-key: a certificate needs its key, and a key its certificate":                              {"--client-key", "key.pem"},
 		"--ca, --client-certificate, --client-key: none.pem: holds no certificate in PEM":                                            {"--ca", "none.pem"},
 		`--allow-origin: "http://a.example/feeds": must be no more than scheme, host and port, such as https://archive.example:8443`: {"--allow-origin", "http://a.example/feeds"},

@@ -27,7 +27,7 @@ func documents(t *testing.T) []string {
 }
 
 var (
-	fences      = regexp.MustCompile("(?ms)^ *```+[^`\n]*\n(?:.*?\n)?? *```+$")
+	fences      = regexp.MustCompile("(?ms)^ *(```+)[^`\n]*(?:\n.*?)??\n *```+$")
 	codeSpans   = regexp.MustCompile("``[^\n]*?``|`[^`\n]*`")
 	inlineLinks = regexp.MustCompile(`\]\(\s*<?([^)\s>]*)>?[^)]*\)`)
 	references  = regexp.MustCompile(`(?m)^\[[^\]\n]+\]:\s*(\S+)`)

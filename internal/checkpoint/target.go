@@ -58,7 +58,7 @@ const (
 	AsOf         Feature = "state as of a point in time"
 )
 
-// Head is one of the names that the head of a projection's block has.
+// BlockName is one of the names in the head of a projection's block.
 type BlockName struct {
 	Place string // FILE:LINE
 	Name  string // TYPE or FEED/TYPE, without quotes

@@ -43,7 +43,7 @@ func flagGroups(command *cobra.Command) (groups []flagGroup) {
 	for line := range strings.Lines(command.Annotations[flagGroupsNote]) {
 		end := strings.LastIndex(line, ":")
 		group := flagGroup{title: line[:end]}
-		for _, name := range strings.Fields(line[end+1:]) {
+		for name := range strings.FieldsSeq(line[end+1:]) {
 			f := command.Flags().Lookup(name)
 			if f == nil {
 				panic(command.CommandPath() + " has no flag --" + name)

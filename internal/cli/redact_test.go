@@ -62,7 +62,7 @@ func TestScrubLeavesTextWithoutPasswordsAsItIs(t *testing.T) {
 	for text, want := range map[string]string{
 		"postgres://u:a b@h/db: no":                        "postgres://u:xxxxx@h/db: no",
 		`cannot parse "http://u:p@h/x?token=t&y=1"`:        `cannot parse "http://u:xxxxx@h/x?token=xxxxx&y=1"`,
-		"unknown command \"password='a b' host=h\"":    `unknown command "password=xxxxx host=h"`,
+		"unknown command \"password='a b' host=h\"":        `unknown command "password=xxxxx host=h"`,
 		`password authentication failed for user "u"`:      `password authentication failed for user "u"`,
 		"http://127.0.0.1:8080/feeds/x: server answered 5": "http://127.0.0.1:8080/feeds/x: server answered 5",
 		"postgres://u@h:1/db":                              "postgres://u@h:1/db",
