@@ -274,7 +274,7 @@ func TestTokensInTheClearAreWarnedOf(t *testing.T) {
 			inner.serve(append(test.flags, "--tokens", "tokens.toml")...)
 			log = inner.log
 		})
-		if strings.Contains(log, "in the clear") != test.want {
+		if strings.Contains(log, "clients send tokens unencrypted") != test.want {
 			t.Errorf("%q:\n%s", test.flags, log)
 		}
 	}

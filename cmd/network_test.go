@@ -95,7 +95,7 @@ if a private authority has issued the server's certificate, trust that authority
 
 	const refusal = "seeder: OPEN/feeds/orders: server answered 401 Unauthorized: "
 	status, said := h.say(nil, names, "verify", "--from", feed, "--ca", "ca.pem", "--bearer-file", "wrong")
-	if status != 1 || !strings.HasPrefix(said, refusal) || !strings.Contains(said, "\nwhat was shown was refused: ") {
+	if status != 1 || !strings.HasPrefix(said, refusal) || !strings.Contains(said, "\nthe server refused the credentials: ") {
 		t.Errorf("with a token that the server does not know: status %d: %s", status, said)
 	}
 	status, said = h.say(nil, names, "verify", "--from", open+"/feeds/other", "--ca", "ca.pem", "--bearer-file", "token")
@@ -127,7 +127,7 @@ the server and this program do not agree on TLS; if it asks for a certificate, g
 	for want, flags := range map[string][]string{
 		"--header: must be a name, a colon and a value, such as 'X-Api-Key: 1234'":                                                   {"--header", "sekret"},
 		"--header: Host: is set by the program itself, or cannot be set":                                                             {"--header", "Host: sekret"},
-		"--header: X-Key: has a value that no header field can have":                                                                 {"--header", "X-Key: "},
+		"--header: X-Key: has an invalid value for a header field":                                                                   {"--header", "X-Key: "},
 		"--bearer-file: open nothing: no such file or directory":                                                                     {"--bearer-file", "nothing"},
 		"--bearer-file: none.pem: is empty, and should hold a token":                                                                 {"--bearer-file", "none.pem"},
 		"--bearer-file and --header Authorization: use only one of them":                                                             {"--bearer-file", "wrong", "--header", "Authorization: sekret"},

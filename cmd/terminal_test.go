@@ -49,7 +49,7 @@ func TestTerminalShowsTheBarAndThenTheReport(t *testing.T) {
 	if !strings.HasSuffix(before, "\r\x1b[K") {
 		t.Errorf("the bar stays: %q", before)
 	}
-	for _, want := range []string{"\r\nevents\r\n  read     205\r\n  applied  205\r\n", "their times\r\n", "took\r\n", "  commit ", "\r\norders: 205 events applied in ", "\r\nposition 205 digest "} {
+	for _, want := range []string{"\r\nevents\r\n  read     205\r\n  applied  205\r\n", "event times\r\n", "took\r\n", "  commit ", "\r\norders: 205 events applied in ", "\r\nposition 205 digest "} {
 		if !strings.Contains(report, want) {
 			t.Errorf("the report lacks %q: %q", want, report)
 		}
