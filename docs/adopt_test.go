@@ -296,7 +296,7 @@ func TestRecipeWhereNoTriggerIsAllowed(t *testing.T) {
 	must.OK(t, err)
 	again := follow(t, "No trigger allowed")
 	r.blocks = again.blocks[1:]
-	if printed := r.next(1); !strings.Contains(printed, "1 event appended, 100 were there already") {
+	if printed := r.next(1); !strings.Contains(printed, "1 event appended, 100 duplicates skipped") {
 		t.Error(printed)
 	}
 	_, err = r.pool.Exec(t.Context(), `INSERT INTO customer_changes VALUES (102, 'c-2', 'CustomerChanged', '{}', now())`)

@@ -268,7 +268,7 @@ func TestAFeedOfOursThatBecomesAForeignOneStopsTheSeeder(t *testing.T) {
 		}
 		s.damage.Store(&strip)
 		_, err = run(t, seed.Config{From: []string{s.feed()}, Into: again().Target})
-		if !errors.Is(err, seed.ErrMismatch) || !strings.Contains(err.Error(), "was read as a feed of eventfeed's own") {
+		if !errors.Is(err, seed.ErrMismatch) || !strings.Contains(err.Error(), "was served by eventfeed when it was read last") {
 			t.Errorf("ended with %v", err)
 		}
 		wantInbox(t, again(), 8)

@@ -76,7 +76,7 @@ func TestAnErrorAtTheCommitThatNoEventCanBeToldBySaysSo(t *testing.T) {
 		return err
 	}
 	err := seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: seedpgx.Open(pool).Handle(handle), OnError: seed.Park})
-	if err == nil || !strings.Contains(err.Error(), "checked at the commit only") || calls != 2 {
+	if err == nil || !strings.Contains(err.Error(), "failed at the commit") || calls != 2 {
 		t.Errorf("after %d calls ended with %v", calls, err)
 	}
 	if n := parkedRows(t, pool); n != 0 {

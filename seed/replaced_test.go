@@ -65,7 +65,7 @@ func TestFollowerGoesOnWithTheFileThatIsAtTheTargetsPath(t *testing.T) {
 			change(t, path, func() {
 				s.add(t, next, 45)
 				next = 46
-				for said.count("the database file is not there any more") == 0 {
+				for said.count("the database file is missing") == 0 {
 					time.Sleep(10 * time.Millisecond)
 				}
 			})
