@@ -25,8 +25,9 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		if (err == nil || r.commits > commits) && outage.Over() {
 			r.Logger.Info("the target database is available again")
 		}
+		waited := tries.Lasted()
 		if r.commits > commits {
-			commits = r.commits
+			commits, waited = r.commits, 0
 			tries.Again()
 		}
 		if err == nil || ctx.Err() != nil || isOfFeed(err) {
@@ -36,10 +37,10 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		switch {
 		case errors.Is(err, ErrHeld):
 			// After a lost connection it may be our own session, not yet gone.
-			if !r.held || tries.Lasted() > heldPatience {
+			if !r.held || waited > heldPatience {
 				return err
 			}
-		case trouble == checkpoint.Permanent || r.Patience >= 0 && tries.Lasted() > r.Patience:
+		case trouble == checkpoint.Permanent || r.Patience >= 0 && waited > r.Patience:
 			return err
 		}
 		r.claimed = false
