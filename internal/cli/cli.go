@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 
@@ -58,8 +59,10 @@ func prepare(root *cobra.Command) {
 	root.PersistentPreRunE = settle
 	root.SetHelpFunc(func(command *cobra.Command, _ []string) { _ = printHelp(command.OutOrStdout(), command) })
 	root.SetUsageFunc(func(command *cobra.Command) error {
-		writeUsage(command.OutOrStderr(), command)
-		return nil
+		text := &strings.Builder{}
+		writeUsage(text, command)
+		_, err := io.WriteString(command.OutOrStderr(), text.String())
+		return err
 	})
 	for _, command := range root.Commands() {
 		check := command.Args

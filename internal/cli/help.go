@@ -82,34 +82,34 @@ func printHelp(w io.Writer, command *cobra.Command) error {
 		about = command.Short
 	}
 	writeText(text, about)
-	_, _ = fmt.Fprintln(text)
+	text.WriteString("\n")
 	writeUsage(text, command)
 	_, err := io.WriteString(w, text.String())
 	return err
 }
 
 // writeUsage writes how a command is called: its usage, examples, commands and flags.
-func writeUsage(w io.Writer, command *cobra.Command) {
+func writeUsage(text *strings.Builder, command *cobra.Command) {
 	usage := command.UseLine()
 	if command.HasAvailableSubCommands() {
 		usage = command.CommandPath() + " COMMAND [flags]"
 	}
-	_, _ = fmt.Fprintf(w, "Usage:\n  %s\n", usage)
+	text.WriteString(fmt.Sprintf("Usage:\n  %s\n", usage))
 	if command.HasExample() {
-		_, _ = fmt.Fprintf(w, "\nExamples:\n%s\n", command.Example)
+		text.WriteString(fmt.Sprintf("\nExamples:\n%s\n", command.Example))
 	}
 	if command.HasAvailableSubCommands() {
-		_, _ = fmt.Fprint(w, "\nCommands:\n")
+		text.WriteString("\nCommands:\n")
 		for _, c := range command.Commands() {
 			if c.IsAvailableCommand() || c.Name() == "help" {
-				_, _ = fmt.Fprintf(w, "  %-*s  %s\n", command.NamePadding(), c.Name(), c.Short)
+				text.WriteString(fmt.Sprintf("  %-*s  %s\n", command.NamePadding(), c.Name(), c.Short))
 			}
 		}
 	}
-	writeFlags(w, flagGroups(command))
-	if text := command.Annotations[helpEndNote]; text != "" {
-		_, _ = fmt.Fprintln(w)
-		writeText(w, text)
+	writeFlags(text, flagGroups(command))
+	if end := command.Annotations[helpEndNote]; end != "" {
+		text.WriteString("\n")
+		writeText(text, end)
 	}
 }
 
@@ -128,7 +128,7 @@ func HelpEnd(command *cobra.Command, text string) {
 // helpWidth is the number of columns of a line of flags.
 const helpWidth = 100
 
-func writeFlags(w io.Writer, groups []flagGroup) {
+func writeFlags(text *strings.Builder, groups []flagGroup) {
 	column := 0
 	for _, group := range groups {
 		for _, f := range group.flags {
@@ -136,11 +136,11 @@ func writeFlags(w io.Writer, groups []flagGroup) {
 		}
 	}
 	for _, group := range groups {
-		_, _ = fmt.Fprintf(w, "\n%s:\n", group.title)
+		text.WriteString(fmt.Sprintf("\n%s:\n", group.title))
 		for _, f := range group.flags {
 			name := flagName(f)
 			for _, line := range wrap(flagText(f), helpWidth-column-len("  ")-len("   ")) {
-				_, _ = fmt.Fprintf(w, "  %-*s   %s\n", column, name, line)
+				text.WriteString(fmt.Sprintf("  %-*s   %s\n", column, name, line))
 				name = ""
 			}
 		}
@@ -183,11 +183,11 @@ func flagText(f *pflag.Flag) string {
 
 // writeText writes a text, with its paragraphs wrapped. Lines that begin with a space, or
 // end with a colon, stay as they are; a line that begins with "See" begins a paragraph.
-func writeText(w io.Writer, text string) {
+func writeText(to *strings.Builder, text string) {
 	paragraph := ""
 	flush := func() {
 		if paragraph != "" {
-			_, _ = fmt.Fprintln(w, strings.Join(wrap(paragraph, helpWidth), "\n"))
+			to.WriteString(strings.Join(wrap(paragraph, helpWidth), "\n") + "\n")
 		}
 		paragraph = ""
 	}
@@ -195,7 +195,7 @@ func writeText(w io.Writer, text string) {
 		line = strings.TrimRight(line, "\n")
 		if line == "" || strings.HasPrefix(line, " ") || strings.HasSuffix(line, ":") {
 			flush()
-			_, _ = fmt.Fprintln(w, line)
+			to.WriteString(line + "\n")
 			continue
 		}
 		if strings.HasPrefix(line, "See ") {

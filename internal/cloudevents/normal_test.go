@@ -177,7 +177,7 @@ func TestParseJSONRefuses(t *testing.T) {
 		`null`:                                "not a JSON object",
 		"{\"id\":\"\xff\"}":                   "not valid UTF-8",
 		`{"id":"1","source":"/s","type":"T"}`: "specversion is missing",
-		`{"specversion":"0.3","id":"1","source":"/s","type":"T"}`:                                 `specversion "0.3" is not known`,
+		`{"specversion":"0.3","id":"1","source":"/s","type":"T"}`:                                 `specversion "0.3" is not supported`,
 		`{"specversion":"1.0","id":7,"source":"/s","type":"T"}`:                                   "id: must be a string",
 		`{"specversion":"1.0","id":"1","source":"/s"}`:                                            "type is missing",
 		`{"specversion":"1.0","id":"1","id":"2","source":"/s","type":"T"}`:                        `has the member "id" twice`,
