@@ -94,15 +94,15 @@ func writeUsage(text *strings.Builder, command *cobra.Command) {
 	if command.HasAvailableSubCommands() {
 		usage = command.CommandPath() + " COMMAND [flags]"
 	}
-	text.WriteString(fmt.Sprintf("Usage:\n  %s\n", usage))
+	text.WriteString("Usage:\n  " + usage + "\n")
 	if command.HasExample() {
-		text.WriteString(fmt.Sprintf("\nExamples:\n%s\n", command.Example))
+		text.WriteString("\nExamples:\n" + command.Example + "\n")
 	}
 	if command.HasAvailableSubCommands() {
 		text.WriteString("\nCommands:\n")
 		for _, c := range command.Commands() {
 			if c.IsAvailableCommand() || c.Name() == "help" {
-				text.WriteString(fmt.Sprintf("  %-*s  %s\n", command.NamePadding(), c.Name(), c.Short))
+				text.WriteString("  " + padded(c.Name(), command.NamePadding()) + "  " + c.Short + "\n")
 			}
 		}
 	}
@@ -136,15 +136,20 @@ func writeFlags(text *strings.Builder, groups []flagGroup) {
 		}
 	}
 	for _, group := range groups {
-		text.WriteString(fmt.Sprintf("\n%s:\n", group.title))
+		text.WriteString("\n" + group.title + ":\n")
 		for _, f := range group.flags {
 			name := flagName(f)
 			for _, line := range wrap(flagText(f), helpWidth-column-len("  ")-len("   ")) {
-				text.WriteString(fmt.Sprintf("  %-*s   %s\n", column, name, line))
+				text.WriteString("  " + padded(name, column) + "   " + line + "\n")
 				name = ""
 			}
 		}
 	}
+}
+
+// padded returns a text with spaces after it, up to a width.
+func padded(text string, width int) string {
+	return text + strings.Repeat(" ", max(0, width-len(text)))
 }
 
 // flagName returns a flag as it is typed, with a word for its value.

@@ -115,7 +115,7 @@ func TestFromAttributesTakesWhatParseJSONTakes(t *testing.T) {
 	}
 	for says, change := range map[string][2]string{
 		"specversion is missing":   {"specversion", ""},
-		`"0.3" is not supported`:       {"specversion", "0.3"},
+		`"0.3" is not supported`:   {"specversion", "0.3"},
 		"is not an RFC 3339 time":  {"time", "now"},
 		"type is missing":          {"type", ""},
 		"only a-z and 0-9":         {"my-name", "x"},
