@@ -97,7 +97,7 @@ func TestAFeedOfAnotherKindIsRefusedByATargetThatRemembersNone(t *testing.T) {
 	}))
 	t.Cleanup(web.Close)
 	err := seed.Run(t.Context(), seed.Config{From: []string{web.URL}, Into: seed.NewTarget(&checkpointtest.Log{})})
-	if err == nil || !strings.Contains(err.Error(), "a log in memory: no feed that is not eventfeed's own") {
+	if err == nil || !strings.Contains(err.Error(), "a log in memory: no foreign feeds") {
 		t.Error(err)
 	}
 }

@@ -53,7 +53,7 @@ const (
 	DryRun       Feature = "dry run"
 	Parking      Feature = "parking"
 	GoingBack    Feature = "rewind or reset"
-	ForeignFeeds Feature = "feed not served by eventfeed"
+	ForeignFeeds Feature = "foreign feeds"
 	SeveralFeeds Feature = "second feed"
 	AsOf         Feature = "state as of a point in time"
 )
