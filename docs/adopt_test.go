@@ -134,13 +134,21 @@ func (r *recipe) query(sql string) (text string) {
 func (r *recipe) sequence() {
 	r.t.Helper()
 	server := exec.CommandContext(r.t.Context(), filepath.Join(programs, "feedserver"), "serve", "--db", r.pool.Config().ConnString(), "--listen", "127.0.0.1:0")
+	log, err := os.Create(filepath.Join(r.folder, "sequence.log"))
+	must.OK(r.t, err)
+	server.Stderr = log
 	must.OK(r.t, server.Start())
+	serves := func() bool { // and so listens to signals
+		text, err := os.ReadFile(log.Name())
+		must.OK(r.t, err)
+		return strings.Contains(string(text), "msg=serving")
+	}
 	defer func() {
 		must.OK(r.t, server.Process.Signal(syscall.SIGTERM))
-		_ = server.Wait() // of the signal, if it has not begun to listen to signals
+		must.OK(r.t, server.Wait())
 	}()
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		if r.query("SELECT (SELECT count(*) FROM eventfeed.pending) + (SELECT sum(open_page - 1 - archives) FROM eventfeed.feeds) || ''") == "0" {
+		if serves() && r.query("SELECT (SELECT count(*) FROM eventfeed.pending) + (SELECT sum(open_page - 1 - archives) FROM eventfeed.feeds) || ''") == "0" {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -163,8 +163,8 @@ func postgresError(err error) error {
 // fields returns what PostgreSQL says of an error beside its message, whichever driver
 // brought it; nothing if it is not PostgreSQL's.
 func fields(err error) (code, constraint, detail string) {
-	if pgx, is := errors.AsType[*pgconn.PgError](err); is {
-		return pgx.Code, pgx.ConstraintName, pgx.Detail
+	if failed, is := errors.AsType[*pgconn.PgError](err); is {
+		return failed.Code, failed.ConstraintName, failed.Detail
 	}
 	var pq interface{ Get(field byte) string } // as lib/pq has it, by the protocol's names of fields
 	if errors.As(err, &pq) {

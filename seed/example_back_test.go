@@ -10,8 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
-// After a feed's server was restored from a backup its history goes on otherwise from
-// some position. A LostError says which, and an inbox goes back to it.
+// After a restore of the feed's server, its history differs after some position. A LostError says which, and an inbox goes back to it.
 func ExampleRewind() {
 	orders, folder, stop := servertest.OrdersForExample()
 	defer stop()

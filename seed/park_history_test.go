@@ -20,7 +20,7 @@ import (
 // the same subjects, in which some events do not fit, are applied in several runs
 // that are interrupted at random. The tables hold the history without those
 // events and the later ones of their entities; and when the constraints are gone,
-// one after the other, the events that were put aside take their places.
+// one after the other, the parked events take their places.
 func TestWhatIsParkedAndAppliedLaterIsTheHistory(t *testing.T) {
 	eachLedger(t, func(t *testing.T, l ledger) {
 		random := rand.New(rand.NewPCG(5, 7))

@@ -40,18 +40,19 @@ type shop struct {
 
 func newShop(ctx context.Context, database, server string) (*shop, error) {
 	s := &shop{committed: make(map[string]time.Time)}
-	var shopURL string
-	for name, pool := range map[string]**pgxpool.Pool{"lose_shop": &s.pool, "lose_target": &s.target} {
-		url, err := createDatabase(ctx, database, name)
-		if err != nil {
-			return nil, err
-		}
-		if *pool, err = pgxpool.New(ctx, url+"&pool_max_conns=32"); err != nil {
-			return nil, err
-		}
-		if pool == &s.pool {
-			shopURL = url
-		}
+	shopURL, err := createDatabase(ctx, database, "lose_shop")
+	if err != nil {
+		return nil, err
+	}
+	targetURL, err := createDatabase(ctx, database, "lose_target")
+	if err != nil {
+		return nil, err
+	}
+	if s.pool, err = pgxpool.New(ctx, shopURL+"&pool_max_conns=32"); err != nil {
+		return nil, err
+	}
+	if s.target, err = pgxpool.New(ctx, targetURL); err != nil {
+		return nil, err
 	}
 	if _, err := s.pool.Exec(ctx, `
 		CREATE TABLE outbox (id bigserial PRIMARY KEY, transaction xid8 NOT NULL DEFAULT pg_current_xact_id(), event text NOT NULL);

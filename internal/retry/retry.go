@@ -24,7 +24,7 @@ func Begin(first, longest time.Duration) *Tries {
 	return &Tries{policy, time.Now()}
 }
 
-// Again begins anew, as after progress.
+// Again starts over, as after progress.
 func (t *Tries) Again() {
 	t.policy.Reset()
 	t.since = time.Now()

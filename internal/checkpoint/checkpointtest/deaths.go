@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -28,17 +29,14 @@ type death struct {
 }
 
 func (d death) String() string {
-	return fmt.Sprintf("%d %t %d %s", d.call, d.after, d.position, d.script)
+	return fmt.Sprintf("%d %t %d: %s", d.call, d.after, d.position, d.script)
 }
 
 func parseDeath(text string) (d death, err error) {
-	var rest int
-	if _, err := fmt.Sscanf(text, "%d %t %d", &d.call, &d.after, &d.position); err != nil {
-		return d, err
-	}
-	rest = len(fmt.Sprintf("%d %t %d ", d.call, d.after, d.position))
-	d.script = text[rest:]
-	return d, nil
+	place, script, _ := strings.Cut(text, ": ")
+	_, err = fmt.Sscanf(place, "%d %t %d", &d.call, &d.after, &d.position)
+	d.script = script
+	return d, err
 }
 
 // Main runs the tests of a package that calls RunDeaths. In a process that a test has
