@@ -110,8 +110,10 @@ func TestServerThatStopsAnswersThoseWhoWait(t *testing.T) {
 			}
 		})
 	}
-	for deadline := time.Now().Add(30 * time.Second); handler.Waiting() < 3 && time.Now().Before(deadline); {
-		time.Sleep(time.Millisecond)
+	for deadline := time.Now().Add(time.Minute); handler.Waiting() < 3; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the requests do not wait, so that there is nothing to release")
+		}
 	}
 	handler.Release()
 	all.Wait()
