@@ -19,6 +19,7 @@ func createCommand() *cobra.Command {
 eventfeed's tables, and the SQLite file, if they are missing.`,
 		Example: `  feedserver create orders
   feedserver create orders --db postgres://feedserver@localhost/shop --title 'All orders' --if-missing
+  feedserver create orders --entities
   feedserver create orders --held`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -29,8 +30,9 @@ eventfeed's tables, and the SQLite file, if they are missing.`,
 	command.Flags().IntVar(&f.PageSize, "page-size", feed.DefaultPageSize, "maximum `NUMBER` of events on a page; cannot be changed later")
 	command.Flags().IntVar(&f.PageBytes, "page-bytes", feed.DefaultPageBytes, "maximum `BYTES` of events on a page; cannot be changed later")
 	command.Flags().BoolVar(&f.Held, "held", false, "publish no events until you run: feedserver open NAME")
+	command.Flags().BoolVar(&f.Entities, "entities", false, "give the events of each subject versions; appends to one entity wait for one another")
 	ifMissing := command.Flags().Bool("if-missing", false, "succeed if a feed of that name exists already")
-	cli.GroupFlags(command, "Feed: db title author held if-missing", "Pages: page-size page-bytes")
+	cli.GroupFlags(command, "Feed: db title author held entities if-missing", "Pages: page-size page-bytes")
 	cli.HelpEnd(command, "NAME becomes a part of the feed's URL: 1 to 63 characters of a-z, 0-9, '.', '_' and '-'.\nSee docs/commands.md#feedserver-create and docs/getting-started.md.")
 	command.RunE = func(command *cobra.Command, arguments []string) error {
 		f.Name = arguments[0]

@@ -10,8 +10,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Create makes a feed. Of f it takes Name, Title, Author, PageSize, PageBytes
-// and Held, with the name and the defaults for what is zero. It returns
+// Create makes a feed. Of f it takes Name, Title, Author, PageSize, PageBytes,
+// Held and Entities, with the name and the defaults for what is zero. It returns
 // ErrFeedExists, wrapped, if the name is taken.
 func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 	f.Title, f.Author = cmp.Or(f.Title, f.Name), cmp.Or(f.Author, f.Name)

@@ -42,6 +42,7 @@ type Feed struct {
 	Moved     bool      // the feed was read from another database than that: history may have lost its end, and a new epoch is about to begin
 	Epochs    []feed.Epoch
 	Held      bool // not sequenced until it is opened
+	Entities  bool // its events have versions, by their subjects
 
 	Position int64 // last one given
 	Digest   feed.Digest
@@ -167,6 +168,7 @@ type Reader interface {
 	Stats(ctx context.Context) (Stats, error)
 	// Pages returns the closed pages from number first to last in order.
 	Pages(ctx context.Context, key, first, last int64) ([]Page, error)
+	EntityReader
 }
 
 // MaxSources bounds how many sources are looked through for an event of which
@@ -177,6 +179,7 @@ const MaxSources = 1000
 type Tx interface {
 	SequencerTx
 	SealerTx
+	NumberingTx
 	// Create adds a feed with its first epoch, or returns ErrFeedExists.
 	Create(ctx context.Context, f *Feed) error
 	// SetSequences sets the sequences that draw the numbers of events and feeds

@@ -25,6 +25,9 @@ func (l *Log) Verify(ctx context.Context, name string) (position int64, digest f
 	if err == nil {
 		err = v.end(ctx)
 	}
+	if err == nil && f.Entities {
+		err = l.verifyEntities(ctx, f.Key)
+	}
 	if err != nil {
 		return 0, digest, fmt.Errorf("feed %s: %w", name, err)
 	}

@@ -5,7 +5,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['eventfeed_writer', 'eventfeed_server'] LOOP
+    FOREACH name IN ARRAY ARRAY['eventfeed_writer', 'eventfeed_server', 'eventfeed_entities'] LOOP
         BEGIN
             IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = name) THEN
                 EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', name);
@@ -26,13 +26,13 @@ BEGIN
         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA eventfeed FROM eventfeed_writer;
         GRANT USAGE ON SCHEMA eventfeed TO eventfeed_writer;
         GRANT EXECUTE ON FUNCTION
-            eventfeed.append(text, text, text, json, text, timestamptz, text, text, jsonb),
-            eventfeed.append(text, text, text, jsonb, text, timestamptz, text, text, jsonb),
-            eventfeed.append(text, text, text, text, text, timestamptz, text, text, jsonb),
-            eventfeed.append_bytes(text, text, text, bytea, text, text, timestamptz, text, text, jsonb),
+            eventfeed.append(text, text, text, json, text, timestamptz, text, text, jsonb, bigint),
+            eventfeed.append(text, text, text, jsonb, text, timestamptz, text, text, jsonb, bigint),
+            eventfeed.append(text, text, text, text, text, timestamptz, text, text, jsonb, bigint),
+            eventfeed.append_bytes(text, text, text, bytea, text, text, timestamptz, text, text, jsonb, bigint),
             eventfeed.append_or_refuse(text, text, text, bytea, text, text, timestamptz, text, text, jsonb),
             eventfeed.refusal(text, text, text, text, timestamptz, text, text, jsonb, bytea),
-            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[]),
+            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[], bigint[]),
             eventfeed.uuidv7()
             TO eventfeed_writer;
     END IF;
@@ -44,10 +44,25 @@ BEGIN
         GRANT SELECT ON ALL TABLES IN SCHEMA eventfeed TO eventfeed_server;
         GRANT INSERT, UPDATE ON eventfeed.feeds TO eventfeed_server;
         GRANT INSERT ON eventfeed.epochs, eventfeed.positions, eventfeed.pages, eventfeed.documents TO eventfeed_server;
-        GRANT DELETE ON eventfeed.documents, eventfeed.refused TO eventfeed_server;
+        GRANT INSERT, UPDATE ON eventfeed.entity_feeds, eventfeed.entity_numbering, eventfeed.entities TO eventfeed_server;
+        GRANT INSERT ON eventfeed.entity_events TO eventfeed_server;
+        GRANT DELETE ON eventfeed.documents, eventfeed.refused, eventfeed.entity_numbering TO eventfeed_server;
         GRANT EXECUTE ON FUNCTION
-            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[]),
-            eventfeed.set_sequences()
+            eventfeed.append_many(text, text[], text[], text[], text[], timestamptz[], text[], text[], jsonb[], bytea[], bigint[]),
+            eventfeed.set_sequences(),
+            eventfeed.lock_pending()
             TO eventfeed_server;
+    END IF;
+
+    IF EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'eventfeed_entities') THEN
+        REVOKE ALL ON ALL TABLES IN SCHEMA eventfeed FROM eventfeed_entities;
+        REVOKE ALL ON ALL FUNCTIONS IN SCHEMA eventfeed FROM eventfeed_entities;
+        GRANT USAGE ON SCHEMA eventfeed TO eventfeed_entities;
+        GRANT EXECUTE ON FUNCTION
+            eventfeed.load(text, text, text, text, bigint, bigint, timestamptz, int),
+            eventfeed.version(text, text),
+            eventfeed.position(text, text, text),
+            eventfeed.save_snapshot(text, text, text, text, bigint, text, text, bytea, bytea)
+            TO eventfeed_entities;
     END IF;
 END $$;

@@ -19,6 +19,7 @@ import (
 // and the digest of the last event that documents show.
 const feedColumns = `
 	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, ` + moved + `, f.held,
+	(SELECT n.entities FROM eventfeed.entity_feeds n WHERE n.feed = f.feed),
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed.pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -45,7 +46,7 @@ func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
 
 func scanFeed(row pgx.Row) (f store.Feed, err error) {
 	var digest, shown, epochs []byte
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Modified, &f.Identity, &f.Moved, &f.Held,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, &f.Created, &f.Modified, &f.Identity, &f.Moved, &f.Held, &f.Entities,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, &f.Updated, &shown, &epochs)
 	if err != nil {

@@ -31,6 +31,9 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	if err != nil {
 		return err
 	}
+	if _, err := t.Exec(ctx, "INSERT INTO eventfeed.entity_feeds (feed, entities) VALUES ($1, $2)", f.Key, f.Entities); err != nil {
+		return err
+	}
 	if err := t.AddEpoch(ctx, f.Key, f.Epochs[0], "created"); err != nil {
 		return err
 	}

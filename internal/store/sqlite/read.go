@@ -19,6 +19,7 @@ import (
 // and the digest of the last event that documents show.
 const feedColumns = `
 	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, f.held,
+	(SELECT n.entities FROM eventfeed_entity_feeds n WHERE n.feed = f.feed),
 	f.position, f.digest, f.open_page, f.open_first, f.open_bytes, f.archives,
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives), 0),
 	coalesce((SELECT p.last_position FROM eventfeed_pages p WHERE p.feed = f.feed AND p.page = f.archives + 1), f.position),
@@ -32,7 +33,7 @@ const feedColumns = `
 
 func scanFeed(row sqlitedb.Row) (f store.Feed, err error) {
 	var digest, shown, epochs []byte
-	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, sqlitedb.Time(&f.Created), sqlitedb.Time(&f.Modified), &f.Identity, &f.Held,
+	err = row.Scan(&f.Key, &f.ID, &f.Name, &f.Title, &f.Author, &f.PageSize, &f.PageBytes, sqlitedb.Time(&f.Created), sqlitedb.Time(&f.Modified), &f.Identity, &f.Held, &f.Entities,
 		&f.Position, &digest, &f.Open.Number, &f.Open.First, &f.Open.Bytes, &f.Archives,
 		&f.ArchivedTo, &f.Published, sqlitedb.Time(&f.Updated), &shown, &epochs)
 	if err != nil {

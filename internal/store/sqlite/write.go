@@ -38,6 +38,9 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	if err != nil {
 		return err
 	}
+	if _, err := t.ExecContext(ctx, "INSERT INTO eventfeed_entity_feeds (feed, entities) VALUES (?, ?)", f.Key, f.Entities); err != nil {
+		return err
+	}
 	return t.AddEpoch(ctx, f.Key, f.Epochs[0], "created")
 }
 

@@ -119,6 +119,54 @@ CREATE TABLE eventfeed.documents (
 );
 ALTER TABLE eventfeed.documents ALTER COLUMN body SET STORAGE EXTERNAL; -- compressed already
 
+-- Which feeds have entities: versions for the events of each subject. Not a column of
+-- feeds, whose rows the sequencer writes all the time.
+CREATE TABLE eventfeed.entity_feeds (
+    feed     bigint  PRIMARY KEY,
+    entities boolean NOT NULL
+);
+
+-- A row while feedserver entities gives versions to a feed's history: the last position
+-- whose event has its version.
+CREATE TABLE eventfeed.entity_numbering (
+    feed     bigint PRIMARY KEY,
+    position bigint NOT NULL
+);
+
+-- One row an entity, which is what all events of one subject are about. Its lock is the
+-- fence between appends to the entity. It is taken before an event draws its insert_no,
+-- so the order of versions is the order of positions.
+CREATE TABLE eventfeed.entities (
+    feed    bigint NOT NULL,
+    subject text   COLLATE "C" NOT NULL,
+    version bigint NOT NULL, -- number of its events
+    PRIMARY KEY (feed, subject)
+) WITH (fillfactor = 70);
+
+CREATE TABLE eventfeed.entity_events (
+    feed      bigint NOT NULL,
+    subject   text   COLLATE "C" NOT NULL,
+    version   bigint NOT NULL,
+    insert_no bigint NOT NULL,
+    PRIMARY KEY (feed, subject, version)
+);
+
+-- The state of an entity at a version, as a service computed it. A cache: every row
+-- may be deleted at any time. insert_no is the event of that version: a snapshot of
+-- events that were rolled back does not fit the ones that came instead.
+CREATE TABLE eventfeed.snapshots (
+    feed      bigint      NOT NULL,
+    subject   text        COLLATE "C" NOT NULL,
+    name      text        COLLATE "C" NOT NULL CHECK (octet_length(name) BETWEEN 1 AND 255),
+    revision  text        COLLATE "C" NOT NULL CHECK (octet_length(revision) BETWEEN 1 AND 255),
+    version   bigint      NOT NULL,
+    insert_no bigint      NOT NULL,
+    digest    bytea       CHECK (octet_length(digest) = 32), -- of the entity's events, see docs/format.md
+    state     bytea       NOT NULL,
+    taken     timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (feed, subject, name, revision)
+);
+
 -- What eventfeed.append_or_refuse could not append, as it was given, until it is
 -- repaired or discarded. It is no part of a feed.
 CREATE TABLE eventfeed.refused (
@@ -150,6 +198,7 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON eventfeed.even
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON eventfeed.positions FOR EACH STATEMENT EXECUTE FUNCTION eventfeed.refuse();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON eventfeed.pages     FOR EACH STATEMENT EXECUTE FUNCTION eventfeed.refuse();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON eventfeed.epochs    FOR EACH STATEMENT EXECUTE FUNCTION eventfeed.refuse();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON eventfeed.entity_events FOR EACH STATEMENT EXECUTE FUNCTION eventfeed.refuse();
 CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE           ON eventfeed.documents FOR EACH STATEMENT EXECUTE FUNCTION eventfeed.refuse();
 CREATE TRIGGER final_stays BEFORE DELETE ON eventfeed.documents FOR EACH ROW WHEN (OLD.stage = 'final') EXECUTE FUNCTION eventfeed.refuse();
 
@@ -334,22 +383,82 @@ CREATE FUNCTION eventfeed.repeats(
 ) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- Whether an event is the one that is there. A time that is left out is any, since
-    -- the first append took its clock's; every other attribute must be the same, or be
-    -- left out of both. So an attribute cannot be guessed without all the others.
+    -- the first append took its clock's, and who appended it is whoever was first; every
+    -- other attribute must be the same, or be left out of both. So an attribute cannot be
+    -- guessed without all the others.
     SELECT type = (there).type
         AND nullif(subject, '') IS NOT DISTINCT FROM (there).subject
         AND coalesce(occurred_at, (there).time) = (there).time
         AND nullif(datacontenttype, '') IS NOT DISTINCT FROM (there).datacontenttype
         AND nullif(dataschema, '') IS NOT DISTINCT FROM (there).dataschema
-        AND CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END IS NOT DISTINCT FROM (there).extensions
+        AND nullif(CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END - '{authtype,authid,authclaims}'::text[], '{}')
+            IS NOT DISTINCT FROM nullif((there).extensions - '{authtype,authid,authclaims}'::text[], '{}')
         AND nullif(data, '') IS NOT DISTINCT FROM (there).data
 $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
+CREATE FUNCTION eventfeed.with_auth(extensions jsonb) RETURNS jsonb LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+-- The extensions with who appends, by the settings eventfeed.authtype and
+-- eventfeed.authid of the transaction: CloudEvents' Auth Context extension. An event
+-- that says by itself who it was stays as it is.
+DECLARE
+    principal CONSTANT text := coalesce(nullif(current_setting('eventfeed.authtype', true), ''), 'unknown');
+    auth               jsonb := jsonb_build_object('authtype', principal);
+BEGIN
+    IF principal NOT IN ('app_user', 'user', 'service_account', 'api_key', 'system', 'unauthenticated', 'unknown') THEN
+        RAISE EXCEPTION 'eventfeed: setting eventfeed.authtype is %: it must be app_user, user, service_account, api_key, system, unauthenticated or unknown', to_json(left(principal, 80))
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF current_setting('eventfeed.authid', true) <> '' THEN
+        auth := auth || jsonb_build_object('authid', current_setting('eventfeed.authid', true));
+    END IF;
+    RETURN CASE WHEN extensions IS NULL OR jsonb_typeof(extensions) = 'null' THEN auth
+        WHEN jsonb_typeof(extensions) <> 'object' OR extensions ?| '{authtype,authid}' THEN extensions
+        ELSE auth || extensions END;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.entity_feed(feed text) RETURNS bigint LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+-- The number of a feed that has entities.
+DECLARE
+    feed_key     bigint;
+    has_entities boolean;
+BEGIN
+    SELECT f.feed, n.entities INTO feed_key, has_entities
+    FROM eventfeed.feeds f JOIN eventfeed.entity_feeds n ON n.feed = f.feed WHERE f.name = entity_feed.feed;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'eventfeed: there is no feed %', coalesce(quote_literal(entity_feed.feed), 'NULL')
+            USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME --entities';
+    ELSIF NOT has_entities AND EXISTS (SELECT FROM eventfeed.entity_numbering g WHERE g.feed = feed_key) THEN
+        RAISE EXCEPTION 'eventfeed: the history of feed % is being numbered: its entities have no versions yet', entity_feed.feed
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'wait for this command, or run it again if it was stopped: feedserver entities ' || entity_feed.feed;
+    ELSIF NOT has_entities THEN
+        RAISE EXCEPTION 'eventfeed: feed % has no entities', entity_feed.feed
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'number its history with: feedserver entities ' || entity_feed.feed;
+    END IF;
+    RETURN feed_key;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.version_conflict(feed text, subject text, expected bigint, version bigint) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION 'eventfeed: % in feed % is at version %, not at version %', to_json(subject), feed, version, expected
+        USING ERRCODE = 'serialization_failure', CONSTRAINT = 'eventfeed_expected_version', -- programs read these, and not the message
+            DETAIL = jsonb_build_object('subject', subject, 'expected', expected, 'version', version),
+            HINT = 'another transaction has appended to it: repeat the transaction from where it loads the entity';
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
 CREATE FUNCTION eventfeed.append_many(
     feed text, ids text[], sources text[], types text[], subjects text[], times timestamptz[],
-    datacontenttypes text[], dataschemas text[], extensions jsonb[], datas bytea[]
+    datacontenttypes text[], dataschemas text[], extensions jsonb[], datas bytea[], expected_versions bigint[] DEFAULT NULL
 ) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 -- Appends events in the order of the arrays and returns how many were not
@@ -357,20 +466,31 @@ AS $$
 #variable_conflict use_column
 DECLARE
     feed_name CONSTANT text := append_many.feed;
-    feed_key  bigint;
-    added     bigint;
-    bad       record;
+    feed_key     bigint;
+    has_entities boolean;
+    entities     text[];   -- the subjects whose entities are locked
+    versions     bigint[]; -- that they had before this call
+    added        bigint;
+    bad          record;
 BEGIN
-    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = feed_name;
+    SELECT f.feed, n.entities INTO feed_key, has_entities
+    FROM eventfeed.feeds f JOIN eventfeed.entity_feeds n ON n.feed = f.feed WHERE f.name = feed_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'eventfeed: there is no feed %', coalesce(quote_literal(feed_name), 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME';
+    END IF;
+    IF NOT has_entities AND current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+        -- A feed that got entities after the snapshot is a serialization failure here.
+        PERFORM FROM eventfeed.entity_feeds n WHERE n.feed = feed_key FOR SHARE;
     END IF;
     IF current_setting('eventfeed.sequences', true) IS DISTINCT FROM 'checked' THEN
         PERFORM eventfeed.check_sequences();
     END IF;
     IF ids IS NULL OR array_position(ids, NULL) > 0 OR '' = ANY (ids) THEN
         ids := ARRAY(SELECT coalesce(nullif(g.id, ''), eventfeed.uuidv7()) FROM unnest(types, ids) WITH ORDINALITY AS g (type, id, n) ORDER BY g.n);
+    END IF;
+    IF current_setting('eventfeed.authid', true) <> '' OR current_setting('eventfeed.authtype', true) <> '' THEN
+        extensions := ARRAY(SELECT eventfeed.with_auth(g.extension) FROM unnest(types, extensions) WITH ORDINALITY AS g (type, extension, n) ORDER BY g.n);
     END IF;
 
     SELECT g.id, r.reason INTO bad
@@ -382,8 +502,24 @@ BEGIN
         RAISE EXCEPTION 'eventfeed: event %: %', to_json(coalesce(bad.id, '')), bad.reason
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    IF expected_versions IS NOT NULL THEN
+        PERFORM eventfeed.check_expected(feed_name, subjects, expected_versions);
+    END IF;
 
     FOR attempt IN 1..3 LOOP
+        IF has_entities AND entities IS NULL AND subjects IS NOT NULL THEN
+            -- Every row is locked, in one order, before the first event draws its number.
+            WITH given AS (
+                SELECT g.subject, count(*) AS events FROM unnest(subjects) AS g (subject) WHERE g.subject <> '' GROUP BY g.subject),
+            locked AS (
+                INSERT INTO eventfeed.entities AS n (feed, subject, version)
+                SELECT feed_key, g.subject, g.events FROM given g ORDER BY g.subject COLLATE "C"
+                ON CONFLICT ON CONSTRAINT entities_pkey DO UPDATE SET version = n.version + excluded.version
+                RETURNING n.subject, n.version)
+            SELECT array_agg(l.subject), array_agg(l.version - g.events) INTO entities, versions
+            FROM locked l JOIN given g ON g.subject = l.subject;
+        END IF;
+
         WITH added AS (
             INSERT INTO eventfeed.events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
             SELECT feed_key, g.id, coalesce(nullif(g.source, ''), '/' || feed_name), g.type,
@@ -392,13 +528,29 @@ BEGIN
                    CASE WHEN g.extension IS NOT NULL THEN eventfeed.extension_strings(g.extension) END, nullif(g.data, '')
             FROM unnest(ids, sources, types, subjects, times, datacontenttypes, dataschemas, extensions, datas)
                      WITH ORDINALITY AS g (id, source, type, subject, occurred_at, datacontenttype, dataschema, extension, data, n)
+            -- Here, and not before: only now no feed can get entities any more until the commit.
+            WHERE has_entities OR NOT (SELECT n.entities FROM eventfeed.entity_feeds n WHERE n.feed = feed_key)
             ORDER BY g.n
             ON CONFLICT DO NOTHING
-            RETURNING insert_no)
+            RETURNING insert_no, subject),
+        numbered AS (
+            INSERT INTO eventfeed.entity_events (feed, subject, version, insert_no)
+            SELECT feed_key, a.subject, l.version + row_number() OVER (PARTITION BY a.subject ORDER BY a.insert_no), a.insert_no
+            FROM unnest(entities, versions) AS l (subject, version) JOIN added a ON a.subject = l.subject)
         INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
         GET DIAGNOSTICS added = ROW_COUNT;
         IF added = cardinality(types) THEN
+            IF expected_versions IS NOT NULL THEN
+                PERFORM eventfeed.version_conflict(feed_name, g.subject, g.expected, l.version)
+                FROM unnest(subjects, expected_versions) WITH ORDINALITY AS g (subject, expected, n)
+                JOIN unnest(entities, versions) AS l (subject, version) ON l.subject = g.subject
+                WHERE g.expected <> l.version ORDER BY g.n LIMIT 1;
+            END IF;
             RETURN added;
+        END IF;
+        IF added = 0 AND NOT has_entities THEN
+            SELECT n.entities INTO has_entities FROM eventfeed.entity_feeds n WHERE n.feed = feed_key;
+            CONTINUE WHEN has_entities;
         END IF;
 
         -- Some were there. That is fine where they are the same. What differs is not
@@ -430,7 +582,59 @@ BEGIN
                     DETAIL = jsonb_build_object('feed', feed_name, 'source', coalesce(nullif(bad.source, ''), '/' || feed_name), 'id', bad.id),
                     HINT = 'an event cannot be changed; append another one with a new id';
         END IF;
+        IF entities IS NOT NULL THEN
+            PERFORM eventfeed.settle_versions(feed_key, feed_name, entities, versions, subjects, expected_versions);
+        END IF;
         RETURN added;
+    END LOOP;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.check_expected(feed text, subjects text[], expected_versions bigint[]) RETURNS void LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+-- Whether versions can be expected of a feed, and whether these make sense.
+DECLARE
+    bad record;
+BEGIN
+    SELECT g.subject, count(DISTINCT g.expected) > 1 AS differ, min(g.expected) AS least INTO bad
+    FROM unnest(subjects, expected_versions) AS g (subject, expected) WHERE g.expected IS NOT NULL
+    GROUP BY g.subject HAVING coalesce(g.subject, '') = '' OR count(DISTINCT g.expected) > 1 OR min(g.expected) < 0 LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION '%', CASE WHEN coalesce(bad.subject, '') = '' THEN 'eventfeed: an event without a subject belongs to no entity, so no version can be expected of it'
+            WHEN bad.differ THEN format('eventfeed: two expected versions of %s in one call: each is the version before the call', to_json(bad.subject))
+            ELSE format('eventfeed: expected version %s of %s: it must be 0 or more', bad.least, to_json(bad.subject)) END
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF EXISTS (SELECT FROM unnest(expected_versions) AS g (expected) WHERE g.expected IS NOT NULL) THEN
+        PERFORM eventfeed.entity_feed(feed);
+    END IF;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.settle_versions(
+    feed_key bigint, feed_name text, entities text[], versions bigint[], subjects text[], expected_versions bigint[]
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Takes back what append_many counted for events that were there already, and compares
+-- the expected versions of the entities that got new ones.
+DECLARE
+    entity record;
+BEGIN
+    FOR entity IN
+        SELECT l.subject, l.version AS before, coalesce(v.version, l.version) AS after,
+            (SELECT max(g.expected) FROM unnest(subjects, expected_versions) AS g (subject, expected) WHERE g.subject = l.subject) AS expected
+        FROM unnest(entities, versions) AS l (subject, version)
+        LEFT JOIN LATERAL (
+            SELECT n.version FROM eventfeed.entity_events n
+            WHERE n.feed = feed_key AND n.subject = l.subject AND n.version > l.version ORDER BY n.version DESC LIMIT 1) v ON true
+    LOOP
+        IF entity.after > entity.before AND entity.expected <> entity.before THEN
+            PERFORM eventfeed.version_conflict(feed_name, entity.subject, entity.expected, entity.before);
+        END IF;
+        UPDATE eventfeed.entities n SET version = entity.after
+        WHERE n.feed = feed_key AND n.subject = entity.subject AND n.version <> entity.after;
     END LOOP;
 END $$;
 -- +goose StatementEnd
@@ -442,30 +646,73 @@ END $$;
 CREATE FUNCTION eventfeed.append_bytes(
     feed text, type text, subject text, data bytea, datacontenttype text,
     id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
-    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL, expected_version bigint DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
     event_id CONSTANT text := coalesce(nullif(id, ''), eventfeed.uuidv7());
-    feed_key bigint;
-    repeated boolean;
+    feed_key     bigint;
+    has_entities boolean;
+    reached      bigint; -- the version of the event
+    is_new       boolean;
+    repeated     boolean;
 BEGIN
     IF current_setting('eventfeed.sequences', true) IS DISTINCT FROM 'checked' THEN
         PERFORM eventfeed.check_sequences();
     END IF;
-    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_bytes.feed;
-    IF FOUND AND eventfeed.refusal(event_id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) IS NULL THEN
-        WITH added AS (
-            INSERT INTO eventfeed.events AS e (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
-            VALUES (feed_key, event_id, coalesce(nullif(source, ''), '/' || feed), type, nullif(subject, ''),
-                    coalesce(occurred_at, clock_timestamp()), nullif(datacontenttype, ''), nullif(dataschema, ''),
-                    CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END, nullif(data, ''))
-            ON CONFLICT DO NOTHING
-            RETURNING e.insert_no)
-        INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
-        IF FOUND THEN
-            RETURN event_id;
+    IF current_setting('eventfeed.authid', true) <> '' OR current_setting('eventfeed.authtype', true) <> '' THEN
+        extensions := eventfeed.with_auth(extensions);
+    END IF;
+    SELECT f.feed, n.entities AND subject <> '' INTO feed_key, has_entities
+    FROM eventfeed.feeds f JOIN eventfeed.entity_feeds n ON n.feed = f.feed WHERE f.name = append_bytes.feed;
+    IF FOUND AND (has_entities OR expected_version IS NULL) AND coalesce(expected_version, 0) >= 0
+        AND eventfeed.refusal(event_id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) IS NULL
+    THEN
+        IF has_entities THEN
+            WITH entity AS ( -- locked before the event draws its number
+                INSERT INTO eventfeed.entities AS n (feed, subject, version) VALUES (feed_key, subject, 1)
+                ON CONFLICT ON CONSTRAINT entities_pkey DO UPDATE SET version = n.version + 1
+                RETURNING n.version),
+            added AS (
+                INSERT INTO eventfeed.events AS e (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+                SELECT feed_key, event_id, coalesce(nullif(source, ''), '/' || feed), type, subject,
+                       coalesce(occurred_at, clock_timestamp()), nullif(datacontenttype, ''), nullif(dataschema, ''),
+                       CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END, nullif(data, '')
+                FROM entity
+                ON CONFLICT DO NOTHING
+                RETURNING e.insert_no),
+            numbered AS (
+                INSERT INTO eventfeed.entity_events (feed, subject, version, insert_no)
+                SELECT feed_key, subject, n.version, a.insert_no FROM entity n, added a),
+            queued AS (
+                INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a)
+            SELECT n.version, a.insert_no IS NOT NULL INTO reached, is_new FROM entity n LEFT JOIN added a ON true;
+            IF is_new THEN
+                IF expected_version <> reached - 1 THEN
+                    PERFORM eventfeed.version_conflict(feed, subject, expected_version, reached - 1);
+                END IF;
+                RETURN event_id;
+            END IF;
+            UPDATE eventfeed.entities n SET version = reached - 1 WHERE n.feed = feed_key AND n.subject = append_bytes.subject;
+        ELSE
+            IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+                -- A feed that got entities after the snapshot is a serialization failure here.
+                PERFORM FROM eventfeed.entity_feeds n WHERE n.feed = feed_key FOR SHARE;
+            END IF;
+            WITH added AS (
+                INSERT INTO eventfeed.events AS e (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+                SELECT feed_key, event_id, coalesce(nullif(source, ''), '/' || feed), type, nullif(subject, ''),
+                       coalesce(occurred_at, clock_timestamp()), nullif(datacontenttype, ''), nullif(dataschema, ''),
+                       CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END, nullif(data, '')
+                -- Here, and not before: only now no feed can get entities any more until the commit.
+                FROM eventfeed.entity_feeds n WHERE n.feed = feed_key AND (NOT n.entities OR coalesce(subject, '') = '')
+                ON CONFLICT DO NOTHING
+                RETURNING e.insert_no)
+            INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
+            IF FOUND THEN
+                RETURN event_id;
+            END IF;
         END IF;
         SELECT eventfeed.repeats(e, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) INTO repeated
         FROM eventfeed.events e
@@ -474,9 +721,11 @@ BEGIN
             RETURN event_id;
         END IF;
     END IF;
-    -- It cannot be taken, or is there with other content: append_many says which.
+    -- It cannot be taken, is there with other content, or the feed has just got
+    -- entities: append_many does or says which.
     PERFORM eventfeed.append_many(feed, ARRAY[event_id], ARRAY[source], ARRAY[type], ARRAY[subject], ARRAY[occurred_at],
-        ARRAY[datacontenttype], ARRAY[dataschema], ARRAY[extensions], ARRAY[data]);
+        ARRAY[datacontenttype], ARRAY[dataschema], ARRAY[extensions], ARRAY[data],
+        CASE WHEN expected_version IS NOT NULL THEN ARRAY[expected_version] END);
     RETURN event_id;
 END $$;
 -- +goose StatementEnd
@@ -486,12 +735,12 @@ END $$;
 CREATE FUNCTION eventfeed.append(
     feed text, type text, subject text, data json,
     id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
-    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL, expected_version bigint DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN eventfeed.append_bytes(feed, type, subject, convert_to(data::text, 'UTF8'),
-        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions);
+        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions, expected_version);
 END $$;
 -- +goose StatementEnd
 
@@ -499,12 +748,12 @@ END $$;
 CREATE FUNCTION eventfeed.append(
     feed text, type text, subject text, data jsonb,
     id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
-    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL, expected_version bigint DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN eventfeed.append_bytes(feed, type, subject, convert_to(data::text, 'UTF8'),
-        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions);
+        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions, expected_version);
 END $$;
 -- +goose StatementEnd
 
@@ -512,12 +761,12 @@ END $$;
 CREATE FUNCTION eventfeed.append(
     feed text, type text, subject text, data text,
     id text DEFAULT NULL, occurred_at timestamptz DEFAULT NULL, source text DEFAULT NULL,
-    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL
+    dataschema text DEFAULT NULL, extensions jsonb DEFAULT NULL, expected_version bigint DEFAULT NULL
 ) RETURNS text LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN eventfeed.append_bytes(feed, type, subject, convert_to(data::json::text, 'UTF8'),
-        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions);
+        CASE WHEN data IS NOT NULL THEN 'application/json' END, id, occurred_at, source, dataschema, extensions, expected_version);
 END $$;
 -- +goose StatementEnd
 
@@ -534,9 +783,13 @@ AS $$
 -- be appended goes to eventfeed.refused, and the result is NULL.
 #variable_conflict use_variable
 DECLARE
-    reason   text := eventfeed.refusal(id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data);
+    reason   text;
     feed_key bigint;
 BEGIN
+    IF current_setting('eventfeed.authid', true) <> '' OR current_setting('eventfeed.authtype', true) <> '' THEN
+        extensions := eventfeed.with_auth(extensions);
+    END IF;
+    reason := eventfeed.refusal(id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data);
     SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_or_refuse.feed;
     IF feed_key IS NULL OR reason IS NULL AND NOT EXISTS (
         SELECT FROM eventfeed.events e
@@ -555,5 +808,131 @@ BEGIN
     INSERT INTO eventfeed.refused (feed, reason, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
     VALUES (feed_key, reason, id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data);
     RETURN NULL;
+END $$;
+-- +goose StatementEnd
+
+-- What works from the history calls: entities are rebuilt from these.
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.version(feed text, subject text) RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- The number of events of an entity; 0 if there is none.
+DECLARE
+    feed_key CONSTANT bigint := eventfeed.entity_feed(feed);
+BEGIN
+    RETURN coalesce((SELECT n.version FROM eventfeed.entities n WHERE n.feed = feed_key AND n.subject = version.subject), 0);
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.position(feed text, source text, id text) RETURNS bigint LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- The position of an event, or NULL while it has none yet. NULL as source stands
+-- for the feed's own, as in append.
+DECLARE
+    event_source CONSTANT text := coalesce(nullif(source, ''), '/' || feed);
+    result bigint;
+BEGIN
+    SELECT p.position INTO result
+    FROM eventfeed.feeds f
+    JOIN eventfeed.events e ON e.feed = f.feed AND e.source = event_source AND e.id = "position".id
+    LEFT JOIN eventfeed.positions p ON p.insert_no = e.insert_no
+    WHERE f.name = "position".feed;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'eventfeed: feed % has no event % of source %', coalesce(quote_literal(feed), 'NULL'), coalesce(to_json(id)::text, 'NULL'), to_json(event_source)
+            USING ERRCODE = 'no_data_found', HINT = 'it is there once the transaction that appended it has committed';
+    END IF;
+    RETURN result;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.load(
+    feed text, subject text, snapshot_name text DEFAULT NULL, revision text DEFAULT NULL,
+    after bigint DEFAULT 0, up_to bigint DEFAULT NULL, as_of timestamptz DEFAULT NULL, at_most int DEFAULT 1000
+) RETURNS TABLE (
+    is_snapshot boolean, version bigint, "position" bigint, recorded timestamptz,
+    id text, source text, type text, "time" timestamptz, datacontenttype text, dataschema text, extensions jsonb, data bytea, digest bytea
+) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+-- An entity's events behind version "after", in order; before them the newest snapshot
+-- of that name and revision, if it is not beyond up_to. In a snapshot's row data is
+-- the state, and id and source are of the event that it was taken after. With as_of:
+-- the events whose time is not after it, and no snapshot.
+-- At most at_most events: if there are as many, ask again with the last version as "after".
+#variable_conflict use_column
+DECLARE
+    feed_key CONSTANT bigint := eventfeed.entity_feed(load.feed);
+    last_version CONSTANT bigint := coalesce(up_to, 9223372036854775807);
+    base bigint := coalesce(after, 0);
+BEGIN
+    IF snapshot_name IS NOT NULL AND as_of IS NULL AND base = 0 THEN
+        SELECT s.version, p.position, p.recorded, e.id, e.source, s.state, s.digest
+        INTO version, "position", recorded, id, source, data, digest
+        FROM eventfeed.snapshots s
+        JOIN eventfeed.entity_events n ON n.feed = s.feed AND n.subject = s.subject AND n.version = s.version AND n.insert_no = s.insert_no
+        JOIN eventfeed.events e ON e.insert_no = s.insert_no
+        LEFT JOIN eventfeed.positions p ON p.insert_no = s.insert_no
+        WHERE s.feed = feed_key AND s.subject = load.subject AND s.name = snapshot_name AND s.revision = load.revision AND s.version <= last_version;
+        IF FOUND THEN
+            is_snapshot := true;
+            base := version;
+            RETURN NEXT;
+        END IF;
+    END IF;
+    -- Nested loops by construction: a plan that is kept for all entities must not hash
+    -- all events for the few of one.
+    RETURN QUERY
+    SELECT false, n.version, p.position, p.recorded, e.id, e.source, e.type, e.time, e.datacontenttype, e.dataschema, e.extensions, e.data, NULL::bytea
+    FROM (SELECT v.version, v.insert_no FROM eventfeed.entity_events v
+          WHERE v.feed = feed_key AND v.subject = load.subject AND v.version > base AND v.version <= last_version
+          ORDER BY v.version OFFSET 0) n
+    CROSS JOIN LATERAL (SELECT * FROM eventfeed.events g WHERE g.insert_no = n.insert_no OFFSET 0) e
+    LEFT JOIN LATERAL (SELECT q.position, q.recorded FROM eventfeed.positions q WHERE q.insert_no = n.insert_no OFFSET 0) p ON true
+    WHERE as_of IS NULL OR e.time <= as_of
+    ORDER BY n.version LIMIT at_most;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.save_snapshot(
+    feed text, subject text, name text, revision text, version bigint, last_id text, last_source text, state bytea, digest bytea DEFAULT NULL
+) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Keeps the state of an entity at a version, and returns whether it did: not if that
+-- version is not visible or is another event than last_id, and not if a newer snapshot
+-- of that name and revision is there.
+#variable_conflict use_variable
+DECLARE
+    feed_key CONSTANT bigint := eventfeed.entity_feed(feed);
+    number   bigint;
+BEGIN
+    SELECT n.insert_no INTO number
+    FROM eventfeed.entity_events n JOIN eventfeed.events e ON e.insert_no = n.insert_no
+    WHERE n.feed = feed_key AND n.subject = save_snapshot.subject AND n.version = save_snapshot.version
+      AND e.id = last_id AND e.source = coalesce(nullif(last_source, ''), '/' || save_snapshot.feed);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM eventfeed.snapshots s
+    WHERE s.feed = feed_key AND s.subject = save_snapshot.subject AND s.name = save_snapshot.name AND s.revision <> save_snapshot.revision
+      AND s.taken < clock_timestamp() - interval '7 days';
+    INSERT INTO eventfeed.snapshots AS s (feed, subject, name, revision, version, insert_no, digest, state)
+    VALUES (feed_key, subject, name, revision, version, number, digest, state)
+    ON CONFLICT ON CONSTRAINT snapshots_pkey DO UPDATE
+    SET version = excluded.version, insert_no = excluded.insert_no, digest = excluded.digest, state = excluded.state, taken = excluded.taken
+    WHERE s.version <= excluded.version OR NOT EXISTS ( -- it is of events that were lost
+        SELECT FROM eventfeed.entity_events n WHERE n.feed = s.feed AND n.subject = s.subject AND n.version = s.version AND n.insert_no = s.insert_no);
+    RETURN FOUND;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
+CREATE FUNCTION eventfeed.lock_pending() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- Waits for the transactions that have appended, and keeps others from appending until
+-- the end of this one: nothing that is not visible then can get in before it.
+BEGIN
+    LOCK TABLE eventfeed.pending IN SHARE MODE;
 END $$;
 -- +goose StatementEnd

@@ -66,6 +66,57 @@ CREATE TRIGGER eventfeed_events_pending AFTER INSERT ON eventfeed_events BEGIN
 END;
 -- +goose StatementEnd
 
+-- Which feeds have entities, and how far the history of one is numbered; see the
+-- same tables in PostgreSQL.
+CREATE TABLE eventfeed_entity_feeds (
+    feed     INTEGER PRIMARY KEY,
+    entities INTEGER NOT NULL
+);
+
+CREATE TABLE eventfeed_entity_numbering (
+    feed     INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL
+);
+
+CREATE TABLE eventfeed_entities (
+    feed    INTEGER NOT NULL,
+    subject TEXT    NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (feed, subject)
+) WITHOUT ROWID;
+
+CREATE TABLE eventfeed_entity_events (
+    feed      INTEGER NOT NULL,
+    subject   TEXT    NOT NULL,
+    version   INTEGER NOT NULL,
+    insert_no INTEGER NOT NULL,
+    PRIMARY KEY (feed, subject, version)
+) WITHOUT ROWID;
+
+CREATE TABLE eventfeed_snapshots (
+    feed      INTEGER NOT NULL,
+    subject   TEXT    NOT NULL,
+    name      TEXT    NOT NULL CHECK (length(CAST(name AS BLOB)) BETWEEN 1 AND 255),
+    revision  TEXT    NOT NULL CHECK (length(CAST(revision AS BLOB)) BETWEEN 1 AND 255),
+    version   INTEGER NOT NULL,
+    insert_no INTEGER NOT NULL,
+    digest    BLOB    CHECK (length(digest) = 32),
+    state     BLOB    NOT NULL,
+    taken     TEXT    NOT NULL,
+    PRIMARY KEY (feed, subject, name, revision)
+);
+
+-- A trigger numbers, so that programs in any language do.
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_events_entity AFTER INSERT ON eventfeed_events
+WHEN NEW.subject IS NOT NULL AND (SELECT n.entities FROM eventfeed_entity_feeds n WHERE n.feed = NEW.feed) BEGIN
+    INSERT INTO eventfeed_entities (feed, subject, version) VALUES (NEW.feed, NEW.subject, 1)
+        ON CONFLICT (feed, subject) DO UPDATE SET version = version + 1;
+    INSERT INTO eventfeed_entity_events (feed, subject, version, insert_no)
+        SELECT n.feed, n.subject, n.version, NEW.insert_no FROM eventfeed_entities n WHERE n.feed = NEW.feed AND n.subject = NEW.subject;
+END;
+-- +goose StatementEnd
+
 CREATE TABLE eventfeed_positions (
     feed      INTEGER NOT NULL,
     position  INTEGER NOT NULL,
@@ -117,6 +168,12 @@ CREATE TRIGGER eventfeed_epochs_no_update BEFORE UPDATE ON eventfeed_epochs BEGI
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE TRIGGER eventfeed_epochs_no_delete BEFORE DELETE ON eventfeed_epochs BEGIN SELECT RAISE(ABORT, 'eventfeed_epochs is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_entity_events_no_update BEFORE UPDATE ON eventfeed_entity_events BEGIN SELECT RAISE(ABORT, 'eventfeed_entity_events is append-only'); END;
+-- +goose StatementEnd
+-- +goose StatementBegin
+CREATE TRIGGER eventfeed_entity_events_no_delete BEFORE DELETE ON eventfeed_entity_events BEGIN SELECT RAISE(ABORT, 'eventfeed_entity_events is append-only'); END;
 -- +goose StatementEnd
 -- +goose StatementBegin
 CREATE TRIGGER eventfeed_documents_no_update BEFORE UPDATE ON eventfeed_documents BEGIN SELECT RAISE(ABORT, 'eventfeed_documents is append-only'); END;
