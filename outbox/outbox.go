@@ -61,6 +61,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -76,7 +77,30 @@ var (
 	// ErrConflict reports that an event with the same id and source is in the feed
 	// already, with other content. The error is a [ConflictError] too.
 	ErrConflict = errors.New("event is in the feed already, with other content")
+	// ErrVersion reports that an entity is not at the version that was expected: another
+	// transaction has appended to it. The error is a [VersionError] too. Repeat from
+	// where the entity is loaded: with the same version the append fails again.
+	ErrVersion = errors.New("the entity is at another version than expected")
+	// ErrNoEntities reports that the feed has no entities, or that its history is being
+	// numbered, so that no version can be expected.
+	ErrNoEntities = errors.New("the feed has no entities, number its history with: feedserver entities NAME")
+	// ErrNoEvent reports that the feed has no such event.
+	ErrNoEvent = errors.New("no such event")
 )
+
+// VersionError is an [ErrVersion] with the entity.
+type VersionError struct {
+	Subject  string
+	Expected int64
+	Version  int64 // that it has
+	err      error
+}
+
+// Error returns a text that names the entity and both versions.
+func (e *VersionError) Error() string { return e.err.Error() }
+
+// Unwrap returns the cause: ErrVersion, and the database's error if there is one.
+func (e *VersionError) Unwrap() error { return e.err }
 
 // ConflictError is an [ErrConflict] with the event that is in the feed already.
 // It does not say what differs, which the caller may have no right to know.
@@ -118,24 +142,50 @@ type Result struct {
 // The error is [ErrNoFeed], [ErrConflict], [event.ErrTooLarge], [event.ErrTooMany],
 // one that says which attribute is not valid, or the database's own.
 func Append(ctx context.Context, tx pgx.Tx, feed string, events ...event.Event) (Result, error) {
-	return appendVia(events, func(events []event.Event) (int, error) {
-		return appendPgx(ctx, tx, feed, events)
+	return AppendExpecting(ctx, tx, feed, nil, events...)
+}
+
+// Versions are versions of entities by their subjects. The version of an entity is the
+// number of its events, 0 if it has none.
+type Versions map[string]int64
+
+// AppendExpecting is [Append], if each entity in expected is at that version before the
+// call: optimistic concurrency control. Of several transactions that expect the same
+// version of an entity exactly one commits. The feed must have entities (feedserver
+// create NAME --entities), and the call an event for each subject in expected.
+//
+// If all events of an entity are in the feed already, its version is not compared: a
+// repeated append is never a version conflict.
+//
+// The error is one of Append's, [ErrVersion] or [ErrNoEntities].
+func AppendExpecting(ctx context.Context, tx pgx.Tx, feed string, expected Versions, events ...event.Event) (Result, error) {
+	return appendVia(ctx, events, expected, func(events []event.Event) (int, error) {
+		return appendPgx(ctx, tx, feed, events, expected)
 	})
 }
 
 // AppendSQL is [Append] for a transaction of database/sql, on PostgreSQL or on
 // SQLite, with any driver.
 func AppendSQL(ctx context.Context, tx *sql.Tx, feed string, events ...event.Event) (Result, error) {
-	return appendVia(events, func(events []event.Event) (int, error) {
-		return appendSQL(ctx, tx, feed, events)
+	return AppendSQLExpecting(ctx, tx, feed, nil, events...)
+}
+
+// AppendSQLExpecting is [AppendExpecting] for a transaction of database/sql, on
+// PostgreSQL or on SQLite, with any driver.
+func AppendSQLExpecting(ctx context.Context, tx *sql.Tx, feed string, expected Versions, events ...event.Event) (Result, error) {
+	return appendVia(ctx, events, expected, func(events []event.Event) (int, error) {
+		return appendSQL(ctx, tx, feed, events, expected)
 	})
 }
 
 // appendVia brings events to normal form, and appends them with a driver. It leaves
 // it to the caller, who knows more of what is going on, to name feed and append in
 // errors.
-func appendVia(events []event.Event, driver func([]event.Event) (added int, err error)) (Result, error) {
-	normal, err := prepare(events)
+func appendVia(ctx context.Context, events []event.Event, expected Versions, driver func([]event.Event) (added int, err error)) (Result, error) {
+	if err := expected.check(events); err != nil {
+		return Result{}, err
+	}
+	normal, err := prepare(ctx, events)
 	if err != nil || len(normal) == 0 {
 		return Result{}, err
 	}
@@ -150,10 +200,10 @@ func appendVia(events []event.Event, driver func([]event.Event) (added int, err 
 }
 
 // prepare returns the events in normal form, each with an id.
-func prepare(events []event.Event) ([]event.Event, error) {
+func prepare(ctx context.Context, events []event.Event) ([]event.Event, error) {
 	normal := make([]event.Event, len(events))
 	for i, e := range events {
-		n, err := cloudevents.Normal(e)
+		n, err := cloudevents.Normal(withAuth(ctx, e))
 		if err != nil {
 			return nil, err
 		}
@@ -167,4 +217,19 @@ func prepare(events []event.Event) ([]event.Event, error) {
 		normal[i] = n
 	}
 	return normal, nil
+}
+
+// check refuses a version that no event would be held to.
+func (v Versions) check(events []event.Event) error {
+	for subject, version := range v {
+		switch {
+		case subject == "":
+			return errors.New("a version is expected without a subject: an event without one belongs to no entity")
+		case version < 0:
+			return fmt.Errorf("expected version %d of %q: it must be 0 or more", version, subject)
+		case !slices.ContainsFunc(events, func(e event.Event) bool { return e.Subject == subject }):
+			return fmt.Errorf("version %d of %q is expected, and no event of it is appended", version, subject)
+		}
+	}
+	return nil
 }

@@ -6,14 +6,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/db/sqlany"
 )
 
 // appendMany is the one statement that writes to PostgreSQL. It runs with the
@@ -25,7 +26,8 @@ import (
 const appendMany = `SELECT CASE WHEN pg_catalog.pg_char_to_encoding(pg_catalog.current_setting('client_encoding')::pg_catalog.name) OPERATOR(pg_catalog.=) pg_catalog.pg_char_to_encoding('UTF8')
 	AND pg_catalog.current_setting('array_nulls') OPERATOR(pg_catalog.=) 'on' THEN
 	eventfeed.append_many($1, $2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[], $5::pg_catalog.text[],
-		$6::pg_catalog.timestamptz[], $7::pg_catalog.text[], $8::pg_catalog.text[], $9::pg_catalog.jsonb[], $10::pg_catalog.bytea[]) END`
+		$6::pg_catalog.timestamptz[], $7::pg_catalog.text[], $8::pg_catalog.text[], $9::pg_catalog.jsonb[], $10::pg_catalog.bytea[],
+		$11::pg_catalog.int8[]) END`
 
 // appended is how many events were appended, by what appendMany gave.
 func appended(added *int) (int, error) {
@@ -37,11 +39,11 @@ func appended(added *int) (int, error) {
 
 // appendPgx appends events, which must be in normal form, in a transaction of pgx
 // and returns how many were not there already.
-func appendPgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event) (added int, err error) {
-	c := columnsOf(events)
+func appendPgx(ctx context.Context, tx pgx.Tx, feed string, events []event.Event, expected Versions) (added int, err error) {
+	c := columnsOf(events, expected)
 	var n *int
 	err = tx.QueryRow(ctx, appendMany, feed, c.ids, c.sources, c.types, c.subjects, c.times,
-		c.contentTypes, c.schemas, c.extensions, c.data).Scan(&n)
+		c.contentTypes, c.schemas, c.extensions, c.data, c.expected).Scan(&n)
 	if err != nil {
 		return 0, postgresError(err)
 	}
@@ -54,9 +56,10 @@ type columns struct {
 	ids, sources, types, subjects, contentTypes, schemas, extensions []*string
 	times                                                            []*time.Time
 	data                                                             [][]byte
+	expected                                                         []*int64 // nil if no version is expected
 }
 
-func columnsOf(events []event.Event) columns {
+func columnsOf(events []event.Event, expected Versions) columns {
 	var c columns
 	for i := range events {
 		e := &events[i]
@@ -77,6 +80,9 @@ func columnsOf(events []event.Event) columns {
 			extensions = &text
 		}
 		c.times = append(c.times, at)
+		if len(expected) > 0 {
+			c.expected = append(c.expected, expected.of(e.Subject))
+		}
 		c.extensions = append(c.extensions, extensions)
 	}
 	return c
@@ -87,6 +93,14 @@ func given(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// of returns the version that is expected of a subject, or nil.
+func (v Versions) of(subject string) *int64 {
+	if version, is := v[subject]; is {
+		return &version
+	}
+	return nil
 }
 
 func extensionText(extensions map[string]string) string {
@@ -129,6 +143,22 @@ func timeLiteral(times []*time.Time) string {
 	return arrayLiteral(values)
 }
 
+// versionLiteral is nil, as NULL, if no version is expected.
+func versionLiteral(versions []*int64) *string {
+	if versions == nil {
+		return nil
+	}
+	values := make([]*string, len(versions))
+	for i, v := range versions {
+		if v != nil {
+			text := strconv.FormatInt(*v, 10)
+			values[i] = &text
+		}
+	}
+	literal := arrayLiteral(values)
+	return &literal
+}
+
 var arrayEscaper = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
 func byteaLiteral(data [][]byte) string {
@@ -142,10 +172,18 @@ func byteaLiteral(data [][]byte) string {
 	return arrayLiteral(values)
 }
 
-// postgresError turns the errors of eventfeed.append_many into ours.
+// postgresError turns the errors of the functions in the schema eventfeed into ours.
 func postgresError(err error) error {
-	code, constraint, detail := fields(err)
+	code, constraint, detail := sqlany.Fields(err)
 	switch {
+	case code == "40001" && constraint == "eventfeed_expected_version": // serialization_failure
+		v := &VersionError{err: fmt.Errorf("%w (%w)", ErrVersion, err)}
+		_ = json.Unmarshal([]byte(detail), v) // if not, the message says it still
+		return v
+	case code == "55000": // object_not_in_prerequisite_state
+		return fmt.Errorf("%w (%w)", ErrNoEntities, err)
+	case code == "P0002": // no_data_found
+		return fmt.Errorf("%w (%w)", ErrNoEvent, err)
 	case code == "42704": // undefined_object
 		return fmt.Errorf("%w (%w)", ErrNoFeed, err)
 	case code == "23505" && constraint == "eventfeed_id": // unique_violation; of any other key it is the caller's
@@ -158,17 +196,4 @@ func postgresError(err error) error {
 	default:
 		return err
 	}
-}
-
-// fields returns what PostgreSQL says of an error beside its message, whichever driver
-// brought it; nothing if it is not PostgreSQL's.
-func fields(err error) (code, constraint, detail string) {
-	if failed, is := errors.AsType[*pgconn.PgError](err); is {
-		return failed.Code, failed.ConstraintName, failed.Detail
-	}
-	var pq interface{ Get(field byte) string } // as lib/pq has it, by the protocol's names of fields
-	if errors.As(err, &pq) {
-		return pq.Get('C'), pq.Get('n'), pq.Get('D')
-	}
-	return "", "", ""
 }

@@ -16,12 +16,10 @@ const insertSQLite = `
 	INSERT INTO eventfeed_events (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (feed, source, id) DO NOTHING`
 
-func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.Event) (int, error) {
-	var key int64
-	err := tx.QueryRowContext(ctx, "SELECT feed FROM eventfeed_feeds WHERE name = ?", feed).Scan(&key)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("feed %q: %w", feed, ErrNoFeed)
-	}
+// appendSQLite appends in a transaction that holds the write lock, so nothing changes
+// between what it reads and what it writes.
+func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.Event, expected Versions) (int, error) {
+	key, before, err := lookUpSQLite(ctx, tx, feed, expected)
 	if err != nil {
 		return 0, err
 	}
@@ -55,8 +53,39 @@ func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.E
 			}
 		}
 		added += int(n)
+		if version := expected.of(e.Subject); n > 0 && version != nil && *version != before[e.Subject] {
+			return 0, &VersionError{e.Subject, *version, before[e.Subject],
+				fmt.Errorf("%w: %q is at version %d, not at version %d", ErrVersion, e.Subject, before[e.Subject], *version)}
+		}
 	}
 	return added, nil
+}
+
+// lookUpSQLite returns the key of a feed, and the versions of the entities of which one
+// is expected.
+func lookUpSQLite(ctx context.Context, tx *sql.Tx, feed string, expected Versions) (key int64, before Versions, err error) {
+	var entities bool
+	err = tx.QueryRowContext(ctx, `
+		SELECT f.feed, n.entities FROM eventfeed_feeds f JOIN eventfeed_entity_feeds n ON n.feed = f.feed WHERE f.name = ?`, feed).Scan(&key, &entities)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, nil, fmt.Errorf("feed %q: %w", feed, ErrNoFeed)
+	}
+	if err == nil && len(expected) > 0 && !entities {
+		err = fmt.Errorf("feed %q: %w", feed, ErrNoEntities)
+	}
+	if err != nil {
+		return 0, nil, err
+	}
+	before = make(Versions, len(expected))
+	for subject := range expected {
+		var version int64
+		err := tx.QueryRowContext(ctx, `SELECT n.version FROM eventfeed_entities n WHERE n.feed = ? AND n.subject = ?`, key, subject).Scan(&version)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return 0, nil, err
+		}
+		before[subject] = version
+	}
+	return key, before, nil
 }
 
 // compareSQLite compares an event with the one that is there already, as
@@ -69,7 +98,8 @@ func compareSQLite(ctx context.Context, tx *sql.Tx, key int64, e *event.Event) e
 	var repeated bool
 	err := tx.QueryRowContext(ctx, `
 		SELECT type = ?4 AND subject IS ?5 AND time = coalesce(?6, time) AND datacontenttype IS ?7
-			AND dataschema IS ?8 AND extensions IS ?9 AND data IS ?10
+			AND dataschema IS ?8 AND data IS ?10
+			AND coalesce(json_remove(extensions, '$.authtype', '$.authid', '$.authclaims'), '{}') = coalesce(json_remove(?9, '$.authtype', '$.authid', '$.authclaims'), '{}')
 		FROM eventfeed_events WHERE feed = ?1 AND source = ?2 AND id = ?3`,
 		key, e.Source, e.ID, e.Type, null(e.Subject), at, null(e.DataContentType), null(e.DataSchema), nullExtensions(e.Extensions), e.Data).Scan(&repeated)
 	if err != nil {

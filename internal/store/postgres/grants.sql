@@ -62,7 +62,8 @@ BEGIN
             eventfeed.load(text, text, text, text, bigint, bigint, timestamptz, int),
             eventfeed.version(text, text),
             eventfeed.position(text, text, text),
-            eventfeed.save_snapshot(text, text, text, text, bigint, text, text, bytea, bytea)
+            eventfeed.save_snapshot(text, text, text, text, bigint, text, text, bytea, bytea),
+            eventfeed.snapshots(text, text, text, text, int)
             TO eventfeed_entities;
     END IF;
 END $$;

@@ -928,6 +928,22 @@ END $$;
 -- +goose StatementEnd
 
 -- +goose StatementBegin
+CREATE FUNCTION eventfeed.snapshots(feed text, name text, revision text, after text DEFAULT '', at_most int DEFAULT 1000)
+RETURNS TABLE (subject text, version bigint) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+-- The entities that have a snapshot of this name and revision, by their subjects, and
+-- its version. At most at_most: ask again with the last subject as "after".
+DECLARE
+    feed_key CONSTANT bigint := eventfeed.entity_feed(feed);
+BEGIN
+    RETURN QUERY
+    SELECT s.subject, s.version FROM eventfeed.snapshots s
+    WHERE s.feed = feed_key AND s.subject > after COLLATE "C" AND s.name = snapshots.name AND s.revision = snapshots.revision
+    ORDER BY s.subject LIMIT at_most;
+END $$;
+-- +goose StatementEnd
+
+-- +goose StatementBegin
 CREATE FUNCTION eventfeed.lock_pending() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 -- Waits for the transactions that have appended, and keeps others from appending until

@@ -1,0 +1,153 @@
+package entity
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/db/sqlany"
+	"github.com/eventfeed/eventfeed/internal/retry"
+)
+
+// ErrUnknown reports that the connection broke at the commit, and that it could not be
+// found out whether the transaction has committed.
+var ErrUnknown = errors.New("it is not known whether the transaction has committed")
+
+// Update loads an entity, lets decide return the events that its state asks for, appends
+// them and commits, all in one transaction. The result is the entity after it. If another
+// transaction was faster, it does all of it again, as [Retry] does; so decide must have no
+// other effects than statements in tx. If decide returns an error, the transaction is
+// rolled back, and the error is returned, wrapped. If it returns no events, the
+// transaction commits what decide has written in tx.
+//
+// The db is a pool or a connection. A snapshot is kept as with [Repository.Load].
+func (r *Repository[S]) Update(ctx context.Context, db DB, subject string,
+	decide func(ctx context.Context, tx Tx, state S) ([]event.Event, error),
+) (Entity[S], error) {
+	var after Entity[S]
+	err := Retry(ctx, db, func(ctx context.Context, tx Tx) error {
+		e, shown, err := r.loadTwice(ctx, tx.log, subject)
+		if err != nil {
+			return err
+		}
+		events, err := decide(ctx, tx, shown)
+		if err != nil {
+			return r.failed("update", subject, err)
+		}
+		after, err = r.Append(ctx, tx, e, events...)
+		return err
+	})
+	if err != nil {
+		return Entity[S]{}, err
+	}
+	r.keep(ctx, db, &after)
+	return after, nil
+}
+
+// loadTwice returns an entity, and its state once more, for someone who may change it.
+func (r *Repository[S]) loadTwice(ctx context.Context, db log, subject string) (e Entity[S], shown S, err error) {
+	if e, err = r.load(ctx, db, subject, math.MaxInt64); err != nil {
+		return e, shown, err
+	}
+	if !lookUpShape(reflect.TypeFor[S]()).shares {
+		return e, e.State, nil
+	}
+	// Only the copy may change: the other one goes on to the snapshot.
+	again, err := r.load(ctx, db, subject, e.Version)
+	return e, again.State, err
+}
+
+// attempts bounds how often a transaction is done again.
+const attempts = 30
+
+// Retry does fn in a transaction of db, a pool or a connection, and commits it. It does
+// both again, up to 30 times with growing pauses, if another transaction was faster:
+// after [ErrVersion], after a serialization failure or a deadlock on PostgreSQL
+// (SQLSTATE 40001 and 40P01), and when SQLite is busy. So fn loads what it decides on,
+// and has no other effects than statements in tx.
+//
+// If the connection breaks at the commit, Retry finds out by the events that fn has
+// appended whether it was done: it is not done twice. The error is the last one of fn
+// or of the commit, or [ErrUnknown].
+func Retry(ctx context.Context, db DB, fn func(ctx context.Context, tx Tx) error) error {
+	waits := retry.Begin(2*time.Millisecond, 200*time.Millisecond)
+	for attempt := 1; ; attempt++ {
+		err := once(ctx, db, fn)
+		if err == nil || !isLost(err) || attempt == attempts {
+			return err
+		}
+		if retry.Sleep(ctx, waits.Next()) != nil {
+			return err
+		}
+	}
+}
+
+func once(ctx context.Context, db DB, fn func(ctx context.Context, tx Tx) error) error {
+	tx, err := db.start(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.rollback(context.WithoutCancel(ctx)) }() // after a commit it does nothing
+	if err := fn(ctx, tx.Tx); err != nil {
+		return err
+	}
+	if err = tx.commit(ctx); err == nil || isDefinite(err) {
+		return err
+	}
+	return findOut(ctx, db, *tx.appended, err)
+}
+
+// errNotDone reports a transaction that did not commit though nobody refused it.
+var errNotDone = errors.New("the connection broke before the commit")
+
+// findOut says whether a transaction has committed whose commit ended with an error that
+// does not say so. It appends the first events again, and rolls that back: the append
+// waits for the transaction, if it is still at work, and then finds its events or not.
+func findOut(ctx context.Context, db DB, appended []call, cause error) error {
+	if len(appended) == 0 {
+		return fmt.Errorf("%w: %w", ErrUnknown, cause)
+	}
+	const patience = 10 * time.Second
+	for tries := retry.Begin(20*time.Millisecond, time.Second); ; {
+		there, err := isThere(ctx, db, appended[0])
+		switch {
+		case err == nil && there:
+			return nil
+		case err == nil:
+			return fmt.Errorf("%w: %w", errNotDone, cause)
+		case tries.Lasted() > patience || retry.Sleep(ctx, tries.Next()) != nil:
+			return fmt.Errorf("%w: %w", ErrUnknown, cause)
+		}
+	}
+}
+
+func isThere(ctx context.Context, db DB, c call) (bool, error) {
+	tx, err := db.start(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = tx.rollback(context.WithoutCancel(ctx)) }()
+	result, err := tx.append(ctx, c)
+	if errors.Is(err, ErrVersion) {
+		return false, nil
+	}
+	return result.New == 0, err
+}
+
+// isLost reports a transaction that was not done because of another one, or of none.
+func isLost(err error) bool {
+	code, _, _ := sqlany.Fields(err)
+	return errors.Is(err, ErrVersion) || errors.Is(err, errNotDone) || code == "40001" || code == "40P01" || sqlany.IsBusy(err)
+}
+
+// isDefinite reports whether the database itself has refused a commit. When it is shut
+// down (class 57) or a connection breaks (class 08) it may have committed before.
+func isDefinite(err error) bool {
+	code, _, _ := sqlany.Fields(err)
+	return sqlany.IsBusy(err) || code != "" && !strings.HasPrefix(code, "57") && !strings.HasPrefix(code, "08")
+}
