@@ -17,7 +17,7 @@ var ErrHeld = errors.New("the feed is held")
 // NumberingTx is what giving versions to a feed's history needs. Versions go by position.
 type NumberingTx interface {
 	// StartNumbering begins with a feed's history, or goes on where another
-	// numbering of it ended.
+	// numbering of it ended. It is a no-op on a feed that has entities.
 	StartNumbering(ctx context.Context, key int64) error
 	// NumberPlaced gives versions to the events at the next positions, up to limit of
 	// them. It returns the last position whose event has its version, and the
@@ -65,10 +65,14 @@ const (
 // GiveEntities gives versions to a feed's history, while writers go on, and from then
 // on to each event that is appended. It calls progress after each step, with what it
 // waits for, if it does. If it ends early, the next call goes on. It is a no-op on a
-// feed that has entities. The error is ErrHeld, wrapped, for a held feed.
+// feed that has entities. The error is ErrHeld, wrapped, for a held feed
+// without entities.
 func (l *Log) GiveEntities(ctx context.Context, name string, progress func(numbered, last int64, waitsFor []string)) error {
 	f, err := l.Feed(ctx, name)
-	if err == nil && f.Held {
+	if err != nil {
+		return fmt.Errorf("give entities: %w", err)
+	}
+	if f.Held && !f.Entities {
 		err = ErrHeld
 	}
 	if err == nil && !f.Entities {
