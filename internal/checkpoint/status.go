@@ -1,5 +1,7 @@
 package checkpoint
 
+import "context"
+
 // Status is a checkpoint with the state of its consumer, for monitoring. Reading it
 // changes nothing and needs no lock.
 type Status struct {
@@ -8,4 +10,10 @@ type Status struct {
 	Parked   int64 // parked events
 	Held     bool  // a seeder holds the consumer now
 	HeldErr  error // why that cannot be told; nil mostly
+}
+
+// StatusReader is a Backend that tells how all consumers stand.
+type StatusReader interface {
+	// Statuses returns the status of each checkpoint of every consumer.
+	Statuses(ctx context.Context) ([]Status, error)
 }

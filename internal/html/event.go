@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
 // Event is an event with what its page tells about its place.
@@ -32,6 +33,7 @@ type extension struct{ Name, Value string }
 type eventContent struct {
 	*Event
 	Heading        string
+	Principal      string // who caused it
 	Extensions     []extension
 	More           int // extensions that are not shown
 	Data           dataView
@@ -46,7 +48,7 @@ func EventPage(e *Event) ([]byte, error) {
 	const root = "../../../"
 	self := eventReference(root, e.Feed, &e.Event)
 	c := eventContent{
-		Event: e, Heading: heading(e.Feed, e.Title), Data: viewData(&e.Event), Whole: self + "&format=cloudevents",
+		Event: e, Heading: heading(e.Feed, e.Title), Principal: cloudevents.Principal(&e.Event), Data: viewData(&e.Event), Whole: self + "&format=cloudevents",
 		Previous: neighbour(root, e.Feed, e.Previous), Next: neighbour(root, e.Feed, e.Next),
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {

@@ -81,6 +81,10 @@ func JSONFeed(d *feed.Document, base string) ([]byte, error) {
 
 func newJSONItem(d *feed.Document, e *event.Placed, at site) jsonItem {
 	published := e.Time.UTC().Truncate(time.Microsecond)
+	var authors []*feeds.JSONAuthor
+	if principal := cloudevents.Principal(&e.Event); principal != "" {
+		authors = []*feeds.JSONAuthor{{Name: principal}}
+	}
 	return jsonItem{
 		JSONItem: &feeds.JSONItem{
 			Id:            feed.EntryID(&e.Event),
@@ -88,6 +92,7 @@ func newJSONItem(d *feed.Document, e *event.Placed, at site) jsonItem {
 			Title:         title(e),
 			PublishedDate: &published,
 			Tags:          []string{e.Type},
+			Authors:       authors,
 		},
 		ContentText: text(e.Data),
 		Extension: jsonItemExtension{

@@ -2,6 +2,7 @@ package render
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"html"
@@ -10,6 +11,7 @@ import (
 	"github.com/gorilla/feeds"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -59,7 +61,7 @@ func RSS(d *feed.Document, base string) ([]byte, error) {
 		},
 	}
 	for e := range d.Listed() {
-		channel.Items = append(channel.Items, rssItem{newRSSItem(d, e, at), d.Author})
+		channel.Items = append(channel.Items, rssItem{newRSSItem(d, e, at), cmp.Or(cloudevents.Principal(&e.Event), d.Author)})
 	}
 	document := rssDocument{Version: "2.0", Atom: feed.AtomNamespace, DC: "http://purl.org/dc/elements/1.1/", Channel: channel}
 	b := bytes.NewBufferString(xml.Header)
