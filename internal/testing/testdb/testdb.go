@@ -23,10 +23,12 @@ const patience = time.Minute
 
 // Users of a test's database with the rights that a careful team gives them. None is a superuser.
 const (
-	Owner   = "test_owner"   // owns the database, and so the schema
-	Server  = "test_server"  // has eventfeed_server
-	Writer  = "test_writer"  // has eventfeed_writer
-	Service = "test_service" // has no right in the schema eventfeed
+	Owner    = "test_owner"    // owns the database, and so the schema
+	Server   = "test_server"   // has eventfeed_server
+	Writer   = "test_writer"   // has eventfeed_writer
+	Entities = "test_entities" // has eventfeed_entities
+	Client   = "test_client"   // has eventfeed_writer and eventfeed_entities
+	Service  = "test_service"  // has no right in the schema eventfeed
 )
 
 // Roles belong to the whole server, and tests of several packages run at once.
@@ -35,13 +37,14 @@ DECLARE
     role text;
 BEGIN
     PERFORM pg_advisory_xact_lock(1);
-    FOREACH role IN ARRAY ARRAY['eventfeed_server', 'eventfeed_writer', 'test_owner', 'test_server', 'test_writer', 'test_service'] LOOP
+    FOREACH role IN ARRAY ARRAY['eventfeed_server', 'eventfeed_writer', 'eventfeed_entities', 'test_owner', 'test_server', 'test_writer', 'test_entities', 'test_client', 'test_service'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I %s', role, CASE WHEN role LIKE 'test_%' THEN 'LOGIN' ELSE 'NOLOGIN' END);
         END IF;
     END LOOP;
     GRANT eventfeed_server TO test_server;
-    GRANT eventfeed_writer TO test_writer;
+    GRANT eventfeed_writer TO test_writer, test_client;
+    GRANT eventfeed_entities TO test_entities, test_client;
 END $$`
 
 // roles makes the users once on the tests' server.
