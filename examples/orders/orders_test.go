@@ -2,6 +2,7 @@ package orders_test
 
 import (
 	"database/sql"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -104,18 +106,37 @@ func count(orders map[string]string) (committed, declined int64) {
 	return committed, declined
 }
 
-// build builds the programs with the flags of make build, so that what they
+// folder has the programs, once they are built.
+var folder string
+
+func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "eventfeed-orders-"); err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(status)
+}
+
+// build builds the programs once, with the flags of make build, so that what they
 // import is compiled once for both.
-func build(t *testing.T) (folder string) {
+func build(t *testing.T) string {
 	t.Helper()
-	folder = t.TempDir() + string(filepath.Separator)
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", folder, "./shop", "./shipping", "../../cmd/seeder")
-	command.Env = append(command.Environ(), "CGO_ENABLED=0")
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, output)
+	if err := built(); err != nil {
+		t.Fatal(err)
 	}
 	return folder
 }
+
+var built = sync.OnceValue(func() error {
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", folder+string(filepath.Separator), "./shop", "./shipping", "../../cmd/seeder") //nolint:noctx // of no one test
+	command.Env = append(command.Environ(), "CGO_ENABLED=0")
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, output)
+	}
+	return nil
+})
 
 func start(t *testing.T, programs, name string, arguments ...string) *exec.Cmd {
 	t.Helper()
