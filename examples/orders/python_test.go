@@ -42,15 +42,15 @@ func TestPythonKeepsTheSameRules(t *testing.T) {
 	t.Parallel()
 	db, python := startPython(t)
 	for _, step := range []struct{ arguments, want string }{
-		{"1", `order 1 at version 1, 1 events folded: {"customer": "Ada", "address": "1 Main Street", "total": 1995, "status": "created"}`},
+		{"1", `order 1 at version 1 (events folded: 1): {"customer": "Ada", "address": "1 Main Street", "total": 1995, "status": "created"}`},
 		{"1 pay", "failed: order 1: refused: the order is created: it must be approved for OrderPaid"},
 		{"2 pay", "failed: order 2: refused: there is no such order"},
-		{"1 approve", `order 1 at version 2, 2 events folded: {"customer": "Ada", "address": "1 Main Street", "total": 1995, "status": "approved"}`},
-		{"1 change-address London", `order 1 at version 3, 3 events folded: {"customer": "Ada", "address": "London", "total": 1995, "status": "approved"}`},
-		{"1 change-address London", `order 1 at version 3, 3 events folded: {"customer": "Ada", "address": "London", "total": 1995, "status": "approved"}`},
-		{"1 pay", `order 1 at version 4, 4 events folded: {"customer": "Ada", "address": "London", "total": 1995, "status": "paid"}`},
-		{"1 prepare", `order 1 at version 5, 5 events folded: {"customer": "Ada", "address": "London", "total": 1995, "status": "prepared"}`},
-		{"1 ship", `order 1 at version 6, 6 events folded: {"customer": "Ada", "address": "London", "total": 1995, "status": "shipped"}`},
+		{"1 approve", `order 1 at version 2 (events folded: 2): {"customer": "Ada", "address": "1 Main Street", "total": 1995, "status": "approved"}`},
+		{"1 change-address London", `order 1 at version 3 (events folded: 3): {"customer": "Ada", "address": "London", "total": 1995, "status": "approved"}`},
+		{"1 change-address London", `order 1 at version 3 (events folded: 3): {"customer": "Ada", "address": "London", "total": 1995, "status": "approved"}`},
+		{"1 pay", `order 1 at version 4 (events folded: 4): {"customer": "Ada", "address": "London", "total": 1995, "status": "paid"}`},
+		{"1 prepare", `order 1 at version 5 (events folded: 5): {"customer": "Ada", "address": "London", "total": 1995, "status": "prepared"}`},
+		{"1 ship", `order 1 at version 6 (events folded: 6): {"customer": "Ada", "address": "London", "total": 1995, "status": "shipped"}`},
 		{"1 change-address Paris", "failed: order 1: refused: the order is shipped: its address can no longer be changed"},
 	} {
 		if printed := python(strings.Fields(step.arguments)...); strings.TrimSpace(printed) != step.want {
@@ -62,10 +62,12 @@ func TestPythonKeepsTheSameRules(t *testing.T) {
 	if want := (orders.Order{Customer: "Ada", Address: "London", Total: 1995, Status: orders.Shipped}); o.State != want {
 		t.Errorf("in Go the order is %+v", o.State)
 	}
-	var row string
-	must.OK(t, db.QueryRowContext(t.Context(), "SELECT address || ' ' || status FROM orders WHERE id = '1'").Scan(&row))
-	if row != "London shipped" {
-		t.Errorf("its row is %s", row)
+	var row, by string
+	must.OK(t, db.QueryRowContext(t.Context(), `
+		SELECT o.address || ' ' || o.status, e.extensions ->> 'authid'
+		FROM orders o, eventfeed.load('orders', o.id, after => 5) e WHERE o.id = '1'`).Scan(&row, &by))
+	if row != "London shipped" || by != "orders.py" {
+		t.Errorf("its row is %s, it was shipped by %s", row, by)
 	}
 }
 
@@ -73,7 +75,7 @@ func TestPythonKeepsSnapshots(t *testing.T) {
 	t.Parallel()
 	db, python := startPython(t)
 	do(t, db, "1", time.Time{}, moves(1100)) // more than one call of eventfeed.load returns
-	for _, want := range []string{"order 1 at version 1101, 1101 events folded: ", "order 1 at version 1101, 0 events folded: "} {
+	for _, want := range []string{"order 1 at version 1101 (events folded: 1101): ", "order 1 at version 1101 (events folded: 0): "} {
 		if printed := python("1"); !strings.HasPrefix(printed, want) || !strings.Contains(printed, `"address": "1100 Long Road"`) {
 			t.Errorf("orders.py 1: %s, want %s", printed, want)
 		}

@@ -13,6 +13,7 @@ import json
 import random
 import sys
 import time
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg.errors import DeadlockDetected, SerializationFailure
@@ -63,11 +64,14 @@ def decide(order, command, *arguments):
     return [(event, {"address": order["address"]} if event == "OrderShipped" else None)]
 
 
+@dataclass
 class Entity:
     """An order as it was loaded: its state, and how it came about."""
 
-    def __init__(self):
-        self.order, self.version, self.last, self.folded = {}, 0, None, 0
+    order: dict = field(default_factory=dict)
+    version: int = 0
+    last: tuple = ()  # id and source of the last event
+    folded: int = 0  # events after the snapshot
 
 
 def load(connection, subject):
@@ -112,6 +116,8 @@ def change(connection, subject, command, *arguments):
     for attempt in range(30):
         try:
             with connection.transaction():
+                # Who does it, as it is recorded with each event.
+                connection.execute("SET LOCAL eventfeed.authtype = 'service_account'; SET LOCAL eventfeed.authid = 'orders.py'")
                 e = load(connection, subject)
                 append(connection, subject, e, decide(e.order, command, *arguments))
             return
@@ -124,7 +130,7 @@ def change(connection, subject, command, *arguments):
 def show(connection, subject):
     """Print an order, and keep a snapshot if many events had to be folded."""
     e = load(connection, subject)
-    print(f"order {subject} at version {e.version}, {e.folded} events folded: {json.dumps(e.order)}")
+    print(f"order {subject} at version {e.version} (events folded: {e.folded}): {json.dumps(e.order)}")
     if e.folded >= SNAPSHOT_EVERY:
         connection.execute(
             "SELECT eventfeed.save_snapshot(%s, %s, %s, %s, %s, %s, %s, %s)",
@@ -135,9 +141,6 @@ def show(connection, subject):
 def main(url, subject, *command):
     # autocommit: a transaction begins and ends where the program says so.
     with psycopg.connect(url, autocommit=True) as connection:
-        # Who does it, recorded with each event that is appended.
-        connection.execute("SET eventfeed.authtype = 'service_account'")
-        connection.execute("SET eventfeed.authid = 'orders.py'")
         if command:
             change(connection, subject, *command)
         show(connection, subject)

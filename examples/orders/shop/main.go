@@ -80,7 +80,7 @@ func work(ctx context.Context, db *sql.DB, number int, seed uint64) error {
 	}
 	random := rand.New(rand.NewPCG(seed, uint64(last)))
 	var paid []string // and not on a truck yet
-	declined, delivered := 0, 0
+	moved, declined, delivered := 0, 0, 0
 	for n := last + 1; n <= last+number; n++ {
 		id, name := strconv.Itoa(n), customers[random.IntN(len(customers))]
 		if err := do(ctx, db, customer(name), id, orders.Place(name, fmt.Sprintf("%d Main Street", n), 500+random.Int64N(20_000))); err != nil {
@@ -90,6 +90,7 @@ func work(ctx context.Context, db *sql.DB, number int, seed uint64) error {
 			if err := do(ctx, db, customer(name), id, orders.ChangeAddress(fmt.Sprintf("%d New Street", n))); err != nil {
 				return err
 			}
+			moved++
 		}
 		if err := do(ctx, db, clerk, id, orders.Approve); err != nil {
 			return err
@@ -111,8 +112,8 @@ func work(ctx context.Context, db *sql.DB, number int, seed uint64) error {
 			delivered, paid = delivered+truck, nil
 		}
 	}
-	fmt.Printf("%d orders created, %d paid, %d delivered; %d payments declined, so rolled back\n",
-		number, number-declined, delivered, declined)
+	fmt.Printf("%d orders created, %d moved, %d paid, %d delivered; %d payments declined, so rolled back\n",
+		number, moved, number-declined, delivered, declined)
 	return nil
 }
 

@@ -49,7 +49,7 @@ func rebuild(ctx context.Context, db *sql.DB, id string) error {
 	if err := printOrder(o); err != nil {
 		return err
 	}
-	fmt.Printf("rebuilt without its snapshot: %d events folded\nrebuilt with its snapshot: %d events folded, the same order\n", all, few)
+	fmt.Printf("events folded without its snapshot: %d\nevents folded with its snapshot: %d, to the same order\n", all, few)
 	return nil
 }
 
