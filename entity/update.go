@@ -99,6 +99,7 @@ func once(ctx context.Context, db DB, fn func(ctx context.Context, tx Tx) error)
 	if err = tx.commit(ctx); err == nil || isDefinite(err) {
 		return err
 	}
+	_ = tx.rollback(context.WithoutCancel(ctx)) // its locks must not be waited for
 	return findOut(ctx, db, *tx.appended, err)
 }
 
@@ -106,8 +107,9 @@ func once(ctx context.Context, db DB, fn func(ctx context.Context, tx Tx) error)
 var errNotDone = errors.New("the connection broke before the commit")
 
 // findOut says whether a transaction has committed whose commit ended with an error that
-// does not say so. It appends the first events again, and rolls that back: the append
-// waits for the transaction, if it is still at work, and then finds its events or not.
+// does not say so. It appends the first events again, and rolls that back. While the
+// transaction is still at work the append cannot have the entity's lock, and after that
+// it finds its events or not.
 func findOut(ctx context.Context, db DB, appended []call, cause error) error {
 	if len(appended) == 0 {
 		return fmt.Errorf("%w: %w", ErrUnknown, cause)
@@ -132,6 +134,9 @@ func isThere(ctx context.Context, db DB, c call) (bool, error) {
 		return false, err
 	}
 	defer func() { _ = tx.rollback(context.WithoutCancel(ctx)) }()
+	if err := tx.hurry(ctx); err != nil {
+		return false, err
+	}
 	result, err := tx.append(ctx, c)
 	if errors.Is(err, ErrVersion) {
 		return false, nil
