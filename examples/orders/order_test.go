@@ -95,7 +95,7 @@ func TestRefusalsSayWhatIsWrong(t *testing.T) {
 
 func TestNothingHappensWhereNothingChanges(t *testing.T) {
 	t.Parallel()
-	if events := history(t, placed, moved, moved); len(events) != 2 {
+	if events := history(t, placed, moved, orders.ChangeAddress("2 New Street")); len(events) != 2 {
 		t.Errorf("events: %v", events)
 	}
 }
