@@ -24,6 +24,7 @@ func TestPublicPackagesLinkNoMoreThanTheyNeed(t *testing.T) {
 	for pkg, never := range map[string][]string{
 		"event":                        {pgx, sqlite, feedReader, "database/sql", "net/http"},
 		"outbox":                       {sqlite, feedReader},
+		"entity":                       {sqlite, feedReader},
 		"seed":                         {pgx, sqlite},
 		"seed/seedpgx":                 {sqlite},
 		"seed/seedsqlite":              {pgx},
