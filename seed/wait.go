@@ -3,7 +3,9 @@ package seed
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -48,6 +50,9 @@ func Wait(ctx context.Context, into Target, consumer, feed string, position int6
 // reached returns how far a consumer is; 0 where it has not begun.
 func reached(ctx context.Context, reader checkpoint.StatusReader, consumer, feed string) (int64, error) {
 	all, err := reader.Statuses(ctx)
+	if errors.Is(err, fs.ErrNotExist) { // the consumer makes its file
+		return 0, nil
+	}
 	if err != nil {
 		return 0, err
 	}

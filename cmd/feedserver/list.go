@@ -22,6 +22,7 @@ type listed struct {
 	Archives int64  `json:"archives"`
 	Pending  int64  `json:"pending"`
 	Held     bool   `json:"held"`
+	Entities bool   `json:"entities"`
 }
 
 func (f *listed) state() string {
@@ -86,7 +87,7 @@ func list(ctx context.Context, log *store.Log) ([]listed, error) {
 	all := make([]listed, 0, len(feeds))
 	for i := range feeds {
 		f := &feeds[i]
-		all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending[f.Key], f.Held})
+		all = append(all, listed{f.Name, f.ID, f.Title, f.Epoch(), f.Position, f.Digest.String(), f.Archives, pending[f.Key], f.Held, f.Entities})
 	}
 	return all, nil
 }

@@ -338,6 +338,24 @@ func shownData(t *testing.T, e event.Event) string {
 	return ""
 }
 
+func TestAPageOfAnEventSaysWhoCausedIt(t *testing.T) {
+	t.Parallel()
+	for who, extensions := range map[string]map[string]string{
+		"anna &lt;b&gt; (user)": {"authid": "anna <b>", "authtype": "user"},
+		"system":                {"authtype": "system"},
+		"anna":                  {"authid": "anna"},
+		"":                      {"other": "anna"},
+	} {
+		e := event.Event{ID: "1", Source: "/s", Type: "T", Extensions: extensions}
+		page, err := html.EventPage(&html.Event{Placed: event.Placed{Event: e, Position: 1}, Feed: "f", Title: "f"})
+		must.OK(t, err)
+		line := `<p class="muted">by <bdi>` + who + "</bdi></p>"
+		if strings.Contains(string(page), line) != (who != "") || strings.Contains(string(page), "by <bdi>") != (who != "") {
+			t.Errorf("%v: want %q\n%s", extensions, who, page)
+		}
+	}
+}
+
 func TestAPageOfAnEventStaysSmallAndLinksTheWhole(t *testing.T) {
 	t.Parallel()
 	for path, page := range pages(t) {

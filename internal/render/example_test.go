@@ -18,7 +18,7 @@ func events() []event.Event {
 		{ID: "17", Source: "/orders", Type: "OrderPaid", Subject: "o-1", Time: at.Add(1500 * time.Millisecond), DataContentType: "application/json", DataSchema: "https://example.org/paid.json", Extensions: map[string]string{"traceparent": "00-4bf9-01", "2nd": "5 < 6"}, Data: []byte("{\n  \"by\": \"M&M\"\n}")},
 		{ID: "17", Source: "/labels", Type: "LabelPrinted", Subject: `binary "o" & <1>`, Time: at, DataContentType: "image/png", Data: []byte("\x89PNG\r\n")},
 		{ID: "n/ö te", Source: "/notes", Type: "Noted", Time: at, DataContentType: "text/html", Data: []byte("<b>1 & 2</b>\n]]>")},
-		{ID: "note", Source: "/orders", Type: "Closed", Time: at},
+		{ID: "note", Source: "/orders", Type: "Closed", Time: at, Extensions: map[string]string{"authid": "anna@shop.example", "authtype": "user"}},
 	}
 }
 

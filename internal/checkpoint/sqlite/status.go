@@ -11,6 +11,9 @@ import (
 
 // Statuses returns the status of each checkpoint of every consumer; none if there is no table.
 func (s *Session) Statuses(ctx context.Context) (all []checkpoint.Status, err error) {
+	if err := s.openExisting(ctx); err != nil {
+		return nil, err
+	}
 	var there bool
 	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_master WHERE name = 'eventfeed_checkpoints'").Scan(&there)
 	if err != nil || !there {
