@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -483,10 +484,7 @@ func TestCheckFindsSnapshotsOfAnImpureApply(t *testing.T) {
 			deposit(t, r, db, "a-1", 1)
 		}
 		deposit(t, r, db, "a-2", 1) // without a snapshot
-		found := make(map[string]error)
-		for subject, err := range r.Check(t.Context(), db) {
-			found[subject] = err
-		}
+		found := maps.Collect(r.Check(t.Context(), db))
 		if !errors.Is(found["a-1"], entity.ErrImpure) || len(found) != 1 {
 			t.Errorf("%v", found)
 		}

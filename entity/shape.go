@@ -126,8 +126,7 @@ func (d *describer) describeKey(key reflect.Type, path string) {
 // describeFields describes the fields of a struct, and those of structs embedded in it as
 // if they were its own. The names are those of the fields so far.
 func (d *describer) describeFields(of reflect.Type, path string, names map[string]bool) {
-	for i := range of.NumField() {
-		field := of.Field(i)
+	for field := range of.Fields() {
 		tag := field.Tag.Get("json")
 		name, _, _ := strings.Cut(tag, ",")
 		at := path + "." + field.Name

@@ -20,20 +20,29 @@ func (l sqlLog) sqlite(ctx context.Context, refusal error) (sqliteLog, bool) {
 
 func (l sqlLog) load(ctx context.Context, r request, yield func(*row) error) error {
 	for more := true; more; {
-		rows, err := l.db.QueryContext(ctx, loadPostgres, r.arguments()...)
+		var err error
+		if more, err = l.page(ctx, &r, yield); err == nil {
+			continue
+		}
 		if s, is := l.sqlite(ctx, err); is {
 			return s.load(ctx, r, yield)
 		}
-		if err != nil {
-			return postgresError(err)
-		}
-		more, err = r.page(rows, yield)
-		_ = rows.Close() // page has the error
-		if err != nil {
-			return postgresError(err)
-		}
+		return postgresError(err)
 	}
 	return nil
+}
+
+func (l sqlLog) page(ctx context.Context, r *request, yield func(*row) error) (bool, error) {
+	rows, err := l.db.QueryContext(ctx, loadPostgres, r.arguments()...)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = rows.Close() }() // page has the error
+	more, err := r.page(rows, yield)
+	if err == nil {
+		err = rows.Err()
+	}
+	return more, err
 }
 
 func (l sqlLog) append(ctx context.Context, c call) (outbox.Result, error) {

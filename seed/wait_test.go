@@ -39,7 +39,7 @@ func TestWaitReturnsOnceAConsumerIsThere(t *testing.T) {
 			t.Errorf("%d events are in", len(inbox))
 		}
 		end()
-		<-ended
+		must.OK(t, <-ended)
 		short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer stop()
 		err = seed.Wait(short, again().Target, "", "f", 8)

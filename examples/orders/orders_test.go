@@ -2,6 +2,7 @@ package orders_test
 
 import (
 	"database/sql"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,7 +46,7 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 			database := test.database
 			shop, shipping := database(t), database(t)
 			log := storetest.Open(t, shop)
-			if _, err := log.Create(t.Context(), store.Feed{Name: "orders", PageSize: 50}); err != nil {
+			if _, err := log.Create(t.Context(), store.Feed{Name: "orders", PageSize: 50, Entities: true}); err != nil {
 				t.Fatal(err)
 			}
 			url := servertest.Publish(t, log).URL + "/feeds/orders"
@@ -56,7 +58,7 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 			})
 			fill := append(slices.Clip(test.shipping), "--from", url, "--into", shipping)
 			run(t, programs, fill[0], fill[1:]...)
-			orders := table(t, shop, "SELECT CAST(id AS TEXT), customer || ' ' || status FROM orders")
+			orders := table(t, shop, ordersQuery)
 			if shipments := shipments(t, shipping); len(orders) != 100 || !maps.Equal(orders, shipments) {
 				t.Fatalf("orders:\n%v\nshipments:\n%v", orders, shipments)
 			}
@@ -67,7 +69,7 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 
 			follower := start(t, programs, fill[0], append(fill[1:], "--follow")...)
 			run(t, programs, "shop", "--db", shop, "--orders", "30", "--seed", "2")
-			orders = table(t, shop, "SELECT CAST(id AS TEXT), customer || ' ' || status FROM orders")
+			orders = table(t, shop, ordersQuery)
 			eventually(t, "what is new is followed", func() bool { return maps.Equal(orders, shipments(t, shipping)) })
 			if err := follower.Process.Signal(os.Interrupt); err != nil {
 				t.Fatal(err)
@@ -83,51 +85,76 @@ func TestShippingHoldsWhatTheShopDoes(t *testing.T) {
 	}
 }
 
+const ordersQuery = "SELECT id, customer || ', ' || address || ' ' || status FROM orders"
+
 // count returns how many events orders in these states have, and how many of
 // them had a step rolled back, since their payment was declined.
 func count(orders map[string]string) (committed, declined int64) {
 	for _, o := range orders {
 		switch {
-		case strings.HasSuffix(o, " created"):
-			committed, declined = committed+1, declined+1
+		case strings.HasSuffix(o, " approved"):
+			committed, declined = committed+2, declined+1
 		case strings.HasSuffix(o, " paid"):
-			committed += 2
-		case strings.HasSuffix(o, " shipped"):
 			committed += 3
+		case strings.HasSuffix(o, " delivered"):
+			committed += 6
+		}
+		if strings.Contains(o, " New Street") { // whose customer has moved
+			committed++
 		}
 	}
 	return committed, declined
 }
 
-// build builds the programs with the flags of make build, so that what they
+// folder has the programs, once they are built.
+var folder string
+
+func TestMain(m *testing.M) {
+	var err error
+	if folder, err = os.MkdirTemp("", "eventfeed-orders-"); err != nil {
+		panic(err)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(status)
+}
+
+// build builds the programs once, with the flags of make build, so that what they
 // import is compiled once for both.
-func build(t *testing.T) (folder string) {
+func build(t *testing.T) string {
 	t.Helper()
-	folder = t.TempDir() + string(filepath.Separator)
-	command := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-o", folder, "./shop", "./shipping", "../../cmd/seeder")
-	command.Env = append(command.Environ(), "CGO_ENABLED=0")
-	if output, err := command.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, output)
+	if err := built(); err != nil {
+		t.Fatal(err)
 	}
 	return folder
 }
 
+var built = sync.OnceValue(func() error {
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", folder+string(filepath.Separator), "./shop", "./shipping", "../../cmd/seeder")
+	command.Env = append(command.Environ(), "CGO_ENABLED=0")
+	if output, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, output)
+	}
+	return nil
+})
+
 func start(t *testing.T, programs, name string, arguments ...string) *exec.Cmd {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), filepath.Join(programs, name), arguments...)
-	command.Stderr = &strings.Builder{}
+	command.Stdout, command.Stderr = &strings.Builder{}, &strings.Builder{}
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	return command
 }
 
-func run(t *testing.T, programs, name string, arguments ...string) {
+func run(t *testing.T, programs, name string, arguments ...string) (printed string) {
 	t.Helper()
 	command := start(t, programs, name, arguments...)
 	if err := command.Wait(); err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, arguments, err, command.Stderr)
 	}
+	return command.Stdout.(*strings.Builder).String()
 }
 
 func state(t *testing.T, log *store.Log) (f store.Feed, pending int64) {
@@ -166,21 +193,27 @@ func served(t *testing.T, url string) int64 {
 
 func shipments(t *testing.T, database string) map[string]string {
 	t.Helper()
-	return table(t, database, "SELECT order_id, customer || ' ' || status FROM shipments")
+	return table(t, database, "SELECT order_id, customer || ', ' || address || ' ' || status FROM shipments")
 }
 
-// table reads the rows of a query with two columns.
-func table(t *testing.T, database, query string) map[string]string {
+func open(t *testing.T, database string) *sql.DB {
 	t.Helper()
 	driver, source := "pgx", database
 	if path, ok := strings.CutPrefix(database, "sqlite:"); ok {
-		driver, source = "sqlite", "file:"+path+"?mode=rw&_pragma=busy_timeout(10000)"
+		driver, source = "sqlite", "file:"+path+"?mode=rw&_txlock=immediate&_pragma=busy_timeout(10000)"
 	}
 	db, err := sql.Open(driver, source)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = db.Close() }()
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+// table reads the rows of a query with two columns.
+func table(t *testing.T, database, query string) map[string]string {
+	t.Helper()
+	db := open(t, database)
 	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)

@@ -8,16 +8,17 @@
 CREATE TABLE shipments (
     order_id      text   PRIMARY KEY,
     customer      text   NOT NULL,
-    status        text   NOT NULL, -- of the order: created, paid, shipped
+    address       text   NOT NULL,
+    status        text   NOT NULL, -- of the order: created, approved, paid, prepared, shipped, delivered
     last_position bigint NOT NULL  -- of the event that the row is from
 );
 
 -- on OrderCreated
-INSERT INTO shipments (order_id, customer, status, last_position)
-VALUES (:subject, :data ->> 'customer', 'created', :position);
+INSERT INTO shipments (order_id, customer, address, status, last_position)
+VALUES (:subject, :data ->> 'customer', :data ->> 'address', 'created', :position);
 
--- on OrderPaid
-UPDATE shipments SET status = 'paid', last_position = :position WHERE order_id = :subject;
+-- on AddressChanged
+UPDATE shipments SET address = :data ->> 'address', last_position = :position WHERE order_id = :subject;
 
--- on OrderShipped
-UPDATE shipments SET status = 'shipped', last_position = :position WHERE order_id = :subject;
+-- on OrderApproved, OrderPaid, OrderPrepared, OrderShipped, OrderDelivered
+UPDATE shipments SET status = lower(substr(:type, 6)), last_position = :position WHERE order_id = :subject;

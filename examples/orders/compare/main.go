@@ -22,9 +22,9 @@ const (
 		FROM main.eventfeed_positions p JOIN main.eventfeed_events e ON e.insert_no = p.insert_no`
 	inbox = `SELECT position, id, source, type, subject, time, datacontenttype, dataschema, extensions, data
 		FROM other.eventfeed_inbox_events`
-	orders = `SELECT CAST(id AS TEXT), customer, status FROM main.orders`
-	// Orders that came from elsewhere are not in the shop's table.
-	shipments = `SELECT order_id, customer, status FROM other.shipments WHERE order_id NOT LIKE 'old-%'`
+	// Orders of earlier years came from elsewhere, and are not in the shop's table.
+	orders    = `SELECT id, customer, address, status FROM main.orders WHERE id NOT LIKE 'old-%'`
+	shipments = `SELECT order_id, customer, address, status FROM other.shipments WHERE order_id NOT LIKE 'old-%'`
 )
 
 func main() {

@@ -30,7 +30,8 @@ import (
 const schema = `CREATE TABLE IF NOT EXISTS shipments (
 	order_id      TEXT   PRIMARY KEY,
 	customer      TEXT   NOT NULL,
-	status        TEXT   NOT NULL, -- of the order: created, paid, shipped
+	address       TEXT   NOT NULL,
+	status        TEXT   NOT NULL, -- of the order: created, approved, paid, prepared, shipped, delivered
 	last_position BIGINT NOT NULL  -- of the event that the row is from
 )`
 
@@ -80,28 +81,32 @@ func apply(b seed.Batch, exec execute) error {
 // applyOne may count on each event coming exactly once, in order. So it needs
 // no ON CONFLICT, and a row that is not there is an error.
 func applyOne(e event.Delivered, exec execute) error {
+	var data struct {
+		Customer string `json:"customer"`
+		Address  string `json:"address"`
+	}
 	switch e.Type {
 	case "OrderCreated":
-		var data struct {
-			Customer string `json:"customer"`
-		}
 		if err := json.Unmarshal(e.Data, &data); err != nil {
 			return err
 		}
-		_, err := exec("INSERT INTO shipments (order_id, customer, status, last_position) VALUES ($1, $2, 'created', $3)",
-			e.Subject, data.Customer, e.Position)
+		_, err := exec("INSERT INTO shipments (order_id, customer, address, status, last_position) VALUES ($1, $2, $3, 'created', $4)",
+			e.Subject, data.Customer, data.Address, e.Position)
 		return err
-	case "OrderPaid":
-		return move(e, "paid", exec)
-	case "OrderShipped":
-		return move(e, "shipped", exec)
+	case "AddressChanged":
+		if err := json.Unmarshal(e.Data, &data); err != nil {
+			return err
+		}
+		return update(e, "address", data.Address, exec)
+	case "OrderApproved", "OrderPaid", "OrderPrepared", "OrderShipped", "OrderDelivered":
+		return update(e, "status", strings.ToLower(strings.TrimPrefix(e.Type, "Order")), exec)
 	default:
 		return nil // the shop may come to tell more than shipping needs
 	}
 }
 
-func move(e event.Delivered, status string, exec execute) error {
-	n, err := exec("UPDATE shipments SET status = $1, last_position = $2 WHERE order_id = $3", status, e.Position, e.Subject)
+func update(e event.Delivered, column, value string, exec execute) error {
+	n, err := exec("UPDATE shipments SET "+column+" = $1, last_position = $2 WHERE order_id = $3", value, e.Position, e.Subject)
 	if err == nil && n != 1 {
 		err = errors.New("there is no such order")
 	}

@@ -1,9 +1,11 @@
-// Command shop is an order service that tells its history as the feed orders.
-// Each business step is one transaction, which changes orders and appends the
-// events that say so; what to copy from is in steps.go.
+// Command shop is an order service that works from its history, which it publishes as the
+// feed orders. What to copy from is in steps.go, and in package orders.
 //
-//	feedserver create orders --db sqlite:shop.db
-//	shop --db sqlite:shop.db --orders 2000
+//	feedserver create orders --entities --db sqlite:shop.db
+//	shop --db sqlite:shop.db --orders 1000                            takes orders, and delivers most
+//	shop --db sqlite:shop.db show 17                                  shows an order
+//	shop --db sqlite:shop.db --as-of 2026-08-31T00:00:00Z show 17     shows it as it was
+//	shop --db sqlite:shop.db race 17                                  lets two decide on it at once
 package main
 
 import (
@@ -16,11 +18,14 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "modernc.org/sqlite"
+
+	"github.com/eventfeed/eventfeed/examples/orders"
 )
 
 // truck is how many orders are shipped at once.
@@ -30,11 +35,23 @@ var customers = []string{"Ada", "Barbara", "Edsger", "Grace", "Katherine", "Tony
 
 func main() {
 	database := flag.String("db", "sqlite:shop.db", "database of the shop, with a feed orders in it: sqlite:PATH or postgres://…")
-	orders := flag.Int("orders", 2000, "number of orders to take")
+	number := flag.Int("orders", 1000, "number of orders to take")
 	seed := flag.Uint64("seed", 1, "makes other orders; the same seed makes the same ones of an empty shop")
+	asOf := flag.String("as-of", "", "show an order as it was at this time, such as 2026-08-31T00:00:00Z")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, *database, *orders, *seed)
+	err := run(ctx, *database, func(db *sql.DB) error {
+		switch command, id := flag.Arg(0), flag.Arg(1); {
+		case command == "":
+			return work(ctx, db, *number, *seed)
+		case command == "show" && id != "":
+			return show(ctx, db, id, *asOf)
+		case command == "race" && id != "":
+			return race(ctx, db, id)
+		default:
+			return fmt.Errorf("%q: want show ORDER, race ORDER, or nothing, to take orders", strings.Join(flag.Args(), " "))
+		}
+	})
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "shop:", err)
@@ -42,44 +59,61 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, database string, orders int, seed uint64) error {
+func run(ctx context.Context, database string, command func(*sql.DB) error) error {
 	db, err := open(database)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = db.Close() }()
 	if _, err := db.ExecContext(ctx, schema); err != nil {
-		return fmt.Errorf("%w; a database with the feed is made by: feedserver create %s --db URL", err, feed)
+		return fmt.Errorf("%w; a database with the feed is made by: feedserver create %s --entities --db URL", err, orders.Feed)
 	}
-	var last int64
-	if err := db.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM orders").Scan(&last); err != nil {
+	return command(db)
+}
+
+// work takes orders and delivers them, a truck at a time. One payment of ten is declined,
+// and one customer of ten moves.
+func work(ctx context.Context, db *sql.DB, number int, seed uint64) error {
+	var last int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM orders").Scan(&last); err != nil {
 		return err
 	}
 	random := rand.New(rand.NewPCG(seed, uint64(last)))
-	var paid []order // and not on a truck yet
-	declined, shipped := 0, 0
-	for id := last + 1; id <= last+int64(orders); id++ {
-		o := order{id, customers[random.IntN(len(customers))], 500 + random.Int64N(20_000)}
-		if err := place(ctx, db, o); err != nil {
+	var paid []string // and not on a truck yet
+	moved, declined, delivered := 0, 0, 0
+	for n := last + 1; n <= last+number; n++ {
+		id, name := strconv.Itoa(n), customers[random.IntN(len(customers))]
+		if err := do(ctx, db, customer(name), id, orders.Place(name, fmt.Sprintf("%d Main Street", n), 500+random.Int64N(20_000))); err != nil {
 			return err
 		}
-		switch err := pay(ctx, db, o, random.IntN(10) > 0); {
+		if random.IntN(10) == 0 {
+			if err := do(ctx, db, customer(name), id, orders.ChangeAddress(fmt.Sprintf("%d New Street", n))); err != nil {
+				return err
+			}
+			moved++
+		}
+		if err := do(ctx, db, clerk, id, orders.Approve); err != nil {
+			return err
+		}
+		switch err := pay(ctx, db, id, random.IntN(10) > 0); {
 		case errors.Is(err, errDeclined):
 			declined++
 		case err != nil:
 			return err
 		default:
-			paid = append(paid, o)
+			paid = append(paid, id)
 		}
 		if len(paid) == truck {
-			if err := ship(ctx, db, paid); err != nil {
-				return err
+			for _, command := range []orders.Command{orders.Prepare, orders.Ship, orders.Deliver} {
+				if err := doAll(ctx, db, warehouse, paid, command); err != nil {
+					return err
+				}
 			}
-			shipped, paid = shipped+truck, nil
+			delivered, paid = delivered+truck, nil
 		}
 	}
-	fmt.Printf("%d orders created, %d paid, %d shipped; %d payments declined, so rolled back\n",
-		orders, orders-declined, shipped, declined)
+	fmt.Printf("%d orders created, %d moved, %d paid, %d delivered; %d payments declined, so rolled back\n",
+		number, moved, number-declined, delivered, declined)
 	return nil
 }
 

@@ -3,53 +3,61 @@ package main
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"strconv"
+	"slices"
 
+	"github.com/eventfeed/eventfeed/entity"
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/examples/orders"
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
-const feed = "orders"
-
+// The shop's own table is for lists: what is decided is decided on the events.
 const schema = `CREATE TABLE IF NOT EXISTS orders (
-	id       BIGINT PRIMARY KEY,
+	id       TEXT   PRIMARY KEY,
 	customer TEXT   NOT NULL,
-	status   TEXT   NOT NULL CHECK (status IN ('created', 'paid', 'shipped')),
+	address  TEXT   NOT NULL,
+	status   TEXT   NOT NULL,
 	total    BIGINT NOT NULL -- in cents
 )`
 
+// Who does what, as it is recorded with each event.
+var (
+	clerk     = outbox.Auth{Type: "user", ID: "clerk"}
+	bank      = outbox.Auth{Type: "service_account", ID: "bank"}
+	warehouse = outbox.Auth{Type: "service_account", ID: "warehouse"}
+)
+
+func customer(name string) outbox.Auth { return outbox.Auth{Type: "app_user", ID: name} }
+
 var errDeclined = errors.New("the payment was declined")
 
-type order struct {
-	id       int64
-	customer string
-	total    int64
+// do does a command on one order: it loads the order, decides, writes and commits, and
+// all of it again if another transaction was faster.
+func do(ctx context.Context, db *sql.DB, by outbox.Auth, id string, command orders.Command) error {
+	_, err := orders.Repository.Update(outbox.WithAuth(ctx, by), entity.SQL(db), id,
+		func(ctx context.Context, tx entity.Tx, o orders.Order) ([]event.Event, error) {
+			return decide(ctx, tx.SQL(), id, o, command)
+		})
+	return err
 }
 
-// place takes an order.
-func place(ctx context.Context, db *sql.DB, o order) error {
-	return transact(ctx, db, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "INSERT INTO orders (id, customer, status, total) VALUES ($1, $2, 'created', $3)",
-			o.id, o.customer, o.total)
-		if err != nil {
-			return err
+// doAll does a command on several orders in one transaction: on all of them, or on none.
+func doAll(ctx context.Context, db *sql.DB, by outbox.Auth, ids []string, command orders.Command) error {
+	return entity.Retry(outbox.WithAuth(ctx, by), entity.SQL(db), func(ctx context.Context, tx entity.Tx) error {
+		for _, id := range slices.Sorted(slices.Values(ids)) { // so that no two wait for each other
+			if err := doIn(ctx, tx, id, command); err != nil {
+				return err
+			}
 		}
-		_, err = outbox.AppendSQL(ctx, tx, feed, o.event("OrderCreated"))
-		return err
+		return nil
 	})
 }
 
-// pay changes the order's row first. That locks it until the commit, so the
-// events of one order are in the feed in the order of its transactions.
-func pay(ctx context.Context, db *sql.DB, o order, accepted bool) error {
-	return transact(ctx, db, func(tx *sql.Tx) error {
-		if err := move(ctx, tx, o, "created", "paid"); err != nil {
-			return err
-		}
-		if _, err := outbox.AppendSQL(ctx, tx, feed, o.event("OrderPaid")); err != nil {
+// pay takes the payment of an order, if the bank has accepted it.
+func pay(ctx context.Context, db *sql.DB, id string, accepted bool) error {
+	return entity.Retry(outbox.WithAuth(ctx, bank), entity.SQL(db), func(ctx context.Context, tx entity.Tx) error {
+		if err := doIn(ctx, tx, id, orders.Pay); err != nil {
 			return err
 		}
 		if !accepted {
@@ -59,52 +67,34 @@ func pay(ctx context.Context, db *sql.DB, o order, accepted bool) error {
 	})
 }
 
-// ship sends several orders on their way: all of them, or none.
-func ship(ctx context.Context, db *sql.DB, orders []order) error {
-	return transact(ctx, db, func(tx *sql.Tx) error {
-		var events []event.Event
-		for _, o := range orders { // by id: who locks rows in the same order never waits in a circle
-			if err := move(ctx, tx, o, "paid", "shipped"); err != nil {
-				return err
-			}
-			events = append(events, o.event("OrderShipped"))
+// doIn does a command on an order in a transaction.
+func doIn(ctx context.Context, tx entity.Tx, id string, command orders.Command) error {
+	o, err := orders.Repository.Load(ctx, tx.DB(), id)
+	if err != nil {
+		return err
+	}
+	events, err := decide(ctx, tx.SQL(), id, o.State, command)
+	if err != nil {
+		return err
+	}
+	_, err = orders.Repository.Append(ctx, tx, o, events...)
+	return err
+}
+
+// decide runs a command, and brings the order's row to what its events make of the order.
+func decide(ctx context.Context, tx *sql.Tx, id string, o orders.Order, command orders.Command) ([]event.Event, error) {
+	events, err := command(o)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range events {
+		if o, err = orders.Apply(o, e); err != nil {
+			return nil, err
 		}
-		_, err := outbox.AppendSQL(ctx, tx, feed, events...)
-		return err
-	})
-}
-
-func move(ctx context.Context, tx *sql.Tx, o order, from, to string) error {
-	result, err := tx.ExecContext(ctx, "UPDATE orders SET status = $1 WHERE id = $2 AND status = $3", to, o.id, from)
-	if err != nil {
-		return err
 	}
-	if n, err := result.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(err, fmt.Errorf("order %d is not %s", o.id, from))
-	}
-	return nil
-}
-
-// event says what has happened to the order. Its id, source and time are left
-// to the outbox.
-func (o order) event(kind string) event.Event {
-	data, err := json.Marshal(map[string]any{"customer": o.customer, "total": o.total})
-	if err != nil {
-		panic(err) // a string and a number always have a JSON form
-	}
-	return event.Event{Type: kind, Subject: strconv.FormatInt(o.id, 10), DataContentType: "application/json", Data: data}
-}
-
-// transact runs step in a transaction: its rows and events are there together,
-// or not at all.
-func transact(ctx context.Context, db *sql.DB, step func(*sql.Tx) error) error {
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
-	if err := step(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO orders (id, customer, address, status, total) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (id) DO UPDATE SET address = excluded.address, status = excluded.status`,
+		id, o.Customer, o.Address, o.Status, o.Total)
+	return events, err
 }

@@ -11,21 +11,25 @@ import (
 // tools are what tests may need, by the names that test/install-tools has for them, each with the
 // places where its program may be. The first place that has it counts.
 var tools = map[string][]string{
-	"chromium": {"chromium", "chromium-browser", "google-chrome"},
-	"curl":     {"curl"},
-	// Debian's own interpreter finds Debian's packages; another one may be first on the PATH.
+	"chromium":   {"chromium", "chromium-browser", "google-chrome"},
+	"curl":       {"curl"},
 	"feedparser": {"/usr/bin/python3"},
 	"newsboat":   {"newsboat"},
 	// Debian keeps servers where only root looks.
 	"nginx":     {"nginx", "/usr/sbin/nginx"},
 	"pgbouncer": {"pgbouncer", "/usr/sbin/pgbouncer"},
+	"psycopg":   {"/usr/bin/python3"},
 	"python3":   {"/usr/bin/python3", "python3"},
 	"systemd":   {"systemd-analyze"},
 	"varnish":   {"varnishd", "/usr/sbin/varnishd"},
 }
 
+// libraries are those of tools that are libraries of Python: Debian's own interpreter finds them;
+// another one may be first on the PATH.
+var libraries = []string{"feedparser", "psycopg"}
+
 // Tool returns the path of a tool's program. A name that test/install-tools does not have is a panic.
-// For feedparser, a library, it is the Python interpreter that finds it.
+// For a library, it is the Python interpreter that finds it.
 //
 // Where the tool is missing, the test is skipped, or fails where all tests must run.
 func Tool(t testing.TB, name string) string {
@@ -44,7 +48,7 @@ func find(name string) (path string, found bool) {
 	}
 	for _, place := range places {
 		path, err := exec.LookPath(place)
-		if err != nil || name == "feedparser" && exec.Command(path, "-c", "import feedparser").Run() != nil { //nolint:noctx // as long as an import takes
+		if err != nil || slices.Contains(libraries, name) && exec.Command(path, "-c", "import "+name).Run() != nil { //nolint:noctx // as long as an import takes
 			continue
 		}
 		return path, true

@@ -27,6 +27,7 @@ const (
 	Server   = "test_server"   // has eventfeed_server
 	Writer   = "test_writer"   // has eventfeed_writer
 	Entities = "test_entities" // has eventfeed_entities
+	Client   = "test_client"   // has eventfeed_writer and eventfeed_entities
 	Service  = "test_service"  // has no right in the schema eventfeed
 )
 
@@ -36,14 +37,14 @@ DECLARE
     role text;
 BEGIN
     PERFORM pg_advisory_xact_lock(1);
-    FOREACH role IN ARRAY ARRAY['eventfeed_server', 'eventfeed_writer', 'eventfeed_entities', 'test_owner', 'test_server', 'test_writer', 'test_entities', 'test_service'] LOOP
+    FOREACH role IN ARRAY ARRAY['eventfeed_server', 'eventfeed_writer', 'eventfeed_entities', 'test_owner', 'test_server', 'test_writer', 'test_entities', 'test_client', 'test_service'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I %s', role, CASE WHEN role LIKE 'test_%' THEN 'LOGIN' ELSE 'NOLOGIN' END);
         END IF;
     END LOOP;
     GRANT eventfeed_server TO test_server;
-    GRANT eventfeed_writer TO test_writer;
-    GRANT eventfeed_entities TO test_entities;
+    GRANT eventfeed_writer TO test_writer, test_client;
+    GRANT eventfeed_entities TO test_entities, test_client;
 END $$`
 
 // roles makes the users once on the tests' server.
