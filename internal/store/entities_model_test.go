@@ -25,8 +25,6 @@ import (
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
-var errVersion = errors.New("version conflict")
-
 // service is what a service does with a feed in a database, in transactions of its own.
 type service interface {
 	begin(ctx context.Context) (serviceTx, error)
@@ -37,10 +35,10 @@ type service interface {
 }
 
 type serviceTx interface {
-	// append returns how many events were not there, or errVersion, or
+	// append returns how many events were not there, or outbox.ErrVersion or
 	// outbox.ErrConflict, wrapped. An error ends the transaction, or what was done since
 	// the savepoint.
-	append(ctx context.Context, feed string, events []event.Event, expected map[string]int64) (int, error)
+	append(ctx context.Context, feed string, events []event.Event, expected outbox.Versions) (int, error)
 	exec(ctx context.Context, statement string) error
 }
 
@@ -104,11 +102,11 @@ type model struct {
 // call is one append.
 type call struct {
 	events   []event.Event
-	expected map[string]int64
+	expected outbox.Versions
 }
 
 func (m *model) draw(r *rapid.T) call {
-	c := call{expected: map[string]int64{}}
+	c := call{expected: outbox.Versions{}}
 	ids := slices.Sorted(maps.Keys(m.subjects))
 	for range rapid.IntRange(1, 4).Draw(r, "events") {
 		subject := rapid.SampledFrom([]string{"a", "b", "c", "ä", ""}).Draw(r, "subject")
@@ -132,37 +130,41 @@ func (m *model) draw(r *rapid.T) call {
 	return c
 }
 
-// want tells what an append must give, and if it succeeds does it in the map.
-func (m *model) want(c call) (added int, err error) {
-	seen := map[string]string{}
+// want tells what an append must give, and if it succeeds does it in the map. Where there
+// is more than one thing wrong, any of them may be named.
+func (m *model) want(c call) (added int, wrong []error) {
+	fresh := map[string]string{} // subjects, by id
 	grown := map[string]bool{}
-	var fresh []event.Event
+	var order []string
 	for _, e := range c.events {
 		subject, is := m.subjects[e.ID]
 		if !is {
-			subject, is = seen[e.ID]
+			subject, is = fresh[e.ID]
 		}
 		switch {
 		case is && subject != e.Subject:
-			return 0, outbox.ErrConflict
+			wrong = append(wrong, outbox.ErrConflict)
 		case !is:
-			seen[e.ID] = e.Subject
-			grown[e.Subject] = true
-			fresh = append(fresh, e)
+			fresh[e.ID], grown[e.Subject] = e.Subject, true
+			order = append(order, e.ID)
 		}
 	}
 	for subject, expected := range c.expected {
 		if grown[subject] && expected != int64(len(m.entities[subject])) {
-			return 0, errVersion
+			wrong = append(wrong, outbox.ErrVersion)
 		}
 	}
-	for _, e := range fresh {
-		m.subjects[e.ID] = e.Subject
-		if e.Subject != "" {
-			m.entities[e.Subject] = append(m.entities[e.Subject], e.ID)
+	if wrong != nil {
+		return 0, wrong
+	}
+	for _, id := range order {
+		subject := fresh[id]
+		m.subjects[id] = subject
+		if subject != "" {
+			m.entities[subject] = append(m.entities[subject], id)
 		}
 	}
-	return len(fresh), nil
+	return len(order), nil
 }
 
 // copied is the map as it is now.
@@ -206,10 +208,11 @@ func (m *model) transaction(r *rapid.T) {
 
 // append compares what an append gives with the map, and empties a call that fails.
 func (m *model) append(r *rapid.T, tx serviceTx, c *call) {
-	want, wantErr := m.want(*c)
+	want, wrong := m.want(*c)
 	added, err := tx.append(context.Background(), m.feed, c.events, c.expected)
-	if !errors.Is(err, wantErr) || added != want {
-		r.Fatalf("append %v: %d added, %v; want %d, %v", *c, added, err, want, wantErr)
+	right := err == nil && wrong == nil || slices.ContainsFunc(wrong, func(kind error) bool { return errors.Is(err, kind) })
+	if !right || added != want {
+		r.Fatalf("append %v: %d added, %v; want %d, %v", *c, added, err, want, wrong)
 	}
 	if err != nil {
 		*c = call{}
@@ -329,8 +332,8 @@ func (m *model) ok(r *rapid.T, err error) {
 type postgresService struct{ conn *pgx.Conn }
 
 func (s postgresService) begin(ctx context.Context) (serviceTx, error) {
-	_, err := s.conn.Exec(ctx, "BEGIN")
-	return postgresTx(s), err
+	tx, err := s.conn.Begin(ctx)
+	return postgresTx{tx}, err
 }
 
 func (s postgresService) load(ctx context.Context, feed, subject, revision string, page int) (snapshot int64, ids []string, err error) {
@@ -366,42 +369,40 @@ func (s postgresService) save(ctx context.Context, feed, subject, revision strin
 	return saved, err
 }
 
-type postgresTx struct{ conn *pgx.Conn }
+type postgresTx struct{ tx pgx.Tx }
 
 func (t postgresTx) exec(ctx context.Context, statement string) error {
-	_, err := t.conn.Exec(ctx, statement)
+	switch statement {
+	case "COMMIT":
+		return t.tx.Commit(ctx)
+	case "ROLLBACK":
+		return t.tx.Rollback(ctx)
+	}
+	_, err := t.tx.Exec(ctx, statement)
 	return err
 }
 
-func (t postgresTx) append(ctx context.Context, feed string, events []event.Event, expected map[string]int64) (added int, err error) {
-	var ids, types, subjects, sources []string
-	var versions []*int64
-	for _, e := range events {
-		ids, types, subjects, sources = append(ids, e.ID), append(types, e.Type), append(subjects, e.Subject), append(sources, e.Source)
-		var version *int64
-		if v, is := expected[e.Subject]; is {
-			version = &v
-		}
-		versions = append(versions, version)
+// append appends one event by the function for it, which does not tell whether it is new.
+func (t postgresTx) append(ctx context.Context, feed string, events []event.Event, expected outbox.Versions) (added int, err error) {
+	if len(events) > 1 {
+		result, err := outbox.AppendExpecting(ctx, t.tx, feed, expected, events...)
+		return result.New, err
 	}
-	if len(events) == 1 {
-		var id string
-		before, after := int64(0), int64(0)
-		err = t.conn.QueryRow(ctx, `SELECT count(*) FROM eventfeed.events WHERE feed = (SELECT feed FROM eventfeed.feeds WHERE name = $1)`, feed).Scan(&before)
-		if err == nil {
-			err = t.conn.QueryRow(ctx, "SELECT eventfeed.append_bytes($1, 'T', $2, NULL, NULL, id => $3, source => '/s', expected_version => $4)", feed, subjects[0], ids[0], versions[0]).Scan(&id)
-		}
-		if err == nil {
-			err = t.conn.QueryRow(ctx, `SELECT count(*) FROM eventfeed.events WHERE feed = (SELECT feed FROM eventfeed.feeds WHERE name = $1)`, feed).Scan(&after)
-		}
-		added = int(after - before)
-	} else {
-		err = t.conn.QueryRow(ctx, "SELECT eventfeed.append_many($1, $2, $3, $4, $5, NULL, NULL, NULL, NULL, NULL, $6)", feed, ids, sources, types, subjects, versions).Scan(&added)
+	const count = "SELECT count(*) FROM eventfeed.events e JOIN eventfeed.feeds f ON f.feed = e.feed WHERE f.name = $1"
+	e := events[0]
+	var version *int64
+	if v, is := expected[e.Subject]; is {
+		version = &v
 	}
+	before, after := 0, 0
+	if err := t.tx.QueryRow(ctx, count, feed).Scan(&before); err != nil {
+		return 0, err
+	}
+	_, err = t.tx.Exec(ctx, "SELECT eventfeed.append_bytes($1, 'T', $2, NULL, NULL, id => $3, source => '/s', expected_version => $4)", feed, e.Subject, e.ID, version)
 	if refusal, is := errors.AsType[*pgconn.PgError](err); is {
 		switch refusal.ConstraintName {
 		case "eventfeed_expected_version":
-			return 0, errVersion
+			return 0, outbox.ErrVersion
 		case "eventfeed_id":
 			return 0, outbox.ErrConflict
 		}
@@ -409,7 +410,8 @@ func (t postgresTx) append(ctx context.Context, feed string, events []event.Even
 	if err != nil {
 		return 0, err
 	}
-	return added, nil
+	err = t.tx.QueryRow(ctx, count, feed).Scan(&after)
+	return after - before, err
 }
 
 type sqliteService struct{ db *sql.DB }
@@ -440,31 +442,7 @@ func (t sqliteTx) exec(ctx context.Context, statement string) error {
 	return err
 }
 
-// append compares versions after it, as the functions on PostgreSQL do.
-func (t sqliteTx) append(ctx context.Context, feed string, events []event.Event, expected map[string]int64) (int, error) {
-	version := func(subject string) (version int64, err error) {
-		err = t.tx.QueryRowContext(ctx, `SELECT coalesce(max(n.version), 0) FROM eventfeed_entities n JOIN eventfeed_feeds f ON f.feed = n.feed WHERE f.name = ? AND n.subject = ?`, feed, subject).Scan(&version)
-		return version, err
-	}
-	before := map[string]int64{}
-	for subject := range expected {
-		var err error
-		if before[subject], err = version(subject); err != nil {
-			return 0, err
-		}
-	}
-	result, err := outbox.AppendSQL(ctx, t.tx, feed, events...)
-	if err != nil {
-		return 0, err
-	}
-	for subject, want := range expected {
-		after, err := version(subject)
-		if err != nil {
-			return 0, err
-		}
-		if after > before[subject] && want != before[subject] {
-			return 0, errVersion
-		}
-	}
-	return result.New, nil
+func (t sqliteTx) append(ctx context.Context, feed string, events []event.Event, expected outbox.Versions) (int, error) {
+	result, err := outbox.AppendSQLExpecting(ctx, t.tx, feed, expected, events...)
+	return result.New, err
 }

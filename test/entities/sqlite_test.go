@@ -88,28 +88,24 @@ func (s *sqliteSession) comeToNothing(ctx context.Context, tx *sql.Tx, d *decisi
 	return err
 }
 
-// append returns how many events were not there. Where some were not it compares the
-// expected versions with those before.
+// append returns how many events were not there.
 func (s *sqliteSession) append(ctx context.Context, tx *sql.Tx, ids []string, d *decision) (int, error) {
 	var events []event.Event
 	for i, id := range ids {
 		events = append(events, event.Event{ID: id, Type: "T", Subject: d.subjects[i/d.each]})
 	}
-	result, err := outbox.AppendSQL(ctx, tx, s.Feed, events...)
-	if err != nil || result.New == 0 || d.expected == nil {
-		return result.New, err
-	}
-	for i, subject := range d.subjects {
-		var version int64
-		err := tx.QueryRowContext(ctx, "SELECT version FROM eventfeed_entities WHERE subject = ? AND feed = (SELECT feed FROM eventfeed_feeds WHERE name = ?)", subject, s.Feed).Scan(&version)
-		if err != nil {
-			return 0, err
-		}
-		if version != d.expected[i]+int64(d.each) {
-			return 0, errVersion
+	var expected outbox.Versions
+	if d.expected != nil {
+		expected = outbox.Versions{}
+		for i, subject := range d.subjects {
+			expected[subject] = d.expected[i]
 		}
 	}
-	return result.New, nil
+	result, err := outbox.AppendSQLExpecting(ctx, tx, s.Feed, expected, events...)
+	if errors.Is(err, outbox.ErrVersion) {
+		return 0, fmt.Errorf("%w: %w", errVersion, err)
+	}
+	return result.New, err
 }
 
 func (s *sqliteSession) count(ctx context.Context, tx *sql.Tx, d *decision, added int) error {
