@@ -30,8 +30,8 @@ type delivery struct {
 	outage retry.Outage // from the exit of a program until another one acknowledges
 }
 
-// run delivers the events until all are acknowledged. It starts a program that exited again, until the retry
-// timeout is over.
+// run delivers the events until all are acknowledged. It starts a program that exited again, until
+// the retry timeout is over.
 func (d *delivery) run(ctx context.Context) error {
 	var tries *retry.Tries // since the first exit without progress
 	for times, done := 1, 0; ; times++ {
@@ -66,8 +66,8 @@ func (d *delivery) gaveUp(how string, times int) error {
 	return fmt.Errorf("the program exited%s without acknowledging position %d of feed %s: %s", often, e.Position, d.ledger.name(e.FeedID), how)
 }
 
-// attempt delivers the events to the running program, or starts one. It returns errEnded if the program exits
-// first; d.process is that program then.
+// attempt delivers the events to the running program, or starts one. It returns errEnded if the
+// program exits first; d.process is that program then.
 func (d *delivery) attempt(ctx context.Context) error {
 	if err := d.begin(); err != nil {
 		return err
@@ -156,7 +156,8 @@ func (d *delivery) encode() {
 	d.chunk = chunk{events: d.events[first:d.next], lines: buffer}
 }
 
-// count updates the number of events that are acknowledged without a gap, and reports whether it has grown.
+// count updates the number of events that are acknowledged without a gap, and reports whether it
+// has grown.
 func (d *delivery) count() bool {
 	before := d.done
 	for d.done < len(d.events) && d.ledger.isAcknowledged(&d.events[d.done]) {
@@ -199,7 +200,8 @@ func (d *delivery) ended() error {
 	return errEnded
 }
 
-// fail stops the program and counts its acknowledgements. It returns why, unless all events are acknowledged.
+// fail stops the program and counts its acknowledgements. It returns why, unless all events are
+// acknowledged.
 func (d *delivery) fail(why error) error {
 	d.Close()
 	if d.isKilled() {

@@ -1,12 +1,15 @@
-// Package execsink delivers events to a user's program, at least once and in order: as CloudEvents, one a line,
-// on its standard input. The program acknowledges events by printing positions, one a line.
+// Package execsink delivers events to a user's program, at least once and in order: as CloudEvents,
+// one a line, on its standard input. The program acknowledges events by printing positions, one a
+// line.
 //
-// [Program.Deliver] encodes an event, the process's writer writes it into the pipe, and the ledger records that it
-// was delivered. The process's reader reads the acknowledgement, and the ledger records it. Events that a program
-// got and had not acknowledged when it exited are delivered to the next one, in the same order.
+// [Program.Deliver] encodes an event, the process's writer writes it into the pipe, and the ledger
+// records that it was delivered. The process's reader reads the acknowledgement, and the ledger
+// records it. Events that a program got and had not acknowledged when it exited are delivered to
+// the next one, in the same order.
 //
-// Invariants: an event counts as acknowledged only if the program got it and acknowledged it; a running program
-// gets each position of a feed once and in order; and no process remains, whatever happens to this one.
+// Invariants: an event counts as acknowledged only if the program got it and acknowledged it; a
+// running program gets each position of a feed once and in order; and no process remains, whatever
+// happens to this one.
 package execsink
 
 import (
@@ -100,17 +103,17 @@ func New(config Config) *Program {
 	return p
 }
 
-// Deliver delivers events, and returns when the program has acknowledged all of them. The positions of each feed
-// must ascend, within a call and from call to call. Only after an error of acked may a call start further back;
-// then the program does not get again what it has got.
+// Deliver delivers events, and returns when the program has acknowledged all of them. The positions
+// of each feed must ascend, within a call and from call to call. Only after an error of acked may a
+// call start further back; then the program does not get again what it has got.
 //
-// Meanwhile Deliver calls acked with the number n of events, counted from the first, that are acknowledged without
-// a gap: when n has grown, at most every 200 ms, and with all of them before it returns nil. It returns an error of
-// acked unchanged.
+// Meanwhile Deliver calls acked with the number n of events, counted from the first, that are
+// acknowledged without a gap: when n has grown, at most every 200 ms, and with all of them before
+// it returns nil. It returns an error of acked unchanged.
 //
-// When ctx is done, the program gets no more events. Its standard input is closed, and what it acknowledges before
-// it exits is counted and passed to acked, which therefore must not depend on ctx. Then Deliver returns the error
-// of ctx, unless everything was acknowledged.
+// When ctx is done, the program gets no more events. Its standard input is closed, and what it
+// acknowledges before it exits is counted and passed to acked, which therefore must not depend on
+// ctx. Then Deliver returns the error of ctx, unless everything was acknowledged.
 //
 // Before Deliver returns an error other than one of acked, the program has ended.
 func (p *Program) Deliver(ctx context.Context, events []event.Delivered, acked func(n int) error) error {
@@ -124,12 +127,12 @@ func (p *Program) Deliver(ctx context.Context, events []event.Delivered, acked f
 	return d.run(ctx)
 }
 
-// Kill kills the program and all that it has started. From then on Deliver returns ErrKilled. Any goroutine may
-// call it at any time. It does not wait; Close does.
+// Kill kills the program and all that it has started. From then on Deliver returns ErrKilled. Any
+// goroutine may call it at any time. It does not wait; Close does.
 func (p *Program) Kill() { p.kill() }
 
-// Close stops the program: it closes the standard input and waits, sends SIGTERM and waits, and then kills
-// everything.
+// Close stops the program: it closes the standard input and waits, sends SIGTERM and waits, and
+// then kills everything.
 func (p *Program) Close() {
 	if p.process != nil {
 		p.process.stop(p.Grace)

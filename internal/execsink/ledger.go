@@ -12,8 +12,8 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// ErrProtocol is matched by errors of a program that prints something other than acknowledgements, or acknowledges
-// events that it has not got. Restarting the program would not help.
+// ErrProtocol is matched by errors of a program that prints something other than acknowledgements,
+// or acknowledges events that it has not got. Restarting the program would not help.
 var ErrProtocol = errors.New("the program violates the protocol of --exec")
 
 // ledger records which events were delivered, and which were acknowledged.
@@ -57,7 +57,8 @@ func newLedger(feeds []Feed) *ledger {
 	return l
 }
 
-// expect creates places for feeds whose first events these are. All earlier events were acknowledged before.
+// expect creates places for feeds whose first events these are. All earlier events were
+// acknowledged before.
 func (l *ledger) expect(events []event.Delivered) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -119,8 +120,8 @@ func (l *ledger) failed() error {
 	return l.err
 }
 
-// take processes a line that the program has printed. It returns false if the line is invalid, and for all lines
-// after that.
+// take processes a line that the program has printed. It returns false if the line is invalid, and
+// for all lines after that.
 func (l *ledger) take(line string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()

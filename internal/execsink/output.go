@@ -24,8 +24,8 @@ type chunk struct {
 
 func (c chunk) empty() bool { return len(c.lines) == 0 }
 
-// takeLines processes the program's output until its end. After the first invalid line it calls end, and discards
-// the rest.
+// takeLines processes the program's output until its end. After the first invalid line it calls
+// end, and discards the rest.
 func takeLines(stdout io.Reader, l *ledger, end func()) {
 	lines := bufio.NewReaderSize(stdout, maxLine)
 	for {

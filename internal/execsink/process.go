@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// outputPatience is how long to wait for the output of a program that has ended, if a process that has left the
-// group still holds it open.
+// outputPatience is how long to wait for the output of a program that has ended, if a process that
+// has left the group still holds it open.
 const outputPatience = 2 * time.Second
 
 // process is a running program.
@@ -27,8 +27,8 @@ type process struct {
 	ended   chan struct{} // closed when the program has ended and all of its output was processed
 }
 
-// start starts the program. The ledger processes its acknowledgements. The program is killed when killed is
-// closed.
+// start starts the program. The ledger processes its acknowledgements. The program is killed when
+// killed is closed.
 func start(config Config, l *ledger, killed <-chan struct{}) (*process, error) {
 	var ours, theirs [3]*os.File // standard input, output and error
 	var err error
@@ -96,7 +96,8 @@ func (p *process) write(l *ledger) {
 // buffer returns the buffer that is not being written, empty.
 func (p *process) buffer() []byte { return p.buffers[p.turn][:0] }
 
-// handed records that the writer has received the chunk in the buffer, so that it has written the chunk before.
+// handed records that the writer has received the chunk in the buffer, so that it has written the
+// chunk before.
 func (p *process) handed(c chunk) {
 	if p.buffers[p.turn] = c.lines; cap(c.lines) > 16*chunkBytes {
 		p.buffers[p.turn] = nil // so large a buffer is rarely needed
@@ -104,7 +105,8 @@ func (p *process) handed(c chunk) {
 	p.turn = 1 - p.turn
 }
 
-// stop closes the program's standard input, and returns when the program has ended, by itself or by force.
+// stop closes the program's standard input, and returns when the program has ended, by itself or by
+// force.
 func (p *process) stop(grace time.Duration) {
 	p.closing.Do(func() { close(p.chunks) })
 	for _, do := range []func(){p.terminate, p.supervisor.kill} {

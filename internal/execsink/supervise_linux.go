@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adoptOrphans makes this process the parent of its descendants whose parent has ended, so that it finds all of
-// them.
+// adoptOrphans makes this process the parent of its descendants whose parent has ended, so that it
+// finds all of them.
 func adoptOrphans() {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 	// Otherwise it would have the binary's name, and a kill of all seeders by name would kill it.
 	_ = os.WriteFile("/proc/self/comm", []byte(supervisorName), 0)
 }
 
-// programAttributes makes the kernel kill the program if its supervisor is killed. The kernel watches the thread
-// that has started the program.
+// programAttributes makes the kernel kill the program if its supervisor is killed. The kernel
+// watches the thread that has started the program.
 func programAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
@@ -42,8 +42,8 @@ func killOthers() {
 	}
 }
 
-// parentOf parses the ids of a process and its parent: PID (NAME) STATE PARENT …, where the name may contain any
-// character.
+// parentOf parses the ids of a process and its parent: PID (NAME) STATE PARENT …, where the name
+// may contain any character.
 func parentOf(path string) (pid, parent int, ok bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

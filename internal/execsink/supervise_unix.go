@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A process with the supervisor's name becomes a supervisor here and never reaches its main function, so that
-// programs that import package seed need no code for this.
+// A process with the supervisor's name becomes a supervisor here and never reaches its main
+// function, so that programs that import package seed need no code for this.
 func init() {
 	if len(os.Args) == 2 && os.Args[0] == supervisorName {
 		runtime.LockOSThread() // see programAttributes
@@ -82,8 +82,8 @@ func report(status syscall.WaitStatus) {
 	_, _ = os.NewFile(statusFD, "status").Write(binary.NativeEndian.AppendUint32(nil, uint32(status)))
 }
 
-// reap sends how the program has ended, and waits for all other children, which are adopted orphans. It closes
-// all when none is left.
+// reap sends how the program has ended, and waits for all other children, which are adopted
+// orphans. It closes all when none is left.
 func reap(program int, ended chan<- syscall.WaitStatus, all chan<- struct{}) {
 	defer close(all)
 	for {

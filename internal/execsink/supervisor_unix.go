@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// supervisorName is the name of the supervisor's process. It runs this process's own binary, which becomes a
-// supervisor if it is started with that name.
+// supervisorName is the name of the supervisor's process. It runs this process's own binary, which
+// becomes a supervisor if it is started with that name.
 const supervisorName = "eventfeed-exec"
 
 // The supervisor's descriptors. Standard input, output and error are the program's.
@@ -27,8 +27,8 @@ const (
 	orderKill      = 'k' // kill everything that the program has started, and exit
 )
 
-// supervisor is the process that runs the program and kills everything that it has started, even if this process
-// is killed: then the orders end.
+// supervisor is the process that runs the program and kills everything that it has started, even if
+// this process is killed: then the orders end.
 type supervisor struct {
 	process *os.Process
 	orders  *os.File
@@ -86,8 +86,8 @@ func ownBinary() (string, error) {
 func (s *supervisor) terminate() { _, _ = s.orders.Write([]byte{orderTerminate}) }
 func (s *supervisor) kill()      { _, _ = s.orders.Write([]byte{orderKill}) }
 
-// wait waits until the supervisor, and every process of the program that it found, has ended. It returns how the
-// program has ended.
+// wait waits until the supervisor, and every process of the program that it found, has ended. It
+// returns how the program has ended.
 func (s *supervisor) wait() ending {
 	var status [4]byte
 	_, err := io.ReadFull(s.status, status[:])

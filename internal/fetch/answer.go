@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// isDelta reports whether an answer of status 226 was made with the instance manipulation "feed" and no other
-// (RFC 3229 section 10.5.2), as requested.
+// isDelta reports whether an answer of status 226 was made with the instance manipulation "feed"
+// and no other (RFC 3229 section 10.5.2), as requested.
 func isDelta(header http.Header) bool {
 	manipulations := strings.Split(strings.Join(header.Values("IM"), ","), ",")
 	return len(manipulations) == 1 && strings.EqualFold(strings.TrimSpace(manipulations[0]), "feed")

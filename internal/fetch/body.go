@@ -52,7 +52,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readAll reads the body of an answer, without decoding it. cancel cancels the request, whose context is ctx.
+// readAll reads the body of an answer, without decoding it. cancel cancels the request, whose
+// context is ctx.
 func (c *Client) readAll(ctx context.Context, cancel context.CancelCauseFunc, answer *http.Response) ([]byte, error) {
 	limit := c.Stall
 	if limit <= 0 {

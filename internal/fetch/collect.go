@@ -14,9 +14,10 @@ const (
 	maxPiece   = 4 << 20
 )
 
-// collect reads a body, unless it is too large; see [Client.checkSize], for which startOf returns the document's
-// beginning from the first bytes. It reserves room before it allocates memory, in addition to other bytes that
-// the same document holds. want is the announced length, or 0; collect does not rely on it.
+// collect reads a body, unless it is too large; see [Client.checkSize], for which startOf returns
+// the document's beginning from the first bytes. It reserves room before it allocates memory, in
+// addition to other bytes that the same document holds. want is the announced length, or 0; collect
+// does not rely on it.
 func (c *Client) collect(ctx context.Context, from io.Reader, want, other int64, startOf func(first []byte) []byte) ([]byte, error) {
 	if limit := max(c.MaxBytes(), feed.MaxDocument); want > limit {
 		return nil, &TooLargeError{Limit: c.MaxBytes()} // no kind of document may be so large

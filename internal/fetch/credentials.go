@@ -16,13 +16,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
-// Credentials returns header fields for requests to the feed's own origin; other origins do not get them. It is
-// called before each request, from several goroutines, and once more after status 401. The result is not
-// modified.
+// Credentials returns header fields for requests to the feed's own origin; other origins do not get
+// them. It is called before each request, from several goroutines, and once more after status 401.
+// The result is not modified.
 type Credentials func() (http.Header, error)
 
-// show returns the credentials for requests to the feed's own origin. A user in the feed's URL takes precedence
-// over the Authorization of Credentials.
+// show returns the credentials for requests to the feed's own origin. A user in the feed's URL
+// takes precedence over the Authorization of Credentials.
 func (c *Client) show() (http.Header, error) {
 	shown := http.Header{}
 	if c.Credentials != nil {
@@ -41,8 +41,8 @@ func (c *Client) show() (http.Header, error) {
 	return shown, nil
 }
 
-// authorize sets the credentials of a request to the feed's own origin, and removes them from any other. http is
-// another origin than https.
+// authorize sets the credentials of a request to the feed's own origin, and removes them from any
+// other. http is another origin than https.
 func (c *Client) authorize(request *http.Request, shown http.Header) {
 	request.Header.Del("Authorization")
 	request.Header.Del("Referer") // the URL's query may contain a secret
@@ -66,8 +66,8 @@ func (e *credentialsError) Unwrap() error { return e.error }
 
 func (e *credentialsError) Error() string { return "no credentials: " + e.error.Error() }
 
-// ownFields are the header fields that the client sets itself, or that it must not set: those of the connection
-// (RFC 9110 section 7.6.1), of the body, and of conditions.
+// ownFields are the header fields that the client sets itself, or that it must not set: those of
+// the connection (RFC 9110 section 7.6.1), of the body, and of conditions.
 var ownFields = []string{
 	"A-Im", "Accept", "Accept-Encoding", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Type",
 	"Expect", "Host", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Keep-Alive",
@@ -93,9 +93,9 @@ func ParseField(line string) (name, value string, err error) {
 // maxBearer is the maximum size of a file with a token, in bytes. Servers refuse longer tokens.
 const maxBearer = 16 << 10
 
-// Bearer sends the token in a file as Authorization: Bearer, RFC 6750, together with other fields. It reads the
-// file for each request, so a new token is used at once. While the file is empty or missing, it uses the
-// previous token.
+// Bearer sends the token in a file as Authorization: Bearer, RFC 6750, together with other fields.
+// It reads the file for each request, so a new token is used at once. While the file is empty or
+// missing, it uses the previous token.
 type Bearer struct {
 	Path   string
 	Fields http.Header // the other fields; not modified

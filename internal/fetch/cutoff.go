@@ -13,8 +13,8 @@ import (
 // errCutOff reports that a document has no end.
 var errCutOff = errors.New("the document ends too early, and the response does not say how long it is")
 
-// isUnbounded reports whether only the end of the connection marks the end of an answer, so that an answer that was
-// cut off looks complete (RFC 9112 section 8).
+// isUnbounded reports whether only the end of the connection marks the end of an answer, so that an
+// answer that was cut off looks complete (RFC 9112 section 8).
 func isUnbounded(answer *http.Response) bool {
 	return answer.ContentLength < 0 && len(answer.TransferEncoding) == 0 && answer.ProtoMajor == 1
 }

@@ -1,5 +1,5 @@
-// Package fetch fetches documents over HTTP. It retries transient errors, limits what it reads, and stays on the
-// feed's origin.
+// Package fetch fetches documents over HTTP. It retries transient errors, limits what it reads, and
+// stays on the feed's origin.
 package fetch
 
 import (
@@ -89,8 +89,8 @@ type Response struct {
 	Body        []byte
 }
 
-// Age returns the age of the answer that the server or a cache states (RFC 9111 section 5.1). 0 means new or
-// unknown.
+// Age returns the age of the answer that the server or a cache states (RFC 9111 section 5.1). 0
+// means new or unknown.
 func (r *Response) Age() time.Duration {
 	seconds, err := strconv.ParseUint(strings.TrimSpace(r.Header.Get("Age")), 10, 31)
 	if err != nil {
@@ -99,8 +99,8 @@ func (r *Response) Age() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// Get fetches a URL, and retries transient errors for Patience. Conditions are further header fields, as pairs of
-// name and value.
+// Get fetches a URL, and retries transient errors for Patience. Conditions are further header
+// fields, as pairs of name and value.
 func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
 	tries := retry.Begin(50*time.Millisecond, 5*time.Second)
 	for {
@@ -156,7 +156,8 @@ func (c *Client) tryFor(ctx context.Context, limit time.Duration, target *url.UR
 	return c.Try(ctx, target, conditions...)
 }
 
-// Try fetches a URL once, and once more if the server refuses the credentials and new ones are available.
+// Try fetches a URL once, and once more if the server refuses the credentials and new ones are
+// available.
 func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
 	c.first.CompareAndSwap(nil, target)
 	if err := c.CheckOrigin(target); err != nil {

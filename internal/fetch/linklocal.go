@@ -37,10 +37,10 @@ var metadataAddresses = []netip.Prefix{
 // resolveFor is the timeout of resolving a host name.
 const resolveFor = 2 * time.Second
 
-// IsLinkLocal reports whether a URL leads to a link-local address or to the metadata service of a cloud, by address,
-// by a known name, or by a name that resolves there now. Such services give secrets to this machine. No feed is
-// there, and a redirect there is an attack. In case of doubt IsLinkLocal returns true: for a number that may be an
-// address in another notation.
+// IsLinkLocal reports whether a URL leads to a link-local address or to the metadata service of a
+// cloud, by address, by a known name, or by a name that resolves there now. Such services give
+// secrets to this machine. No feed is there, and a redirect there is an attack. In case of doubt
+// IsLinkLocal returns true: for a number that may be an address in another notation.
 func IsLinkLocal(ctx context.Context, u *url.URL) bool {
 	host, err := idna.Lookup.ToASCII(u.Hostname()) // like net/http, which maps １ to 1 and 。 to .
 	if err != nil && !isASCII(u.Hostname()) {
@@ -84,8 +84,8 @@ func isLinkLocal(address netip.Addr) bool {
 	return false
 }
 
-// mayBeNumber reports whether some resolvers read a host as an IPv4 address in another notation: 2852039166,
-// 0xa9fea9fe, 169.16689662, 0251.0376.0251.0376.
+// mayBeNumber reports whether some resolvers read a host as an IPv4 address in another notation:
+// 2852039166, 0xa9fea9fe, 169.16689662, 0251.0376.0251.0376.
 func mayBeNumber(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if last == "" {

@@ -37,8 +37,8 @@ func Origin(u *url.URL) string {
 	return scheme + "://" + host
 }
 
-// ParseOrigin parses an origin, which is a URL with only scheme, host and port, and returns it in the form of
-// [Origin].
+// ParseOrigin parses an origin, which is a URL with only scheme, host and port, and returns it in
+// the form of [Origin].
 func ParseOrigin(raw string) (string, error) {
 	u, err := url.Parse(raw)
 	if err != nil || u.Opaque != "" || u.User != nil { // not shown, because it may contain a password
@@ -64,8 +64,8 @@ func (c *Client) isOwn(u *url.URL) bool {
 	return feed != nil && Origin(u) == Origin(feed)
 }
 
-// Allows reports whether requests may go to a URL, because it is on the feed's own origin or on an allowed one. If
-// Feed is nil, there is no own origin before the first request.
+// Allows reports whether requests may go to a URL, because it is on the feed's own origin or on an
+// allowed one. If Feed is nil, there is no own origin before the first request.
 func (c *Client) Allows(u *url.URL) bool { return c.CheckOrigin(u) == nil }
 
 // CheckOrigin returns an OriginError unless [Client.Allows] the URL.
@@ -79,8 +79,8 @@ func (c *Client) CheckOrigin(u *url.URL) error {
 	return &OriginError{Origin(u)}
 }
 
-// redirect returns a function that decides whether to follow a redirect, and sets the credentials of the next
-// request, for any http.Client.
+// redirect returns a function that decides whether to follow a redirect, and sets the credentials
+// of the next request, for any http.Client.
 func (c *Client) redirect(shown http.Header) func(*http.Request, []*http.Request) error {
 	return func(next *http.Request, via []*http.Request) error {
 		if len(via) >= maxRedirects {

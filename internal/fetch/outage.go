@@ -5,8 +5,9 @@ import (
 	"time"
 )
 
-// outage records whether a server is unavailable. The results of concurrent requests may arrive in any order: only a
-// request that began after the failure can show that the server is back, and vice versa.
+// outage records whether a server is unavailable. The results of concurrent requests may arrive in
+// any order: only a request that began after the failure can show that the server is back, and vice
+// versa.
 type outage struct {
 	mu      sync.Mutex
 	since   time.Time // when the outage was noticed; zero while the server answers

@@ -51,8 +51,8 @@ func (e *statusError) Is(target error) bool {
 // maxReason is the maximum length of a server's reason in messages, in bytes.
 const maxReason = 300
 
-// reason returns the server's reason for an error status in one line: the detail of a problem (RFC 9457), or the first
-// line of plain text.
+// reason returns the server's reason for an error status in one line: the detail of a problem (RFC
+// 9457), or the first line of plain text.
 func reason(contentType string, body []byte) string {
 	text := ""
 	switch kind, _, _ := mime.ParseMediaType(contentType); kind {

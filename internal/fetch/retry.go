@@ -106,8 +106,8 @@ func isPermanent(err error) bool {
 	return isNoHTTP(err)
 }
 
-// isNoHTTP reports whether the answer is not HTTP, or has a header that is too large. net/http has no types for these
-// errors. A first line that was cut off counts as HTTP.
+// isNoHTTP reports whether the answer is not HTTP, or has a header that is too large. net/http has
+// no types for these errors. A first line that was cut off counts as HTTP.
 func isNoHTTP(err error) bool {
 	text := err.Error()
 	if line, ok := quotedBehind(text, "malformed HTTP response "); ok {
@@ -130,8 +130,8 @@ func quotedBehind(text, mark string) (quoted string, ok bool) {
 	return quoted, err == nil
 }
 
-// IsTLS reports whether an error comes from TLS: one side does not trust the other's certificate, or they have no common
-// version.
+// IsTLS reports whether an error comes from TLS: one side does not trust the other's certificate,
+// or they have no common version.
 func IsTLS(err error) bool {
 	if _, isCertificate := errors.AsType[*tls.CertificateVerificationError](err); isCertificate {
 		return true

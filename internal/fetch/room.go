@@ -15,9 +15,9 @@ type Room interface {
 
 type roomKey struct{}
 
-// WithRoom returns a context in which [Client.Get] reserves room before it allocates memory: for the bytes read, the
-// bytes being read, and their decompressed form. If there is no room, it cancels the request, so that no server
-// waits, and repeats it when there is room.
+// WithRoom returns a context in which [Client.Get] reserves room before it allocates memory: for
+// the bytes read, the bytes being read, and their decompressed form. If there is no room, it
+// cancels the request, so that no server waits, and repeats it when there is room.
 func WithRoom(ctx context.Context, r Room) context.Context {
 	return context.WithValue(ctx, roomKey{}, r)
 }
@@ -35,8 +35,8 @@ func hold(ctx context.Context, n int64) error {
 	return ctx.Err()
 }
 
-// waited reports whether err is a fullError; if so, it waits for room first. It reserves twice as much as was needed,
-// because a document of unknown length may need more.
+// waited reports whether err is a fullError; if so, it waits for room first. It reserves twice as
+// much as was needed, because a document of unknown length may need more.
 func waited(ctx context.Context, err error) (bool, error) {
 	full, is := errors.AsType[*fullError](err)
 	r, ok := ctx.Value(roomKey{}).(Room)
@@ -49,8 +49,8 @@ func waited(ctx context.Context, err error) (bool, error) {
 	return true, r.Hold(ctx, 2*full.needed)
 }
 
-// Hold reserves n bytes in total for a document that was fetched with this context, when its size in memory is known.
-// It waits for room if n is more than before.
+// Hold reserves n bytes in total for a document that was fetched with this context, when its size
+// in memory is known. It waits for room if n is more than before.
 func Hold(ctx context.Context, n int64) error {
 	if r, ok := ctx.Value(roomKey{}).(Room); ok {
 		return r.Hold(ctx, n)

@@ -37,8 +37,8 @@ func NewHTTPClient(connections int, wait time.Duration) *http.Client {
 	return client
 }
 
-// Client returns an HTTP client. It uses the proxies of the environment. It reads its files now, and again when they have
-// changed.
+// Client returns an HTTP client. It uses the proxies of the environment. It reads its files now,
+// and again when they have changed.
 func (c HTTPConfig) Client() (*http.Client, error) {
 	var transport http.RoundTripper = c.transport(nil)
 	if c.CA != "" || c.ClientCertificate != "" {
@@ -81,8 +81,9 @@ func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Res
 // lookEvery is the minimum time between two checks of the files.
 const lookEvery = time.Second
 
-// changingTransport has one transport for the feeds' own origins, and one without a client certificate for all others.
-// It replaces both when a file changes. While a file is invalid, it keeps using the previous ones.
+// changingTransport has one transport for the feeds' own origins, and one without a client
+// certificate for all others. It replaces both when a file changes. While a file is invalid, it
+// keeps using the previous ones.
 type changingTransport struct {
 	config HTTPConfig
 

@@ -66,8 +66,8 @@ func (a *about) setTimes(r raw) {
 	}
 }
 
-// setContent sets the content from that of an Atom entry, RFC 4287 section 4.1.3.3: content that is neither
-// text nor XML should be Base64.
+// setContent sets the content from that of an Atom entry, RFC 4287 section 4.1.3.3: content that is
+// neither text nor XML should be Base64.
 func (a *about) setContent(c *atom.Content, text string) {
 	a.ContentType, a.ContentSrc = c.Type, c.Src
 	kind, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(c.Type)), ";")
@@ -86,8 +86,8 @@ func (a *about) setContent(c *atom.Content, text string) {
 	}
 }
 
-// fromBase64 decodes a content, and reports whether it was Base64. Otherwise it returns the content unchanged,
-// because many feeds contain JSON as text.
+// fromBase64 decodes a content, and reports whether it was Base64. Otherwise it returns the content
+// unchanged, because many feeds contain JSON as text.
 func fromBase64(text string) ([]byte, bool) {
 	data, err := base64.StdEncoding.DecodeString(strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \t\r\n", r) {

@@ -15,12 +15,13 @@ import (
 	"golang.org/x/text/encoding"
 )
 
-// The encoding of a document is that of its byte order mark; without one, the charset of its Content-Type;
-// without that, the encoding in its XML declaration (RFC 7303 section 3); and otherwise UTF-8.
+// The encoding of a document is that of its byte order mark; without one, the charset of its
+// Content-Type; without that, the encoding in its XML declaration (RFC 7303 section 3); and
+// otherwise UTF-8.
 //
-// There is one exception. Many servers send a default charset, such as ISO-8859-1, with everything, and nearly
-// any bytes are valid in it. A document that declares UTF-8, and is valid UTF-8, is read as UTF-8: reading it in
-// the server's charset would change its text without an error.
+// There is one exception. Many servers send a default charset, such as ISO-8859-1, with everything,
+// and nearly any bytes are valid in it. A document that declares UTF-8, and is valid UTF-8, is read
+// as UTF-8: reading it in the server's charset would change its text without an error.
 
 // declaration is an XML declaration, with the encoding that it names.
 var declaration = regexp.MustCompile(`^<\?xml\s[^>]*?(?:encoding\s*=\s*["']([A-Za-z0-9._:-]+)["'][^>]*)?\?>`)
@@ -40,9 +41,9 @@ type labels struct {
 	mark, header, declared string // in lower case; empty if missing
 }
 
-// toUTF8 returns a document in UTF-8, without byte order mark and XML declaration, because a parser would apply
-// the declared encoding again. doubt is the text of a warning: the header and the document name different
-// encodings, or another encoding than UTF-8 for valid UTF-8.
+// toUTF8 returns a document in UTF-8, without byte order mark and XML declaration, because a parser
+// would apply the declared encoding again. doubt is the text of a warning: the header and the
+// document name different encodings, or another encoding than UTF-8 for valid UTF-8.
 func toUTF8(body []byte, contentType string) (text []byte, doubt string, err error) {
 	if bytes.HasPrefix(body, []byte{0xff, 0xfe, 0, 0}) || bytes.HasPrefix(body, []byte{0, 0, 0xfe, 0xff}) {
 		return nil, "", errors.New("is in UTF-32 by its byte order mark, which is not supported: its publisher has to write it in UTF-8")
@@ -150,8 +151,8 @@ func (s *labels) choose(body []byte) (label, from, doubt string) {
 	return label, from, s.disagreement(label)
 }
 
-// isBlind reports whether the charset of the header is a server's default that does not apply: the document
-// declares UTF-8, and is valid UTF-8.
+// isBlind reports whether the charset of the header is a server's default that does not apply: the
+// document declares UTF-8, and is valid UTF-8.
 func (s *labels) isBlind(declared string, body []byte) bool {
 	if canonical(s.header) == "utf-8" || canonical(declared) != "utf-8" || !utf8.Valid(body) {
 		return false
@@ -205,8 +206,8 @@ func isASCII(label string) bool {
 	return false
 }
 
-// looksUTF8 reports whether a text that is read in another encoding is valid UTF-8 with more than ASCII, which
-// texts in other encodings hardly ever are.
+// looksUTF8 reports whether a text that is read in another encoding is valid UTF-8 with more than
+// ASCII, which texts in other encodings hardly ever are.
 func looksUTF8(body []byte, label string) bool {
 	onlyASCII := !bytes.ContainsFunc(body, func(r rune) bool { return r >= utf8.RuneSelf })
 	return !strings.HasPrefix(canonical(label), "utf-") && !onlyASCII && utf8.Valid(body)
@@ -234,8 +235,8 @@ func decode(body []byte, label string) ([]byte, error) {
 	return text, nil
 }
 
-// replacements returns how often a text itself contains U+FFFD, which does not stand for invalid bytes. Of the
-// supported encodings only GB18030 contains that character.
+// replacements returns how often a text itself contains U+FFFD, which does not stand for invalid
+// bytes. Of the supported encodings only GB18030 contains that character.
 func replacements(body []byte, name string) (n int) {
 	for name == "gb18030" && len(body) > 0 {
 		size := 1

@@ -65,8 +65,8 @@ func withoutUser(u *url.URL) *url.URL {
 	return &plain
 }
 
-// makeEvents maps the entries to events of the feed, within the limit of memory. It keeps the entries' contents, so
-// that they can be mapped again with another naming, see [document.settle].
+// makeEvents maps the entries to events of the feed, within the limit of memory. It keeps the
+// entries' contents, so that they can be mapped again with another naming, see [document.settle].
 func (d *document) makeEvents(ctx context.Context, of naming, l limits) error {
 	if d.settled {
 		return errors.New("its events were made for another name of the feed")
@@ -139,9 +139,9 @@ func (v *version) version() checkpoint.Version {
 	return checkpoint.Version{Entry: v.key, Updated: v.updated, Content: v.content}
 }
 
-// pick returns the events of the given versions in the order in which they are applied: by their time of change.
-// Events with the same time come in the order of the document; in reverse order if the document lists the newest
-// first, which it does unless its last entry is later than its first.
+// pick returns the events of the given versions in the order in which they are applied: by their
+// time of change. Events with the same time come in the order of the document; in reverse order if
+// the document lists the newest first, which it does unless its last entry is later than its first.
 func (d *document) pick(versions map[string]int64) (picked []*version) {
 	taken := make(map[string]bool, len(versions))
 	for i := range d.entries {
@@ -166,8 +166,8 @@ func (d *document) pick(versions map[string]int64) (picked []*version) {
 	return picked
 }
 
-// before returns the URL of the previous document in the chain of a kind of feed; nil if there is none. Two different
-// ones are an error.
+// before returns the URL of the previous document in the chain of a kind of feed; nil if there is
+// none. Two different ones are an error.
 func (d *document) before(kind Kind) (*url.URL, error) {
 	relation := linkArchive
 	switch kind {

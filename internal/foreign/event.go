@@ -16,7 +16,8 @@ import (
 // defaultType is the type of an event whose entry has no category.
 const defaultType = "entry"
 
-// makeEvent maps an entry to an event of the feed with this id. fallback is the time of an entry without one.
+// makeEvent maps an entry to an event of the feed with this id. fallback is the time of an entry
+// without one.
 func (v *version) makeEvent(feedID string, fallback time.Time) (err error) {
 	r := &v.raw
 	v.updated = (time.Time{}).UnixMicro()
@@ -80,8 +81,8 @@ func (a *about) encode() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// described returns the event that an entry's elements in the namespace of CloudEvents describe, in eventfeed's
-// format (docs/format.md).
+// described returns the event that an entry's elements in the namespace of CloudEvents describe, in
+// eventfeed's format (docs/format.md).
 func (r *raw) described(feedID string) event.Event {
 	ce := r.item.ce
 	e := event.Event{

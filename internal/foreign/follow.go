@@ -9,8 +9,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// Next polls, with conditional requests, until the feed's own document has changed. The new document may contain
-// nothing to apply. From now on the reader waits for a document that is missing or malformed.
+// Next polls, with conditional requests, until the feed's own document has changed. The new
+// document may contain nothing to apply. From now on the reader waits for a document that is
+// missing or malformed.
 func (r *Reader) Next(ctx context.Context) error {
 	r.following = true
 	for {
@@ -31,8 +32,8 @@ func (r *Reader) wait() time.Duration {
 	return max(r.Interval, min(freshFor(r.header.Values("Cache-Control"), r.header.Get("Age")), maxWait))
 }
 
-// freshFor returns how long an answer stays fresh, by its max-age (RFC 9111 section 5.2.2.1) and its Age; 0 if
-// unknown.
+// freshFor returns how long an answer stays fresh, by its max-age (RFC 9111 section 5.2.2.1) and
+// its Age; 0 if unknown.
 func freshFor(cacheControl []string, age string) time.Duration {
 	seconds := 0
 	for directive := range strings.SplitSeq(strings.Join(cacheControl, ","), ",") {

@@ -1,23 +1,23 @@
-// Package foreign reads foreign feeds, which eventfeed does not serve: Atom and RSS, as archived, paged or complete
-// feeds of RFC 5005, or plain.
+// Package foreign reads foreign feeds, which eventfeed does not serve: Atom and RSS, as archived,
+// paged or complete feeds of RFC 5005, or plain.
 //
-// The chain of archives can only be followed from its newest end back, but must be applied from its oldest archive
-// on. So a [Reader] works in two steps:
+// The chain of archives can only be followed from its newest end back, but must be applied from its
+// oldest archive on. So a [Reader] works in two steps:
 //
-//  1. [Reader.Look] follows the chain back, to the oldest archive or to one that was applied. It stores each archive
-//     in the target: its URL, a hash of its entries, and the versions of its entries. These decide which of several
-//     versions is applied, and from which archive.
-//  2. [Reader.Walk] goes forward over the stored archives, and fetches each archive again that still has something to
-//     apply. Its entries must have the same hash as before.
+//  1. [Reader.Look] follows the chain back, to the oldest archive or to one that was applied. It
+//     stores each archive in the target: its URL, a hash of its entries, and the versions of its
+//     entries. These decide which of several versions is applied, and from which archive.
+//  2. [Reader.Walk] goes forward over the stored archives, and fetches each archive again that
+//     still has something to apply. Its entries must have the same hash as before.
 //
 // Invariants:
 //
-//   - An entry is applied from the document that contains its latest known version; if several do, from the oldest
-//     archive of them.
-//   - An archive is marked as applied in the transaction that applies the last of its entries, or in a later one. So
-//     is every archive before it.
-//   - Positions 1, 2, 3 … are assigned in the order of applying. They belong to this consumer: another one that
-//     started later may have other positions.
+//   - An entry is applied from the document that contains its latest known version; if several do,
+//     from the oldest archive of them.
+//   - An archive is marked as applied in the transaction that applies the last of its entries, or
+//     in a later one. So is every archive before it.
+//   - Positions 1, 2, 3 … are assigned in the order of applying. They belong to this consumer:
+//     another one that started later may have other positions.
 package foreign
 
 import (
@@ -44,8 +44,9 @@ const DefaultMaxArchives = 100_000
 // DefaultInterval is the default time between two polls of a foreign feed.
 const DefaultInterval = time.Minute
 
-// ErrOtherID reports, together with walk.ErrMismatch, that a document has another atom:id than the feed, and that its
-// links and entries do not prove that it belongs to the feed. Config.IgnoreID accepts it.
+// ErrOtherID reports, together with walk.ErrMismatch, that a document has another atom:id than the
+// feed, and that its links and entries do not prove that it belongs to the feed. Config.IgnoreID
+// accepts it.
 var ErrOtherID = errors.New("another atom:id")
 
 // Config configures a Reader.
@@ -71,7 +72,8 @@ type Config struct {
 	Logger     *slog.Logger // nil discards the log
 }
 
-// Reader reads one feed for one consumer. Only one goroutine may use it, but another one may apply Walk's runs.
+// Reader reads one feed for one consumer. Only one goroutine may use it, but another one may apply
+// Walk's runs.
 type Reader struct {
 	Config
 	ID    string // the id by which the consumer knows the feed, see Recognize

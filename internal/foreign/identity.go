@@ -13,18 +13,17 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// RFC 4287 section 4.2.6 requires the same atom:id in all documents of a feed. Several publishers of event histories
-// give each document its own id: a number at its end, the archive's name, a new UUID in each answer. So a feed is
-// identified in two ways: by its atom:id, if that is the same in its documents; otherwise by its URL, and then by
-// the links between its documents:
+// RFC 4287 section 4.2.6 requires the same atom:id in all documents of a feed. Several publishers
+// of event histories give each document its own id: a number at its end, the archive's name, a new
+// UUID in each answer. So a feed is identified in two ways: by its atom:id, if that is the same in
+// its documents; otherwise by its URL, and then by the links between its documents:
 //
-//   - An archive or a page belongs to the feed if the links lead back as well
-//     ([Reader.belongs]).
-//   - A document belongs to the history that was read if its chain leads to an
-//     archive that was applied, or has an entry that was ([Reader.prove]).
+//   - An archive or a page belongs to the feed if the links lead back as well ([Reader.belongs]).
+//   - A document belongs to the history that was read if its chain leads to an archive that was
+//     applied, or has an entry that was ([Reader.prove]).
 
-// statedID returns the id that the feed's own document states: its atom:id, in RSS its link self, or without these its
-// URL.
+// statedID returns the id that the feed's own document states: its atom:id, in RSS its link self,
+// or without these its URL.
 func (r *Reader) statedID(head *document) string {
 	id := head.id
 	if self := head.links["self"]; !head.atom && len(self) == 1 {
@@ -45,13 +44,14 @@ func isAbsolute(id string) bool {
 	return err == nil && u.Scheme != ""
 }
 
-// idDiffers reports whether the atom:id of the feed's own document differs from the feed's id, so that it proves nothing.
+// idDiffers reports whether the atom:id of the feed's own document differs from the feed's id, so
+// that it proves nothing.
 func (r *Reader) idDiffers() bool {
 	return r.head.atom && fit(r.head.id, maxFeedID) != r.ID
 }
 
-// EpochOf returns the only epoch of the foreign feed with an id. It distinguishes a checkpoint of a foreign feed from one
-// of eventfeed's own.
+// EpochOf returns the only epoch of the foreign feed with an id. It distinguishes a checkpoint of a
+// foreign feed from one of eventfeed's own.
 func EpochOf(feedID string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(feedID)).String()
 }
@@ -64,9 +64,9 @@ func IsForeign(c *checkpoint.Checkpoint) bool {
 	return c.Epoch == EpochOf(c.FeedID) || c.Epoch == epochOfAll(c.FeedID)
 }
 
-// Recognize decides by which id a consumer with these checkpoints knows the feed: by the id in one of them, or, if the
-// consumer has not read the feed before, by the atom:id or the URL. Look proves that it is the feed of the
-// checkpoint.
+// Recognize decides by which id a consumer with these checkpoints knows the feed: by the id in one
+// of them, or, if the consumer has not read the feed before, by the atom:id or the URL. Look proves
+// that it is the feed of the checkpoint.
 func (r *Reader) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
 	for i := range found {
 		if found[i].FeedID == r.ID {
@@ -89,8 +89,8 @@ func (r *Reader) readsAt(c *checkpoint.Checkpoint) bool {
 	return r.head.atom && IsForeign(c) && c.URL == fetch.Shown(r.URL)
 }
 
-// Continue sets the id by which a checkpoint knows the feed. It returns a walk.ErrMismatch if the checkpoint is one of
-// another feed.
+// Continue sets the id by which a checkpoint knows the feed. It returns a walk.ErrMismatch if the
+// checkpoint is one of another feed.
 func (r *Reader) Continue(ctx context.Context, c *checkpoint.Checkpoint) error {
 	all := c.Epoch == epochOfAll(c.FeedID)
 	switch {
@@ -104,7 +104,8 @@ func (r *Reader) Continue(ctx context.Context, c *checkpoint.Checkpoint) error {
 	return r.rename(ctx, c.FeedID)
 }
 
-// identify decides by which id a new consumer knows the feed: by its URL if its documents have different ids.
+// identify decides by which id a new consumer knows the feed: by its URL if its documents have
+// different ids.
 func (r *Reader) identify(ctx context.Context) error {
 	if !r.head.atom || r.ID == r.ownID() {
 		return nil
@@ -122,8 +123,8 @@ func (r *Reader) identify(ctx context.Context) error {
 // ownID returns the id of a feed that has none of its own: its URL.
 func (r *Reader) ownID() string { return fit(withoutFragment(r.URL), maxFeedID) }
 
-// hasAnotherURL reports whether the document states that it also has another URL on the same server. Then it is one of
-// several documents, such as the newest of those with a number.
+// hasAnotherURL reports whether the document states that it also has another URL on the same
+// server. Then it is one of several documents, such as the newest of those with a number.
 func (r *Reader) hasAnotherURL() bool {
 	return slices.ContainsFunc(r.head.links["via"], func(target string) bool {
 		u, err := url.Parse(target)
@@ -131,7 +132,8 @@ func (r *Reader) hasAnotherURL() bool {
 	})
 }
 
-// sibling returns another document of the feed; if there is no other, the feed's own document, fetched again.
+// sibling returns another document of the feed; if there is no other, the feed's own document,
+// fetched again.
 func (r *Reader) sibling(ctx context.Context) (*document, error) {
 	target, err := r.head.before(r.Kind)
 	if err != nil {
@@ -164,8 +166,8 @@ func (r *Reader) rename(ctx context.Context, id string) error {
 	return r.nameEntries(ctx, r.head)
 }
 
-// naming is how the events of a document are made: with the feed's id, and from all entries with the same id or only the
-// latest.
+// naming is how the events of a document are made: with the feed's id, and from all entries with
+// the same id or only the latest.
 type naming struct {
 	feedID string
 	all    bool
@@ -204,8 +206,8 @@ func (d *document) names() []string {
 	return slices.Concat([]string{withoutFragment(d.url)}, d.links["self"], d.links["via"])
 }
 
-// belongs checks that the next archive or page of w belongs to the feed: by its atom:id, or by links that lead back to
-// the document before or to the feed's own document.
+// belongs checks that the next archive or page of w belongs to the feed: by its atom:id, or by
+// links that lead back to the document before or to the feed's own document.
 func (r *Reader) belongs(d *document, w *backwalk) error {
 	current := d.links["current"]
 	leadsBack := slices.ContainsFunc(current, r.isFeed)
@@ -230,8 +232,8 @@ func (d *document) format() string {
 	return "RSS"
 }
 
-// prove checks that a feed whose atom:id proves nothing is the one that was read up to a place: the traversal has reached
-// an archive that was applied, or has found an entry that was.
+// prove checks that a feed whose atom:id proves nothing is the one that was read up to a place: the
+// traversal has reached an archive that was applied, or has found an entry that was.
 func (r *Reader) prove(from walk.Place, w *backwalk, base string) error {
 	isBegun := from.Position > 0 || r.ID != r.ownID()
 	if !r.idDiffers() || r.IgnoreID || !isBegun || base != "" || w.familiar {

@@ -57,7 +57,8 @@ func (r *Reader) warnOnce(warning string, arguments ...any) {
 // flawedError is the error of a document that is a feed, or a part of one, and cannot be read.
 type flawedError struct{ error }
 
-// errOurs reports that a document has elements of eventfeed's namespace, and could not be read as one of eventfeed's.
+// errOurs reports that a document has elements of eventfeed's namespace, and could not be read as
+// one of eventfeed's.
 var errOurs = errors.New("is a damaged eventfeed document")
 
 // kind returns the kind of the feed, from its own document.
@@ -86,9 +87,10 @@ func (d *document) isLaterPage() bool {
 	return len(d.links["previous"])+len(d.links["prev"]) > 0 && len(d.links["first"]) > 0 && d.links["first"][0] != withoutFragment(d.url)
 }
 
-// elsewhere returns the URL of the first page of the feed, if the document states that it is another page, and logs that;
-// nil if the document is the first page, or if the link cannot be followed. The URL of a stream of EventStoreDB leads
-// to its newest page, which names itself as the first one under another URL.
+// elsewhere returns the URL of the first page of the feed, if the document states that it is
+// another page, and logs that; nil if the document is the first page, or if the link cannot be
+// followed. The URL of a stream of EventStoreDB leads to its newest page, which names itself as the
+// first one under another URL.
 func (r *Reader) elsewhere(head *document) *url.URL {
 	if r.firstPage != nil || head.ours || head.archive || head.complete || len(head.links[linkArchive]) > 0 || !head.isLaterPage() {
 		return nil

@@ -32,8 +32,8 @@ type backwalk struct {
 	familiar bool
 }
 
-// Look follows the chain back to what was applied up to a place, and prepares Last and Walk. Any inconsistency is an
-// ErrMismatch.
+// Look follows the chain back to what was applied up to a place, and prepares Last and Walk. Any
+// inconsistency is an ErrMismatch.
 func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	if r.look.done && r.look.from == from {
 		return nil
@@ -49,8 +49,8 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	return err
 }
 
-// forgetting returns err. If the feed is inconsistent, it deletes what is stored and not applied, which would be wrong
-// after the feed has been repaired.
+// forgetting returns err. If the feed is inconsistent, it deletes what is stored and not applied,
+// which would be wrong after the feed has been repaired.
 func (r *Reader) forgetting(ctx context.Context, err error) error {
 	if errors.Is(err, walk.ErrMismatch) {
 		if forgetErr := r.memory.Forget(ctx); forgetErr != nil {
@@ -103,8 +103,8 @@ func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
 	return nil
 }
 
-// markEmpty marks the archives that follow the last applied one and have nothing to apply, because their entries were
-// applied from the feed's own document. It returns the URL of the last one.
+// markEmpty marks the archives that follow the last applied one and have nothing to apply, because
+// their entries were applied from the feed's own document. It returns the URL of the last one.
 func (r *Reader) markEmpty(ctx context.Context, base string) (string, error) {
 	for {
 		a, err := r.memory.After(ctx, base)
@@ -124,7 +124,8 @@ func (r *Reader) markEmpty(ctx context.Context, base string) (string, error) {
 	}
 }
 
-// pickHead selects the versions to apply from the feed's own document: those that are later than all known ones.
+// pickHead selects the versions to apply from the feed's own document: those that are later than
+// all known ones.
 func (r *Reader) pickHead(ctx context.Context) error {
 	versions, known, err := r.knownOf(ctx, r.head)
 	if err != nil {
@@ -156,9 +157,9 @@ func (r *Reader) knownOf(ctx context.Context, d *document) ([]checkpoint.Version
 	return versions, known, err
 }
 
-// chain follows the chain of archives back from the feed's own document. It returns the URL of the applied archive at
-// which it stopped, or an empty one if it reached the oldest archive, and the number of archives passed that are not
-// applied.
+// chain follows the chain of archives back from the feed's own document. It returns the URL of the
+// applied archive at which it stopped, or an empty one if it reached the oldest archive, and the
+// number of archives passed that are not applied.
 func (r *Reader) chain(ctx context.Context, from walk.Place) (base string, passed int64, err error) {
 	w, err := r.newWay(ctx)
 	if err != nil {
@@ -256,7 +257,8 @@ func (w *backwalk) pass(a *checkpoint.Archive) (err error) {
 	return err
 }
 
-// ended checks a chain that has reached its oldest archive: if archives were applied, one of them must be in it.
+// ended checks a chain that has reached its oldest archive: if archives were applied, one of them
+// must be in it.
 func (w *backwalk) ended() error {
 	if w.known.Applied > 0 {
 		return mismatch(w.at, "%w: the chain of archives ends here, and reaches none of the %d that were read", walk.ErrReplaced, w.known.Applied)
@@ -264,8 +266,8 @@ func (w *backwalk) ended() error {
 	return nil
 }
 
-// record fetches the next archive and stores it. It reports whether to continue: it does not after a page of a paged feed
-// with nothing new.
+// record fetches the next archive and stores it. It reports whether to continue: it does not after
+// a page of a paged feed with nothing new.
 func (r *Reader) record(ctx context.Context, w *backwalk) (more bool, err error) {
 	d, err := r.getNext(ctx, w.next)
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // general are names of files and folders that many feeds have, so that they name no feed.
 var general = []string{"", "feed", "feeds", "atom", "rss", "rss2", "rdf", "index", "xml", "default", "all", "entries", "posts"}
 
-// nameOf returns a feed's name from its URL: the last meaningful part of the path, without extension; otherwise the host.
-// It does not use the title, which may change.
+// nameOf returns a feed's name from its URL: the last meaningful part of the path, without
+// extension; otherwise the host. It does not use the title, which may change.
 func nameOf(u *url.URL) string {
 	parts := strings.Split(u.Path, "/")
 	for _, part := range slices.Backward(parts) {
@@ -52,8 +52,8 @@ func slug(text string) string {
 	return name
 }
 
-// fit returns a text for an attribute of an event: the text itself, or a UUIDv5 of it if the text has more than limit bytes
-// or is not allowed.
+// fit returns a text for an attribute of an event: the text itself, or a UUIDv5 of it if the text
+// has more than limit bytes or is not allowed.
 func fit(text string, limit int) string {
 	if len(text) <= limit && isAttribute(text) {
 		return text
@@ -61,8 +61,8 @@ func fit(text string, limit int) string {
 	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(text)).String()
 }
 
-// asURI returns a feed's id as the source of its events, which is a URI reference: it percent-encodes characters that a URI
-// cannot contain, as in RFC 3987.
+// asURI returns a feed's id as the source of its events, which is a URI reference: it
+// percent-encodes characters that a URI cannot contain, as in RFC 3987.
 func asURI(id string) string {
 	var b strings.Builder
 	for i := range len(id) {

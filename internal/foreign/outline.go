@@ -15,8 +15,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// outline holds everything of a document except its texts, with exact namespaces and resolved links. gofeed is not enough:
-// it uses prefixes, resolves ids as if they were links, and accepts documents that are not well-formed.
+// outline holds everything of a document except its texts, with exact namespaces and resolved
+// links. gofeed is not enough: it uses prefixes, resolves ids as if they were links, and accepts
+// documents that are not well-formed.
 type outline struct {
 	root     string              // feed, rss or RDF
 	id       string              // Atom only
@@ -72,8 +73,9 @@ type scanner struct {
 	base   int // length of the longest xml:base
 }
 
-// scan scans a document without its XML declaration. The document must be well-formed, except that it may use HTML's named
-// entities and undeclared prefixes. scan resolves links according to RFC 3986, and cuts the document into parts for gofeed.
+// scan scans a document without its XML declaration. The document must be well-formed, except that
+// it may use HTML's named entities and undeclared prefixes. scan resolves links according to RFC
+// 3986, and cuts the document into parts for gofeed.
 func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, []part, error) {
 	decoder := boundedxml.NewDecoder(ctx, body, xmlLimits)
 	s := &scanner{outline: outline{links: make(map[string][]string)}, stack: []open{{base: from}}, limits: l, cutter: cutter{body: body}}

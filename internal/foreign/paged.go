@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// The pages of a paged feed move: entries move from one page to the next, so fetching the pages again, from the last one on,
-// would miss entries that have moved since. Look therefore keeps them in a file, and the next Look starts without what is
-// stored about them.
+// The pages of a paged feed move: entries move from one page to the next, so fetching the pages
+// again, from the last one on, would miss entries that have moved since. Look therefore keeps them
+// in a file, and the next Look starts without what is stored about them.
 
 // newPages prepares for another Look.
 func (r *Reader) newPages(ctx context.Context) (err error) {
@@ -22,8 +22,9 @@ func (r *Reader) newPages(ctx context.Context) (err error) {
 	return err
 }
 
-// hasNews reports whether a page has an entry that is not applied, or no entries at all. Entries are applied from the last
-// page on, so if all entries of a page are applied, so are those of all later pages.
+// hasNews reports whether a page has an entry that is not applied, or no entries at all. Entries
+// are applied from the last page on, so if all entries of a page are applied, so are those of all
+// later pages.
 func (r *Reader) hasNews(ctx context.Context, page *document) (bool, error) {
 	versions, known, err := r.knownOf(ctx, page)
 	for _, v := range versions {

@@ -53,8 +53,8 @@ type category struct {
 	Label  string `json:"label,omitempty"`
 }
 
-// parse parses a document of a feed. Its links contain no password of from. A document that is not well-formed, or not a
-// feed, is a malformedError.
+// parse parses a document of a feed. Its links contain no password of from. A document that is not
+// well-formed, or not a feed, is a malformedError.
 func parse(ctx context.Context, body []byte, from *url.URL, contentType string, l limits) (*document, error) {
 	d, err := read(ctx, body, from, contentType, l)
 	if ctx.Err() != nil {

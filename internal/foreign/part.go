@@ -36,7 +36,8 @@ func limitError(format string, arguments ...any) error {
 	return &boundedxml.LimitError{Text: fmt.Sprintf(format, arguments...)}
 }
 
-// ExpandsError reports that the events of a document would take more memory than documents of the maximum size may.
+// ExpandsError reports that the events of a document would take more memory than documents of the
+// maximum size may.
 type ExpandsError struct{ Limit int64 }
 
 func (e *ExpandsError) Error() string {
@@ -48,8 +49,9 @@ func (l limits) exceeded() error { return &ExpandsError{l.memory} }
 // span is a range of bytes in a document.
 type span struct{ from, to int64 }
 
-// part is a part of a document that is a complete document: some entries, and the elements around them. gofeed needs many times
-// the memory of what it parses, so it parses one part after the other.
+// part is a part of a document that is a complete document: some entries, and the elements around
+// them. gofeed needs many times the memory of what it parses, so it parses one part after the
+// other.
 type part struct {
 	before, body, after []byte
 	items               int
@@ -86,7 +88,8 @@ func (c *cutter) count(n int) error {
 	return nil
 }
 
-// cut ends a part at the end of an entry, if the part is large enough. around are the elements that contain the entry.
+// cut ends a part at the end of an entry, if the part is large enough. around are the elements that
+// contain the entry.
 func (c *cutter) cut(around []open, end int64, base int) error {
 	c.ended++
 	c.since = 0

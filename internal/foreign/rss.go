@@ -11,7 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
-// rssItem converts an item of RSS. RSS does not define the base of relative links; it is the document's URL.
+// rssItem converts an item of RSS. RSS does not define the base of relative links; it is the
+// document's URL.
 func rssItem(it *rss.Item, i *item, base *url.URL) raw {
 	r := raw{item: i, published: valid(it.PubDateParsed)}
 	published, changed := it.PubDate, ""

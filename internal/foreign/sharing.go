@@ -10,15 +10,17 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// The number of ids in a warning about entries that share an id, and the number of such entries that a follower remembers.
+// The number of ids in a warning about entries that share an id, and the number of such entries
+// that a follower remembers.
 const (
 	maxShownIDs = 3
 	maxVariants = 100_000
 )
 
-// sharing counts the entries that are not applied because another one has the same id. The one with the latest time of change
-// is applied; among equal times, the one that is known already or comes first. Entries with the same id and the same
-// content, as on two pages, are one entry. With Config.KeepSameID there are none to count.
+// sharing counts the entries that are not applied because another one has the same id. The one with
+// the latest time of change is applied; among equal times, the one that is known already or comes
+// first. Entries with the same id and the same content, as on two pages, are one entry. With
+// Config.KeepSameID there are none to count.
 type sharing struct {
 	total atomic.Int64 // the number in all looks that have ended; read by other goroutines
 	now   map[variant]bool
@@ -42,8 +44,8 @@ func (s *sharing) begin() {
 	s.now, s.found, s.ids = make(map[variant]bool), 0, nil
 }
 
-// add counts the entries of a document that are not applied. known is what is stored about its entries, without this document.
-// isHead is true for the feed's own document.
+// add counts the entries of a document that are not applied. known is what is stored about its
+// entries, without this document. isHead is true for the feed's own document.
 func (s *sharing) add(d *document, known map[string]checkpoint.Known, isHead bool) {
 	latest := make(map[string]*version, len(d.entries))
 	for i := range d.entries {
@@ -98,8 +100,8 @@ func (s *sharing) end() (found int64, ids string) {
 	return found, ids
 }
 
-// SameID returns the number of entries of the feed that were not applied because another one has the same id. Any goroutine may
-// call it.
+// SameID returns the number of entries of the feed that were not applied because another one has
+// the same id. Any goroutine may call it.
 func (r *Reader) SameID() int64 { return r.sharing.total.Load() }
 
 // endSharing logs a warning about entries that share an id.

@@ -24,9 +24,10 @@ type Unread struct {
 	Undated bool      // some of them have no time
 }
 
-// Unread returns what would be applied now, and changes nothing: what is stored and not applied, and later versions in the feed's
-// documents, back to an archive that is applied. It fetches at most five archives that are not stored, and returns ErrMore if
-// that is not enough. In a paged feed it goes back to a page with nothing new, as Look does.
+// Unread returns what would be applied now, and changes nothing: what is stored and not applied,
+// and later versions in the feed's documents, back to an archive that is applied. It fetches at
+// most five archives that are not stored, and returns ErrMore if that is not enough. In a paged
+// feed it goes back to a page with nothing new, as Look does.
 func (r *Reader) Unread(ctx context.Context) (Unread, error) {
 	counts, err := r.memory.Counts(ctx)
 	if err != nil {

@@ -43,8 +43,9 @@ func (r *Run) At(position int64) (walk.Place, error) {
 // Last returns the position of the feed's end after everything is applied. It is valid after Look.
 func (r *Reader) Last() int64 { return r.look.last }
 
-// Walk returns the events to apply after a place, in order, up to the end of the feed's own document as it was fetched last. The first
-// error ends the walk. It calls Look first, unless Look was called for that place.
+// Walk returns the events to apply after a place, in order, up to the end of the feed's own
+// document as it was fetched last. The first error ends the walk. It calls Look first, unless Look
+// was called for that place.
 func (r *Reader) Walk(ctx context.Context, from walk.Place) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		if err := r.Look(ctx, from); err != nil {
@@ -78,7 +79,8 @@ type forward struct {
 	rest  []string // archives after the last one with something to apply
 }
 
-// archives iterates over the archives that are not applied, oldest first, and prefetches those with something to apply.
+// archives iterates over the archives that are not applied, oldest first, and prefetches those with
+// something to apply.
 func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) error {
 	bounds := prefetch.Bounds{AtOnce: f.Prefetch, Room: f.Room}
 	for got := range prefetch.Fetch(ctx, bounds, f.steps(ctx), f.fetch) {
@@ -103,8 +105,8 @@ type step struct {
 	picked  []*version
 }
 
-// steps iterates over the stored archives. Applying entries meanwhile does not change the result, because an entry is pending in one
-// archive only.
+// steps iterates over the stored archives. Applying entries meanwhile does not change the result,
+// because an entry is pending in one archive only.
 func (f *forward) steps(ctx context.Context) iter.Seq2[*step, error] {
 	return func(yield func(*step, error) bool) {
 		var trail []string
@@ -147,8 +149,8 @@ func (f *forward) after(ctx context.Context, at string) (*step, error) {
 	return &step{Archive: a, pending: pending}, err
 }
 
-// fetch fetches an archive again, checks that it has not changed since Look, and picks the entries to apply. Several goroutines call
-// it.
+// fetch fetches an archive again, checks that it has not changed since Look, and picks the entries
+// to apply. Several goroutines call it.
 func (f *forward) fetch(ctx context.Context, s *step, share *prefetch.Share) (*step, error) {
 	d, err := f.again(fetch.WithRoom(ctx, share), s.Archive)
 	if err != nil {

@@ -33,8 +33,8 @@ type Target interface {
 	Memory(consumer, feedID string) checkpoint.Memory
 }
 
-// Asker requests feeds to compute lags. It keeps their documents, so that later requests return only what is
-// new. Only one goroutine may use it.
+// Asker requests feeds to compute lags. It keeps their documents, so that later requests return
+// only what is new. Only one goroutine may use it.
 type Asker struct {
 	// Client creates the client for a feed's URL, as the target stores it.
 	Client func(url string) (*walk.Client, error)
@@ -57,8 +57,8 @@ type read struct {
 	foreign bool // as a foreign feed
 }
 
-// Ask requests all feeds at once, each once for all of its readers in the target, and sets Lag or Unknown of
-// each reader.
+// Ask requests all feeds at once, each once for all of its readers in the target, and sets Lag or
+// Unknown of each reader.
 func (a *Asker) Ask(ctx context.Context, all []Reader, target Target) {
 	a.target = target
 	readers := make(map[read][]*Reader)

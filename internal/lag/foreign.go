@@ -26,11 +26,11 @@ func (f *Foreign) Look(ctx context.Context) (err error) {
 	return err
 }
 
-// Lag returns the lag of a consumer behind the document of Look, from what the target stores: the number of
-// entries whose latest version is not applied, and the earliest time of change among them; for an entry without
-// a time, at latest the last move of the checkpoint. It fetches a few archives if there are new ones.
-// foreign.ErrMore reports that more would be needed. An error that matches walk.ErrMismatch reports that the
-// feed is not the one that was read.
+// Lag returns the lag of a consumer behind the document of Look, from what the target stores: the
+// number of entries whose latest version is not applied, and the earliest time of change among
+// them; for an entry without a time, at latest the last move of the checkpoint. It fetches a few
+// archives if there are new ones. foreign.ErrMore reports that more would be needed. An error that
+// matches walk.ErrMismatch reports that the feed is not the one that was read.
 func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err error) {
 	r := f.reader
 	if err := r.Continue(ctx, &s.Checkpoint); err != nil {

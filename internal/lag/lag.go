@@ -27,8 +27,8 @@ func (l Lag) For(now time.Time) time.Duration {
 	return max(0, now.Sub(l.Since))
 }
 
-// Feed computes lags behind a feed of eventfeed's own. It can be used repeatedly, by one goroutine; later requests
-// return only what is new.
+// Feed computes lags behind a feed of eventfeed's own. It can be used repeatedly, by one goroutine;
+// later requests return only what is new.
 type Feed struct {
 	Client *walk.Client
 	URL    *url.URL
@@ -55,9 +55,10 @@ func (f *Feed) Look(ctx context.Context) error {
 	return err
 }
 
-// Lag returns the lag of a checkpoint behind the document of Look. It fetches nothing more unless the first event
-// after the checkpoint is in an archive. An error that matches walk.ErrMismatch reports that the feed's history
-// does not continue from the checkpoint; a walk.OldError, that the feed shows an earlier state.
+// Lag returns the lag of a checkpoint behind the document of Look. It fetches nothing more unless
+// the first event after the checkpoint is in an archive. An error that matches walk.ErrMismatch
+// reports that the feed's history does not continue from the checkpoint; a walk.OldError, that the
+// feed shows an earlier state.
 func (f *Feed) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err error) {
 	if f.head.ID != s.FeedID {
 		return lag, fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, f.URL.Redacted(), f.head.Name, f.head.ID)

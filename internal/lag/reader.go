@@ -63,8 +63,8 @@ func (r *Reader) Behind() string {
 	}
 }
 
-// Late returns an error that names the consumers that have not applied their initial seed, that lag by more than
-// limit, or whose lag is unknown; nil if there are none.
+// Late returns an error that names the consumers that have not applied their initial seed, that lag
+// by more than limit, or whose lag is unknown; nil if there are none.
 func Late(all []Reader, limit time.Duration) error {
 	var late []string
 	for i := range all {

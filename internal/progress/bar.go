@@ -23,8 +23,8 @@ const barInterval = 200 * time.Millisecond
 // clearLine moves to the beginning of the line and erases it.
 const clearLine = "\r\x1b[K"
 
-// Bar shows the progress of a run on a terminal, in one line of numbers that is redrawn. All other output
-// to the terminal must go through Write, and must be fit for a terminal.
+// Bar shows the progress of a run on a terminal, in one line of numbers that is redrawn. All other
+// output to the terminal must go through Write, and must be fit for a terminal.
 type Bar struct {
 	terminal *os.File
 	stop     func()
@@ -142,8 +142,8 @@ const (
 	minBarWidth = 6
 )
 
-// line returns the bar and its text in fewer than width columns: a terminal may begin a new line after the
-// last column.
+// line returns the bar and its text in fewer than width columns: a terminal may begin a new line
+// after the last column.
 func line(p seed.Progress, rate float64, width int) string {
 	s := sumOf(p)
 	most := width - frameWidth - minBarWidth

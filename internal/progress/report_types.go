@@ -11,8 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// The maximum number of types in a report, and the maximum length of their names; the latter is shorter if
-// notes follow.
+// The maximum number of types in a report, and the maximum length of their names; the latter is
+// shorter if notes follow.
 const (
 	maxTypes         = 30
 	maxTypeName      = 60
@@ -65,8 +65,8 @@ func shortened(name string, width int) string {
 	return string(runes[:width/2-1]) + "…" + string(runes[len(runes)-width/2:])
 }
 
-// writeUnmatched writes the blocks that may be misspelt. If the feeds were not read to their ends, matching
-// events may still come.
+// writeUnmatched writes the blocks that may be misspelt. If the feeds were not read to their ends,
+// matching events may still come.
 func writeUnmatched(b *strings.Builder, p seed.Progress) {
 	if len(p.Unmatched) == 0 {
 		return

@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// wantsDelta reports whether a client accepts the instance manipulation "feed", that is, only the entries
-// that it lacks: RFC 3229 section 5.3 and "Using RFC 3229 with Feeds".
+// wantsDelta reports whether a client accepts the instance manipulation "feed", that is, only the
+// entries that it lacks: RFC 3229 section 5.3 and "Using RFC 3229 with Feeds".
 func wantsDelta(header http.Header) bool {
 	for _, manipulation := range weights(header, "A-IM") {
 		if manipulation.value == "feed" {

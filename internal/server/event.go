@@ -73,8 +73,8 @@ func eventKeyOf(r *http.Request, state *feedstate.State, form *form, coding stri
 	}
 }
 
-// eventRepresentation returns an event's representation from the cache. Otherwise it reads the event when
-// there is room, once for all requests that ask for it at the same time.
+// eventRepresentation returns an event's representation from the cache. Otherwise it reads the
+// event when there is room, once for all requests that ask for it at the same time.
 func (s *server) eventRepresentation(r *http.Request, state *feedstate.State, key eventKey) (*representation, error) {
 	if !s.events.Has(key) {
 		leave, err := s.reading.enter(r.Context(), eventRoom)

@@ -22,8 +22,8 @@ type form struct {
 	document func(d *feed.Document, base string) ([]byte, error)
 }
 
-// chooseForm returns the form that a request prefers; among equal ones the first. explicit is true if the
-// URL names the form, so that the answer does not depend on Accept.
+// chooseForm returns the form that a request prefers; among equal ones the first. explicit is true
+// if the URL names the form, so that the answer does not depend on Accept.
 func chooseForm(r *http.Request, forms []*form) (chosen *form, explicit bool, err error) {
 	if name := r.URL.Query().Get("format"); name != "" {
 		for _, f := range forms {
@@ -78,9 +78,10 @@ func linkArchives(header http.Header, links []feed.Link, form *form) {
 	}
 }
 
-// linkAlternates links to the other forms of a resource, RFC 8288. The references have a query and no path,
-// so they are right below any path prefix. Of the request's query they keep only the parameters that
-// name an event; with all of it, the header could become longer than proxies accept.
+// linkAlternates links to the other forms of a resource, RFC 8288. The references have a query and
+// no path, so they are right below any path prefix. Of the request's query they keep only the
+// parameters that name an event; with all of it, the header could become longer than proxies
+// accept.
 func linkAlternates(header http.Header, r *http.Request, forms []*form, chosen *form) {
 	asked, query := r.URL.Query(), url.Values{}
 	for _, name := range []string{"id", "source"} {

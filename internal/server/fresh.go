@@ -30,8 +30,8 @@ func wantsFresh(r *http.Request) bool {
 	})
 }
 
-// state returns a feed's state. It looks for an unknown name in the database, because another process may
-// just have created the feed.
+// state returns a feed's state. It looks for an unknown name in the database, because another
+// process may just have created the feed.
 func (s *server) state(ctx context.Context, name string) (*feedstate.State, error) {
 	state, err := s.Feeds.Get(name)
 	if !errors.Is(err, store.ErrNoFeed) || !feed.ValidName(name) {
@@ -48,8 +48,8 @@ func (s *server) look(ctx context.Context, name string) (*feedstate.State, error
 	return s.Feeds.Get(name)
 }
 
-// checkMoved returns an error for a feed whose documents must not be served, because the log was read after
-// a failover and before the new epoch.
+// checkMoved returns an error for a feed whose documents must not be served, because the log was
+// read after a failover and before the new epoch.
 func checkMoved(state *feedstate.State) error {
 	if state.Moved {
 		return fmt.Errorf("feed %s: %w", state.Name, store.ErrMoved)
@@ -57,8 +57,8 @@ func checkMoved(state *feedstate.State) error {
 	return nil
 }
 
-// reachable returns an error while the server cannot reach its database, so that requests that need it fail
-// at once.
+// reachable returns an error while the server cannot reach its database, so that requests that need
+// it fail at once.
 func reachable(feeds Feeds) error {
 	if age, is := feeds.CutOff(); is {
 		return fmt.Errorf("%w for %v", feedstate.ErrCutOff, age.Round(time.Second))
@@ -66,8 +66,9 @@ func reachable(feeds Feeds) error {
 	return nil
 }
 
-// markAge sets header fields of an answer from memory, while this server cannot reach its database: Age (RFC
-// 9111 section 5.1), and Cache-Status (RFC 9211) with the time since the answer has become stale.
+// markAge sets header fields of an answer from memory, while this server cannot reach its database:
+// Age (RFC 9111 section 5.1), and Cache-Status (RFC 9211) with the time since the answer has become
+// stale.
 func (s *server) markAge(header http.Header) {
 	age, is := s.Feeds.CutOff()
 	if !is {

@@ -9,9 +9,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// replacedPageError is the error for an archive of a lost history. A reader that follows next-archive must
-// notice the loss, so there is no redirect. Links (RFC 8288) and the detail show where the history
-// continues.
+// replacedPageError is the error for an archive of a lost history. A reader that follows
+// next-archive must notice the loss, so there is no redirect. Links (RFC 8288) and the detail show
+// where the history continues.
 type replacedPageError struct {
 	error
 	successor string // reference to the page that replaces it (RFC 5829); empty if there is none yet

@@ -31,8 +31,8 @@ func newIncoming(bytes int64) *incoming {
 	return &incoming{semaphore.NewWeighted(bytes), quota.NewClients(bytes / 2)}
 }
 
-// enter reserves room for a body of a client, and returns a function that releases it. It does not wait; ok
-// is false if there is no room.
+// enter reserves room for a body of a client, and returns a function that releases it. It does not
+// wait; ok is false if there is no room.
 func (i *incoming) enter(client string, size int64) (leave func(), ok bool) {
 	if !i.clients.Take(client, size) {
 		return nil, false
@@ -61,8 +61,8 @@ func (c *cleanup) run() {
 // errBusy is the error of a body for which there is no room.
 var errBusy = refuse(http.StatusServiceUnavailable, "too many large requests are coming in at this moment; retry in a moment")
 
-// read returns the body of a request, when it has arrived completely and there is room to decode it. The room
-// is released when done runs.
+// read returns the body of a request, when it has arrived completely and there is room to decode
+// it. The room is released when done runs.
 func (s *server) read(w http.ResponseWriter, r *http.Request, done *cleanup) ([]byte, error) {
 	size, room := r.ContentLength, s.largeBodies
 	if size < 0 || size > maxAppend {
@@ -91,8 +91,8 @@ func (s *server) read(w http.ResponseWriter, r *http.Request, done *cleanup) ([]
 	return body.Bytes(), nil
 }
 
-// memoryToDecode estimates the memory for decoding a body and appending its events: copies of the body, and
-// an amount for each JSON member.
+// memoryToDecode estimates the memory for decoding a body and appending its events: copies of the
+// body, and an amount for each JSON member.
 func memoryToDecode(body []byte) int64 {
 	const perMember = 150
 	return copies*int64(len(body)) + perMember*int64(bytes.Count(body, []byte(":")))

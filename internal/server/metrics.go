@@ -19,8 +19,8 @@ func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	})}
 }
 
-// Register registers the metrics of the server's cache, of the answers that are being sent, and of the age of
-// the state in memory.
+// Register registers the metrics of the server's cache, of the answers that are being sent, and of
+// the age of the state in memory.
 func (s *Server) Register(registerer prometheus.Registerer) {
 	factory := promauto.With(registerer)
 	counter := func(name, help string, pick func(cache.Stats) int64) {

@@ -15,8 +15,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// problem is the body of an error answer, RFC 9457. The detail says everything, so the type is about:blank,
-// section 4.2.1.
+// problem is the body of an error answer, RFC 9457. The detail says everything, so the type is
+// about:blank, section 4.2.1.
 type problem struct {
 	Type     string `json:"type"`
 	Title    string `json:"title"`
@@ -95,7 +95,8 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body) // a client that has disconnected needs no answer
 }
 
-// failureInterval is the minimum time between two logged failures, because in an outage every request fails.
+// failureInterval is the minimum time between two logged failures, because in an outage every
+// request fails.
 const failureInterval = 10 * time.Second
 
 func (s *server) logFailure(r *http.Request, err error) {
@@ -126,8 +127,8 @@ func problemBody(r *http.Request, status int, detail string, err error) (mediaTy
 	return problemType, append(body, '\n')
 }
 
-// instanceOf returns the path of a request as a reference. A path that begins with two slashes would name
-// another host, RFC 3986 section 4.2, so it gets a prefix.
+// instanceOf returns the path of a request as a reference. A path that begins with two slashes
+// would name another host, RFC 3986 section 4.2, so it gets a prefix.
 func instanceOf(r *http.Request) string {
 	path := r.URL.EscapedPath()
 	if strings.HasPrefix(path, "//") {

@@ -63,8 +63,8 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	return &notAppendedError{what: "the log cannot be written at the moment", err: err}
 }
 
-// notAppendedError reports that the database has not appended events. what is the reason for the client, err
-// the error for the log.
+// notAppendedError reports that the database has not appended events. what is the reason for the
+// client, err the error for the log.
 type notAppendedError struct {
 	what string
 	err  error

@@ -30,8 +30,8 @@ var (
 	eventForms        = []*form{entryForm, htmlForm, cloudEventForm}
 )
 
-// renderPage renders a document as HTML. base is the server's absolute URL; empty if it is not the same for
-// all clients.
+// renderPage renders a document as HTML. base is the server's absolute URL; empty if it is not the
+// same for all clients.
 func renderPage(d *feed.Document, base string) ([]byte, error) {
 	if d.Kind == feed.Archive {
 		return html.Archive(d)

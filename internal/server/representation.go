@@ -89,8 +89,8 @@ func (l lifetime) cacheControl(scope string) string {
 	return text
 }
 
-// setType sets the media type of an answer, and forbids browsers to guess another one: an event's data must
-// not become a page, nor run in one of the server's pages.
+// setType sets the media type of an answer, and forbids browsers to guess another one: an event's
+// data must not become a page, nor run in one of the server's pages.
 func setType(header http.Header, mediaType string) {
 	if mediaType == html.ContentType {
 		html.SetHeaders(header.Set)
@@ -110,8 +110,8 @@ func (e *representation) describe(header http.Header) {
 	}
 }
 
-// serve answers with a representation. The standard library handles HEAD and 304. If serve returns an error,
-// nothing has been sent.
+// serve answers with a representation. The standard library handles HEAD and 304. If serve returns
+// an error, nothing has been sent.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, e *representation) error {
 	if e.hasChanged(r.Header) {
 		return errChanged()
@@ -128,9 +128,9 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e *representation
 	return body.err
 }
 
-// send writes a body from its own goroutine. net/http needs 3 kB of stack to write a header. At this call
-// depth the stack would double, and stay so while the client waits for the next answer; with ten thousand
-// clients that is 80 MB.
+// send writes a body from its own goroutine. net/http needs 3 kB of stack to write a header. At
+// this call depth the stack would double, and stay so while the client waits for the next answer;
+// with ten thousand clients that is 80 MB.
 func send(w http.ResponseWriter, content []byte) {
 	sent := make(chan struct{})
 	go func() {
@@ -140,8 +140,8 @@ func send(w http.ResponseWriter, content []byte) {
 	<-sent
 }
 
-// body records whether ServeContent wants to send a body. serve then sends it in one piece; ServeContent would
-// copy it through a buffer.
+// body records whether ServeContent wants to send a body. serve then sends it in one piece;
+// ServeContent would copy it through a buffer.
 type body struct {
 	http.ResponseWriter
 	server  *server
@@ -152,8 +152,8 @@ type body struct {
 	err     error // why the body is not sent; then the header was not sent either
 }
 
-// WriteHeader replaces the header of ServeContent by one that offers no ranges: a page is small, and a part of
-// it is of no use. It sends nothing if the body may not be sent.
+// WriteHeader replaces the header of ServeContent by one that offers no ranges: a page is small,
+// and a part of it is of no use. It sends nothing if the body may not be sent.
 func (b *body) WriteHeader(status int) {
 	if status == http.StatusOK && b.request.Method == http.MethodGet {
 		content, release, err := b.server.hold(b.request, b.content)
@@ -176,9 +176,9 @@ func (b *body) ReadFrom(io.Reader) (int64, error) {
 // Unwrap returns the wrapped writer, for http.ResponseController.
 func (b *body) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-// lastModified returns the representation's Last-Modified; zero while that is not in the past. It must not be
-// later than Date, RFC 9110 section 8.8.2.1, and if it is a second earlier it is a strong validator, section
-// 8.8.2.2.
+// lastModified returns the representation's Last-Modified; zero while that is not in the past. It
+// must not be later than Date, RFC 9110 section 8.8.2.1, and if it is a second earlier it is a
+// strong validator, section 8.8.2.2.
 func (e *representation) lastModified() time.Time {
 	if time.Now().Unix() <= e.modified.Unix() {
 		return time.Time{}

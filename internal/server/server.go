@@ -1,4 +1,5 @@
-// Package server serves feeds over HTTP, in all representations. It answers from memory if nothing has changed.
+// Package server serves feeds over HTTP, in all representations. It answers from memory if nothing
+// has changed.
 package server
 
 import (
@@ -26,8 +27,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// Log reads documents from the log, and appends. Each document is read together with its feed, because the
-// header of an answer must be of the same snapshot as its bytes.
+// Log reads documents from the log, and appends. Each document is read together with its feed,
+// because the header of an answer must be of the same snapshot as its bytes.
 type Log interface {
 	Subscription(ctx context.Context, name string, known *feed.Document) (*store.Feed, *feed.Document, error)
 	Archive(ctx context.Context, name string, page feed.Page) (*store.Feed, store.Document, error)
@@ -59,9 +60,10 @@ const (
 	subscriptionBytes = 48 << 20
 )
 
-// The approximate limits of memory in use, in bytes: for bodies that are being sent, to all clients and to one;
-// for reads from the log; and for converting documents. A read may wait for room to convert, but not the other
-// way round: a conversion of a document in memory must not wait for a database.
+// The approximate limits of memory in use, in bytes: for bodies that are being sent, to all clients
+// and to one; for reads from the log; and for converting documents. A read may wait for room to
+// convert, but not the other way round: a conversion of a document in memory must not wait for a
+// database.
 const (
 	sendingRoom = 48 << 20
 	clientRoom  = 32 << 20
@@ -182,8 +184,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.dispatch(w, r)
 }
 
-// dispatch passes a request to its endpoint. Its path may begin with the path of the base URL, which some
-// proxies pass on.
+// dispatch passes a request to its endpoint. Its path may begin with the path of the base URL,
+// which some proxies pass on.
 func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if s.prefix != "" && r.URL.Path == s.prefix {
 		w.Header().Set("Location", path.Base(s.prefix)+"/")
@@ -226,7 +228,8 @@ type endpoint func(http.ResponseWriter, *http.Request) error
 // methods are the methods of a resource. GET includes HEAD.
 type methods map[string]endpoint
 
-// knownMethods are the methods of RFC 9110 and RFC 5789; others are answered with 501, RFC 9110 section 9.1.
+// knownMethods are the methods of RFC 9110 and RFC 5789; others are answered with 501, RFC 9110
+// section 9.1.
 var knownMethods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete,
 	http.MethodConnect, http.MethodOptions, http.MethodTrace, http.MethodPatch,

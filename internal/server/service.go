@@ -8,7 +8,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 )
 
-// serviceForm is the service document of RFC 5023 section 8: the feeds as collections that accept nothing.
+// serviceForm is the service document of RFC 5023 section 8: the feeds as collections that accept
+// nothing.
 var serviceForm = &form{name: "service", mediaType: "application/atomsvc+xml", also: []string{"application/xml", "text/xml"}}
 
 type serviceDocument struct {

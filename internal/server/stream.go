@@ -16,16 +16,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// heartbeat is how often a stream sends a comment, because proxies cut connections that are silent for about a
-// minute.
+// heartbeat is how often a stream sends a comment, because proxies cut connections that are silent
+// for about a minute.
 const heartbeat = 15 * time.Second
 
 // writeTimeout is how long a client may take to read a piece of a stream.
 const writeTimeout = 30 * time.Second
 
-// stream sends new events of a feed as server-sent events (HTML standard, section 9.2). The id of each is its
-// position. A client that reconnects with its last id gets the events after it; any other client starts at
-// the feed's end.
+// stream sends new events of a feed as server-sent events (HTML standard, section 9.2). The id of
+// each is its position. A client that reconnects with its last id gets the events after it; any
+// other client starts at the feed's end.
 func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	state, err := s.feed(r)
 	if err != nil {
@@ -56,8 +56,8 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// lastSeen returns the position that a client has seen last, if the request has one. EventSource sends it in
-// the header when it reconnects; a page that has events already sends it in the query.
+// lastSeen returns the position that a client has seen last, if the request has one. EventSource
+// sends it in the header when it reconnects; a page that has events already sends it in the query.
 func lastSeen(r *http.Request) (position int64, is bool) {
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
@@ -113,8 +113,8 @@ const (
 // errEnough ends a read at a limit.
 var errEnough = errors.New("enough for now")
 
-// sendNew sends events after the stream's position, and reports whether there are more. It uses nothing of v
-// while it sends, so that a slow client does not keep a replaced version in memory.
+// sendNew sends events after the stream's position, and reports whether there are more. It uses
+// nothing of v while it sends, so that a slow client does not keep a replaced version in memory.
 func (s *server) sendNew(r *http.Request, v *version, out *eventStream) (more bool, err error) {
 	d := v.document
 	if out.position > d.Last {
@@ -138,8 +138,9 @@ func (s *server) sendNew(r *http.Request, v *version, out *eventStream) (more bo
 	return false, s.sendBatch(r, out, batch.content)
 }
 
-// sendBatch sends a piece of a stream. It returns an error, which ends the stream, if the client or all clients
-// together are receiving too much already. The client reconnects a second later and resumes.
+// sendBatch sends a piece of a stream. It returns an error, which ends the stream, if the client or
+// all clients together are receiving too much already. The client reconnects a second later and
+// resumes.
 func (s *server) sendBatch(r *http.Request, out *eventStream, batch []byte) error {
 	batch, release, err := s.hold(r, batch)
 	if err != nil {
@@ -159,8 +160,8 @@ var messages = &form{name: "messages", mediaType: streamType, document: func(d *
 
 const streamType = "text/event-stream"
 
-// readOld reads events after the stream's position from the log, up to last, and moves the position. It returns
-// an error if the feed's history has changed.
+// readOld reads events after the stream's position from the log, up to last, and moves the
+// position. It returns an error if the feed's history has changed.
 func (s *server) readOld(ctx context.Context, of *store.Feed, last int64, out *eventStream) (batch []byte, err error) {
 	if err := reachable(s.Feeds); err != nil {
 		return nil, err

@@ -11,8 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 )
 
-// subscription answers with a feed's subscription document. It holds a conditional request with Prefer: wait
-// while the client's document is the current one.
+// subscription answers with a feed's subscription document. It holds a conditional request with
+// Prefer: wait while the client's document is the current one.
 func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	ask, err := s.ask(r)
 	if err != nil {
@@ -49,8 +49,9 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	return s.serve(w, r, e)
 }
 
-// maxWaitCutOff is the maximum length of a long poll while the database is unreachable: long enough that clients
-// do not poll all the time, and short, because the next request may reach another server.
+// maxWaitCutOff is the maximum length of a long poll while the database is unreachable: long enough
+// that clients do not poll all the time, and short, because the next request may reach another
+// server.
 const maxWaitCutOff = 5 * time.Second
 
 // ask is a parsed request for a subscription document.
@@ -93,8 +94,9 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	return a, nil
 }
 
-// await returns the current version, or the next one if the client has the current one and prefers to wait. If
-// the client has a version that this server does not know yet, await reads the database first.
+// await returns the current version, or the next one if the client has the current one and prefers
+// to wait. If the client has a version that this server does not know yet, await reads the database
+// first.
 func (s *server) await(r *http.Request, a *ask) (*version, error) {
 	var until <-chan time.Time
 	if a.wait > 0 {

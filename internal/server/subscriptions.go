@@ -35,23 +35,23 @@ type latest struct {
 	size, used int64
 }
 
-// built is a version, and the state for which it was read. The version is at least as new as the state, because
-// it was read later.
+// built is a version, and the state for which it was read. The version is at least as new as the
+// state, because it was read later.
 type built struct {
 	*version
 	state *feedstate.State
 }
 
-// The timeout for reading a document, and how long an old one is served after a failed read before the next
-// attempt.
+// The timeout for reading a document, and how long an old one is served after a failed read before
+// the next attempt.
 const (
 	readTimeout   = 10 * time.Second
 	retryInterval = time.Second
 )
 
-// at returns the current version of a feed's subscription document, and a channel that is closed when there may
-// be a newer one. While the log cannot be read, it returns the previous version, if that is of the same
-// history and present is false.
+// at returns the current version of a feed's subscription document, and a channel that is closed
+// when there may be a newer one. While the log cannot be read, it returns the previous version, if
+// that is of the same history and present is false.
 func (s *subscriptions) at(ctx context.Context, name string, present bool) (*version, <-chan struct{}, error) {
 	l := s.use(name)
 	if v, next, err := s.current(l, name); v != nil || err != nil {
@@ -98,8 +98,8 @@ func (l *latest) retryLater() <-chan struct{} {
 	return retried
 }
 
-// build reads a feed's document. It continues if the client disconnects, because others wait for the same
-// document.
+// build reads a feed's document. It continues if the client disconnects, because others wait for
+// the same document.
 func (s *subscriptions) build(ctx context.Context, state *feedstate.State, old *version) (*version, error) {
 	if err := reachable(s.feeds); err != nil {
 		return nil, err
@@ -122,8 +122,8 @@ func (s *subscriptions) build(ctx context.Context, state *feedstate.State, old *
 	return newVersion(f, d, s.making), nil
 }
 
-// current returns the cached version if it is current, and a channel that is closed when it may not be current
-// any more. It returns nil otherwise.
+// current returns the cached version if it is current, and a channel that is closed when it may not
+// be current any more. It returns nil otherwise.
 func (s *subscriptions) current(l *latest, name string) (*version, <-chan struct{}, error) {
 	state, err := s.feeds.Get(name)
 	if err != nil {
@@ -152,8 +152,8 @@ func (s *subscriptions) use(name string) *latest {
 	return l
 }
 
-// formsKept is about how many times a document's bytes are in memory: as entries, and in the representations
-// that are read.
+// formsKept is about how many times a document's bytes are in memory: as entries, and in the
+// representations that are read.
 const formsKept = 4 + keptForClients
 
 // sizeOf returns the approximate size of a document, in bytes.
@@ -164,8 +164,8 @@ func sizeOf(d *feed.Document) (size int64) {
 	return size
 }
 
-// account records the size of a version, and drops the least recently used versions while all together exceed
-// the limit.
+// account records the size of a version, and drops the least recently used versions while all
+// together exceed the limit.
 func (s *subscriptions) account(l *latest, d *feed.Document) {
 	size := max(leastKeptForClients, formsKept*sizeOf(d))
 	s.mu.Lock()

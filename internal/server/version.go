@@ -30,8 +30,8 @@ type version struct {
 	tags   map[representationKey]string
 }
 
-// representationKey identifies a representation of a version: the whole document, or a delta with the entries
-// after a position.
+// representationKey identifies a representation of a version: the whole document, or a delta with
+// the entries after a position.
 type representationKey struct {
 	form    *form
 	coding  string
@@ -43,8 +43,9 @@ type representationKey struct {
 // program is the program's version, which is part of the ETag of forms that are not fixed.
 var program = build.Read().String()
 
-// keptForClients limits the memory for representations whose number clients decide: deltas, and those that contain
-// the URL of the request. It is a multiple of the document's size; leastKeptForClients is the minimum in bytes.
+// keptForClients limits the memory for representations whose number clients decide: deltas, and
+// those that contain the URL of the request. It is a multiple of the document's size;
+// leastKeptForClients is the minimum in bytes.
 const (
 	keptForClients      = 2
 	leastKeptForClients = 32 << 10
@@ -66,8 +67,9 @@ func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
 	}
 }
 
-// tag returns the strong ETag of the whole document in a form and coding. It is made of everything on which the
-// bytes depend, so the server can find out that a client has a document without rendering it.
+// tag returns the strong ETag of the whole document in a form and coding. It is made of everything
+// on which the bytes depend, so the server can find out that a client has a document without
+// rendering it.
 func (v *version) tag(key representationKey) string {
 	key = representationKey{form: key.form, coding: key.coding, base: key.base}
 	v.naming.Lock()
@@ -128,7 +130,8 @@ func (v *version) make(key representationKey) (*representation, error) {
 	return e, err
 }
 
-// keep caches a representation. If clients decide the number of its kind, it does so only while there is room.
+// keep caches a representation. If clients decide the number of its kind, it does so only while
+// there is room.
 func (v *version) keep(key representationKey, e *representation) {
 	if key.isDelta || key.base != "" {
 		const overhead = 1000
@@ -152,8 +155,8 @@ func (v *version) write(key representationKey) ([]byte, error) {
 	return key.form.document(d, key.base)
 }
 
-// place is the part of an ETag that says where the history of its version ended. A delta starts there. It also
-// shows that a client has events that this server does not know yet.
+// place is the part of an ETag that says where the history of its version ended. A delta starts
+// there. It also shows that a client has events that this server does not know yet.
 type place struct {
 	last     int64
 	digest   string // the first digits of the digest at last
@@ -179,8 +182,8 @@ func placeOf(tag string) (p place, ours bool) {
 	return p, errors.Join(errs[:]...) == nil && p.last >= 0
 }
 
-// knows reports whether the version continues from a place. certain is false if it cannot tell, because the place
-// is before its first entry.
+// knows reports whether the version continues from a place. certain is false if it cannot tell,
+// because the place is before its first entry.
 func (v *version) knows(p place) (known, certain bool) {
 	if p.last < v.document.First-1 {
 		return false, false
@@ -216,7 +219,8 @@ func (v *version) base(tags []string) (tag string, position int64, found bool) {
 	return "", 0, false
 }
 
-// since returns the entries after a position as a complete document, which readers verify like any other.
+// since returns the entries after a position as a complete document, which readers verify like any
+// other.
 func (v *version) since(position int64) (*feed.Document, error) {
 	before, err := v.document.DigestAt(position)
 	if err != nil {

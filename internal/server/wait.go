@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// preferredWait returns the wait that a client prefers, RFC 7240 section 4.3; the first one counts, section 2.
+// preferredWait returns the wait that a client prefers, RFC 7240 section 4.3; the first one counts,
+// section 2.
 func preferredWait(header http.Header) time.Duration {
 	for _, preference := range elements(header, "Prefer") {
 		preference, _, _ = strings.Cut(preference, ";")
@@ -37,8 +38,8 @@ func (s *server) isClosing() bool {
 	}
 }
 
-// changes waits until a feed changes, the time is over, the client disconnects or the server stops. It reports
-// whether the feed has changed.
+// changes waits until a feed changes, the time is over, the client disconnects or the server stops.
+// It reports whether the feed has changed.
 func (s *server) changes(ctx context.Context, changed <-chan struct{}, until <-chan time.Time) bool {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
