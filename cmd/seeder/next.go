@@ -14,11 +14,12 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// wayOn returns the next step after an error of reading a feed into a database: rewind to the last common
-// position, build a new copy, or verify the feed. sinks is the sink; nil means the inbox.
+// wayOn returns the next step after an error of reading a feed into a database: rewind to the last
+// common position, build a new copy, or verify the feed. sinks is the sink; nil means the inbox.
 //
-// None of the commands may leave a mix of two histories in the database. So it suggests rewind only for an
-// inbox, whose events rewind deletes; and a reset of another sink, which is refused without --undone.
+// None of the commands may leave a mix of two histories in the database. So it suggests rewind only
+// for an inbox, whose events rewind deletes; and a reset of another sink, which is refused without
+// --undone.
 func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string {
 	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
@@ -81,8 +82,8 @@ func consumerFlag(config seed.Config) string {
 	return " --consumer " + cli.Quote(config.Consumer)
 }
 
-// urlFlag returns a flag with a URL for a shell, without a password. It is empty if the URL has a password
-// and came from the environment, from which the next command gets it too.
+// urlFlag returns a flag with a URL for a shell, without a password. It is empty if the URL has a
+// password and came from the environment, from which the next command gets it too.
 func urlFlag(name, value string) string {
 	shown := withoutPassword(value)
 	if shown != value && os.Getenv("EVENTFEED_"+strings.ToUpper(name)) == value {
@@ -91,7 +92,8 @@ func urlFlag(name, value string) string {
 	return " --" + name + " " + cli.Quote(shown)
 }
 
-// withoutPassword returns a URL without its password, which PostgreSQL can get from PGPASSWORD or PGPASSFILE.
+// withoutPassword returns a URL without its password, which PostgreSQL can get from PGPASSWORD or
+// PGPASSFILE.
 func withoutPassword(raw string) string {
 	u, err := url.Parse(raw)
 	if strings.HasPrefix(raw, sqlitedb.Scheme) || err == nil && cli.Redact(raw) == u.String() {

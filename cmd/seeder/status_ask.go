@@ -14,8 +14,8 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// asker requests feeds to compute lags. It sends credentials to the servers of --from only, and none to the
-// other URLs in the database.
+// asker requests feeds to compute lags. It sends credentials to the servers of --from only, and
+// none to the other URLs in the database.
 type asker struct {
 	lag   lag.Asker
 	shows bool                    // that the servers of --from are shown who we are

@@ -17,8 +17,8 @@ import (
 // document.
 const lookInterval = 500 * time.Millisecond
 
-// await reads the status until no consumer lags too much. It returns the last status, or only an error if
-// there was none.
+// await reads the status until no consumer lags too much. It returns the last status, or only an
+// error if there was none.
 func (s *statusFlags) await(ctx context.Context, asker *asker) (all []lag.Reader, err error) {
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
@@ -54,8 +54,8 @@ func (s *statusFlags) await(ctx context.Context, asker *asker) (all []lag.Reader
 	}
 }
 
-// comes reports whether a database that cannot be read may become available: a seeder may create the file, or
-// the server may be starting.
+// comes reports whether a database that cannot be read may become available: a seeder may create
+// the file, or the server may be starting.
 func comes(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || explain.Transient(err)
 }

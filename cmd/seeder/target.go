@@ -32,8 +32,8 @@ func openTarget(ctx context.Context, url string) (target seed.Target, closeTarge
 	return seedsqlite.Open(path).Inbox(), func() {}, nil
 }
 
-// minConnections is the number of connections that a seeder needs: for its lock, for its transactions, and to
-// migrate.
+// minConnections is the number of connections that a seeder needs: for its lock, for its
+// transactions, and to migrate.
 const minConnections = 4
 
 // openDatabase returns a PostgreSQL pool, or the path of an SQLite file.
