@@ -5,10 +5,12 @@ package waiting_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -102,30 +104,72 @@ func (r *reader) wait(tag string) error {
 	return r.ask("/feeds/f", header...)
 }
 
+// waitOn asks again if the answer is that nothing is new, as every follower does: a server
+// that hears nothing from its database for some seconds lets nobody wait for long.
+func (r *reader) waitOn(tag string) error {
+	if err := r.conn.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		return err
+	}
+	buffered := bufio.NewReader(r.conn)
+	_, err := buffered.Peek(1)
+	if err := r.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil // it waits
+	}
+	if _, err := answered(buffered, http.StatusNotModified); err != nil {
+		return err
+	}
+	return r.wait(tag)
+}
+
 // takesNew checks that the event at a position has come.
-func (r *reader) takesNew(position int64, known *documents) error {
+func (r *reader) takesNew(tag string, position int64, known *documents) error {
 	status := http.StatusOK
 	if r.delta {
 		status = http.StatusIMUsed
 	}
-	return r.takes(status, position, known)
+	for {
+		err := r.takes(status, position, known)
+		if !errors.Is(err, errNothingNew) {
+			return err
+		}
+		if err := r.wait(tag); err != nil {
+			return err
+		}
+	}
 }
 
 // takes checks that one answer has come, which ends at a position.
 func (r *reader) takes(status int, position int64, known *documents) error {
-	buffered := bufio.NewReader(r.conn)
-	response, err := http.ReadResponse(buffered, nil)
+	body, err := answered(bufio.NewReader(r.conn), status)
 	if err != nil {
 		return err
+	}
+	return known.check(string(body), position, status == http.StatusIMUsed)
+}
+
+var errNothingNew = errors.New("nothing is new")
+
+// answered reads one answer and nothing behind it. It returns errNothingNew for a 304 that
+// was not wanted.
+func answered(buffered *bufio.Reader, status int) ([]byte, error) {
+	response, err := http.ReadResponse(buffered, nil)
+	if err != nil {
+		return nil, err
 	}
 	body, err := io.ReadAll(response.Body)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	if response.StatusCode != status && response.StatusCode == http.StatusNotModified && buffered.Buffered() == 0 {
+		return nil, errNothingNew
 	}
 	if response.StatusCode != status || buffered.Buffered() > 0 {
-		return fmt.Errorf("answered %s, and %d bytes behind it; want %d", response.Status, buffered.Buffered(), status)
+		return nil, fmt.Errorf("answered %s, and %d bytes behind it; want %d", response.Status, buffered.Buffered(), status)
 	}
-	return known.check(string(body), position, status == http.StatusIMUsed)
+	return body, nil
 }
 
 // documents are those that were checked. Readers get the same bytes, so it is

@@ -99,10 +99,11 @@ func (s *server) metric(t *testing.T, name string) int {
 	return 0
 }
 
-// holds waits until the server holds this many.
-func (s *server) holds(t *testing.T, metric string, count int) {
+// holds waits until the server holds this many. Meanwhile it does something.
+func (s *server) holds(t *testing.T, metric string, count int, meanwhile func()) {
 	t.Helper()
 	for deadline := time.Now().Add(patience / 2); ; time.Sleep(50 * time.Millisecond) {
+		meanwhile()
 		n := s.metric(t, metric)
 		if n == count {
 			return

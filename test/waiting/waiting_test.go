@@ -66,8 +66,10 @@ func TestTenThousandReadersWait(t *testing.T) {
 		tag := get(t, "http://"+first.address+"/feeds/f").tag
 		each(t, waiting, func(_ int, r *reader) error { return r.wait(tag) })
 		for server, count := range map[*server]int{first: atFirst, second: atSecond} {
-			server.holds(t, "eventfeed_waiting_readers", count)
-			server.holds(t, "eventfeed_open_streams", streams)
+			server.holds(t, "eventfeed_waiting_readers", count, func() {
+				each(t, waiting, func(_ int, r *reader) error { return r.waitOn(tag) })
+			})
+			server.holds(t, "eventfeed_open_streams", streams, func() {})
 		}
 		t.Logf("%d readers wait: %.1f kB each", atFirst, 1000*(first.memory(t, "VmRSS")-empty)/(atFirst+streams))
 		idle(t, first)
@@ -81,7 +83,7 @@ func TestTenThousandReadersWait(t *testing.T) {
 		}
 		appendEvent(t, program, database, position)
 		appended := time.Now()
-		each(t, waiting, func(_ int, r *reader) error { return r.takesNew(position, documents) })
+		each(t, waiting, func(_ int, r *reader) error { return r.takesNew(tag, position, documents) })
 		t.Logf("the last of %d has its answer after %v", len(waiting), time.Since(appended).Round(time.Millisecond))
 		each(t, streaming, func(i int, _ *reader) error { return streamed(lines[i], position) })
 		if took := first.memory(t, "VmHWM"); took > most {
