@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -37,6 +38,24 @@ func TestEveryWarningIsExplained(t *testing.T) {
 	}
 	if found < 5 {
 		t.Errorf("%d warnings found in the sources", found)
+	}
+}
+
+// metrics.md says of every alert what it means and what to do first.
+func TestEveryAlertIsExplained(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("metrics.md")
+	must.OK(t, err)
+	rules, err := os.ReadFile("../deploy/alerts.yaml")
+	must.OK(t, err)
+	alerts := regexp.MustCompile(`(?m)^ +- alert: (\w+)$`).FindAllStringSubmatch(string(rules), -1)
+	if len(alerts) < 5 {
+		t.Errorf("%d alerts found", len(alerts))
+	}
+	for _, alert := range alerts {
+		if !regexp.MustCompile("(?m)^\\| [^|]*`" + alert[1] + "`[^|]* \\|").Match(text) {
+			t.Errorf("not in metrics.md: %s", alert[1])
+		}
 	}
 }
 

@@ -61,8 +61,8 @@ type Event struct {
 	Data []byte
 }
 
-// NewJSON returns an event with what encoding/json makes of data as its content,
-// of type application/json. It returns the error of [json.Marshal].
+// NewJSON returns an event whose content is data encoded by encoding/json, with the media type
+// application/json. It returns the error of [json.Marshal].
 func NewJSON(eventType, subject string, data any) (Event, error) {
 	content, err := json.Marshal(data)
 	if err != nil {
@@ -78,12 +78,12 @@ type Placed struct {
 	Recorded time.Time // when the event got its position, to the microsecond
 }
 
-// Delivered is an event as a consumer gets it: with the feed that it comes from.
+// Delivered is an event as a consumer gets it, with its feed.
 type Delivered struct {
 	Placed
 	Feed   string // the feed's name
 	FeedID string // the feed's id, urn:uuid:…
-	// Live says that the event is news: it lies behind the end that the feed had
-	// when the consumer read it for the first time.
+	// Live reports that the event came after the initial seed, that is, after the end that the feed
+	// had when the consumer first read it.
 	Live bool
 }

@@ -47,7 +47,7 @@ func ordersInSQLite() (path string, remove func()) {
 
 func createOrders(ctx context.Context, backend store.Backend) {
 	defer backend.Close()
-	_, err := store.New(backend).Create(ctx, store.Feed{Name: "orders"})
+	_, err := store.New(backend).Create(ctx, store.Feed{Name: "orders", Entities: true})
 	check(err)
 }
 

@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -90,4 +91,42 @@ func payWithSQL(ctx context.Context, db *sql.DB) error {
 	}
 	fmt.Println(result.New, "new of", result.IDs)
 	return nil
+}
+
+// Two clerks have loaded order o-1 at version 0, and both decide to create it. One of
+// them is too late, and learns at which version the order is by now.
+func ExampleAppendSQLExpecting() {
+	path, remove := ordersInSQLite() // with the feed orders, which has entities
+	defer remove()
+	db, err := sql.Open("sqlite", path+"?_txlock=immediate&_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = db.Close() }()
+	for _, clerk := range []string{"anna", "bob"} {
+		ctx := outbox.WithAuth(context.Background(), outbox.Auth{Type: "user", ID: clerk})
+		err := createOrder(ctx, db)
+		if conflict, is := errors.AsType[*outbox.VersionError](err); is {
+			fmt.Println(clerk, "is too late:", conflict.Subject, "is at version", conflict.Version)
+		} else {
+			fmt.Println(clerk, err)
+		}
+	}
+	// Output:
+	// anna <nil>
+	// bob is too late: o-1 is at version 1
+}
+
+func createOrder(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // after the commit it does nothing
+	_, err = outbox.AppendSQLExpecting(ctx, tx, "orders", outbox.Versions{"o-1": 0}, event.Event{Type: "OrderCreated", Subject: "o-1"})
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
 }

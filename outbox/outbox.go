@@ -42,10 +42,10 @@
 //
 // # Order
 //
-// Events of one entity are in the feed in the order of their transactions if
-// each append follows, in its transaction, a write that locks the entity's row: an
-// UPDATE as above, its INSERT, or INSERT … ON CONFLICT DO UPDATE. DO NOTHING locks no
-// row that is there.
+// Events of one entity are in the feed in the order of their transactions if the feed
+// has entities (feedserver create NAME --entities), or if each append follows, in its
+// transaction, a write that locks the entity's row: an UPDATE as above, its INSERT, or
+// INSERT … ON CONFLICT DO UPDATE. DO NOTHING locks no row that is there.
 //
 // # SQLite
 //

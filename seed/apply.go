@@ -7,8 +7,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// advance applies what lies between the feeds' checkpoints and the positions
-// that to gives. What came before an error is applied before it is returned.
+// advance applies the events after the feeds' checkpoints, up to the positions
+// that to returns. If reading a feed fails, it applies the events read before the
+// error, and then returns it.
 func (r *runner) advance(ctx context.Context, feeds []*reading, to func(*reading) int64) error {
 	for {
 		failed, err := r.applyAll(ctx, feeds, to)
@@ -25,7 +26,8 @@ func (r *runner) advance(ctx context.Context, feeds []*reading, to func(*reading
 	}
 }
 
-// applyAll does so once. It returns the feed that could not be read to its end.
+// applyAll is one attempt of advance. It returns the feed that could not be read
+// to its end.
 func (r *runner) applyAll(ctx context.Context, feeds []*reading, to func(*reading) int64) (failed *reading, err error) {
 	m := newMerge(ctx, feeds, to, r.AsOf, max(1, r.Prefetch/len(feeds)))
 	defer m.close()
@@ -43,7 +45,7 @@ func (r *runner) applyAll(ctx context.Context, feeds []*reading, to func(*readin
 	}
 }
 
-// apply hands a step to the target, which moves the checkpoints with it.
+// apply applies a step to the target and moves the checkpoints, in one transaction.
 func (r *runner) apply(ctx context.Context, s *step) error {
 	if r.withheld.withholds(s) {
 		return r.withhold(s)
@@ -67,7 +69,7 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 			applying += outcome.Took
 			r.commits++
 			if n < len(s.events) {
-				r.report() // a program may take long for the rest
+				r.report() // the program may need a long time for the other events
 			}
 		},
 	})
@@ -81,7 +83,7 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 	return nil
 }
 
-// moved takes over what the target holds now.
+// moved updates the feeds after the target has committed moves.
 func (r *runner) moved(moves []checkpoint.Move) {
 	for _, m := range moves {
 		for _, f := range r.feeds {

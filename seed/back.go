@@ -20,7 +20,7 @@ type Change struct {
 	Feed     string // the feed's name
 	FeedID   string
 	From, To int64 // positions of the checkpoint
-	Deleted  bool  // the checkpoint, in place of going back to To
+	Deleted  bool  // the checkpoint is deleted, instead of moved back to To
 
 	// Inbox is the table from which Events events after To are deleted; empty if the sink is
 	// not an inbox. What another sink wrote is the caller's to undo before the checkpoint
@@ -39,7 +39,6 @@ type Change struct {
 	Compared bool
 }
 
-// errNoDryRun is better than to report that something is done which is not.
 var errNoDryRun = errors.New("seed: Config.DryRun is for Run only")
 
 // Rewind moves a consumer's checkpoint back to a position. In the same transaction it deletes
@@ -92,7 +91,7 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	}
 	var common int64
 	err = c.whileOld(ctx, func() (err error) {
-		head, common, err = c.checkBack(ctx, client, head, at, to)
+		head, common, err = c.checkRewind(ctx, client, head, at, to)
 		return err
 	})
 	if err != nil {
@@ -102,7 +101,7 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	if err != nil {
 		return err
 	}
-	if err := c.mayGoBack(&was, []checkpoint.Checkpoint{at}, to); err != nil {
+	if err := c.checkUndone(&was, []checkpoint.Checkpoint{at}, to); err != nil {
 		return err
 	}
 	whole, err := c.checkInbox(ctx, at, place, head)
@@ -114,7 +113,7 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	}
 	back := at
 	back.Epoch, back.Position, back.Digest = place.Epoch, place.Position, place.Digest
-	back.SeedEnd = max(at.SeedEnd, common) // what has been applied once is no news the next time
+	back.SeedEnd = max(at.SeedEnd, common) // an event that was applied before is not live the second time
 	return c.into.Rewind(ctx, at, back)
 }
 
@@ -136,7 +135,7 @@ func Reset(ctx context.Context, into Target, consumer string, undone bool, confi
 	if err != nil {
 		return err
 	}
-	if err := c.mayGoBack(&was, all, 0); err != nil {
+	if err := c.checkUndone(&was, all, 0); err != nil {
 		return err
 	}
 	if err := c.confirm(ctx, &was, all, Change{Deleted: true}, confirm); err != nil {
@@ -145,7 +144,7 @@ func Reset(ctx context.Context, into Target, consumer string, undone bool, confi
 	return c.into.Reset(ctx, all)
 }
 
-// openTarget opens the target of what is not a run.
+// openTarget opens the target for an operation other than Run.
 func openTarget(config Config) (*opened, error) {
 	if config.Into.target == nil {
 		return nil, errNoTarget
@@ -154,8 +153,8 @@ func openTarget(config Config) (*opened, error) {
 	return config.open(), err
 }
 
-// openConsumer opens the target, makes nothing that is not there, and makes sure that the consumer has
-// a checkpoint there.
+// openConsumer opens the target without creating anything, and checks that the
+// consumer has a checkpoint there.
 func (c *opened) openConsumer(ctx context.Context) error {
 	rewinder, err := c.rewinder()
 	if err != nil {
@@ -173,20 +172,20 @@ func (c *opened) openConsumer(ctx context.Context) error {
 	return nil
 }
 
-// claimConsumer takes the consumer and reads what is known of it, and its checkpoints.
+// claimConsumer claims the consumer, and loads it and its checkpoints.
 func (c *opened) claimConsumer(ctx context.Context) (was checkpoint.Consumer, all []checkpoint.Checkpoint, err error) {
 	if err := c.into.Claim(ctx, c.Consumer); err != nil {
 		return was, nil, err
 	}
 	was, all, err = c.into.Load(ctx)
-	if err == nil && len(all) == 0 { // since it was looked for
+	if err == nil && len(all) == 0 { // deleted since openConsumer
 		err = fmt.Errorf("consumer %s: %w", c.Consumer, ErrNoCheckpoint)
 	}
 	return was, all, err
 }
 
-// confirm tells the caller what is about to be done. Nobody else can apply
-// events meanwhile, so it stays true.
+// confirm passes the planned changes to the caller's function. The consumer is
+// claimed, so they do not change meanwhile.
 func (c *opened) confirm(ctx context.Context, was *checkpoint.Consumer, all []checkpoint.Checkpoint, change Change, confirm func([]Change) error) error {
 	if confirm == nil {
 		return nil
@@ -208,10 +207,10 @@ func (c *opened) confirm(ctx context.Context, was *checkpoint.Consumer, all []ch
 	return confirm(changes)
 }
 
-// checkBack makes sure that a position is one to go back to: up to there the feed
-// must have what was applied. It returns the head by which that is known, and the
-// end of the common part.
-func (c *opened) checkBack(ctx context.Context, client *walk.Client, head *walk.Subscription, at checkpoint.Checkpoint, to int64) (_ *walk.Subscription, common int64, err error) {
+// checkRewind checks that the feed has the applied events up to position to. It
+// returns the subscription document that shows this, and the last position that
+// feed and target have in common.
+func (c *opened) checkRewind(ctx context.Context, client *walk.Client, head *walk.Subscription, at checkpoint.Checkpoint, to int64) (_ *walk.Subscription, common int64, err error) {
 	if to < 0 || to > at.Position {
 		return head, 0, fmt.Errorf("position %d: %w, which is at %d", to, refused.ErrPosition, at.Position)
 	}
@@ -248,9 +247,9 @@ func (e *NotUndoneError) Error() string {
 		e.Consumer, describeSink(checkpoint.Consumer{Sink: e.Sink, Projection: e.Projection}), e.After+1, e.To)
 }
 
-// mayGoBack makes sure that nothing of what was applied after a position stays
-// in the target, as far as anyone can know.
-func (c *opened) mayGoBack(was *checkpoint.Consumer, all []checkpoint.Checkpoint, to int64) error {
+// checkUndone returns a NotUndoneError if something other than an inbox has applied
+// events after a position, and the caller has not confirmed that they are undone.
+func (c *opened) checkUndone(was *checkpoint.Consumer, all []checkpoint.Checkpoint, to int64) error {
 	if c.Undone || was.KeepsEvents {
 		return nil
 	}

@@ -11,12 +11,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/refused"
 )
 
-// claim takes the consumer, if it is not ours, and reads its checkpoints, or
-// writes its first ones; and makes sure that these feeds' histories go on from
-// there.
+// claim claims the consumer, if this run does not hold it, and loads its
+// checkpoints or writes the first ones. It checks that the histories of the given
+// feeds continue from there.
 func (r *runner) claim(ctx context.Context, feeds []*reading) error {
 	if !r.claimed {
-		if err := r.take(ctx); err != nil {
+		if err := r.claimAndLoad(ctx); err != nil {
 			return err
 		}
 		r.claimed, r.held = true, true
@@ -33,7 +33,9 @@ func (r *runner) claim(ctx context.Context, feeds []*reading) error {
 	return nil
 }
 
-func (r *runner) take(ctx context.Context) error {
+// claimAndLoad claims the consumer, loads its checkpoints, and writes those that are
+// missing.
+func (r *runner) claimAndLoad(ctx context.Context) error {
 	if err := r.into.Claim(ctx, r.Consumer); err != nil {
 		return err
 	}
@@ -47,58 +49,58 @@ func (r *runner) take(ctx context.Context) error {
 	now := r.consumer()
 	known := was.Name != ""
 	if known {
-		if now, err = r.agree(ctx, was, found); err != nil {
+		if now, err = r.checkConsumer(ctx, was, found); err != nil {
 			return err
 		}
 	}
 	r.forgetWithheld()
-	believed := r.positions()
+	before := r.positions()
 	for _, f := range r.feeds {
 		if err := f.Recognize(ctx, found); err != nil {
 			return err
 		}
 	}
-	missing, err := r.match(found)
+	missing, err := r.matchCheckpoints(found)
 	if err != nil {
 		return err
 	}
 	if err := r.begin(ctx, now, missing, !known); err != nil {
 		return err
 	}
-	r.expectHeads(believed)
+	r.expectHeads(before)
 	r.expectMatch()
 	return nil
 }
 
-// begin writes the first checkpoints of feeds, and prepares the sink.
+// begin writes the first checkpoints of the missing feeds, and prepares the sink.
 func (r *runner) begin(ctx context.Context, now checkpoint.Consumer, missing []*reading, fresh bool) error {
 	if len(missing) == 0 {
 		return r.into.Begin(ctx, now, nil, false)
 	}
 	var first []checkpoint.Checkpoint
 	for _, f := range missing {
-		if err := f.Check(ctx, f.Start(), keptNothing); err != nil { // it tells where the feed ends
+		if err := f.Check(ctx, f.Start(), keptNothing); err != nil { // sets Last
 			return err
 		}
-		f.checkpoint = r.first(f)
+		f.checkpoint = r.firstCheckpoint(f)
 		first = append(first, f.checkpoint)
 	}
 	return r.into.Begin(ctx, now, first, fresh)
 }
 
-// first is the first checkpoint of a feed.
-func (r *runner) first(f *reading) checkpoint.Checkpoint {
+// firstCheckpoint returns the checkpoint of a feed of which nothing is applied.
+func (r *runner) firstCheckpoint(f *reading) checkpoint.Checkpoint {
 	_, name := f.Feed()
 	start := f.Start()
-	return checkpoint.Checkpoint{ // name and epoch lie in a document, which is not to be kept for them
+	return checkpoint.Checkpoint{ // clones, so that name and epoch do not keep the document in memory
 		Consumer: r.Consumer, Feed: strings.Clone(name), FeedID: f.id, URL: fetch.Shown(f.url),
 		Epoch: strings.Clone(start.Epoch), Position: start.Position, Digest: start.Digest, SeedEnd: f.Last(),
 	}
 }
 
-// match gives each feed its checkpoint, and returns those that have none. The
-// feeds of a consumer are the same in each run.
-func (r *runner) match(found []checkpoint.Checkpoint) (missing []*reading, err error) {
+// matchCheckpoints assigns the loaded checkpoints to the feeds, and returns the feeds
+// without one. A consumer must have the same feeds in each run, except for Config.AddFeed.
+func (r *runner) matchCheckpoints(found []checkpoint.Checkpoint) (missing []*reading, err error) {
 	for _, f := range r.feeds {
 		i := slices.IndexFunc(found, func(c checkpoint.Checkpoint) bool { return c.FeedID == f.id })
 		if i < 0 {
@@ -130,7 +132,7 @@ func (r *runner) otherFeeds(missing []*reading, found []checkpoint.Checkpoint) e
 		ErrOtherFeed, missing[0].url.Redacted(), name, id, r.Consumer, found[0].Feed, found[0].FeedID)
 }
 
-// wasAt says where a feed was read so far, if that is known.
+// wasAt returns the part of an error that names the feed's last URL, if it is known.
 func wasAt(c checkpoint.Checkpoint) string {
 	if c.URL == "" {
 		return ""

@@ -11,11 +11,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// errNotWhole reports that events are missing in the inbox.
+// errNotWhole reports that the inbox lacks events.
 var errNotWhole = errors.New("the inbox is not whole")
 
-// checkInbox compares what is to stay in the inbox, if that is all of the
-// history up to the place, with the feed.
+// checkInbox compares the inbox's events up to a place with the feed, by their
+// digest. It returns whole as false, and compares nothing, if the inbox lacks some.
 func (c *opened) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place walk.Place, head *walk.Subscription) (whole bool, err error) {
 	chain := feed.Chain{Digest: feed.FirstDigest(head.ID), Epochs: head.Epochs}
 	var hash feed.Digest
@@ -40,8 +40,8 @@ func (c *opened) checkInbox(ctx context.Context, at checkpoint.Checkpoint, place
 	return chain.Position == place.Position, nil
 }
 
-// readInbox reads the inbox after one position and up to another, in order; nothing where
-// something else takes the events.
+// readInbox calls yield with the inbox's events after one position and up to another, in
+// order. It reads nothing if the sink is not an inbox.
 func (c *opened) readInbox(ctx context.Context, at checkpoint.Checkpoint, after, to int64, yield func(*event.Placed) error) error {
 	inbox := c.inbox()
 	if inbox == nil {
@@ -50,7 +50,8 @@ func (c *opened) readInbox(ctx context.Context, at checkpoint.Checkpoint, after,
 	return inbox.Read(ctx, at.Consumer, at.FeedID, after, to, yield)
 }
 
-// countInbox counts the events behind a position in the inbox.
+// countInbox counts the inbox's events after a position. The table is empty if the sink
+// is not an inbox.
 func (c *opened) countInbox(ctx context.Context, at checkpoint.Checkpoint, after int64) (table string, events int64, err error) {
 	inbox := c.inbox()
 	if inbox == nil {
@@ -60,7 +61,7 @@ func (c *opened) countInbox(ctx context.Context, at checkpoint.Checkpoint, after
 	return inbox.Table(), events, err
 }
 
-// inbox returns where the sink keeps the events as they came; nil where it does not.
+// inbox returns the sink's inbox; nil if the sink is not one.
 func (c *opened) inbox() checkpoint.Inbox {
 	rewinder, can := c.into.Backend.(checkpoint.Rewinder)
 	if !can {

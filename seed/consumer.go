@@ -12,9 +12,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/refused"
 )
 
-// agree compares what a consumer was begun with with what it is to go on with,
-// and returns what is to be known of it from now on. at is where it is.
-func (c *opened) agree(ctx context.Context, was checkpoint.Consumer, at []checkpoint.Checkpoint) (checkpoint.Consumer, error) {
+// checkConsumer checks that the configuration fits the stored consumer, whose
+// checkpoints are at. It returns the consumer to store from now on.
+func (c *opened) checkConsumer(ctx context.Context, was checkpoint.Consumer, at []checkpoint.Checkpoint) (checkpoint.Consumer, error) {
 	now := c.consumer()
 	switch {
 	case !was.AsOf.Equal(now.AsOf) && !was.AsOf.IsZero():
@@ -29,7 +29,7 @@ func (c *opened) agree(ctx context.Context, was checkpoint.Consumer, at []checkp
 	case was.TimeZone != now.TimeZone && !c.AcceptProjection:
 		return now, fmt.Errorf("consumer %s: %w: its rows were made in time zone %q, not %q; nothing was changed", was.Name, ErrProjection, was.TimeZone, now.TimeZone)
 	case !bytes.Equal(was.ProjectionHash, now.ProjectionHash):
-		return now, c.agreeToChange(ctx, was, now, at)
+		return now, c.checkProjection(ctx, was, now, at)
 	}
 	return now, nil
 }
@@ -44,7 +44,7 @@ type ChangedError struct {
 	Missed map[string]int64
 }
 
-// Error names the projection, and what the other text has skipped.
+// Error names the projection, and the events that the earlier version skipped.
 func (e *ChangedError) Error() string {
 	missed := ""
 	if len(e.Missed) > 0 {
@@ -56,12 +56,12 @@ func (e *ChangedError) Error() string {
 // Unwrap returns ErrProjection.
 func (e *ChangedError) Unwrap() error { return ErrProjection }
 
-// agreeToChange returns the error of a projection that has changed, unless that is
-// accepted.
-func (c *opened) agreeToChange(ctx context.Context, was, now checkpoint.Consumer, at []checkpoint.Checkpoint) error {
+// checkProjection returns an error for a changed projection, unless the change is
+// accepted, or nothing is applied yet and the setup is the same.
+func (c *opened) checkProjection(ctx context.Context, was, now checkpoint.Consumer, at []checkpoint.Checkpoint) error {
 	atStart := !slices.ContainsFunc(at, func(c checkpoint.Checkpoint) bool { return c.Position > 0 })
 	if atStart && bytes.Equal(was.SetupHash, now.SetupHash) {
-		return nil // the tables are the same, and nothing is in them yet
+		return nil // the tables are the same and still empty
 	}
 	if atStart && !c.AcceptProjection {
 		return fmt.Errorf("consumer %s: %w: %s differs from what has made its tables; %w",
@@ -80,8 +80,8 @@ func (c *opened) agreeToChange(ctx context.Context, was, now checkpoint.Consumer
 	return nil
 }
 
-// missed returns the events that were skipped, and that the projection has blocks
-// for, by type.
+// missed counts, by type, the events that were skipped and for which the projection
+// now has blocks.
 func (c *opened) missed(ctx context.Context) (map[string]int64, error) {
 	skipped, err := c.into.SkippedTypes(ctx)
 	missed := make(map[string]int64)

@@ -20,19 +20,19 @@ type LostError struct {
 	// Epoch, so that nobody knows which epoch followed it.
 	Next      string
 	NextFirst int64
-	// Known says that the feed has Epoch.
+	// Known reports whether the feed has Epoch.
 	Known bool
 
-	// Common is the last position up to which the feed's history is known to be
-	// the one that was read, if Compared.
+	// Common is the last position up to which the feed is known to have the history
+	// that was read. It is set if Compared is true.
 	Common   int64
 	Compared bool
 
-	// Cause is how it was noticed, where it was not by the epochs; else nil.
+	// Cause is the error that showed the loss; nil if the epochs showed it.
 	Cause error
 }
 
-// Error names the feed, and what was read and is not there.
+// Error names the feed, and the events that were read and that it lacks.
 func (e *LostError) Error() string { return e.walks().Error() }
 
 // Unwrap lets the error match ErrMismatch and its cause.
@@ -58,7 +58,7 @@ func (e *OldError) Error() string {
 	return old.Error()
 }
 
-// public returns an error in which callers find the errors of this package.
+// public wraps err so that errors.As finds the exported error types of this package.
 func public(err error) error {
 	if err == nil {
 		return nil

@@ -2,24 +2,24 @@ package seed
 
 import "context"
 
-// news says that a feed shows something new, or that looking for it has failed.
-type news struct {
+// update reports that a feed has new events, or that a poll has failed.
+type update struct {
 	feed *reading
 	err  error
 }
 
-// follow applies what is new, until ctx is done or Until is reached. Each feed
-// is looked at by a goroutine of its own, which rests while its feed is applied.
+// follow applies new events, until ctx is done or Until is reached. Each feed has a
+// goroutine that polls it. That goroutine waits while the feed's events are applied.
 func (r *runner) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.following = true
-	arrived := make(chan news)
-	rested := make(map[*reading]chan struct{})
+	updates := make(chan update)
+	applied := make(map[*reading]chan struct{})
 	for _, f := range r.feeds {
 		r.Logger.Info("following", "feed", f.checkpoint.Feed, "consumer", r.Consumer, "position", f.checkpoint.Position)
-		rested[f] = make(chan struct{}, 1)
-		go watch(ctx, f, arrived, rested[f])
+		applied[f] = make(chan struct{}, 1)
+		go poll(ctx, f, updates, applied[f])
 	}
 	r.report()
 	for {
@@ -30,14 +30,14 @@ func (r *runner) follow(ctx context.Context) error {
 			if err := r.retry(ctx, func() error { return r.reclaim(ctx) }); err != nil {
 				return err
 			}
-		case n := <-arrived:
-			if n.err != nil {
-				return n.err
+		case u := <-updates:
+			if u.err != nil {
+				return u.err
 			}
-			n.feed.note()
-			these := []*reading{n.feed}
-			err := r.retry(ctx, func() error { return r.applyNews(ctx, these) })
-			lasts := n.feed.outdated.see(&r.Config, err)
+			u.feed.note()
+			feeds := []*reading{u.feed}
+			err := r.retry(ctx, func() error { return r.applyNew(ctx, feeds) })
+			lasts := u.feed.outdated.observe(&r.Config, err)
 			if err != nil && (!isOld(err) || r.Patience >= 0 && lasts > r.Patience) {
 				return err
 			}
@@ -48,40 +48,41 @@ func (r *runner) follow(ctx context.Context) error {
 			if r.atUntil() {
 				return nil
 			}
-			rested[n.feed] <- struct{}{}
+			applied[u.feed] <- struct{}{}
 		}
 	}
 }
 
-// reclaim takes back a consumer whose lock was lost, so that no other seeder gets
-// it while there is nothing to apply. What the target holds is read with the next
+// reclaim claims the consumer again after its lock was lost, so that no other seeder
+// claims it while there is nothing to apply. The checkpoints are reloaded with the next
 // event.
 func (r *runner) reclaim(ctx context.Context) error {
 	r.claimed = false
 	return r.into.Claim(ctx, r.Consumer)
 }
 
-// watch waits for something new in a feed, again and again.
-func watch(ctx context.Context, f *reading, arrived chan<- news, rested <-chan struct{}) {
+// poll sends an update each time that a feed has new events. It waits for applied
+// before it polls again.
+func poll(ctx context.Context, f *reading, updates chan<- update, applied <-chan struct{}) {
 	for {
 		err := f.Next(ctx)
 		select {
-		case arrived <- news{f, err}:
+		case updates <- update{f, err}:
 		case <-ctx.Done():
 			return
 		}
 		select {
-		case <-rested:
+		case <-applied:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (r *runner) applyNews(ctx context.Context, these []*reading) error {
-	if err := r.claim(ctx, these); err != nil {
+func (r *runner) applyNew(ctx context.Context, feeds []*reading) error {
+	if err := r.claim(ctx, feeds); err != nil {
 		return err
 	}
 	r.report()
-	return r.advance(ctx, these, r.end)
+	return r.advance(ctx, feeds, r.end)
 }

@@ -11,26 +11,27 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// theirs is a feed that is not eventfeed's own.
-type theirs struct {
+// foreignSource is a foreign feed: one that eventfeed does not serve.
+type foreignSource struct {
 	config foreign.Config
 	memory func(feedID string) (checkpoint.Memory, error)
 	reader *foreign.Reader
 
 	mu   sync.Mutex
-	runs []foreign.Run // handed out, and not known to be applied
+	runs []foreign.Run // returned by Walk, and not known to be applied
 }
 
-// instead opens a feed that err says is not eventfeed's own.
-func (s *theirs) instead(ctx context.Context, err error) error {
+// open reads the feed's first document. err is the error that showed that eventfeed does
+// not serve the feed.
+func (s *foreignSource) open(ctx context.Context, err error) error {
 	if s.reader, err = foreign.Instead(ctx, s.config, err); err != nil {
 		return err
 	}
-	return s.remember()
+	return s.useMemory()
 }
 
-// remember has the reader use what the target remembers of the feed.
-func (s *theirs) remember() error {
+// useMemory gives the reader what the target stores about the feed.
+func (s *foreignSource) useMemory() error {
 	memory, err := s.memory(s.reader.ID)
 	if err == nil {
 		s.reader.Use(memory)
@@ -38,37 +39,37 @@ func (s *theirs) remember() error {
 	return err
 }
 
-// Look is for every look but the first, which instead has taken.
-func (s *theirs) Look(ctx context.Context) error { return s.reader.Fetch(ctx) }
+// Look fetches the feed again; open has fetched it the first time.
+func (s *foreignSource) Look(ctx context.Context) error { return s.reader.Fetch(ctx) }
 
-func (s *theirs) Feed() (id, name string)        { return s.reader.ID, s.reader.Name }
-func (s *theirs) SameID() int64                  { return s.reader.SameID() }
-func (s *theirs) Start() walk.Place              { return s.reader.Start() }
-func (s *theirs) Last() int64                    { return s.reader.Last() }
-func (s *theirs) Empty() string                  { return "the feed has no entries" }
-func (s *theirs) Next(ctx context.Context) error { return s.reader.Next(ctx) }
+func (s *foreignSource) Feed() (id, name string)        { return s.reader.ID, s.reader.Name }
+func (s *foreignSource) SameID() int64                  { return s.reader.SameID() }
+func (s *foreignSource) Start() walk.Place              { return s.reader.Start() }
+func (s *foreignSource) Last() int64                    { return s.reader.Last() }
+func (s *foreignSource) Empty() string                  { return "the feed has no entries" }
+func (s *foreignSource) Next(ctx context.Context) error { return s.reader.Next(ctx) }
 
-func (s *theirs) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
-	return errors.Join(s.reader.Recognize(ctx, found), s.remember())
+func (s *foreignSource) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
+	return errors.Join(s.reader.Recognize(ctx, found), s.useMemory())
 }
 
-// Check walks back from the feed's end to the place, which is what tells how
-// long it is.
-func (s *theirs) Check(ctx context.Context, from walk.Place, _ walk.Kept) error {
+// Check follows the links back from the feed's end to the place. This also finds out
+// how many entries there are.
+func (s *foreignSource) Check(ctx context.Context, from walk.Place, _ walk.Kept) error {
 	return s.reader.Look(ctx, from)
 }
 
-func (s *theirs) Served() (*walk.Client, *walk.Subscription) { return nil, nil }
+func (s *foreignSource) Served() (*walk.Client, *walk.Subscription) { return nil, nil }
 
-func (s *theirs) Again(_ context.Context, after error) error { return after }
+func (s *foreignSource) Again(_ context.Context, after error) error { return after }
 
-func (s *theirs) Close() {
+func (s *foreignSource) Close() {
 	if s.reader != nil {
 		s.reader.Close()
 	}
 }
 
-func (s *theirs) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, error] {
+func (s *foreignSource) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, error] {
 	return func(yield func(walk.Run, error) bool) {
 		s.mu.Lock()
 		s.runs = nil
@@ -77,7 +78,7 @@ func (s *theirs) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, 
 			if err == nil {
 				s.mu.Lock()
 				marks := run
-				marks.Events = nil // which may be freed before the marks are
+				marks.Events = nil // they may be freed before the marks
 				s.runs = append(s.runs, marks)
 				s.mu.Unlock()
 			}
@@ -88,9 +89,9 @@ func (s *theirs) Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, 
 	}
 }
 
-// Marks gives what was handed out between two positions. What lies before them
-// is applied.
-func (s *theirs) Marks(from, to int64) (marks checkpoint.Marks) {
+// Marks returns what Walk has returned between two positions. It drops what is before
+// them, because it is applied.
+func (s *foreignSource) Marks(from, to int64) (marks checkpoint.Marks) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for len(s.runs) > 0 && s.runs[0].To.Position <= from {
@@ -111,23 +112,23 @@ func (s *theirs) Marks(from, to int64) (marks checkpoint.Marks) {
 	return marks
 }
 
-// unknown is a feed that nobody has looked at yet: one of ours, or theirs.
-type unknown struct {
+// unknownSource is a feed that was not fetched yet. The first Look shows whether
+// eventfeed serves it.
+type unknownSource struct {
 	source
-	theirs *theirs
+	foreign *foreignSource
 }
 
-// Look takes a feed for one of theirs if it is none of ours. What is no feed at
-// all is an error in the words of ours.
-func (s *unknown) Look(ctx context.Context) error {
+// Look fetches the feed as one of eventfeed's. If it is not, it opens it as a foreign feed.
+func (s *unknownSource) Look(ctx context.Context) error {
 	err := s.source.Look(ctx)
 	if err == nil {
 		return nil
 	}
-	if err = s.theirs.instead(ctx, err); err == nil {
-		s.source = s.theirs
+	if err = s.foreign.open(ctx, err); err == nil {
+		s.source = s.foreign
 	}
 	return err
 }
 
-func (s *unknown) Close() { s.theirs.Close() }
+func (s *unknownSource) Close() { s.foreign.Close() }

@@ -17,20 +17,20 @@ type Unmatched struct {
 	Feed  string // the feed's name or id; empty for all feeds
 }
 
-// Meant returns which of some types of events may have been meant: the one that is
-// closest by its letters. It is empty if none is close.
+// Meant returns the one of the types whose spelling is closest to the unmatched name. It is
+// empty if none is close.
 func (u *Unmatched) Meant(types map[string]int64) string {
 	return nearest.Name(strings.TrimPrefix(u.Name, u.Feed+"/"), slices.Sorted(maps.Keys(types)))
 }
 
-// expectHeads begins to look which of the projection's heads no event matches.
-// That can be told only where all events pass by, so not of a consumer that has
-// read some of them before, or whose checkpoint is not where this run has left it.
+// expectHeads starts to record which of the projection's block names match no event.
+// This is possible only if the run reads all events: not if the consumer has read some
+// before, or if its checkpoint is not where this run has left it.
 //
-// was is where the run believed the checkpoints to be.
+// was has the positions at which the run expects the checkpoints.
 func (r *runner) expectHeads(was []int64) {
 	if !r.held {
-		r.heads = slices.Clone(r.into.Describe().Heads) // matchHeads takes out of it
+		r.heads = slices.Clone(r.into.Describe().Heads) // matchHeads deletes from it
 	}
 	for i, f := range r.feeds {
 		if f.checkpoint.Position != was[i] {
@@ -39,8 +39,8 @@ func (r *runner) expectHeads(was []int64) {
 	}
 }
 
-// positions is where the run believes each feed's checkpoint to be: at first
-// where all of the feed comes behind.
+// positions returns the position at which the run expects each feed's checkpoint: 0
+// before it has claimed the consumer.
 func (r *runner) positions() []int64 {
 	all := make([]int64, len(r.feeds))
 	for i, f := range r.feeds {
@@ -51,8 +51,8 @@ func (r *runner) positions() []int64 {
 	return all
 }
 
-// matchHeads takes the heads out that events match, parked ones included. Mostly
-// none is left soon.
+// matchHeads deletes the block names that match an event, also a parked one. Usually
+// none is left after a few events.
 func (r *runner) matchHeads(events []event.Delivered) {
 	for i := range events {
 		if len(r.heads) == 0 {

@@ -25,8 +25,8 @@ func TestPollIntervalThatWasSaidHoldsForEveryFeed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		feed := r.feeds[0].source.(*unknown)
-		if ours, theirs := feed.source.(*ours).follower.Interval, feed.theirs.config.Interval; ours != test.ours || theirs != test.theirs {
+		feed := r.feeds[0].source.(*unknownSource)
+		if ours, theirs := feed.source.(*nativeSource).follower.Interval, feed.foreign.config.Interval; ours != test.ours || theirs != test.theirs {
 			t.Errorf("said %s: %s and %s", test.said, ours, theirs)
 		}
 	}

@@ -11,15 +11,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// keptNothing is what a consumer has kept that has not begun.
+// keptNothing is the walk.Kept of a consumer without checkpoints.
 func keptNothing(context.Context) ([]walk.Place, error) { return nil, nil }
 
-// kept reads the places that the target keeps of a checkpoint's feed.
+// kept returns a function that loads the places that the target keeps for a checkpoint's
+// feed.
 func (c *opened) kept(at checkpoint.Checkpoint) walk.Kept {
 	return func(ctx context.Context) ([]walk.Place, error) { return c.into.Kept(ctx, at) }
 }
 
-// check makes sure that a feed's history goes on from its checkpoint.
+// check checks that a feed's history continues from its checkpoint.
 func (r *runner) check(ctx context.Context, f *reading) error {
 	err := f.Check(ctx, f.place(), r.kept(f.checkpoint))
 	if err == nil {
@@ -28,8 +29,8 @@ func (r *runner) check(ctx context.Context, f *reading) error {
 	return r.explain(ctx, f, err)
 }
 
-// explain returns a LostError with the end of the common part, if err is about
-// events that were applied and are not in the feed. Else it returns err.
+// explain returns a LostError with the last common position, if err shows that the feed
+// lacks events that were applied. Otherwise it returns err.
 func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	lost, isLost := errors.AsType[*walk.LostError](err)
 	client, head := f.Served()
@@ -47,7 +48,7 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	case lookErr != nil:
 		return fmt.Errorf("%w; cannot determine what both have in common: %w", err, f.about(lookErr))
 	case common >= f.checkpoint.Position:
-		return err // what was applied is there; the feed contradicts itself
+		return err // the feed has all applied events, but contradicts itself
 	case !isLost:
 		lost = &walk.LostError{URL: f.url.Redacted(), Epoch: f.checkpoint.Epoch, Position: f.checkpoint.Position, Known: true, Cause: err}
 	}
@@ -55,9 +56,9 @@ func (r *runner) explain(ctx context.Context, f *reading, err error) error {
 	return f.about(lost)
 }
 
-// common returns the last position up to which the feed, as head shows it, is
-// known to have the history that was applied up to a checkpoint. The places that
-// the target keeps tell; between two of them, the events in the inbox.
+// common returns the last position up to which the feed, as head shows it, is known to
+// have the history that was applied up to a checkpoint. It compares the places that the
+// target keeps, and between two of them the events in the inbox.
 func (c *opened) common(ctx context.Context, client *walk.Client, head *walk.Subscription, at checkpoint.Checkpoint) (int64, error) {
 	places, err := c.into.Kept(ctx, at)
 	if err != nil {
@@ -68,7 +69,7 @@ func (c *opened) common(ctx context.Context, client *walk.Client, head *walk.Sub
 		return agreed.Position, err
 	}
 	end := min(head.Last, at.Position)
-	for _, e := range head.Epochs { // which the events do not tell of
+	for _, e := range head.Epochs { // equal events do not show that the epochs are equal
 		if e.FirstPosition > agreed.Position {
 			end = min(end, e.FirstPosition-1)
 		}
@@ -95,8 +96,8 @@ func (c *opened) compareInbox(ctx context.Context, client *walk.Client, head *wa
 				return from, err
 			}
 			page = d
-			var theirs feed.Digest
-			if theirs, buffer = feed.EventHash(&served.Event, buffer); theirs != hash {
+			var servedHash feed.Digest
+			if servedHash, buffer = feed.EventHash(&served.Event, buffer); servedHash != hash {
 				return from, nil
 			}
 			from++

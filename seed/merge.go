@@ -9,22 +9,21 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// merge brings the events of several feeds into one order: next comes the feed
-// whose next event has the smallest time, and of those the one with the
-// smallest id. Each feed's own order stays. So the order hangs on nothing but
-// the feeds' events, and what is held of each feed is bounded, however far the
-// feeds are apart.
+// merge merges the events of several feeds into one order: next comes the feed whose next
+// event has the earliest time, and among equal times the feed with the smallest id. Each
+// feed's own order stays. So the order depends only on the feeds' events, and the memory
+// for each feed is bounded, however far apart the feeds' times are.
 type merge struct {
 	streams []*stream
 	asOf    time.Time // events later than this are left out; zero leaves out none
-	err     error     // what ended a stream
-	failed  *reading  // that one's feed
+	err     error     // the error that ended a stream
+	failed  *reading  // the feed of that stream
 	ctx     context.Context
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
-// stream is what a merge has in hand of one feed.
+// stream is one feed of a merge, with the events that were fetched ahead.
 type stream struct {
 	*reading
 	last  int64 // position to end at
@@ -40,8 +39,8 @@ type fetched struct {
 	err error
 }
 
-// newMerge begins to read feeds, each from its checkpoint to the position that
-// last gives. Each feed is read by a goroutine of its own, until close.
+// newMerge starts to read feeds, each from its checkpoint to the position that last
+// returns. Each feed has its own goroutine, which runs until close.
 func newMerge(ctx context.Context, feeds []*reading, last func(*reading) int64, asOf time.Time, ahead int) *merge {
 	ctx, cancel := context.WithCancel(ctx)
 	m := &merge{asOf: asOf, ctx: ctx, cancel: cancel}
@@ -57,7 +56,7 @@ func newMerge(ctx context.Context, feeds []*reading, last func(*reading) int64, 
 	return m
 }
 
-// close ends the reading, and returns when it has ended.
+// close stops the goroutines and waits for them.
 func (m *merge) close() {
 	m.cancel()
 	m.running.Wait()
@@ -74,9 +73,9 @@ func (s *stream) read(ctx context.Context, from walk.Place) {
 	}
 }
 
-// step returns what comes next, as much as is there already and fits into one
-// transaction; it waits for no more than the first event. At the end it returns
-// nil, and the error that ended the reading, if one did.
+// step returns the next events: those that are fetched already, and at most as many as fit
+// into one transaction. It waits only for the first event. At the end it returns nil, and
+// the error that ended a stream, if any.
 func (m *merge) step() (*step, error) {
 	s := &step{}
 	for !s.isFull() {
@@ -84,7 +83,7 @@ func (m *merge) step() (*step, error) {
 		if !ready || lead == nil {
 			break
 		}
-		m.take(s, lead, second)
+		m.moveEvents(s, lead, second)
 	}
 	if len(s.pieces) == 0 {
 		return nil, m.err
@@ -92,9 +91,9 @@ func (m *merge) step() (*step, error) {
 	return s, nil
 }
 
-// lead returns the stream whose event is next, and the one that comes after it;
-// nil where there is none. It is not ready where a stream's next event is not
-// there yet, and wait is false, or after an error.
+// lead returns the stream whose event is next, and the stream that comes after it; nil if
+// there is none. ready is false after an error, and if wait is false and a stream's next
+// event was not fetched yet.
 func (m *merge) lead(wait bool) (lead, second *stream, ready bool) {
 	for _, s := range m.streams {
 		if !m.fill(s, wait) {
@@ -111,8 +110,8 @@ func (m *merge) lead(wait bool) (lead, second *stream, ready bool) {
 	return lead, second, true
 }
 
-// fill makes sure that a stream has its next event in hand, or has ended. It
-// reports whether it could.
+// fill receives a stream's next event, unless the stream has one or has ended. It reports
+// false after an error, or if it would have to wait and wait is false.
 func (m *merge) fill(s *stream, wait bool) bool {
 	for m.err == nil && !s.ended && s.next == len(s.run.Events) {
 		var f fetched
@@ -128,7 +127,7 @@ func (m *merge) fill(s *stream, wait bool) bool {
 		}
 		if s.ended = !more; f.err != nil {
 			m.err, m.failed = f.err, s.reading
-		} else if s.ended { // by itself, or because it was to end: then nothing is said of what comes next
+		} else if s.ended { // by itself, or because the context was canceled: then the next event is unknown
 			m.err = m.ctx.Err()
 		}
 		s.run, s.next = f.Run, 0
@@ -149,9 +148,9 @@ func (s *stream) before(other *stream) bool {
 	return s.checkpoint.FeedID < other.checkpoint.FeedID
 }
 
-// take moves events of a stream into a step, up to the first one that second
-// comes before.
-func (m *merge) take(s *step, lead, second *stream) {
+// moveEvents moves events of the stream lead into a step, up to the first event that comes
+// after second's next one.
+func (m *merge) moveEvents(s *step, lead, second *stream) {
 	p := piece{feed: lead.reading, run: lead.run}
 	for lead.next < len(lead.run.Events) && !s.isFull() {
 		e := lead.event()

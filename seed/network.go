@@ -7,8 +7,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
-// fetcher returns what fetches the documents of one feed: what it shows of
-// itself, it shows to that feed's origin only.
+// fetcher returns a client for the documents of one feed. It sends credentials to that
+// feed's origin only.
 func (c *Config) fetcher(feed *url.URL) *fetch.Client {
 	return &fetch.Client{
 		HTTP: c.HTTPClient, Logger: c.Logger, Patience: c.Patience,
@@ -16,7 +16,7 @@ func (c *Config) fetcher(feed *url.URL) *fetch.Client {
 	}
 }
 
-// normalOrigins brings origins to the form in which they are compared.
+// normalOrigins returns origins in the form in which they are compared.
 func normalOrigins(raw []string) (normal []string, err error) {
 	for _, r := range raw {
 		origin, err := fetch.ParseOrigin(r)

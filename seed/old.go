@@ -14,16 +14,16 @@ func isOld(err error) bool {
 	return is
 }
 
-// outdated is a feed that shows less than it has shown before.
+// outdated records since when a feed has been showing an older state than before.
 type outdated struct {
-	since time.Time // zero while it shows the present state
-	noted bool      // in the log
+	since time.Time // zero while the feed shows the current state
+	noted bool      // a warning was logged
 }
 
-// see takes over whether err says so, logs a warning once it has lasted for
-// walk.StaleFor, and a message when it is over. It returns for how long it has
-// lasted.
-func (o *outdated) see(c *Config, err error) time.Duration {
+// observe updates the state after an attempt that returned err. It logs a warning once the
+// older state has lasted for walk.StaleFor, and a message when it is over. It returns how
+// long it has lasted.
+func (o *outdated) observe(c *Config, err error) time.Duration {
 	old, is := errors.AsType[*walk.OldError](err)
 	if !is {
 		if o.noted {
@@ -43,14 +43,14 @@ func (o *outdated) see(c *Config, err error) time.Duration {
 	return lasts
 }
 
-// whileOld does something again as long as it fails because a feed shows an
-// older state than was read, until patience has run out.
+// whileOld calls do, and repeats it while it fails because a feed shows an older state than
+// was read, until the retry timeout is over.
 func (c *Config) whileOld(ctx context.Context, do func() error) error {
 	tries := retry.Begin(50*time.Millisecond, time.Second)
 	var state outdated
 	for {
 		err := do()
-		lasts := state.see(c, err)
+		lasts := state.observe(c, err)
 		if !isOld(err) || c.Patience >= 0 && lasts >= c.Patience {
 			return err
 		}

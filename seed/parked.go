@@ -38,8 +38,8 @@ func IsOwn(err error) bool { return checkpoint.IsOwn(err) }
 type ParkedEvent struct {
 	Consumer string
 	event.Delivered
-	Error    string    // of the last attempt to apply it; empty if it only waits for an earlier one
-	Attempts int       // to apply it
+	Error    string    // the error of the last attempt; empty if the event only waits for an earlier one
+	Attempts int       // how often it was tried
 	Since    time.Time // when it was parked
 }
 
@@ -73,28 +73,26 @@ func Parked(ctx context.Context, into Target, of ParkedFilter) iter.Seq2[ParkedE
 
 // Retried is what Retry has done.
 type Retried struct {
-	Applied int64 // events that were parked and are applied now
-	Skipped int64 // of them those that the sink had no use for
-	Left    int64 // of those that it was about, events that are still parked
-	Others  int64 // parked events of the consumer that it was not about
-	// Failed are the events that could still not be applied, without their data:
-	// the first of each entity, and those without a subject. No more than
-	// MaxFailed are listed.
+	Applied int64 // parked events that were applied
+	Skipped int64 // those of Applied that the sink skipped
+	Left    int64 // selected events that are still parked
+	Others  int64 // parked events of the consumer that were not selected
+	// Failed lists the events that failed again, without their data: the first of each
+	// entity, and those without a subject. It has at most MaxFailed events.
 	Failed []ParkedEvent
 }
 
-// MaxFailed is how many events Retried lists.
+// MaxFailed is the maximum number of events in Retried.Failed.
 const MaxFailed = 100
 
-// RetryOptions say which of a consumer's parked events Retry is about, and how it goes
-// about them. The zero value is all of them.
+// RetryOptions select the parked events that Retry applies, and how. The zero value selects
+// all events of the consumer.
 type RetryOptions struct {
 	Feed    string // name or id of the feed; empty: every feed
 	Subject string // the entity; empty: every entity, and events about none
-	// DryRun applies all in one transaction, and rolls it back.
+	// DryRun applies the events in one transaction, and rolls it back.
 	DryRun bool
-	// AcceptProjection goes on with another text of a projection than what has been
-	// applied was applied by.
+	// AcceptProjection continues although the projection file has changed.
 	AcceptProjection bool
 	Logger           *slog.Logger // nil means discard
 }
@@ -147,11 +145,10 @@ func Retry(ctx context.Context, into Target, consumer string, o RetryOptions) (R
 	return retried, err
 }
 
-// resume makes sure that the sink is the one that the consumer was begun with,
-// and prepares it.
+// resume checks that the sink is the one that the consumer started with, and prepares it.
 func (c *opened) resume(ctx context.Context, was checkpoint.Consumer, all []checkpoint.Checkpoint) error {
-	c.AsOf = was.AsOf // its parked events are none that were left out
-	now, err := c.agree(ctx, was, all)
+	c.AsOf = was.AsOf // parked events are never later than it
+	now, err := c.checkConsumer(ctx, was, all)
 	if err != nil {
 		return err
 	}

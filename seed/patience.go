@@ -12,8 +12,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// retry does something with the target until it is done, has failed for good,
-// or patience has run out. Progress renews patience.
+// retry calls do, which uses the target, and repeats it after a transient error until the
+// retry timeout is over. Each commit starts the retry timeout again.
 func (r *runner) retry(ctx context.Context, do func() error) error {
 	tries, outage, commits := retry.Begin(50*time.Millisecond, 5*time.Second), retry.Outage{}, r.commits
 	for {
@@ -36,7 +36,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		trouble := r.into.Diagnose(err)
 		switch {
 		case errors.Is(err, ErrHeld):
-			// After a lost connection it may be our own session, not yet gone.
+			// After a lost connection, this run's own session may still hold the lock.
 			if !r.held || waited > heldPatience {
 				return err
 			}
@@ -57,18 +57,18 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 	}
 }
 
-// heldPatience is how long a consumer is waited for that this run has held: the
-// server ends a session that gives no sign of life after a minute.
+// heldPatience is how long to wait for a consumer that this run has held before:
+// PostgreSQL ends a session whose client is silent after a minute.
 const heldPatience = 2 * time.Minute
 
-// isOfFeed reports whether an error is of fetching a document, which had its own
-// patience. A broken connection looks the same, whoever is at its other end.
+// isOfFeed reports whether fetching a document failed, which has its own retry timeout. The
+// type tells it from a broken connection to the target.
 func isOfFeed(err error) bool {
 	_, is := errors.AsType[*fetch.Error](err)
 	return is
 }
 
-// where says how far the feeds have got, as far as that is known.
+// where returns the feeds' positions for the log; empty before the consumer was claimed.
 func (r *runner) where() string {
 	var at []string
 	for _, f := range r.feeds {
@@ -79,6 +79,6 @@ func (r *runner) where() string {
 	return strings.Join(at, ", ")
 }
 
-// repeatInterval is how often it is said that the target refuses a step again and
-// again, though it answers: someone has to look into that.
+// repeatInterval is how often the warning is repeated while the target is available and
+// keeps rejecting a transaction. An operator has to find the cause.
 const repeatInterval = time.Minute

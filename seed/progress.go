@@ -11,57 +11,57 @@ import (
 // Progress is the state of a run. The last one that a run reports is its result.
 type Progress struct {
 	Feeds     []FeedProgress // in the order of Config.From; none before the target was read
-	Following bool           // the end that the feeds had when the run began has been reached
+	Following bool           // the run has reached the ends that the feeds had when it started
 
-	Applied int64 // events, by this run, without those that it parked
-	Skipped int64 // of them those that a projection has no block for
-	Parked  int64 // events parked, by this run
+	Applied int64 // events that this run applied, including skipped and without parked ones
+	Skipped int64 // those of Applied for which the projection has no block
+	Parked  int64 // events that this run parked
 	LeftOut int64 // events later than Config.AsOf
 	SameID  int64 // entries that were left out because another one has the same id, see Config.KeepSameID
 
-	Types        map[string]int64 // applied and skipped, by type, see OtherTypes
-	SkippedTypes map[string]int64 // of them those that a projection has no block for
-	First, Last  time.Time        // smallest and largest time of those events
+	Types        map[string]int64 // the number of applied events by type, see OtherTypes
+	SkippedTypes map[string]int64 // the number of skipped events by type
+	First, Last  time.Time        // earliest and latest time of the applied events
 	Pages        int64            // archives fetched
-	Bytes        int64            // in them
-	Old          int64            // answers that showed less than was known already, by a cache or a server that is behind
+	Bytes        int64            // their size
+	Old          int64            // answers that showed fewer events than before: an outdated cache or server
 
-	// Unmatched are the types that a projection has blocks for and that no event
-	// has had so far, in the order of its file. It is empty for a run that did not
-	// begin with the feeds' first events.
+	// Unmatched lists the types for which the projection has blocks and that no event has
+	// had, in the order of the file. It is empty if the run did not start with the feeds'
+	// first events.
 	Unmatched []Unmatched
 
 	Target TargetProgress
 
-	// Where the time went. Fetching and decoding go on beside applying, several
-	// at once, so all together is more than has passed.
+	// The time that each activity took. Several pages are fetched and decoded at once, also
+	// while others are applied, so the sum can exceed the time of the run.
 	Fetch, Decode, Apply, Commit time.Duration
 }
 
 // TargetProgress reports whether the target is available.
 type TargetProgress struct {
-	Err     error     // why it cannot be; nil if it can
-	Away    time.Time // since when, if it cannot
-	Retries int64     // tries that failed and were made again, by this run
+	Err     error     // why the target is unavailable; nil if it is available
+	Away    time.Time // since when it is unavailable
+	Retries int64     // how often this run has retried
 }
 
 // FeedProgress is the state of a run in one feed.
 type FeedProgress struct {
-	Feed     string // its name
+	Feed     string // the feed's name
 	FeedID   string
 	URL      string // without credentials
 	Epoch    string
 	Position int64  // of the last event applied
-	Head     int64  // of the last event there is
+	Head     int64  // of the last event in the feed
 	Digest   string // at Position
-	Applied  int64  // events, by this run, without those that it parked
-	Skipped  int64  // of them those that a projection has no block for
-	Parked   int64  // events parked, by this run
-	Waiting  int64  // all of its events that are parked in the target
-	Empty    string // why there is no event, where the feed has shown none and none is applied; else ""
+	Applied  int64  // events that this run applied, including skipped and without parked ones
+	Skipped  int64  // those of Applied for which the projection has no block
+	Parked   int64  // events that this run parked
+	Waiting  int64  // all of the feed's events that are parked in the target
+	Empty    string // why the feed shows no event, if it shows none and none is applied; otherwise empty
 }
 
-// totals is what a run has done so far.
+// totals are the counts of a run.
 type totals struct {
 	applied, skipped, parked, leftOut int64
 	types, skippedTypes               map[string]int64
@@ -73,7 +73,7 @@ func newTotals() totals {
 	return totals{types: make(map[string]int64), skippedTypes: make(map[string]int64)}
 }
 
-// count counts a step that was applied, up to its event n, from event from on.
+// count adds a step's events with index from to n-1, which were applied.
 func (t *totals) count(s *step, from, n int, outcome checkpoint.Outcome) {
 	parked := outcome.Parked
 	for i := from; i < n; i++ {
@@ -98,7 +98,7 @@ func (t *totals) count(s *step, from, n int, outcome checkpoint.Outcome) {
 	}
 }
 
-// add takes over what others count.
+// add adds the counts of others.
 func (t *totals) add(others *totals) {
 	t.applied += others.applied
 	t.skipped += others.skipped
@@ -117,11 +117,10 @@ func (t *totals) add(others *totals) {
 	}
 }
 
-// maxTypes is how many types are counted by name.
+// maxTypes is the maximum number of types that are counted by name.
 const maxTypes = 1000
 
-// OtherTypes stands for all further types in Progress.Types, where there are more
-// than a thousand.
+// OtherTypes is the key in Progress.Types for all types after the first thousand.
 const OtherTypes = "(other types)"
 
 func (t *totals) countType(name string, n int64) {
@@ -129,12 +128,12 @@ func (t *totals) countType(name string, n int64) {
 		if len(t.types) >= maxTypes {
 			name = OtherTypes
 		}
-		name = strings.Clone(name) // it lies in its page, which is not to be kept for it
+		name = strings.Clone(name) // so that it does not keep its page in memory
 	}
 	t.types[name] += n
 }
 
-// countSkipped counts events of a type that was counted.
+// countSkipped counts skipped events. countType has counted them before.
 func (t *totals) countSkipped(name string, n int64) {
 	if _, known := t.types[name]; !known {
 		name = OtherTypes
@@ -145,7 +144,7 @@ func (t *totals) countSkipped(name string, n int64) {
 	t.skippedTypes[name] += n
 }
 
-// report tells the caller how far the run has got.
+// report calls Config.Progress.
 func (r *runner) report() {
 	p := Progress{
 		Following: r.following, Target: r.target,
@@ -155,7 +154,7 @@ func (r *runner) report() {
 	}
 	for _, f := range r.feeds {
 		if !r.held {
-			break // no checkpoint was read so far
+			break // no checkpoint was loaded yet
 		}
 		c := &f.checkpoint
 		p.SameID += f.SameID()

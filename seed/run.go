@@ -50,21 +50,21 @@ func Run(ctx context.Context, config Config) error {
 	return err
 }
 
-// runner is one run. What it believes of the target is in the checkpoints of its
-// feeds; after every error there it believes nothing and reads it again.
+// runner is one run. Cached checkpoints are trusted until the target returns an error; then
+// they are reloaded.
 type runner struct {
 	*opened
 	feeds     []*reading
 	meters    []*walk.Meter
-	claimed   bool // the consumer is ours, and the checkpoints are what the target holds
-	held      bool // it was ours at least once
+	claimed   bool // this run holds the consumer, and the checkpoints are those of the target
+	held      bool // this run has held the consumer at least once
 	following bool
 	commits   int64
 	totals    totals
 	target    TargetProgress
-	heads     []checkpoint.BlockName // that no event has matched so far
+	heads     []checkpoint.BlockName // block names that have matched no event
 	withheld  withheld
-	warned    int // types of events that it was said of that they are skipped
+	warned    int // number of skipped types at the last warning
 }
 
 func newRunner(config Config) (*runner, error) {
@@ -86,18 +86,18 @@ func newRunner(config Config) (*runner, error) {
 }
 
 func (r *runner) newReading(raw string, from *url.URL) *reading {
-	share := len(r.From) // of what is held in memory, and of the connections
+	share := len(r.From) // the feeds share memory and connections
 	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
 	meter, prefetch := &walk.Meter{}, max(1, r.Prefetch/share)
 	r.meters = append(r.meters, &client.Meter, meter)
-	return &reading{from: raw, url: from, source: &unknown{
-		source: &ours{
+	return &reading{from: raw, url: from, source: &unknownSource{
+		source: &nativeSource{
 			client:   client,
 			follower: &walk.Follower{Client: client, URL: from, Interval: r.interval(DefaultPollInterval), Wait: r.Wait},
 			url:      from,
 			prefetch: prefetch,
 		},
-		theirs: &theirs{
+		foreign: &foreignSource{
 			config: foreign.Config{
 				Client: client.Client, URL: from, Interval: r.interval(foreign.DefaultInterval), Prefetch: prefetch, Room: client.Room,
 				IgnoreID: r.IgnoreFeedID, KeepSameID: r.KeepSameID, Logger: r.Logger, Meter: meter,
@@ -107,8 +107,7 @@ func (r *runner) newReading(raw string, from *url.URL) *reading {
 	}}
 }
 
-// interval is how long to let pass between two looks at a feed of a kind that
-// has this default.
+// interval returns the time between two polls of a feed; unset is the default of its kind.
 func (c *Config) interval(unset time.Duration) time.Duration {
 	if c.PollInterval <= 0 {
 		return unset
@@ -125,7 +124,7 @@ func (r *runner) run(ctx context.Context) error {
 			return err
 		}
 		id, _ := f.Feed()
-		f.id = strings.Clone(id) // it lies in a document, which is not to be kept for it
+		f.id = strings.Clone(id) // so that it does not keep the document in memory
 		f.note()
 	}
 	if err := r.distinct(); err != nil {
@@ -154,7 +153,7 @@ func (r *runner) closeFeeds() {
 	}
 }
 
-// distinct makes sure that no feed was given twice.
+// distinct checks that no feed was given twice.
 func (r *runner) distinct() error {
 	urls := make(map[string]string)
 	for _, f := range r.feeds {
@@ -171,9 +170,9 @@ func (r *runner) distinct() error {
 	return nil
 }
 
-// seed applies the history: up to the ends that the feeds had when the consumer
-// was begun in one order, so that a seed that was broken off and goes on gives
-// the same; and then what has come since.
+// seed applies the history. Up to the ends that the feeds had when the consumer started, it
+// merges them in one order, so that an interrupted and resumed seed gives the same result.
+// Then it applies the events that have arrived since.
 func (r *runner) seed(ctx context.Context) error {
 	if err := r.claim(ctx, r.feeds); err != nil {
 		return err
@@ -198,13 +197,13 @@ func (r *runner) seed(ctx context.Context) error {
 	return r.endWithheld(ctx)
 }
 
-// lookAgain looks again at a feed that shows less than it did when the consumer
-// was begun, so that the order of several feeds stays what it was then. What it
-// does not show for as long as patience lasts, or has lost by a new epoch, has been
-// lost unread.
+// lookAgain polls each feed that shows fewer events than when the consumer started, so that
+// the order of several feeds stays the same. If a feed still shows fewer events at the end
+// of the retry timeout, or has begun a new epoch, it has lost these events before they were
+// read.
 func (r *runner) lookAgain(ctx context.Context) error {
 	if len(r.feeds) == 1 {
-		return nil // which has no order but its own
+		return nil // a single feed needs no merge
 	}
 	limit := r.Patience
 	if limit < 0 {
@@ -227,8 +226,8 @@ func (r *runner) lookAgain(ctx context.Context) error {
 	return nil
 }
 
-// showsLess reports whether a feed ends before where it ended when the consumer
-// was begun, and has not begun an epoch since that says that the rest is lost.
+// showsLess reports whether a feed shows fewer events than when the consumer started, and
+// has not begun a new epoch that shows that the others are lost.
 func (f *reading) showsLess() bool {
 	if f.Last() >= f.checkpoint.SeedEnd {
 		return false
@@ -241,7 +240,7 @@ func (f *reading) showsLess() bool {
 	return newest.ID == f.checkpoint.Epoch || newest.FirstPosition <= f.checkpoint.Position
 }
 
-// end is the position that a feed is to be read to.
+// end returns the position to read a feed to.
 func (r *runner) end(f *reading) int64 {
 	if r.Until > 0 {
 		return min(f.Last(), r.Until)
@@ -253,7 +252,7 @@ func (r *runner) atUntil() bool {
 	return r.Until > 0 && r.feeds[0].checkpoint.Position >= r.Until
 }
 
-// reached reports whether the run got to where it was to end.
+// reached returns an error if the run has not reached Until.
 func (r *runner) reached() error {
 	if at := &r.feeds[0].checkpoint; r.Until > at.Position {
 		return fmt.Errorf("feed %s: %w %d, it ends at %d", at.Feed, refused.ErrUntil, r.Until, at.Position)
@@ -261,7 +260,7 @@ func (r *runner) reached() error {
 	return nil
 }
 
-// noteAway tells the caller that the target cannot be used.
+// noteAway reports that the target is unavailable.
 func (r *runner) noteAway(err error) {
 	if r.target.Err == nil {
 		r.target.Away = time.Now()

@@ -159,7 +159,6 @@ type Batch struct {
 	Events   []event.Delivered
 }
 
-// What nothing can be done without.
 var (
 	errNoTarget = errors.New("seed: Config.Into is missing")
 	errNoFeed   = errors.New("seed: Config.From is missing")

@@ -6,34 +6,33 @@ import (
 	"time"
 )
 
-// Projection is a file of SQL statements that brings events into tables of the
-// caller's: docs/projections.md says how it is written.
+// Projection is a file of SQL that applies events to the caller's own tables. See
+// docs/projections.md.
 type Projection struct {
 	Name string // the file's path, for messages; the target keeps its last element
 	Text []byte
-	// Strict refuses events of types that no block names. Else they are counted
-	// and skipped.
+	// Strict refuses an event whose type has no block. Otherwise such events are counted and
+	// skipped.
 	Strict bool
-	// Schema is the PostgreSQL schema that names without one belong to, made if
-	// it is missing. Empty leaves that to the connection's search_path.
+	// Schema is the PostgreSQL schema of the projection's tables; it is created if it is
+	// missing. Empty means the connection's search_path.
 	Schema string
 }
 
-// Program is a program that takes events: as CloudEvents, one a line, on its
-// standard input, each of which it acknowledges by printing the position.
-// docs/exec.md says how one is written. What it does cannot be undone, so its events are
-// never parked, and there is no dry run.
+// Program is a program as sink. It reads events from its standard input, as CloudEvents, one
+// a line, and acknowledges them by printing their positions. See docs/exec.md. What it does
+// cannot be rolled back, so its events are never parked, and there is no dry run.
 type Program struct {
-	// Command is for /bin/sh -c. It gets this process's environment, without
-	// EVENTFEED_* and without PGPASSWORD, PGPASSFILE, PGSERVICE, PGSERVICEFILE,
+	// Command is run with /bin/sh -c. It inherits this process's environment, except for
+	// EVENTFEED_*, PGPASSWORD, PGPASSFILE, PGSERVICE, PGSERVICEFILE,
 	// PGSSLKEY and PGSSLPASSWORD.
 	Command string
-	// PassEnvironment names variables that it gets all the same.
+	// PassEnvironment names variables of these that it inherits nevertheless.
 	PassEnvironment []string
-	// Patience is for how long a program that ends early is started again. Each
-	// acknowledgement renews it. 0 means a minute, negative without end.
+	// Patience is how long a program that exits early is started again. Each acknowledgement
+	// starts it again. 0 means a minute, a negative value no limit.
 	Patience time.Duration
 
-	Stderr io.Writer    // takes the program's standard error, of all runs at once; nil means discard
-	Logger *slog.Logger // nil means discard
+	Stderr io.Writer    // receives the program's standard error; nil discards it. Runs may write at once.
+	Logger *slog.Logger // nil discards the log
 }

@@ -10,62 +10,61 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// source is one feed, as a run reads it. It is used by one goroutine at a time.
+// source reads one feed. Only one goroutine uses it at a time.
 type source interface {
-	// Look fetches what the feed shows now. Nothing is known of it before.
+	// Look fetches the feed's current state. It must be called before the other methods.
 	Look(ctx context.Context) error
-	// Feed says which feed it is.
+	// Feed returns the feed's id and name.
 	Feed() (id, name string)
-	// Recognize decides what the feed is known by, by the checkpoints that the
-	// consumer has.
+	// Recognize decides which id identifies the feed, given the consumer's checkpoints.
 	Recognize(ctx context.Context, found []checkpoint.Checkpoint) error
-	// Start is the place before the feed's first event.
+	// Start returns the place before the feed's first event.
 	Start() walk.Place
-	// Last is the position of the last event that it shows.
+	// Last returns the position of the last event that the feed shows.
 	Last() int64
-	// Empty says why there is no event, where the feed shows none.
+	// Empty explains why the feed shows no events.
 	Empty() string
-	// Check makes sure that the feed's history goes on from a place. It is a
-	// walk.OldError if the feed shows an earlier state than that.
+	// Check checks that the feed's history continues from a place. It returns a
+	// walk.OldError if the feed shows an earlier state.
 	Check(ctx context.Context, from walk.Place, kept walk.Kept) error
-	// Walk returns the events behind a place, in order, up to Last.
+	// Walk returns the events after a place, in order, up to Last.
 	Walk(ctx context.Context, from walk.Place) iter.Seq2[walk.Run, error]
-	// Again looks again after Walk has ended with an error that another look
-	// may mend. Else it returns the error.
+	// Again fetches the feed again if that may resolve the error that ended Walk. Otherwise
+	// it returns the error.
 	Again(ctx context.Context, after error) error
-	// Next waits until the feed shows something new.
+	// Next waits until the feed has new events.
 	Next(ctx context.Context) error
-	// SameID is how many of the feed's entries were left out so far, because
-	// another one has the same id.
+	// SameID returns the number of entries that were left out because another one has the
+	// same id.
 	SameID() int64
-	// Served returns what reads the feed and what it shows, where an eventfeed
-	// server serves it; else nil.
+	// Served returns the feed's client and latest subscription document; nil for a foreign
+	// feed.
 	Served() (*walk.Client, *walk.Subscription)
-	// Marks gives what the target is to write down when the checkpoint moves
-	// from one position on to another. Walk may be at work meanwhile.
+	// Marks returns what the target has to store when the checkpoint moves from one
+	// position to another. It may be called while Walk runs.
 	Marks(from, to int64) checkpoint.Marks
 	// Close frees what the source holds.
 	Close()
 }
 
-// reading is a feed and how far the consumer has got with it.
+// reading is a feed with the consumer's state in it.
 type reading struct {
 	source
-	from       string // Config.From has it
+	from       string // the URL, as Config.From has it
 	url        *url.URL
-	id         string // the feed's, when the run began
+	id         string // the feed's id when the run started
 	outdated   outdated
-	checkpoint checkpoint.Checkpoint // what the target holds, while the consumer is claimed
+	checkpoint checkpoint.Checkpoint // that of the target, while the consumer is claimed
 	shows      int64                 // position of the last event that the source has shown
-	empty      string                // why it has shown none; empty where it has
-	applied    int64                 // events, by this run
-	skipped    int64                 // of them those that the sink had no use for
-	parked     int64                 // events parked, by this run
-	waiting    int64                 // all of its events that are parked
+	empty      string                // why it has shown none; otherwise empty
+	applied    int64                 // events that this run applied
+	skipped    int64                 // those of applied that the sink skipped
+	parked     int64                 // events that this run parked
+	waiting    int64                 // all parked events of the feed
 }
 
-// note takes down what the source shows. While its feed is watched only this may be asked
-// for.
+// note copies the end of the feed from the source. While another goroutine polls the
+// source, only these copies may be used.
 func (f *reading) note() {
 	f.shows, f.empty = f.Last(), ""
 	if f.shows == 0 {
@@ -75,13 +74,13 @@ func (f *reading) note() {
 
 func (f *reading) place() walk.Place { return placeOf(f.checkpoint) }
 
-// The reading's own errors say which feed they are about.
+// The methods of reading wrap the source's errors in a FeedError.
 
 func (f *reading) Look(ctx context.Context) error { return f.about(f.source.Look(ctx)) }
 func (f *reading) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
 	err := f.about(f.source.Recognize(ctx, found))
 	id, _ := f.Feed()
-	f.id = strings.Clone(id) // it lies in a document, which is not to be kept for it
+	f.id = strings.Clone(id) // so that it does not keep the document in memory
 	return err
 }
 func (f *reading) Next(ctx context.Context) error { return f.about(f.source.Next(ctx)) }

@@ -9,16 +9,15 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// A step takes what has been fetched so far, up to these bounds: large enough
-// that its commit costs nothing, small enough that little is done again after a
-// crash.
+// A step holds the events that are fetched already, up to these bounds: large enough that
+// the commit costs little, small enough that little is repeated after a crash.
 const (
 	maxStepEvents = 20_000
 	maxStepBytes  = 32 << 20
 )
 
-// step is what one transaction applies: events in order, and the pieces of
-// feeds' histories that they are from.
+// step is what one transaction applies: events in order, and the pieces of the feeds'
+// histories that contain them.
 type step struct {
 	events  []event.Delivered
 	pieces  []piece
@@ -26,15 +25,15 @@ type step struct {
 	leftOut int64
 }
 
-// piece is consecutive events of a run, which end at a position.
+// piece is a part of a run: consecutive events that end at a position.
 type piece struct {
 	feed    *reading
 	run     walk.Run
 	to      int64
-	events  int   // to be applied
-	leftOut int64 // the others
-	whole   bool  // nothing of the run is left
-	atEnd   bool  // nothing of the feed is left
+	events  int   // events to apply
+	leftOut int64 // events that are left out
+	whole   bool  // the piece ends the run
+	atEnd   bool  // the piece ends the feed
 }
 
 func (s *step) isFull() bool {
@@ -46,7 +45,7 @@ func (s *step) add(e event.Delivered) {
 	s.bytes += len(e.Data)
 }
 
-// done gives back what has been used.
+// done releases the runs that are applied completely.
 func (s *step) done() {
 	for i := range s.pieces {
 		if s.pieces[i].whole {
@@ -55,15 +54,14 @@ func (s *step) done() {
 	}
 }
 
-// after returns the moves of the feeds' checkpoints from where they are to
-// where they belong when the first n events have been applied.
+// after returns the moves of the feeds' checkpoints for the first n events of the step.
 func (s *step) after(n int) ([]checkpoint.Move, error) {
 	var ends []*end
 	byFeed := make(map[*reading]*end)
 	for i := range s.pieces {
 		p := &s.pieces[i]
 		to := p.to
-		if n < p.events && p.leftOut == 0 { // as far as it was applied
+		if n < p.events && p.leftOut == 0 { // the piece is applied in part
 			to -= int64(p.events - n)
 		}
 		if n < p.events && p.leftOut > 0 || n == 0 && p.events > 0 {
@@ -92,9 +90,9 @@ func (s *step) after(n int) ([]checkpoint.Move, error) {
 	return moves, nil
 }
 
-// end is where a feed's checkpoint is to go.
+// end is the position to which a feed's checkpoint moves.
 type end struct {
-	pieces  []*piece // that lead there, in order; there is one at least
+	pieces  []*piece // the pieces up to it, in order; at least one
 	to      int64
 	leftOut int64
 }
@@ -107,7 +105,7 @@ func (e *end) move() (m checkpoint.Move, err error) {
 		return m, err
 	}
 	if m.To.Epoch != place.Epoch {
-		m.To.Epoch = strings.Clone(place.Epoch) // it lies in a page, which is not to be kept for it
+		m.To.Epoch = strings.Clone(place.Epoch) // so that it does not keep the page in memory
 	}
 	m.To.Position, m.To.Digest = place.Position, place.Digest
 	m.To.LeftOut += e.leftOut
@@ -118,8 +116,8 @@ func (e *end) move() (m checkpoint.Move, err error) {
 	return m, err
 }
 
-// keptOf returns those of some places that stay where a move leads: one for each of
-// the slots that a consumer has.
+// keptOf returns those of the places that the target keeps after a move: one for each of the
+// consumer's slots.
 func keptOf(m checkpoint.Move, places []walk.Place) (all []walk.Place) {
 	positions := checkpoint.KeptPositions(m.From.Position, m.To.Position, true)
 	for _, place := range places {
@@ -130,7 +128,7 @@ func keptOf(m checkpoint.Move, places []walk.Place) (all []walk.Place) {
 	return all
 }
 
-// kept returns the places that are to be kept, after a position.
+// kept returns the places after a position that the target has to keep.
 func (e *end) kept(from int64) (all []walk.Place, err error) {
 	pieces := e.pieces
 	last := pieces[len(pieces)-1]

@@ -7,17 +7,17 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Target is what takes the events and keeps the checkpoints: a database, with a sink.
-// Packages seed/seedpgx and seed/seedsqlite make targets of PostgreSQL and of SQLite. A
-// target is not changed by what is done with it, and can be used any number of times: for
-// a dry run, and then for a real one. It holds no connection, lock or file in between.
+// Target is a database with a sink: it receives the events and keeps the checkpoints.
+// Packages seed/seedpgx and seed/seedsqlite create targets for PostgreSQL and SQLite. A
+// target can be used any number of times, for example for a dry run and then for a real one.
+// It holds no connection, lock or file between two calls.
 //
-// Two runs of one consumer at once exclude each other: the second one gets ErrHeld. What
-// a target cannot do is refused at the start with an error that matches
-// errors.ErrUnsupported.
+// Only one run of a consumer is active at a time: the second one gets ErrHeld. If a target
+// does not support what a Config asks for, Run returns an error that matches
+// errors.ErrUnsupported before it does anything.
 type Target struct{ target checkpoint.Target }
 
-// NewTarget is for the packages that make targets.
+// NewTarget is for the packages that create targets.
 func NewTarget(t checkpoint.Target) Target { return Target{t} }
 
 // opened is a configuration whose target is open.
@@ -31,7 +31,7 @@ func (c Config) open() *opened {
 	return &opened{Config: c, into: checkpoint.Open(c.Into.target, c.DryRun)}
 }
 
-// missing returns why the target cannot do what the configuration asks for; nil if it can.
+// missing returns an error if the target does not support what the configuration asks for.
 func (c *opened) missing() error {
 	for _, is := range []struct {
 		asked   bool
@@ -49,7 +49,7 @@ func (c *opened) missing() error {
 	return nil
 }
 
-// rewinder returns the target as one whose consumers can go back.
+// rewinder returns the target's Rewinder, or an error if it has none.
 func (c *opened) rewinder() (checkpoint.Rewinder, error) {
 	if err := c.into.Lacks(checkpoint.GoingBack); err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (c *opened) rewinder() (checkpoint.Rewinder, error) {
 	return c.into.Backend.(checkpoint.Rewinder), nil
 }
 
-// memory returns what the consumer knows of a feed that is not eventfeed's own.
+// memory returns what the target stores about a foreign feed for the consumer.
 func (c *opened) memory(feedID string) (checkpoint.Memory, error) {
 	if err := c.into.Lacks(checkpoint.ForeignFeeds); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (c *opened) memory(feedID string) (checkpoint.Memory, error) {
 	return c.into.Memory(c.Consumer, feedID), nil
 }
 
-// parkErrors parks events that cannot be applied.
+// parkErrors makes the target park events that cannot be applied.
 func (r *runner) parkErrors() {
 	r.into.Park(func(e *event.Delivered, err error) {
 		r.Logger.Warn("an event cannot be applied and is parked", "feed", e.Feed, "position", e.Position,
@@ -86,7 +86,7 @@ func (r *runner) parked(s *step, outcome checkpoint.Outcome) {
 	}
 }
 
-// loadParked reads which entities' events wait, and how many of each feed.
+// loadParked loads the entities that have parked events, and counts the events of each feed.
 func (r *runner) loadParked(ctx context.Context) error {
 	if err := r.into.LoadParked(ctx); err != nil {
 		return err

@@ -16,9 +16,9 @@ import (
 // nothing, so a corrected projection starts with the first event.
 type UnmatchedError struct {
 	Consumer   string
-	Projection string           // its file's name
-	Types      map[string]int64 // of the events, see OtherTypes
-	Unmatched  []Unmatched      // all that the projection has blocks for
+	Projection string           // the file's name
+	Types      map[string]int64 // the number of events by type, see OtherTypes
+	Unmatched  []Unmatched      // all types for which the projection has blocks
 }
 
 // Error names the projection, and the types of the events.
@@ -50,16 +50,15 @@ func CountTypes(types map[string]int64) string {
 	return fmt.Sprintf("%d %s (%s)", total, what, strings.Join(named, ", "))
 }
 
-// withheld is what a run has read from the first events on and has not committed,
-// because the projection has no block for any of it. It is committed with the first
-// event that there is a block for.
+// withheld holds the moves of a run's first events while the projection has no block for any
+// of them. They are committed together with the first event that has a block.
 type withheld struct {
-	heads  []checkpoint.BlockName // of all blocks; nil where nothing is withheld
+	heads  []checkpoint.BlockName // names of all blocks; nil if nothing is withheld
 	moves  []checkpoint.Move
 	totals totals
 }
 
-// expectMatch begins to withhold events, if the consumer has read none so far.
+// expectMatch starts to withhold events, if the consumer has read none yet.
 func (r *runner) expectMatch() {
 	r.withheld = withheld{totals: newTotals()}
 	hasRead := func(f *reading) bool { return f.checkpoint.Position > 0 }
@@ -68,14 +67,14 @@ func (r *runner) expectMatch() {
 	}
 }
 
-// withholds reports whether a step is to be withheld.
+// withholds reports whether a step has to be withheld.
 func (w *withheld) withholds(s *step) bool {
 	return len(w.heads) > 0 && !slices.ContainsFunc(s.events, func(e event.Delivered) bool {
 		return slices.ContainsFunc(w.heads, func(h checkpoint.BlockName) bool { return h.Matches(e.Feed, e.FeedID, e.Type) })
 	})
 }
 
-// withhold adds a step to what is withheld.
+// withhold adds a step to the withheld ones.
 func (r *runner) withhold(s *step) error {
 	moves, err := s.after(len(s.events))
 	if err != nil {
@@ -96,7 +95,7 @@ func (r *runner) withhold(s *step) error {
 	return nil
 }
 
-// forgetWithheld takes the feeds back to where the target is.
+// forgetWithheld drops what is withheld, and moves the feeds back to the target's checkpoints.
 func (r *runner) forgetWithheld() {
 	for i := range r.withheld.moves {
 		m := &r.withheld.moves[i]
@@ -105,15 +104,15 @@ func (r *runner) forgetWithheld() {
 	r.withheld = withheld{}
 }
 
-// endWithheld ends the withholding at the end of the history. If that has events,
-// and all were withheld, it returns an UnmatchedError.
+// endWithheld is called at the end of the history. If the history has events and all were
+// withheld, it returns an UnmatchedError.
 func (r *runner) endWithheld(ctx context.Context) error {
 	w := &r.withheld
 	if len(w.moves) == 0 {
 		w.heads = nil
 		return nil
 	}
-	if w.totals.skipped == 0 { // they were all left out
+	if w.totals.skipped == 0 { // all events were left out by Config.AsOf
 		return r.apply(ctx, &step{})
 	}
 	err := &UnmatchedError{
@@ -128,8 +127,8 @@ func (r *runner) readingOf(m *checkpoint.Move) *reading {
 	return r.feeds[slices.IndexFunc(r.feeds, func(f *reading) bool { return f.id == m.To.FeedID })]
 }
 
-// joinMoves returns the moves from where the first ones begin to where the next
-// ones end. It changes none of them.
+// joinMoves returns moves from where first begins to where next ends. It does not modify its
+// arguments.
 func joinMoves(first, next []checkpoint.Move) []checkpoint.Move {
 	joined := slices.Clone(first)
 	for i := range joined {
@@ -156,8 +155,8 @@ func joinMoves(first, next []checkpoint.Move) []checkpoint.Move {
 	return joined
 }
 
-// warnSkipped says what was skipped, where that is of more types than when it was
-// said last, and which blocks may be misspelt.
+// warnSkipped logs which types were skipped, if there are more than at the last warning, and
+// which blocks may be misspelt.
 func (r *runner) warnSkipped() {
 	types := r.totals.skippedTypes
 	if len(types) <= r.warned {

@@ -13,7 +13,7 @@ import (
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 )
 
-// explained says of an error of the target what it means, and what leads on.
+// explained adds the meaning and the next step to an error of the target.
 func explained(err error, into string) error {
 	meaning := explain.At(err, into)
 	switch {
@@ -31,12 +31,12 @@ func explained(err error, into string) error {
 	return &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("%s: %w", meaning.What, err), Next: meaning.Next}
 }
 
-// noDatabase says of a file that is not there how one comes about.
+// noDatabase adds to the error of a missing file how to create it.
 func noDatabase(err error) error {
 	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "check the path; seeder run --from URL --into URL creates the file"}
 }
 
-// rights says what the role of a PostgreSQL target must be allowed.
+// rights returns the next step for a role of a PostgreSQL target that lacks a privilege.
 func rights(into string) []string {
 	config, err := pgx.ParseConfig(into)
 	if err != nil {

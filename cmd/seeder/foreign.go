@@ -24,7 +24,7 @@ import (
 
 const askPublisher = "open the URL that the error names, and ask whoever publishes the feed"
 
-// openForeign opens a feed that is not eventfeed's own, which err says.
+// openForeign opens a foreign feed. err is the error of reading it as one of eventfeed's own.
 func openForeign(command *cobra.Command, client *walk.Client, from string, ignoreID bool, err error) (*foreign.Reader, error) {
 	feed, parseErr := fetch.ParseURL(from)
 	if parseErr != nil || client == nil {
@@ -35,8 +35,7 @@ func openForeign(command *cobra.Command, client *walk.Client, from string, ignor
 	}, err)
 }
 
-// inspectedForeign is a feed that is not eventfeed's own as inspect --json shows
-// it.
+// inspectedForeign is a foreign feed as inspect --json shows it.
 type inspectedForeign struct {
 	ID      string     `json:"id"`
 	Name    string     `json:"name"`
@@ -71,8 +70,8 @@ func inspectForeign(command *cobra.Command, reader *foreign.Reader, asJSON bool)
 	return table.Flush()
 }
 
-// foreignSample samples what a feed that is not eventfeed's own, which err says,
-// shows in its own document.
+// foreignSample samples the events of a foreign feed's own document. err is the error of reading it as
+// one of eventfeed's own.
 func foreignSample(command *cobra.Command, client *walk.Client, from string, err error) (*projection.Sample, error) {
 	reader, err := openForeign(command, client, from, false, err)
 	if err != nil {
@@ -87,7 +86,7 @@ func foreignSample(command *cobra.Command, client *walk.Client, from string, err
 	return sample, nil
 }
 
-// verifyForeign reads all of a feed, with a memory that is thrown away.
+// verifyForeign reads all of a foreign feed, with a temporary memory.
 func verifyForeign(command *cobra.Command, reader *foreign.Reader) (err error) {
 	if err := reader.Recognize(command.Context(), nil); err != nil {
 		return err
@@ -109,7 +108,7 @@ func verifyForeign(command *cobra.Command, reader *foreign.Reader) (err error) {
 	return err
 }
 
-// scratch returns a memory in a folder that forget removes.
+// scratch returns a memory in a temporary folder, which forget removes.
 func scratch(ctx context.Context, feedID string) (memory checkpoint.Memory, forget func() error, err error) {
 	folder, err := os.MkdirTemp("", "eventfeed-verify-")
 	if err != nil {

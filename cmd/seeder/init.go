@@ -9,8 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// defaultSample is how many pages init reads: enough to see what there is, and
-// soon done.
+// defaultSample is the default number of pages that init reads.
 const defaultSample = 12
 
 func initCommand() *cobra.Command {

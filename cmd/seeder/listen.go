@@ -16,7 +16,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// listenFlags say how a run shows how it stands to those who run it.
+// listenFlags are the flags of the health checks and metrics of a run.
 type listenFlags struct {
 	address  string
 	maxLag   time.Duration
@@ -54,8 +54,8 @@ func (l *listenFlags) check(command *cobra.Command) error {
 	return nil
 }
 
-// open begins to show how the run stands, if it is to be shown, and has its
-// requests counted. The caller closes it.
+// open starts the listener for health checks and metrics, if there is one, and counts the run's
+// requests. The caller closes it.
 func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (health *progress.Health, closeListener func(), err error) {
 	health = progress.NewHealth(l.maxLag)
 	if l.address == "" {

@@ -37,8 +37,7 @@ func command() *cobra.Command {
 	return root
 }
 
-// withStatus gives the errors of reading a feed their exit status, and says
-// what leads on.
+// withStatus adds the exit status and the next step to an error of reading a feed.
 func withStatus(err error, from, lookAt string) error {
 	switch {
 	case errors.Is(err, seed.ErrNewFeed):
@@ -77,8 +76,8 @@ func withStatus(err error, from, lookAt string) error {
 	}
 }
 
-// orMayNot says what else an answer of 404 can mean for those who showed who
-// they are: what a token may not read is not there for it.
+// orMayNot adds to an error of status 404 with credentials that the token may not be allowed to read
+// the feed, because the server then answers 404.
 func orMayNot(err error) string {
 	if fetch.IsMissing(err) && fetch.WasShown(err) {
 		return "; or this token may not read it"
@@ -96,8 +95,7 @@ func isOld(err error) bool {
 	return is
 }
 
-// rootOf is the root of the server that a feed's URL leads to; the server may
-// stand below a path of its host.
+// rootOf returns the root URL of a feed's server, which may be below a path of its host.
 func rootOf(from string) string {
 	u, err := url.Parse(from)
 	if err != nil {

@@ -5,12 +5,10 @@ import (
 	"runtime/debug"
 )
 
-// memoryGoal is the memory that the collector of garbage keeps a seeder to, as far as
-// what is in use leaves it a choice, in bytes.
+// memoryGoal is the soft memory limit of the garbage collector, in bytes.
 const memoryGoal = 128 << 20
 
-// saveMemory lets garbage grow as Go does by default as long as there is little of it,
-// unless whoever runs the seeder has said how much there may be.
+// saveMemory sets the soft memory limit, unless the user has set one.
 func saveMemory() {
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(memoryGoal)

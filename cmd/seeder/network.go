@@ -17,12 +17,12 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// network is what the flags say of how a feed's server is reached.
+// network holds the values of the flags for access to a feed's server.
 type network struct {
 	origins cli.URLs
 	fields  cli.Fields
 	bearer  string
-	// maxDocument bounds documents that are not eventfeed's own, in bytes.
+	// maxDocument is the maximum size of a foreign document, in bytes.
 	maxDocument int64
 	http        fetch.HTTPConfig
 	command     *cobra.Command // for warnings
@@ -35,7 +35,7 @@ const (
 	foreignGroup = "Feeds not served by eventfeed: max-document"
 )
 
-// networkFlags adds the flags of reaching a feed's server.
+// networkFlags adds the flags for access to a feed's server.
 func networkFlags(command *cobra.Command) *network {
 	n := &network{command: command}
 	flags := command.Flags()
@@ -49,8 +49,7 @@ func networkFlags(command *cobra.Command) *network {
 	return n
 }
 
-// configure puts what the flags say into a configuration that has its feeds,
-// and all that has to do with time and numbers.
+// configure sets the values of the flags in a configuration whose other fields are complete.
 func (n *network) configure(config *seed.Config) (err error) {
 	for _, raw := range n.origins {
 		if _, err := fetch.ParseOrigin(raw); err != nil {
@@ -83,8 +82,8 @@ func (n *network) configure(config *seed.Config) (err error) {
 	return nil
 }
 
-// credentials are what the feeds' own servers are shown. The file of a token is
-// read once now, so that a wrong path is found at once.
+// credentials returns the credentials for the feeds' own servers. It reads the token's file once, so
+// that a wrong path is an error at once.
 func (n *network) credentials() (fetch.Credentials, error) {
 	fields := http.Header{}
 	for _, line := range n.fields {
@@ -108,8 +107,8 @@ func (n *network) credentials() (fetch.Credentials, error) {
 	return bearer.Show, nil
 }
 
-// warnOfReaders warns, once, of a token that everyone on the machine can read. A
-// group that may is somebody's intent, such as a volume of secrets.
+// warnOfReaders warns once about a token that everyone on the machine can read. Permissions for a
+// group are deliberate, for example on a volume with secrets.
 func (n *network) warnOfReaders() {
 	const othersRead = 0o004
 	info, err := os.Stat(n.bearer)
@@ -120,7 +119,7 @@ func (n *network) warnOfReaders() {
 	_, _ = terminal.Fprintf(n.command.ErrOrStderr(), "seeder: warning: everyone on this machine can read the token in %[1]s; change that with: chmod o= %[1]s\n", n.bearer)
 }
 
-// fetcher returns what reads one feed, as configure says it.
+// fetcher returns the client for one feed, configured like a run.
 func (n *network) fetcher(feed *url.URL, config seed.Config) (*fetch.Client, error) {
 	config.From = []string{feed.String()}
 	if err := n.configure(&config); err != nil {
@@ -146,7 +145,7 @@ const (
 	lookAtURL  = "check what the URL returns, in a browser or with: curl -i URL; fix that, then run the same command again"
 )
 
-// wayIn says what leads on from an error of fetching.
+// wayIn returns the next step after an error of fetching.
 func wayIn(err error) string {
 	_, isUnknown := errors.AsType[x509.UnknownAuthorityError](err)
 	_, isOther := errors.AsType[x509.HostnameError](err)
@@ -182,13 +181,13 @@ func wayIn(err error) string {
 	}
 }
 
-// isTooLarge reports whether a document was refused for a size that can be allowed.
+// isTooLarge reports whether a document was refused because of a size that --max-document can allow.
 func isTooLarge(err error) bool {
 	large, is := errors.AsType[*fetch.TooLargeError](err)
 	return is && !large.Own
 }
 
-// leadsToLinkLocal reports whether an origin must not be proposed.
+// leadsToLinkLocal reports whether an error is about an origin that must not be suggested.
 func leadsToLinkLocal(origin string) bool {
 	u, err := url.Parse(origin)
 	return err != nil || fetch.IsLinkLocal(context.Background(), u)

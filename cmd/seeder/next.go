@@ -14,13 +14,12 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// wayOn returns the next step after an error of reading a feed into a database:
-// go back to what both have in common, build anew, or look at the feed. sinks say
-// what applies the events; nil means the inbox.
+// wayOn returns the next step after an error of reading a feed into a database: rewind to the last
+// common position, build a new copy, or verify the feed. sinks is the sink; nil means the inbox.
 //
-// No command of it may leave a mix of two histories in the database. So it goes
-// back only in an inbox, whose events it deletes; and resets only what
-// refuses that until somebody has said that what was written is undone.
+// None of the commands may leave a mix of two histories in the database. So it suggests rewind only
+// for an inbox, whose events rewind deletes; and a reset of another sink, which is refused without
+// --undone.
 func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string {
 	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
@@ -44,7 +43,7 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	}
 }
 
-// buildAnew returns the next step where a target cannot go back.
+// buildAnew returns the next step for a target that cannot be rewound.
 func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	switch {
 	case sinks.isInbox():
@@ -83,8 +82,8 @@ func consumerFlag(config seed.Config) string {
 	return " --consumer " + cli.Quote(config.Consumer)
 }
 
-// urlFlag is a flag as it can be copied to a shell, without a password. Where
-// the URL has one and came from the environment it comes from there again.
+// urlFlag returns a flag with a URL for a shell, without a password. It is empty if the URL has a
+// password and came from the environment, from which the next command gets it too.
 func urlFlag(name, value string) string {
 	shown := withoutPassword(value)
 	if shown != value && os.Getenv("EVENTFEED_"+strings.ToUpper(name)) == value {
@@ -93,8 +92,8 @@ func urlFlag(name, value string) string {
 	return " --" + name + " " + cli.Quote(shown)
 }
 
-// withoutPassword returns a URL that asks for the password that it had: one
-// from PGPASSWORD or PGPASSFILE will do for PostgreSQL.
+// withoutPassword returns a URL without its password, which PostgreSQL can get from PGPASSWORD or
+// PGPASSFILE.
 func withoutPassword(raw string) string {
 	u, err := url.Parse(raw)
 	if strings.HasPrefix(raw, sqlitedb.Scheme) || err == nil && cli.Redact(raw) == u.String() {

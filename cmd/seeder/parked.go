@@ -69,13 +69,13 @@ with its error, and the later events of the same entity, which wait for them.`,
 	return command
 }
 
-// shelfFlags are flags for a part of the parked events.
+// shelfFlags are the flags that select parked events.
 func shelfFlags(command *cobra.Command, of *seed.ParkedFilter) {
 	command.Flags().StringVar(&of.Feed, "feed", "", "only events of the feed with this `NAME` or id")
 	command.Flags().StringVar(&of.Subject, "subject", "", "only events of the entity `SUBJECT`")
 }
 
-// parkedList prints parked events as they come: there may be many.
+// parkedList prints parked events while it reads them, because there may be many.
 type parkedList struct {
 	out   io.Writer
 	table *tabwriter.Writer // nil for JSON
@@ -90,7 +90,7 @@ func newParkedList(out io.Writer, asJSON bool) *parkedList {
 	return l
 }
 
-// rowsAligned is how many rows of the table are held to be aligned.
+// rowsAligned is the number of rows of the table that are aligned together.
 const rowsAligned = 1000
 
 func (l *parkedList) add(p seed.ParkedEvent) error {
@@ -173,12 +173,12 @@ func (o *onError) String() string {
 	return "stop"
 }
 
-// Words are what it can be, as a shell offers them.
+// Words returns the possible values, for shell completion.
 func (o *onError) Words() []string { return []string{"stop", "park"} }
 
 func (o *onError) Type() string { return "string" }
 
-// sayParked says how many events a run has put aside, and what leads on.
+// sayParked prints how many events a run has parked, and the next step.
 func sayParked(out io.Writer, p seed.Progress, config seed.Config, into string) error {
 	if p.Parked == 0 {
 		return nil
@@ -195,7 +195,7 @@ func parkedLine(config seed.Config, into string) string {
 	return "seeder parked" + urlFlag("into", into) + consumerFlag(config)
 }
 
-// orPark says of an event's own error what leads on in place of a stop.
+// orPark adds --on-error park as a next step to an error that an event itself caused.
 func orPark(err error, config seed.Config) error {
 	if !seed.IsOwn(err) || config.OnError == seed.Park {
 		return err

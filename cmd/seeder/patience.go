@@ -19,7 +19,7 @@ func patienceFlag(command *cobra.Command, usage string) *patience {
 	return p
 }
 
-// or returns how long to wait, or unset where the user has not said it.
+// or returns the value, or unset if the user has not set it.
 func (p *patience) or(unset time.Duration) time.Duration {
 	if !p.set {
 		return unset

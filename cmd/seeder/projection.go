@@ -12,10 +12,10 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// aboutProjection says of an error about a projection as a whole what leads on,
-// on the kind of database that it is about.
+// aboutProjection adds the next step to an error about a projection as a whole, for the target's kind of
+// database.
 //
-// To build anew comes first: whoever goes on leaves out for good what was skipped.
+// A new copy is suggested first, because continuing never applies events that were skipped.
 func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlags) error {
 	beside := "--schema NAME"
 	if strings.HasPrefix(into, sqlitedb.Scheme) {
@@ -45,7 +45,7 @@ func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlag
 	return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: next, More: more}
 }
 
-// leftOut says what is lost by going on.
+// leftOut returns the note that continuing never applies the skipped events, if there are any.
 func leftOut(err error) string {
 	changed, is := errors.AsType[*seed.ChangedError](err)
 	if !is || len(changed.Missed) == 0 {
@@ -59,7 +59,7 @@ func isUnmatched(err error) bool {
 	return is
 }
 
-// meant says which names may be misspelt, in a line each.
+// meant returns a line for each name that may be misspelt.
 func meant(err error) (all []string) {
 	nothing, is := errors.AsType[*seed.UnmatchedError](err)
 	if !is {

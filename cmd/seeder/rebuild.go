@@ -16,8 +16,8 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// rebuild returns the next step that builds a projection apart from the tables that
-// are there. Where its SQL names their schema --schema would lead it to them again.
+// rebuild returns the next step that builds a new copy of a projection. If the SQL names the schema
+// of its tables, --schema would not separate the copy from the old tables.
 func rebuild(config seed.Config, into string, sinks *sinkFlags) string {
 	if !namesSchema(into, sinks) {
 		return "build a new copy beside it with: " + rebuildLine(config, into, sinks)
@@ -26,8 +26,8 @@ func rebuild(config seed.Config, into string, sinks *sinkFlags) string {
 		"; or create another database, and build it there with: " + rebuildLine(config, into, sinks)
 }
 
-// namesSchema reports whether --schema may not separate a projection from the
-// tables that are there: also where its file cannot be read.
+// namesSchema reports whether --schema may not separate a new copy of a projection from the old
+// tables. It returns true if the file cannot be read.
 func namesSchema(into string, sinks *sinkFlags) bool {
 	if strings.HasPrefix(into, sqlitedb.Scheme) {
 		return false
@@ -40,7 +40,7 @@ func namesSchema(into string, sinks *sinkFlags) bool {
 	return err != nil || p.NamesSchema()
 }
 
-// anotherDatabase is the URL of a PostgreSQL database beside that of another URL.
+// anotherDatabase returns the URL of a new PostgreSQL database beside the one of a URL.
 func anotherDatabase(into string) string {
 	u, err := url.Parse(into)
 	if err != nil {
@@ -53,9 +53,8 @@ func anotherDatabase(into string) string {
 	return u.String()
 }
 
-// rebuildLine returns the command that builds a projection anew, beside the
-// tables that are there: in another schema, in another file, or in another
-// database if its SQL names their schema.
+// rebuildLine returns the command that builds a new copy of a projection beside the old tables: in
+// another schema, in another file, or in another database if the SQL names the schema.
 func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 	line := "seeder run" + urlFlags("from", config.From)
 	isSQLite, named := strings.HasPrefix(into, sqlitedb.Scheme), namesSchema(into, sinks)
@@ -93,7 +92,7 @@ func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 	return line
 }
 
-// urlFlags is a flag that is given once for each value.
+// urlFlags returns a flag once for each value.
 func urlFlags(name string, values []string) string {
 	flags := make([]string, len(values))
 	for i, value := range values {
@@ -104,8 +103,8 @@ func urlFlags(name string, values []string) string {
 
 var notInName = regexp.MustCompile(`[^a-z0-9_]+`)
 
-// nextSchema is a schema beside that of a projection. Where it has none the name
-// is made of the file's.
+// nextSchema returns a schema for a new copy of a projection. If the projection has no schema, it
+// uses the file's name.
 func nextSchema(sinks *sinkFlags) string {
 	name := sinks.schema
 	if name == "" {

@@ -72,9 +72,8 @@ and the parked events, in one transaction. Use it after a feed has lost events t
 	return command
 }
 
-// appliedBy returns what applies a consumer's events, by what the target knows of the
-// consumer: the flags of the run that it was built by, as far as they are kept. It
-// returns the inbox where the target cannot be read.
+// appliedBy returns the sink of a consumer: the flags of its run, as far as the target stores them. It
+// returns the inbox if the target cannot be read.
 func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
 	sinks := &sinkFlags{}
 	target, done, err := lookAt(ctx, into)
@@ -99,7 +98,7 @@ func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
 	return sinks
 }
 
-// confirm says what is about to be done, and asks whether to do it.
+// confirm prints the changes, and asks whether to make them.
 func confirm(command *cobra.Command, changes []seed.Change, yes bool) error {
 	for _, c := range changes {
 		if _, err := terminal.Fprintf(command.OutOrStdout(), "%s\n", describe(c)); err != nil {
@@ -136,7 +135,7 @@ func describe(c seed.Change) string {
 	return text
 }
 
-// writer names what has applied a consumer's events.
+// writer returns the name of a consumer's sink.
 func writer(c seed.Change) string {
 	switch {
 	case c.Projection != "":
@@ -148,8 +147,7 @@ func writer(c seed.Change) string {
 	}
 }
 
-// orUndone says what leads on where it is not known that what was written is
-// undone.
+// orUndone adds the next step to a NotUndoneError.
 func orUndone(err error) error {
 	refused, is := errors.AsType[*seed.NotUndoneError](err)
 	if !is {

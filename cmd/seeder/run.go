@@ -82,8 +82,7 @@ func run(command *cobra.Command, config seed.Config, watch *watch, into string, 
 	return watch.report(command.OutOrStdout())
 }
 
-// sayStopped says where a run was stopped that was to follow, and had not come to
-// the end.
+// sayStopped prints where a run with --follow was stopped before it reached the end of the history.
 func sayStopped(out io.Writer, p seed.Progress, config seed.Config) error {
 	for i := range p.Feeds {
 		f := &p.Feeds[i]
@@ -101,8 +100,8 @@ func sayStopped(out io.Writer, p seed.Progress, config seed.Config) error {
 	return nil
 }
 
-// stopped is the error of a run that was asked to end before its end. What was
-// broken off is nobody's fault.
+// stopped returns the error of a run that was stopped before its end, without the error of the operation
+// that was canceled.
 func stopped(config seed.Config, p seed.Progress) error {
 	err := &cli.StatusError{Status: cli.StatusFailed, Err: errors.New("stopped before the end of the feed" + reached(p)), Next: "run the same command again to continue from there"}
 	if config.DryRun {
@@ -111,7 +110,7 @@ func stopped(config seed.Config, p seed.Progress) error {
 	return err
 }
 
-// reached says how far each feed was, empty where nothing was read yet.
+// reached returns the position of each feed for an error; empty before anything was read.
 func reached(p seed.Progress) string {
 	var each []string
 	for i := range p.Feeds {

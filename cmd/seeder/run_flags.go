@@ -108,8 +108,7 @@ func (f *runFlags) open(command *cobra.Command, watch *watch) (closeAll func(), 
 	return func() { closeListener(); closeTarget() }, nil
 }
 
-// programPatience is for how long a program that fails is started again where
-// nothing was said.
+// programPatience returns the default of --patience for a program.
 func programPatience(follow bool) time.Duration {
 	if follow {
 		return -1
@@ -117,7 +116,7 @@ func programPatience(follow bool) time.Duration {
 	return seed.DefaultPatience
 }
 
-// pointInTime reads the value of --as-of.
+// pointInTime parses the value of --as-of.
 func pointInTime(text string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -132,7 +131,7 @@ func pointInTime(text string) (time.Time, error) {
 	return at, nil
 }
 
-// contradiction finds flags that cannot go together.
+// contradiction returns an error for flags that cannot be combined.
 func contradiction(command *cobra.Command, config seed.Config) error {
 	switch {
 	case config.Until < 0, config.Until == 0 && command.Flags().Changed("until"):

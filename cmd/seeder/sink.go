@@ -13,7 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
-// sinkFlags say what applies the events. Without any it is the inbox.
+// sinkFlags are the flags of the sink. Without any the sink is the inbox.
 type sinkFlags struct {
 	projection string
 	schema     string
@@ -24,7 +24,7 @@ type sinkFlags struct {
 	unmatched  bool
 }
 
-// isInbox reports whether the inbox takes the events.
+// isInbox reports whether the sink is the inbox.
 func (s *sinkFlags) isInbox() bool { return s == nil || s.projection == "" && s.program == "" }
 
 func addSinkFlags(command *cobra.Command) *sinkFlags {
@@ -37,15 +37,14 @@ func addSinkFlags(command *cobra.Command) *sinkFlags {
 	return s
 }
 
-// addRunFlags adds what is for a run only: a program has no transaction.
+// addRunFlags adds the flags that only seeder run has.
 func (s *sinkFlags) addRunFlags(command *cobra.Command) {
 	command.Flags().BoolVar(&s.unmatched, "allow-unmatched", false, "start even if the projection has no block for any event")
 	command.Flags().StringVar(&s.program, "exec", "", "pass events to the standard input of `COMMAND`, at least once; it prints the positions it has done")
 	command.Flags().StringSliceVar(&s.programEnv, "exec-env", nil, "pass on the variable `NAME` to --exec, which gets no EVENTFEED_… and no database password")
 }
 
-// apply checks the flags against one another and gives the configuration what
-// they say of it.
+// apply checks the flags and sets their values in the configuration.
 func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	for _, name := range []string{"projection", "exec"} {
 		if f := command.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
@@ -84,8 +83,7 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	return nil
 }
 
-// target opens a database with the sink that the flags ask for. patience is for
-// how long a program that fails is started again.
+// target opens a database with the sink of the flags. patience is the retry timeout of a program.
 func (s *sinkFlags) target(command *cobra.Command, into string, patience time.Duration) (target seed.Target, closeTarget func(), err error) {
 	pool, path, err := openDatabase(command.Context(), into)
 	if err != nil {
@@ -101,14 +99,14 @@ func (s *sinkFlags) target(command *cobra.Command, into string, patience time.Du
 	return target, pool.Close, err
 }
 
-// database is what both kinds of databases have for the flags.
+// database is implemented by both kinds of databases.
 type database interface {
 	Inbox() seed.Target
 	Projection(p seed.Projection) (seed.Target, error)
 	Program(p seed.Program) seed.Target
 }
 
-// on gives a database its sink.
+// on returns the target in a database with the sink of the flags.
 func (s *sinkFlags) on(command *cobra.Command, d database, patience time.Duration) (target seed.Target, err error) {
 	switch {
 	case s.program != "":

@@ -16,7 +16,7 @@ const (
 	defaultTimeout = time.Minute
 )
 
-// statusFlags is what status is asked for.
+// statusFlags are the flags of status.
 type statusFlags struct {
 	into     string
 	consumer string
@@ -82,7 +82,7 @@ func (s *statusFlags) check() error {
 	return nil
 }
 
-// run looks, again and again if it is to wait, and prints the last look.
+// run reads the status, repeatedly with --wait, and prints the last one.
 func (s *statusFlags) run(command *cobra.Command) error {
 	asker, err := newAsker(s.from, s.network)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// asker asks feeds how far their readers are behind. It shows who we are to the servers of
-// --from and to no other: what else the database holds is asked without.
+// asker requests feeds to compute lags. It sends credentials to the servers of --from only, and
+// none to the other URLs in the database.
 type asker struct {
 	lag   lag.Asker
 	shows bool                    // that the servers of --from are shown who we are
@@ -59,7 +59,7 @@ func newAsker(from []string, n *network) (*asker, error) {
 	return a, nil
 }
 
-// ask asks the feeds of all readers, who are in target.
+// ask requests the feeds of all readers in target.
 func (a *asker) ask(ctx context.Context, all []lag.Reader, target lag.Target) {
 	a.lag.Ask(ctx, all, target)
 	for i := range all {
@@ -70,7 +70,7 @@ func (a *asker) ask(ctx context.Context, all []lag.Reader, target lag.Target) {
 	}
 }
 
-// look reads the checkpoints, and asks their feeds.
+// look reads the checkpoints, and requests their feeds.
 func (s *statusFlags) look(ctx context.Context, asker *asker) ([]lag.Reader, error) {
 	target, done, err := lookAt(ctx, s.into)
 	if err != nil {

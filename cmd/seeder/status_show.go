@@ -84,7 +84,7 @@ func printTable(w io.Writer, all []lag.Reader) error {
 	return table.Flush()
 }
 
-// sinkOf says what applies a consumer's events, and which.
+// sinkOf returns the kind and the name of a consumer's sink.
 func sinkOf(c *checkpoint.Consumer) string {
 	sink := c.Sink
 	switch {
@@ -102,7 +102,7 @@ func sinkOf(c *checkpoint.Consumer) string {
 	return sink
 }
 
-// warnOfUnknown says why a table has a "?".
+// warnOfUnknown prints why the table has a "?".
 func warnOfUnknown(command *cobra.Command, all []lag.Reader) {
 	warn := func(s *lag.Reader, err error) {
 		_, _ = terminal.Fprintf(command.ErrOrStderr(), "seeder: warning: consumer %s of feed %s: %s\n", s.Consumer.Name, s.Feed, err)

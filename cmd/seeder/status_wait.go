@@ -13,12 +13,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// lookInterval is what lies between two looks of --wait. A feed that shows
-// nothing new answers without a document.
+// lookInterval is the time between two attempts of --wait. A feed without new events answers without a
+// document.
 const lookInterval = 500 * time.Millisecond
 
-// await looks until no consumer is too far behind. It returns the last look; and
-// an error alone if there was none.
+// await reads the status until no consumer lags too much. It returns the last status, or only an
+// error if there was none.
 func (s *statusFlags) await(ctx context.Context, asker *asker) (all []lag.Reader, err error) {
 	if s.timeout > 0 {
 		var cancel context.CancelFunc
@@ -54,13 +54,13 @@ func (s *statusFlags) await(ctx context.Context, asker *asker) (all []lag.Reader
 	}
 }
 
-// comes reports whether a database that cannot be looked into may be there in a
-// while: a seeder makes the file, or the server is starting.
+// comes reports whether a database that cannot be read may become available: a seeder may create
+// the file, or the server may be starting.
 func comes(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || explain.Transient(err)
 }
 
-// none says that there is no such consumer.
+// none returns the error for a missing consumer.
 func (s *statusFlags) none() string {
 	if s.consumer != "" {
 		return fmt.Sprintf("consumer %s has not started", s.consumer)
@@ -68,7 +68,7 @@ func (s *statusFlags) none() string {
 	return "no consumer has started in this database"
 }
 
-// late is an error that names who is too far behind; nil if nobody is.
+// late returns an error that names the consumers that lag too much; nil if there are none.
 func (s *statusFlags) late(all []lag.Reader) error {
 	if len(all) == 0 {
 		return errors.New(s.none())

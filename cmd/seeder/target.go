@@ -32,8 +32,8 @@ func openTarget(ctx context.Context, url string) (target seed.Target, closeTarge
 	return seedsqlite.Open(path).Inbox(), func() {}, nil
 }
 
-// minConnections is what a seeder needs: for its lock, for its transactions,
-// and to migrate.
+// minConnections is the number of connections that a seeder needs: for its lock, for its
+// transactions, and to migrate.
 const minConnections = 4
 
 // openDatabase returns a PostgreSQL pool, or the path of an SQLite file.
@@ -58,14 +58,14 @@ func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path str
 	}
 }
 
-// lookedAt is a target that is looked at, and not changed.
+// lookedAt is a target that is read and not changed.
 type lookedAt interface {
 	// Statuses returns the status of each checkpoint of every consumer.
 	Statuses(ctx context.Context) ([]checkpoint.Status, error)
 	lag.Target
 }
 
-// lookAt opens a target to look at it.
+// lookAt opens a target to read it.
 func lookAt(ctx context.Context, url string) (target lookedAt, done func(), err error) {
 	pool, path, err := openDatabase(ctx, url)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// watch shows how far a run is, and what it has done.
+// watch shows the progress of a run, and the report at its end.
 type watch struct {
 	started time.Time
 	last    seed.Progress
@@ -23,8 +23,7 @@ type watch struct {
 	health *progress.Health // for those who ask; nil if nobody can
 }
 
-// watchRun begins to watch. From now on what the command writes to its standard
-// error goes past the bar.
+// watchRun starts to show progress. From now on the command's standard error is written above the bar.
 func watchRun(command *cobra.Command) *watch {
 	w := &watch{started: time.Now()}
 	if screen, can := progress.CanShow(command.ErrOrStderr()); can {
@@ -34,7 +33,7 @@ func watchRun(command *cobra.Command) *watch {
 	return w
 }
 
-// update takes over how far the run is.
+// update sets the progress of the run.
 func (w *watch) update(p seed.Progress, logger *slog.Logger) {
 	w.last = p
 	if w.health != nil {
@@ -50,21 +49,21 @@ func (w *watch) update(p seed.Progress, logger *slog.Logger) {
 	w.log.Update(p)
 }
 
-// stop ends it; more than once does no harm.
+// stop stops showing progress. It may be called more than once.
 func (w *watch) stop() {
 	if w.bar != nil {
 		w.bar.Stop()
 	}
 }
 
-// leave ends it, and leaves the bar where it is, for a run that ends before its end.
+// leave stops showing progress and leaves the bar, for a run that ends with an error.
 func (w *watch) leave() {
 	if w.bar != nil {
 		w.bar.Leave()
 	}
 }
 
-// report writes what the run has done, and in the end where each feed is.
+// report writes the report of the run, and the position of each feed.
 func (w *watch) report(out io.Writer) error {
 	took := time.Since(w.started)
 	w.stop()

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// Work is a step: events, and the moves of the checkpoints that they lead to.
+// Work is a step: events, and the moves of the checkpoints for them.
 type Work struct {
 	Batch
-	// Moved is told that they were moved.
+	// Moved is called after the checkpoints were moved for the first n events.
 	Moved func(n int, moves []Move, outcome Outcome)
 }
 
-// Apply applies a step: its events, and the moves that go with them, in one transaction
-// of the target. Events that have to wait for a parked one of their entity are parked,
-// and so is what cannot be applied, if Park is on. An external sink's events are applied
-// as it acknowledges them, and the checkpoints moved behind those.
+// Apply applies a step: its events and the moves, in one transaction of the target. It
+// parks events that wait for a parked event of their entity and, if Park was called, events
+// that cannot be applied. For an external sink it moves the checkpoints as the sink
+// acknowledges events.
 func (s *Session) Apply(ctx context.Context, w Work) error {
 	return s.at("apply "+w.String(), s.apply(ctx, w))
 }
@@ -52,7 +52,7 @@ func (s *Session) apply(ctx context.Context, w Work) error {
 	return err
 }
 
-// Count counts up in the moves what was skipped.
+// Count adds the skipped events to the moves.
 func (o *Outcome) Count(moves []Move) {
 	for kind, skipped := range o.Skipped {
 		for i := range moves {
@@ -64,7 +64,7 @@ func (o *Outcome) Count(moves []Move) {
 	}
 }
 
-// String names the first and the last of the events to people.
+// String names the first and the last event, for messages.
 func (w *Work) String() string {
 	if len(w.Events) == 0 {
 		return "nothing"

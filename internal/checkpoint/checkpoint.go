@@ -6,9 +6,9 @@
 // [Parker], [Rewinder], [Rememberer]. Package checkpointtest has the tests that every backend
 // must pass.
 //
-// Two things keep two seeders of one consumer apart: a lock that ends with the process, and
-// the checkpoint itself, which moves only for its present holder, from the position and
-// digest that the holder expects.
+// Two things prevent two seeders of one consumer from applying events: a lock that ends with
+// the process, and the checkpoint itself, which only its current holder can move, and only
+// from the position and digest that the holder expects.
 package checkpoint
 
 import (
@@ -22,33 +22,33 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Errors that callers tell apart.
+// Errors that callers distinguish. They are wrapped.
 var (
 	// ErrHeld is returned by Claim while another seeder holds the consumer.
 	ErrHeld = errors.New("another seeder holds this consumer")
-	// ErrMoved is returned by what writes for a consumer if its checkpoint is not where
-	// it should be: another seeder has taken the consumer over.
+	// ErrMoved is returned by writes for a consumer whose checkpoint is not at the expected
+	// place: another seeder has claimed the consumer.
 	ErrMoved = errors.New("the checkpoint was moved by someone else")
-	// ErrLost is returned by whatever writes after the consumer's lock was lost:
-	// another seeder may hold the consumer, so it must be claimed again.
+	// ErrLost is returned by writes after the consumer's lock was lost: another seeder may
+	// hold the consumer, so it must be claimed again.
 	ErrLost = errors.New("the consumer's lock was lost")
 )
 
-// ClaimPatience is how long Claim waits for a holder that may be dead: its
-// database session ends a moment after it.
+// ClaimPatience is how long Claim waits for a holder that may be dead: the holder's database
+// session ends a moment after its process.
 const ClaimPatience = 3 * time.Second
 
-// Checkpoint is how far a consumer has got with one feed.
+// Checkpoint is the place up to which a consumer has applied one feed.
 type Checkpoint struct {
 	Consumer string
 	Feed     string // the feed's name
 	FeedID   string
-	URL      string // where the feed was read last, without credentials
+	URL      string // the URL that the feed was last read from, without credentials
 	Epoch    string // of the event at Position
 	Position int64
 	Digest   feed.Digest
-	SeedEnd  int64 // last position of the history that the consumer began with; what lies behind it is news
-	Skipped  int64 // events that the sink had no use for
+	SeedEnd  int64 // last position of the initial seed; later events are live
+	Skipped  int64 // events that the sink skipped
 	LeftOut  int64 // events later than the consumer's AsOf
 	Updated  time.Time
 }
@@ -58,14 +58,13 @@ func (c Checkpoint) String() string {
 	return fmt.Sprintf("consumer %s of feed %s at position %d", c.Consumer, c.Feed, c.Position)
 }
 
-// Move takes a checkpoint from one place to another, on or back.
+// Move is a change of a checkpoint from one place to another, forward or back.
 type Move struct {
 	From, To Checkpoint
-	Marks    Marks // what of a feed that is not eventfeed's own is applied with it
-	// SkippedTypes are the events by which To.Skipped grows, by type.
+	Marks    Marks // the archives and entries of a foreign feed that are applied with it
+	// SkippedTypes counts the events by which To.Skipped grows, by type.
 	SkippedTypes map[string]int64
-	// Kept are the feed's places at KeptPositions; none for a feed that is not
-	// eventfeed's own.
+	// Kept are the feed's places at KeptPositions; none for a foreign feed.
 	Kept []feed.Place
 }
 
@@ -77,11 +76,11 @@ func (m *Move) Skip(name string, n int64) {
 	m.SkippedTypes[name] += n
 }
 
-// UTC is the time zone that the SQL and the handlers of users run in, unless a projection
-// names another.
+// UTC is the time zone of the SQL and the handlers of users, unless a projection names
+// another.
 const UTC = "UTC"
 
-// The kinds of sinks that a consumer's events are applied by.
+// The kinds of sinks.
 const (
 	SinkInbox      = "inbox"
 	SinkHandler    = "handler"
@@ -89,22 +88,22 @@ const (
 	SinkProgram    = "program"
 )
 
-// Consumer is what all checkpoints of a consumer have in common.
+// Consumer holds what all checkpoints of a consumer have in common.
 type Consumer struct {
 	Name           string
-	Sink           string    // its kind; empty if not known
-	KeepsEvents    bool      // the sink keeps events as they came: those that the consumer goes back behind can be taken away again
-	Projection     string    // name of the projection's file, empty where there is none
+	Sink           string    // the kind of the sink; empty if not known
+	KeepsEvents    bool      // the sink keeps events as they were published, so Rewind can delete them
+	Projection     string    // name of the projection file; empty for another sink
 	ProjectionHash []byte    // SHA-256 of the projection's text
-	SetupHash      []byte    // SHA-256 of its set-up
-	Schema         string    // where the projection's tables are, empty where nothing was said
-	TimeZone       string    // that SQL of users and handlers run in; empty where nothing runs any
+	SetupHash      []byte    // SHA-256 of the projection's setup
+	Schema         string    // schema of the projection's tables; empty if none was given
+	TimeZone       string    // time zone of the SQL and handlers of users; empty if the sink has neither
 	AsOf           time.Time // events later than this were left out; zero: none were
-	HeldBy         string    // process that claimed it last
+	HeldBy         string    // process that claimed the consumer last
 	HeldSince      time.Time
 }
 
-// Process names this process to people.
+// Process returns the name of this process for people: its host and process id.
 func Process() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -113,7 +112,7 @@ func Process() string {
 	return fmt.Sprintf("%s, process %d", host, os.Getpid())
 }
 
-// IsClosed reports whether a channel is closed that nothing is sent on.
+// IsClosed reports whether a channel is closed. Nothing may be sent on it.
 func IsClosed(c <-chan struct{}) bool {
 	select {
 	case <-c:
@@ -123,5 +122,5 @@ func IsClosed(c <-chan struct{}) bool {
 	}
 }
 
-// NewHolder makes the token that tells this claim from every other.
+// NewHolder returns a new token that identifies a claim.
 func NewHolder() string { return uuid.NewString() }

@@ -7,29 +7,29 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// External is a sink that works outside of the target's transactions, so that what it
-// does cannot be undone. The checkpoints follow what it acknowledges: it gets each event
-// at least once. It lasts no longer than the claim that it was made under, so what it is
-// given follows the checkpoints that were read then.
+// External is a sink outside of the target's transactions, so what it does cannot be rolled
+// back. The checkpoints follow its acknowledgements: it gets each event at least once. It
+// lives at most as long as one claim, so its events follow the checkpoints that were loaded
+// with that claim.
 type External interface {
-	// Deliver hands events over, in order, and calls acknowledged with how many of them,
-	// counted from the first, are done: whenever that has grown, and with all of them
-	// before it returns nil. An error of acknowledged is returned as it is.
+	// Deliver passes events on, in order. Whenever more of them are done, it calls
+	// acknowledged with the number of events done, counted from the first; before it returns
+	// nil, with all of them. It returns an error of acknowledged unchanged.
 	Deliver(ctx context.Context, events []event.Delivered, acknowledged func(n int) error) error
-	// Close ends it, and returns when nothing of it is at work any more.
+	// Close stops the sink, and returns when all of its work has ended.
 	Close()
 }
 
-// Hold is a consumer that is held, for the external sink that works for it.
+// Hold is a held consumer, for its external sink.
 type Hold struct {
-	Feeds map[string]string // that the consumer reads: their names, by id
-	// Lost is closed when someone else may hold the consumer. The sink must end then.
+	Feeds map[string]string // the names of the consumer's feeds, by id
+	// Lost is closed when another process may hold the consumer. Then the sink must stop.
 	Lost <-chan struct{}
-	// ShareLock is as in LockSharer; nil where the backend is none.
+	// ShareLock is that of a LockSharer; nil if the backend is none.
 	ShareLock func(use func(fd uintptr) error) error
 }
 
-// deliver applies a step by an external sink.
+// deliver applies a step with an external sink.
 func (s *Session) deliver(ctx context.Context, w Work) error {
 	if len(w.Events) == 0 {
 		return s.acknowledged(ctx, w, 0, 0)
@@ -48,7 +48,7 @@ func (s *Session) deliver(ctx context.Context, w Work) error {
 	})
 }
 
-// acknowledged moves the checkpoints behind the first n events.
+// acknowledged moves the checkpoints past the first n events.
 func (s *Session) acknowledged(ctx context.Context, w Work, n int, took time.Duration) error {
 	moves, err := w.After(n)
 	if err != nil {
@@ -61,8 +61,8 @@ func (s *Session) acknowledged(ctx context.Context, w Work, n int, took time.Dur
 	return nil
 }
 
-// endExternal ends the external sink, if there is one: as long as it may be at work, no
-// one else is to have the consumer.
+// endExternal stops the external sink, if there is one. No other process may hold the
+// consumer while the sink may be working.
 func (s *Session) endExternal() {
 	if s.external != nil {
 		s.external.Close()

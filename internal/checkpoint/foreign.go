@@ -6,56 +6,54 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Memory is what a consumer knows of a feed that is not eventfeed's own, in the
-// target. An entry must stand once in what is given to a method. It may be used
-// while a step is at work, but not inside of its transaction. What writes returns ErrMoved
-// or ErrLost, and nothing is written, if the consumer has another holder.
+// Memory keeps in the target what a consumer knows about a foreign feed. The arguments of a
+// method must not contain an entry twice. A Memory may be used while a step runs, but not
+// inside of its transaction. Writes return ErrMoved or ErrLost, and change nothing, if the
+// consumer has another holder.
 type Memory interface {
 	ArchiveMemory
 	EntryMemory
-	// Counts tells how much there is.
+	// Counts returns the numbers of archives and entries.
 	Counts(ctx context.Context) (Counts, error)
-	// Forget forgets all that was recorded and is not applied.
+	// Forget deletes what was recorded and is not applied.
 	Forget(ctx context.Context) error
 }
 
-// ArchiveMemory is what is known of a feed's archives.
+// ArchiveMemory keeps what is known about a feed's archives.
 type ArchiveMemory interface {
-	// Archive returns the archive at a URL; nil if it is not known.
+	// Archive returns the archive at a URL; nil if it is unknown.
 	Archive(ctx context.Context, url string) (*Archive, error)
-	// After returns the archive that names the one at a URL as the one before
-	// it; with an empty URL the oldest. It is nil if none is known.
+	// After returns the archive whose predecessor is the one at a URL; for an empty URL the
+	// oldest archive. It returns nil if none is known.
 	After(ctx context.Context, url string) (*Archive, error)
-	// Record writes down an archive, to which it gives a number, and the
-	// versions of its entries. Of two archives that have the same version of an
-	// entry the one recorded last has it, which is the older one.
+	// Record stores an archive, to which it assigns a number, and the versions of its
+	// entries. If two archives have the same version of an entry, the entry belongs to the
+	// archive that is recorded last, which is the older one.
 	Record(ctx context.Context, a *Archive, entries []Version) error
 }
 
-// EntryMemory is what is known of a feed's entries.
+// EntryMemory keeps what is known about a feed's entries.
 type EntryMemory interface {
-	// Pending returns the entries, with their versions, that are to be applied
-	// from the archive with a number.
+	// Pending returns the entries, with their versions, that are to be applied from the
+	// archive with this number.
 	Pending(ctx context.Context, number int64) (map[string]int64, error)
-	// Known returns what is known of entries.
+	// Known returns what is known about entries, by id.
 	Known(ctx context.Context, entries []string) (map[string]Known, error)
-	// Mark writes down what was applied without a move of the checkpoint:
-	// nothing, that is, but archives all of whose entries had been.
+	// Mark stores what was applied without a move of the checkpoint. This happens only for
+	// archives all of whose entries were applied before.
 	Mark(ctx context.Context, marks Marks) error
 }
 
-// Archive is an archive of a feed that is not eventfeed's own (RFC 5005
-// section 4), as a consumer has come across it.
+// Archive is an archive of a foreign feed (RFC 5005 section 4) that a consumer has found.
 type Archive struct {
-	Number int64 // given in the order in which archives are recorded
+	Number int64 // assigned in the order in which archives are recorded
 	URL    string
 	Prev   string      // URL of the archive before it; empty for the oldest
 	Hash   feed.Digest // of its entries
-	// Applied says that all of its entries are applied, and those of every
-	// archive before it.
+	// Applied reports that all of its entries are applied, and those of every archive
+	// before it.
 	Applied bool
-	// Followed says that an archive that names this one as the one before it is
-	// applied.
+	// Followed reports that an archive whose predecessor is this one is applied.
 	Followed bool
 }
 
@@ -63,33 +61,33 @@ type Archive struct {
 type Version struct {
 	Entry   string // the id that its versions have in common
 	Updated int64  // microseconds since 1970
-	Content int64  // a hash of what it says, more than 0
+	Content int64  // a hash of its content, more than 0
 }
 
-// Known is what a consumer knows of an entry.
+// Known is what a consumer knows about an entry.
 type Known struct {
-	Latest  int64 // version, microseconds since 1970
-	Content int64 // of that version; 0 if it is not known
+	Latest  int64 // the latest version, in microseconds since 1970
+	Content int64 // the hash of that version's content; 0 if it is not known
 	Pending bool  // the latest version has not been applied
 }
 
-// Counts tell how much a consumer knows of a feed.
+// Counts are the numbers of archives and entries that a consumer knows of a feed.
 type Counts struct {
 	Applied int64 // archives that are applied
-	Open    int64 // archives that are not
+	Open    int64 // archives that are not applied
 	Pending int64 // entries whose latest known version is not applied
 	// Earliest is the earliest of those versions, microseconds since 1970.
 	Earliest int64
 }
 
-// Marks is what of a feed has been applied. They are written in the
-// transaction that applies it.
+// Marks are the entries and archives that were applied. They are written in the transaction
+// that applies them.
 type Marks struct {
 	Entries  []Version
 	Archives []string // URLs
 }
 
-// Add takes over what follows.
+// Add appends next.
 func (m *Marks) Add(next Marks) {
 	m.Entries = append(m.Entries, next.Entries...)
 	m.Archives = append(m.Archives, next.Archives...)

@@ -2,16 +2,16 @@ package checkpoint
 
 import "errors"
 
-// ErrOwn is matched by errors that are an event's own: what it says does not fit what it
-// is applied to, so that the error would be the same the next time.
+// ErrOwn is matched by errors that an event itself causes: its content does not fit the
+// target, so the error would be the same the next time.
 var ErrOwn = errors.New("the event is not what it should be")
 
-// IsOwn reports whether an error is an event's own.
+// IsOwn reports whether an event itself caused an error.
 func IsOwn(err error) bool {
-	return errors.Is(err, ErrOwn) && !errors.Is(err, ErrThere) // where the checkpoint is at fault, and any event would do
+	return errors.Is(err, ErrOwn) && !errors.Is(err, ErrThere) // then the checkpoint is wrong, and not the event
 }
 
-// Own marks an error as an event's own, without a word more.
+// Own marks an error as caused by an event itself. It does not change the text.
 func Own(err error) error { return ownError{err} }
 
 type ownError struct{ error }

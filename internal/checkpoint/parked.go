@@ -9,7 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
-// Entity is what events of one feed with one subject are about.
+// Entity is the entity that events of one feed with one subject are about.
 type Entity struct{ FeedID, Subject string }
 
 // EntityOf returns the entity that an event is about; ok is false if there is
@@ -18,13 +18,13 @@ func EntityOf(e *event.Delivered) (entity Entity, ok bool) {
 	return Entity{FeedID: e.FeedID, Subject: e.Subject}, e.Subject != ""
 }
 
-// Parked is an event that waits in the target: it cannot be applied, or an earlier
-// event of its entity cannot.
+// Parked is an event that waits in the target because it, or an earlier event of its entity,
+// cannot be applied.
 type Parked struct {
 	Consumer string
 	event.Delivered
-	Error    string    // of the last attempt to apply it; empty if it only waits for an earlier one
-	Attempts int       // to apply it
+	Error    string    // the error of the last attempt; empty if the event only waits for an earlier one
+	Attempts int       // how often it was tried
 	Since    time.Time // when it was parked
 }
 
@@ -35,44 +35,44 @@ type ParkedFilter struct {
 	Subject  string // the entity; empty: every entity, and events about none
 }
 
-// ParkedPlace is the place of a parked event among those of its consumer. They
-// are in the order of feed ids, and in each feed in that of positions.
+// ParkedPlace is the place of a parked event among those of its consumer, which are ordered by
+// feed id and position.
 type ParkedPlace struct {
 	FeedID   string
 	Position int64
 }
 
-// ParkedCount is how many events of a feed a consumer has parked.
+// ParkedCount is the number of a consumer's parked events of a feed.
 type ParkedCount struct {
 	Consumer string
 	FeedID   string
 	Events   int64
-	Since    time.Time // of the one parked first
+	Since    time.Time // when the first of them was parked
 }
 
-// How much of the parked events is read at a time.
+// The limits of a ParkedPage.
 const (
 	ParkedPageEvents = 500
 	parkedPageBytes  = 16 << 20
 )
 
-// ParkedPage is what is read at a time.
+// ParkedPage holds the parked events that are read at a time.
 type ParkedPage struct {
 	Events []Parked
 	bytes  int
 }
 
-// Add reports whether there is room for more.
+// Add adds an event, and reports whether there is room for more.
 func (p *ParkedPage) Add(parked Parked, size int) bool {
 	p.Events = append(p.Events, parked)
 	p.bytes += size
 	return p.bytes < parkedPageBytes
 }
 
-// Stored is the event as its column holds it.
+// Stored returns the event as it is stored in its column.
 func (p *Parked) Stored() []byte { return cloudevents.AppendJSON(nil, &p.Event) }
 
-// Restore sets the event to what its column holds.
+// Restore sets the event from the text in its column.
 func (p *Parked) Restore(text []byte) (err error) {
 	if p.Event, err = cloudevents.ParseJSON(text); err != nil {
 		return fmt.Errorf("parked event at position %d of feed %s: %w", p.Position, p.Feed, err)
@@ -80,10 +80,10 @@ func (p *Parked) Restore(text []byte) (err error) {
 	return nil
 }
 
-// maxError is how much of an error is kept, in bytes.
+// maxError is the maximum length of a stored error, in bytes.
 const maxError = 4096
 
-// ErrorText is the error as every database takes it.
+// ErrorText returns the error in a form that every database accepts.
 func (p *Parked) ErrorText() string {
 	text := strings.ReplaceAll(strings.ToValidUTF8(p.Error, "\uFFFD"), "\x00", "\uFFFD")
 	if len(text) > maxError {

@@ -7,20 +7,19 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// parking is which entities' events are parked. It is held in memory: some
-// 100 bytes for each entity with a parked event.
+// parking keeps the entities that have parked events, in memory: about 100 bytes for each.
 type parking struct {
-	on       bool // events that cannot be applied are, too
+	on       bool // also park events that cannot be applied
 	entities map[Entity]bool
-	first    func(e *event.Delivered, err error) // told of what could not be applied
+	first    func(e *event.Delivered, err error) // called with each event that could not be applied
 }
 
-// Park parks events that cannot be applied, from now on, and calls first with each.
+// Park makes the session park events that cannot be applied, and call first with each.
 func (s *Session) Park(first func(e *event.Delivered, err error)) {
 	s.parking.on, s.parking.first = true, first
 }
 
-// LoadParked reads which entities' events wait. It must be called after each Claim.
+// LoadParked loads the entities that have parked events. It must be called after each Claim.
 func (s *Session) LoadParked(ctx context.Context) (err error) {
 	if parker, can := s.Backend.(Parker); can {
 		s.parking.entities, err = parker.Entities(ctx, s.consumer)
@@ -31,7 +30,7 @@ func (s *Session) LoadParked(ctx context.Context) (err error) {
 	return s.at("read what is parked", err)
 }
 
-// CountParked counts the parked events of a checkpoint's feed behind a position.
+// CountParked counts the parked events of a checkpoint's feed after a position.
 func (s *Session) CountParked(ctx context.Context, c Checkpoint, after int64) (n int64, err error) {
 	if parker, can := s.Backend.(Parker); can {
 		n, err = parker.CountParked(ctx, c.Consumer, c.FeedID, after)
@@ -39,8 +38,8 @@ func (s *Session) CountParked(ctx context.Context, c Checkpoint, after int64) (n
 	return n, s.at("count what is parked", err)
 }
 
-// ListParked is that of a Parker; nothing is parked where the backend is none, whatever
-// the sink can do.
+// ListParked is that of a Parker. If the backend is none, nothing is parked, whatever the sink
+// supports.
 func (s *Session) ListParked(ctx context.Context, of ParkedFilter, yield func(Parked) bool) error {
 	parker, can := s.Backend.(Parker)
 	if !can {
@@ -58,8 +57,8 @@ func (p *parking) waits(e *event.Delivered) bool {
 	return is && p.entities[entity]
 }
 
-// sort takes the events out of a batch that have to wait, and returns their
-// indices. A batch without any is returned as it is.
+// sort removes the events that have to wait from a batch, and returns their indices. It
+// returns a batch without such events unchanged.
 func (p *parking) sort(b Batch) (ready Batch, waiting []int) {
 	if len(p.entities) == 0 {
 		return b, nil
@@ -81,7 +80,7 @@ func (p *parking) sort(b Batch) (ready Batch, waiting []int) {
 	return ready, waiting
 }
 
-// parkWaiting parks events of a step that have to wait.
+// parkWaiting parks the events of a step that have to wait.
 func parkWaiting(ctx context.Context, tx Tx, w Work, waiting []int) error {
 	if len(waiting) == 0 {
 		return nil
@@ -93,8 +92,8 @@ func parkWaiting(ctx context.Context, tx Tx, w Work, waiting []int) error {
 	return tx.(ParkTx).Park(ctx, events)
 }
 
-// inner is an event's error without the event, which stands beside it wherever
-// the error of a parked event is shown.
+// inner returns an event's error without the event's name, which is shown beside the error of
+// a parked event.
 func inner(err error) error {
 	if failed, is := errors.AsType[*EventError](err); is {
 		return failed.Err

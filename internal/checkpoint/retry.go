@@ -6,23 +6,22 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// Retried is what Retry has done.
+// Retried is the result of Retry.
 type Retried struct {
-	Applied int64 // events that were parked and are applied now
-	Skipped int64 // of them those that the sink had no use for
-	Left    int64 // of those that it was about, events that are still parked
-	// Failed are the events that could still not be applied, without their data: the
-	// first of each entity, and those without a subject. No more than MaxFailed are
-	// listed.
+	Applied int64 // parked events that were applied
+	Skipped int64 // those of Applied that the sink skipped
+	Left    int64 // selected events that are still parked
+	// Failed lists the events that failed again, without their data: the first of each
+	// entity, and those without a subject. It has at most MaxFailed events.
 	Failed []Parked
 }
 
-// MaxFailed is how many events Retried lists: seed.MaxFailed.
+// MaxFailed is the maximum number of events in Retried.Failed. It equals seed.MaxFailed.
 const MaxFailed = 100
 
-// Retry applies parked events of the consumer that has these checkpoints: of each entity
-// in the order of the feed, up to the first that still cannot be applied. The target must
-// not lack Parking, and the sink must be prepared.
+// Retry applies the parked events of the consumer with these checkpoints: for each entity in
+// feed order, up to the first event that still cannot be applied. The target must not lack
+// Parking, and the sink must be prepared.
 func (s *Session) Retry(ctx context.Context, all []Checkpoint, of ParkedFilter) (Retried, error) {
 	done, err := s.retry(ctx, all, of)
 	return done, s.at("apply what is parked", err)
@@ -30,7 +29,7 @@ func (s *Session) Retry(ctx context.Context, all []Checkpoint, of ParkedFilter) 
 
 func (s *Session) retry(ctx context.Context, all []Checkpoint, of ParkedFilter) (Retried, error) {
 	u := &retrying{of: of, failed: make(map[Entity]bool)}
-	moves := make([]Move, len(all)) // to where they are: so they are still ours
+	moves := make([]Move, len(all)) // to the same place: they check that this process still holds the consumer
 	for i := range all {
 		moves[i] = Move{From: all[i], To: all[i]}
 	}
@@ -52,15 +51,15 @@ func (s *Session) retry(ctx context.Context, all []Checkpoint, of ParkedFilter) 
 	return u.done, nil
 }
 
-// retrying is parked events being applied.
+// retrying is the state of one Retry.
 type retrying struct {
 	of     ParkedFilter
-	at     ParkedPlace // behind it is what has not been looked at
+	at     ParkedPlace // the place of the last event that was tried
 	failed map[Entity]bool
 	done   Retried
 }
 
-// page applies what is read at a time. It reports whether there was anything.
+// page applies the next page of parked events. It reports whether there were any.
 func (u *retrying) page(ctx context.Context, tx ParkTx, moves []Move) (more bool, err error) {
 	events, err := tx.NextParked(ctx, u.of, u.at)
 	if err != nil || len(events) == 0 {

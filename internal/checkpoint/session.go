@@ -8,27 +8,27 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Session is a target that is opened for one run: what is decided about a consumer, its
-// checkpoints and a step's events, whatever database or log does it. It is for one
-// goroutine, but for what its Memory does.
+// Session is a target that is opened for one run. It makes the decisions about a consumer, its
+// checkpoints and the events of a step that are the same for every kind of database or log.
+// Only one goroutine may use it, except for its Memory.
 type Session struct {
 	Backend
 	about    Description
-	consumer string            // that was claimed
-	feeds    map[string]string // that it reads: names by id
-	external External          // nil before there are events for one
+	consumer string            // the claimed consumer
+	feeds    map[string]string // the names of its feeds, by id
+	external External          // nil until the first events for an external sink
 	parking  parking
 }
 
-// Open opens a target. Where dryRun is set, all that is done is undone in the end.
+// Open opens a target. If dryRun is set, Close undoes all changes.
 func Open(t Target, dryRun bool) *Session {
 	return &Session{Backend: t.Open(dryRun), about: t.Describe(), feeds: make(map[string]string)}
 }
 
-// Describe returns what the target and its sink are.
+// Describe returns the description of the target and its sink.
 func (s *Session) Describe() Description { return s.about }
 
-// Lacks returns why the target lacks a feature; nil if it has it.
+// Lacks returns a FeatureError if the target lacks a feature; nil if it has it.
 func (s *Session) Lacks(f Feature) error {
 	reason, lacks := s.about.Cannot[f]
 	if !lacks {
@@ -51,16 +51,16 @@ func (s *Session) Lacks(f Feature) error {
 	return &FeatureError{Target: s.about.Name, Feature: f, Reason: reason}
 }
 
-// Claim makes this process the consumer's holder. An external sink of the claim before is
-// ended first.
+// Claim makes this process the consumer's holder. It stops the external sink of the previous
+// claim first.
 func (s *Session) Claim(ctx context.Context, consumer string) error {
 	s.endExternal()
 	s.consumer = consumer
 	return s.at("claim consumer "+consumer, s.Backend.Claim(ctx, consumer))
 }
 
-// Load returns what is known of the consumer, without a name where nothing is, and its
-// checkpoints.
+// Load returns the consumer and its checkpoints. The consumer's name is empty if it is not
+// stored yet.
 func (s *Session) Load(ctx context.Context) (Consumer, []Checkpoint, error) {
 	c, found, err := s.Backend.Load(ctx)
 	s.know(found)
@@ -83,8 +83,8 @@ func (s *Session) know(all []Checkpoint) {
 	}
 }
 
-// Kept returns the places that the target keeps of a checkpoint's feed, in order; none
-// where it keeps none.
+// Kept returns the places of a checkpoint's feed that the target keeps, in order; none if it
+// keeps none.
 func (s *Session) Kept(ctx context.Context, c Checkpoint) ([]feed.Place, error) {
 	rewinder, can := s.Backend.(Rewinder)
 	if !can {
@@ -104,8 +104,8 @@ func (s *Session) Reset(ctx context.Context, all []Checkpoint) error {
 	return s.at("delete the checkpoint", s.Backend.(Rewinder).Reset(ctx, all))
 }
 
-// SkippedTypes returns what the consumer's sink had no use for; nothing where the target
-// does not count it.
+// SkippedTypes returns the number of skipped events by type; none if the target does not count
+// them.
 func (s *Session) SkippedTypes(ctx context.Context) ([]SkippedType, error) {
 	counter, can := s.Backend.(SkipCounter)
 	if !can {
@@ -115,20 +115,20 @@ func (s *Session) SkippedTypes(ctx context.Context) ([]SkippedType, error) {
 	return skipped, s.at("read what was skipped", err)
 }
 
-// Memory returns what the consumer knows of a feed that is not eventfeed's own. The target
-// must not lack ForeignFeeds.
+// Memory returns what the consumer knows about a foreign feed. The target must not lack
+// ForeignFeeds.
 func (s *Session) Memory(consumer, feedID string) Memory {
 	return s.Backend.(Rememberer).Memory(consumer, feedID)
 }
 
-// Close ends the sink, gives the consumer back, and frees what was opened.
+// Close stops the sink, releases the consumer, and closes what was opened.
 func (s *Session) Close() {
 	s.endExternal()
 	s.Backend.Close()
 }
 
-// at says which target has an error, and at what. It leaves the errors of other holders
-// as they are: those name the consumer, which is what they are about.
+// at adds the target and the operation to an error. It does not change ErrHeld and ErrMoved,
+// which name the consumer.
 func (s *Session) at(what string, err error) error {
 	if err == nil || errors.Is(err, ErrHeld) || errors.Is(err, ErrMoved) {
 		return err

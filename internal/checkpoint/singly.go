@@ -9,13 +9,13 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// partEvents is how many events are tried together in a step that holds one
-// that cannot be applied.
+// partEvents is how many events are tried together in a step that contains an event that
+// cannot be applied.
 const partEvents = 64
 
-// applySingly applies events in savepoints of one transaction, and parks
-// those that cannot be applied and those that have to wait for them. Events are
-// tried a few together, and where that fails one by one.
+// applySingly applies events in savepoints of one transaction. It parks the events that cannot
+// be applied, and those that have to wait for them. It tries a few events together, and if that
+// fails one by one.
 func (s *Session) applySingly(ctx context.Context, w Work) error {
 	moves, err := w.After(len(w.Events))
 	if err != nil {
@@ -54,8 +54,8 @@ func (s *Session) applySingly(ctx context.Context, w Work) error {
 	return nil
 }
 
-// notOwn says of an error that shows at the commit only that nobody knows
-// whose it is.
+// notOwn explains an error that appears only at the commit: it is unknown which event caused
+// it.
 func notOwn(err error, atCommit bool) error {
 	if atCommit && IsOwn(err) {
 		return fmt.Errorf("a deferred constraint of the target failed at the commit, where it is unknown which event caused it, so none is parked; make the constraint immediate: %w", err)
@@ -63,15 +63,15 @@ func notOwn(err error, atCommit bool) error {
 	return err
 }
 
-// singly is events being applied in savepoints.
+// singly is the state of applying events in savepoints.
 type singly struct {
 	tx       ParkTx
-	try      func(do func() error) error // in a savepoint
+	try      func(do func() error) error // runs do in a savepoint
 	consumer string
 	failed   map[Entity]bool
 	outcome  Outcome
 	parked   []Parked
-	errors   []error // of the parked events
+	errors   []error // the errors of the parked events
 }
 
 func newSingly(ctx context.Context, tx ParkTx, consumer string) (*singly, error) {
@@ -79,7 +79,7 @@ func newSingly(ctx context.Context, tx ParkTx, consumer string) (*singly, error)
 	return &singly{tx: tx, try: try, consumer: consumer, failed: make(map[Entity]bool)}, err
 }
 
-// part applies some of a step's events, the first of which is its event from.
+// part applies some of a step's events. The first one has index from in the step.
 func (s *singly) part(ctx context.Context, from int, events []event.Delivered, known *parking) error {
 	var ready []event.Delivered
 	for i := range events {
@@ -111,8 +111,8 @@ func (s *singly) part(ctx context.Context, from int, events []event.Delivered, k
 	return nil
 }
 
-// waits reports whether an event has to wait for an earlier one of its entity,
-// in this step or before.
+// waits reports whether an event has to wait for an earlier one of its entity, in this step or
+// an earlier one.
 func (s *singly) waits(e *event.Delivered, known *parking) bool {
 	entity, is := EntityOf(e)
 	return is && s.failed[entity] || known.waits(e)
@@ -124,7 +124,7 @@ func (s *singly) one(ctx context.Context, i int, e *event.Delivered) error {
 	if err == nil || !IsOwn(err) {
 		return err
 	}
-	if _, is := EntityOf(e); is { // the event's strings lie in the page, which is used again
+	if _, is := EntityOf(e); is { // a clone, because the event's page is reused
 		s.failed[Entity{FeedID: e.FeedID, Subject: strings.Clone(e.Subject)}] = true
 	}
 	err = inner(err)
@@ -132,7 +132,7 @@ func (s *singly) one(ctx context.Context, i int, e *event.Delivered) error {
 	return nil
 }
 
-// apply applies all of some events, or none.
+// apply applies all of the events or none.
 func (s *singly) apply(ctx context.Context, events []event.Delivered) error {
 	var outcome Outcome
 	err := s.try(func() (err error) {

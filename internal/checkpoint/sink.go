@@ -9,27 +9,27 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// ErrThere is returned, wrapped, for an event whose place in the inbox is taken.
+// ErrThere is returned, wrapped, if the inbox already has an event at an event's position.
 var ErrThere = errors.New("the inbox already holds events of this consumer that are not in its checkpoint")
 
-// Batch is events for one consumer, to be applied in this order, in one
-// transaction. Those of each feed are consecutive.
+// Batch is events for one consumer, to be applied in this order, in one transaction. Those of
+// each feed are consecutive.
 type Batch struct {
 	Consumer string
 	Events   []event.Delivered
-	// After returns where the checkpoints are to be moved when the first n events have
-	// been applied. A log that keeps the place of each event with it asks for each.
+	// After returns the moves of the checkpoints for the first n events. A log that keeps
+	// each event's place with it calls After for each event.
 	After func(n int) ([]Move, error)
 }
 
-// Outcome is what became of a batch's events.
+// Outcome is the result of applying a batch.
 type Outcome struct {
-	Skipped map[FeedType]int64 // events that the sink has no use for
-	Parked  []int              // indices of events that were not given to the sink but parked, ascending
-	Took    time.Duration      // to apply them, without the commit
+	Skipped map[FeedType]int64 // number of events that the sink skipped
+	Parked  []int              // indices of parked events, ascending
+	Took    time.Duration      // the time to apply the events, without the commit
 }
 
-// FeedType is a type of events in one feed.
+// FeedType is an event type of one feed.
 type FeedType struct{ FeedID, Type string }
 
 // EventError is an error of applying one event.
@@ -46,7 +46,7 @@ func (e *EventError) Error() string {
 
 func (e *EventError) Unwrap() error { return e.Err }
 
-// ExtensionsJSON is the JSON object of an event's extensions, nil for none.
+// ExtensionsJSON returns an event's extensions as a JSON object; nil if there are none.
 func ExtensionsJSON(extensions map[string]string) []byte {
 	if len(extensions) == 0 {
 		return nil

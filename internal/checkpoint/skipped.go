@@ -1,20 +1,21 @@
 package checkpoint
 
-// SkippedType is how many events of a type a consumer's sink had no use for.
+// SkippedType is the number of a consumer's skipped events of a type.
 type SkippedType struct {
 	Feed   string // the feed's name
 	FeedID string
-	Type   string // OtherTypes for those that are counted together
+	Type   string // OtherTypes for types that are counted together
 	Events int64
 }
 
-// MaxSkippedTypes is about how many types of a feed are counted by name.
+// MaxSkippedTypes is about the number of a feed's types that are counted by name.
 const MaxSkippedTypes = 1000
 
-// OtherTypes stands for all further types, where there are very many.
+// OtherTypes is the name under which all further types are counted.
 const OtherTypes = "(other types)"
 
-// BoundTypes counts types beyond the first so many together.
+// BoundTypes returns the counts of at most MaxSkippedTypes types; it counts the others under
+// OtherTypes.
 func BoundTypes(types map[string]int64) map[string]int64 {
 	if len(types) <= MaxSkippedTypes {
 		return types

@@ -2,14 +2,14 @@ package checkpoint
 
 import "context"
 
-// Status is a checkpoint with the state of its consumer, for monitoring. Reading it
-// changes nothing and needs no lock.
+// Status is a checkpoint with the state of its consumer, for monitoring. Reading it changes
+// nothing and needs no lock.
 type Status struct {
 	Checkpoint
 	Consumer Consumer
-	Parked   int64 // parked events
+	Parked   int64 // number of parked events
 	Held     bool  // a seeder holds the consumer now
-	HeldErr  error // why that cannot be told; nil mostly
+	HeldErr  error // why Held is unknown; otherwise nil
 }
 
 // StatusReader is a Backend that tells how all consumers stand.

@@ -5,38 +5,36 @@ import (
 	"fmt"
 )
 
-// Target is what feeds are read into: a database or a message log, with the sink that
-// applies the events there. It is not changed by what is done with it, and holds no
-// connection, lock or file: that is for a Backend, which is opened for one run.
+// Target is a database or a message log to read feeds into, with the sink that applies the
+// events. It is immutable, and holds no connection, lock or file; a Backend, which is opened
+// for one run, does.
 type Target interface {
 	Describe() Description
-	// Open returns a backend, for one goroutine. It reaches for nothing yet, so it
-	// cannot fail. Where dryRun is set, all that is done with it is undone in the end.
+	// Open returns a backend, for one goroutine. It does not connect yet, so it cannot
+	// fail. If dryRun is set, Close of the backend undoes all changes.
 	Open(dryRun bool) Backend
 }
 
-// Description is what a target and its sink are.
+// Description describes a target and its sink.
 type Description struct {
-	Name string // of the target, as errors have it: database shop at db:5432
-	// Sink is what a consumer remembers of its sink. The other fields of a Consumer
+	Name string // the target's name in errors: database shop at db:5432
+	// Sink holds what a consumer stores about its sink. The other fields of the Consumer
 	// are empty.
 	Sink Consumer
-	// Heads are the types of events that the sink has blocks for, where it is a
-	// projection.
+	// Heads are the names of a projection's blocks.
 	Heads []BlockName
-	// External makes the sink, where it works outside of the target's transactions;
-	// nil where it works inside.
+	// External creates a sink outside of the target's transactions; nil for a sink inside.
 	External func(Hold) External
-	// Cannot says what the sink cannot do, with the reason.
+	// Cannot holds the features that the sink lacks, with the reasons.
 	Cannot map[Feature]string
 }
 
-// Feature is something that not every target can do. Its value names it in errors.
+// Feature is a feature that a target may lack. Its value is its name in errors.
 type Feature string
 
-// FeatureError says that a target lacks what it was asked for.
+// FeatureError reports that a target lacks a requested feature.
 type FeatureError struct {
-	Target  string // its name
+	Target  string // the target's name
 	Feature Feature
 	Reason  string
 }
@@ -58,7 +56,7 @@ const (
 	AsOf         Feature = "state as of a point in time"
 )
 
-// BlockName is one of the names in the head of a projection's block.
+// BlockName is an event type in the first line of a projection's block.
 type BlockName struct {
 	Place string // FILE:LINE
 	Name  string // TYPE or FEED/TYPE, without quotes
@@ -66,7 +64,7 @@ type BlockName struct {
 	Type  string
 }
 
-// Matches reports whether the head names this type of this feed.
+// Matches reports whether the name matches this type of this feed.
 func (h *BlockName) Matches(feed, feedID, eventType string) bool {
 	return h.Type == eventType && (h.Feed == "" || h.Feed == feed || h.Feed == feedID)
 }

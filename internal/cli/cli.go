@@ -81,8 +81,7 @@ func noCommand(root *cobra.Command, name string) error {
 	return Usage("unknown command %q%s", name, nearest.Question(name, commands(root)))
 }
 
-// firstWord is what stands where a command's name has to, empty if that is a flag. A
-// root that parses flags behind it has no such command.
+// firstWord returns the first argument, where a command's name has to be; empty if it is a flag.
 func firstWord() string {
 	if len(os.Args) < 2 || strings.HasPrefix(os.Args[1], "-") {
 		return ""

@@ -11,10 +11,10 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// ackedInterval is how often what was acknowledged is told on.
+// ackedInterval is the minimum time between two calls of acked.
 const ackedInterval = 200 * time.Millisecond
 
-// errEnded says that the program has ended before everything was acknowledged.
+// errEnded reports that the program has exited before everything was acknowledged.
 var errEnded = errors.New("the program exited")
 
 // delivery is one call of Deliver.
@@ -23,17 +23,17 @@ type delivery struct {
 	events []event.Delivered
 	acked  func(n int) error
 
-	next   int // no event before it is to be encoded
-	done   int // that many are acknowledged without a gap
-	told   int // that many were told on
+	next   int // index of the next event to encode
+	done   int // number of events that are acknowledged without a gap
+	told   int // the number passed to acked
 	chunk  chunk
-	outage retry.Outage // from the end of a program until another one acknowledges
+	outage retry.Outage // from the exit of a program until another one acknowledges
 }
 
-// run hands the events to one program after the other, until all are
-// acknowledged. A program that ended is started again while patience lasts.
+// run delivers the events until all are acknowledged. It starts a program that exited again, until
+// the retry timeout is over.
 func (d *delivery) run(ctx context.Context) error {
-	var tries *retry.Tries // from the first end since there was progress
+	var tries *retry.Tries // since the first exit without progress
 	for times, done := 1, 0; ; times++ {
 		if err := d.attempt(ctx); !errors.Is(err, errEnded) {
 			return err
@@ -66,8 +66,8 @@ func (d *delivery) gaveUp(how string, times int) error {
 	return fmt.Errorf("the program exited%s without acknowledging position %d of feed %s: %s", often, e.Position, d.ledger.name(e.FeedID), how)
 }
 
-// attempt hands the events to the program that runs, or else starts one. It
-// returns errEnded if that has ended first, and is left in d.process then.
+// attempt delivers the events to the running program, or starts one. It returns errEnded if the
+// program exits first; d.process is that program then.
 func (d *delivery) attempt(ctx context.Context) error {
 	if err := d.begin(); err != nil {
 		return err
@@ -79,7 +79,7 @@ func (d *delivery) attempt(ctx context.Context) error {
 		d.encode()
 		chunks := d.process.chunks
 		if d.chunk.empty() {
-			chunks = nil // nothing to hand over
+			chunks = nil // nothing to write
 		}
 		select {
 		case chunks <- d.chunk:
@@ -103,7 +103,7 @@ func (d *delivery) attempt(ctx context.Context) error {
 			d.warn()
 		case <-d.killed:
 			return d.fail(ErrKilled)
-		case <-d.process.broken: // it has ended, or closed its standard input
+		case <-d.process.broken: // the program has exited, or closed its standard input
 			return d.ended()
 		case <-d.process.ended:
 			return d.ended()
@@ -113,7 +113,7 @@ func (d *delivery) attempt(ctx context.Context) error {
 	}
 }
 
-// begin makes sure that a program runs, and finds the first event for it.
+// begin starts a program if none runs, and finds the first event for it.
 func (d *delivery) begin() (err error) {
 	if d.isKilled() {
 		d.Close()
@@ -124,7 +124,7 @@ func (d *delivery) begin() (err error) {
 		d.process = nil
 	}
 	if err := d.ledger.failed(); err != nil {
-		return d.fail(err) // it said so meanwhile
+		return d.fail(err) // the program has printed an invalid line since
 	}
 	if d.process == nil {
 		d.ledger.restart()
@@ -135,13 +135,13 @@ func (d *delivery) begin() (err error) {
 	d.count()
 	d.next, d.chunk = d.done, chunk{}
 	select {
-	case d.ledger.changed <- struct{}{}: // so that what is acknowledged already is seen
+	case d.ledger.changed <- struct{}{}: // so that earlier acknowledgements count
 	default:
 	}
 	return nil
 }
 
-// encode makes the next chunk, unless there is one.
+// encode encodes the next chunk, unless there is one.
 func (d *delivery) encode() {
 	if !d.chunk.empty() || d.next == len(d.events) {
 		return
@@ -156,8 +156,8 @@ func (d *delivery) encode() {
 	d.chunk = chunk{events: d.events[first:d.next], lines: buffer}
 }
 
-// count counts the events that are acknowledged without a gap, and reports
-// whether there are more.
+// count updates the number of events that are acknowledged without a gap, and reports whether it
+// has grown.
 func (d *delivery) count() bool {
 	before := d.done
 	for d.done < len(d.events) && d.ledger.isAcknowledged(&d.events[d.done]) {
@@ -172,7 +172,7 @@ func (d *delivery) count() bool {
 	return true
 }
 
-// tell tells on how many events were acknowledged, if there are more.
+// tell calls acked if more events are acknowledged.
 func (d *delivery) tell() error {
 	if d.done == d.told {
 		return nil
@@ -181,8 +181,7 @@ func (d *delivery) tell() error {
 	return d.acked(d.done)
 }
 
-// ended waits until a program that cannot be given anything any more has ended,
-// and takes what it has acknowledged.
+// ended waits until a program that reads no more has exited, and counts its acknowledgements.
 func (d *delivery) ended() error {
 	d.process.stop(d.Grace)
 	if d.isKilled() {
@@ -201,12 +200,12 @@ func (d *delivery) ended() error {
 	return errEnded
 }
 
-// fail ends the program, takes what it has acknowledged, and returns why,
-// unless that has turned out to be all.
+// fail stops the program and counts its acknowledgements. It returns why, unless all events are
+// acknowledged.
 func (d *delivery) fail(why error) error {
 	d.Close()
 	if d.isKilled() {
-		return ErrKilled // whoever did that wants nothing more of it
+		return ErrKilled // nothing that it did counts any more
 	}
 	d.count()
 	err := d.tell()
@@ -225,7 +224,7 @@ func (d *delivery) isKilled() bool {
 	}
 }
 
-// warn says what is being waited for.
+// warn logs the event whose acknowledgement is missing.
 func (d *delivery) warn() {
 	e := &d.events[d.done]
 	d.Logger.Warn("the program acknowledges no events", "for", d.Silence, "feed", d.ledger.name(e.FeedID), "position", e.Position,

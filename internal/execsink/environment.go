@@ -5,17 +5,14 @@ import (
 	"strings"
 )
 
-// settingPrefix begins the names of eventfeed's settings, some of which hold
-// passwords and tokens.
+// settingPrefix is the prefix of eventfeed's settings, some of which contain passwords and tokens.
 const settingPrefix = "EVENTFEED_"
 
-// credentials are the variables that hold, or lead to, what this process shows to
-// its database.
+// credentials are the variables that contain, or lead to, credentials for this process's database.
 var credentials = []string{"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLKEY", "PGSSLPASSWORD"}
 
-// Environment returns what a program gets of an environment of this process's,
-// NAME=VALUE each: not what is meant for this process alone, which is eventfeed's
-// settings and a database's credentials, unless it is named in pass.
+// Environment returns the variables of an environment that a program inherits, NAME=VALUE each: all but
+// eventfeed's settings and a database's credentials, and those of these that pass names.
 func Environment(of, pass []string) []string {
 	kept := make([]string, 0, len(of))
 	for _, variable := range of {

@@ -1,16 +1,15 @@
-// Package execsink hands events to a program of the user's, at least once and in
-// order: as CloudEvents, one a line, on its standard input. The program
-// acknowledges by printing positions, one a line.
+// Package execsink delivers events to a user's program, at least once and in order: as CloudEvents,
+// one a line, on its standard input. The program acknowledges events by printing positions, one a
+// line.
 //
-// The way of an event: [Program.Deliver] encodes it, the process's writer puts
-// it into the pipe, and the ledger notes that it was handed over; the process's
-// reader takes the acknowledgement, and the ledger notes that. What was handed
-// over to a program that ended, and was not acknowledged, is handed over to the
-// next one, in the same order.
+// [Program.Deliver] encodes an event, the process's writer writes it into the pipe, and the ledger
+// records that it was delivered. The process's reader reads the acknowledgement, and the ledger
+// records it. Events that a program got and had not acknowledged when it exited are delivered to
+// the next one, in the same order.
 //
-// What must hold: an event counts as acknowledged only if the program was given
-// it and said so; per feed, a program that runs is given each position once and
-// in order; and no process is left behind, whatever happens to this one.
+// Invariants: an event counts as acknowledged only if the program got it and acknowledged it; a
+// running program gets each position of a feed once and in order; and no process remains, whatever
+// happens to this one.
 package execsink
 
 import (
@@ -32,48 +31,46 @@ const (
 	DefaultSilence  = 30 * time.Second
 )
 
-// Config says what to run.
+// Config configures a Program.
 type Config struct {
-	// Command is for /bin/sh -c. It runs in a process group of its own, with the
-	// working directory of this process.
+	// Command is run with /bin/sh -c, in its own process group and the working directory of this
+	// process.
 	Command string
-	// Environment is the program's. nil means what Environment gives of this
-	// process's.
+	// Environment is the program's environment. nil means Environment of this process's.
 	Environment []string
-	// Lock calls use with the descriptor of the lock that keeps other programs of
-	// the consumer away. The lock lasts until all of the program has ended, also if
-	// this process ends first. An error is returned by Deliver. nil means none.
+	// Lock calls use with the descriptor of the consumer's lock, so that the lock lasts until the
+	// program and all that it has started have ended, even if this process ends first. Deliver
+	// returns its error. nil means no lock.
 	Lock func(use func(fd uintptr) error) error
-	// Feeds are all that events will come from. Where it is one, the program may
-	// print a position without the feed.
+	// Feeds are the feeds of all events. If there is only one, the program may print a position
+	// without the feed.
 	Feeds []Feed
-	// Patience is for how long a program is started again that ends before it
-	// has acknowledged everything. Each acknowledgement renews it. 0 means
-	// DefaultPatience, negative without end.
+	// Patience is the retry timeout: how long a program is restarted that exits before it has
+	// acknowledged everything. Each acknowledgement starts it again. 0 means DefaultPatience, a
+	// negative value no limit.
 	Patience time.Duration
-	// Grace is how long the program may take to end after its standard input
-	// was closed, and again after SIGTERM. 0 means DefaultGrace.
+	// Grace is how long the program may take to exit after its standard input was closed, and again
+	// after SIGTERM. 0 means DefaultGrace.
 	Grace time.Duration
-	// Silence is after how long without an acknowledgement a warning is logged.
-	// 0 means DefaultSilence.
+	// Silence is the time without an acknowledgement after which a warning is logged. 0 means
+	// DefaultSilence.
 	Silence time.Duration
 
-	Stderr io.Writer    // takes the program's standard error, in whole lines; nil means discard
-	Logger *slog.Logger // nil means discard
+	Stderr io.Writer    // receives the program's standard error, in whole lines; nil discards it
+	Logger *slog.Logger // nil discards the log
 }
 
 // Feed is a feed that events come from.
 type Feed struct {
 	ID   string
-	Name string // what a program may call it by, unless another one has the same; may be empty
+	Name string // the name that a program may print, unless another feed has the same; may be empty
 }
 
-// Program is a program that events are handed to. It is for one goroutine at a
-// time.
+// Program is a program that gets events. Only one goroutine at a time may use it.
 type Program struct {
 	Config
 	ledger  *ledger
-	process *process // nil if none was started since the last one ended
+	process *process // nil if none runs
 	killed  chan struct{}
 	kill    func() // closes killed
 }
@@ -81,7 +78,7 @@ type Program struct {
 // ErrKilled is returned by Deliver after Kill.
 var ErrKilled = errors.New("the program was killed")
 
-// New returns a program, which is not started before there is an event for it.
+// New returns a program. It is started when there is an event for it.
 func New(config Config) *Program {
 	if config.Patience == 0 {
 		config.Patience = DefaultPatience
@@ -106,22 +103,19 @@ func New(config Config) *Program {
 	return p
 }
 
-// Deliver hands events over, and returns once the program has acknowledged all
-// of them. The positions of each feed ascend, within a call and from call to
-// call; only after an error of acked may a call begin again further back, and
-// then what the program has or had is not handed over once more.
+// Deliver delivers events, and returns when the program has acknowledged all of them. The positions
+// of each feed must ascend, within a call and from call to call. Only after an error of acked may a
+// call start further back; then the program does not get again what it has got.
 //
-// While it waits it calls acked with the number n of events, counted from the
-// first, that are acknowledged without a gap: when n has grown, at most every
-// 200 ms, and with all of them before it returns nil. An error of acked is
-// returned as it is.
+// Meanwhile Deliver calls acked with the number n of events, counted from the first, that are
+// acknowledged without a gap: when n has grown, at most every 200 ms, and with all of them before
+// it returns nil. It returns an error of acked unchanged.
 //
-// When ctx is done the program is given no more events. Its standard input is
-// closed, what it acknowledges before it ends is counted, and acked is called
-// for that: so it must not depend on ctx. Then the error is that of ctx, unless
-// everything was acknowledged.
+// When ctx is done, the program gets no more events. Its standard input is closed, and what it
+// acknowledges before it exits is counted and passed to acked, which therefore must not depend on
+// ctx. Then Deliver returns the error of ctx, unless everything was acknowledged.
 //
-// Before any error but one of acked is returned, the program has ended.
+// Before Deliver returns an error other than one of acked, the program has ended.
 func (p *Program) Deliver(ctx context.Context, events []event.Delivered, acked func(n int) error) error {
 	if len(events) == 0 {
 		return nil
@@ -133,13 +127,12 @@ func (p *Program) Deliver(ctx context.Context, events []event.Delivered, acked f
 	return d.run(ctx)
 }
 
-// Kill kills the program, all that it has started included, and lets Deliver
-// return ErrKilled from then on. It may be called by any goroutine at any time, and
-// does not wait; Close does.
+// Kill kills the program and all that it has started. From then on Deliver returns ErrKilled. Any
+// goroutine may call it at any time. It does not wait; Close does.
 func (p *Program) Kill() { p.kill() }
 
-// Close ends the program: it closes its standard input and waits, sends SIGTERM
-// and waits, and kills all that is left.
+// Close stops the program: it closes the standard input and waits, sends SIGTERM and waits, and
+// then kills everything.
 func (p *Program) Close() {
 	if p.process != nil {
 		p.process.stop(p.Grace)

@@ -12,26 +12,25 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// ErrProtocol is matched by errors of a program that prints what is no
-// acknowledgement, or acknowledges what it cannot have done. Running it again
-// would not help.
+// ErrProtocol is matched by errors of a program that prints something other than acknowledgements,
+// or acknowledges events that it has not got. Restarting the program would not help.
 var ErrProtocol = errors.New("the program violates the protocol of --exec")
 
-// ledger is what was handed over, and what of it was acknowledged.
+// ledger records which events were delivered, and which were acknowledged.
 type ledger struct {
 	feeds   map[string]Feed   // by id
-	called  map[string]string // the id of a feed, by what a program may call it by
-	changed chan struct{}     // has room for one; what was acknowledged has changed, or err
+	called  map[string]string // the id of a feed, by each name that a program may print
+	changed chan struct{}     // capacity 1; receives when acknowledgements or err have changed
 
 	mu     sync.Mutex
 	places map[string]*place // by feed id
-	any    bool              // something was acknowledged
-	err    error             // the first line that was none
+	any    bool              // an event was acknowledged
+	err    error             // the error of the first invalid line
 }
 
-// place is how far a feed is; acknowledged is at most handed.
+// place is the state of a feed; acknowledged is at most handed.
 type place struct {
-	handed       int64 // last position that the program which runs was given
+	handed       int64 // last position that the running program has got
 	acknowledged int64 // last position that a program has acknowledged
 }
 
@@ -49,7 +48,7 @@ func newLedger(feeds []Feed) *ledger {
 		}
 	}
 	delete(l.called, "")
-	for _, f := range feeds { // an id says more than a name
+	for _, f := range feeds { // an id has precedence over a name
 		l.called[f.ID] = f.ID
 	}
 	if len(feeds) == 1 {
@@ -58,8 +57,8 @@ func newLedger(feeds []Feed) *ledger {
 	return l
 }
 
-// expect makes places for feeds whose first events these are. What came before
-// them has been acknowledged at some time.
+// expect creates places for feeds whose first events these are. All earlier events were
+// acknowledged before.
 func (l *ledger) expect(events []event.Delivered) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -76,7 +75,7 @@ func (l *ledger) expect(events []event.Delivered) error {
 	return nil
 }
 
-// isHanded and isAcknowledged are of events whose feed has a place.
+// isHanded reports whether the running program has got an event, whose feed must have a place.
 func (l *ledger) isHanded(e *event.Delivered) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -89,7 +88,7 @@ func (l *ledger) isAcknowledged(e *event.Delivered) bool {
 	return e.Position <= l.places[e.FeedID].acknowledged
 }
 
-// hand notes that the program is being given events.
+// hand records that the program is about to get events.
 func (l *ledger) hand(events []event.Delivered) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,7 +98,7 @@ func (l *ledger) hand(events []event.Delivered) {
 	}
 }
 
-// restart notes that the next program has been given nothing yet.
+// restart records that the next program has got nothing yet.
 func (l *ledger) restart() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,7 +107,7 @@ func (l *ledger) restart() {
 	}
 }
 
-// acknowledged reports whether any event was, ever.
+// acknowledged reports whether any event was ever acknowledged.
 func (l *ledger) acknowledged() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,8 +120,8 @@ func (l *ledger) failed() error {
 	return l.err
 }
 
-// take takes a line that the program has printed, and returns false if it is
-// no acknowledgement. Nothing is taken after that.
+// take processes a line that the program has printed. It returns false if the line is invalid, and
+// for all lines after that.
 func (l *ledger) take(line string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -134,7 +133,7 @@ func (l *ledger) take(line string) bool {
 	}
 	select {
 	case l.changed <- struct{}{}:
-	default: // whoever waits has not looked yet
+	default: // a notification is pending
 	}
 	return l.err == nil
 }
@@ -159,7 +158,7 @@ func (l *ledger) acknowledge(line string) error {
 	return nil
 }
 
-// read reads a line: POSITION, or FEED POSITION. A feed's name may hold spaces.
+// read parses a line: POSITION, or FEED POSITION. A feed's name may contain spaces.
 func (l *ledger) read(line string) (id string, position int64, err error) {
 	text := strings.TrimSpace(line)
 	feed, number := "", text
@@ -182,7 +181,7 @@ func (l *ledger) read(line string) (id string, position int64, err error) {
 	}
 }
 
-// name is what a program may call a feed by.
+// name returns the name by which a program may call a feed: its own name or its id.
 func (l *ledger) name(id string) string {
 	if name := l.feeds[id].Name; l.called[name] == id {
 		return name

@@ -10,15 +10,13 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// chunkBytes is how many bytes of events are written at once, and a little
-// more: it is what a pipe holds.
+// chunkBytes is about the size of a chunk, in bytes: the capacity of a pipe.
 const chunkBytes = 64 << 10
 
-// maxLine bounds an acknowledgement, and what is kept of a line of complaint.
+// maxLine is the maximum length of an acknowledgement, and of the stored last line of standard error.
 const maxLine = 8 << 10
 
-// chunk is events to be written at once. The events may be more than those in
-// lines: some that were handed over before.
+// chunk is events to write at once. Lines lacks those of the events that were delivered before.
 type chunk struct {
 	events []event.Delivered
 	lines  []byte
@@ -26,8 +24,8 @@ type chunk struct {
 
 func (c chunk) empty() bool { return len(c.lines) == 0 }
 
-// takeLines takes what the program prints, until it ends. After the first line
-// that is no acknowledgement it is told to end, and the rest is passed over.
+// takeLines processes the program's output until its end. After the first invalid line it calls
+// end, and discards the rest.
 func takeLines(stdout io.Reader, l *ledger, end func()) {
 	lines := bufio.NewReaderSize(stdout, maxLine)
 	for {
@@ -35,7 +33,7 @@ func takeLines(stdout io.Reader, l *ledger, end func()) {
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 		case err != nil:
-			return // a line without its end is none: who is killed while writing 12 has written 1
+			return // a line without its line feed does not count: a program killed while it prints 12 may have printed 1
 		default:
 			line = line[:len(line)-1]
 		}
@@ -47,20 +45,19 @@ func takeLines(stdout io.Reader, l *ledger, end func()) {
 	}
 }
 
-// lastLine is the last line of a program's standard error that says something.
+// lastLine is the last line of a program's standard error that is not empty.
 type lastLine struct {
 	mu   sync.Mutex
 	text string
 }
 
-// copy passes everything on, in whole lines where they are not too long, and
-// remembers the last one.
+// copy copies everything, in whole lines unless they are too long, and stores the last line.
 func (l *lastLine) copy(w io.Writer, stderr io.Reader) {
 	lines := bufio.NewReaderSize(stderr, maxLine)
 	for {
 		line, err := lines.ReadSlice('\n')
 		if len(line) > 0 {
-			_, _ = w.Write(line) // a standard error that is gone keeps nobody from the work
+			_, _ = w.Write(line) // an error of the log must not stop the program
 			l.keep(string(line))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {

@@ -8,27 +8,27 @@ import (
 	"time"
 )
 
-// outputPatience is how long the output of a program that has ended is waited
-// for, where something that has left the group holds it open.
+// outputPatience is how long to wait for the output of a program that has ended, if a process that
+// has left the group still holds it open.
 const outputPatience = 2 * time.Second
 
-// process is a program that runs.
+// process is a running program.
 type process struct {
 	*supervisor
 	stdin *os.File
 	said  lastLine
-	end   ending // once it has ended
+	end   ending // valid after ended is closed
 
-	chunks  chan chunk // to be written, without room; closing it closes the standard input
+	chunks  chan chunk // chunks to write, unbuffered; closing it closes the standard input
 	closing sync.Once
-	buffers [2][]byte // one is being written while the other is filled
+	buffers [2][]byte // one is written while the other is filled
 	turn    int
 	broken  chan struct{} // closed when nothing can be written any more
-	ended   chan struct{} // closed when it has ended and all that it said was taken
+	ended   chan struct{} // closed when the program has ended and all of its output was processed
 }
 
-// start starts the program, whose acknowledgements the ledger takes. It is killed
-// when killed is closed.
+// start starts the program. The ledger processes its acknowledgements. The program is killed when
+// killed is closed.
 func start(config Config, l *ledger, killed <-chan struct{}) (*process, error) {
 	var ours, theirs [3]*os.File // standard input, output and error
 	var err error
@@ -61,7 +61,7 @@ func start(config Config, l *ledger, killed <-chan struct{}) (*process, error) {
 	return p, nil
 }
 
-// watch takes all that the program says, until it has ended.
+// watch processes the program's output until the program has ended.
 func (p *process) watch(config Config, l *ledger, stdout, stderr *os.File) {
 	var outputs sync.WaitGroup
 	outputs.Go(func() { takeLines(stdout, l, p.terminate) })
@@ -74,7 +74,7 @@ func (p *process) watch(config Config, l *ledger, stdout, stderr *os.File) {
 	close(p.ended)
 }
 
-// closeAll closes files of which nothing is wanted any more.
+// closeAll closes files and ignores errors.
 func closeAll(files ...*os.File) {
 	for _, f := range files {
 		_ = f.Close()
@@ -88,25 +88,25 @@ func (p *process) write(l *ledger) {
 	for c := range p.chunks {
 		l.hand(c.events) // before the program can acknowledge them
 		if _, err := p.stdin.Write(c.lines); err != nil {
-			return // how it ended says more
+			return // the exit status says more
 		}
 	}
 }
 
-// buffer returns an empty one that is not being written.
+// buffer returns the buffer that is not being written, empty.
 func (p *process) buffer() []byte { return p.buffers[p.turn][:0] }
 
-// handed says that the writer has taken a chunk made in the buffer, so that it
-// has written the one before it.
+// handed records that the writer has received the chunk in the buffer, so that it has written the
+// chunk before.
 func (p *process) handed(c chunk) {
 	if p.buffers[p.turn] = c.lines; cap(c.lines) > 16*chunkBytes {
-		p.buffers[p.turn] = nil // one that is hardly ever needed so large
+		p.buffers[p.turn] = nil // so large a buffer is rarely needed
 	}
 	p.turn = 1 - p.turn
 }
 
-// stop closes the program's standard input and returns once it has ended, by
-// itself or by force.
+// stop closes the program's standard input, and returns when the program has ended, by itself or by
+// force.
 func (p *process) stop(grace time.Duration) {
 	p.closing.Do(func() { close(p.chunks) })
 	for _, do := range []func(){p.terminate, p.supervisor.kill} {
@@ -129,7 +129,7 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// ending is how a program has ended.
+// ending is the way in which a program has ended.
 type ending struct {
 	text   string
 	status int
@@ -137,7 +137,7 @@ type ending struct {
 
 func exited(status int) ending { return ending{fmt.Sprintf("exit status %d", status), status} }
 
-// how says how it has ended, and the last that it said.
+// how describes how the program has ended, with the last line of its standard error.
 func (p *process) how() string {
 	if said := p.said.String(); said != "" {
 		return fmt.Sprintf("%s; the last it said on standard error: %s", p.end.text, said)
@@ -145,6 +145,5 @@ func (p *process) how() string {
 	return p.end.text
 }
 
-// cannotRun reports whether the shell has found no program, or none that it may
-// run.
+// cannotRun reports whether the shell did not find the program, or may not run it.
 func (p *process) cannotRun() bool { return p.end.status == 126 || p.end.status == 127 }

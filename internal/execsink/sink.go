@@ -14,7 +14,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Command is a program to run, as far as users say: see seed.Program.
+// Command is the part of a Config that users set: see seed.Program.
 type Command struct {
 	Command         string
 	PassEnvironment []string
@@ -23,7 +23,7 @@ type Command struct {
 	Logger          *slog.Logger
 }
 
-// Describe returns what a target is whose sink a program is.
+// Describe returns the description of a target with a program as its sink.
 func Describe(c Command) checkpoint.Description {
 	config := Config{Command: c.Command, Patience: c.Patience, Stderr: c.Stderr, Logger: c.Logger}
 	pass := slices.Clone(c.PassEnvironment)
@@ -31,7 +31,7 @@ func Describe(c Command) checkpoint.Description {
 		Sink: checkpoint.Consumer{Sink: checkpoint.SinkProgram},
 		External: func(h checkpoint.Hold) checkpoint.External {
 			begun := config
-			begun.Environment = Environment(os.Environ(), pass) // as it is now: a variable may hold a token
+			begun.Environment = Environment(os.Environ(), pass) // that of now, because a variable may contain a token that changes
 			return newSink(begun, h)
 		},
 		Cannot: map[checkpoint.Feature]string{
@@ -41,14 +41,13 @@ func Describe(c Command) checkpoint.Description {
 	}
 }
 
-// sink is a program as a checkpoint.External.
+// sink is a checkpoint.External that runs a program.
 type sink struct {
 	program *Program
-	idle    chan struct{} // closed when program has been ended
+	idle    chan struct{} // closed by Close
 }
 
-// newSink makes ready to start the program, which is killed at once when the consumer's
-// lock is lost.
+// newSink returns a sink that kills its program at once when the consumer's lock is lost.
 func newSink(config Config, h checkpoint.Hold) *sink {
 	config.Lock = h.ShareLock
 	for id, name := range h.Feeds {
@@ -65,7 +64,7 @@ func newSink(config Config, h checkpoint.Hold) *sink {
 	return s
 }
 
-// Deliver hands events to the program. It returns checkpoint.ErrLost if that was killed.
+// Deliver delivers events to the program. It returns checkpoint.ErrLost if the program was killed.
 func (s *sink) Deliver(ctx context.Context, events []event.Delivered, acknowledged func(n int) error) error {
 	err := s.program.Deliver(ctx, events, acknowledged)
 	if errors.Is(err, ErrKilled) {
@@ -74,7 +73,7 @@ func (s *sink) Deliver(ctx context.Context, events []event.Delivered, acknowledg
 	return err
 }
 
-// Close ends the program.
+// Close stops the program.
 func (s *sink) Close() {
 	s.program.Close()
 	close(s.idle)

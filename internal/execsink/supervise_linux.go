@@ -10,23 +10,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adoptOrphans makes this process the parent of those among its descendants whose
-// parent has ended, so that none can get away from it.
+// adoptOrphans makes this process the parent of its descendants whose parent has ended, so that it
+// finds all of them.
 func adoptOrphans() {
 	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-	// Or else it has the binary's name, and is killed with all seeders by that name.
+	// Otherwise it would have the binary's name, and a kill of all seeders by name would kill it.
 	_ = os.WriteFile("/proc/self/comm", []byte(supervisorName), 0)
 }
 
-// programAttributes lets the program die with its supervisor, if someone kills that.
-// The signal follows the thread that has started it.
+// programAttributes makes the kernel kill the program if its supervisor is killed. The kernel
+// watches the thread that has started the program.
 func programAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// killOthers kills all descendants of this process, whatever group they are in.
+// killOthers kills all descendants of this process, in any group.
 func killOthers() {
-	children := make(map[int][]int) // by parent
+	children := make(map[int][]int) // process ids by parent
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	if len(all) == 0 { // there is no /proc
 		_ = syscall.Kill(0, syscall.SIGKILL)
@@ -42,8 +42,8 @@ func killOthers() {
 	}
 }
 
-// parentOf reads a process's number and its parent's: PID (NAME) STATE PARENT …,
-// where the name may hold anything.
+// parentOf parses the ids of a process and its parent: PID (NAME) STATE PARENT …, where the name
+// may contain any character.
 func parentOf(path string) (pid, parent int, ok bool) {
 	text, err := os.ReadFile(path)
 	if err != nil {

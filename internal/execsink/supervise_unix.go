@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A process by the supervisor's name never gets to its main function: programs that
-// import package seed have no other place where they would ask for this.
+// A process with the supervisor's name becomes a supervisor here and never reaches its main
+// function, so that programs that import package seed need no code for this.
 func init() {
 	if len(os.Args) == 2 && os.Args[0] == supervisorName {
 		runtime.LockOSThread() // see programAttributes
@@ -23,13 +23,12 @@ func init() {
 	}
 }
 
-// supervise runs a program, says how it has ended, and ends all that it has
-// started.
+// supervise runs a program, reports how it has ended, and kills everything that it has started.
 func supervise(command string) {
 	for fd := ordersFD; fd <= lockFD; fd++ {
-		syscall.CloseOnExec(fd) // they are not for the program
+		syscall.CloseOnExec(fd) // the program must not inherit them
 	}
-	// Signals for the group are the program's. To ignore them would be inherited.
+	// Signals for the group are for the program. Ignoring them would be inherited, so they are received.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGPIPE)
 	adoptOrphans()
 	program, err := syscall.ForkExec("/bin/sh", []string{"/bin/sh", "-c", command}, &syscall.ProcAttr{
@@ -40,7 +39,7 @@ func supervise(command string) {
 		report(127 << 8)
 		return
 	}
-	closeAll(os.Stdin, os.Stdout, os.Stderr) // so that it is the program alone that holds them
+	closeAll(os.Stdin, os.Stdout, os.Stderr) // so that only the program holds them open
 	ended, all := make(chan syscall.WaitStatus, 1), make(chan struct{})
 	go reap(program, ended, all)
 	orders := make(chan byte)
@@ -64,7 +63,7 @@ func supervise(command string) {
 	}
 }
 
-// takeOrders passes orders on, the end of them as one to kill.
+// takeOrders passes orders on. The end of the orders counts as an order to kill.
 func takeOrders(orders chan<- byte) {
 	from := os.NewFile(ordersFD, "orders")
 	order := make([]byte, 1)
@@ -83,8 +82,8 @@ func report(status syscall.WaitStatus) {
 	_, _ = os.NewFile(statusFD, "status").Write(binary.NativeEndian.AppendUint32(nil, uint32(status)))
 }
 
-// reap takes how the program has ended, and waits for every other child: those are
-// orphans that were adopted. all is closed when there are none left.
+// reap sends how the program has ended, and waits for all other children, which are adopted
+// orphans. It closes all when none is left.
 func reap(program int, ended chan<- syscall.WaitStatus, all chan<- struct{}) {
 	defer close(all)
 	for {
@@ -100,14 +99,14 @@ func reap(program int, ended chan<- syscall.WaitStatus, all chan<- struct{}) {
 	}
 }
 
-// killAll kills all that the program has started until nothing is left.
+// killAll kills everything that the program has started, until nothing is left.
 func killAll(all <-chan struct{}) {
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		killOthers()
 		select {
 		case <-all:
 			return
-		case <-time.After(wait): // for what was started meanwhile
+		case <-time.After(wait): // processes may have been started since
 		}
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// supervisor is what this system has not: a process that ends all of a program.
+// supervisor is not supported on this system.
 type supervisor struct{}
 
 func startSupervisor(string, []string, [3]*os.File, func(func(uintptr) error) error) (*supervisor, error) {

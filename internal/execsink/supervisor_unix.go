@@ -10,33 +10,32 @@ import (
 	"syscall"
 )
 
-// supervisorName is what the supervisor's process is called. It is this process's
-// own binary, which becomes a supervisor where it is started by that name.
+// supervisorName is the name of the supervisor's process. It runs this process's own binary, which
+// becomes a supervisor if it is started with that name.
 const supervisorName = "eventfeed-exec"
 
-// The supervisor's descriptors beside standard input, output and error, which are
-// the program's.
+// The supervisor's descriptors. Standard input, output and error are the program's.
 const (
-	ordersFD = 3 + iota // orders come from here; its end is one to kill
-	statusFD            // how the program has ended goes there
-	lockFD              // of the consumer's lock, which lasts as long as it is open
+	ordersFD = 3 + iota // receives orders; its end is an order to kill
+	statusFD            // receives how the program has ended
+	lockFD              // the consumer's lock, which lasts as long as it is open
 )
 
-// The orders that a supervisor takes, of one byte each.
+// The orders to a supervisor, one byte each.
 const (
-	orderTerminate = 't' // SIGTERM for the program's process group
-	orderKill      = 'k' // ends all that the program has started, and then itself
+	orderTerminate = 't' // send SIGTERM to the program's process group
+	orderKill      = 'k' // kill everything that the program has started, and exit
 )
 
-// supervisor is the process that runs the program and ends all of it, whatever
-// happens to this process: it notices the end of its orders.
+// supervisor is the process that runs the program and kills everything that it has started, even if
+// this process is killed: then the orders end.
 type supervisor struct {
 	process *os.Process
 	orders  *os.File
 	status  *os.File
 }
 
-// startSupervisor starts a supervisor, and the program by it. lock may be nil.
+// startSupervisor starts a supervisor, which starts the program. lock may be nil.
 func startSupervisor(command string, environment []string, standard [3]*os.File, lock func(use func(fd uintptr) error) error) (*supervisor, error) {
 	theirOrders, orders, err := os.Pipe()
 	if err != nil {
@@ -74,8 +73,7 @@ func startSupervisor(command string, environment []string, standard [3]*os.File,
 	return &supervisor{process, orders, status}, err
 }
 
-// ownBinary is the binary of this process, also where another one has taken its
-// place since.
+// ownBinary returns the path of this process's binary, even if the file was replaced since.
 func ownBinary() (string, error) {
 	if runtime.GOOS == "linux" {
 		if _, err := os.Stat("/proc/self/exe"); err == nil {
@@ -88,15 +86,15 @@ func ownBinary() (string, error) {
 func (s *supervisor) terminate() { _, _ = s.orders.Write([]byte{orderTerminate}) }
 func (s *supervisor) kill()      { _, _ = s.orders.Write([]byte{orderKill}) }
 
-// wait waits until the supervisor has ended, and with it all that it could find of
-// the program, and returns how the program has ended.
+// wait waits until the supervisor, and every process of the program that it found, has ended. It
+// returns how the program has ended.
 func (s *supervisor) wait() ending {
 	var status [4]byte
 	_, err := io.ReadFull(s.status, status[:])
-	if err != nil { // someone has killed the supervisor alone
+	if err != nil { // only the supervisor was killed
 		_ = syscall.Kill(-s.process.Pid, syscall.SIGKILL)
 	}
-	_, _ = s.process.Wait() // only now its number may be given to another process
+	_, _ = s.process.Wait() // only after this may another process get its id
 	closeAll(s.orders, s.status)
 	if err != nil {
 		return endingOf(syscall.WaitStatus(syscall.SIGKILL))

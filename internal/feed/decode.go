@@ -39,11 +39,10 @@ func Decode(body []byte) (*Document, error) {
 	return DecodeContext(context.Background(), body) //nolint:contextcheck // as its name says
 }
 
-// DecodeContext reads a subscription or archive document of our profile. Most are in
-// canonical form and are read by a scanner; what is not, because someone on
-// the way wrote it anew, is read with an XML parser. It checks each entry
-// for itself; that they follow one another and fit the digests is for
-// [Document.Check]. It ends soon after ctx does.
+// DecodeContext decodes a subscription or archive document of eventfeed's profile. A document in
+// canonical form is read by a scanner; any other, which a proxy has rewritten, by an XML parser. It
+// checks each entry; [Document.Check] checks their order and the digests. It ends soon after ctx
+// does.
 //
 // The document shares memory with body, which must not change afterwards; see
 // [Document.Detach].

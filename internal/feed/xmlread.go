@@ -239,7 +239,7 @@ func (r *entryReader) keep(err error) {
 // startEntry begins an entry, if this is a feed of ours, and one that can be.
 func (x *xmlReader) startEntry() error {
 	if x.feeds == 0 {
-		return nil // passed over: a feed of ours says so before its entries
+		return nil // skipped: eventfeed's own feeds have their elements before the entries
 	}
 	if len(x.d.Entries) >= MaxPageSize+MinEntries {
 		return fmt.Errorf("%w: more than %d entries", ErrDamaged, MaxPageSize+MinEntries)

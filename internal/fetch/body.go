@@ -15,31 +15,29 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// ErrBody is returned, wrapped, for an answer that came whole and cannot be
-// what was asked for.
+// ErrBody is returned, wrapped, for a complete answer that cannot be the requested document.
 var ErrBody = errors.New("unusable answer")
 
-// DefaultMaxDocument bounds a document of a feed that is not eventfeed's own, in
-// bytes, where nobody says how large it may be.
+// DefaultMaxDocument is the default of Client.MaxDocument, in bytes.
 const DefaultMaxDocument = 48 << 20
 
-// TooLargeError says that a document is larger than documents of its kind may be.
+// TooLargeError reports that a document exceeds the limit for its kind.
 type TooLargeError struct {
 	Limit int64 // in bytes, decompressed
-	Own   bool  // the document says that it is eventfeed's own: no page can be as large
+	Own   bool  // the document claims to be eventfeed's own, whose pages cannot be so large
 }
 
 func (e *TooLargeError) Error() string {
 	return fmt.Sprintf("the document is larger than %d MiB", e.Limit>>20)
 }
 
-// maxErrorBody bounds what is read of an answer that is an error, in bytes.
+// maxErrorBody is how much of the body of an error answer is read, in bytes.
 const maxErrorBody = 64 << 10
 
-// errStalled is the cause of the end of a request whose answer did not go on.
+// errStalled is the cause with which a request is canceled whose answer has stalled.
 var errStalled = errors.New("no data arrived")
 
-// watched ends a request whose answer brings nothing for a while.
+// watched is a reader that resets a timer with each byte read. The timer cancels a stalled request.
 type watched struct {
 	io.Reader
 	timer *time.Timer
@@ -54,8 +52,8 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readAll reads the body of an answer as it was sent. The context is that of
-// the request, which cancel ends.
+// readAll reads the body of an answer, without decoding it. cancel cancels the request, whose
+// context is ctx.
 func (c *Client) readAll(ctx context.Context, cancel context.CancelCauseFunc, answer *http.Response) ([]byte, error) {
 	limit := c.Stall
 	if limit <= 0 {
@@ -84,7 +82,7 @@ func (c *Client) readAll(ctx context.Context, cancel context.CancelCauseFunc, an
 	return body, nil
 }
 
-// readSome reads what is looked at of an error's body.
+// readSome reads the first maxErrorBody bytes of an error's body.
 func readSome(from io.Reader) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(from, maxErrorBody))
 	if err != nil {
@@ -93,14 +91,14 @@ func readSome(from io.Reader) ([]byte, error) {
 	return body, nil
 }
 
-// brokenError says that an answer did not come whole. The next one may.
+// brokenError is a transient error: an answer was cut off.
 type brokenError struct{ error }
 
 func (e *brokenError) Unwrap() error { return e.error }
 
 func (e *brokenError) Error() string { return "the response was cut off: " + e.error.Error() }
 
-// decode undoes the content coding of a body.
+// decode removes the content coding of a body.
 func (c *Client) decode(ctx context.Context, coding string, body []byte) (decoded []byte, err error) {
 	switch coding {
 	case "", "identity":
@@ -126,8 +124,7 @@ func (c *Client) decode(ctx context.Context, coding string, body []byte) (decode
 	return decoded, nil
 }
 
-// unzstd decompresses a body that says how large it will be at once, and any other
-// one piece by piece.
+// unzstd decompresses a body at once if it states its decompressed size, and otherwise in pieces.
 func (c *Client) unzstd(ctx context.Context, body []byte) ([]byte, error) {
 	size, known := compress.ZstdSize(body)
 	if !known {
@@ -140,7 +137,7 @@ func (c *Client) unzstd(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	decoded, err := compress.UnzstdWithin(body, size)
-	if errors.Is(err, compress.ErrTooLarge) { // several frames
+	if errors.Is(err, compress.ErrTooLarge) { // the body has several frames
 		return c.uncompress(ctx, "zstd", body)
 	}
 	if err != nil {
@@ -149,7 +146,7 @@ func (c *Client) unzstd(ctx context.Context, body []byte) ([]byte, error) {
 	return decoded, hold(ctx, int64(len(decoded)))
 }
 
-// uncompress decompresses a body piece by piece.
+// uncompress decompresses a body in pieces.
 func (c *Client) uncompress(ctx context.Context, coding string, body []byte) ([]byte, error) {
 	from, err := decoder(coding, body)
 	if err != nil {
@@ -163,7 +160,7 @@ func (c *Client) uncompress(ctx context.Context, coding string, body []byte) ([]
 	return decoded, hold(ctx, int64(len(decoded)))
 }
 
-// decoder returns what reads a compressed body.
+// decoder returns a reader that decompresses a body.
 func decoder(coding string, body []byte) (from io.ReadCloser, err error) {
 	if coding == "zstd" {
 		if len(body) == 0 {
@@ -172,7 +169,7 @@ func decoder(coding string, body []byte) (from io.ReadCloser, err error) {
 		return compress.ZstdReader(bytes.NewReader(body))
 	}
 	from, err = gzip.NewReader(bytes.NewReader(body))
-	if errors.Is(err, io.EOF) { // nothing at all
+	if errors.Is(err, io.EOF) { // the body is empty
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
@@ -181,11 +178,10 @@ func decoder(coding string, body []byte) (from io.ReadCloser, err error) {
 	return from, nil
 }
 
-// sniffed is how much of a document is looked at for whether it is eventfeed's own.
+// sniffed is how much of a document is checked to find out whether it is eventfeed's own, in bytes.
 const sniffed = 64 << 10
 
-// decodedStart returns the start of a document of which the first bytes as they were
-// sent are known.
+// decodedStart returns the beginning of a document, decoded from its first bytes as sent.
 func decodedStart(coding string, start []byte) []byte {
 	if coding == "" || coding == "identity" {
 		return start
@@ -200,7 +196,7 @@ func decodedStart(coding string, start []byte) []byte {
 	return decoded[:n]
 }
 
-// MaxBytes is what bounds a document that is not eventfeed's own, in bytes.
+// MaxBytes returns the maximum size of a foreign document, in bytes.
 func (c *Client) MaxBytes() int64 {
 	if c.MaxDocument <= 0 {
 		return DefaultMaxDocument
@@ -208,9 +204,8 @@ func (c *Client) MaxBytes() int64 {
 	return c.MaxDocument
 }
 
-// checkSize holds a document's size to what its kind may have: pages of eventfeed's own
-// are bounded by their format, all else by [Client.MaxDocument]. start returns the
-// document's start.
+// checkSize returns an error if a document's size exceeds the limit of its kind: that of the format for
+// eventfeed's own pages, [Client.MaxDocument] for all others. start returns the document's beginning.
 func (c *Client) checkSize(size int64, start func() []byte) error {
 	limit := c.MaxBytes()
 	if size <= min(limit, feed.MaxDocument) {

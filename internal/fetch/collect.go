@@ -8,19 +8,19 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Sizes of the pieces that a body of unknown length is read in, in bytes.
+// The sizes of the pieces in which a body of unknown length is read, in bytes.
 const (
 	firstPiece = 64 << 10
 	maxPiece   = 4 << 20
 )
 
-// collect reads all there is, if that is not too large, see [Client.checkSize], for
-// which startOf makes the document's start of the first bytes. It asks for room before
-// it takes memory; other bytes of the same document are held meanwhile. want is the
-// length that was announced, or 0; it is not relied on.
+// collect reads a body, unless it is too large; see [Client.checkSize], for which startOf returns
+// the document's beginning from the first bytes. It reserves room before it allocates memory, in
+// addition to other bytes that the same document holds. want is the announced length, or 0; collect
+// does not rely on it.
 func (c *Client) collect(ctx context.Context, from io.Reader, want, other int64, startOf func(first []byte) []byte) ([]byte, error) {
 	if limit := max(c.MaxBytes(), feed.MaxDocument); want > limit {
-		return nil, &TooLargeError{Limit: c.MaxBytes()} // nothing is as large
+		return nil, &TooLargeError{Limit: c.MaxBytes()} // no kind of document may be so large
 	}
 	first, err := nextPiece(ctx, from, firstPiece, other)
 	start := func() []byte { return startOf(first) }
@@ -48,14 +48,14 @@ func (c *Client) collect(ctx context.Context, from io.Reader, want, other int64,
 	return join(ctx, pieces, total, other)
 }
 
-// collectKnown reads a body whose length was announced, and that begins with first.
+// collectKnown reads a body with an announced length that begins with first.
 func (c *Client) collectKnown(ctx context.Context, from io.Reader, want, other int64, first []byte) ([]byte, error) {
 	if err := hold(ctx, other+want); err != nil {
 		return nil, err
 	}
 	body := make([]byte, want)
 	if _, err := readFull(ctx, from, body[copy(body, first):]); err != nil {
-		return nil, err // io.EOF comes only after the announced length
+		return nil, err // not io.EOF, which comes only after the announced length
 	}
 	return body, nil
 }
@@ -70,7 +70,7 @@ func nextPiece(ctx context.Context, from io.Reader, size, held int64) ([]byte, e
 	return piece[:n], err
 }
 
-// join makes one slice of pieces.
+// join concatenates pieces.
 func join(ctx context.Context, pieces [][]byte, total, other int64) ([]byte, error) {
 	if len(pieces) == 1 {
 		return pieces[0], hold(ctx, other+total)
@@ -86,7 +86,7 @@ func join(ctx context.Context, pieces [][]byte, total, other int64) ([]byte, err
 	return all, hold(ctx, other+total)
 }
 
-// readFull fills p, as far as there is something: then it returns io.EOF.
+// readFull fills p. If the body ends before, it returns io.EOF and the number of bytes read.
 func readFull(ctx context.Context, from io.Reader, p []byte) (n int, err error) {
 	for n < len(p) && err == nil {
 		if ctx.Err() != nil {

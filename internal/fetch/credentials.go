@@ -16,14 +16,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
-// Credentials gives the header fields that requests to the feed's own origin
-// are made with, and no others. It is asked before each request, from several
-// goroutines, and once more when the server has answered 401. What it returns
-// is not changed.
+// Credentials returns header fields for requests to the feed's own origin; other origins do not get
+// them. It is called before each request, from several goroutines, and once more after status 401.
+// The result is not modified.
 type Credentials func() (http.Header, error)
 
-// show returns what requests to the feed's own origin show: a user in the
-// feed's URL goes before the Authorization of Credentials.
+// show returns the credentials for requests to the feed's own origin. A user in the feed's URL
+// takes precedence over the Authorization of Credentials.
 func (c *Client) show() (http.Header, error) {
 	shown := http.Header{}
 	if c.Credentials != nil {
@@ -42,34 +41,33 @@ func (c *Client) show() (http.Header, error) {
 	return shown, nil
 }
 
-// authorize gives a request what its origin may know of us, and takes away
-// what it may not: credentials are for the feed's own origin, which http is
-// not where the feed is on https.
+// authorize sets the credentials of a request to the feed's own origin, and removes them from any
+// other. http is another origin than https.
 func (c *Client) authorize(request *http.Request, shown http.Header) {
 	request.Header.Del("Authorization")
-	request.Header.Del("Referer") // the URL may have a secret in its query
+	request.Header.Del("Referer") // the URL's query may contain a secret
 	for name := range shown {
 		request.Header.Del(name)
 	}
 	if c.isOwn(request.URL) {
 		maps.Copy(request.Header, shown)
 	}
-	if request.URL.User != nil { // a link's, or the feed's, which is among what is shown
+	if request.URL.User != nil { // that of a link, or that of the feed, which show has added
 		bare := *request.URL
 		bare.User = nil
 		request.URL = &bare
 	}
 }
 
-// credentialsError is an error of what should be shown, before a request.
+// credentialsError is an error of Credentials, before a request.
 type credentialsError struct{ error }
 
 func (e *credentialsError) Unwrap() error { return e.error }
 
 func (e *credentialsError) Error() string { return "no credentials: " + e.error.Error() }
 
-// ownFields are those that a client sets itself, or that are not for it to set:
-// those of the connection (RFC 9110 section 7.6.1), of the body, of conditions.
+// ownFields are the header fields that the client sets itself, or that it must not set: those of
+// the connection (RFC 9110 section 7.6.1), of the body, and of conditions.
 var ownFields = []string{
 	"A-Im", "Accept", "Accept-Encoding", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Type",
 	"Expect", "Host", "If-Match", "If-Modified-Since", "If-None-Match", "If-Range", "If-Unmodified-Since", "Keep-Alive",
@@ -77,8 +75,7 @@ var ownFields = []string{
 	"Transfer-Encoding", "Upgrade", "User-Agent",
 }
 
-// ParseField reads a header field, as in "X-Api-Key: 1234". No error shows the
-// value.
+// ParseField parses a header field such as "X-Api-Key: 1234". No error contains the value.
 func ParseField(line string) (name, value string, err error) {
 	name, value, ok := strings.Cut(line, ":")
 	name, value = strings.TrimSpace(name), strings.TrimSpace(value)
@@ -93,16 +90,15 @@ func ParseField(line string) (name, value string, err error) {
 	return http.CanonicalHeaderKey(name), value, nil
 }
 
-// maxBearer bounds a file with a token, in bytes. Servers refuse longer ones.
+// maxBearer is the maximum size of a file with a token, in bytes. Servers refuse longer tokens.
 const maxBearer = 16 << 10
 
-// Bearer shows the token that stands in a file, as Authorization: Bearer,
-// RFC 6750, beside other fields. The file is read for each request, so a token
-// that was replaced is used at once; while the file is empty or away the token
-// before is.
+// Bearer sends the token in a file as Authorization: Bearer, RFC 6750, together with other fields.
+// It reads the file for each request, so a new token is used at once. While the file is empty or
+// missing, it uses the previous token.
 type Bearer struct {
 	Path   string
-	Fields http.Header // shown too; not changed
+	Fields http.Header // the other fields; not modified
 
 	mu   sync.Mutex
 	last string
@@ -132,7 +128,7 @@ func (b *Bearer) token() (string, error) {
 	return b.last, nil
 }
 
-// readToken reads a file of one token. No error shows any of it.
+// readToken reads a file with one token. No error contains a part of the token.
 func readToken(path string) (string, error) {
 	file, err := os.Open(path)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/boundedxml"
 )
 
-// errCutOff says of a document that it has no end.
+// errCutOff reports that a document has no end.
 var errCutOff = errors.New("the document ends too early, and the response does not say how long it is")
 
-// isUnbounded reports whether nothing but the end of the connection says where
-// an answer ends, so that one that was cut off looks whole (RFC 9112 section 8).
+// isUnbounded reports whether only the end of the connection marks the end of an answer, so that an
+// answer that was cut off looks complete (RFC 9112 section 8).
 func isUnbounded(answer *http.Response) bool {
 	return answer.ContentLength < 0 && len(answer.TransferEncoding) == 0 && answer.ProtoMajor == 1
 }

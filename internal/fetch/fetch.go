@@ -1,5 +1,5 @@
-// Package fetch gets documents over HTTP: it retries transient errors, limits what it reads,
-// and stays on the origin that it was given.
+// Package fetch fetches documents over HTTP. It retries transient errors, limits what it reads, and
+// stays on the feed's origin.
 package fetch
 
 import (
@@ -20,24 +20,21 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// ErrGaveUp is returned, wrapped, for what may pass and has not, for as long as
-// the client's patience lasted.
+// ErrGaveUp is returned, wrapped, for a transient error that has lasted for the retry timeout.
 var ErrGaveUp = errors.New("gave up")
 
-// Errors of a server that wants to know who asks; both are wrapped.
+// Errors of a server that requires credentials; both are wrapped.
 var (
-	// ErrUnauthorized says that a request showed no credentials, or such that
-	// the server does not know.
+	// ErrUnauthorized reports that a request had no credentials, or unknown ones.
 	ErrUnauthorized = errors.New("credentials are needed")
-	// ErrForbidden says that whoever asked may not read this.
+	// ErrForbidden reports that the client may not read the document.
 	ErrForbidden = errors.New("not allowed")
 )
 
-// ErrSpeaksTLS is returned, wrapped, where a server speaks TLS and was spoken to
-// without.
+// ErrSpeaksTLS is returned, wrapped, if a server uses TLS and the request did not.
 var ErrSpeaksTLS = errors.New("the server uses TLS, and the URL begins with http://")
 
-// Error is what came of fetching a URL where no document did.
+// Error is the error of fetching a URL.
 type Error struct {
 	URL string // without passwords
 	Err error
@@ -46,11 +43,11 @@ type Error struct {
 func (e *Error) Error() string { return e.URL + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
-// Bounds of a request that is not held: until its answer begins, and in all.
+// The timeouts of a request that is not a long poll: until the answer begins, and in total.
 const (
 	AnswerTimeout  = 30 * time.Second
 	RequestTimeout = 5 * time.Minute
-	// DefaultStall is how long an answer that has begun may bring nothing.
+	// DefaultStall is the default of Client.Stall.
 	DefaultStall = 30 * time.Second
 )
 
@@ -58,44 +55,42 @@ const (
 type Client struct {
 	HTTP   *http.Client
 	Logger *slog.Logger
-	// Patience is how long what may pass is tried again: a server that is
-	// away, an answer that breaks off. Negative means without end, and then also
-	// for a name that does not resolve yet: who waits so is started with others.
+	// Patience is the retry timeout for transient errors, such as an unavailable server or an answer
+	// that is cut off. A negative value means no limit; then an unknown host name counts as
+	// transient too, because the server may be starting at the same time.
 	Patience time.Duration
 
-	// Feed is the feed's URL. Requests may go to its origin, and show the user
-	// and password that it has. nil means the URL of the first request.
+	// Feed is the feed's URL. Requests may go to its origin, with the user and password in the URL. nil
+	// means the URL of the first request.
 	Feed *url.URL
-	// AllowOrigins are further origins, in the form of [Origin], that redirects
-	// and links may lead to. What is asked there shows no credentials.
+	// AllowOrigins are further origins, in the form of [Origin], to which redirects and links may
+	// lead. Requests to them have no credentials.
 	AllowOrigins []string
-	// Credentials gives what requests to the feed's own origin show; nil means
-	// nothing.
+	// Credentials returns the credentials for requests to the feed's own origin; nil means none.
 	Credentials Credentials
-	// MaxDocument bounds a document that is not eventfeed's own, decompressed, in
-	// bytes. 0 means DefaultMaxDocument.
+	// MaxDocument is the maximum size of a foreign document, decompressed, in bytes. 0 means
+	// DefaultMaxDocument.
 	MaxDocument int64
-	// Stall is how long an answer that has begun may bring nothing. 0 means
-	// DefaultStall.
+	// Stall is the maximum time between two pieces of an answer. 0 means DefaultStall.
 	Stall time.Duration
 
-	first atomic.Pointer[url.URL] // that was asked for
+	first atomic.Pointer[url.URL] // the URL of the first request
 	away  outage
 }
 
-// Response is an answer, read whole.
+// Response is a complete answer.
 type Response struct {
-	URL         *url.URL // where it came from, after redirects
+	URL         *url.URL // the URL after redirects
 	Header      http.Header
 	ETag        string
 	NotModified bool
-	Partial     bool // 226: no more than what follows the document that the request named
-	Waits       bool // the server takes a wish to be kept waiting, RFC 7240 section 4.3
+	Partial     bool // status 226: only what follows the document that the request named
+	Waits       bool // the server supports long polls, RFC 7240 section 4.3
 	Body        []byte
 }
 
-// Age is how long ago the server made the answer, by its word or that of a cache
-// on the way (RFC 9111 section 5.1). 0 means just now, or that nobody says.
+// Age returns the age of the answer that the server or a cache states (RFC 9111 section 5.1). 0
+// means new or unknown.
 func (r *Response) Age() time.Duration {
 	seconds, err := strconv.ParseUint(strings.TrimSpace(r.Header.Get("Age")), 10, 31)
 	if err != nil {
@@ -104,8 +99,8 @@ func (r *Response) Age() time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// Get fetches a URL, and tries again for as long as Patience lasts what may
-// pass. Conditions are further header fields in pairs.
+// Get fetches a URL, and retries transient errors for Patience. Conditions are further header
+// fields, as pairs of name and value.
 func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
 	tries := retry.Begin(50*time.Millisecond, 5*time.Second)
 	for {
@@ -147,7 +142,7 @@ func (c *Client) Get(ctx context.Context, target *url.URL, conditions ...string)
 	}
 }
 
-// shortened returns a URL as far as it can be shown.
+// shortened shortens a URL that is too long for messages.
 func shortened(shown string) string {
 	if len(shown) > MaxURL {
 		return shown[:100] + "…"
@@ -161,8 +156,8 @@ func (c *Client) tryFor(ctx context.Context, limit time.Duration, target *url.UR
 	return c.Try(ctx, target, conditions...)
 }
 
-// Try fetches a URL once; and once more if the server does not know the
-// credentials, and there are others by now.
+// Try fetches a URL once, and once more if the server refuses the credentials and new ones are
+// available.
 func (c *Client) Try(ctx context.Context, target *url.URL, conditions ...string) (*Response, error) {
 	c.first.CompareAndSwap(nil, target)
 	if err := c.CheckOrigin(target); err != nil {
@@ -194,7 +189,7 @@ func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, co
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Accept", feed.ContentType+", */*;q=0.1") // whatever else it is, the error can say so
+	request.Header.Set("Accept", feed.ContentType+", */*;q=0.1") // so that an error can name any other type
 	request.Header.Set("Accept-Encoding", "zstd, gzip;q=0.5")
 	request.Header.Set("User-Agent", "eventfeed")
 	for i := 0; i+1 < len(conditions); i += 2 {
@@ -219,7 +214,7 @@ func (c *Client) ask(ctx context.Context, target *url.URL, shown http.Header, co
 	return result, err
 }
 
-// response makes of an answer what the caller asked for.
+// response converts an answer into a Response.
 func (c *Client) response(ctx context.Context, request *http.Request, answer *http.Response, body []byte) (*Response, error) {
 	result := &Response{URL: answer.Request.URL, Header: answer.Header, ETag: answer.Header.Get("ETag"), Waits: applied(answer.Header, "wait")}
 	switch {
@@ -242,7 +237,7 @@ func (c *Client) response(ctx context.Context, request *http.Request, answer *ht
 	return result, nil
 }
 
-// isConditional reports whether "not modified" answers a request.
+// isConditional reports whether a request may be answered with 304.
 func isConditional(request *http.Request) bool {
 	return request.Header.Get("If-None-Match") != "" || request.Header.Get("If-Modified-Since") != ""
 }

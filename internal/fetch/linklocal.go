@@ -13,14 +13,13 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// metadataNames are where clouds tell their machines what they are, and how they show
-// it: names that resolve there for machines inside.
+// metadataNames are the host names of metadata services, which give credentials to a cloud's machines.
 var metadataNames = []string{
 	"metadata", "metadata.google.internal", "metadata.goog", "metadata.azure.internal",
 	"instance-data", "instance-data.ec2.internal", "metadata.tencentyun.com", "rancher-metadata",
 }
 
-// metadataAddresses are those that are not link-local.
+// metadataAddresses are the addresses of metadata services that are not link-local.
 var metadataAddresses = []netip.Prefix{
 	netip.MustParsePrefix("fd00:ec2::/32"),       // AWS
 	netip.MustParsePrefix("100.100.100.200/32"),  // Alibaba Cloud
@@ -31,20 +30,19 @@ var metadataAddresses = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b::a9fe:0/112"), // 169.254.0.0/16 behind NAT64
 	netip.MustParsePrefix("64:ff9b:1::a9fe:0/112"),
 	netip.MustParsePrefix("2002:a9fe::/32"),           // and in 6to4
-	netip.MustParsePrefix("::169.254.0.0/112"),        // and in an address that IPv4 is compatible with
-	netip.MustParsePrefix("::ffff:0:169.254.0.0/112"), // and in one that IPv4 is translated to
+	netip.MustParsePrefix("::169.254.0.0/112"),        // and in IPv4-compatible addresses
+	netip.MustParsePrefix("::ffff:0:169.254.0.0/112"), // and in IPv4-translated addresses
 }
 
-// resolveFor bounds how long a name is resolved to see where it leads.
+// resolveFor is the timeout of resolving a host name.
 const resolveFor = 2 * time.Second
 
-// IsLinkLocal reports whether a URL leads to this machine's own link, where nothing but
-// what is told to it in confidence answers, such as the metadata service of a cloud: a
-// link-local address, one of those services, or a name that is known for them or that
-// resolves there now. No feed is there, and who redirects there means no good. What
-// cannot be told, a number that may be an address in another notation, is taken for one.
+// IsLinkLocal reports whether a URL leads to a link-local address or to the metadata service of a
+// cloud, by address, by a known name, or by a name that resolves there now. Such services give
+// secrets to this machine. No feed is there, and a redirect there is an attack. In case of doubt
+// IsLinkLocal returns true: for a number that may be an address in another notation.
 func IsLinkLocal(ctx context.Context, u *url.URL) bool {
-	host, err := idna.Lookup.ToASCII(u.Hostname()) // as net/http does, which makes 1 of １ and . of 。
+	host, err := idna.Lookup.ToASCII(u.Hostname()) // like net/http, which maps １ to 1 and 。 to .
 	if err != nil && !isASCII(u.Hostname()) {
 		return true
 	}
@@ -66,7 +64,7 @@ func IsLinkLocal(ctx context.Context, u *url.URL) bool {
 	ctx, cancel := context.WithTimeout(ctx, resolveFor)
 	defer cancel()
 	addresses, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	return err == nil && slices.ContainsFunc(addresses, isLinkLocal) // without one, a request will not get there either
+	return err == nil && slices.ContainsFunc(addresses, isLinkLocal) // a name that does not resolve leads nowhere
 }
 
 func isASCII(text string) bool {
@@ -86,8 +84,8 @@ func isLinkLocal(address netip.Addr) bool {
 	return false
 }
 
-// mayBeNumber reports whether a host is one that some resolvers read as an IPv4 address
-// in another notation: 2852039166, 0xa9fea9fe, 169.16689662, 0251.0376.0251.0376.
+// mayBeNumber reports whether some resolvers read a host as an IPv4 address in another notation:
+// 2852039166, 0xa9fea9fe, 169.16689662, 0251.0376.0251.0376.
 func mayBeNumber(host string) bool {
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if last == "" {

@@ -9,25 +9,23 @@ import (
 	"strings"
 )
 
-// maxRedirects is how many redirects a request follows.
+// maxRedirects is the number of redirects at which a request fails.
 const maxRedirects = 10
 
-// MaxURL bounds a URL that requests are sent to, in bytes.
+// MaxURL is the maximum length of the URL of a request, in bytes.
 const MaxURL = 8000
 
-// errRedirect says that the server sends its readers where they do not follow.
+// errRedirect reports a redirect that the client does not follow.
 var errRedirect = errors.New("cannot follow the redirect")
 
-// OriginError says that a redirect or a link leads to an origin that requests
-// may not go to.
+// OriginError reports that a redirect or a link leads to an origin that is not allowed.
 type OriginError struct {
-	Origin string // as it would have to be allowed
+	Origin string // the origin, in the form of Client.AllowOrigins
 }
 
 func (e *OriginError) Error() string { return "leads to another origin" }
 
-// Origin is what of a URL says which server it is of: scheme, host and port,
-// RFC 6454, in one form whether the port is named or is the scheme's own.
+// Origin returns a URL's origin, RFC 6454: scheme, host and port, without the scheme's default port.
 func Origin(u *url.URL) string {
 	scheme, host, port := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
 	if strings.Contains(host, ":") {
@@ -39,11 +37,11 @@ func Origin(u *url.URL) string {
 	return scheme + "://" + host
 }
 
-// ParseOrigin reads an origin, a URL of which no more is given than scheme,
-// host and port, into the form of [Origin].
+// ParseOrigin parses an origin, which is a URL with only scheme, host and port, and returns it in
+// the form of [Origin].
 func ParseOrigin(raw string) (string, error) {
 	u, err := url.Parse(raw)
-	if err != nil || u.Opaque != "" || u.User != nil { // not shown, it may hold a password
+	if err != nil || u.Opaque != "" || u.User != nil { // not shown, because it may contain a password
 		return "", errors.New("must be no more than scheme, host and port, such as https://archive.example:8443")
 	}
 	if u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
@@ -52,7 +50,7 @@ func ParseOrigin(raw string) (string, error) {
 	return Origin(u), nil
 }
 
-// feed is the URL whose origin is the client's own.
+// feed returns the feed's URL; nil before the first request if Feed is nil.
 func (c *Client) feed() *url.URL {
 	if c.Feed != nil {
 		return c.Feed
@@ -66,12 +64,11 @@ func (c *Client) isOwn(u *url.URL) bool {
 	return feed != nil && Origin(u) == Origin(feed)
 }
 
-// Allows reports whether requests may go to a URL: it is on the feed's own
-// origin, or on one that was allowed. Before the first request there is no own
-// origin, unless Feed says it.
+// Allows reports whether requests may go to a URL, because it is on the feed's own origin or on an
+// allowed one. If Feed is nil, there is no own origin before the first request.
 func (c *Client) Allows(u *url.URL) bool { return c.CheckOrigin(u) == nil }
 
-// CheckOrigin is [Client.Allows], with the error to return where it does not.
+// CheckOrigin returns an OriginError unless [Client.Allows] the URL.
 func (c *Client) CheckOrigin(u *url.URL) error {
 	if c.isOwn(u) {
 		return nil
@@ -82,8 +79,8 @@ func (c *Client) CheckOrigin(u *url.URL) error {
 	return &OriginError{Origin(u)}
 }
 
-// redirect decides whether a redirect is followed, and what the next request
-// shows. It holds for every http.Client, whatever that would do itself.
+// redirect returns a function that decides whether to follow a redirect, and sets the credentials
+// of the next request, for any http.Client.
 func (c *Client) redirect(shown http.Header) func(*http.Request, []*http.Request) error {
 	return func(next *http.Request, via []*http.Request) error {
 		if len(via) >= maxRedirects {

@@ -5,17 +5,16 @@ import (
 	"time"
 )
 
-// outage knows whether a server is away, whatever the order in which the
-// answers of several requests at once are seen: only a request that began after
-// the one that failed can say that the server is back, and the other way round.
+// outage records whether a server is unavailable. The results of concurrent requests may arrive in
+// any order: only a request that began after the failure can show that the server is back, and vice
+// versa.
 type outage struct {
 	mu      sync.Mutex
-	since   time.Time // that an answer was missing; zero while the server answers
-	endedAt time.Time // the last outage
+	since   time.Time // when the outage was noticed; zero while the server answers
+	endedAt time.Time // when the last outage ended
 }
 
-// failed notes that a request that began at a time got no answer, and reports
-// whether that is news.
+// failed records a failed request that began at a time. It reports whether an outage has begun.
 func (o *outage) failed(began time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -26,7 +25,7 @@ func (o *outage) failed(began time.Time) bool {
 	return true
 }
 
-// answered notes that one did, and reports whether that is news.
+// answered records an answered request that began at a time. It reports whether an outage has ended.
 func (o *outage) answered(began time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -12,13 +12,13 @@ import (
 	"unicode"
 )
 
-// statusError is an answer that is no document.
+// statusError is an answer with an error status.
 type statusError struct {
 	status int
 	reason string
-	after  time.Duration // that the server wants to be left alone for; 0 where it does not say
-	plain  bool          // the server speaks TLS, and the request did not
-	shown  bool          // the request showed credentials
+	after  time.Duration // the delay that the server asks for; 0 if none
+	plain  bool          // the server uses TLS, and the request did not
+	shown  bool          // the request had credentials
 }
 
 func newStatusError(answer *http.Response, body []byte) *statusError {
@@ -28,7 +28,7 @@ func newStatusError(answer *http.Response, body []byte) *statusError {
 		after:  retryAfter(answer.Header, time.Now()),
 	}
 	if e.status == http.StatusBadRequest && answer.TLS == nil && len(body) < 4096 && bytes.Contains(body, []byte("HTTPS")) {
-		e.plain, e.reason = true, ErrSpeaksTLS.Error() // as nginx, Apache and Go say in their own words
+		e.plain, e.reason = true, ErrSpeaksTLS.Error() // nginx, Apache and Go answer so, each in its own words
 	}
 	return e
 }
@@ -41,19 +41,18 @@ func (e *statusError) Error() string {
 	return text
 }
 
-// Is makes the statuses of credentials ErrUnauthorized and ErrForbidden, and
-// knows ErrSpeaksTLS.
+// Is matches ErrUnauthorized, ErrForbidden and ErrSpeaksTLS.
 func (e *statusError) Is(target error) bool {
 	return e.plain && target == ErrSpeaksTLS ||
 		target == ErrUnauthorized && e.status == http.StatusUnauthorized ||
 		target == ErrForbidden && e.status == http.StatusForbidden
 }
 
-// maxReason bounds what is shown of a server's words, in bytes.
+// maxReason is the maximum length of a server's reason in messages, in bytes.
 const maxReason = 300
 
-// reason is what a server says about its refusal in one line: the detail of a
-// problem (RFC 9457), or the first line of plain text.
+// reason returns the server's reason for an error status in one line: the detail of a problem (RFC
+// 9457), or the first line of plain text.
 func reason(contentType string, body []byte) string {
 	text := ""
 	switch kind, _, _ := mime.ParseMediaType(contentType); kind {
@@ -78,13 +77,13 @@ func reason(contentType string, body []byte) string {
 	}, line)
 }
 
-// WasShown reports whether a server that refused had been shown [Credentials].
+// WasShown reports whether a refused request had [Credentials].
 func WasShown(err error) bool {
 	status, ok := errors.AsType[*statusError](err)
 	return ok && status.shown
 }
 
-// IsMissing reports whether the server says that there is nothing at a URL.
+// IsMissing reports whether the server answered 404 or 410.
 func IsMissing(err error) bool {
 	status, ok := errors.AsType[*statusError](err)
 	return ok && (status.status == http.StatusNotFound || status.status == http.StatusGone)

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// MaxRetryAfter bounds how long a server is not asked because it said so.
+// MaxRetryAfter is the maximum delay of a Retry-After field that is honoured.
 const MaxRetryAfter = 10 * time.Minute
 
 // retryAfter returns the delay of a Retry-After field (RFC 9110 section 10.2.3), at most
@@ -47,8 +47,7 @@ func serverDelay(err error) time.Duration {
 	return status.after + rand.N(status.after/10+100*time.Millisecond)
 }
 
-// requestError is an error of a request that got no answer, in the words of
-// what went wrong: the caller names the URL.
+// requestError is the error of a request without an answer, without the URL, which the caller adds.
 type requestError struct{ error }
 
 func (e *requestError) Unwrap() error { return e.error }
@@ -58,12 +57,12 @@ func withoutURL(err error) error {
 		err = named.Err
 	}
 	if alert, ok := errors.AsType[*net.OpError](err); ok && alert.Op == "remote error" {
-		err = alert // net/http says where in its own code it came
+		err = alert // without net/http's internal context
 	}
 	return &requestError{err}
 }
 
-// MayPass reports whether the same request may have an answer in a while.
+// MayPass reports whether an error is transient.
 func MayPass(err error) bool {
 	if status, ok := errors.AsType[*statusError](err); ok {
 		return status.mayPass()
@@ -93,8 +92,7 @@ func (e *statusError) mayPass() bool {
 	}
 }
 
-// isPermanent reports whether a request that got no answer will get none the
-// next time either.
+// isPermanent reports whether the error of a request without an answer is permanent.
 func isPermanent(err error) bool {
 	if errors.Is(err, errRedirect) || errors.Is(err, http.ErrSchemeMismatch) || IsTLS(err) {
 		return true
@@ -108,8 +106,8 @@ func isPermanent(err error) bool {
 	return isNoHTTP(err)
 }
 
-// isNoHTTP reports whether the other end does not speak HTTP, or too much of it,
-// for which net/http has no types. A first line that was cut off is HTTP.
+// isNoHTTP reports whether the answer is not HTTP, or has a header that is too large. net/http has
+// no types for these errors. A first line that was cut off counts as HTTP.
 func isNoHTTP(err error) bool {
 	text := err.Error()
 	if line, ok := quotedBehind(text, "malformed HTTP response "); ok {
@@ -132,8 +130,8 @@ func quotedBehind(text, mark string) (quoted string, ok bool) {
 	return quoted, err == nil
 }
 
-// IsTLS reports whether an error is of TLS: one end does not trust the other's
-// certificate, or they do not speak it alike.
+// IsTLS reports whether an error comes from TLS: one side does not trust the other's certificate,
+// or they have no common version.
 func IsTLS(err error) bool {
 	if _, isCertificate := errors.AsType[*tls.CertificateVerificationError](err); isCertificate {
 		return true
@@ -142,8 +140,8 @@ func IsTLS(err error) bool {
 		return true
 	}
 	alert, ok := errors.AsType[*net.OpError](err)
-	if ok && alert.Op == "remote error" { // an alert, for which crypto/tls has no type
+	if ok && alert.Op == "remote error" { // a TLS alert, for which crypto/tls has no type
 		return alert.Err.Error() != "tls: internal error" && alert.Err.Error() != "tls: user canceled"
 	}
-	return strings.HasPrefix(err.Error(), "tls: ") // as where both know no common version
+	return strings.HasPrefix(err.Error(), "tls: ") // for example no common version
 }

@@ -5,31 +5,29 @@ import (
 	"errors"
 )
 
-// Room is the memory that may be used for a document.
+// Room limits the memory for a document.
 type Room interface {
-	// TryHold makes n the bytes that the document takes in all, and reports whether
-	// there is room for them.
+	// TryHold reserves n bytes in total for the document. It returns false if there is no room.
 	TryHold(n int64) bool
-	// Hold waits until there is.
+	// Hold reserves n bytes in total, and waits until there is room.
 	Hold(ctx context.Context, n int64) error
 }
 
 type roomKey struct{}
 
-// WithRoom returns a context in which [Client.Get] asks for room before it takes
-// memory: for the bytes that were read, those that are being read, and those that they
-// decompress to. Where there is none it ends the request, so that no server waits, and
-// sends it again once there is.
+// WithRoom returns a context in which [Client.Get] reserves room before it allocates memory: for
+// the bytes read, the bytes being read, and their decompressed form. If there is no room, it
+// cancels the request, so that no server waits, and repeats it when there is room.
 func WithRoom(ctx context.Context, r Room) context.Context {
 	return context.WithValue(ctx, roomKey{}, r)
 }
 
-// fullError says that there is no room for this many bytes now.
+// fullError reports that there is no room for this many bytes.
 type fullError struct{ needed int64 }
 
 func (*fullError) Error() string { return "not enough memory" }
 
-// hold takes room, if the context has one.
+// hold reserves n bytes in total in the context's Room, if it has one.
 func hold(ctx context.Context, n int64) error {
 	if r, ok := ctx.Value(roomKey{}).(Room); ok && !r.TryHold(n) {
 		return &fullError{n}
@@ -37,8 +35,8 @@ func hold(ctx context.Context, n int64) error {
 	return ctx.Err()
 }
 
-// waited reports whether err was that there is no room, and waits for that then. A
-// document of unknown length may need more than it has asked for.
+// waited reports whether err is a fullError; if so, it waits for room first. It reserves twice as
+// much as was needed, because a document of unknown length may need more.
 func waited(ctx context.Context, err error) (bool, error) {
 	full, is := errors.AsType[*fullError](err)
 	r, ok := ctx.Value(roomKey{}).(Room)
@@ -51,8 +49,8 @@ func waited(ctx context.Context, err error) (bool, error) {
 	return true, r.Hold(ctx, 2*full.needed)
 }
 
-// Hold makes n the bytes that a document takes that was fetched under this context,
-// once it is known what is kept of it. It waits for room if that is more than before.
+// Hold reserves n bytes in total for a document that was fetched with this context, when its size
+// in memory is known. It waits for room if n is more than before.
 func Hold(ctx context.Context, n int64) error {
 	if r, ok := ctx.Value(roomKey{}).(Room); ok {
 		return r.Hold(ctx, n)

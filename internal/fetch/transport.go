@@ -14,22 +14,21 @@ import (
 	"time"
 )
 
-// maxHeader bounds the header of an answer, in bytes.
+// maxHeader is the maximum size of the header of an answer, in bytes.
 const maxHeader = 256 << 10
 
-// HTTPConfig says how requests are made.
+// HTTPConfig configures an HTTP client.
 type HTTPConfig struct {
-	Connections int           // kept to a server: as many as pages are fetched at once
-	Wait        time.Duration // that a server may hold a request, RFC 7240 section 4.3
+	Connections int           // idle connections to keep for each server: the number of pages fetched at once
+	Wait        time.Duration // length of a long poll, RFC 7240 section 4.3
 
-	CA                string // file of authorities to trust beside the system's, PEM; may be empty
-	ClientCertificate string // file of the certificate to show to Own and nobody else, PEM; may be empty
-	ClientKey         string // file of its key, PEM
+	CA                string // PEM file of certificate authorities to trust in addition to the system's; may be empty
+	ClientCertificate string // PEM file of the client certificate, for the origins of Own only; may be empty
+	ClientKey         string // PEM file of the certificate's key
 	Own               []*url.URL
 }
 
-// NewHTTPClient returns the client that reads feeds where the caller brings
-// none.
+// NewHTTPClient returns the default HTTP client for reading feeds.
 func NewHTTPClient(connections int, wait time.Duration) *http.Client {
 	client, err := HTTPConfig{Connections: connections, Wait: wait}.Client()
 	if err != nil {
@@ -38,8 +37,8 @@ func NewHTTPClient(connections int, wait time.Duration) *http.Client {
 	return client
 }
 
-// Client returns an HTTP client. It goes through the proxies that the
-// environment names. Its files are read now, and anew when they have changed.
+// Client returns an HTTP client. It uses the proxies of the environment. It reads its files now,
+// and again when they have changed.
 func (c HTTPConfig) Client() (*http.Client, error) {
 	var transport http.RoundTripper = c.transport(nil)
 	if c.CA != "" || c.ClientCertificate != "" {
@@ -57,7 +56,7 @@ func (c HTTPConfig) transport(config *tls.Config) *http.Transport {
 	transport.MaxIdleConnsPerHost = c.Connections
 	transport.ResponseHeaderTimeout = AnswerTimeout + c.Wait
 	transport.MaxResponseHeaderBytes = maxHeader
-	transport.DisableCompression = true // we ask for zstd ourselves
+	transport.DisableCompression = true // the client sets Accept-Encoding itself
 	transport.OnProxyConnectResponse = checkProxy
 	if config != nil {
 		transport.TLSClientConfig = config
@@ -65,7 +64,7 @@ func (c HTTPConfig) transport(config *tls.Config) *http.Transport {
 	return transport
 }
 
-// proxyError says that a proxy refused to lead on to a server.
+// proxyError reports that a proxy refused to connect to a server.
 type proxyError struct{ status int }
 
 func (e *proxyError) Error() string {
@@ -79,18 +78,18 @@ func checkProxy(_ context.Context, _ *url.URL, _ *http.Request, answer *http.Res
 	return nil
 }
 
-// lookEvery is how often files are looked at, while requests are made.
+// lookEvery is the minimum time between two checks of the files.
 const lookEvery = time.Second
 
-// changingTransport is a transport for the feeds' own origins and one for all
-// others, which shows no certificate. Both are made anew when a file changes;
-// while what the files hold is no good, those before stand.
+// changingTransport has one transport for the feeds' own origins, and one without a client
+// certificate for all others. It replaces both when a file changes. While a file is invalid, it
+// keeps using the previous ones.
 type changingTransport struct {
 	config HTTPConfig
 
 	mu         sync.Mutex
 	own, other *http.Transport
-	held       []string // what the files held
+	held       []string // the contents of the files
 	looked     time.Time
 }
 
@@ -103,7 +102,7 @@ func (t *changingTransport) RoundTrip(request *http.Request) (*http.Response, er
 	return other.RoundTrip(request)
 }
 
-// CloseIdleConnections is what http.Client.CloseIdleConnections calls.
+// CloseIdleConnections is called by http.Client.CloseIdleConnections.
 func (t *changingTransport) CloseIdleConnections() {
 	own, other := t.present()
 	own.CloseIdleConnections()
@@ -114,7 +113,7 @@ func (t *changingTransport) present() (own, other *http.Transport) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if time.Since(t.looked) > lookEvery {
-		_ = t.read() // what is no good yet may be half written
+		_ = t.read() // an invalid file may be half written
 	}
 	return t.own, t.other
 }
@@ -125,7 +124,7 @@ func (t *changingTransport) load() error {
 	return t.read()
 }
 
-// read makes the transports, if the files hold something else than before.
+// read creates the transports again if the contents of the files have changed.
 func (t *changingTransport) read() error {
 	t.looked = time.Now()
 	var contents []string
@@ -157,13 +156,13 @@ func (t *changingTransport) read() error {
 	return nil
 }
 
-// tls makes a configuration of what the files hold.
+// tls returns the configuration for the contents of the files.
 func (c HTTPConfig) tls(authorities, certificate, key []byte) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
 		pool, err := x509.SystemCertPool()
 		if err != nil {
-			pool = x509.NewCertPool() // a machine without any
+			pool = x509.NewCertPool() // the machine has no certificate authorities
 		}
 		if !pool.AppendCertsFromPEM(authorities) {
 			return nil, fmt.Errorf("%s: holds no certificate in PEM", c.CA)
@@ -185,7 +184,7 @@ func (c HTTPConfig) tls(authorities, certificate, key []byte) (*tls.Config, erro
 
 var errNoKey = errors.New("a certificate needs its key, and a key its certificate")
 
-// Check says what is missing.
+// Check returns an error if the certificate or its key is missing.
 func (c HTTPConfig) Check() error {
 	if (c.ClientCertificate == "") != (c.ClientKey == "") {
 		return errNoKey

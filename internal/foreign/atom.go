@@ -12,8 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
-// atomEntry reads an entry of an Atom feed: its texts as gofeed has them, all
-// else as the outline does.
+// atomEntry converts an entry of an Atom feed: its texts from gofeed, everything else from the outline.
 func atomEntry(e *atom.Entry, i *item) (raw, error) {
 	if i.id == "" && len(i.ce) == 0 {
 		return raw{}, errNoID
@@ -39,8 +38,7 @@ func atomEntry(e *atom.Entry, i *item) (raw, error) {
 	return r, nil
 }
 
-// atomTime reads a time of Atom; of one that RFC 3339 does not have what gofeed makes
-// of it.
+// atomTime parses a time of Atom. For a time that RFC 3339 does not allow it returns gofeed's result.
 func atomTime(text string, parsed *time.Time) time.Time {
 	if t := parseTime(text); !t.IsZero() {
 		return t
@@ -48,7 +46,7 @@ func atomTime(text string, parsed *time.Time) time.Time {
 	return valid(parsed)
 }
 
-// firstLink is where the first alternate link leads.
+// firstLink returns the URL of the first alternate link.
 func firstLink(links []link) string {
 	for _, l := range links {
 		if l.Rel == "alternate" {
@@ -58,7 +56,7 @@ func firstLink(links []link) string {
 	return ""
 }
 
-// setTimes writes the times as events do, where they are times.
+// setTimes sets the times, in the format of events if they are valid.
 func (a *about) setTimes(r raw) {
 	if !r.published.IsZero() {
 		a.Published = cloudevents.FormatTime(r.published)
@@ -68,8 +66,8 @@ func (a *about) setTimes(r raw) {
 	}
 }
 
-// setContent reads the content of an Atom entry, RFC 4287 section 4.1.3.3: what
-// is neither text nor XML is Base64, or should be.
+// setContent sets the content from that of an Atom entry, RFC 4287 section 4.1.3.3: content that is
+// neither text nor XML should be Base64.
 func (a *about) setContent(c *atom.Content, text string) {
 	a.ContentType, a.ContentSrc = c.Type, c.Src
 	kind, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(c.Type)), ";")
@@ -88,8 +86,8 @@ func (a *about) setContent(c *atom.Content, text string) {
 	}
 }
 
-// fromBase64 decodes a content, and reports whether it was Base64; else it
-// returns it as it is, since many write JSON as it is.
+// fromBase64 decodes a content, and reports whether it was Base64. Otherwise it returns the content
+// unchanged, because many feeds contain JSON as text.
 func fromBase64(text string) ([]byte, bool) {
 	data, err := base64.StdEncoding.DecodeString(strings.Map(func(r rune) rune {
 		if strings.ContainsRune(" \t\r\n", r) {

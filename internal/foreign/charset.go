@@ -15,14 +15,13 @@ import (
 	"golang.org/x/text/encoding"
 )
 
-// What encoding a document is in is said by up to three, RFC 7303 section 3: a byte
-// order mark before the charset of its Content-Type, and that before its XML
-// declaration. Without any of them it is UTF-8.
+// The encoding of a document is that of its byte order mark; without one, the charset of its
+// Content-Type; without that, the encoding in its XML declaration (RFC 7303 section 3); and
+// otherwise UTF-8.
 //
-// There is one exception. Many servers send a default charset, such as ISO-8859-1,
-// with whatever they send, and nearly any bytes are valid in it. A document that is
-// UTF-8 by its declaration, and valid as such, is read as UTF-8: to read it in the
-// server's charset would change its text without an error.
+// There is one exception. Many servers send a default charset, such as ISO-8859-1, with everything,
+// and nearly any bytes are valid in it. A document that declares UTF-8, and is valid UTF-8, is read
+// as UTF-8: reading it in the server's charset would change its text without an error.
 
 // declaration is an XML declaration, with the encoding that it names.
 var declaration = regexp.MustCompile(`^<\?xml\s[^>]*?(?:encoding\s*=\s*["']([A-Za-z0-9._:-]+)["'][^>]*)?\?>`)
@@ -37,15 +36,14 @@ var marks = []struct {
 	{"utf-16le", []byte{0xff, 0xfe}},
 }
 
-// labels is what is said of a document's encoding.
+// labels are the names of a document's encoding.
 type labels struct {
-	mark, header, declared string // in lower case; empty where nothing is said
+	mark, header, declared string // in lower case; empty if missing
 }
 
-// toUTF8 returns a document in UTF-8, without mark and XML declaration: a parser
-// would go by the encoding that it names once more. doubt is what to warn of: that
-// the header and the document name different encodings, or another than UTF-8 for what
-// is valid UTF-8.
+// toUTF8 returns a document in UTF-8, without byte order mark and XML declaration, because a parser
+// would apply the declared encoding again. doubt is the text of a warning: the header and the
+// document name different encodings, or another encoding than UTF-8 for valid UTF-8.
 func toUTF8(body []byte, contentType string) (text []byte, doubt string, err error) {
 	if bytes.HasPrefix(body, []byte{0xff, 0xfe, 0, 0}) || bytes.HasPrefix(body, []byte{0, 0, 0xfe, 0xff}) {
 		return nil, "", errors.New("is in UTF-32 by its byte order mark, which is not supported: its publisher has to write it in UTF-8")
@@ -66,8 +64,7 @@ func toUTF8(body []byte, contentType string) (text []byte, doubt string, err err
 	return text, doubt, nil
 }
 
-// labelsOf returns what is said of a document's encoding, and the document without a
-// byte order mark.
+// labelsOf returns the names of a document's encoding, and the document without a byte order mark.
 func labelsOf(body []byte, contentType string) (said labels, rest []byte) {
 	for _, mark := range marks {
 		if bytes.HasPrefix(body, mark.bytes) {
@@ -89,7 +86,7 @@ func labelsOf(body []byte, contentType string) (said labels, rest []byte) {
 // charsetOf returns the charset of a Content-Type.
 func charsetOf(contentType string) string {
 	_, parameters, err := mime.ParseMediaType(contentType)
-	if err != nil { // such as "text/xml; charset=utf-8; charset=utf-8"
+	if err != nil { // for example "text/xml; charset=utf-8; charset=utf-8"
 		_, after, _ := strings.Cut(strings.ToLower(contentType), "charset=")
 		after, _, _ = strings.Cut(after, ";")
 		return strings.Trim(after, " \t\"'")
@@ -97,7 +94,7 @@ func charsetOf(contentType string) string {
 	return strings.ToLower(strings.TrimSpace(parameters["charset"]))
 }
 
-// wideness returns the UTF-16 that a text without a mark is in; empty if in none.
+// wideness returns the UTF-16 encoding of a text without a byte order mark; empty if it is not UTF-16.
 func wideness(mark string, start []byte) string {
 	switch {
 	case strings.HasPrefix(mark, "utf-16"):
@@ -127,7 +124,7 @@ func unitOf(b []byte, wide string) uint16 {
 	return binary.BigEndian.Uint16(b)
 }
 
-// choose returns the encoding to read a document in, and who says so.
+// choose returns the encoding of a document, and which of the labels names it.
 func (s *labels) choose(body []byte) (label, from, doubt string) {
 	wide := wideness(s.mark, body)
 	declared := s.declared
@@ -154,8 +151,8 @@ func (s *labels) choose(body []byte) (label, from, doubt string) {
 	return label, from, s.disagreement(label)
 }
 
-// isBlind reports whether the charset of the header is one that a server sends with
-// whatever it sends: the document is UTF-8 by its own word, and valid.
+// isBlind reports whether the charset of the header is a server's default that does not apply: the
+// document declares UTF-8, and is valid UTF-8.
 func (s *labels) isBlind(declared string, body []byte) bool {
 	if canonical(s.header) == "utf-8" || canonical(declared) != "utf-8" || !utf8.Valid(body) {
 		return false
@@ -163,7 +160,7 @@ func (s *labels) isBlind(declared string, body []byte) bool {
 	return s.declared != "" || canonical(s.header) == "windows-1252" || strings.HasPrefix(s.header, "utf-16")
 }
 
-// disagreement returns what to warn of, if two name different encodings.
+// disagreement returns the text of a warning if two labels name different encodings.
 func (s *labels) disagreement(label string) string {
 	others := []struct{ who, label string }{{"its byte order mark", s.mark}, {"its Content-Type", s.header}, {"its XML declaration", s.declared}}
 	var said []string
@@ -180,15 +177,13 @@ func (s *labels) disagreement(label string) string {
 	return fmt.Sprintf("%s: it is read as %s", strings.Join(said, ", "), label)
 }
 
-// agree reports whether two names may be of one encoding; UTF-16 leaves the order of
-// its bytes open.
+// agree reports whether two names may mean the same encoding. UTF-16 may mean either byte order.
 func agree(a, b string) bool {
 	a, b = canonical(a), canonical(b)
 	return a == b || strings.HasPrefix(a, "utf-16") && strings.HasPrefix(b, "utf-16")
 }
 
-// canonical returns the name of an encoding by the WHATWG, which has one for all
-// that are read alike.
+// canonical returns the WHATWG's name of an encoding, which is the same for all aliases.
 func canonical(label string) string {
 	if _, name := charset.Lookup(label); name != "" {
 		return name
@@ -196,14 +191,13 @@ func canonical(label string) string {
 	return label
 }
 
-// isKnown reports whether an encoding can be read.
+// isKnown reports whether an encoding is supported.
 func isKnown(label string) bool {
 	e, _ := charset.Lookup(label)
 	return e != nil && e != encoding.Replacement
 }
 
-// isASCII reports whether a label is of US-ASCII, which the WHATWG reads as
-// windows-1252.
+// isASCII reports whether a label means US-ASCII, which the WHATWG treats as windows-1252.
 func isASCII(label string) bool {
 	switch label {
 	case "us-ascii", "ascii", "ansi_x3.4-1968", "iso-ir-6", "iso646-us":
@@ -212,8 +206,8 @@ func isASCII(label string) bool {
 	return false
 }
 
-// looksUTF8 reports whether a text that is read in another encoding is valid UTF-8, which
-// hardly any text in another encoding is that has more than ASCII.
+// looksUTF8 reports whether a text that is read in another encoding is valid UTF-8 with more than
+// ASCII, which texts in other encodings hardly ever are.
 func looksUTF8(body []byte, label string) bool {
 	onlyASCII := !bytes.ContainsFunc(body, func(r rune) bool { return r >= utf8.RuneSelf })
 	return !strings.HasPrefix(canonical(label), "utf-") && !onlyASCII && utf8.Valid(body)
@@ -241,9 +235,8 @@ func decode(body []byte, label string) ([]byte, error) {
 	return text, nil
 }
 
-// replacements returns how many characters of a text are U+FFFD as it is written, and
-// not for bytes that are no character. Of the encodings that are read here, only GB18030
-// has it.
+// replacements returns how often a text itself contains U+FFFD, which does not stand for invalid
+// bytes. Of the supported encodings only GB18030 contains that character.
 func replacements(body []byte, name string) (n int) {
 	for name == "gb18030" && len(body) > 0 {
 		size := 1
@@ -262,7 +255,7 @@ func replacements(body []byte, name string) (n int) {
 	return n
 }
 
-// isUTF16 reports whether a text is whole, and each of its surrogates one of a pair.
+// isUTF16 reports whether a text is valid UTF-16: complete, and without unpaired surrogates.
 func isUTF16(body []byte, label string) bool {
 	high := false
 	for ; len(body) >= 2; body = body[2:] {
@@ -276,7 +269,7 @@ func isUTF16(body []byte, label string) bool {
 	return !high && len(body) == 0
 }
 
-// source says in an error who named the encoding.
+// source describes, for an error, which label named the encoding.
 func (s *labels) source(from string) string {
 	switch {
 	case from == "header" && s.declared != "" && !agree(s.header, s.declared):
@@ -291,7 +284,7 @@ func (s *labels) source(from string) string {
 	return ""
 }
 
-// warnCharset warns of a document whose encoding is not said in one voice.
+// warnCharset warns about a document whose labels disagree about its encoding.
 func (r *Reader) warnCharset(d *document) {
 	if d.charset != "" {
 		r.warnOnce("the encoding of a document is ambiguous; its publisher has to correct the Content-Type or the XML declaration: " + d.charset)

@@ -16,27 +16,27 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Links that lead back in a feed's history, RFC 5005 sections 4 and 3.
+// The link relations that lead back in a feed's history, RFC 5005 sections 4 and 3.
 const (
 	linkArchive = "prev-archive"
 	linkPage    = "next"
 )
 
-// document is one document of a feed, whatever its format.
+// document is one document of a feed, in any format.
 type document struct {
-	url      *url.URL // where it came from
-	atom     bool     // else RSS
+	url      *url.URL // the URL that returned it
+	atom     bool     // Atom; otherwise RSS
 	id       string   // Atom only
 	title    string
 	updated  time.Time
-	links    map[string][]string // absolute URLs by relation, without fragments; few of each
+	links    map[string][]string // absolute URLs by relation, without fragments; a few for each
 	archive  bool
 	complete bool
 	ours     bool
-	charset  string // what was wrong with what is said of the document's encoding; may be empty
+	charset  string // the warning about the document's encoding; may be empty
 
 	entries []version // in the order of the document
-	memory  int64     // that they take, in bytes, roughly
+	memory  int64     // approximate memory of the entries, in bytes
 	settled bool      // see settle
 	hash    feed.Digest
 }
@@ -44,13 +44,13 @@ type document struct {
 // version is an entry in one of its versions.
 type version struct {
 	raw     raw
-	key     string // what its versions have in common
-	updated int64  // microseconds since 1970; what tells the later of two
-	content int64  // a hash of what it says, see checkpoint.Version
+	key     string // the key that all versions of the entry share
+	updated int64  // microseconds since 1970; the later version has the larger value
+	content int64  // a hash of the content, see checkpoint.Version
 	event   event.Event
 }
 
-// maxFeedID bounds what a feed is known by, in bytes.
+// maxFeedID is the maximum length of a feed's id, in bytes.
 const maxFeedID = event.MaxAttribute
 
 func withoutFragment(u *url.URL) string {
@@ -65,8 +65,8 @@ func withoutUser(u *url.URL) *url.URL {
 	return &plain
 }
 
-// makeEvents maps the entries to events of the feed, as far as they may take that much
-// memory. What the entries say is kept for another naming, see [document.settle].
+// makeEvents maps the entries to events of the feed, within the limit of memory. It keeps the
+// entries' contents, so that they can be mapped again with another naming, see [document.settle].
 func (d *document) makeEvents(ctx context.Context, of naming, l limits) error {
 	if d.settled {
 		return errors.New("its events were made for another name of the feed")
@@ -101,7 +101,7 @@ func (d *document) makeEvents(ctx context.Context, of naming, l limits) error {
 	return nil
 }
 
-// settle frees what the entries say besides their events, which are made for good.
+// settle frees the entries' contents; after that their events cannot be made again.
 func (d *document) settle() {
 	d.settled = true
 	for i := range d.entries {
@@ -109,7 +109,7 @@ func (d *document) settle() {
 	}
 }
 
-// dropEvents frees the events of a document of which only the versions are needed.
+// dropEvents frees the events of a document whose versions are enough.
 func (d *document) dropEvents() {
 	for i := range d.entries {
 		d.entries[i].event = event.Event{}
@@ -134,15 +134,14 @@ func (d *document) latest() []checkpoint.Version {
 	return all
 }
 
-// version is what a consumer remembers of an entry.
+// version returns what a consumer stores about an entry.
 func (v *version) version() checkpoint.Version {
 	return checkpoint.Version{Entry: v.key, Updated: v.updated, Content: v.content}
 }
 
-// pick returns the events of the given versions in the order in which they are
-// applied, by their time of change. Of those of one time the one that stands
-// further down comes first where the document lists the newest first, which it
-// does unless the last one is of a later time than the first.
+// pick returns the events of the given versions in the order in which they are applied: by their
+// time of change. Events with the same time come in the order of the document; in reverse order if
+// the document lists the newest first, which it does unless its last entry is later than its first.
 func (d *document) pick(versions map[string]int64) (picked []*version) {
 	taken := make(map[string]bool, len(versions))
 	for i := range d.entries {
@@ -167,8 +166,8 @@ func (d *document) pick(versions map[string]int64) (picked []*version) {
 	return picked
 }
 
-// before returns the URL of the document before this one in the chain that a
-// kind of feed has; nil where there is none. There must not be two.
+// before returns the URL of the previous document in the chain of a kind of feed; nil if there is
+// none. Two different ones are an error.
 func (d *document) before(kind Kind) (*url.URL, error) {
 	relation := linkArchive
 	switch kind {
@@ -194,5 +193,5 @@ func (d *document) before(kind Kind) (*url.URL, error) {
 	}
 }
 
-// maxURL bounds the URL of an archive, in bytes; a target keeps them in an index.
+// maxURL is the maximum length of an archive's URL, in bytes, because targets index the URLs.
 const maxURL = 2000

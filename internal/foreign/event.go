@@ -16,8 +16,8 @@ import (
 // defaultType is the type of an event whose entry has no category.
 const defaultType = "entry"
 
-// makeEvent maps an entry to an event of the feed with an id. fallback is the
-// time of an entry that has none.
+// makeEvent maps an entry to an event of the feed with this id. fallback is the time of an entry
+// without one.
 func (v *version) makeEvent(feedID string, fallback time.Time) (err error) {
 	r := &v.raw
 	v.updated = (time.Time{}).UnixMicro()
@@ -45,7 +45,7 @@ func (v *version) makeEvent(feedID string, fallback time.Time) (err error) {
 	return nil
 }
 
-// key is what the versions of an entry have in common.
+// key returns the key that all versions of an entry share.
 func (r *raw) key(e *event.Event) string {
 	if r.id == "" {
 		return e.ID
@@ -53,14 +53,14 @@ func (r *raw) key(e *event.Event) string {
 	return fit(r.id, event.MaxID)
 }
 
-// entryEvent is the event that an entry says something of itself with.
+// entryEvent returns the event whose data is the entry.
 func (r *raw) entryEvent(feedID string) (event.Event, error) {
 	data, err := r.about.encode()
 	if err != nil {
 		return event.Event{}, err
 	}
 	id := r.id
-	if id == "" { // RSS demands neither guid nor link
+	if id == "" { // RSS requires neither guid nor link
 		id = "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, data).String()
 	}
 	e := event.Event{
@@ -81,8 +81,8 @@ func (a *about) encode() ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
-// described is the event that an entry's elements of CloudEvents' namespace
-// describe, written as eventfeed does (docs/format.md).
+// described returns the event that an entry's elements in the namespace of CloudEvents describe, in
+// eventfeed's format (docs/format.md).
 func (r *raw) described(feedID string) event.Event {
 	ce := r.item.ce
 	e := event.Event{
@@ -108,7 +108,7 @@ func (r *raw) described(feedID string) event.Event {
 	return e
 }
 
-// trimUUID leaves the UUID of a urn:uuid, which is the event's id then.
+// trimUUID returns the UUID in a urn:uuid, which is the event's id.
 func trimUUID(id string) string {
 	const scheme = "urn:uuid:"
 	if len(id) > len(scheme) && id[:len(scheme)] == scheme {
@@ -117,8 +117,7 @@ func trimUUID(id string) string {
 	return id
 }
 
-// chained gives events positions behind a place, and returns the digest at
-// each.
+// chained assigns positions after a place to events, and returns the digest at each.
 func chained(chain *feed.Chain, picked []*version, now time.Time) ([]event.Placed, []feed.Digest) {
 	events := make([]event.Placed, len(picked))
 	digests := make([]feed.Digest, len(picked))

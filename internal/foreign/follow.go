@@ -9,9 +9,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// Next waits until the feed's own document is another one than before, with
-// conditional requests. There need not be anything in it to apply. From now on a
-// document that is missing or malformed is given time to be written.
+// Next polls, with conditional requests, until the feed's own document has changed. The new
+// document may contain nothing to apply. From now on the reader waits for a document that is
+// missing or malformed.
 func (r *Reader) Next(ctx context.Context) error {
 	r.following = true
 	for {
@@ -24,16 +24,16 @@ func (r *Reader) Next(ctx context.Context) error {
 	}
 }
 
-// maxWait bounds how long a server's word keeps a follower from looking.
+// maxWait is the maximum max-age that a follower honours.
 const maxWait = time.Hour
 
-// wait is how long to let pass until the next look.
+// wait returns the time until the next poll.
 func (r *Reader) wait() time.Duration {
 	return max(r.Interval, min(freshFor(r.header.Values("Cache-Control"), r.header.Get("Age")), maxWait))
 }
 
-// freshFor is for how long an answer holds, by its max-age (RFC 9111 section
-// 5.2.2.1) and its Age; 0 if it does not say.
+// freshFor returns how long an answer stays fresh, by its max-age (RFC 9111 section 5.2.2.1) and
+// its Age; 0 if unknown.
 func freshFor(cacheControl []string, age string) time.Duration {
 	seconds := 0
 	for directive := range strings.SplitSeq(strings.Join(cacheControl, ","), ",") {
@@ -49,7 +49,7 @@ func freshFor(cacheControl []string, age string) time.Duration {
 	return time.Duration(max(0, min(seconds, int(maxWait/time.Second))-passed)) * time.Second
 }
 
-// conditions make a request for the feed's document one for a later one.
+// conditions returns the header fields that make a request for the feed's document conditional.
 func (r *Reader) conditions() (conditions []string) {
 	if tag := r.header.Get("ETag"); tag != "" {
 		conditions = append(conditions, "If-None-Match", tag)

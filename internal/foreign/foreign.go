@@ -1,25 +1,23 @@
-// Package foreign reads feeds that are not eventfeed's own: Atom and RSS, as
-// archived, paged or complete feeds of RFC 5005, or plain.
+// Package foreign reads foreign feeds, which eventfeed does not serve: Atom and RSS, as archived,
+// paged or complete feeds of RFC 5005, or plain.
 //
-// The chain of archives can only be walked from its newest end back, and is to
-// be applied from its oldest on. So a [Reader] works in two steps:
+// The chain of archives can only be followed from its newest end back, but must be applied from its
+// oldest archive on. So a [Reader] works in two steps:
 //
-//  1. [Reader.Look] walks back, to the oldest archive or to one that has been
-//     applied. Of each archive it remembers, in the target, its URL, a hash of its
-//     entries, and which version of which entry it has: that is what decides
-//     which one of several versions is applied, and from which archive.
-//  2. [Reader.Walk] goes forward over what is remembered, and gets each archive
-//     that still has something to apply again. Its entries must have the hash
-//     that they had on the way back.
+//  1. [Reader.Look] follows the chain back, to the oldest archive or to one that was applied. It
+//     stores each archive in the target: its URL, a hash of its entries, and the versions of its
+//     entries. These decide which of several versions is applied, and from which archive.
+//  2. [Reader.Walk] goes forward over the stored archives, and fetches each archive again that
+//     still has something to apply. Its entries must have the same hash as before.
 //
-// What holds at every moment:
+// Invariants:
 //
-//   - An entry is applied from the one document that holds its latest known
-//     version; where several do, from the oldest archive of them.
-//   - An archive is marked as applied in the transaction that applies the last
-//     of its entries, or a later one. So is every archive before it.
-//   - Positions 1, 2, 3 … are given in the order of applying. They are this
-//     consumer's own: another one that began later may count otherwise.
+//   - An entry is applied from the document that contains its latest known version; if several do,
+//     from the oldest archive of them.
+//   - An archive is marked as applied in the transaction that applies the last of its entries, or
+//     in a later one. So is every archive before it.
+//   - Positions 1, 2, 3 … are assigned in the order of applying. They belong to this consumer:
+//     another one that started later may have other positions.
 package foreign
 
 import (
@@ -40,73 +38,68 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// DefaultMaxArchives bounds how many documents a feed may be made of.
+// DefaultMaxArchives is the default of Config.MaxArchives.
 const DefaultMaxArchives = 100_000
 
-// DefaultInterval is how long to let pass between two looks at somebody's feed,
-// where nobody says how long.
+// DefaultInterval is the default time between two polls of a foreign feed.
 const DefaultInterval = time.Minute
 
-// ErrOtherID says, together with walk.ErrMismatch, that a document has another atom:id
-// than the feed, and that its links and entries do not prove that it is of the feed.
-// Config.IgnoreID reads it all the same.
+// ErrOtherID reports, together with walk.ErrMismatch, that a document has another atom:id than the
+// feed, and that its links and entries do not prove that it belongs to the feed. Config.IgnoreID
+// accepts it.
 var ErrOtherID = errors.New("another atom:id")
 
-// Config says which feed to read.
+// Config configures a Reader.
 type Config struct {
 	Client *fetch.Client
 	URL    *url.URL
-	// Interval is how long Next lets pass between two looks. A longer max-age of
-	// the server's, up to an hour, takes its place.
+	// Interval is the time between two polls of Next. A longer max-age of the server, up to an hour,
+	// replaces it.
 	Interval time.Duration
-	// MaxArchives bounds how many documents are read on one way back. 0 means
-	// DefaultMaxArchives.
+	// MaxArchives is the maximum number of documents that one Look reads. 0 means DefaultMaxArchives.
 	MaxArchives int64
-	// Prefetch is how many archives are fetched at once on the way forward. Less
-	// than 1 means 1.
+	// Prefetch is the number of archives that Walk fetches at once. Less than 1 means 1.
 	Prefetch int
-	// Room bounds the archives that have been fetched, or are being fetched, and
-	// are not done with, in bytes. One archive may be larger. 0 means
-	// walk.DefaultRoom.
+	// Room is the maximum size, in bytes, of the archives that are being fetched or were fetched and not
+	// applied yet. A single archive may be larger. 0 means walk.DefaultRoom.
 	Room int64
-	// IgnoreID reads archives and pages whose atom:id is another one than the feed's,
-	// and whose links do not lead back, and goes on with a feed whose atom:id has
-	// changed without proof that it is the same one.
+	// IgnoreID accepts archives and pages with another atom:id than the feed's, even if no link leads
+	// back, and a feed whose atom:id has changed, without proof that it is the same feed.
 	IgnoreID bool
 	// KeepSameID applies all entries that share an id, instead of the latest of them.
 	KeepSameID bool
-	Meter      *walk.Meter  // of archives and pages; nil means none
-	Logger     *slog.Logger // nil means discard
+	Meter      *walk.Meter  // counts archives and pages; nil means no counts
+	Logger     *slog.Logger // nil discards the log
 }
 
-// Reader reads one feed for one consumer. It is for one goroutine, but Walk's
-// runs may be applied by another one.
+// Reader reads one feed for one consumer. Only one goroutine may use it, but another one may apply
+// Walk's runs.
 type Reader struct {
 	Config
-	ID    string // what the consumer knows the feed by, see Recognize
-	Name  string // made of the URL, see nameOf
+	ID    string // the id by which the consumer knows the feed, see Recognize
+	Name  string // from the URL, see nameOf
 	Title string
 	Kind  Kind
 
 	memory    checkpoint.Memory
 	head      *document
-	header    http.Header // that the head came with
+	header    http.Header // the header of the head's answer
 	sum       [sha256.Size]byte
-	named     naming   // what the events of the head were made with
-	firstPage *url.URL // where the head is, if URL leads to another page of the feed
-	warned    sync.Map // what was said once
+	named     naming   // the naming of the head's events
+	firstPage *url.URL // the head's URL, if URL leads to another page of the feed
+	warned    sync.Map // warnings that were logged
 	following bool     // Next was called
 	look      look
 	sharing   sharing
-	pages     *spool               // of a paged feed
-	neighbor  *fetched             // of the head, as identify has fetched it; record takes it
+	pages     *spool               // the pages of a paged feed
+	neighbor  *fetched             // the document before the head, if identify has fetched it; record uses it
 	seen      map[string]*document // archives that Unread has fetched since the head
 }
 
-// fetched is a document as it came.
+// fetched is a document as it was received.
 type fetched struct {
 	*document
-	from *url.URL // as it was asked for
+	from *url.URL // the URL of the request
 	body []byte
 	kind string // its Content-Type
 }
@@ -132,11 +125,10 @@ func Open(ctx context.Context, config Config) (*Reader, error) {
 	return r, nil
 }
 
-// Use sets the memory of the consumer that reads the feed. Look and Walk need
-// it.
+// Use sets the consumer's memory of the feed. Look and Walk need it.
 func (r *Reader) Use(memory checkpoint.Memory) { r.memory = memory }
 
-// Close frees what the reader holds.
+// Close releases the reader's resources.
 func (r *Reader) Close() { r.pages.close() }
 
 // Fetch fetches the feed's document again.
@@ -145,14 +137,12 @@ func (r *Reader) Fetch(ctx context.Context) error {
 	return err
 }
 
-// Refresh fetches the feed's document again, if it is another one than before,
-// which it reports.
+// Refresh fetches the feed's document again if it has changed, and reports whether it has.
 func (r *Reader) Refresh(ctx context.Context) (bool, error) {
 	return r.fetchHead(ctx, r.conditions()...)
 }
 
-// Events are the events that the entries of the feed's own document become, in
-// the order of applying.
+// Events returns the events of the feed's own document, in the order of applying.
 func (r *Reader) Events() []*event.Event {
 	versions := make(map[string]int64)
 	for _, v := range r.head.latest() {
@@ -165,11 +155,10 @@ func (r *Reader) Events() []*event.Event {
 	return events
 }
 
-// Updated is when the feed was changed last, by its own word; zero if it does
-// not say.
+// Updated returns the time of the last change that the feed states; zero if it states none.
 func (r *Reader) Updated() time.Time { return r.head.updated }
 
-// Epoch is the one epoch of the feed.
+// Epoch returns the feed's only epoch.
 func (r *Reader) Epoch() string {
 	if r.KeepSameID {
 		return epochOfAll(r.ID)
@@ -177,13 +166,12 @@ func (r *Reader) Epoch() string {
 	return EpochOf(r.ID)
 }
 
-// Start is the place before the first event.
+// Start returns the place before the first event.
 func (r *Reader) Start() walk.Place {
 	return walk.Place{Epoch: r.Epoch(), Digest: feed.FirstDigest(r.ID)}
 }
 
-// fetchHead fetches the feed's document, and reports whether it is another one
-// than before.
+// fetchHead fetches the feed's document, and reports whether it has changed.
 func (r *Reader) fetchHead(ctx context.Context, conditions ...string) (isNew bool, err error) {
 	err = r.settled(ctx, func(more ...string) (err error) {
 		isNew, err = r.tryHead(ctx, append(more, conditions...))
@@ -245,8 +233,7 @@ func (r *Reader) takeHead(ctx context.Context, head *document) error {
 	return nil
 }
 
-// get fetches an archive or a page of the feed. It keeps the bytes of a page, and those
-// of no archive.
+// get fetches an archive or a page of the feed. It keeps the bytes of pages, but not those of archives.
 func (r *Reader) get(ctx context.Context, target *url.URL) (f *fetched, err error) {
 	err = r.settled(ctx, func(conditions ...string) (err error) {
 		f, err = r.try(ctx, target, conditions)
@@ -287,7 +274,7 @@ func (r *Reader) try(ctx context.Context, target *url.URL, conditions []string) 
 
 func (r *Reader) limits() limits { return limitsFor(r.Client.MaxBytes()) }
 
-// archive reads an archive or a page of the feed.
+// archive parses an archive or a page of the feed.
 func (r *Reader) archive(ctx context.Context, f *fetched, from *url.URL) (*document, error) {
 	body := f.body
 	if r.Kind != Paged {
@@ -308,10 +295,10 @@ func (r *Reader) archive(ctx context.Context, f *fetched, from *url.URL) (*docum
 	return d, nil
 }
 
-// mismatch says of a URL what does not add up.
+// mismatch returns a walk.ErrMismatch for a URL.
 func mismatch(at *url.URL, format string, arguments ...any) error {
 	return fmt.Errorf("%w: %s: %w", walk.ErrMismatch, at.Redacted(), fmt.Errorf(format, arguments...))
 }
 
-// accept is what a reader of feeds asks for.
+// accept is the Accept field of requests for feeds.
 const accept = "application/atom+xml, application/rss+xml;q=0.9, application/rdf+xml;q=0.8, application/xml;q=0.7, text/xml;q=0.7, */*;q=0.1"

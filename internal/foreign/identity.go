@@ -13,19 +13,17 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// RFC 4287 section 4.2.6 gives a feed one atom:id, in all of its documents. Several
-// publishers of event histories give each document an id of its own: a number at its
-// end, the archive's name, a new UUID in each answer. So a feed is told from others
-// in two ways: by its atom:id, where that is the same in its documents; else by its
-// URL, and then by what leads from one document to the next:
+// RFC 4287 section 4.2.6 requires the same atom:id in all documents of a feed. Several publishers
+// of event histories give each document its own id: a number at its end, the archive's name, a new
+// UUID in each answer. So a feed is identified in two ways: by its atom:id, if that is the same in
+// its documents; otherwise by its URL, and then by the links between its documents:
 //
-//   - An archive or a page belongs to the feed if the links lead back as well
-//     ([Reader.belongs]).
-//   - A document belongs to the history that was read if its chain leads to an
-//     archive that was applied, or has an entry that was ([Reader.prove]).
+//   - An archive or a page belongs to the feed if the links lead back as well ([Reader.belongs]).
+//   - A document belongs to the history that was read if its chain leads to an archive that was
+//     applied, or has an entry that was ([Reader.prove]).
 
-// statedID is what the feed's own document says that the feed is: by its atom:id,
-// in RSS by its link self, or by its URL where it says neither.
+// statedID returns the id that the feed's own document states: its atom:id, in RSS its link self,
+// or without these its URL.
 func (r *Reader) statedID(head *document) string {
 	id := head.id
 	if self := head.links["self"]; !head.atom && len(self) == 1 {
@@ -40,36 +38,35 @@ func (r *Reader) statedID(head *document) string {
 	return fit(id, maxFeedID)
 }
 
-// isAbsolute reports whether an id is a URI, which tells a feed from all others.
+// isAbsolute reports whether an id is an absolute URI, and so unique.
 func isAbsolute(id string) bool {
 	u, err := url.Parse(id)
 	return err == nil && u.Scheme != ""
 }
 
-// idDiffers reports whether the atom:id of the feed's own document is not what the
-// feed is known by, so that it proves nothing.
+// idDiffers reports whether the atom:id of the feed's own document differs from the feed's id, so
+// that it proves nothing.
 func (r *Reader) idDiffers() bool {
 	return r.head.atom && fit(r.head.id, maxFeedID) != r.ID
 }
 
-// EpochOf returns the one epoch of the feed with an id: it tells a checkpoint of
-// such a feed from one of eventfeed's own.
+// EpochOf returns the only epoch of the foreign feed with an id. It distinguishes a checkpoint of a
+// foreign feed from one of eventfeed's own.
 func EpochOf(feedID string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte(feedID)).String()
 }
 
-// epochOfAll is the epoch of a consumer that was begun with Config.KeepSameID.
+// epochOfAll returns the epoch of a consumer that was started with Config.KeepSameID.
 func epochOfAll(feedID string) string { return EpochOf(feedID + "\nall entries with the same id") }
 
-// IsForeign reports whether a checkpoint is of a feed that is not eventfeed's own.
+// IsForeign reports whether a checkpoint is one of a foreign feed.
 func IsForeign(c *checkpoint.Checkpoint) bool {
 	return c.Epoch == EpochOf(c.FeedID) || c.Epoch == epochOfAll(c.FeedID)
 }
 
-// Recognize decides what a consumer with these checkpoints knows the feed by: by
-// what one of them says, which is then given back with ok; or, where the consumer
-// begins with the feed, by its atom:id or its URL. Look proves that it is the feed
-// of the checkpoint.
+// Recognize decides by which id a consumer with these checkpoints knows the feed: by the id in one
+// of them, or, if the consumer has not read the feed before, by the atom:id or the URL. Look proves
+// that it is the feed of the checkpoint.
 func (r *Reader) Recognize(ctx context.Context, found []checkpoint.Checkpoint) error {
 	for i := range found {
 		if found[i].FeedID == r.ID {
@@ -87,13 +84,13 @@ func (r *Reader) Recognize(ctx context.Context, found []checkpoint.Checkpoint) e
 	return r.identify(ctx)
 }
 
-// readsAt reports whether a checkpoint is of an Atom feed at the same URL.
+// readsAt reports whether a checkpoint is one of an Atom feed at the same URL.
 func (r *Reader) readsAt(c *checkpoint.Checkpoint) bool {
 	return r.head.atom && IsForeign(c) && c.URL == fetch.Shown(r.URL)
 }
 
-// Continue goes on with what a checkpoint says of the feed. It is a walk.ErrMismatch
-// if the checkpoint is of another feed.
+// Continue sets the id by which a checkpoint knows the feed. It returns a walk.ErrMismatch if the
+// checkpoint is one of another feed.
 func (r *Reader) Continue(ctx context.Context, c *checkpoint.Checkpoint) error {
 	all := c.Epoch == epochOfAll(c.FeedID)
 	switch {
@@ -107,8 +104,8 @@ func (r *Reader) Continue(ctx context.Context, c *checkpoint.Checkpoint) error {
 	return r.rename(ctx, c.FeedID)
 }
 
-// identify decides what a consumer that begins with the feed knows it by: its URL
-// where the documents show that they have an id each.
+// identify decides by which id a new consumer knows the feed: by its URL if its documents have
+// different ids.
 func (r *Reader) identify(ctx context.Context) error {
 	if !r.head.atom || r.ID == r.ownID() {
 		return nil
@@ -118,17 +115,16 @@ func (r *Reader) identify(ctx context.Context) error {
 	}
 	other, err := r.sibling(ctx)
 	if err != nil || other.id == r.head.id {
-		return ctx.Err() // what cannot be read Look will report
+		return ctx.Err() // Look will report a document that cannot be read
 	}
 	return r.rename(ctx, r.ownID())
 }
 
-// ownID is what a feed is known by that has no id of its own.
+// ownID returns the id of a feed that has none of its own: its URL.
 func (r *Reader) ownID() string { return fit(withoutFragment(r.URL), maxFeedID) }
 
-// hasAnotherURL reports whether the document says that it is also found under
-// another URL of the same server. That is a document of several, such as the newest
-// of those with a number.
+// hasAnotherURL reports whether the document states that it also has another URL on the same
+// server. Then it is one of several documents, such as the newest of those with a number.
 func (r *Reader) hasAnotherURL() bool {
 	return slices.ContainsFunc(r.head.links["via"], func(target string) bool {
 		u, err := url.Parse(target)
@@ -136,8 +132,8 @@ func (r *Reader) hasAnotherURL() bool {
 	})
 }
 
-// sibling returns another document of the feed; the feed's own, fetched once more,
-// where there is no other.
+// sibling returns another document of the feed; if there is no other, the feed's own document,
+// fetched again.
 func (r *Reader) sibling(ctx context.Context) (*document, error) {
 	target, err := r.head.before(r.Kind)
 	if err != nil {
@@ -161,7 +157,7 @@ func (r *Reader) sibling(ctx context.Context) (*document, error) {
 	return fetched.document, nil
 }
 
-// rename makes the feed known by an id.
+// rename sets the feed's id.
 func (r *Reader) rename(ctx context.Context, id string) error {
 	if id == r.ID && r.named == (naming{id, r.KeepSameID}) {
 		return nil
@@ -170,7 +166,8 @@ func (r *Reader) rename(ctx context.Context, id string) error {
 	return r.nameEntries(ctx, r.head)
 }
 
-// naming is what the events of a document are made with.
+// naming is how the events of a document are made: with the feed's id, and from all entries with
+// the same id or only the latest.
 type naming struct {
 	feedID string
 	all    bool
@@ -185,7 +182,7 @@ func (r *Reader) nameEntries(ctx context.Context, head *document) error {
 	return nil
 }
 
-// headURL is where the feed's own document is fetched from.
+// headURL returns the URL of the feed's own document.
 func (r *Reader) headURL() *url.URL {
 	if r.firstPage != nil {
 		return r.firstPage
@@ -198,20 +195,19 @@ func (r *Reader) isFeed(target string) bool {
 	return target == r.ID || slices.Contains(r.headNames(), target)
 }
 
-// headNames are the URLs of the feed's own document.
+// headNames returns the URLs of the feed's own document.
 func (r *Reader) headNames() []string {
 	names := []string{withoutFragment(r.URL), withoutFragment(r.headURL()), withoutFragment(r.head.url)}
 	return append(append(names, r.head.links["self"]...), r.head.links["current"]...)
 }
 
-// names are the URLs that a document gives itself, and the one it was fetched from.
+// names returns the URLs that a document states for itself, and the one that it was fetched from.
 func (d *document) names() []string {
 	return slices.Concat([]string{withoutFragment(d.url)}, d.links["self"], d.links["via"])
 }
 
-// belongs makes sure that an archive or a page that w has led to is of the feed: its
-// atom:id says so, or links that lead back to where w came from, or to the feed's own
-// document.
+// belongs checks that the next archive or page of w belongs to the feed: by its atom:id, or by
+// links that lead back to the document before or to the feed's own document.
 func (r *Reader) belongs(d *document, w *backwalk) error {
 	current := d.links["current"]
 	leadsBack := slices.ContainsFunc(current, r.isFeed)
@@ -236,9 +232,8 @@ func (d *document) format() string {
 	return "RSS"
 }
 
-// prove makes sure that a feed whose atom:id says nothing is the one that was read up
-// to a place: the way back has met an archive that was applied, or has come across an
-// entry that was.
+// prove checks that a feed whose atom:id proves nothing is the one that was read up to a place: the
+// traversal has reached an archive that was applied, or has found an entry that was.
 func (r *Reader) prove(from walk.Place, w *backwalk, base string) error {
 	isBegun := from.Position > 0 || r.ID != r.ownID()
 	if !r.idDiffers() || r.IgnoreID || !isBegun || base != "" || w.familiar {
@@ -247,8 +242,7 @@ func (r *Reader) prove(from walk.Place, w *backwalk, base string) error {
 	return mismatch(r.head.url, "%w: none of the entries that it has now was read before: %w", walk.ErrReplaced, ErrOtherID)
 }
 
-// aboutID says of an error of a feed whose atom:id is not the one that it is known by
-// what it is now.
+// aboutID adds the current atom:id to an error of a feed whose atom:id has changed.
 func (r *Reader) aboutID(err error) error {
 	if err == nil || !r.idDiffers() {
 		return err

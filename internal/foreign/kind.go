@@ -10,19 +10,18 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
-// Kind says how much of itself a feed offers.
+// Kind is the kind of a feed: how much of its history it offers.
 type Kind string
 
 // The kinds of feeds.
 const (
 	Archived Kind = "archived" // RFC 5005 section 4: all of its history, in a chain of archives
 	Paged    Kind = "paged"    // section 3: pages, whose content may move while they are read
-	Complete Kind = "complete" // section 2: what holds now, all of it
-	Plain    Kind = "plain"    // its newest entries, whatever that is
+	Complete Kind = "complete" // section 2: all entries that are valid now
+	Plain    Kind = "plain"    // only its newest entries
 )
 
-// Warning says what cannot be promised of the kind; it is empty for an archived
-// feed.
+// Warning returns what cannot be guaranteed for the kind; it is empty for an archived feed.
 func (k Kind) Warning() string {
 	switch k {
 	case Paged:
@@ -36,7 +35,7 @@ func (k Kind) Warning() string {
 	}
 }
 
-// warn says once what of the feed cannot be promised.
+// warn logs once what cannot be guaranteed for the feed.
 func (r *Reader) warn() {
 	if warning := r.Kind.Warning(); warning != "" {
 		r.warnOnce(warning)
@@ -47,8 +46,7 @@ func (r *Reader) warn() {
 	}
 }
 
-// warnOnce writes a warning about the feed, where it has not been written. It may be
-// called by several goroutines.
+// warnOnce logs a warning about the feed, unless it was logged before. It is safe for concurrent use.
 func (r *Reader) warnOnce(warning string, arguments ...any) {
 	if _, again := r.warned.LoadOrStore(warning, true); again {
 		return
@@ -56,15 +54,14 @@ func (r *Reader) warnOnce(warning string, arguments ...any) {
 	r.Logger.Warn(warning, append([]any{slog.String("feed", r.Name), slog.String("url", r.URL.Redacted())}, arguments...)...)
 }
 
-// flawedError is an error of what is a feed, or a part of one, and cannot be read as
-// it is.
+// flawedError is the error of a document that is a feed, or a part of one, and cannot be read.
 type flawedError struct{ error }
 
-// errOurs says of a document that it has elements of eventfeed's own, and could not be
-// read as one.
+// errOurs reports that a document has elements of eventfeed's namespace, and could not be read as
+// one of eventfeed's.
 var errOurs = errors.New("is a damaged eventfeed document")
 
-// kind tells what the feed's own document says of the feed.
+// kind returns the kind of the feed, from its own document.
 func (d *document) kind(ctx context.Context) (Kind, error) {
 	switch {
 	case d.ours:
@@ -85,15 +82,15 @@ func (d *document) kind(ctx context.Context) (Kind, error) {
 	return Plain, nil
 }
 
-// isLaterPage reports whether the document says that the feed begins on another page.
+// isLaterPage reports whether the document states that the feed begins on another page.
 func (d *document) isLaterPage() bool {
 	return len(d.links["previous"])+len(d.links["prev"]) > 0 && len(d.links["first"]) > 0 && d.links["first"][0] != withoutFragment(d.url)
 }
 
-// elsewhere returns where the first page of the feed is, if the document is not it,
-// and says so; nil if it is, or if that cannot be followed. The URL of a stream of
-// EventStoreDB leads to its newest page, which names itself under another URL as the
-// first one.
+// elsewhere returns the URL of the first page of the feed, if the document states that it is
+// another page, and logs that; nil if the document is the first page, or if the link cannot be
+// followed. The URL of a stream of EventStoreDB leads to its newest page, which names itself as the
+// first one under another URL.
 func (r *Reader) elsewhere(head *document) *url.URL {
 	if r.firstPage != nil || head.ours || head.archive || head.complete || len(head.links[linkArchive]) > 0 || !head.isLaterPage() {
 		return nil
@@ -105,7 +102,7 @@ func (r *Reader) elsewhere(head *document) *url.URL {
 	return first
 }
 
-// tryFirstPage fetches the first page of a feed in place of another one.
+// tryFirstPage fetches the first page of a feed, instead of another one.
 func (r *Reader) tryFirstPage(ctx context.Context, page *document, first *url.URL) (bool, error) {
 	r.firstPage = first
 	isNew, err := r.tryHead(ctx, nil)
@@ -117,7 +114,7 @@ func (r *Reader) tryFirstPage(ctx context.Context, page *document, first *url.UR
 	return isNew, nil
 }
 
-// hint proposes the URL of a link, if there is one and it does not lead where no feed is.
+// hint suggests the URL of a link, if there is one and it does not lead to an address where no feed is.
 func hint(ctx context.Context, links []string) string {
 	if len(links) == 0 {
 		return ""

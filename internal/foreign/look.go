@@ -10,30 +10,30 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// look is what one way back has found.
+// look is the result of one traversal back.
 type look struct {
 	done  bool
 	from  walk.Place
-	last  int64            // position that the feed's present end will have
-	base  string           // URL of the archive that the way forward begins behind; empty: with the oldest
-	head  map[string]int64 // versions to be applied from the feed's own document
-	trail bool             // archives are marked as applied: they stay as they are
+	last  int64            // position of the feed's end after everything is applied
+	base  string           // URL of the archive after which Walk starts; empty: it starts with the oldest
+	head  map[string]int64 // versions to apply from the feed's own document
+	trail bool             // archives are marked as applied, because they never change
 }
 
 // backwalk is the state of one traversal along prev-archive links.
 type backwalk struct {
-	at     *url.URL // the last one passed
+	at     *url.URL // the last document passed
 	names  []string // its URLs
-	next   *url.URL // the one before it
+	next   *url.URL // the document before it
 	known  checkpoint.Counts
-	passed int64 // archives that are not applied
-	// familiar says that an entry was come across that had been applied. It is looked
-	// for where the feed's atom:id does not say which feed it is.
+	passed int64 // archives passed that are not applied
+	// familiar reports that an applied entry was found. It is searched for if the feed's atom:id
+	// does not identify the feed.
 	familiar bool
 }
 
-// Look walks back to what has been applied, which leads to a place, and makes
-// Last and Walk ready. What does not add up is an ErrMismatch.
+// Look follows the chain back to what was applied up to a place, and prepares Last and Walk. Any
+// inconsistency is an ErrMismatch.
 func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	if r.look.done && r.look.from == from {
 		return nil
@@ -49,8 +49,8 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	return err
 }
 
-// forgetting returns an error, and forgets what is not applied where the feed
-// does not add up: it would be believed in when the feed has been put right.
+// forgetting returns err. If the feed is inconsistent, it deletes what is stored and not applied,
+// which would be wrong after the feed has been repaired.
 func (r *Reader) forgetting(ctx context.Context, err error) error {
 	if errors.Is(err, walk.ErrMismatch) {
 		if forgetErr := r.memory.Forget(ctx); forgetErr != nil {
@@ -75,7 +75,7 @@ func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
 	if err != nil {
 		return err
 	}
-	if passed != known.Open { // a way that was begun once leads along archives that are gone
+	if passed != known.Open { // an earlier traversal has passed archives that do not exist any more
 		if err := r.memory.Forget(ctx); err != nil {
 			return err
 		}
@@ -103,9 +103,8 @@ func (r *Reader) goBack(ctx context.Context, from walk.Place) error {
 	return nil
 }
 
-// markEmpty marks the archives that follow the last applied one and have nothing
-// to apply: their entries were applied from the feed's own document. It returns
-// the URL of the last one.
+// markEmpty marks the archives that follow the last applied one and have nothing to apply, because
+// their entries were applied from the feed's own document. It returns the URL of the last one.
 func (r *Reader) markEmpty(ctx context.Context, base string) (string, error) {
 	for {
 		a, err := r.memory.After(ctx, base)
@@ -125,8 +124,8 @@ func (r *Reader) markEmpty(ctx context.Context, base string) (string, error) {
 	}
 }
 
-// pickHead decides what is to be applied from the feed's own document: what is
-// later than all that is known.
+// pickHead selects the versions to apply from the feed's own document: those that are later than
+// all known ones.
 func (r *Reader) pickHead(ctx context.Context) error {
 	versions, known, err := r.knownOf(ctx, r.head)
 	if err != nil {
@@ -140,15 +139,14 @@ func (r *Reader) pickHead(ctx context.Context) error {
 			continue
 		}
 		r.look.head[v.Entry] = v.Updated
-		if !k.Pending { // else it takes the place of one that is counted
+		if !k.Pending { // otherwise it replaces a version that is counted already
 			r.look.last++
 		}
 	}
 	return nil
 }
 
-// knownOf returns what is known of a document's entries, in their latest
-// versions.
+// knownOf returns a document's latest versions, and what is known about their entries.
 func (r *Reader) knownOf(ctx context.Context, d *document) ([]checkpoint.Version, map[string]checkpoint.Known, error) {
 	versions := d.latest()
 	entries := make([]string, len(versions))
@@ -159,9 +157,9 @@ func (r *Reader) knownOf(ctx context.Context, d *document) ([]checkpoint.Version
 	return versions, known, err
 }
 
-// chain goes back along the chain of archives from the feed's own document. It
-// returns the URL of the archive where it ended, because that is applied, or none if
-// it came to the oldest, and how many it passed that are not applied.
+// chain follows the chain of archives back from the feed's own document. It returns the URL of the
+// applied archive at which it stopped, or an empty one if it reached the oldest archive, and the
+// number of archives passed that are not applied.
 func (r *Reader) chain(ctx context.Context, from walk.Place) (base string, passed int64, err error) {
 	w, err := r.newWay(ctx)
 	if err != nil {
@@ -180,7 +178,7 @@ func (r *Reader) chain(ctx context.Context, from walk.Place) (base string, passe
 	return base, w.passed, err
 }
 
-// newWay begins a way back at the feed's own document.
+// newWay starts a traversal at the feed's own document.
 func (r *Reader) newWay(ctx context.Context) (w *backwalk, err error) {
 	w = &backwalk{at: r.head.url, names: append(r.headNames(), r.head.names()...)}
 	if w.next, err = r.head.before(r.Kind); err != nil {
@@ -192,7 +190,7 @@ func (r *Reader) newWay(ctx context.Context) (w *backwalk, err error) {
 	return w, r.recall(ctx, w, r.head)
 }
 
-// recall notes whether a document has an entry that was applied.
+// recall records whether a document has an entry that was applied.
 func (r *Reader) recall(ctx context.Context, w *backwalk, d *document) error {
 	if w.familiar || !r.idDiffers() {
 		return nil
@@ -204,7 +202,7 @@ func (r *Reader) recall(ctx context.Context, w *backwalk, d *document) error {
 	return err
 }
 
-// back takes the steps of chain.
+// back makes the steps of chain.
 func (r *Reader) back(ctx context.Context, w *backwalk) (base string, err error) {
 	for w.next != nil {
 		if err := r.check(w); err != nil {
@@ -236,7 +234,7 @@ func (r *Reader) back(ctx context.Context, w *backwalk) (base string, err error)
 	return "", w.ended()
 }
 
-// check holds the next step to what every step must be.
+// check checks the next step: its origin must be allowed, and the chain must not loop.
 func (r *Reader) check(w *backwalk) error {
 	switch {
 	case !r.Client.Allows(w.next):
@@ -249,7 +247,7 @@ func (r *Reader) check(w *backwalk) error {
 	return nil
 }
 
-// pass takes a step along an archive that was recorded before.
+// pass makes a step past an archive that was recorded before.
 func (w *backwalk) pass(a *checkpoint.Archive) (err error) {
 	w.passed++
 	w.at, w.names, w.next = w.next, []string{a.URL}, nil
@@ -259,7 +257,8 @@ func (w *backwalk) pass(a *checkpoint.Archive) (err error) {
 	return err
 }
 
-// ended holds a chain that came to its oldest archive to what was read.
+// ended checks a chain that has reached its oldest archive: if archives were applied, one of them
+// must be in it.
 func (w *backwalk) ended() error {
 	if w.known.Applied > 0 {
 		return mismatch(w.at, "%w: the chain of archives ends here, and reaches none of the %d that were read", walk.ErrReplaced, w.known.Applied)
@@ -267,8 +266,8 @@ func (w *backwalk) ended() error {
 	return nil
 }
 
-// record fetches the next archive and remembers it. It reports whether to go
-// on: not where a page of a paged feed has nothing new.
+// record fetches the next archive and stores it. It reports whether to continue: it does not after
+// a page of a paged feed with nothing new.
 func (r *Reader) record(ctx context.Context, w *backwalk) (more bool, err error) {
 	d, err := r.getNext(ctx, w.next)
 	if err != nil {
@@ -309,7 +308,7 @@ func (r *Reader) record(ctx context.Context, w *backwalk) (more bool, err error)
 	return next == nil || len(pending) > 0 || len(d.entries) == 0, err
 }
 
-// getNext fetches the archive that a way back leads to, where identify has not.
+// getNext fetches the next archive, unless identify has fetched it.
 func (r *Reader) getNext(ctx context.Context, target *url.URL) (*fetched, error) {
 	f := r.neighbor
 	r.neighbor = nil
@@ -332,7 +331,7 @@ func (r *Reader) verifyMeetingPoint(ctx context.Context, w *backwalk, a *checkpo
 	return r.compare(d.document, a)
 }
 
-// compare holds an archive to what it was when it was recorded.
+// compare checks that an archive is the same as when it was recorded.
 func (r *Reader) compare(d *document, a *checkpoint.Archive) error {
 	prev := ""
 	before, err := d.before(r.Kind)

@@ -15,12 +15,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// general are the names of files and folders that many feeds have.
+// general are names of files and folders that many feeds have, so that they name no feed.
 var general = []string{"", "feed", "feeds", "atom", "rss", "rss2", "rdf", "index", "xml", "default", "all", "entries", "posts"}
 
-// nameOf makes a feed's name of its URL: the last part of the path that says
-// something, without an extension; or the host. A title would be nicer, and
-// changes.
+// nameOf returns a feed's name from its URL: the last meaningful part of the path, without
+// extension; otherwise the host. It does not use the title, which may change.
 func nameOf(u *url.URL) string {
 	parts := strings.Split(u.Path, "/")
 	for _, part := range slices.Backward(parts) {
@@ -35,7 +34,7 @@ func nameOf(u *url.URL) string {
 	return "feed"
 }
 
-// slug makes a text fit for a feed's name, see [feed.ValidName].
+// slug converts a text into a valid feed name, see [feed.ValidName].
 func slug(text string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -53,9 +52,8 @@ func slug(text string) string {
 	return name
 }
 
-// fit returns a text that an event can hold as one of its attributes: the text
-// itself, or a UUIDv5 of it in place of one that is too long, in bytes, or not
-// allowed there.
+// fit returns a text for an attribute of an event: the text itself, or a UUIDv5 of it if the text
+// has more than limit bytes or is not allowed.
 func fit(text string, limit int) string {
 	if len(text) <= limit && isAttribute(text) {
 		return text
@@ -63,8 +61,8 @@ func fit(text string, limit int) string {
 	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(text)).String()
 }
 
-// asURI returns what a feed is known by as the source of its events, which is a URI
-// reference: characters that none has are percent-encoded, as RFC 3987 has it.
+// asURI returns a feed's id as the source of its events, which is a URI reference: it
+// percent-encodes characters that a URI cannot contain, as in RFC 3987.
 func asURI(id string) string {
 	var b strings.Builder
 	for i := range len(id) {
@@ -80,7 +78,7 @@ func asURI(id string) string {
 	return "urn:uuid:" + uuid.NewSHA1(uuid.NameSpaceURL, []byte(id)).String()
 }
 
-// orElse returns a text, or another one in place of an empty one.
+// orElse returns a text, or another one if it is empty.
 func orElse(text, other string) string {
 	if text == "" {
 		return other

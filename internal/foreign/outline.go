@@ -15,16 +15,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// outline is what a document says beside texts, by the exact namespaces and the
-// bases of its links: gofeed goes by prefixes, rewrites ids as if they were
-// links, and takes a document that is not well-formed.
+// outline holds everything of a document except its texts, with exact namespaces and resolved
+// links. gofeed is not enough: it uses prefixes, resolves ids as if they were links, and accepts
+// documents that are not well-formed.
 type outline struct {
 	root     string              // feed, rss or RDF
 	id       string              // Atom only
-	links    map[string][]string // absolute URLs by relation, without fragments; few of each
+	links    map[string][]string // absolute URLs by relation, without fragments; a few for each
 	archive  bool                // fh:archive
 	complete bool                // fh:complete
-	ours     bool                // it has elements of eventfeed's own for the feed
+	ours     bool                // the feed has elements of eventfeed's namespace
 	items    []item
 }
 
@@ -41,29 +41,29 @@ type item struct {
 	id      string // Atom only
 	about   string // RDF only: its URL
 	links   []link
-	content string            // its text, of an Atom entry, as it stands there
+	content string            // the unchanged text of an Atom entry's content
 	ce      map[string]string // elements of CloudEvents' namespace
 	more    map[string]string // extensions of an event, in eventfeed's namespace
 }
 
-// level is what an element is.
+// level is the level of an element.
 type level int
 
 const (
 	other level = iota
-	top         // whose children are elements of the feed
-	entry       // whose children are elements of an entry
+	top         // its children are elements of the feed
+	entry       // its children are elements of an entry
 )
 
-// open is an element that is open.
+// open is an element whose end was not reached yet.
 type open struct {
 	level level
 	base  *url.URL
-	tag   span         // where its start tag stands
-	text  func(string) // takes the element's text; may be nil
+	tag   span         // its start tag
+	text  func(string) // receives the element's text; may be nil
 }
 
-// scanner reads an outline.
+// scanner scans the outline of a document.
 type scanner struct {
 	outline
 	cutter
@@ -73,9 +73,9 @@ type scanner struct {
 	base   int // length of the longest xml:base
 }
 
-// scan reads a document without its XML declaration, which must be well-formed but for
-// the named entities of HTML and prefixes that are not declared. Its links are resolved as RFC 3986 has it. It also cuts the document into
-// parts that gofeed can read one after the other.
+// scan scans a document without its XML declaration. The document must be well-formed, except that
+// it may use HTML's named entities and undeclared prefixes. scan resolves links according to RFC
+// 3986, and cuts the document into parts for gofeed.
 func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, []part, error) {
 	decoder := boundedxml.NewDecoder(ctx, body, xmlLimits)
 	s := &scanner{outline: outline{links: make(map[string][]string)}, stack: []open{{base: from}}, limits: l, cutter: cutter{body: body}}
@@ -108,8 +108,7 @@ func scan(ctx context.Context, body []byte, from *url.URL, l limits) (*outline, 
 	}
 }
 
-// misplaced says of a token that a document has none of the kind where it stands; empty
-// if it may stand there.
+// misplaced returns a description of a token that is not allowed at its place; empty if it is allowed.
 func (s *scanner) misplaced(token xml.Token, source []byte) string {
 	switch t := token.(type) {
 	case xml.CharData:
@@ -128,8 +127,7 @@ func (s *scanner) misplaced(token xml.Token, source []byte) string {
 	return ""
 }
 
-// isHTML reports whether a document is a page of a website, as a login or a
-// proxy's error often is.
+// isHTML reports whether a document is HTML, such as a login page or a proxy's error.
 func isHTML(body []byte) bool {
 	start := strings.ToLower(string(bytes.TrimSpace(body[:min(len(body), 200)])))
 	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
@@ -191,7 +189,7 @@ func (s *scanner) close(end int64) error {
 	return s.cut(s.stack[1:], end, s.base)
 }
 
-// take counts what an element takes of memory that the document itself does not.
+// take counts the memory of an element in addition to that of the document.
 func (s *scanner) take(l level) error {
 	if l == entry {
 		s.took += entryMemory
@@ -202,7 +200,7 @@ func (s *scanner) take(l level) error {
 	return nil
 }
 
-// feedElement reads an element of the feed.
+// feedElement processes an element of the feed.
 func (s *scanner) feedElement(t *xml.StartElement, o *open) {
 	native := isNative(s.root, t.Name.Space)
 	switch name := t.Name.Local; {
@@ -224,7 +222,7 @@ func (s *scanner) feedElement(t *xml.StartElement, o *open) {
 	}
 }
 
-// entryElement reads an element of an entry.
+// entryElement processes an element of an entry.
 func (s *scanner) entryElement(t *xml.StartElement, o *open) {
 	i := &s.items[len(s.items)-1]
 	name, isAtom := t.Name.Local, s.root == "feed" && isNative(s.root, t.Name.Space)
@@ -254,10 +252,10 @@ func (s *scanner) with(m map[string]string, key, value string) map[string]string
 	return m
 }
 
-// maxLinks is how many links of one relation are kept that a feed has, each once.
+// maxLinks is the maximum number of different links of one relation that are kept for a feed.
 const maxLinks = 8
 
-// addLink keeps a link of the feed, if something is read from its relation.
+// addLink keeps a link of the feed if its relation is used.
 func (s *scanner) addLink(l link) {
 	l.Href, _, _ = strings.Cut(l.Href, "#")
 	if all := s.links[l.Rel]; l.Href == "" || !slices.Contains(relationsOfFeeds, l.Rel) || len(all) >= maxLinks || slices.Contains(all, l.Href) {
@@ -287,11 +285,10 @@ func attribute(t *xml.StartElement, space, name string) string {
 	return ""
 }
 
-// relationsOfFeeds are those of a feed's links that something is read from.
+// relationsOfFeeds are the relations of a feed's links that are used.
 var relationsOfFeeds = []string{"self", "via", "current", "first", "previous", "prev", linkPage, linkArchive, "next-archive"}
 
-// relations is what a registered relation may stand behind, RFC 4287 section
-// 4.2.7.2.
+// relations is the optional prefix of registered relations, RFC 4287 section 4.2.7.2.
 const relations = "http://www.iana.org/assignments/relation/"
 
 func linkOf(t *xml.StartElement, base *url.URL) link {

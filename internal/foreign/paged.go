@@ -8,12 +8,11 @@ import (
 	"os"
 )
 
-// The pages of a paged feed move: what is on one now is on the next one in a
-// while, so that who gets them once more, from the last one on, misses what has
-// moved meanwhile. They are therefore kept from the way back, in a file, and
-// what was remembered of them is forgotten before the next look.
+// The pages of a paged feed move: entries move from one page to the next, so fetching the pages
+// again, from the last one on, would miss entries that have moved since. Look therefore keeps them
+// in a file, and the next Look starts without what is stored about them.
 
-// newPages makes ready for another look.
+// newPages prepares for another Look.
 func (r *Reader) newPages(ctx context.Context) (err error) {
 	if err := r.memory.Forget(ctx); err != nil {
 		return err
@@ -23,9 +22,9 @@ func (r *Reader) newPages(ctx context.Context) (err error) {
 	return err
 }
 
-// hasNews reports whether a page has an entry that is not applied, or none at
-// all. Entries are applied from the last page on, so if the first one has none
-// that is not, no other has.
+// hasNews reports whether a page has an entry that is not applied, or no entries at all. Entries
+// are applied from the last page on, so if all entries of a page are applied, so are those of all
+// later pages.
 func (r *Reader) hasNews(ctx context.Context, page *document) (bool, error) {
 	versions, known, err := r.knownOf(ctx, page)
 	for _, v := range versions {
@@ -36,11 +35,11 @@ func (r *Reader) hasNews(ctx context.Context, page *document) (bool, error) {
 	return len(versions) == 0, err
 }
 
-// spool keeps documents in a file that has no name.
+// spool keeps documents in a file without a name.
 type spool struct {
 	file *os.File
 	end  int64
-	at   map[int64]kept // by the number of the page
+	at   map[int64]kept // by page number
 }
 
 type kept struct {
@@ -69,7 +68,7 @@ func (s *spool) put(number int64, f *fetched) error {
 	return nil
 }
 
-// get returns a page that put has kept, as it came.
+// get returns a page that put has kept, as it was received.
 func (s *spool) get(number int64) (*fetched, error) {
 	where, ok := s.at[number]
 	if !ok {

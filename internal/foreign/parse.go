@@ -15,26 +15,25 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
-// raw is what an entry says, before it is an event.
+// raw is the content of an entry, before it is an event.
 type raw struct {
-	id        string // as it stands there; may be empty in RSS
+	id        string // the unchanged id; may be empty in RSS
 	about     about
 	published time.Time
 	updated   time.Time
 	item      *item
 }
 
-// about is the data of an event that is made of an entry. docs/foreign.md
-// describes it.
+// about is the data of an event that is made of an entry; see docs/foreign.md.
 type about struct {
 	ID            string     `json:"id,omitempty"`
 	Title         string     `json:"title,omitempty"`
-	Link          string     `json:"link,omitempty"` // to what the entry is about
+	Link          string     `json:"link,omitempty"` // the page that the entry is about
 	Links         []link     `json:"links,omitempty"`
 	Summary       string     `json:"summary,omitempty"`
 	Content       string     `json:"content,omitempty"`
 	ContentType   string     `json:"content_type,omitempty"`
-	ContentBase64 string     `json:"content_base64,omitempty"` // in place of Content, where it is no text
+	ContentBase64 string     `json:"content_base64,omitempty"` // instead of Content, if the content is not text
 	ContentSrc    string     `json:"content_src,omitempty"`
 	Authors       []person   `json:"authors,omitempty"`
 	Categories    []category `json:"categories,omitempty"`
@@ -54,8 +53,8 @@ type category struct {
 	Label  string `json:"label,omitempty"`
 }
 
-// parse reads a document of a feed that came with a Content-Type. Its links know no password, wherever it
-// came from. What is not well-formed, or no feed at all, is a malformedError.
+// parse parses a document of a feed. Its links contain no password of from. A document that is not
+// well-formed, or not a feed, is a malformedError.
 func parse(ctx context.Context, body []byte, from *url.URL, contentType string, l limits) (*document, error) {
 	d, err := read(ctx, body, from, contentType, l)
 	if ctx.Err() != nil {
@@ -103,13 +102,13 @@ func read(ctx context.Context, body []byte, from *url.URL, contentType string, l
 	return d, nil
 }
 
-// isLimit reports whether a document was refused for what it asks of its reader.
+// isLimit reports whether a document was refused because it exceeds a limit.
 func isLimit(err error) bool {
 	_, limit := errors.AsType[*boundedxml.LimitError](err)
 	return limit || isSize(err)
 }
 
-// isSize reports whether that was its size, which can be allowed.
+// isSize reports whether a document was refused because of its size, which users can allow.
 func isSize(err error) bool {
 	_, expands := errors.AsType[*ExpandsError](err)
 	_, large := errors.AsType[*fetch.TooLargeError](err)
@@ -162,7 +161,7 @@ func (d *document) readRSS(ctx context.Context, p *part, items []item) error {
 	return nil
 }
 
-// reader ends with its context.
+// reader is a reader that ends with its context.
 type reader struct {
 	ctx context.Context //nolint:containedctx // of one call
 	io.Reader
@@ -175,10 +174,10 @@ func (r *reader) Read(p []byte) (int, error) {
 	return r.Reader.Read(p)
 }
 
-// errNoID says of an Atom entry that nothing tells it from others.
+// errNoID reports that an Atom entry has no id.
 var errNoID = errors.New("it has no id, which RFC 4287 section 4.1.2 demands")
 
-// valid returns a time that an event can have, or none.
+// valid returns a time if an event can have it; otherwise the zero time.
 func valid(t *time.Time) time.Time {
 	if t == nil || t.Year() < 1 || t.Year() > 9999 {
 		return time.Time{}

@@ -9,36 +9,35 @@ import (
 	"github.com/eventfeed/eventfeed/internal/boundedxml"
 )
 
-// Bounds of what a document of somebody's may ask for. Memory is counted roughly, in
-// bytes.
+// Limits of a foreign document. Memory is an estimate, in bytes.
 const (
-	maxEntry    = 16 << 20 // bytes of an entry, twice those of the largest event
+	maxEntry    = 16 << 20 // size of an entry in bytes: twice that of the largest event
 	maxNodes    = 200_000  // elements and attributes of an entry, and between two entries
 	maxMarkup   = 48 << 20 // memory of the markup in texts that is resolved against xml:base
 	maxPrefix   = 64 << 10 // bytes of the start tags around the entries
-	entryMemory = 1 << 10  // of an entry, besides its texts
-	linkMemory  = 200      // of a link, an extension and the like, besides its texts
+	entryMemory = 1 << 10  // memory of an entry, in addition to its texts
+	linkMemory  = 200      // memory of a link, an extension and the like, in addition to its texts
 )
 
-// xmlLimits are far beyond what feeds have, XHTML in their entries included.
+// xmlLimits are far beyond what feeds contain, with XHTML in their entries.
 var xmlLimits = boundedxml.Limits{Depth: 256, Attributes: 256, Prefixes: 100, Declarations: 300_000, Token: maxEntry}
 
-// limits bound a document by what its reader may use.
+// limits are the limits of a document.
 type limits struct {
-	document int64 // bytes that it may have
-	memory   int64 // that its entries and the events made of them may take, in bytes
+	document int64 // maximum size, in bytes
+	memory   int64 // maximum memory of its entries and their events, in bytes
 }
 
-// limitsFor returns the limits that go with those of a document's bytes.
+// limitsFor returns the limits for documents of a maximum size.
 func limitsFor(document int64) limits { return limits{document, document + document/2} }
 
-// limitError says that a document exceeds a limit.
+// limitError returns the error of a document that exceeds a limit.
 func limitError(format string, arguments ...any) error {
 	return &boundedxml.LimitError{Text: fmt.Sprintf(format, arguments...)}
 }
 
-// ExpandsError says that the events of a document would take more memory than goes with
-// the largest size of a document.
+// ExpandsError reports that the events of a document would take more memory than documents of the
+// maximum size may.
 type ExpandsError struct{ Limit int64 }
 
 func (e *ExpandsError) Error() string {
@@ -47,18 +46,18 @@ func (e *ExpandsError) Error() string {
 
 func (l limits) exceeded() error { return &ExpandsError{l.memory} }
 
-// span is where something stands in a document.
+// span is a range of bytes in a document.
 type span struct{ from, to int64 }
 
-// part is a piece of a document that is a document of its own: a run of entries, and
-// what stands around them. gofeed takes many times the memory of what it reads, so it
-// gets one after the other.
+// part is a part of a document that is a complete document: some entries, and the elements around
+// them. gofeed needs many times the memory of what it parses, so it parses one part after the
+// other.
 type part struct {
 	before, body, after []byte
 	items               int
 }
 
-// Bounds at which a part ends, with the entry that reaches one.
+// The limits of a part. It ends with the entry that reaches one of them.
 const (
 	partBytes = 1 << 20
 	partNodes = 20_000
@@ -72,12 +71,12 @@ func (p *part) reader() io.Reader {
 type cutter struct {
 	body  []byte
 	parts []part
-	begin part  // the present one, of which body and after are not known yet
-	from  int64 // where its body begins
-	ended int   // entries in it
-	nodes int   // elements and attributes in it
-	since int   // elements and attributes since an entry has ended
-	took  int64 // memory that entries take besides their texts
+	begin part  // the current part, without body and after
+	from  int64 // offset of its body
+	ended int   // number of its entries
+	nodes int   // number of its elements and attributes
+	since int   // elements and attributes since the end of the last entry
+	took  int64 // memory of the entries, in addition to their texts
 }
 
 // count counts elements and attributes.
@@ -89,8 +88,8 @@ func (c *cutter) count(n int) error {
 	return nil
 }
 
-// cut ends a part at the end of an entry, if it is large enough. around are the
-// elements that the entry stands in.
+// cut ends a part at the end of an entry, if the part is large enough. around are the elements that
+// contain the entry.
 func (c *cutter) cut(around []open, end int64, base int) error {
 	c.ended++
 	c.since = 0

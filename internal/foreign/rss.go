@@ -11,8 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
-// rssItem reads an item of RSS. What a link is relative to is not said there;
-// it is the document's URL here.
+// rssItem converts an item of RSS. RSS does not define the base of relative links; it is the
+// document's URL.
 func rssItem(it *rss.Item, i *item, base *url.URL) raw {
 	r := raw{item: i, published: valid(it.PubDateParsed)}
 	published, changed := it.PubDate, ""
@@ -46,7 +46,7 @@ func rssItem(it *rss.Item, i *item, base *url.URL) raw {
 	if it.GUID != nil {
 		r.id = strings.TrimSpace(it.GUID.Value)
 	}
-	r.id = orElse(r.id, orElse(i.about, it.Link)) // as it stands there: an archive is at another URL
+	r.id = orElse(r.id, orElse(i.about, it.Link)) // unresolved, because an archive has another URL
 	r.about.ID = r.id
 	r.about.setTimes(r)
 	return r
@@ -61,7 +61,7 @@ func dublinCore(it *rss.Item, name string) (values []string) {
 	return values
 }
 
-// parseTime reads a W3C date, as Dublin Core and Atom have them.
+// parseTime parses a W3C date, as in Dublin Core and Atom.
 func parseTime(text string) time.Time {
 	if t, err := cloudevents.ParseTime(strings.TrimSpace(text)); err == nil {
 		return valid(&t)
@@ -74,8 +74,7 @@ func parseTime(text string) time.Time {
 	return time.Time{}
 }
 
-// personOf reads "mail@example.org (Name)" and "Name <mail@example.org>", and
-// takes all else for a name.
+// personOf parses "mail@example.org (Name)" and "Name <mail@example.org>". Any other text is a name.
 func personOf(author string) person {
 	if address, name, ok := strings.Cut(strings.TrimSuffix(author, ")"), " ("); ok && strings.Contains(address, "@") {
 		return person{Name: name, Email: address}

@@ -10,34 +10,33 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Bounds of what is remembered of entries that share an id: how many ids a warning
-// names, and how many entries a follower tells from those that it has counted.
+// The number of ids in a warning about entries that share an id, and the number of such entries
+// that a follower remembers.
 const (
 	maxShownIDs = 3
 	maxVariants = 100_000
 )
 
-// sharing counts the entries that are not applied because another one has the same
-// id: the one with the latest time of change is applied, and of those with the same
-// time the one that is known already, or stands first. The same content again under
-// the same id, as on two pages, is no other entry. With Config.KeepSameID there are
-// none.
+// sharing counts the entries that are not applied because another one has the same id. The one with
+// the latest time of change is applied; among equal times, the one that is known already or comes
+// first. Entries with the same id and the same content, as on two pages, are one entry. With
+// Config.KeepSameID there are none to count.
 type sharing struct {
-	total atomic.Int64 // in all looks that have ended; read by others
+	total atomic.Int64 // the number in all looks that have ended; read by other goroutines
 	now   map[variant]bool
 	found int64
 	ids   []string
-	seen  map[variant]bool // by looks that have ended: counted, or applied from the feed's own document
+	seen  map[variant]bool // counted in looks that have ended, or applied from the feed's own document
 	seed  maphash.Seed
 }
 
-// variant is an entry: a hash of its id, and one of what it says.
+// variant identifies an entry: a hash of its id, and a hash of its content.
 type variant struct {
 	id      uint64
 	content int64
 }
 
-// begin begins a look; what an unfinished one has found is forgotten.
+// begin begins a look, and discards the counts of an unfinished one.
 func (s *sharing) begin() {
 	if s.seen == nil {
 		s.seed, s.seen = maphash.MakeSeed(), make(map[variant]bool)
@@ -45,8 +44,8 @@ func (s *sharing) begin() {
 	s.now, s.found, s.ids = make(map[variant]bool), 0, nil
 }
 
-// add counts the entries of a document that are not applied. known is what is
-// remembered of its entries without it; isHead says that it is the feed's own.
+// add counts the entries of a document that are not applied. known is what is stored about its
+// entries, without this document. isHead is true for the feed's own document.
 func (s *sharing) add(d *document, known map[string]checkpoint.Known, isHead bool) {
 	latest := make(map[string]*version, len(d.entries))
 	for i := range d.entries {
@@ -63,7 +62,7 @@ func (s *sharing) add(d *document, known map[string]checkpoint.Known, isHead boo
 		case v.content == best.content && v != best, isKnown && (v.content == k.Content || k.Content == 0):
 		case v != best, isKnown && v.updated <= k.Latest:
 			s.count(v, v.content)
-		case isKnown && k.Pending: // it takes the place of what was known
+		case isKnown && k.Pending: // it replaces the known version
 			s.count(v, k.Content)
 		case isHead && !isKnown, isHead && v.updated > k.Latest:
 			s.note(variant{maphash.String(s.seed, v.key), v.content})
@@ -90,8 +89,7 @@ func (s *sharing) note(one variant) {
 	}
 }
 
-// end ends a look, and returns how many entries it has found that are not applied,
-// and the ids of some.
+// end ends a look, and returns the number of entries that are not applied, and the ids of some.
 func (s *sharing) end() (found int64, ids string) {
 	for one := range s.now {
 		s.seen[one] = true
@@ -102,11 +100,11 @@ func (s *sharing) end() (found int64, ids string) {
 	return found, ids
 }
 
-// SameID returns how many entries of the feed were not applied so far because
-// another one has the same id. Any goroutine may call it.
+// SameID returns the number of entries of the feed that were not applied because another one has
+// the same id. Any goroutine may call it.
 func (r *Reader) SameID() int64 { return r.sharing.total.Load() }
 
-// endSharing warns of entries that share an id.
+// endSharing logs a warning about entries that share an id.
 func (r *Reader) endSharing() {
 	if found, ids := r.sharing.end(); found > 0 {
 		r.Logger.Warn("entries are left out because another entry with the same id has the same time or a later one; to apply all of them, start over with --keep-same-id",

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// checkStart refuses what is no XML at all, and says what it is instead.
+// checkStart returns an error if a document is not XML at all; the error describes what it is instead.
 func checkStart(body []byte) error {
 	body = bytes.TrimSpace(body)
 	switch {
@@ -25,8 +25,7 @@ func checkStart(body []byte) error {
 	return nil
 }
 
-// notWellFormed says of an error of an XML parser at which line the document is not
-// well-formed.
+// notWellFormed adds the line to the error of an XML parser.
 func notWellFormed(err error) error {
 	if syntax, is := errors.AsType[*xml.SyntaxError](err); is {
 		return fmt.Errorf("is not well-formed XML, line %d: %s", syntax.Line, syntax.Msg)

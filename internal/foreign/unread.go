@@ -11,25 +11,23 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// ErrMore is returned, wrapped, where more is not applied than can be counted
-// with a few requests.
+// ErrMore is returned, wrapped, if counting what is not applied would take more than a few requests.
 var ErrMore = errors.New("has more that is not applied than its newest documents show")
 
-// maxUnread is how many archives or pages Unread fetches.
+// maxUnread is the maximum number of archives or pages that Unread fetches.
 const maxUnread = 5
 
-// Unread is what of a feed a consumer has not applied.
+// Unread describes what a consumer has not applied of a feed.
 type Unread struct {
 	Events  int64     // entries whose latest version is not applied
 	Since   time.Time // the earliest of those versions; zero if none has a time
 	Undated bool      // some of them have no time
 }
 
-// Unread tells what would be applied now, and changes nothing: what is
-// remembered and not applied, and what the feed's documents have that is later,
-// back to an archive that is applied. It fetches no more than five of those that
-// are not remembered, and returns ErrMore if that is not enough. Of a paged feed
-// it goes back to a page with nothing new, as Look does.
+// Unread returns what would be applied now, and changes nothing: what is stored and not applied,
+// and later versions in the feed's documents, back to an archive that is applied. It fetches at
+// most five archives that are not stored, and returns ErrMore if that is not enough. In a paged
+// feed it goes back to a page with nothing new, as Look does.
 func (r *Reader) Unread(ctx context.Context) (Unread, error) {
 	counts, err := r.memory.Counts(ctx)
 	if err != nil {
@@ -50,15 +48,15 @@ func (r *Reader) Unread(ctx context.Context) (Unread, error) {
 	return c.sum(known), nil
 }
 
-// count is a count that is being made.
+// count is the state of one Unread.
 type count struct {
 	*Reader
 	counts   checkpoint.Counts
-	versions map[string]int64 // the latest of each entry in the documents that were seen
+	versions map[string]int64 // the latest version of each entry in the documents seen
 	fetched  int
 }
 
-// back goes back to what is applied, as Reader.chain does.
+// back follows the chain back to what is applied, as Reader.chain does.
 func (c *count) back(ctx context.Context) (err error) {
 	w, err := c.newWay(ctx)
 	if err != nil {
@@ -69,7 +67,7 @@ func (c *count) back(ctx context.Context) (err error) {
 			return err
 		}
 		var a *checkpoint.Archive
-		if c.Kind != Paged { // what is remembered of pages is forgotten before the next look
+		if c.Kind != Paged { // what is stored about pages is deleted before the next Look
 			a, err = c.memory.Archive(ctx, w.next.String())
 		}
 		if err != nil || a != nil && a.Applied {
@@ -88,8 +86,7 @@ func (c *count) back(ctx context.Context) (err error) {
 	return w.ended()
 }
 
-// pass takes a step along an archive that is not remembered. It reports whether
-// to go on.
+// pass makes a step past an archive that is not stored. It reports whether to continue.
 func (c *count) pass(ctx context.Context, w *backwalk) (more bool, err error) {
 	if c.fetched++; c.fetched > maxUnread {
 		return false, fmt.Errorf("%s: %w", c.URL.Redacted(), ErrMore)
@@ -117,8 +114,7 @@ func (c *count) pass(ctx context.Context, w *backwalk) (more bool, err error) {
 	return c.add(ctx, d)
 }
 
-// add takes over a document's entries. It reports whether there may be
-// something new before it.
+// add adds a document's entries. It reports whether earlier documents may have something new.
 func (c *count) add(ctx context.Context, d *document) (more bool, err error) {
 	for _, v := range d.latest() {
 		if before, seen := c.versions[v.Entry]; !seen || v.Updated > before {
@@ -131,7 +127,7 @@ func (c *count) add(ctx context.Context, d *document) (more bool, err error) {
 	return c.hasNews(ctx, d)
 }
 
-// sum adds up what is not applied.
+// sum returns the totals of what is not applied.
 func (c *count) sum(known map[string]checkpoint.Known) Unread {
 	u := Unread{Events: c.counts.Pending}
 	if u.Events > 0 {
@@ -142,7 +138,7 @@ func (c *count) sum(known map[string]checkpoint.Known) Unread {
 		if isKnown && updated <= k.Latest {
 			continue
 		}
-		if !k.Pending { // else it takes the place of one that is counted
+		if !k.Pending { // otherwise it replaces a version that is counted already
 			u.Events++
 		}
 		u.see(updated)

@@ -11,8 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// settleTime is how long a follower gives a publisher to replace a document,
-// where it is patient for that long.
+// settleTime is how long a follower waits for a publisher to replace a document, at most for its
+// retry timeout.
 const settleTime = time.Minute
 
 // malformedError is an error of a document that cannot be parsed.
@@ -20,15 +20,15 @@ type malformedError struct{ error }
 
 func (e *malformedError) Unwrap() error { return e.error }
 
-// isUnsettled reports whether an error is of a document that its publisher may
-// be writing: many do so in place, or remove a file before there is another.
+// isUnsettled reports whether an error may come from a document that its publisher is writing: many
+// write in place, or delete a file before they create the next one.
 func isUnsettled(err error) bool {
 	_, malformed := errors.AsType[*malformedError](err)
 	return malformed || fetch.IsMissing(err)
 }
 
-// unsettled returns an error without the verdict that the feed fails verification,
-// where the document may just not be written yet.
+// unsettled returns an error that does not say that the feed fails verification, if the document
+// may not be written yet.
 func unsettled(at *url.URL, err error) error {
 	if malformed, is := errors.AsType[*malformedError](err); is {
 		return fmt.Errorf("%s: %w", at.Redacted(), malformed)
@@ -39,9 +39,9 @@ func unsettled(at *url.URL, err error) error {
 	return err
 }
 
-// settled gets a document. While following it gets one that is missing or
-// malformed again, past any cache, until it is neither or has been for too
-// long. What is whole and does not add up is an error at once.
+// settled gets a document. While following, it retries a missing or malformed document, bypassing
+// all caches, until the document is neither or settleTime is over. A complete document that is
+// inconsistent is an error at once.
 func (r *Reader) settled(ctx context.Context, get func(conditions ...string) error) error {
 	patience := settleTime
 	if r.Client.Patience >= 0 {

@@ -16,21 +16,19 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Run is a run of events that follow a place, and what is to be marked in the
-// transaction that applies them.
+// Run is consecutive events after a place, and what the transaction that applies them has to mark.
 type Run struct {
 	Events   []event.Placed
-	To       walk.Place           // that the run leads to
-	Entries  []checkpoint.Version // that the events are of
-	Archives []string             // URLs of those that are applied when the last event is
-	Done     func()               // lets more be fetched, once the events are not used any more; may be nil
+	To       walk.Place           // the place of the last event
+	Entries  []checkpoint.Version // the versions of the events' entries
+	Archives []string             // URLs of the archives that are applied with the last event
+	Done     func()               // frees the events' share of Room; may be nil
 
 	from    walk.Place
-	digests []feed.Digest // at each event
+	digests []feed.Digest // the digest at each event
 }
 
-// At returns the place at a position, from the one before the run's first event
-// to its last.
+// At returns the place at a position, from the one before the run's first event to that of its last.
 func (r *Run) At(position int64) (walk.Place, error) {
 	n := position - r.from.Position
 	switch {
@@ -42,13 +40,12 @@ func (r *Run) At(position int64) (walk.Place, error) {
 	return walk.Place{Epoch: r.from.Epoch, Position: position, Digest: r.digests[n-1]}, nil
 }
 
-// Last is the position that the feed's present end will have. It is known once
-// Look has returned.
+// Last returns the position of the feed's end after everything is applied. It is valid after Look.
 func (r *Reader) Last() int64 { return r.look.last }
 
-// Walk returns what is to be applied behind a place, in order, up to the end of
-// the feed's own document as it was fetched last. The first error ends the walk.
-// It looks back first, where Look has not been called for that place.
+// Walk returns the events to apply after a place, in order, up to the end of the feed's own
+// document as it was fetched last. The first error ends the walk. It calls Look first, unless Look
+// was called for that place.
 func (r *Reader) Walk(ctx context.Context, from walk.Place) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		if err := r.Look(ctx, from); err != nil {
@@ -65,25 +62,25 @@ func (r *Reader) Walk(ctx context.Context, from walk.Place) iter.Seq2[Run, error
 		}
 		f.trail = f.rest
 		if run := f.run(r.head.pick(r.look.head)); len(run.Events) > 0 {
-			yield(run, nil) // what else there is to mark, the next look does
+			yield(run, nil) // the next Look marks the rest
 		}
 	}
 }
 
-// errEnough says that the caller wants no more runs.
+// errEnough reports that the caller wants no more runs.
 var errEnough = errors.New("enough")
 
-// forward is a way forward that is being gone.
+// forward is the state of one Walk.
 type forward struct {
 	*Reader
 	now   time.Time
 	place walk.Place
-	trail []string // archives to be marked with the next run
-	rest  []string // those behind the last one with something to apply
+	trail []string // archives to mark with the next run
+	rest  []string // archives after the last one with something to apply
 }
 
-// archives goes along the archives that are not applied, oldest first, and
-// fetches those ahead that have something to apply.
+// archives iterates over the archives that are not applied, oldest first, and prefetches those with
+// something to apply.
 func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) error {
 	bounds := prefetch.Bounds{AtOnce: f.Prefetch, Room: f.Room}
 	for got := range prefetch.Fetch(ctx, bounds, f.steps(ctx), f.fetch) {
@@ -104,12 +101,12 @@ func (f *forward) archives(ctx context.Context, yield func(Run, error) bool) err
 type step struct {
 	*checkpoint.Archive
 	pending map[string]int64
-	trail   []string // with those before it that have nothing
+	trail   []string // its URL, and those of the archives before it with nothing to apply
 	picked  []*version
 }
 
-// steps goes along what is remembered. What it finds does not change by what is
-// applied meanwhile: an entry is pending in one archive.
+// steps iterates over the stored archives. Applying entries meanwhile does not change the result,
+// because an entry is pending in one archive only.
 func (f *forward) steps(ctx context.Context) iter.Seq2[*step, error] {
 	return func(yield func(*step, error) bool) {
 		var trail []string
@@ -137,7 +134,7 @@ func (f *forward) steps(ctx context.Context) iter.Seq2[*step, error] {
 	}
 }
 
-// after returns the archive that follows the one at a URL; nil behind the last.
+// after returns the archive that follows the one at a URL; nil after the last one.
 func (f *forward) after(ctx context.Context, at string) (*step, error) {
 	a, err := f.memory.After(ctx, at)
 	if err != nil || a == nil {
@@ -152,8 +149,8 @@ func (f *forward) after(ctx context.Context, at string) (*step, error) {
 	return &step{Archive: a, pending: pending}, err
 }
 
-// fetch fetches an archive once more, holds it to what it was on the way back,
-// and picks what is to be applied from it. It is called by several goroutines.
+// fetch fetches an archive again, checks that it has not changed since Look, and picks the entries
+// to apply. Several goroutines call it.
 func (f *forward) fetch(ctx context.Context, s *step, share *prefetch.Share) (*step, error) {
 	d, err := f.again(fetch.WithRoom(ctx, share), s.Archive)
 	if err != nil {
@@ -168,7 +165,7 @@ func (f *forward) fetch(ctx context.Context, s *step, share *prefetch.Share) (*s
 	return s, nil
 }
 
-// again returns an archive as it is, and a page as it was.
+// again fetches an archive again; a page it returns as Look has kept it.
 func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (*document, error) {
 	if f.Kind == Paged {
 		return f.kept(ctx, a)
@@ -184,7 +181,7 @@ func (f *forward) again(ctx context.Context, a *checkpoint.Archive) (*document, 
 	return d.document, nil
 }
 
-// kept returns a page as it was.
+// kept returns a page as Look has kept it.
 func (f *forward) kept(ctx context.Context, a *checkpoint.Archive) (*document, error) {
 	if err := fetch.Hold(ctx, 2*f.pages.at[a.Number].size); err != nil {
 		return nil, err
@@ -200,7 +197,7 @@ func (f *forward) kept(ctx context.Context, a *checkpoint.Archive) (*document, e
 	return d, fetch.Hold(ctx, d.memory)
 }
 
-// run makes a run of events that follow.
+// run makes the next run, of the picked events.
 func (f *forward) run(picked []*version) Run {
 	chain := feed.Chain{Position: f.place.Position, Digest: f.place.Digest}
 	run := Run{from: f.place}

@@ -189,7 +189,7 @@ func readFileLine(lines *bufio.Reader) (line []byte, err error) {
 	return line, err
 }
 
-// add parses a line; an empty one is passed over.
+// add parses a line. It skips an empty line.
 func (b *batch) add(line []byte, number int) error {
 	line = bytes.TrimSpace(line)
 	if len(line) == 0 {

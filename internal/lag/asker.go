@@ -13,53 +13,52 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Reasons for a lag that nobody can tell.
+// Reasons for an unknown lag.
 var (
-	// ErrNotAsked reports that no feed was asked.
+	// ErrNotAsked reports that the feed was not requested.
 	ErrNotAsked = errors.New("was not asked")
 
 	errNoURL   = errors.New("its URL is not in the database: it comes with the next seeder run")
 	errForeign = errors.New("is not served by eventfeed any more, and does not tell")
 )
 
-// patience is how long a feed may take to answer.
+// patience is the timeout of a feed.
 const patience = 5 * time.Second
 
-// Target is the database whose consumers are behind.
+// Target is the database of the consumers.
 type Target interface {
-	// Kept returns the places that a consumer keeps of a feed, in the order of
-	// positions.
+	// Kept returns the places of a feed that a consumer keeps, in the order of positions.
 	Kept(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
-	// Memory is what a consumer remembers of a feed that is not eventfeed's own.
+	// Memory returns what a consumer knows about a foreign feed.
 	Memory(consumer, feedID string) checkpoint.Memory
 }
 
-// Asker asks feeds, and keeps what they have sent, so that the next time they send only
-// what is new. It is for one goroutine.
+// Asker requests feeds to compute lags. It keeps their documents, so that later requests return
+// only what is new. Only one goroutine may use it.
 type Asker struct {
-	// Client makes what asks the feed with a URL, as the target holds it.
+	// Client creates the client for a feed's URL, as the target stores it.
 	Client func(url string) (*walk.Client, error)
 
 	feeds  map[read]asked
 	target Target
 }
 
-// asked is a feed that is asked.
+// asked is a feed that is requested.
 type asked interface {
-	// Look fetches what it shows now.
+	// Look fetches the feed's current document.
 	Look(ctx context.Context) error
-	// Lag tells how far a consumer is behind that.
+	// Lag returns the lag of a consumer behind that document.
 	Lag(ctx context.Context, s *checkpoint.Status) (Lag, error)
 }
 
-// read is a feed's URL, as the target holds it, and how it was read.
+// read is a feed's URL, as the target stores it, and how the feed was read.
 type read struct {
 	url     string
-	foreign bool // not as a feed of eventfeed's own
+	foreign bool // as a foreign feed
 }
 
-// Ask asks all feeds at once, each for all of its readers in the target, and says in each
-// reader what it has found.
+// Ask requests all feeds at once, each once for all of its readers in the target, and sets Lag or
+// Unknown of each reader.
 func (a *Asker) Ask(ctx context.Context, all []Reader, target Target) {
 	a.target = target
 	readers := make(map[read][]*Reader)
@@ -67,7 +66,7 @@ func (a *Asker) Ask(ctx context.Context, all []Reader, target Target) {
 		r := &all[i]
 		switch {
 		case r.isDone():
-			r.Unknown = nil // nothing follows, whatever the feed has
+			r.Unknown = nil // the consumer is complete, whatever the feed has
 		case r.URL == "":
 			r.Unknown = errNoURL
 		default:
@@ -89,7 +88,7 @@ func (a *Asker) Ask(ctx context.Context, all []Reader, target Target) {
 	asking.Wait()
 }
 
-// feed returns the feed that was read.
+// feed returns the cached feed of a URL, or creates it.
 func (a *Asker) feed(of read) (asked, error) {
 	if known := a.feeds[of]; known != nil {
 		return known, nil
@@ -122,7 +121,7 @@ func ask(ctx context.Context, f asked, readers []*Reader) {
 	defer cancel()
 	err := f.Look(ctx)
 	if unanswered, is := errors.AsType[*fetch.Error](err); is {
-		err = unanswered // it was not asked for long enough to give up
+		err = unanswered // without the text about the retry timeout, which was not over
 	}
 	if errors.Is(err, feed.ErrNotOurs) {
 		err = errForeign

@@ -8,8 +8,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/foreign"
 )
 
-// Foreign is a feed that is not eventfeed's own, and is asked again and again if
-// need be. It is for one goroutine.
+// Foreign computes lags behind a foreign feed. It can be used repeatedly, by one goroutine.
 type Foreign struct {
 	Config foreign.Config
 	Memory func(consumer, feedID string) checkpoint.Memory
@@ -17,7 +16,7 @@ type Foreign struct {
 	reader *foreign.Reader
 }
 
-// Look fetches the feed's own document: one request.
+// Look fetches the feed's own document, with one request.
 func (f *Foreign) Look(ctx context.Context) (err error) {
 	if f.reader != nil {
 		_, err = f.reader.Refresh(ctx)
@@ -27,12 +26,11 @@ func (f *Foreign) Look(ctx context.Context) (err error) {
 	return err
 }
 
-// Lag returns how far a consumer is behind what Look has found, by what is
-// remembered of it: how many entries are not applied in the version that is
-// there, and since the earliest time of change among them; where one has no time,
-// at least since the checkpoint was moved last. It fetches a few archives, if
-// there are new ones. foreign.ErrMore says that this was not enough; an error that
-// matches walk.ErrMismatch, that the feed is not the one that was read.
+// Lag returns the lag of a consumer behind the document of Look, from what the target stores: the
+// number of entries whose latest version is not applied, and the earliest time of change among
+// them; for an entry without a time, at latest the last move of the checkpoint. It fetches a few
+// archives if there are new ones. foreign.ErrMore reports that more would be needed. An error that
+// matches walk.ErrMismatch reports that the feed is not the one that was read.
 func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err error) {
 	r := f.reader
 	if err := r.Continue(ctx, &s.Checkpoint); err != nil {
@@ -47,7 +45,7 @@ func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err e
 	if unread.Undated {
 		lag.Since = earlier(lag.Since, s.Updated)
 	}
-	if !s.Consumer.AsOf.IsZero() { // what came later is nothing to it
+	if !s.Consumer.AsOf.IsZero() { // the consumer leaves out later events
 		lag.Events = min(lag.Events, max(0, s.SeedEnd-s.Position))
 	}
 	if lag.Events == 0 {
@@ -56,7 +54,7 @@ func (f *Foreign) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err e
 	return lag, nil
 }
 
-// earlier returns the earlier one of two times of which the first may be none.
+// earlier returns the earlier of two times. The first may be zero, which means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b

@@ -1,4 +1,4 @@
-// Package lag computes the lag of a consumer by asking the feeds that it reads.
+// Package lag computes the lag of consumers with requests to the feeds that they read.
 package lag
 
 import (
@@ -13,14 +13,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Lag is what a feed shows behind a checkpoint.
+// Lag is the number of a feed's events after a checkpoint, and since when.
 type Lag struct {
 	Events int64
 	Since  time.Time // when the first of them got its position; zero if there is none
 }
 
-// For is how long the checkpoint is behind at a time: never less than nothing,
-// as clocks differ.
+// For returns the lag as a duration at a time. It is never negative, although clocks may differ.
 func (l Lag) For(now time.Time) time.Duration {
 	if l.Since.IsZero() {
 		return 0
@@ -28,20 +27,19 @@ func (l Lag) For(now time.Time) time.Duration {
 	return max(0, now.Sub(l.Since))
 }
 
-// Feed is a feed that is asked, again and again if need be: then it sends only
-// what is new since. It is for one goroutine.
+// Feed computes lags behind a feed of eventfeed's own. It can be used repeatedly, by one goroutine;
+// later requests return only what is new.
 type Feed struct {
 	Client *walk.Client
 	URL    *url.URL
-	// Kept returns the places that a consumer keeps of the feed, in the order of
-	// positions.
+	// Kept returns the places of the feed that a consumer keeps, in the order of positions.
 	Kept func(ctx context.Context, consumer, feedID string) ([]walk.Place, error)
 
 	head *walk.Subscription
-	page *feed.Document // that had the first event behind a checkpoint
+	page *feed.Document // the last archive in which the first event after a checkpoint was
 }
 
-// Look fetches what the feed shows now: one request.
+// Look fetches the feed's subscription document, with one request.
 func (f *Feed) Look(ctx context.Context) error {
 	etag := ""
 	if f.head != nil {
@@ -57,10 +55,10 @@ func (f *Feed) Look(ctx context.Context) error {
 	return err
 }
 
-// Lag returns how far a checkpoint is behind what Look has found. It fetches
-// nothing more unless the first event behind the checkpoint is in an archive. An
-// error that matches walk.ErrMismatch says that the feed's history does not go
-// on from the checkpoint; a walk.OldError, that the feed shows an earlier state.
+// Lag returns the lag of a checkpoint behind the document of Look. It fetches nothing more unless
+// the first event after the checkpoint is in an archive. An error that matches walk.ErrMismatch
+// reports that the feed's history does not continue from the checkpoint; a walk.OldError, that the
+// feed shows an earlier state.
 func (f *Feed) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err error) {
 	if f.head.ID != s.FeedID {
 		return lag, fmt.Errorf("%w: %s: is feed %s (%s) now", walk.ErrMismatch, f.URL.Redacted(), f.head.Name, f.head.ID)
@@ -71,14 +69,14 @@ func (f *Feed) Lag(ctx context.Context, s *checkpoint.Status) (lag Lag, err erro
 		return lag, err
 	}
 	end := f.head.Last
-	if !s.Consumer.AsOf.IsZero() { // what came later is nothing to it
+	if !s.Consumer.AsOf.IsZero() { // the consumer leaves out later events
 		end = min(end, s.SeedEnd)
 	}
 	if lag.Events = max(0, end-s.Position); lag.Events == 0 {
 		return lag, nil
 	}
 	first, page, err := f.Client.EventAt(ctx, f.head, s.Position+1, f.page)
-	if errors.Is(err, walk.ErrMissing) { // which takes longer to tell
+	if errors.Is(err, walk.ErrMissing) { // to be sure would take longer
 		return Lag{}, fmt.Errorf("%s: the page with position %d is not available yet, or is missing", f.URL.Redacted(), s.Position+1)
 	}
 	if err != nil {

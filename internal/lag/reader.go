@@ -10,12 +10,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
-// Reader is a consumer's checkpoint in one feed, with what the feed says of it.
+// Reader is a consumer's checkpoint in one feed, with its lag.
 type Reader struct {
 	checkpoint.Status
 	Lag     Lag
-	Unknown error     // why the lag is not known; nil if it is
-	Now     time.Time // when it was looked at
+	Unknown error     // why the lag is unknown; nil if it is known
+	Now     time.Time // the time of the status
 }
 
 // The states of a consumer's feed.
@@ -28,7 +28,7 @@ const (
 	Unknown   = "unknown"
 )
 
-// State returns one of the states.
+// State returns the state: one of the constants above.
 func (r *Reader) State() string {
 	switch {
 	case errors.Is(r.Unknown, walk.ErrMismatch):
@@ -49,7 +49,7 @@ func (r *Reader) State() string {
 // isDone reports whether the state as of a point in time is complete.
 func (r *Reader) isDone() bool { return !r.Consumer.AsOf.IsZero() && r.Position >= r.SeedEnd }
 
-// Behind says how far the checkpoint is behind, in words.
+// Behind returns the lag as text.
 func (r *Reader) Behind() string {
 	switch {
 	case r.Unknown != nil:
@@ -63,8 +63,8 @@ func (r *Reader) Behind() string {
 	}
 }
 
-// Late returns an error that names who has not all of the history that there was at the
-// beginning, lags by more than limit, or cannot be told to be; nil if nobody is.
+// Late returns an error that names the consumers that have not applied their initial seed, that lag
+// by more than limit, or whose lag is unknown; nil if there are none.
 func Late(all []Reader, limit time.Duration) error {
 	var late []string
 	for i := range all {
@@ -85,7 +85,7 @@ func Late(all []Reader, limit time.Duration) error {
 	return errors.New(strings.Join(late, "; "))
 }
 
-// roughly is a duration as people say it.
+// roughly formats a duration with little precision.
 func roughly(d time.Duration) string {
 	const day = 24 * time.Hour
 	switch {

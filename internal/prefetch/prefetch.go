@@ -1,5 +1,4 @@
-// Package prefetch fetches what will be needed before it is, several at once, and
-// hands it out in order.
+// Package prefetch fetches values ahead, several at once, and returns them in order.
 package prefetch
 
 import (
@@ -8,13 +7,13 @@ import (
 	"sync"
 )
 
-// Bounds of what is fetched ahead.
+// Bounds are the limits of prefetching.
 type Bounds struct {
-	AtOnce int   // less than 1 means 1
-	Room   int64 // bytes that all values hold together, fetched and being fetched, see [Share.Hold]
+	AtOnce int   // maximum number of values fetched at once; less than 1 means 1
+	Room   int64 // maximum size of all values, fetched and being fetched, in bytes; see [Share.Hold]
 }
 
-// Fetched is what came of a key.
+// Fetched is the value of a key, or the error.
 type Fetched[V any] struct {
 	Value V
 	Err   error
@@ -22,20 +21,19 @@ type Fetched[V any] struct {
 	share *Share
 }
 
-// Done says that the value is not used any more, which lets more be fetched. It
-// must be called for each.
+// Done reports that the value is not used any more, so that more can be fetched. The caller must
+// call it for each value.
 func (f *Fetched[V]) Done() {
 	if f.share != nil {
 		f.share.giveBack()
 	}
 }
 
-// Getter gets the value of a key. It asks its share for memory before it uses it.
+// Getter gets the value of a key. It must reserve memory in its share before it uses it.
 type Getter[K, V any] func(ctx context.Context, key K, share *Share) (V, error)
 
-// Fetch gets the value of each key, in order. The first error, of a key or a value,
-// is handed out last. All goroutines end with the iteration, which keys is ranged
-// over and get is called in.
+// Fetch returns the value of each key, in order. It ends after the first error of a key or a value.
+// Keys and get are called from goroutines, all of which end with the iteration.
 func Fetch[K, V any](ctx context.Context, b Bounds, keys iter.Seq2[K, error], get Getter[K, V]) iter.Seq[Fetched[V]] {
 	return func(yield func(Fetched[V]) bool) {
 		f := &fetcher[K, V]{get: get, room: &room{size: b.Room}, futures: make(chan chan Fetched[V], max(1, b.AtOnce)-1)}
@@ -61,12 +59,12 @@ func Fetch[K, V any](ctx context.Context, b Bounds, keys iter.Seq2[K, error], ge
 type fetcher[K, V any] struct {
 	get     Getter[K, V]
 	room    *room
-	futures chan chan Fetched[V] // each in flight, in order
+	futures chan chan Fetched[V] // the fetches that have begun, in order
 	running sync.WaitGroup
 }
 
-// run hands out a future for each key, and only then fetches it: those after it
-// wait for a place among the futures.
+// run sends a future for each key, and then fetches the key. The capacity of futures limits the
+// fetches at once.
 func (f *fetcher[K, V]) run(ctx context.Context, keys iter.Seq2[K, error]) {
 	for key, keyErr := range keys {
 		future := make(chan Fetched[V], 1)
@@ -87,7 +85,7 @@ func (f *fetcher[K, V]) run(ctx context.Context, keys iter.Seq2[K, error]) {
 	}
 }
 
-// fetch gets a value once there is room for one as large as those before it.
+// fetch gets a value when there is room for one as large as the largest before.
 func (f *fetcher[K, V]) fetch(ctx context.Context, key K, share *Share) (value V, err error) {
 	if err := share.Hold(ctx, f.room.expected()); err != nil {
 		return value, err

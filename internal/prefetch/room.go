@@ -11,15 +11,15 @@ type room struct {
 
 	mu      sync.Mutex
 	held    int64
-	largest int64         // that one value has held
-	shares  []*Share      // not given back yet, in the order of their keys
-	changed chan struct{} // closed when bytes or a share are given back; nil while nobody waits
+	largest int64         // the most that one value has held
+	shares  []*Share      // shares in use, in the order of their keys
+	changed chan struct{} // closed when bytes or a share are released; nil while nobody waits
 }
 
-// Share is what one value holds of the room, in bytes.
+// Share is one value's part of the room.
 type Share struct {
 	room *room
-	held int64 // guarded by room.mu
+	held int64 // in bytes; guarded by room.mu
 }
 
 func (r *room) share() *Share {
@@ -30,13 +30,12 @@ func (r *room) share() *Share {
 	return s
 }
 
-// Hold makes n the number of bytes that the value holds, among them what its getter
-// is about to read. To hold more than before it waits until there is room. The value
-// that comes before all others that are held never waits: so one value may be larger
-// than the room, and the room and that value bound the memory.
+// Hold sets the share to n bytes, including those that the getter is about to read. If n is more than
+// before, it waits until there is room. The first value in use never waits, so one value may exceed
+// the room; the memory is limited by the room and that value.
 //
-// A getter that waits while a server sends would be cut off: it uses TryHold, and
-// starts over after Hold.
+// A getter must not wait while a server sends, because the server would end the connection: it uses
+// TryHold, and after Hold starts over.
 func (s *Share) Hold(ctx context.Context, n int64) error {
 	for {
 		changed := s.hold(n)
@@ -54,7 +53,7 @@ func (s *Share) Hold(ctx context.Context, n int64) error {
 // TryHold is Hold for a getter that cannot wait. It reports whether there is room.
 func (s *Share) TryHold(n int64) bool { return s.hold(n) == nil }
 
-// hold returns nil, or what to wait for before trying again.
+// hold returns nil, or a channel to wait for before the next attempt.
 func (s *Share) hold(n int64) (changed <-chan struct{}) {
 	r := s.room
 	r.mu.Lock()
@@ -75,7 +74,7 @@ func (s *Share) hold(n int64) (changed <-chan struct{}) {
 	return nil
 }
 
-// giveBack ends the share. It may be called more than once.
+// giveBack releases the share. It may be called more than once.
 func (s *Share) giveBack() {
 	r := s.room
 	r.mu.Lock()
@@ -91,15 +90,15 @@ func (s *Share) giveBack() {
 	}
 }
 
-// expected is what the next value may hold: the most that one has held, as far as
-// there is room at all.
+// expected returns the size to reserve for the next value: that of the largest one so far, at most the
+// room.
 func (r *room) expected() int64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return min(r.largest, r.size)
 }
 
-// wake lets all that wait look again.
+// wake makes all waiting calls try again.
 func (r *room) wake() {
 	if r.changed != nil {
 		close(r.changed)

@@ -20,12 +20,11 @@ import (
 // barInterval is how often the bar is drawn.
 const barInterval = 200 * time.Millisecond
 
-// clearLine goes to the line's beginning and erases the rest of it.
+// clearLine moves to the beginning of the line and erases it.
 const clearLine = "\r\x1b[K"
 
-// Bar shows on a terminal how far a run is, on one line that is drawn again and
-// again, with nothing on it but numbers. What else is to be seen there is written
-// through it, already fit for a terminal.
+// Bar shows the progress of a run on a terminal, in one line of numbers that is redrawn. All other
+// output to the terminal must go through Write, and must be fit for a terminal.
 type Bar struct {
 	terminal *os.File
 	stop     func()
@@ -35,7 +34,7 @@ type Bar struct {
 	progress seed.Progress
 	begun    bool // there is progress to show
 	drawn    bool // the line shows the bar
-	stays    bool // when it is stopped
+	stays    bool // the line remains after Stop
 }
 
 // CanShow reports whether w is a terminal that can show a bar.
@@ -44,7 +43,7 @@ func CanShow(w io.Writer) (terminal *os.File, can bool) {
 	return file, is && os.Getenv("TERM") != "dumb"
 }
 
-// NewBar begins to show progress on a terminal, until Stop.
+// NewBar shows progress on a terminal until Stop.
 func NewBar(terminal *os.File) *Bar {
 	b := &Bar{terminal: terminal}
 	stopping, stopped := make(chan struct{}), make(chan struct{})
@@ -69,15 +68,14 @@ func NewBar(terminal *os.File) *Bar {
 	return b
 }
 
-// Update takes over how far the run is. A run that follows needs no bar, and one
-// that has not read its target yet has nothing to show.
+// Update sets the progress. There is no bar while a run follows, or before it has read its target.
 func (b *Bar) Update(p seed.Progress) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.progress, b.begun = p, !p.Following && len(p.Feeds) > 0
 }
 
-// Write writes lines of something else above the bar.
+// Write writes other lines above the bar.
 func (b *Bar) Write(lines []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -90,11 +88,10 @@ func (b *Bar) Write(lines []byte) (int, error) {
 	return b.terminal.Write(lines)
 }
 
-// Stop takes the bar away. Writing goes on to work.
+// Stop removes the bar. Write still works.
 func (b *Bar) Stop() { b.stop() }
 
-// Leave stops the bar and leaves it on a line of its own, where the run stopped. It
-// does nothing after Stop.
+// Leave stops the bar, and leaves it on a line of its own. It does nothing after Stop.
 func (b *Bar) Leave() {
 	b.mu.Lock()
 	b.stays = true
@@ -102,7 +99,7 @@ func (b *Bar) Leave() {
 	b.stop()
 }
 
-// end draws the bar for the last time, if it stays, or takes it away.
+// end draws the bar for the last time, if it remains, or removes it.
 func (b *Bar) end() {
 	b.mu.Lock()
 	stays := b.stays && b.begun
@@ -133,28 +130,27 @@ func (b *Bar) draw(now time.Time) {
 		width = 80
 	}
 	rate := b.pace.add(sumOf(b.progress).done, now)
-	// In one piece, and erased behind it: so nothing flickers. A terminal that
-	// goes away keeps nobody from the work.
+	// One write that also erases the rest of the line, so that nothing flickers. An error of the
+	// terminal must not stop the run.
 	_, _ = b.terminal.WriteString("\r" + line(b.progress, rate, width) + "\x1b[K")
 	b.drawn = true
 }
 
-// Columns of a line that are neither the bar nor the text behind it, and what
-// the bar has at least.
+// The columns of a line beside the bar and the text, and the minimum width of the bar.
 const (
 	frameWidth  = 11
 	minBarWidth = 6
 )
 
-// line is the bar and its text, in less than width columns, as without the last
-// one no terminal begins another line.
+// line returns the bar and its text in fewer than width columns: a terminal may begin a new line
+// after the last column.
 func line(p seed.Progress, rate float64, width int) string {
 	s := sumOf(p)
 	most := width - frameWidth - minBarWidth
 	said := text(p, s, rate, most)
 	room := width - frameWidth - utf8.RuneCountInString(said)
 	if room < 1 {
-		return "" // nothing can be seen on so narrow a terminal
+		return "" // the terminal is too narrow
 	}
 	var drawn bytes.Buffer
 	bar := progressbar.NewOptions64(max(s.total, 1), progressbar.OptionSetWriter(&drawn), progressbar.OptionSetWidth(room),
@@ -166,8 +162,7 @@ func line(p seed.Progress, rate float64, width int) string {
 	return all[strings.LastIndexByte(all, '\r')+1:]
 }
 
-// text says as much as fits into a number of columns; what is most wanted stays
-// longest.
+// text returns as much of the progress as fits into most columns, the most important part first.
 func text(p seed.Progress, s sum, rate float64, most int) string {
 	events := fmt.Sprintf("%s/%s events", count(s.done), count(s.total))
 	var perSecond, rest []string

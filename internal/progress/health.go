@@ -11,49 +11,48 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// awayFor is how long a feed's server or the target may be away before a run
-// counts as not healthy.
+// awayFor is how long a feed's server or the target may be unavailable before a run counts as unhealthy.
 const awayFor = time.Minute
 
 // Health is the state of a run, as metrics and probes show it. The run and its requests
 // update it; it is safe for concurrent use.
 type Health struct {
-	// MaxLag is how far behind a feed may be for the run to be ready. 0 is any.
+	// MaxLag is the maximum lag of a feed for the run to be ready. 0 means no limit.
 	MaxLag time.Duration
 
 	mu       sync.Mutex
 	progress seed.Progress
 	begun    bool
-	commit   time.Time           // when something was last applied
+	commit   time.Time           // when a checkpoint last moved
 	feeds    map[string]*backlog // by feed id
 	origins  map[string]*origin  // by scheme and host
 	now      func() time.Time    // the clock
 }
 
-// backlog is since when a feed's events are known that are not applied yet.
+// backlog records since when a feed's events are known that are not applied yet.
 type backlog struct {
-	heads []seen // oldest first; all are behind the checkpoint
+	heads []seen // oldest first; all are after the checkpoint
 }
 
-// seen is when a position was first known to be there.
+// seen is the time when a position was first known.
 type seen struct {
 	head int64
 	at   time.Time
 }
 
-// origin is how requests to a server went.
+// origin is the result of the requests to a server.
 type origin struct {
-	answered time.Time // last
-	failing  time.Time // since when; zero if the last one was answered
+	answered time.Time // time of the last successful answer
+	failing  time.Time // since when requests fail; zero if the last one was successful
 	failed   int64
 }
 
-// NewHealth returns the health of a run that has not begun.
+// NewHealth returns the health of a run that has not started.
 func NewHealth(maxLag time.Duration) *Health {
 	return &Health{MaxLag: maxLag, feeds: map[string]*backlog{}, origins: map[string]*origin{}, now: time.Now}
 }
 
-// Update takes over how far the run is.
+// Update sets the progress of the run.
 func (s *Health) Update(p seed.Progress) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,12 +72,12 @@ func (s *Health) Update(p seed.Progress) {
 	}
 }
 
-// moved reports whether any feed has got further, or back.
+// moved reports whether the checkpoint of any feed has moved.
 func moved(before, now seed.Progress) bool {
 	return !slices.EqualFunc(before.Feeds, now.Feeds, func(x, y seed.FeedProgress) bool { return x.Position == y.Position })
 }
 
-// maxHeads bounds what is kept of a feed. Beyond it a lag may be told too long.
+// maxHeads is the maximum length of a backlog. If it is exceeded, a lag may be reported too long.
 const maxHeads = 1000
 
 func (b *backlog) note(position, head int64, now time.Time) {
@@ -96,7 +95,7 @@ func (b *backlog) note(position, head int64, now time.Time) {
 	}
 }
 
-// lag is how long the oldest event that is not applied has been known.
+// lag returns how long the oldest event that is not applied has been known.
 func (b *backlog) lag(now time.Time) time.Duration {
 	if len(b.heads) == 0 {
 		return 0
@@ -104,7 +103,7 @@ func (b *backlog) lag(now time.Time) time.Duration {
 	return now.Sub(b.heads[0].at)
 }
 
-// Transport returns a transport that notes how requests went.
+// Transport returns a transport that records the results of requests.
 func (s *Health) Transport(next http.RoundTripper) http.RoundTripper {
 	return transport{s, next}
 }
@@ -114,10 +113,10 @@ type transport struct {
 	next http.RoundTripper
 }
 
-// RoundTrip makes a request by the next transport.
+// RoundTrip makes a request with the next transport.
 func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(request)
-	if request.Context().Err() == nil { // what was given up says nothing of the server
+	if request.Context().Err() == nil { // a canceled request says nothing about the server
 		t.answered(request.URL.Scheme+"://"+request.URL.Host, err == nil && response.StatusCode < 500 && response.StatusCode != http.StatusTooManyRequests)
 	}
 	return response, err
@@ -141,8 +140,7 @@ func (s *Health) answered(name string, well bool) {
 	}
 }
 
-// Healthy returns why the run does not work as it should, or nil: a server or
-// the target has been away for more than a minute.
+// Healthy returns an error if a server or the target has been unavailable for more than a minute.
 func (s *Health) Healthy() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -163,9 +161,8 @@ func (s *Health) healthy() error {
 	return errors.Join(all...)
 }
 
-// Ready returns why what has been applied is not the present state, or nil: the
-// history is not applied yet, a feed is further behind than MaxLag, or the run is
-// not healthy.
+// Ready returns an error if the target is not up to date: the history is not applied yet, a feed's lag
+// exceeds MaxLag, or the run is not healthy.
 func (s *Health) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,11 +7,10 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// DefaultLogInterval is how often the log says how far a run is.
+// DefaultLogInterval is the default interval of a Log.
 const DefaultLogInterval = 5 * time.Second
 
-// Log says in a log how far a run is, until it follows: where there is no
-// terminal to show a bar.
+// Log logs the progress of a run until it follows. It is for output that is not a terminal.
 type Log struct {
 	logger   *slog.Logger
 	interval time.Duration
@@ -19,8 +18,7 @@ type Log struct {
 	pace     pace
 }
 
-// NewLog returns one that says so at most once in an interval, 0 for the
-// default.
+// NewLog returns a Log that logs at most once in an interval; 0 means DefaultLogInterval.
 func NewLog(logger *slog.Logger, interval time.Duration) *Log {
 	if interval == 0 {
 		interval = DefaultLogInterval
@@ -28,7 +26,7 @@ func NewLog(logger *slog.Logger, interval time.Duration) *Log {
 	return &Log{logger: logger, interval: interval, last: time.Now()}
 }
 
-// Update takes over how far the run is, and says so if it is time for it.
+// Update sets the progress, and logs it if the interval is over.
 func (l *Log) Update(p seed.Progress) {
 	now, s := time.Now(), sumOf(p)
 	rate := l.pace.add(s.done, now)

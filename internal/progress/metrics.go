@@ -9,7 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are what a Health shows to Prometheus.
+// metrics exports a Health to Prometheus.
 type metrics struct {
 	*Health
 	position, head, lagEvents, lagSeconds, applied    *prometheus.Desc // by feed
@@ -19,7 +19,7 @@ type metrics struct {
 	lastCommit, retries, targetUp, following, seconds *prometheus.Desc
 }
 
-// Collector returns what shows the health to Prometheus.
+// Collector returns a collector of the health's metrics.
 func (s *Health) Collector() prometheus.Collector {
 	of := func(name, help string, labels ...string) *prometheus.Desc {
 		return prometheus.NewDesc("eventfeed_seeder_"+name, help, labels, nil)
@@ -48,7 +48,7 @@ func (s *Health) Collector() prometheus.Collector {
 	}
 }
 
-// Describe lists what is collected.
+// Describe sends the descriptions of the metrics.
 func (m *metrics) Describe(all chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.position, m.head, m.lagEvents, m.lagSeconds, m.applied, m.answered, m.failed, m.skipped, m.leftOut,
@@ -58,7 +58,7 @@ func (m *metrics) Describe(all chan<- *prometheus.Desc) {
 	}
 }
 
-// Collect shows how the run stands. Nobody is asked for it.
+// Collect sends the metrics. It uses the state in memory only.
 func (m *metrics) Collect(all chan<- prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

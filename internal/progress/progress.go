@@ -1,5 +1,5 @@
-// Package progress shows people how far a run of the seeder is, and at its end
-// what it has done: a bar on a terminal, lines in the log elsewhere, a report.
+// Package progress shows the progress of a run of the seeder: a bar on a terminal, lines in the log
+// elsewhere, metrics, and a report at the end.
 package progress
 
 import (
@@ -12,10 +12,10 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// sum is how far all feeds of a run are, taken together.
+// sum is the progress of all feeds of a run together.
 type sum struct {
-	feeds       string // names
-	done, total int64  // events, of those that the feeds have
+	feeds       string // their names
+	done, total int64  // number of events applied, and of all events
 }
 
 func sumOf(p seed.Progress) (s sum) {
@@ -30,11 +30,11 @@ func sumOf(p seed.Progress) (s sum) {
 	return s
 }
 
-// paceWindow is how far back the pace is looked at: long enough not to jump
-// about, short enough to tell when a run has become slow.
+// paceWindow is the time over which the pace is averaged: long enough to be stable, short enough to show
+// that a run has become slow.
 const paceWindow = 10 * time.Second
 
-// pace is how many events a second a run gets through.
+// pace computes how many events a second a run applies.
 type pace struct {
 	samples []sample
 }
@@ -44,8 +44,7 @@ type sample struct {
 	done int64
 }
 
-// add notes how many events are done, and returns how many a second it was of
-// late, 0 where that cannot be told yet.
+// add records the number of events done, and returns the recent number a second; 0 if it is unknown yet.
 func (p *pace) add(done int64, now time.Time) float64 {
 	p.samples = append(p.samples, sample{now, done})
 	for len(p.samples) > 2 && now.Sub(p.samples[1].at) >= paceWindow {
@@ -59,16 +58,16 @@ func (p *pace) add(done int64, now time.Time) float64 {
 	return float64(done-first.done) / took.Seconds()
 }
 
-// left is how long a number of events takes, 0 where that cannot be told.
+// left returns how long a number of events takes; 0 if that is unknown.
 func left(events int64, perSecond float64) time.Duration {
-	const most = 1000 * time.Hour // more is a guess
+	const most = 1000 * time.Hour // a longer time would be a guess
 	if perSecond <= 0 || events <= 0 || float64(events)/perSecond > most.Seconds() {
 		return 0
 	}
 	return time.Duration(float64(events) / perSecond * float64(time.Second))
 }
 
-// duration writes a time for people, in three digits or so.
+// duration formats a duration for people, with about three digits.
 func duration(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.1f s", d.Seconds())
@@ -76,7 +75,7 @@ func duration(d time.Duration) string {
 	return wholeSeconds(d)
 }
 
-// wholeSeconds is for a time of which nobody knows more.
+// wholeSeconds formats a duration, rounded up to seconds.
 func wholeSeconds(d time.Duration) string {
 	d = (d + time.Second - 1).Truncate(time.Second)
 	switch {
@@ -89,7 +88,7 @@ func wholeSeconds(d time.Duration) string {
 	}
 }
 
-// ratio writes how many a second there are.
+// ratio formats a number a second.
 func ratio(perSecond float64) string {
 	if perSecond < 1 {
 		return fmt.Sprintf("%.0f/min", perSecond*60)
@@ -101,7 +100,7 @@ func size(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
 func count(n int64) string { return humanize.Comma(n) }
 
-// number counts things by their name.
+// number formats a number with its noun.
 func number(n int64, singular string) string {
 	if n == 1 {
 		return "1 " + singular

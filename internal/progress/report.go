@@ -12,8 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// WriteReport writes what a run that took so long has done: nothing at all if
-// there was nothing to do.
+// WriteReport writes the report of a run and its duration; nothing if the run had nothing to do.
 func WriteReport(w io.Writer, p seed.Progress, took time.Duration) error {
 	read := p.Applied + p.Parked + p.LeftOut
 	if read+p.SameID == 0 {
@@ -49,7 +48,7 @@ func WriteReport(w io.Writer, p seed.Progress, took time.Duration) error {
 	return err
 }
 
-// rates are how fast it was. What is not in a page yet comes without one.
+// rates formats the speed of a run. Events that are not in an archive yet come without a page.
 func rates(p seed.Progress, read int64, seconds float64) string {
 	text := count(int64(float64(read)/seconds+0.5)) + " events/s"
 	if p.Pages > 0 {
@@ -61,8 +60,7 @@ func rates(p seed.Progress, read int64, seconds float64) string {
 // row is a line of a table.
 type row struct{ name, value, note string }
 
-// writeRows writes a table; values stand under one another with their ends. Names
-// are terminal.Line already.
+// writeRows writes a table with right-aligned values. Names must be results of terminal.Line.
 func writeRows(b *strings.Builder, title string, rows []row) {
 	names, values := 0, 0
 	for _, r := range rows {

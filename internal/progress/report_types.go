@@ -11,16 +11,15 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// maxTypes is how many types of events a report names, and maxTypeName how much
-// of one's name; less of it where something stands behind.
+// The maximum number of types in a report, and the maximum length of their names; the latter is
+// shorter if notes follow.
 const (
 	maxTypes         = 30
 	maxTypeName      = 60
 	maxTypeNameNoted = 38
 )
 
-// writeTypes writes how many events there were of each type, the most first,
-// and which of them were skipped.
+// writeTypes writes the number of events of each type, the most frequent first, and which were skipped.
 func writeTypes(b *strings.Builder, types, skipped map[string]int64) {
 	names := slices.SortedFunc(maps.Keys(types), func(x, y string) int {
 		return cmp.Or(cmp.Compare(types[y], types[x]), cmp.Compare(x, y))
@@ -45,8 +44,7 @@ func writeTypes(b *strings.Builder, types, skipped map[string]int64) {
 	writeRows(b, "events by type", rows)
 }
 
-// skippedOf says how many events of a type were skipped: all of them, or those
-// of one feed.
+// skippedOf returns the note about skipped events of a type: all, or only those of one feed.
 func skippedOf(n, all int64) string {
 	switch n {
 	case 0:
@@ -58,7 +56,7 @@ func skippedOf(n, all int64) string {
 	}
 }
 
-// shortened keeps both ends of a long name: types often begin alike.
+// shortened shortens a long name in the middle, because types often begin alike.
 func shortened(name string, width int) string {
 	runes := []rune(name)
 	if len(runes) <= width {
@@ -67,8 +65,8 @@ func shortened(name string, width int) string {
 	return string(runes[:width/2-1]) + "…" + string(runes[len(runes)-width/2:])
 }
 
-// writeUnmatched names the blocks that may be misspelt. Where the feeds were not
-// read to their ends, their events may be still to come.
+// writeUnmatched writes the blocks that may be misspelt. If the feeds were not read to their ends,
+// matching events may still come.
 func writeUnmatched(b *strings.Builder, p seed.Progress) {
 	if len(p.Unmatched) == 0 {
 		return

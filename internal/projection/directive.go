@@ -8,17 +8,18 @@ import (
 )
 
 var (
-	// directive is a block's head; nearly is what may have been meant as one.
+	// directive matches the first line of a block; nearly matches a line that may be meant as
+	// one.
 	directive = regexp.MustCompile(`^--[ \t]+on[ \t]+(\S.*)$`)
 	nearly    = regexp.MustCompile(`(?i)^--+[ \t]*on([ \t:]|$)`)
 )
 
 const headForm = `a block begins with a line such as: -- on OrderShipped, orders/OrderCreated`
 
-// looksLikeHead reports whether a comment is a block's head, or nearly so.
+// looksLikeHead reports whether a comment is the first line of a block, or similar to one.
 func looksLikeHead(comment string) bool { return nearly.MatchString(comment) }
 
-// parseHead reads a comment that looks like a block's head.
+// parseHead parses a comment that looks like the first line of a block.
 func parseHead(comment string) (names []typeName, live bool, err error) {
 	match := directive.FindStringSubmatch(strings.TrimRight(comment, " \t\r"))
 	if match == nil {
@@ -55,7 +56,7 @@ func (h *headReader) take(prefix string) bool {
 	return found
 }
 
-// typeName reads TYPE or FEED/TYPE.
+// typeName parses TYPE or FEED/TYPE.
 func (h *headReader) typeName() (n typeName, err error) {
 	bare := h.rest
 	if n.event, err = h.name("/"); err != nil {
@@ -78,7 +79,7 @@ func (h *headReader) typeName() (n typeName, err error) {
 	return n, noWildcard(n.event, bare)
 }
 
-// noWildcard refuses what elsewhere means all types, and here would mean none.
+// noWildcard refuses an unquoted *, which would match no event.
 func noWildcard(name, bare string) error {
 	if name == "*" && bare[0] != '"' {
 		return errors.New(`there is no wildcard for types; put a type of that name in double quotes: "*"`)
@@ -86,7 +87,8 @@ func noWildcard(name, bare string) error {
 	return nil
 }
 
-// name reads one in quotes, or one that ends where it would need them.
+// name parses a quoted name, or an unquoted one, which ends at the first character that would
+// need quotes.
 func (h *headReader) name(until string) (string, error) {
 	if strings.HasPrefix(h.rest, `"`) {
 		n := quotedLength(h.rest, '"')

@@ -2,10 +2,10 @@ package projection
 
 import "errors"
 
-// ErrExists is matched by an error of a set-up that makes what is there already.
+// ErrExists is matched by an error of a setup that creates an object that exists already.
 var ErrExists = errors.New("there already")
 
-// Exists marks a database's error as one of ErrExists, without a word more.
+// Exists marks a database's error so that it matches ErrExists. It does not change the text.
 func Exists(err error) error { return existsError{err} }
 
 type existsError struct{ error }

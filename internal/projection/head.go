@@ -6,7 +6,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Heads returns what the heads of the blocks name, in the order of the file.
+// Heads returns the names in the first lines of the blocks, in the order of the file.
 func (p *Projection) Heads() []checkpoint.BlockName {
 	var all []checkpoint.BlockName
 	for _, b := range p.blocks {

@@ -9,11 +9,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/jsontext"
 )
 
-// maxDepth is how deeply JSON may be nested for SQLite.
+// maxDepth is the maximum nesting depth of JSON in SQLite.
 const maxDepth = 1000
 
-// CheckJSON refuses what PostgreSQL refuses as jsonb, so that the same events
-// pass on SQLite, and what SQLite would call malformed.
+// CheckJSON refuses data that PostgreSQL refuses as jsonb, so that SQLite accepts the same
+// events, and data that SQLite would report as malformed.
 func CheckJSON(data []byte) error {
 	switch {
 	case !utf8.Valid(data):

@@ -7,10 +7,10 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// Parameter is an attribute of an event that a statement can name.
+// Parameter is an attribute of an event that statements can use.
 type Parameter uint8
 
-// The attributes.
+// The parameters.
 const (
 	FeedParameter Parameter = iota
 	PositionParameter
@@ -36,10 +36,10 @@ func parameterNamed(name string) (p Parameter, known bool) {
 	return Parameter(max(i, 0)), i >= 0
 }
 
-// KnownParameters lists all of them for messages.
+// KnownParameters lists all parameters, for messages.
 func KnownParameters() string { return ":" + strings.Join(parameterNames[:], " :") }
 
-// Attribute is one of the event's attributes that are text.
+// Attribute returns the event's attribute for a parameter that is text.
 func Attribute(p Parameter, e *event.Delivered) string {
 	switch p {
 	case FeedParameter:

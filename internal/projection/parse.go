@@ -11,8 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/bom"
 )
 
-// Parse reads the text of a projection, whose name is for messages. Parameters
-// are:
+// Parse parses the text of a projection; name is for messages. Parameters are:
 //
 //	:feed        the feed's name     text
 //	:position    in the feed         bigint                    integer
@@ -24,9 +23,10 @@ import (
 //	:dataschema                      text
 //	:data        data that is JSON   jsonb                     text
 //	:data_bytes  data as it came     bytea                     blob
-//	:live        is it news?         boolean                   0 or 1
+//	:live        live event?         boolean                   0 or 1
 //
-// in PostgreSQL and, where it differs, in SQLite. What an event lacks is NULL.
+// The third column is the type in PostgreSQL, the fourth that in SQLite if it differs. An
+// attribute that an event lacks is NULL.
 func Parse(name string, text []byte) (*Projection, error) {
 	p := &parser{projection: &Projection{Name: name, hash: hashOf(text)}, line: 1}
 	text = bom.Trim(text)
@@ -37,13 +37,13 @@ func Parse(name string, text []byte) (*Projection, error) {
 	if err := p.run(); err != nil {
 		return nil, fmt.Errorf("%s:%d: %w", name, p.line, err)
 	}
-	if len(p.projection.blocks) == 0 { // it would pass over every event
+	if len(p.projection.blocks) == 0 { // it would skip every event
 		return nil, fmt.Errorf("%s has no block: a block begins with a line such as: -- on OrderCreated", name)
 	}
 	return p.projection, nil
 }
 
-// firstBad is the offset of what is not UTF-8, or a zero byte; negative if all is well.
+// firstBad returns the offset of the first zero byte or invalid UTF-8; -1 if there is none.
 func firstBad(text []byte) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])
@@ -58,10 +58,10 @@ func firstBad(text []byte) int {
 type parser struct {
 	lexer      lexer
 	projection *Projection
-	line       int // of the token at hand
+	line       int // line of the current token
 
-	tokens    []token // of the statement at hand, spaces and comments included
-	first     int     // its line
+	tokens    []token // of the current statement, with spaces and comments
+	first     int     // line of the current statement
 	afterHead bool    // a block has begun
 	body      body
 }
@@ -83,7 +83,7 @@ func (p *parser) run() error {
 	}
 }
 
-// take takes the next token.
+// take processes the next token.
 func (p *parser) take(t token) error {
 	switch t.kind {
 	case kindSpace, kindBlockComment:
@@ -125,7 +125,7 @@ func (p *parser) parameter(t token) error {
 	return nil
 }
 
-// timeZone is the line that says in which time zone the statements run.
+// timeZone matches the line that sets the time zone of the statements.
 var timeZone = regexp.MustCompile(`^--[ \t]+timezone[ \t]+(\S+)[ \t\r]*$`)
 
 func (p *parser) timeZone(zone string) error {
@@ -136,7 +136,7 @@ func (p *parser) timeZone(zone string) error {
 	return nil
 }
 
-// comment begins a block where the comment is its head.
+// comment processes a comment. It starts a block if the comment is a block's first line.
 func (p *parser) comment(t token) error {
 	if strings.Contains(strings.TrimSuffix(t.text, "\r"), "\r") {
 		return errors.New("a comment holds a carriage return, which ends it for PostgreSQL and not for SQLite")
@@ -170,7 +170,7 @@ func (p *parser) comment(t token) error {
 	return nil
 }
 
-// finish adds the statement at hand, if there is one.
+// finish adds the current statement, if there is one.
 func (p *parser) finish() error {
 	tokens := p.tokens
 	p.tokens, p.lexer.open = nil, nil

@@ -8,8 +8,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Plans are the statements of a projection's blocks, each in the form S that a
-// database takes, and which of them run for which event.
+// Plans holds the statements of a projection's blocks, each in a database's form S, and finds
+// those that run for an event.
 type Plans[S any] struct {
 	All []S // statements, in the order of the file
 
@@ -19,20 +19,20 @@ type Plans[S any] struct {
 	ofEvent    map[eventKey]plan[S]
 }
 
-// eventKey is all that tells which statements run for an event.
+// eventKey holds the attributes that decide which statements run for an event.
 type eventKey struct {
 	feed, feedID, event string
 	live                bool
 }
 
-// plan is what runs for events of one key.
+// plan holds the statements for events of one key.
 type plan[S any] struct {
 	statements []S
-	known      bool // there is a block for the type, if not for the event
+	known      bool // a block matches the type, even if it does not run for the event
 }
 
-// NewPlans brings the statements of a projection's blocks into a form. If strict is set,
-// an event without a block is an error.
+// NewPlans returns the plans of a projection, with each statement converted by form. If strict
+// is set, an event without a block is an error.
 func NewPlans[S any](p *Projection, strict bool, form func(*Statement) S) Plans[S] {
 	all := Plans[S]{projection: p, strict: strict, ofBlock: make(map[*block][]S), ofEvent: make(map[eventKey]plan[S])}
 	for i := range p.blocks {
@@ -46,8 +46,8 @@ func NewPlans[S any](p *Projection, strict bool, form func(*Statement) S) Plans[
 	return all
 }
 
-// Of returns the statements that run for an event, in order. An event without a block is
-// counted in o, or refused.
+// Of returns the statements that run for an event, in order. It counts an event without a block
+// in o, or returns an error if strict is set.
 func (p *Plans[S]) Of(e *event.Delivered, o *checkpoint.Outcome) ([]S, error) {
 	plan := p.of(e)
 	if plan.known {
@@ -78,13 +78,13 @@ func (p *Plans[S]) of(e *event.Delivered) plan[S] {
 	if len(p.ofEvent) >= maxKeys {
 		clear(p.ofEvent)
 	}
-	// An event's strings lie in its page, which is not to be kept for them.
+	// Clones, so that the strings do not keep the event's page in memory.
 	key.feed, key.feedID, key.event = strings.Clone(key.feed), strings.Clone(key.feedID), strings.Clone(key.event)
 	p.ofEvent[key] = found
 	return found
 }
 
-// maxKeys bounds what is remembered, for producers that make types up.
+// maxKeys is the maximum number of cached plans, because a producer may have any number of types.
 const maxKeys = 10_000
 
 // FailedEvent returns the error of applying an event.

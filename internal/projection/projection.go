@@ -1,34 +1,32 @@
-// Package projection applies events by a file of SQL: the reader's own tables,
-// filled by statements that it names for each type of event.
+// Package projection applies events to a user's own tables, by a file of SQL with statements
+// for each type of event. docs/projections.md describes the file for users.
 //
 // # The file
 //
-// What stands before the first line that begins with "-- on" is the set-up. It
-// runs once for a consumer, in the transaction that writes its checkpoint. Then
-// come blocks:
+// Everything before the first line that begins with "-- on" is the setup. It runs once for a
+// consumer, in the transaction that writes its first checkpoint. Blocks follow:
 //
 //	-- on OrderShipped, returns/OrderShipped live
 //
-// followed by the statements, none or more, that run for each event of one of
-// these types, in the order of the file. Each of an event's blocks runs.
+// After this line come the statements, none or more, that run for each event of one of these
+// types, in the order of the file. If several blocks match an event, all of them run.
 //
-// Such a line begins in the first column, and ends the statement before it. Of
-// a name with a slash, what stands before the first slash is the name of a feed,
-// or its id, which tells feeds of the same name apart, and the rest the type;
-// without one it is a type in whatever feed. Names that
-// hold spaces, commas, quotes, slashes that are the type's own, or the like stand
-// in double quotes, which are doubled within: "https://shop.example/Created",
-// shop/"it is so". Behind the list the word live makes a block one for live
-// events only.
+// Such a line begins in the first column, and ends the statement before it. A name is a type of
+// any feed, or FEED/TYPE, where FEED is a feed's name, or its id if two feeds have the same
+// name. FEED ends at the first slash. A name that contains spaces, commas, quotes, slashes or
+// the like is in double quotes, and double quotes inside are doubled:
+// "https://shop.example/Created", shop/"it is so". The word live at the end of the line makes
+// the block run for live events only.
 //
 // # Statements
 //
-// A statement names the event's attributes as parameters, see the list of
-// [Parse]. They are known outside of strings, names in quotes and comments. The
-// brackets of SQLite, [a name], do not quote: in PostgreSQL they are arrays.
-// In them a colon directly behind a value is that of a slice, a[1:n].
+// A statement names the event's attributes as parameters; [Parse] lists them. Text in strings,
+// quoted names and comments is never a parameter. SQLite's brackets, [a name], do not quote,
+// because in PostgreSQL they are arrays: in brackets, a colon right after a value marks a
+// slice, a[1:n].
 //
-// What would end the transaction, outlast it, or talk to the client is refused.
+// Statements that would end the transaction, last longer than it, or communicate with the
+// client are refused.
 package projection
 
 import (
@@ -41,10 +39,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Projection is a file that was read, and looks right as far as can be said
-// without a database.
+// Projection is a parsed file. Only a database can check its statements further.
 type Projection struct {
-	// Name is the file's, with the path that it was given by, for messages.
+	// Name is the file's name, with its path as given, for messages.
 	Name string
 
 	hash   string
@@ -53,7 +50,7 @@ type Projection struct {
 	blocks []block
 }
 
-// block is statements for events of some types.
+// block holds the statements for events of some types.
 type block struct {
 	line       int
 	names      []typeName
@@ -61,27 +58,27 @@ type block struct {
 	statements []Statement
 }
 
-// typeName is a type of events, of one feed's or of all.
+// typeName is a type of events, of one feed or of all.
 type typeName struct {
-	feed  string // its name or id; empty for all
+	feed  string // the feed's name or id; empty for all
 	event string
 }
 
-// Hash is the SHA-256 of the file's text, in hexadecimal.
+// Hash returns the SHA-256 of the file's text, in hexadecimal.
 func (p *Projection) Hash() string { return p.hash }
 
-// Zone is the time zone that the file names; empty where it names none.
+// Zone returns the time zone that the file names; empty if it names none.
 func (p *Projection) Zone() string { return p.zone }
 
-// TimeZone is the one that the statements run in: that of a line such as
+// TimeZone returns the time zone of the statements: that of a line such as
 //
 //	-- timezone Europe/Berlin
 //
 // before the first statement, or UTC.
 func (p *Projection) TimeZone() string { return cmp.Or(p.zone, checkpoint.UTC) }
 
-// Types returns the types that have a block, each as the file names it first,
-// without quotes: TYPE or FEED/TYPE.
+// Types returns the types that have a block, in the order of the file, without quotes: TYPE or
+// FEED/TYPE.
 func (p *Projection) Types() []string {
 	var all []string
 	for _, b := range p.blocks {
@@ -101,7 +98,7 @@ func (n typeName) String() string {
 	return n.feed + "/" + n.event
 }
 
-// Setup returns the statements of the set-up, in order.
+// Setup returns the statements of the setup, in order.
 func (p *Projection) Setup() []*Statement {
 	all := make([]*Statement, len(p.setup))
 	for i := range p.setup {
@@ -115,7 +112,7 @@ func hashOf(text []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// matching returns the blocks for events of a kind, in the order of the file.
+// matching returns the blocks that match a key, in the order of the file.
 func (p *Projection) matching(k eventKey) []*block {
 	var all []*block
 	for i := range p.blocks {
@@ -134,20 +131,20 @@ func (n typeName) matches(k eventKey) bool {
 	return n.event == k.event && (n.feed == "" || n.feed == k.feed || n.feed == k.feedID)
 }
 
-// SetupHash returns the SHA-256 of the set-up's statements. Another text with the
-// same set-up makes the same tables.
+// SetupHash returns the SHA-256 of the setup's statements. Two files with the same setup create
+// the same tables.
 func (p *Projection) SetupHash() []byte {
 	hash := sha256.New()
 	for i := range p.setup {
-		_, _ = hash.Write([]byte(p.setup[i].Render("$") + ";")) // which never fails
+		_, _ = hash.Write([]byte(p.setup[i].Render("$") + ";")) // never fails
 	}
 	return hash.Sum(nil)
 }
 
-// Describe returns what a target is whose sink this projection is; schema is where its
-// tables are, empty where nothing was said.
+// Describe returns the description of a target with this projection as its sink. schema is the
+// schema of its tables; empty if none was given.
 func (p *Projection) Describe(schema string) checkpoint.Description {
-	hash, _ := hex.DecodeString(p.hash) // which is one of ours
+	hash, _ := hex.DecodeString(p.hash) // valid: hashOf wrote it
 	return checkpoint.Description{
 		Sink: checkpoint.Consumer{
 			Sink: checkpoint.SinkProjection, Projection: filepath.Base(p.Name), ProjectionHash: hash, SetupHash: p.SetupHash(),

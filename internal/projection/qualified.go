@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// NamesSchema reports whether a statement names the schema of something that it
-// writes, reads or calls, so that --schema would not lead it to other tables. It
-// is true in doubt: of a name behind FROM that is none of a table, for example.
+// NamesSchema reports whether a statement qualifies a name that it writes, reads or calls with a
+// schema, so that --schema would not change its tables. In case of doubt it returns true, for
+// example for a name after FROM that is not a table.
 func (p *Projection) NamesSchema() bool {
 	named := func(s Statement) bool { return namesSchema(s.Render("$")) }
 	return slices.ContainsFunc(p.setup, named) ||
 		slices.ContainsFunc(p.blocks, func(b block) bool { return slices.ContainsFunc(b.statements, named) })
 }
 
-// beforeTable are the words that a table, or something like it, follows.
+// beforeTable are the words after which the name of a table, or of a similar object, comes.
 var beforeTable = []string{"INTO", "UPDATE", "FROM", "JOIN", "TABLE", "ONLY", "EXISTS", "REFERENCES", "ON", "USING",
 	"VIEW", "INDEX", "SEQUENCE", "TYPE", "DOMAIN", "FUNCTION", "PROCEDURE", "TRUNCATE"}
 
-// ofNoSchema stand before a dot and are no schema of the projection's.
+// ofNoSchema are names before a dot that are not the schema of a projection's tables.
 var ofNoSchema = []string{"pg_catalog", "information_schema", "excluded", "new", "old"}
 
 func namesSchema(sql string) bool {
@@ -44,8 +44,7 @@ func namesSchema(sql string) bool {
 
 func isName(t token) bool { return t.kind == kindWord || t.kind == kindName }
 
-// wordsOf returns the tokens of a text without spaces and comments, up to one
-// that has no end.
+// wordsOf returns the tokens of a text without spaces and comments, up to a token without an end.
 func wordsOf(sql string) (tokens []token) {
 	l := lexer{text: sql}
 	for {

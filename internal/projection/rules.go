@@ -7,23 +7,23 @@ import (
 	"strings"
 )
 
-// body follows a statement whose body holds semicolons: CREATE TRIGGER … BEGIN
-// of SQLite, BEGIN ATOMIC of PostgreSQL. (That of CREATE RULE stands in
-// parentheses.) In both, each statement of the body
-// ends with a semicolon, and END behind one ends the body: the END of a CASE,
-// or a column of that name, has none before it.
+// body recognises a statement whose body contains semicolons: CREATE TRIGGER … BEGIN of SQLite,
+// and BEGIN ATOMIC of PostgreSQL. (The body of CREATE RULE is in parentheses.) In both, each
+// statement of the body ends with a semicolon, and END after a semicolon ends the body: the END
+// of a CASE, or a column of that name, does not follow a semicolon.
 type body struct {
-	words   []string // the first ones of the statement
-	last    string   // token, in upper case
+	words   []string // the first words of the statement
+	last    string   // the last token, in upper case
 	begun   bool
 	atomic  bool
 	bodyEnd bool
 }
 
-// open reports whether a semicolon does not end the statement.
+// open reports whether the body has begun and not ended, so that a semicolon does not end the
+// statement.
 func (b *body) open() bool { return b.begun && !b.bodyEnd }
 
-// follow takes the next token that is neither space nor comment.
+// follow processes the next token that is neither space nor comment.
 func (b *body) follow(t token) {
 	text := strings.ToUpper(t.text)
 	if t.kind != kindWord && t.kind != kindSemicolon {
@@ -48,7 +48,7 @@ func (b *body) creates(what string) bool {
 	return len(b.words) > 0 && b.words[0] == "CREATE" && slices.Contains(b.words, what)
 }
 
-// refused is what no statement may begin with, and why.
+// refused maps the words with which no statement may begin to the reasons.
 var refused = map[string]string{
 	"BEGIN":      endsTransaction,
 	"START":      endsTransaction,
@@ -73,8 +73,8 @@ const (
 	outlasts        = "would outlast the transaction on a connection that others use; write SET LOCAL"
 )
 
-// checkStatement refuses what would end the transaction, outlast it, or talk to
-// the client.
+// checkStatement refuses a statement that would end the transaction, last longer than it, or
+// communicate with the client.
 func checkStatement(tokens []token) error {
 	var words []string
 	var last string

@@ -10,17 +10,17 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// Sample is what was seen of a feed, for Skeleton.
+// Sample holds the events of a feed that were sampled, for Skeleton.
 type Sample struct {
 	Feed  string // the feed's name
 	ID    string // the feed's id
-	URL   string // the feed's, as it may be shown
-	Last  int64  // position at the feed's end
-	count int64  // events seen
+	URL   string // the feed's URL, without credentials
+	Last  int64  // position of the feed's last event
+	count int64  // number of sampled events
 	types map[string]*sampledType
 }
 
-// sampledType is the events of a type.
+// sampledType holds the sampled events of a type.
 type sampledType struct {
 	count                               int64
 	withJSON, withOther, withoutSubject int64
@@ -31,14 +31,14 @@ type sampledType struct {
 // sampledField is a member of JSON data, at the top or one level below.
 type sampledField struct {
 	path  []string
-	count int64 // events that have it
+	count int64 // number of events that have the field
 	kinds map[string]bool
 }
 
-// maxFields bounds the fields of a type: some data has keys that are values.
+// maxFields is the maximum number of fields of a type, because some data has values as keys.
 const maxFields = 60
 
-// Add adds an event that was seen.
+// Add adds an event to the sample.
 func (s *Sample) Add(e *event.Event) {
 	if s.types == nil {
 		s.types = make(map[string]*sampledType)
@@ -46,7 +46,7 @@ func (s *Sample) Add(e *event.Event) {
 	t := s.types[e.Type]
 	if t == nil {
 		t = &sampledType{fields: make(map[string]*sampledField)}
-		s.types[strings.Clone(e.Type)] = t // the event's strings lie in its page, which is not to be kept for them
+		s.types[strings.Clone(e.Type)] = t // a clone, so that it does not keep the event's page in memory
 	}
 	s.count++
 	t.count++
@@ -63,7 +63,7 @@ func (s *Sample) Add(e *event.Event) {
 	}
 }
 
-// addObject adds the members of a JSON object, if it is one.
+// addObject adds the members of data, if it is a JSON object.
 func (t *sampledType) addObject(path []string, data []byte) {
 	var members map[string]json.RawMessage
 	if data = bytes.TrimSpace(data); data[0] != '{' || json.Unmarshal(data, &members) != nil {
@@ -89,7 +89,7 @@ func (t *sampledType) addObject(path []string, data []byte) {
 	}
 }
 
-// kindOf is the kind of a JSON value.
+// kindOf returns the kind of a JSON value.
 func kindOf(value []byte) string {
 	switch bytes.TrimSpace(value)[0] {
 	case '{':
@@ -109,8 +109,7 @@ func kindOf(value []byte) string {
 	return "integer"
 }
 
-// kindList is the kinds of a field's values. A number that is not whole makes
-// all of them numbers.
+// kindList returns the kinds of a field's values. If one number is not an integer, all are numbers.
 func (f *sampledField) kindList() string {
 	kinds := maps.Clone(f.kinds)
 	if kinds["number"] {

@@ -9,10 +9,10 @@ import (
 	"github.com/eventfeed/eventfeed/internal/rowsettings"
 )
 
-// What is wrong with a statement about settings of the session.
+// Reasons for which a statement about settings is refused.
 const (
 	beyondSetup = "takes effect in later sessions only, so that the next run would not be as this one; set it outside of the file, before the first run"
-	// OtherEvents says why a block may not change a setting.
+	// OtherEvents is the reason for which a block may not change a setting.
 	OtherEvents = "lasts until the end of the transaction, which holds other events, too, so that rows would depend on how many; " +
 		"let a function have it (CREATE FUNCTION … SET …)"
 	notUTF8      = "the file and the events are UTF-8"
@@ -22,9 +22,9 @@ const (
 	otherSession = "is about the session, which is not the file's"
 )
 
-// localize refuses a statement that changes the session for longer than its
-// transaction. In the set-up it makes SET and set_config, as pg_dump writes them,
-// last for the set-up: the tokens that it returns are to be run.
+// localize refuses a statement whose changes to the session last longer than the transaction.
+// In the setup it limits SET and set_config, as pg_dump writes them, to the setup. It returns
+// the tokens to run.
 func localize(tokens []token, inSetup bool) ([]token, error) {
 	code := slices.DeleteFunc(slices.Clone(tokens), func(t token) bool { return isBlank(t.kind) })
 	switch first := word(code, 0); {
@@ -46,7 +46,7 @@ func isTemporary(code []token) bool {
 	return hasWord(head, "TEMP") || hasWord(head, "TEMPORARY")
 }
 
-// localizeSet is for SET.
+// localizeSet is localize for SET.
 func localizeSet(tokens, code []token, inSetup bool) ([]token, error) {
 	local := word(code, 1) == "LOCAL"
 	switch word(code, 1) {
@@ -73,7 +73,7 @@ func localizeSet(tokens, code []token, inSetup bool) ([]token, error) {
 	return slices.DeleteFunc(out, func(t token) bool { return t.kind == kindWord && strings.EqualFold(t.text, "SESSION") }), nil
 }
 
-// settingOf returns the name of what is set, and the value if it is one word.
+// settingOf returns the name of the setting, and its value if that is one word.
 func settingOf(code []token) (name, value string) {
 	if word(code, 0) == "TIME" {
 		return "timezone", ""
@@ -94,7 +94,7 @@ func checkSetting(name, value string, inSetup bool) error {
 	return nil
 }
 
-// localizeSetConfig is for calls of set_config.
+// localizeSetConfig is localize for calls of set_config.
 func localizeSetConfig(tokens, code []token, inSetup bool) ([]token, error) {
 	for i := range code {
 		if !callsSetConfig(code, i) {
@@ -121,8 +121,8 @@ func localizeSetConfig(tokens, code []token, inSetup bool) ([]token, error) {
 	return tokens, nil
 }
 
-// argumentsOf returns the tokens of each argument of a call, up to its closing
-// parenthesis.
+// argumentsOf returns the tokens of each argument of a call, up to its closing parenthesis; nil
+// if that is missing.
 func argumentsOf(code []token) (all [][]token) {
 	depth := 0
 	var argument []token
@@ -143,7 +143,7 @@ func argumentsOf(code []token) (all [][]token) {
 	return nil
 }
 
-// word returns a token that is a word, in upper case, else nothing.
+// word returns the token at index i in upper case, if it is a word; otherwise an empty string.
 func word(code []token, i int) string {
 	if i >= len(code) || code[i].kind != kindWord {
 		return ""
@@ -155,7 +155,7 @@ func hasWord(code []token, w string) bool {
 	return slices.ContainsFunc(code, func(t token) bool { return t.kind == kindWord && strings.EqualFold(t.text, w) })
 }
 
-// unquoted returns a token without quotes around it.
+// unquoted returns the token at index i without its quotes.
 func unquoted(code []token, i int) string {
 	if i >= len(code) {
 		return ""
@@ -163,7 +163,7 @@ func unquoted(code []token, i int) string {
 	return strings.Trim(code[i].text, `'"`)
 }
 
-// callsSetConfig reports whether a call of set_config begins at a token.
+// callsSetConfig reports whether a call of set_config begins at index i.
 func callsSetConfig(code []token, i int) bool {
 	named := word(code, i) == "SET_CONFIG" || code[i].kind == kindName && strings.EqualFold(unquoted(code, i), "set_config")
 	return named && i+1 < len(code) && code[i+1].text == "("

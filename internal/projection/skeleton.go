@@ -12,9 +12,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
-// Skeleton writes a projection to start from, which runs as it is on both
-// databases: a table for each feed, with the latest state of each subject, and
-// a block for each type that was seen.
+// Skeleton writes a projection to start from, which runs unchanged on both databases: a table for
+// each feed, with the latest state of each subject, and a block for each sampled type.
 func Skeleton(w io.Writer, samples ...*Sample) error {
 	s := &skeleton{samples: samples}
 	s.line("-- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.")
@@ -45,7 +44,7 @@ type skeleton struct {
 	text    strings.Builder
 	samples []*Sample
 
-	hasBlock bool // has been written; a projection is to have one
+	hasBlock bool // a block was written; a projection needs at least one
 }
 
 func (s *skeleton) line(format string, arguments ...any) {
@@ -73,7 +72,7 @@ func (s *skeleton) table(sample *Sample, table string) {
 	s.line(");")
 }
 
-// block writes what was seen of a type, and what to do with its events.
+// block writes a type's fields as comments, and its block.
 func (s *skeleton) block(sample *Sample, name, table string) {
 	t := sample.types[name]
 	s.line("\n-- %s of type %s:", counted(t.count, "event"), shown(name)) // a name in front might look like a head
@@ -106,7 +105,7 @@ func (s *skeleton) block(sample *Sample, name, table string) {
 	s.line("  time = excluded.time, events = %s.events + 1%s;", table, update)
 }
 
-// field writes a field as a statement gets at it.
+// field writes the expression for a field as a comment.
 func (s *skeleton) field(f *sampledField, t *sampledType) {
 	optional := ""
 	if f.count < t.withJSON {
@@ -115,7 +114,7 @@ func (s *skeleton) field(f *sampledField, t *sampledType) {
 	s.line("--   %-32s %s%s", f.expression(), f.kindList(), optional)
 }
 
-// expression gets at the field, as text on PostgreSQL.
+// expression returns the SQL expression for a field; on PostgreSQL its value is text.
 func (f *sampledField) expression() string {
 	var text strings.Builder
 	text.WriteString(":data")
@@ -129,8 +128,8 @@ func (f *sampledField) expression() string {
 	return text.String()
 }
 
-// head is how a block names a type: with the feed where there are several, by
-// its id where its name is another one's, too.
+// head returns a type as a block names it: with the feed if there are several, and with the feed's
+// id if another feed has the same name.
 func (s *skeleton) head(sample *Sample, name string) (text string, ok bool) {
 	text = quoteHead(name)
 	switch {
@@ -153,7 +152,7 @@ func quoteHead(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-// byCount are the types seen, the most frequent ones first.
+// byCount returns the sampled types, the most frequent first.
 func (s *Sample) byCount() []string {
 	return slices.SortedFunc(maps.Keys(s.types), func(a, b string) int {
 		return cmp.Or(cmp.Compare(s.types[b].count, s.types[a].count), cmp.Compare(a, b))
@@ -162,8 +161,8 @@ func (s *Sample) byCount() []string {
 
 func byPath(a, b *sampledField) int { return slices.Compare(a.path, b.path) }
 
-// hint is a field that would make a good column: the first one of the most
-// frequent type that is plain.
+// hint returns a field that would make a good column: the first plain field of the most frequent
+// type.
 func (s *Sample) hint() *sampledField {
 	for _, name := range s.byCount() {
 		for _, f := range slices.SortedFunc(maps.Values(s.types[name].fields), byPath) {
@@ -177,8 +176,7 @@ func (s *Sample) hint() *sampledField {
 
 var plainColumn = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// columnName is the field's name in lower case, empty if that is none for a
-// column.
+// columnName returns the field's name in lower case; empty if it is not a valid column name.
 func columnName(f *sampledField) string {
 	name := strings.ToLower(f.path[len(f.path)-1])
 	if !plainColumn.MatchString(name) {
@@ -199,8 +197,7 @@ func columnType(f *sampledField) string {
 
 var notInTable = regexp.MustCompile(`[^a-z0-9]+`)
 
-// tableName is a name for a feed's table that needs no quotes and is taken by
-// no other.
+// tableName returns a name for a feed's table that needs no quotes and that no other feed has.
 func tableName(feed string, taken map[string]bool) string {
 	base := strings.Trim(notInTable.ReplaceAllString(strings.ToLower(feed), "_"), "_")
 	if base == "" || base[0] <= '9' {
@@ -215,8 +212,8 @@ func tableName(feed string, taken map[string]bool) string {
 	return name
 }
 
-// shown makes what a producer says fit for a line of a comment: whoever reads
-// the file runs it.
+// shown returns a producer's text as part of a comment in one line, so that it cannot add
+// statements to the file.
 func shown(text string) string {
 	return strings.Map(func(r rune) rune {
 		if terminal.Visible(r) {

@@ -11,19 +11,19 @@ import (
 // Statement is one statement of SQL.
 type Statement struct {
 	file  string
-	line  int // of its first word
+	line  int // line of its first word
 	start string
 
-	pieces     []string    // of its text, around the parameters
-	parameters []Parameter // one less
+	pieces     []string    // its text between the parameters
+	parameters []Parameter // one fewer than pieces
 
-	Distinct []Parameter // that it names, in the order in which they come first
+	Distinct []Parameter // its parameters without repetitions, in order of first use
 
-	Placeholder string // of SQLite's own, an operator in PostgreSQL; empty where there is none
+	Placeholder string // the first placeholder of SQLite, an operator in PostgreSQL; empty if there is none
 }
 
-// Render returns the statement with each parameter as its number in Distinct,
-// from 1, behind a mark.
+// Render returns the statement's text, with each parameter as mark and its number in Distinct,
+// from 1.
 func (s *Statement) Render(mark string) string {
 	var b strings.Builder
 	for i, piece := range s.pieces {
@@ -39,9 +39,8 @@ func (s *Statement) Render(mark string) string {
 // Uses reports whether the statement names a parameter.
 func (s *Statement) Uses(p Parameter) bool { return slices.Contains(s.Distinct, p) }
 
-// At returns an error with the file and the line of the statement, or the one
-// on which the character is that stands at a position, from 1, of what render
-// returned; 0 means that no position is known.
+// At returns err with file and line. The line is that of the character at a position, from 1, of
+// the text that Render returned; with position 0, the first line of the statement.
 func (s *Statement) At(rendered string, position int, err error) error {
 	line := s.line
 	for _, c := range rendered {
@@ -55,10 +54,10 @@ func (s *Statement) At(rendered string, position int, err error) error {
 	return fmt.Errorf("%s:%d: %s: %w", s.file, line, s.start, err)
 }
 
-// maxStart is how many characters of a statement messages show.
+// maxStart is the maximum number of characters of a statement in messages.
 const maxStart = 48
 
-// startOf returns the first words of a statement on one line.
+// startOf returns the first words of a statement, on one line.
 func startOf(text string) string {
 	words := strings.Join(strings.Fields(text), " ")
 	if utf8.RuneCountInString(words) <= maxStart {

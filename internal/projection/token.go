@@ -2,7 +2,7 @@ package projection
 
 import "strings"
 
-// kind is what a token of SQL is, as far as it matters here.
+// kind is the kind of a token of SQL.
 type kind uint8
 
 const (
@@ -14,29 +14,29 @@ const (
 	kindString      // '…', E'…' without the E of others such as U&'…', $tag$…$tag$
 	kindName        // "…" or `…`
 	kindParameter   // :name
-	kindPlaceholder // $1, $name, @name, ?, ?1: those of the databases' own
+	kindPlaceholder // $1, $name, @name, ?, ?1: the databases' own placeholders
 	kindSemicolon
 	kindOpen  // ( or [
 	kindClose // ) or ]
 	kindOther // operators and the like, one character each, and ::
 )
 
-// token is a piece of the text. All tokens together are the text.
+// token is a part of the text. All tokens together are the text.
 type token struct {
 	kind kind
 	at   int // offset in the text
 	text string
 }
 
-// lexer cuts SQL of both databases into tokens.
+// lexer splits SQL of both databases into tokens.
 type lexer struct {
 	text string
 	at   int
-	open []byte // brackets and parentheses around at
-	last kind   // of the last token
+	open []byte // open brackets and parentheses at this place
+	last kind   // kind of the last token
 }
 
-// unterminated says that the text ends within a token.
+// unterminated is the error of a text that ends within a token.
 type unterminated struct {
 	at   int
 	what string
@@ -44,7 +44,7 @@ type unterminated struct {
 
 func (e *unterminated) Error() string { return e.what + " has no end" }
 
-// next returns the next token, which is empty at the end of the text.
+// next returns the next token; an empty one at the end of the text.
 func (l *lexer) next() (token, error) {
 	if l.at == len(l.text) {
 		return token{at: l.at}, nil
@@ -64,8 +64,8 @@ func (l *lexer) next() (token, error) {
 	return t, nil
 }
 
-// scan returns the kind and the length of the token that s, which is not
-// empty, begins with; a negative length if it has no end.
+// scan returns the kind and the length of the first token of s, which is not empty; the length is
+// negative if the token has no end.
 func (l *lexer) scan(s string) (kind, int) {
 	switch c := s[0]; {
 	case isSpace(c):
@@ -103,8 +103,8 @@ func (l *lexer) scan(s string) (kind, int) {
 	}
 }
 
-// colon tells a parameter from a cast, from := and from the colon of an array
-// slice, which is one within brackets that stands directly behind a value.
+// colon distinguishes a parameter from a cast, from := and from the colon of an array slice, which
+// is in brackets right after a value.
 func (l *lexer) colon(s string) (kind, int) {
 	switch {
 	case strings.HasPrefix(s, "::"):
@@ -126,7 +126,7 @@ func isValue(k kind) bool {
 	return false
 }
 
-// dollar tells a dollar-quoted string of PostgreSQL from a placeholder.
+// dollar distinguishes a dollar-quoted string of PostgreSQL from a placeholder.
 func dollar(s string) (kind, int) {
 	n := 1
 	if len(s) > 1 && isNameStart(s[1]) {
@@ -146,7 +146,7 @@ func dollar(s string) (kind, int) {
 	return kindOther, 1
 }
 
-// lineLength is the length of a comment without the end of its line.
+// lineLength returns the length of a comment up to the end of its line.
 func lineLength(s string) int {
 	n := strings.IndexByte(s, '\n')
 	if n < 0 {
@@ -155,7 +155,7 @@ func lineLength(s string) int {
 	return n
 }
 
-// blockCommentLength counts the comments within, as PostgreSQL does.
+// blockCommentLength returns the length of a comment. Comments may be nested, as in PostgreSQL.
 func blockCommentLength(s string) int {
 	depth := 0
 	for i := 0; i+1 < len(s); i++ {
@@ -174,7 +174,7 @@ func blockCommentLength(s string) int {
 	return -1
 }
 
-// quotedLength is the length of what stands in quotes that are doubled within.
+// quotedLength returns the length of a quoted text in which the quotes are doubled.
 func quotedLength(s string, quote byte) int {
 	for i := 1; i < len(s); i++ {
 		if s[i] != quote {
@@ -188,8 +188,8 @@ func quotedLength(s string, quote byte) int {
 	return -1
 }
 
-// escapedLength is that of E'…', in which a backslash escapes what follows it.
-// Such a string goes on, with escapes, in quotes on a later line.
+// escapedLength returns the length of E'…', in which a backslash escapes the next character. Such
+// a string continues, with escapes, in quotes on a later line.
 func escapedLength(s string) int {
 	for i := 2; i < len(s); i++ {
 		switch s[i] {
@@ -223,7 +223,7 @@ func unterminatedName(s string) string {
 	}
 }
 
-// span is the end of the run of bytes from offset on that are in a class.
+// span returns the end of the bytes of a class that begin at offset.
 func span(s string, offset int, in func(byte) bool) int {
 	for offset < len(s) && in(s[offset]) {
 		offset++
@@ -234,8 +234,7 @@ func span(s string, offset int, in func(byte) bool) int {
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// isNameStart holds every character outside ASCII for a letter, as both
-// databases do.
+// isNameStart treats every character outside ASCII as a letter, as both databases do.
 func isNameStart(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= 0x80
 }

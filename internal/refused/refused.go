@@ -10,19 +10,18 @@ var (
 	ErrFewerFeeds = errors.New("a feed of the consumer is missing")
 	// ErrUntil reports that a feed ends before the position to stop at.
 	ErrUntil = errors.New("has no position")
-	// ErrBeyond reports that the target holds more than it is to be filled to.
+	// ErrBeyond reports that the target has more events than up to the position to stop at.
 	ErrBeyond = errors.New("the target has passed the position to stop at")
-	// ErrNoWayBack reports that the feed is not eventfeed's own, so that it cannot be
-	// read from a position on: its positions are those of this consumer's reading.
+	// ErrNoWayBack reports that the feed is a foreign one, which cannot be read from a position on:
+	// its positions belong to the consumer.
 	ErrNoWayBack = errors.New("only a feed served by eventfeed can be rewound")
 	// ErrPosition reports that a position is not one to rewind to.
 	ErrPosition = errors.New("must be between 0 and the checkpoint")
-	// ErrAtStart reports, together with seed.ErrProjection, that no more than the
-	// set-up of the projection is applied.
+	// ErrAtStart reports, together with seed.ErrProjection, that only the setup of the projection
+	// is applied.
 	ErrAtStart = errors.New("the target is at position 0")
-	// ErrSink reports that the consumer's events are applied by something else.
+	// ErrSink reports that the consumer has another sink.
 	ErrSink = errors.New("another kind of sink")
-	// ErrAsOf reports that the target was built as of a point in time, so that events
-	// are left out in it.
+	// ErrAsOf reports that the target was built as of a point in time, so that it lacks events.
 	ErrAsOf = errors.New("events are left out in this target")
 )

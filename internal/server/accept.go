@@ -13,8 +13,8 @@ type weighted struct {
 	q     float64
 }
 
-// weights reads a header field that is a list of values with weights, RFC 9110
-// section 12.4.2. What cannot be read is passed over.
+// weights parses a header field that is a list of values with weights, RFC 9110 section 12.4.2. It
+// skips invalid elements.
 func weights(header http.Header, field string) []weighted {
 	var list []weighted
 	for _, element := range elements(header, field) {
@@ -28,14 +28,12 @@ func weights(header http.Header, field string) []weighted {
 	return list
 }
 
-// elements are those of a list, of all fields of that name together, RFC 9110
-// section 5.3.
+// elements returns the elements of a list, from all fields of that name, RFC 9110 section 5.3.
 func elements(header http.Header, field string) []string {
 	return split(strings.Join(header.Values(field), ","), ',')
 }
 
-// split cuts text at each separator that does not stand in a quoted string, RFC
-// 9110 section 5.6.4.
+// split splits text at each separator that is not in a quoted string, RFC 9110 section 5.6.4.
 func split(text string, separator byte) []string {
 	var parts []string
 	quoted, start := false, 0
@@ -44,7 +42,7 @@ func split(text string, separator byte) []string {
 		case text[i] == '"':
 			quoted = !quoted
 		case quoted && text[i] == '\\':
-			i++ // what follows stands for itself
+			i++ // skips the escaped character
 		case !quoted && text[i] == separator:
 			parts, start = append(parts, text[start:i]), i+1
 		}
@@ -66,9 +64,8 @@ func weight(parameters []string) float64 {
 	return 1
 }
 
-// typeWeight is how much a client wants a media type: what the most specific
-// range that matches says, RFC 9110 section 12.5.1. Without Accept it wants
-// all alike.
+// typeWeight returns a client's weight of a media type: that of the most specific range that matches,
+// RFC 9110 section 12.5.1. Without Accept all types have weight 1.
 func typeWeight(accept []weighted, mediaType string) float64 {
 	if len(accept) == 0 {
 		return 1
@@ -93,20 +90,18 @@ func typeWeight(accept []weighted, mediaType string) float64 {
 	return q
 }
 
-// The content codings of our answers, the one we like best first. The
-// identity is no coding at all.
+// The content codings of answers, the preferred one first. Identity means no coding.
 const (
 	zstdCoding     = "zstd"
 	gzipCoding     = "gzip"
 	identityCoding = ""
 )
 
-// alsoCalled are names of codings that old clients use, RFC 9110 section
-// 8.4.1.3.
+// alsoCalled has the names of codings that old clients use, RFC 9110 section 8.4.1.3.
 var alsoCalled = map[string]string{gzipCoding: "x-gzip", zstdCoding: zstdCoding, "identity": "identity"}
 
-// chooseCoding returns the coding that a client wants most, RFC 9110 section
-// 12.5.3, and false if it takes none of ours.
+// chooseCoding returns the coding that a client prefers, RFC 9110 section 12.5.3, and false if it
+// accepts none of them.
 func chooseCoding(header http.Header) (string, bool) {
 	accept := weights(header, "Accept-Encoding")
 	best, bestWeight := identityCoding, 0.0
@@ -135,7 +130,7 @@ func codingWeight(accept []weighted, coding string) float64 {
 	case rest == 0:
 		return 0
 	case coding == "identity":
-		// Acceptable unless it is ruled out, and what is named is wanted more.
+		// Acceptable unless it is excluded; named codings are preferred.
 		return 0.0001
 	default:
 		return max(0, rest)

@@ -14,20 +14,18 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// Grants says what a caller may do.
+// Grants decides what a client may do.
 type Grants interface {
-	// Grant returns an error that [access.Challenge] takes, wrapped, if it
-	// does not know the caller.
+	// Grant returns an error for [access.Challenge], wrapped, if the client is unknown.
 	Grant(*http.Request) (access.Grant, error)
-	// Changed is closed when grants have changed: whoever answers for long asks
-	// again then.
+	// Changed returns a channel that is closed when grants have changed. Then an answer that
+	// takes long must check its grant again.
 	Changed() <-chan struct{}
 }
 
 type grantKey struct{}
 
-// admit asks who is calling, and refuses those whom nobody knows, and whoever asks
-// for another server.
+// admit authenticates the client. It refuses unknown clients, and requests for another host name.
 func (s *server) admit(r *http.Request) (*http.Request, error) {
 	if s.Local {
 		if err := s.Origin.CheckName(r); err != nil {
@@ -44,7 +42,7 @@ func (s *server) admit(r *http.Request) (*http.Request, error) {
 	return r.WithContext(context.WithValue(r.Context(), grantKey{}, grant)), nil
 }
 
-// grant returns what the caller may do.
+// grant returns what the client may do.
 func grant(r *http.Request) access.Grant {
 	if g, ok := r.Context().Value(grantKey{}).(access.Grant); ok {
 		return g
@@ -52,7 +50,7 @@ func grant(r *http.Request) access.Grant {
 	return access.Everyone()
 }
 
-// challenge is an error that a caller can mend by saying who it is.
+// challenge is the error of a request that needs other credentials.
 type challenge struct {
 	status int
 	error
@@ -60,8 +58,8 @@ type challenge struct {
 
 func (c *challenge) Unwrap() error { return c.error }
 
-// feed returns the feed that a request names. One that the caller may not read
-// is not there.
+// feed returns the feed that a request names. For a feed that the client may not read, it returns
+// the same error as for a missing one.
 func (s *server) feed(r *http.Request) (*feedstate.State, error) {
 	name := feedName(r)
 	state, err := (*feedstate.State)(nil), feedstate.NoFeed(name)
@@ -77,10 +75,10 @@ func (s *server) feed(r *http.Request) (*feedstate.State, error) {
 	return state, checkMoved(state)
 }
 
-// maxCompared bounds with how many names one is compared that is not there.
+// maxCompared is the maximum number of feeds whose names are compared with an unknown name.
 const maxCompared = 200
 
-// names are those of feeds that a caller may know of; none if there are very many.
+// names returns the names of the feeds that a client may read; none if there are too many to compare.
 func (s *server) names(r *http.Request) (names []string) {
 	visible := s.visible(r)
 	if len(visible) > maxCompared {
@@ -92,7 +90,7 @@ func (s *server) names(r *http.Request) (names []string) {
 	return names
 }
 
-// stillMayRead asks again, on behalf of a request that was held.
+// stillMayRead checks the grant of a held request again.
 func (s *server) stillMayRead(r *http.Request) error {
 	r, err := s.admit(r)
 	if err == nil {
@@ -101,13 +99,13 @@ func (s *server) stillMayRead(r *http.Request) error {
 	return err
 }
 
-// visible returns the feeds that a caller may know of.
+// visible returns the feeds that a client may read.
 func (s *server) visible(r *http.Request) []*feedstate.State {
 	return slices.DeleteFunc(s.Feeds.All(), func(f *feedstate.State) bool { return !grant(r).MayRead(f.Name) })
 }
 
-// grantsChanged is closed when what callers may do has changed; nil if all may
-// do all.
+// grantsChanged returns a channel that is closed when grants have changed; nil if every client may do
+// everything.
 func (s *server) grantsChanged() <-chan struct{} {
 	if s.Grants == nil {
 		return nil
@@ -115,7 +113,7 @@ func (s *server) grantsChanged() <-chan struct{} {
 	return s.Grants.Changed()
 }
 
-// scope is who may keep an answer.
+// scope returns which caches may store an answer: public or private.
 func (s *server) scope() string {
 	if s.Grants == nil {
 		return "public"
@@ -123,14 +121,15 @@ func (s *server) scope() string {
 	return "private"
 }
 
-// addVary names further fields that an answer hangs on.
+// addVary adds further request fields on which an answer depends.
 func addVary(header http.Header, fields []string) {
 	if len(fields) > 0 {
 		header.Set("Vary", header.Get("Vary")+", "+strings.Join(fields, ", "))
 	}
 }
 
-// vary names the request's fields that an answer hangs on.
+// vary returns the request fields on which an answer depends. explicit means that the URL names the
+// form.
 func (s *server) vary(explicit bool) string {
 	fields := "Accept-Encoding"
 	if !explicit {

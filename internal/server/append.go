@@ -13,38 +13,37 @@ import (
 	"github.com/eventfeed/eventfeed/internal/ingest"
 )
 
-// maxAppend bounds the body of a request that appends, in bytes: an event of the
-// largest size is a third longer in Base64, and twice as long where JSON escapes all
-// of its characters in the short way.
+// maxAppend is the maximum size of the body of a request that appends, in bytes. An event of the
+// largest size is a third longer in Base64, and twice as long if JSON escapes each of its characters
+// with a backslash.
 const maxAppend = 3 * event.MaxSize
 
-// maxAppending is how many requests are in the database at once, so that there
-// are connections left for all else; others wait.
+// maxAppending is how many requests append to the database at once; others wait. It leaves connections
+// for other work.
 const maxAppending = 4
 
-// appendTimeout is how long the database may take for a request.
+// appendTimeout is the timeout of the database for a request that appends.
 const appendTimeout = 30 * time.Second
 
-// placeTimeout is how long a request that appends waits for its events'
-// positions. Without a sequencer it is answered with 202 then.
+// placeTimeout is how long a request that appends waits for the positions of its events. After that it
+// is answered with 202, for example if no sequencer runs.
 const placeTimeout = 2 * time.Second
 
-// appended is the answer to a request that appends: its events, in the order of
-// the request.
+// appended is the answer to a request that appends: its events, in the order of the request.
 type appended struct {
 	Events []appendedEvent `json:"events"`
 }
 
-// appendedEvent says where an event is. Its URL is relative to the feed's.
+// appendedEvent is an event's position and URL. The URL is relative to the feed's.
 type appendedEvent struct {
 	ID       string `json:"id"`
 	Source   string `json:"source"`
-	Position int64  `json:"position,omitempty"` // left out if it has none yet
+	Position int64  `json:"position,omitempty"` // omitted if it has none yet
 	URL      string `json:"url"`
 }
 
-// append takes CloudEvents into a feed: all of a request, or none of it. The
-// same events again are no change, and have the same answer.
+// append appends the CloudEvents of a request to a feed: all or none. Repeating a request changes
+// nothing and returns the same result.
 func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	state, err := s.mayAppend(r)
 	if err != nil {
@@ -61,8 +60,8 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	return s.answerAppend(w, r, state.Name, events, positions)
 }
 
-// take reads the events of a request and appends them. It returns them without their
-// data: their client may take its time over the answer.
+// take reads the events of a request and appends them. It returns them without their data, because a
+// slow client would keep the data in memory during the answer.
 func (s *server) take(w http.ResponseWriter, r *http.Request, name string) ([]event.Event, error) {
 	done := new(cleanup)
 	defer done.run()
@@ -76,8 +75,8 @@ func (s *server) take(w http.ResponseWriter, r *http.Request, name string) ([]ev
 	return events, err
 }
 
-// insert appends the events of a request. Once all of it was read a client that
-// goes away changes nothing any more.
+// insert appends the events of a request. The request was read completely, so the append continues even
+// if the client disconnects.
 func (s *server) insert(ctx context.Context, name string, events []event.Event) error {
 	select {
 	case s.appending <- struct{}{}:
@@ -92,9 +91,9 @@ func (s *server) insert(ctx context.Context, name string, events []event.Event) 
 	return err
 }
 
-// mayAppend returns the feed that a request may append to.
+// mayAppend returns the feed of a request that appends, if the client may append to it.
 func (s *server) mayAppend(r *http.Request) (*feedstate.State, error) {
-	// A page of another site must not make a browser append.
+	// A page of another origin must not make a browser append.
 	if err := s.crossOrigin.Check(r); err != nil {
 		return nil, refuse(http.StatusForbidden, "this request comes from a page of another origin")
 	}
@@ -109,8 +108,8 @@ func (s *server) mayAppend(r *http.Request) (*feedstate.State, error) {
 	}
 }
 
-// positions waits until the events have their positions, and are in documents,
-// or placeTimeout has passed; then some are 0.
+// positions waits until all events have positions and are in documents, at most for placeTimeout, and
+// returns the positions. The position of an event without one is 0.
 func (s *server) positions(ctx context.Context, name string, events []event.Event) ([]int64, error) {
 	timeout := time.NewTimer(placeTimeout)
 	defer timeout.Stop()
@@ -146,7 +145,7 @@ func (s *server) answerAppend(w http.ResponseWriter, r *http.Request, name strin
 	answer := appended{Events: make([]appendedEvent, len(events))}
 	for i := range events {
 		e := &events[i]
-		// From the feed's own URL, so that it is right below any path prefix.
+		// Relative to the feed's URL, so that it is right below any path prefix.
 		answer.Events[i] = appendedEvent{ID: e.ID, Source: e.Source, Position: positions[i], URL: feed.EventPath(name, e.Source, e.ID)[len("/feeds/"):]}
 		if positions[i] == 0 {
 			status = http.StatusAccepted
@@ -168,6 +167,6 @@ func (s *server) answerAppend(w http.ResponseWriter, r *http.Request, name strin
 	header.Set("Content-Type", "application/json")
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // who has gone may ask again
+	_, _ = w.Write(body) // a client that has disconnected may repeat its request
 	return nil
 }

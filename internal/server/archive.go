@@ -15,24 +15,23 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// archiveKey names an archive in memory.
+// archiveKey is the key of an archive in the cache.
 type archiveKey struct {
 	feed    string // the feed's id
-	history int64  // of the state, see feedstate.State
+	history int64  // that of the state, see feedstate.State
 	page    feed.Page
-	final   bool // at least: what the state in memory knows of its stage
+	final   bool // the state in memory shows that the archive is final
 	form    *form
 	base    string // absolute URL of the server, for forms that need it
 	coding  string
 }
 
-// archived is a sealed page in one form and one coding, with what other forms
-// are made of.
+// archived is a sealed page in one form and one coding.
 type archived struct {
 	representation
 	hash  string
-	stage store.Stage // of the bytes, which decides what is promised of them
-	links []feed.Link // of the document, of a form other than Atom
+	stage store.Stage // the stage of the page, which decides the lifetime of the answer
+	links []feed.Link // the document's links; only for forms other than Atom
 }
 
 func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
@@ -54,7 +53,7 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	}
 	a, err := s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
 	if err == nil && a.stage == store.Newest && namesAnother(r.Header, a.tag) {
-		// The client may have the final one, by a server that knows more.
+		// The client may have the final archive, from a server whose state is newer.
 		if state, err = s.look(r.Context(), state.Name); err == nil {
 			a, err = s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
 		}
@@ -73,8 +72,8 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	return s.serve(w, r, &a.representation)
 }
 
-// archiveLifetime: a final archive never changes, nor does any form of it that
-// machines read.
+// archiveLifetime returns the lifetime of an archive in a form. A final archive never changes, nor do
+// its forms for programs.
 func archiveLifetime(stage store.Stage, form *form) lifetime {
 	switch {
 	case stage != store.Final:
@@ -103,7 +102,7 @@ func (s *server) page(r *http.Request) (*feedstate.State, feed.Page, error) {
 	}
 	page := feed.Page{Epoch: segment(r, "epoch"), Number: number}
 	if state.HasPage(page) != nil {
-		// Another server may have sealed it, or begun an epoch, a moment ago.
+		// Another server may just have sealed the page, or begun an epoch.
 		if state, err = s.look(r.Context(), state.Name); err != nil {
 			return nil, feed.Page{}, err
 		}
@@ -111,8 +110,7 @@ func (s *server) page(r *http.Request) (*feedstate.State, feed.Page, error) {
 	return state, page, whereItGoesOn(&state.Feed, page, state.HasPage(page))
 }
 
-// cachedArchive returns a sealed page, from the cache if it is there. Otherwise it
-// makes it, once there is room for that.
+// cachedArchive returns a sealed page from the cache, or makes it when there is room.
 func (s *server) cachedArchive(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	if !s.archives.Has(key) {
 		leave, err := s.reading.enter(ctx, archiveRoom)
@@ -124,7 +122,7 @@ func (s *server) cachedArchive(ctx context.Context, state *feedstate.State, key 
 	return s.archived(ctx, state, key)
 }
 
-// archived returns a sealed page, from the cache if it is there.
+// archived returns a sealed page from the cache, or makes it.
 func (s *server) archived(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	return s.archives.Get(ctx, key, func(ctx context.Context) (*archived, error) {
 		plain := key
@@ -152,8 +150,8 @@ func (s *server) archived(ctx context.Context, state *feedstate.State, key archi
 	})
 }
 
-// stored reads a page as the sealer wrote it. Its bytes are what all else is
-// made of, so they make the ETag.
+// stored reads a page as the sealer wrote it. All other forms are made of these bytes, so the ETag is
+// made of them too.
 func (s *server) stored(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	if err := reachable(s.Feeds); err != nil {
 		return nil, err
@@ -178,16 +176,14 @@ func (s *server) stored(ctx context.Context, state *feedstate.State, key archive
 	}
 	a := &archived{hash: hashOf(d.Body), stage: d.Stage}
 	a.representation = representation{mediaType: atomForm.mediaType, coding: zstdCoding, content: d.Body, tag: strongTag(a.hash, zstdCoding)}
-	// Before it is final a page changes with the one after it, whose time
-	// nobody knows.
+	// Before a page is final it changes when the next one is sealed, at an unknown time.
 	if d.Stage == store.Final {
 		a.modified, err = updatedOf(text)
 	}
 	return a, err
 }
 
-// updatedOf reads the time of the newest event of a document in canonical
-// form.
+// updatedOf returns the time of the newest event of a document in canonical form.
 func updatedOf(text []byte) (time.Time, error) {
 	_, rest, found := bytes.Cut(text, []byte("<updated>"))
 	value, _, closed := bytes.Cut(rest, []byte("<"))
@@ -197,7 +193,7 @@ func updatedOf(text []byte) (time.Time, error) {
 	return time.Parse(time.RFC3339Nano, string(value))
 }
 
-// rewritten makes another form of a page.
+// rewritten makes a page in a form other than Atom.
 func (s *server) rewritten(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	atom := key
 	atom.form, atom.base, atom.coding = atomForm, "", zstdCoding
@@ -227,7 +223,7 @@ func (s *server) rewritten(ctx context.Context, state *feedstate.State, key arch
 	return a, nil
 }
 
-// in returns the same in another coding.
+// in returns the page in another coding.
 func (a *archived) in(coding string) (*archived, error) {
 	text := a.content
 	if a.coding == zstdCoding {
@@ -241,8 +237,7 @@ func (a *archived) in(coding string) (*archived, error) {
 	return &other, nil
 }
 
-// unpacked is how many bytes a stored page or one in zstd decompresses to, 0 if that
-// is not known.
+// unpacked returns the decompressed size of a page in zstd; 0 if it is unknown.
 func unpacked(body []byte) int64 {
 	size, _ := compress.ZstdSize(body)
 	return size

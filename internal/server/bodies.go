@@ -9,17 +9,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/quota"
 )
 
-// uncounted is the size, in bytes, up to which the body of an answer is not worth
-// counting: a connection takes as much.
+// uncounted is the size, in bytes, up to which the body of an answer is not counted, because a
+// connection takes as much memory.
 const uncounted = 16 << 10
 
-// bodies are the bodies of answers that are being sent. Equal bodies are held
-// once, however many clients take their time over them. All together, and those
-// that one client is sent, are bounded in bytes; a body that is larger than that
-// alone is sent while no other is.
+// bodies are the bodies of answers that are being sent. Equal bodies are in memory once, however many
+// slow clients receive them. Their size is limited, in total and per client. A body that exceeds the
+// total alone is sent while no other is.
 type bodies struct {
 	limit   int64
-	clients *quota.Clients // bytes of different bodies
+	clients *quota.Clients // bytes of distinct bodies
 	seed    maphash.Seed
 
 	mu    sync.Mutex
@@ -27,24 +26,23 @@ type bodies struct {
 	open  map[uint64]*openBody // by their hash
 }
 
-// openBody is a body that someone is being sent.
+// openBody is a body that is being sent.
 type openBody struct {
 	content []byte
-	senders map[string]int // requests, by client
+	senders map[string]int // number of requests by client
 }
 
 func newBodies(limit, perClient int64) *bodies {
 	return &bodies{limit: limit, clients: quota.NewClients(perClient), seed: maphash.MakeSeed(), open: make(map[uint64]*openBody)}
 }
 
-// errFull is the answer where no more may be sent at a time.
+// errFull is the error of an answer that would exceed a limit.
 func errFull(what string) error {
 	return refuse(http.StatusServiceUnavailable, what+" are still receiving large answers; retry when they are done, or read fewer at a time")
 }
 
-// hold returns the bytes to send in place of content, which are equal, and what
-// lets go of them. It returns an error if the client, or all together, are being
-// sent too much already.
+// hold returns bytes equal to content, which are to be sent instead, and a function that releases them.
+// It returns an error if the client, or all clients together, are receiving too much already.
 func (b *bodies) hold(client string, content []byte) (shared []byte, release func(), err error) {
 	hash := maphash.Bytes(b.seed, content)
 	b.mu.Lock()
@@ -96,7 +94,7 @@ func (s *server) hold(r *http.Request, content []byte) (shared []byte, release f
 	return s.sending.hold(s.Origin.Client(r), content)
 }
 
-// held returns the bytes of all bodies that are being sent.
+// held returns the size of all bodies that are being sent.
 func (b *bodies) held() int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -7,9 +7,8 @@ import (
 	"time"
 )
 
-// entityTags reads a list of entity tags, RFC 9110 section 8.8.3, of all fields
-// of that name together. A tag may hold commas. What stands behind something
-// that is no tag is not read. "*" counts alone only.
+// entityTags parses a list of entity tags, RFC 9110 section 8.8.3, from all fields of that name. A tag
+// may contain commas. Parsing stops at the first invalid tag. "*" counts only if it is alone.
 func entityTags(header http.Header, field string) []string {
 	rest := strings.Trim(strings.Join(header.Values(field), ","), " \t")
 	if rest == "*" {
@@ -34,16 +33,15 @@ func entityTags(header http.Header, field string) []string {
 	}
 }
 
-// matches reports whether a condition names a tag of ours, in the weak
-// comparison of RFC 9110 section 13.1.2.
+// matches reports whether a condition contains a tag, by the weak comparison of RFC 9110 section 13.1.2.
 func matches(condition []string, tag string) bool {
 	return slices.ContainsFunc(condition, func(candidate string) bool {
 		return candidate == "*" || strings.TrimPrefix(candidate, "W/") == tag
 	})
 }
 
-// namesAnother reports whether a request says that the client has, or asks for, a
-// representation with another tag than this one.
+// namesAnother reports whether a request's conditions name only representations with other tags than
+// this one.
 func namesAnother(header http.Header, tag string) bool {
 	return slices.ContainsFunc([]string{"If-None-Match", "If-Match"}, func(field string) bool {
 		tags := entityTags(header, field)
@@ -51,17 +49,15 @@ func namesAnother(header http.Header, tag string) bool {
 	})
 }
 
-// noTag is a tag that nothing has.
+// noTag is a tag that no representation has.
 const noTag = `"-"`
 
-// clean makes the conditions of a request such that the standard library, which
-// reads the first field of each name, takes them as RFC 9110 section 13.1 has
-// them.
+// clean rewrites the conditions of a request so that the standard library, which reads only the first
+// field of each name, applies them according to RFC 9110 section 13.1.
 //
-// If-Modified-Since counts only with the very date that this version has as its
-// Last-Modified. A client's date that merely lies later does not say which version
-// it has: that may have been replaced by one that was written down earlier than it
-// could be seen.
+// If-Modified-Since counts only if it equals this version's Last-Modified. A later date does not show
+// which version the client has: it may have been replaced by one that was written earlier and became
+// visible later.
 func (e *representation) clean(header http.Header) {
 	if header.Values("If-None-Match") != nil {
 		tags := entityTags(header, "If-None-Match")
@@ -74,13 +70,12 @@ func (e *representation) clean(header http.Header) {
 	if len(header.Values("If-Modified-Since")) > 1 || err != nil || !since.Equal(e.lastModified().Truncate(time.Second)) {
 		header.Del("If-Modified-Since")
 	}
-	header.Del("If-Match")            // hasChanged has looked at
+	header.Del("If-Match")            // hasChanged has checked
 	header.Del("If-Unmodified-Since") // these two
 }
 
-// hasChanged reports whether a request asks for what the representation was before, by
-// If-Match or, where that is not there, If-Unmodified-Since: RFC 9110 sections
-// 13.1.1, with strong comparison, and 13.1.4.
+// hasChanged reports whether a request requires an earlier state of the representation, by If-Match or,
+// without that, by If-Unmodified-Since: RFC 9110 sections 13.1.1, with strong comparison, and 13.1.4.
 func (e *representation) hasChanged(header http.Header) bool {
 	if header.Values("If-Match") != nil {
 		return !slices.ContainsFunc(entityTags(header, "If-Match"), func(tag string) bool { return tag == "*" || tag == e.tag })
@@ -91,7 +86,7 @@ func (e *representation) hasChanged(header http.Header) bool {
 		!modified.IsZero() && modified.Truncate(time.Second).After(since)
 }
 
-// errChanged is the answer to a request for a representation that has changed.
+// errChanged is the error of a request for an earlier state of a representation.
 func errChanged() error {
 	return refuse(http.StatusPreconditionFailed, "the document has changed since what If-Match or If-Unmodified-Since names; request it without them")
 }

@@ -5,9 +5,8 @@ import (
 	"strconv"
 )
 
-// wantsDelta reports whether a client takes the instance manipulation "feed":
-// of a feed just the entries that it has not, RFC 3229 section 5.3 and "Using
-// RFC 3229 with Feeds".
+// wantsDelta reports whether a client accepts the instance manipulation "feed", that is, only the
+// entries that it lacks: RFC 3229 section 5.3 and "Using RFC 3229 with Feeds".
 func wantsDelta(header http.Header) bool {
 	for _, manipulation := range weights(header, "A-IM") {
 		if manipulation.value == "feed" {
@@ -17,8 +16,8 @@ func wantsDelta(header http.Header) bool {
 	return false
 }
 
-// serveDelta answers with the entries behind a position, RFC 3229 section
-// 10.4.1. The ETag is that of the whole document, which the client has then.
+// serveDelta answers with the entries after a position, RFC 3229 section 10.4.1. The ETag is that of the
+// whole document, which the client has after the answer.
 func (s *server) serveDelta(w http.ResponseWriter, r *http.Request, v *version, key representationKey, base string, since int64) error {
 	key.since, key.isDelta = since, true
 	e, err := v.representation(key)
@@ -35,7 +34,7 @@ func (s *server) serveDelta(w http.ResponseWriter, r *http.Request, v *version, 
 	header.Set("Content-Length", strconv.Itoa(len(e.content)))
 	header.Set("IM", "feed")
 	header.Set("Delta-Base", base)
-	// A cache that does not know what a delta is must not give it to others.
+	// A cache that does not support deltas must not send it to other clients.
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusIMUsed)
 	send(w, content)

@@ -24,8 +24,7 @@ var (
 	cloudEventForm = &form{name: "cloudevents", mediaType: render.EventType, also: []string{"application/json"}}
 )
 
-// event answers with one event, by its id, and its source where several events
-// have the id.
+// event answers with one event, by its id, and by its source if several events have the id.
 func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	state, err := s.feed(r)
 	if err != nil {
@@ -56,11 +55,11 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	return s.serve(w, r, e)
 }
 
-// eventKey names an event in one form and one coding, in memory: with the end of its
-// feed, since pages for people link to the next event.
+// eventKey is the key of an event in one form and one coding in the cache. It contains the end of the
+// feed, because HTML pages link to the next event.
 type eventKey struct {
 	feed, title        string // the feed's id and title
-	history, published int64  // of the state, see feedstate.State
+	history, published int64  // those of the state, see feedstate.State
 	id, source         string
 	form               *form
 	coding             string
@@ -74,8 +73,8 @@ func eventKeyOf(r *http.Request, state *feedstate.State, form *form, coding stri
 	}
 }
 
-// eventRepresentation returns an event as it is sent, from the cache if it is there. Otherwise
-// it reads it, once there is room for that, and once for all who ask meanwhile.
+// eventRepresentation returns an event's representation from the cache. Otherwise it reads the
+// event when there is room, once for all requests that ask for it at the same time.
 func (s *server) eventRepresentation(r *http.Request, state *feedstate.State, key eventKey) (*representation, error) {
 	if !s.events.Has(key) {
 		leave, err := s.reading.enter(r.Context(), eventRoom)
@@ -102,8 +101,8 @@ func (s *server) eventRepresentation(r *http.Request, state *feedstate.State, ke
 	})
 }
 
-// redirectToQuery leads from an id with slashes in the path, where a proxy may
-// have decoded them, to the URL that the links of the event are relative to.
+// redirectToQuery redirects a request whose path contains an id with slashes, which a proxy may have
+// decoded, to the URL with the id in the query. The event's links are relative to that URL.
 func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
 	query := r.URL.Query()
 	if text, err := url.PathUnescape(id); err == nil {
@@ -116,7 +115,7 @@ func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
 	w.WriteHeader(http.StatusMovedPermanently)
 }
 
-// makeEvent writes the event at a position, once there is room for that.
+// makeEvent renders the event at a position when there is room.
 func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, events []event.Placed, position int64) (*representation, error) {
 	size := 0
 	for i := range events {
@@ -134,8 +133,7 @@ func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, eve
 	return newRepresentation(key.form, key.coding, content), nil
 }
 
-// eventNamed returns the id and the source that a request names; without an id it
-// names none.
+// eventNamed returns the id and the source in a request; the id is empty if there is none.
 func eventNamed(r *http.Request) (id, source string) {
 	query := r.URL.Query()
 	id, err := url.PathUnescape(mux.Vars(r)["id"])
@@ -158,7 +156,7 @@ func find(ctx context.Context, id, source string, log store.Snapshot, f *store.F
 		return 0, err
 	}
 	for len(positions) > 0 && positions[len(positions)-1] > f.Published {
-		positions = positions[:len(positions)-1] // not in any document yet
+		positions = positions[:len(positions)-1] // not published in a document yet
 	}
 	switch len(positions) {
 	case 0:
@@ -170,15 +168,15 @@ func find(ctx context.Context, id, source string, log store.Snapshot, f *store.F
 	}
 }
 
-// maxChoices bounds how many events are listed for an id that they share.
+// maxChoices is the maximum number of listed events with the same id.
 const maxChoices = 20
 
-// choices is the error for an id that events of several sources have.
+// choices returns the error for an id that events of several sources have.
 func choices(ctx context.Context, log store.Snapshot, f *store.Feed, positions []int64) error {
 	var urls []string
 	for _, position := range positions[:min(len(positions), maxChoices)] {
 		err := log.Rows(ctx, f.Key, position, position, func(row *store.Row) error {
-			// From the folder of the events, in which the request's URL is.
+			// Relative to the folder of the events, which contains the request's URL.
 			_, reference, _ := strings.Cut(feed.EventPath(f.Name, row.Source, row.ID), "/events/")
 			urls = append(urls, reference)
 			return nil
@@ -190,7 +188,7 @@ func choices(ctx context.Context, log store.Snapshot, f *store.Feed, positions [
 	return refuse(http.StatusMultipleChoices, fmt.Sprintf("%d events have this id, each of another source; name the source: %s", len(positions), strings.Join(urls, " ")))
 }
 
-// around returns the event at a position, and those beside it without their data.
+// around returns the event at a position, and its neighbours without their data.
 func around(ctx context.Context, log store.Snapshot, f *store.Feed, position int64) ([]event.Placed, error) {
 	var events []event.Placed
 	err := log.Rows(ctx, f.Key, max(1, position-1), min(position+1, f.Published), func(row *store.Row) error {
@@ -204,7 +202,7 @@ func around(ctx context.Context, log store.Snapshot, f *store.Feed, position int
 	return events, err
 }
 
-// renderEvent writes the event at a position in a form.
+// renderEvent renders the event at a position in a form.
 func renderEvent(chosen *form, f *store.Feed, events []event.Placed, position int64) ([]byte, error) {
 	page := html.Event{Feed: f.Name, Title: f.Title}
 	for i := range events {

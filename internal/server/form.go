@@ -11,20 +11,19 @@ import (
 
 // form is one representation of a resource, RFC 9110 section 3.2.
 type form struct {
-	name      string   // of ?format=, which asks for it whatever Accept says
+	name      string   // value of ?format=, which overrides Accept
 	mediaType string   // Content-Type
-	also      []string // other media types that ask for it
-	delta     bool     // can be had as just what is new
+	also      []string // other media types in Accept that select it
+	delta     bool     // available as a delta
 	absolute  bool     // needs the server's absolute URL
-	fixed     bool     // the same document gives the same bytes with every release
+	fixed     bool     // every release writes the same bytes for the same document
 
 	// document writes a feed's document; base is the server's absolute URL.
 	document func(d *feed.Document, base string) ([]byte, error)
 }
 
-// chooseForm returns the form that a request asks for; of those that it wants
-// alike the first. Explicit says that the URL asks for it, so that the answer
-// does not hang on Accept.
+// chooseForm returns the form that a request prefers; among equal ones the first. explicit is true
+// if the URL names the form, so that the answer does not depend on Accept.
 func chooseForm(r *http.Request, forms []*form) (chosen *form, explicit bool, err error) {
 	if name := r.URL.Query().Get("format"); name != "" {
 		for _, f := range forms {
@@ -46,8 +45,8 @@ func chooseForm(r *http.Request, forms []*form) (chosen *form, explicit bool, er
 	return chosen, false, nil
 }
 
-// weight is how much a client wants the form. The other types count where it
-// names them: by a range such as text/* it asks for what is of that type.
+// weight returns a client's weight of the form. The other media types count only if Accept names them in
+// full; a range such as text/* selects only forms whose own type matches.
 func (f *form) weight(accept []weighted) float64 {
 	q := typeWeight(accept, f.mediaType)
 	for _, a := range accept {
@@ -66,8 +65,8 @@ func listOf(forms []*form, name func(*form) string) string {
 	return strings.Join(names, ", ")
 }
 
-// linkArchives leads on to the archives around a document, RFC 5005 section 4, in
-// the same form, where the document itself has no room for links.
+// linkArchives links to the archives before and after a document, RFC 5005 section 4, in the same form,
+// if the form itself cannot contain links.
 func linkArchives(header http.Header, links []feed.Link, form *form) {
 	if form != batchForm {
 		return
@@ -79,10 +78,10 @@ func linkArchives(header http.Header, links []feed.Link, form *form) {
 	}
 }
 
-// linkAlternates announces the other forms of a resource, RFC 8288. The
-// reference has a query and no path, so it is right wherever the server is
-// mounted. Of the request's own query it has what names an event: all else
-// would make a header longer than proxies take.
+// linkAlternates links to the other forms of a resource, RFC 8288. The references have a query and
+// no path, so they are right below any path prefix. Of the request's query they keep only the
+// parameters that name an event; with all of it, the header could become longer than proxies
+// accept.
 func linkAlternates(header http.Header, r *http.Request, forms []*form, chosen *form) {
 	asked, query := r.URL.Query(), url.Values{}
 	for _, name := range []string{"id", "source"} {

@@ -15,9 +15,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// wantsFresh reports whether a request may not be answered from a memory of the
-// database: Cache-Control: no-cache, RFC 9111 section 5.2.1.4, or Pragma in its
-// place, section 5.4.
+// wantsFresh reports whether a request forbids an answer from memory without a look at the database:
+// Cache-Control: no-cache, RFC 9111 section 5.2.1.4, or Pragma instead, section 5.4.
 func wantsFresh(r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return false
@@ -31,8 +30,8 @@ func wantsFresh(r *http.Request) bool {
 	})
 }
 
-// state returns a feed's state. A name that is unknown here is looked up in the
-// database first: another process may have just created the feed.
+// state returns a feed's state. It looks for an unknown name in the database, because another
+// process may just have created the feed.
 func (s *server) state(ctx context.Context, name string) (*feedstate.State, error) {
 	state, err := s.Feeds.Get(name)
 	if !errors.Is(err, store.ErrNoFeed) || !feed.ValidName(name) {
@@ -41,8 +40,7 @@ func (s *server) state(ctx context.Context, name string) (*feedstate.State, erro
 	return s.look(ctx, name)
 }
 
-// look returns a feed's state as the database has it now, or an error where the
-// database does not tell.
+// look returns a feed's current state in the database, or an error if the database does not answer.
 func (s *server) look(ctx context.Context, name string) (*feedstate.State, error) {
 	if err := s.Feeds.Fresh(ctx); err != nil {
 		return nil, err
@@ -50,8 +48,8 @@ func (s *server) look(ctx context.Context, name string) (*feedstate.State, error
 	return s.Feeds.Get(name)
 }
 
-// checkMoved returns an error for a feed whose documents must not be served,
-// since the log was read after a failover and before the epoch that follows it.
+// checkMoved returns an error for a feed whose documents must not be served, because the log was
+// read after a failover and before the new epoch.
 func checkMoved(state *feedstate.State) error {
 	if state.Moved {
 		return fmt.Errorf("feed %s: %w", state.Name, store.ErrMoved)
@@ -59,8 +57,8 @@ func checkMoved(state *feedstate.State) error {
 	return nil
 }
 
-// reachable returns an error while the server is cut off from its database: who
-// asks for what must be read there is told at once.
+// reachable returns an error while the server cannot reach its database, so that requests that need
+// it fail at once.
 func reachable(feeds Feeds) error {
 	if age, is := feeds.CutOff(); is {
 		return fmt.Errorf("%w for %v", feedstate.ErrCutOff, age.Round(time.Second))
@@ -68,10 +66,9 @@ func reachable(feeds Feeds) error {
 	return nil
 }
 
-// markAge says in an answer's header that it comes from memory, and how old that
-// may be, while this server is cut off from its database: Age (RFC 9111 section
-// 5.1), and Cache-Status (RFC 9211) with the time since it should have been
-// validated.
+// markAge sets header fields of an answer from memory, while this server cannot reach its database:
+// Age (RFC 9111 section 5.1), and Cache-Status (RFC 9211) with the time since the answer has become
+// stale.
 func (s *server) markAge(header http.Header) {
 	age, is := s.Feeds.CutOff()
 	if !is {

@@ -9,12 +9,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// replacedPageError is the error for an archive of a history that was lost. A reader
-// that comes by next-archive has to know that: no redirect hides it. But it is
-// told where history goes on, by links (RFC 8288) and in the detail.
+// replacedPageError is the error for an archive of a lost history. A reader that follows
+// next-archive must notice the loss, so there is no redirect. Links (RFC 8288) and the detail show
+// where the history continues.
 type replacedPageError struct {
 	error
-	successor string // reference to the page in its place (RFC 5829); empty if there is none yet
+	successor string // reference to the page that replaces it (RFC 5829); empty if there is none yet
 	current   string // reference to the subscription document
 }
 
@@ -27,7 +27,7 @@ func (p *replacedPageError) link(header http.Header) {
 	header.Add("Link", "<"+p.current+`>; rel="current"`)
 }
 
-// whereItGoesOn adds to the error of a page that is gone what came in its place.
+// whereItGoesOn adds the page that replaces a lost one to ErrPageGone.
 func whereItGoesOn(f *store.Feed, page feed.Page, err error) error {
 	if f == nil || !errors.Is(err, store.ErrPageGone) {
 		return err

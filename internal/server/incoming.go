@@ -10,20 +10,18 @@ import (
 	"github.com/eventfeed/eventfeed/internal/quota"
 )
 
-// Bodies of requests are in memory while they come, which takes as long as their
-// clients need. Small ones have a room of their own, so that large ones that come
-// slowly do not hold them up. No client gets more than half of either.
+// The bodies of requests are in memory while they arrive, which can take long. Small ones have their own
+// room, so that slow large ones do not delay them. No client gets more than half of either room.
 const (
 	smallBody = 64 << 10
 	smallRoom = 8 << 20
 	largeRoom = 2 * maxAppend
 )
 
-// decodingRoom bounds, in bytes, what bodies take while they are being read and
-// appended.
+// decodingRoom is the maximum memory, in bytes, for decoding bodies and appending their events.
 const decodingRoom = 64 << 20
 
-// incoming is the room for the bodies of requests.
+// incoming is the room for the bodies of arriving requests.
 type incoming struct {
 	free    *semaphore.Weighted
 	clients *quota.Clients
@@ -33,8 +31,8 @@ func newIncoming(bytes int64) *incoming {
 	return &incoming{semaphore.NewWeighted(bytes), quota.NewClients(bytes / 2)}
 }
 
-// enter makes room for a body of a client, and returns what gives it back. It does
-// not wait.
+// enter reserves room for a body of a client, and returns a function that releases it. It does not
+// wait; ok is false if there is no room.
 func (i *incoming) enter(client string, size int64) (leave func(), ok bool) {
 	if !i.clients.Take(client, size) {
 		return nil, false
@@ -49,7 +47,7 @@ func (i *incoming) enter(client string, size int64) (leave func(), ok bool) {
 	}, true
 }
 
-// cleanup is what is to be done in the end.
+// cleanup is a list of functions to call at the end.
 type cleanup []func()
 
 func (c *cleanup) add(do func()) { *c = append(*c, do) }
@@ -60,15 +58,15 @@ func (c *cleanup) run() {
 	}
 }
 
-// errBusy is the answer to a body for which there is no room.
+// errBusy is the error of a body for which there is no room.
 var errBusy = refuse(http.StatusServiceUnavailable, "too many large requests are coming in at this moment; retry in a moment")
 
-// read returns the body of a request, once all of it has come and there is room to
-// decode it. The room is given back when the request is done.
+// read returns the body of a request, when it has arrived completely and there is room to decode
+// it. The room is released when done runs.
 func (s *server) read(w http.ResponseWriter, r *http.Request, done *cleanup) ([]byte, error) {
 	size, room := r.ContentLength, s.largeBodies
 	if size < 0 || size > maxAppend {
-		size = maxAppend // or refused before it has come
+		size = maxAppend // a longer body is refused while it is read
 	}
 	if size <= smallBody {
 		room = s.smallBodies
@@ -93,8 +91,8 @@ func (s *server) read(w http.ResponseWriter, r *http.Request, done *cleanup) ([]
 	return body.Bytes(), nil
 }
 
-// memoryToDecode is about how many bytes it takes to decode a body and to append its
-// events: copies of it, and what each of its members takes.
+// memoryToDecode estimates the memory for decoding a body and appending its events: copies of the
+// body, and an amount for each JSON member.
 func memoryToDecode(body []byte) int64 {
 	const perMember = 150
 	return copies*int64(len(body)) + perMember*int64(bytes.Count(body, []byte(":")))

@@ -7,21 +7,20 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cache"
 )
 
-// Metrics is what the server counts besides its requests.
+// Metrics are the server's counters, except for those of requests.
 type Metrics struct {
-	Appended prometheus.Counter // events that came in over HTTP and were not there already
+	Appended prometheus.Counter // events appended over HTTP, without duplicates
 }
 
-// NewMetrics makes the metrics and registers them; with nil they are kept
-// nowhere.
+// NewMetrics creates the metrics and registers them; nil registers them nowhere.
 func NewMetrics(registerer prometheus.Registerer) *Metrics {
 	return &Metrics{Appended: promauto.With(registerer).NewCounter(prometheus.CounterOpts{
 		Name: "eventfeed_appended_events_total", Help: "Events appended over HTTP, without duplicates.",
 	})}
 }
 
-// Register registers what the server's cache counts by itself, and the age of what
-// is in memory.
+// Register registers the metrics of the server's cache, of the answers that are being sent, and of
+// the age of the state in memory.
 func (s *Server) Register(registerer prometheus.Registerer) {
 	factory := promauto.With(registerer)
 	counter := func(name, help string, pick func(cache.Stats) int64) {

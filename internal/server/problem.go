@@ -15,8 +15,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// problem is the body of an answer that is none, RFC 9457. All that there is
-// to tell stands in the detail, so its type is about:blank, section 4.2.1.
+// problem is the body of an error answer, RFC 9457. The detail says everything, so the type is
+// about:blank, section 4.2.1.
 type problem struct {
 	Type     string `json:"type"`
 	Title    string `json:"title"`
@@ -24,10 +24,10 @@ type problem struct {
 	Detail   string `json:"detail"`
 	Instance string `json:"instance,omitempty"`
 
-	Event *offender `json:"event,omitempty"` // of a request that appends
+	Event *offender `json:"event,omitempty"` // the event that cannot be appended
 }
 
-// statusError is an error that has a status of its own.
+// statusError is an error with its own status.
 type statusError struct {
 	status int
 	detail string
@@ -38,8 +38,7 @@ func (e *statusError) Error() string { return e.detail }
 
 func refuse(status int, detail string) error { return &statusError{status: status, detail: detail} }
 
-// statusOf returns the status that an error is answered with, and what the
-// client is told.
+// statusOf returns the status of the answer to an error, and the detail for the client.
 func statusOf(err error) (status int, detail string) {
 	refused, isRefused := errors.AsType[*statusError](err)
 	caller, isChallenge := errors.AsType[*challenge](err)
@@ -66,8 +65,7 @@ func statusOf(err error) (status int, detail string) {
 	}
 }
 
-// fail answers with an error. No cache keeps it: what is not there may be
-// there the next moment.
+// fail answers with an error. No cache may store it, because the resource may exist a moment later.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, detail := statusOf(err)
 	switch status {
@@ -94,11 +92,11 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // who has gone needs no answer
+	_, _ = w.Write(body) // a client that has disconnected needs no answer
 }
 
-// failureInterval is how often a failure is logged: in an outage each request is
-// one.
+// failureInterval is the minimum time between two logged failures, because in an outage every
+// request fails.
 const failureInterval = 10 * time.Second
 
 func (s *server) logFailure(r *http.Request, err error) {
@@ -109,7 +107,7 @@ func (s *server) logFailure(r *http.Request, err error) {
 	s.Logger.Log(r.Context(), level, "cannot answer a request", "path", r.URL.Path, "error", err)
 }
 
-// problemBody writes what is wrong, for programs or for people.
+// problemBody renders an error, for programs or for people.
 func problemBody(r *http.Request, status int, detail string, err error) (mediaType string, body []byte) {
 	accept := weights(r.Header, "Accept")
 	if len(accept) > 0 && typeWeight(accept, html.ContentType) > typeWeight(accept, problemType) {
@@ -129,8 +127,8 @@ func problemBody(r *http.Request, status int, detail string, err error) (mediaTy
 	return problemType, append(body, '\n')
 }
 
-// instanceOf is the path that a request names. One that begins with two slashes
-// would name another host, RFC 3986 section 4.2.
+// instanceOf returns the path of a request as a reference. A path that begins with two slashes
+// would name another host, RFC 3986 section 4.2, so it gets a prefix.
 func instanceOf(r *http.Request) string {
 	path := r.URL.EscapedPath()
 	if strings.HasPrefix(path, "//") {

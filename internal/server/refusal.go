@@ -13,14 +13,14 @@ import (
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
-// offender is the event of a request that cannot be taken.
+// offender is the event of a request that cannot be appended.
 type offender struct {
-	Number int    `json:"number"` // in the request: 1, 2, 3 …
+	Number int    `json:"number"` // its number in the request: 1, 2, 3 …
 	ID     string `json:"id,omitempty"`
 	Source string `json:"source,omitempty"`
 }
 
-// refusal turns what is wrong with a request into the answer that says so.
+// refusal turns the error of a request that appends into the error to answer with.
 func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	if refused, ok := errors.AsType[*statusError](err); ok {
 		return refused
@@ -46,7 +46,7 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 		for i := range events {
 			if events[i].ID == conflict.ID && events[i].Source == conflict.Source {
 				times++
-				refused.event = &offender{Number: i + 1, ID: conflict.ID, Source: conflict.Source} // of two the later
+				refused.event = &offender{Number: i + 1, ID: conflict.ID, Source: conflict.Source} // the last one with this id
 			}
 		}
 		if times > 1 {
@@ -63,8 +63,8 @@ func refusal(w http.ResponseWriter, events []event.Event, err error) error {
 	return &notAppendedError{what: "the log cannot be written at the moment", err: err}
 }
 
-// notAppendedError says why the database has not taken events: what is for those who
-// append, err for the log.
+// notAppendedError reports that the database has not appended events. what is the reason for the
+// client, err the error for the log.
 type notAppendedError struct {
 	what string
 	err  error

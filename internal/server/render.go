@@ -22,7 +22,7 @@ var (
 	htmlForm = &form{name: "html", mediaType: html.ContentType, also: []string{"application/xhtml+xml"}, document: renderPage}
 )
 
-// The forms of each resource; where a client does not care it gets the first.
+// The forms of each resource. The first one is the default.
 var (
 	serviceForms      = []*form{serviceForm, htmlForm}
 	subscriptionForms = []*form{atomForm, htmlForm, rssForm, jsonForm, batchForm}
@@ -30,8 +30,8 @@ var (
 	eventForms        = []*form{entryForm, htmlForm, cloudEventForm}
 )
 
-// renderPage writes a document for people. base is the server's absolute URL
-// where that is the same for all.
+// renderPage renders a document as HTML. base is the server's absolute URL; empty if it is not the
+// same for all clients.
 func renderPage(d *feed.Document, base string) ([]byte, error) {
 	if d.Kind == feed.Archive {
 		return html.Archive(d)

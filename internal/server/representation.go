@@ -14,14 +14,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/html"
 )
 
-// representation is what an answer carries (RFC 9110, section 3.2): a document in one
-// form and one coding.
+// representation is a document in one form and one coding (RFC 9110, section 3.2).
 type representation struct {
 	mediaType string
 	coding    string
 	tag       string // ETag, with its quotes
 	content   []byte
-	modified  time.Time // Last-Modified, which no other version has; zero means that there is none
+	modified  time.Time // Last-Modified, unique to this version; zero means that there is none
 }
 
 // encode returns content in a coding.
@@ -35,8 +34,7 @@ func encode(content []byte, coding string) []byte {
 	return fit(content)
 }
 
-// fit returns content without the room behind it that it was written with, if that is
-// much: it is kept.
+// fit returns content without its unused capacity, if that is large, because content stays in memory.
 func fit(content []byte) []byte {
 	if cap(content) > len(content)+len(content)/8+1000 {
 		return bytes.Clone(content)
@@ -44,25 +42,24 @@ func fit(content []byte) []byte {
 	return content
 }
 
-// newRepresentation returns content in a coding, with an ETag that is made of it.
+// newRepresentation returns content in a coding, with an ETag from its hash.
 func newRepresentation(form *form, coding string, content []byte) *representation {
 	return &representation{mediaType: form.mediaType, coding: coding, tag: strongTag(hashOf(content), coding), content: encode(content, coding)}
 }
 
-// size is about how many bytes of memory the representation takes.
+// size returns about how much memory the representation takes, in bytes.
 func (e *representation) size() int64 {
 	const overhead = 500
 	return int64(len(e.content)) + overhead
 }
 
-// hashOf is what an ETag is made of.
+// hashOf returns the hash of content for an ETag.
 func hashOf(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:12])
 }
 
-// strongTag is an ETag: each coding has one of its own, RFC 9110 section
-// 8.8.3.3.
+// strongTag returns an ETag. Each coding has its own, RFC 9110 section 8.8.3.3.
 func strongTag(hash, coding string) string {
 	if coding == identityCoding {
 		return `"` + hash + `"`
@@ -70,18 +67,18 @@ func strongTag(hash, coding string) string {
 	return `"` + hash + "-" + coding + `"`
 }
 
-// lifetime says what caches may do with an answer.
+// lifetime is how long caches may use an answer.
 type lifetime struct {
 	seconds   int
 	immutable bool // RFC 8246
 }
 
-// Lifetimes of what the server answers.
+// The lifetimes of answers.
 var (
 	subscriptionLifetime = lifetime{seconds: 1}
 	newestLifetime       = lifetime{seconds: 5} // until the next page is sealed
 	finalLifetime        = lifetime{seconds: 31536000, immutable: true}
-	pageLifetime         = lifetime{seconds: 60} // what is made anew with each release: HTML, single events
+	pageLifetime         = lifetime{seconds: 60} // documents that may change with a release: HTML, single events
 )
 
 func (l lifetime) cacheControl(scope string) string {
@@ -92,8 +89,8 @@ func (l lifetime) cacheControl(scope string) string {
 	return text
 }
 
-// setType says what an answer is, and that it is nothing else: an event's data
-// must not become a page of its own, nor do anything in one of ours.
+// setType sets the media type of an answer, and forbids browsers to guess another one: an event's
+// data must not become a page, nor run in one of the server's pages.
 func setType(header http.Header, mediaType string) {
 	if mediaType == html.ContentType {
 		html.SetHeaders(header.Set)
@@ -102,20 +99,19 @@ func setType(header http.Header, mediaType string) {
 	header.Set("X-Content-Type-Options", "nosniff")
 }
 
-// describe sets the header fields that an answer and the 304 in its place have
-// in common, RFC 9110 section 15.4.5.
+// describe sets the header fields that an answer has in common with a 304, RFC 9110 section 15.4.5.
 func (e *representation) describe(header http.Header) {
 	header.Set("ETag", e.tag)
 	setType(header, e.mediaType)
 	if e.coding != identityCoding {
 		header.Set("Content-Encoding", e.coding)
-		// ServeContent leaves the length out where a coding is set.
+		// ServeContent omits the length if a coding is set.
 		header.Set("Content-Length", strconv.Itoa(len(e.content)))
 	}
 }
 
-// serve answers with a representation. It leaves HEAD, and conditions that are met with
-// a 304, to the standard library. Nothing has been sent if it returns an error.
+// serve answers with a representation. The standard library handles HEAD and 304. If serve returns
+// an error, nothing has been sent.
 func (s *server) serve(w http.ResponseWriter, r *http.Request, e *representation) error {
 	if e.hasChanged(r.Header) {
 		return errChanged()
@@ -132,34 +128,32 @@ func (s *server) serve(w http.ResponseWriter, r *http.Request, e *representation
 	return body.err
 }
 
-// send writes a body from a goroutine of its own. To write a header net/http
-// takes 3 kB of stack: too much for a goroutine that is this far down, which
-// would double its stack and keep it while its client waits for the next answer.
-// With ten thousand clients that is 80 MB.
+// send writes a body from its own goroutine. net/http needs 3 kB of stack to write a header. At
+// this call depth the stack would double, and stay so while the client waits for the next answer;
+// with ten thousand clients that is 80 MB.
 func send(w http.ResponseWriter, content []byte) {
 	sent := make(chan struct{})
 	go func() {
 		defer close(sent)
-		_, _ = w.Write(content) // who has gone needs no answer
+		_, _ = w.Write(content) // a client that has disconnected needs no answer
 	}()
 	<-sent
 }
 
-// body notes whether a body is to be sent, which its owner does then, in one
-// piece: ServeContent would copy it by a buffer.
+// body records whether ServeContent wants to send a body. serve then sends it in one piece;
+// ServeContent would copy it through a buffer.
 type body struct {
 	http.ResponseWriter
 	server  *server
 	request *http.Request
 	wanted  bool
-	content []byte // to send
+	content []byte // the content to send
 	release func()
-	err     error // why it is not sent; then the header was not, either
+	err     error // why the body is not sent; then the header was not sent either
 }
 
-// WriteHeader says, as ServeContent does not, that no part of a representation is
-// available: a page is small, half of one is of no use. It sends nothing if the
-// body may not be sent.
+// WriteHeader replaces the header of ServeContent by one that offers no ranges: a page is small,
+// and a part of it is of no use. It sends nothing if the body may not be sent.
 func (b *body) WriteHeader(status int) {
 	if status == http.StatusOK && b.request.Method == http.MethodGet {
 		content, release, err := b.server.hold(b.request, b.content)
@@ -173,19 +167,18 @@ func (b *body) WriteHeader(status int) {
 	b.ResponseWriter.WriteHeader(status)
 }
 
-// ReadFrom is what ServeContent copies all of the content by: there are no
-// ranges.
+// ReadFrom is called by ServeContent to copy the content, which is complete because there are no ranges.
 func (b *body) ReadFrom(io.Reader) (int64, error) {
 	b.wanted = true
 	return int64(len(b.content)), nil
 }
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the wrapped writer, for http.ResponseController.
 func (b *body) Unwrap() http.ResponseWriter { return b.ResponseWriter }
 
-// lastModified is the representation's Last-Modified, or zero while that is not in the
-// past: it must not be later than Date, RFC 9110 section 8.8.2.1, and a second
-// earlier it is a strong validator, section 8.8.2.2.
+// lastModified returns the representation's Last-Modified; zero while that is not in the past. It
+// must not be later than Date, RFC 9110 section 8.8.2.1, and if it is a second earlier it is a
+// strong validator, section 8.8.2.2.
 func (e *representation) lastModified() time.Time {
 	if time.Now().Unix() <= e.modified.Unix() {
 		return time.Time{}

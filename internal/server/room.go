@@ -9,8 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 )
 
-// room bounds the memory, in bytes, that work takes which is going on at once.
-// Who finds no room waits.
+// room limits the memory, in bytes, of concurrent work. Work without room waits.
 type room struct {
 	bytes int64
 	free  *semaphore.Weighted
@@ -18,9 +17,9 @@ type room struct {
 
 func newRoom(bytes int64) *room { return &room{bytes, semaphore.NewWeighted(bytes)} }
 
-// enter waits until there is room for work that takes so many bytes, or for all
-// there is if it takes more, and returns what ends the work. It returns an error
-// where ctx ends first, or readTimeout is over.
+// enter waits until there is room for work that takes so many bytes; work that takes more than the
+// room gets all of it. It returns a function that releases the room, or an error if ctx ends first
+// or readTimeout is over.
 func (r *room) enter(ctx context.Context, bytes int64) (leave func(), err error) {
 	bytes = min(max(bytes, 1), r.bytes)
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
@@ -31,12 +30,12 @@ func (r *room) enter(ctx context.Context, bytes int64) (leave func(), err error)
 	return func() { r.free.Release(bytes) }, nil
 }
 
-// copies is what making something of a document or an event takes, as a multiple of
-// its size: its text, what is read of that, what is made of it, and that compressed.
+// copies is the memory for converting a document or an event, as a multiple of its size: its text,
+// the decoded form, the result, and the compressed result.
 const copies = 4
 
-// What reading an archive or an event from the log takes, in bytes, as it is stored and
-// as text: two of the largest are read at once.
+// The memory for reading an archive or an event from the log, in bytes, stored and as text. Two of
+// the largest can be read at once.
 const (
 	archiveRoom = 2 * event.MaxSize
 	eventRoom   = 2 * event.MaxSize

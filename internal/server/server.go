@@ -1,5 +1,5 @@
-// Package server serves feeds over HTTP, in every representation that clients ask for. It
-// answers from memory whatever has not changed.
+// Package server serves feeds over HTTP, in all representations. It answers from memory if nothing
+// has changed.
 package server
 
 import (
@@ -27,8 +27,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// Log is where the documents come from. Each is read together with its feed: what
-// an answer promises must be of the same moment as its bytes.
+// Log reads documents from the log, and appends. Each document is read together with its feed,
+// because the header of an answer must be of the same snapshot as its bytes.
 type Log interface {
 	Subscription(ctx context.Context, name string, known *feed.Document) (*store.Feed, *feed.Document, error)
 	Archive(ctx context.Context, name string, page feed.Page) (*store.Feed, store.Document, error)
@@ -37,33 +37,33 @@ type Log interface {
 	Append(ctx context.Context, name string, events []event.Event) (int, error)
 }
 
-// Feeds knows how the feeds stand.
+// Feeds has the states of the feeds in memory.
 type Feeds interface {
-	// Get returns store.ErrNoFeed, wrapped, if there is none of that name.
+	// Get returns the state of a feed, or store.ErrNoFeed, wrapped.
 	Get(name string) (*feedstate.State, error)
 	All() []*feedstate.State
-	// Fresh waits until the states hold all that was committed before the call,
-	// or returns an error where the database does not tell.
+	// Fresh waits until the states include everything that was committed before the call. It
+	// returns an error if the database does not answer.
 	Fresh(ctx context.Context) error
-	// CutOff returns the age of the states, and whether they count as old, since
-	// the database does not answer.
+	// CutOff returns the age of the states, and whether they are outdated because the database
+	// does not answer.
 	CutOff() (age time.Duration, is bool)
 }
 
-// DefaultMaxWait is how long a request is held at most.
+// DefaultMaxWait is the default of Config.MaxWait.
 const DefaultMaxWait = time.Minute
 
-// Bytes of what is kept in memory, about.
+// The approximate sizes of the caches, in bytes.
 const (
 	archiveBytes      = 24 << 20
 	eventBytes        = 16 << 20
 	subscriptionBytes = 48 << 20
 )
 
-// Bytes that may be in use at once, about: by bodies that are being sent, to all
-// clients and to one; by what is being read from the log; and by what is being made
-// of that. Who reads may wait to make something, not the other way round: documents
-// that are in memory must not wait for a database.
+// The approximate limits of memory in use, in bytes: for bodies that are being sent, to all clients
+// and to one; for reads from the log; and for converting documents. A read may wait for room to
+// convert, but not the other way round: a conversion of a document in memory must not wait for a
+// database.
 const (
 	sendingRoom = 48 << 20
 	clientRoom  = 32 << 20
@@ -75,20 +75,20 @@ const (
 type Config struct {
 	Log     Log
 	Feeds   Feeds
-	Grants  Grants          // nil means that everyone may do all
-	Origin  forwarded.Rules // under which URL the server is known
-	Logger  *slog.Logger    // nil means discard
-	Metrics *Metrics        // nil means that nothing is counted
-	// AllowAppend lets those append who may.
+	Grants  Grants          // nil means that every client may do everything
+	Origin  forwarded.Rules // finds the URL by which clients know the server
+	Logger  *slog.Logger    // nil discards the log
+	Metrics *Metrics        // nil means no metrics
+	// AllowAppend accepts appends from clients whose grant allows them.
 	AllowAppend bool
-	// Local says that only this machine is meant to reach the server, and that there
-	// are no tokens: it answers only as [forwarded.Rules.CheckName] has it.
+	// Local means that the server is for this machine only, and has no tokens. It then answers
+	// only requests that [forwarded.Rules.CheckName] accepts.
 	Local bool
-	// ClientRequests bounds how many requests of one client are answered at a time,
-	// those that are held among them. 0 means no bound.
+	// ClientRequests is the maximum number of concurrent requests of one client, long polls
+	// included. 0 means no limit.
 	ClientRequests int
-	// MaxWait is how long a request that prefers to wait is held at most, in
-	// whole seconds. 0 means DefaultMaxWait, negative that none is.
+	// MaxWait is the maximum length of a long poll, in whole seconds. 0 means DefaultMaxWait, a
+	// negative value no long polls.
 	MaxWait time.Duration
 }
 
@@ -107,7 +107,7 @@ type server struct {
 	sending         *bodies
 	reading, making *room
 
-	appending   chan struct{} // has room for those who append at once
+	appending   chan struct{} // limits the appends that run at once
 	smallBodies *incoming
 	largeBodies *incoming
 	decoding    *room
@@ -116,7 +116,7 @@ type server struct {
 	closing   chan struct{}
 	closeOnce sync.Once
 	waiting   atomic.Int64
-	failed    atomic.Int64 // when a failure was logged last, in nanoseconds
+	failed    atomic.Int64 // when the last failure was logged, in nanoseconds
 }
 
 // New returns the handler of the feeds' URLs.
@@ -157,16 +157,14 @@ func New(config Config) *Server {
 	return s
 }
 
-// Release answers those who wait, and ends all streams, as a server does that
-// is about to stop.
+// Release answers all long polls and ends all streams, before the server stops.
 func (s *Server) Release() { s.closeOnce.Do(func() { close(s.closing) }) }
 
-// Waiting is how many requests are being held until something happens, event
-// streams among them.
+// Waiting returns the number of held requests: long polls and event streams.
 func (s *Server) Waiting() int64 { return s.waiting.Load() }
 
-// RequestFields are the header fields of a GET or HEAD that the server reads, and
-// what logs its requests; see httplimit.KeepFields.
+// RequestFields are the header fields of a GET or HEAD that the server or its request log reads; see
+// httplimit.KeepFields.
 var RequestFields = []string{
 	"A-Im", "Accept", "Accept-Encoding", "Authorization", "Cache-Control", "Pragma", "Prefer", "Last-Event-Id",
 	"If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since",
@@ -174,7 +172,7 @@ var RequestFields = []string{
 	"User-Agent", "X-Request-Id",
 }
 
-// ServeHTTP answers a request, unless its client has too many under way.
+// ServeHTTP answers a request, unless its client has too many open requests.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	client := s.Origin.Client(r)
 	if !s.requests.Take(client, 1) {
@@ -186,8 +184,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.dispatch(w, r)
 }
 
-// dispatch leads a request to its endpoint. The path of the base URL may stand
-// before its own, as it does behind a proxy that passes it on.
+// dispatch passes a request to its endpoint. Its path may begin with the path of the base URL,
+// which some proxies pass on.
 func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	if s.prefix != "" && r.URL.Path == s.prefix {
 		w.Header().Set("Location", path.Base(s.prefix)+"/")
@@ -201,7 +199,7 @@ func (s *server) dispatch(w http.ResponseWriter, r *http.Request) {
 	s.router.ServeHTTP(w, r)
 }
 
-// routed reports whether a request's path is one of the server's as it stands.
+// routed reports whether a request's path is one of the server's without the prefix.
 func (s *server) routed(r *http.Request) bool {
 	var match mux.RouteMatch
 	return s.router.Match(r, &match) && match.MatchErr == nil
@@ -227,11 +225,11 @@ func (s *server) routes() {
 // endpoint answers a request, or returns the error to answer it with.
 type endpoint func(http.ResponseWriter, *http.Request) error
 
-// methods are what a resource can be asked to do. GET stands for HEAD, too.
+// methods are the methods of a resource. GET includes HEAD.
 type methods map[string]endpoint
 
-// knownMethods are those of RFC 9110 and RFC 5789; any other is answered with
-// 501, RFC 9110 section 9.1.
+// knownMethods are the methods of RFC 9110 and RFC 5789; others are answered with 501, RFC 9110
+// section 9.1.
 var knownMethods = []string{
 	http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete,
 	http.MethodConnect, http.MethodOptions, http.MethodTrace, http.MethodPatch,
@@ -291,7 +289,7 @@ func (s *server) coding(r *http.Request) (string, error) {
 	return coding, nil
 }
 
-// quote shows what a client sent, shortened.
+// quote returns a client's text quoted and shortened, for messages.
 func quote(text string) string {
 	const most = 80
 	if len(text) > most {

@@ -8,8 +8,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 )
 
-// serviceForm is the service document of RFC 5023 section 8: the feeds as
-// collections that take nothing.
+// serviceForm is the service document of RFC 5023 section 8: the feeds as collections that accept
+// nothing.
 var serviceForm = &form{name: "service", mediaType: "application/atomsvc+xml", also: []string{"application/xml", "text/xml"}}
 
 type serviceDocument struct {
@@ -47,7 +47,7 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	}
 	content, err := write(s.visible(r))
 	if err == nil && namesAnother(r.Header, strongTag(hashOf(content), coding)) {
-		// The client may have a list by a server that knows more.
+		// The client may have a list from a server whose state is newer.
 		if err = s.Feeds.Fresh(r.Context()); err == nil {
 			content, err = write(s.visible(r))
 		}

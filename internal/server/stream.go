@@ -16,24 +16,23 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// heartbeat is how often a stream says that it is alive: proxies cut what is
-// silent for a minute or so.
+// heartbeat is how often a stream sends a comment, because proxies cut connections that are silent
+// for about a minute.
 const heartbeat = 15 * time.Second
 
-// writeTimeout is how long a client may take to read what it is sent.
+// writeTimeout is how long a client may take to read a piece of a stream.
 const writeTimeout = 30 * time.Second
 
-// stream sends the events of a feed as they come, as server-sent events (HTML
-// standard, section 9.2). The id of each is its position; a client that comes
-// back with the last one it saw goes on from there, any other begins at the
-// end.
+// stream sends new events of a feed as server-sent events (HTML standard, section 9.2). The id of
+// each is its position. A client that reconnects with its last id gets the events after it; any
+// other client starts at the feed's end.
 func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	state, err := s.feed(r)
 	if err != nil {
 		return err
 	}
 	seen, isSeen := lastSeen(r)
-	if isSeen && seen > state.Published { // by a server that knew more
+	if isSeen && seen > state.Published { // from a server whose state is newer
 		if state, err = s.look(r.Context(), state.Name); err != nil {
 			return err
 		}
@@ -57,9 +56,8 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// lastSeen is the position that a client has seen last, if it says one.
-// EventSource sends it when it connects again; a page that has events already
-// says it in the query.
+// lastSeen returns the position that a client has seen last, if the request has one. EventSource
+// sends it in the header when it reconnects; a page that has events already sends it in the query.
 func lastSeen(r *http.Request) (position int64, is bool) {
 	last := r.Header.Get("Last-Event-ID")
 	if last == "" {
@@ -69,8 +67,7 @@ func lastSeen(r *http.Request) (position int64, is bool) {
 	return position, err == nil && position >= 0
 }
 
-// follow sends what comes until the client is gone, may not read any more, or
-// the server ends.
+// follow sends new events until the client disconnects or loses its grant, or the server stops.
 func (s *server) follow(r *http.Request, name string, out *eventStream) {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)
@@ -87,7 +84,7 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 			more, err = s.sendNew(r, v, out)
 		}
 		if err != nil {
-			return // the client comes again, and may find the database back
+			return // the client reconnects, and the database may be available by then
 		}
 		if more && !s.isClosing() {
 			continue
@@ -107,23 +104,21 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 	}
 }
 
-// How much is read at a time for a client that is behind what the subscription
-// document holds: so many events, or as many as make so many bytes.
+// The limits of one read for a client that lags behind the subscription document.
 const (
 	catchUpEvents = 50
 	catchUpBytes  = 256 << 10
 )
 
-// errEnough ends a reading that has enough.
+// errEnough ends a read at a limit.
 var errEnough = errors.New("enough for now")
 
-// sendNew sends what comes after the stream's position, and reports whether there
-// is more of it. A client that takes its time must not hold a version that was
-// replaced, so nothing of it is used while a batch is being sent.
+// sendNew sends events after the stream's position, and reports whether there are more. It uses
+// nothing of v while it sends, so that a slow client does not keep a replaced version in memory.
 func (s *server) sendNew(r *http.Request, v *version, out *eventStream) (more bool, err error) {
 	d := v.document
 	if out.position > d.Last {
-		out.position = d.Last // history was lost, and goes on from there
+		out.position = d.Last // history was lost, and continues from there
 	}
 	if out.position < d.First-1 {
 		batch, err := s.readOld(r.Context(), v.feed, d.First-1, out)
@@ -143,9 +138,9 @@ func (s *server) sendNew(r *http.Request, v *version, out *eventStream) (more bo
 	return false, s.sendBatch(r, out, batch.content)
 }
 
-// sendBatch sends a piece of a stream. If the client, or all together, are being
-// sent too much already the stream ends: its client comes again a second later,
-// and goes on from there.
+// sendBatch sends a piece of a stream. It returns an error, which ends the stream, if the client or
+// all clients together are receiving too much already. The client reconnects a second later and
+// resumes.
 func (s *server) sendBatch(r *http.Request, out *eventStream, batch []byte) error {
 	batch, release, err := s.hold(r, batch)
 	if err != nil {
@@ -155,8 +150,7 @@ func (s *server) sendBatch(r *http.Request, out *eventStream, batch []byte) erro
 	return out.send(batch)
 }
 
-// messages is the form in which streams send what is new: written once for all
-// that have come as far.
+// messages is the form of the events in streams. It is made once for all streams at the same position.
 var messages = &form{name: "messages", mediaType: streamType, document: func(d *feed.Document, _ string) (batch []byte, err error) {
 	for i := range d.Entries {
 		batch = appendMessage(batch, &d.Entries[i])
@@ -166,8 +160,8 @@ var messages = &form{name: "messages", mediaType: streamType, document: func(d *
 
 const streamType = "text/event-stream"
 
-// readOld returns what follows the stream's position in the log, up to another one,
-// if the feed has the same history still, and moves the position.
+// readOld reads events after the stream's position from the log, up to last, and moves the
+// position. It returns an error if the feed's history has changed.
 func (s *server) readOld(ctx context.Context, of *store.Feed, last int64, out *eventStream) (batch []byte, err error) {
 	if err := reachable(s.Feeds); err != nil {
 		return nil, err
@@ -210,7 +204,7 @@ func appendMessage(b []byte, e *event.Placed) []byte {
 type eventStream struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
-	position int64 // last one sent
+	position int64 // last position sent
 }
 
 func (s *eventStream) send(text []byte) error {

@@ -11,9 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 )
 
-// subscription answers with a feed's subscription document. A conditional
-// request that prefers to wait is held while the document is the one that the
-// client has.
+// subscription answers with a feed's subscription document. It holds a conditional request with
+// Prefer: wait while the client's document is the current one.
 func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	ask, err := s.ask(r)
 	if err != nil {
@@ -24,7 +23,7 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	header := w.Header()
-	s.markAge(header) // now, after the wait
+	s.markAge(header) // again, after the wait
 	header.Set("Vary", s.vary(ask.explicit)+", A-IM, Prefer")
 	if ask.form.absolute {
 		addVary(header, s.Origin.Fields())
@@ -50,20 +49,20 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	return s.serve(w, r, e)
 }
 
-// maxWaitCutOff is how long a request is held while nothing new can be noticed: so
-// long that those who wait do not all ask all the time, and no longer, because the
-// next request may go to another server.
+// maxWaitCutOff is the maximum length of a long poll while the database is unreachable: long enough
+// that clients do not poll all the time, and short, because the next request may reach another
+// server.
 const maxWaitCutOff = 5 * time.Second
 
-// ask is what a request wants of a subscription document.
+// ask is a parsed request for a subscription document.
 type ask struct {
 	feed     string
 	explicit bool
 	representationKey
 	have  []string      // the tags of If-None-Match
 	match []string      // the tags of If-Match
-	wait  time.Duration // how long to wait for another document than those
-	delta bool          // just what is new since one of those
+	wait  time.Duration // how long to wait for a document that is not in have
+	delta bool          // only the entries that are new since a document in have
 }
 
 func (s *server) ask(r *http.Request) (*ask, error) {
@@ -81,7 +80,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	switch {
 	case a.form.absolute:
 		a.base = s.Origin.Of(r).Base
-	case a.form == htmlForm && s.Origin.Base != nil: // else it is not the same for all
+	case a.form == htmlForm && s.Origin.Base != nil: // otherwise it differs between clients
 		a.base = s.Origin.Of(r).Base
 	}
 	if len(a.have) > 0 && r.Method == http.MethodGet {
@@ -95,9 +94,9 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	return a, nil
 }
 
-// await returns the present version, or the next one if the client has the
-// present one and prefers to wait. For a client that has a version of which this
-// server does not know yet it looks in the database first.
+// await returns the current version, or the next one if the client has the current one and prefers
+// to wait. If the client has a version that this server does not know yet, await reads the database
+// first.
 func (s *server) await(r *http.Request, a *ask) (*version, error) {
 	var until <-chan time.Time
 	if a.wait > 0 {
@@ -129,11 +128,10 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 	}
 }
 
-// feedName is the feed that a request's path names.
+// feedName returns the feed's name in a request's path.
 func feedName(r *http.Request) string { return segment(r, "feed") }
 
-// segment is a part of a request's path. A character is the same where it is
-// percent-encoded, RFC 9110 section 4.2.3.
+// segment returns a segment of a request's path, percent-decoded, RFC 9110 section 4.2.3.
 func segment(r *http.Request, name string) string {
 	raw := mux.Vars(r)[name]
 	if text, err := url.PathUnescape(raw); err == nil {

@@ -12,11 +12,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 )
 
-// subscriptions keeps the present version of each feed that is being read.
+// subscriptions caches the current version of the subscription document of each feed that is read.
 type subscriptions struct {
 	log     Log
 	feeds   Feeds
-	limit   int64 // bytes of all together, about
+	limit   int64 // approximate size of all versions, in bytes
 	reading *room
 	making  *room
 
@@ -29,30 +29,29 @@ type subscriptions struct {
 type latest struct {
 	building sync.Mutex // one reader builds, the others wait for it
 	built    atomic.Pointer[built]
-	retried  chan struct{} // while an old version stands in for the present one: closed when to try again
+	retried  chan struct{} // closed when to read again; nil unless an old version is served instead of the current one
 
 	// Guarded by subscriptions.mu.
 	size, used int64
 }
 
-// built is a version, and the state for which it was read. The version is as new
-// as that, or newer: it was read later.
+// built is a version, and the state for which it was read. The version is at least as new as the
+// state, because it was read later.
 type built struct {
 	*version
 	state *feedstate.State
 }
 
-// How long a document may take to read, and how long an old one is given in its
-// place before it is tried again.
+// The timeout for reading a document, and how long an old one is served after a failed read before
+// the next attempt.
 const (
 	readTimeout   = 10 * time.Second
 	retryInterval = time.Second
 )
 
-// at returns the present version of a feed's subscription document, and what is
-// closed when there may be another one. While the log cannot be read it is the
-// version before, if that is of the same history, and unless it must be the present
-// one.
+// at returns the current version of a feed's subscription document, and a channel that is closed
+// when there may be a newer one. While the log cannot be read, it returns the previous version, if
+// that is of the same history and present is false.
 func (s *subscriptions) at(ctx context.Context, name string, present bool) (*version, <-chan struct{}, error) {
 	l := s.use(name)
 	if v, next, err := s.current(l, name); v != nil || err != nil {
@@ -86,7 +85,7 @@ func (s *subscriptions) at(ctx context.Context, name string, present bool) (*ver
 	return v, state.Changed(), nil
 }
 
-// retryLater is closed when it is time to try again. The caller holds building.
+// retryLater returns a channel that is closed when it is time to read again. The caller holds building.
 func (l *latest) retryLater() <-chan struct{} {
 	retried := make(chan struct{})
 	l.retried = retried
@@ -99,8 +98,8 @@ func (l *latest) retryLater() <-chan struct{} {
 	return retried
 }
 
-// build reads a feed's document. It does not end with a client that has gone:
-// others wait for the same.
+// build reads a feed's document. It continues if the client disconnects, because others wait for
+// the same document.
 func (s *subscriptions) build(ctx context.Context, state *feedstate.State, old *version) (*version, error) {
 	if err := reachable(s.feeds); err != nil {
 		return nil, err
@@ -123,8 +122,8 @@ func (s *subscriptions) build(ctx context.Context, state *feedstate.State, old *
 	return newVersion(f, d, s.making), nil
 }
 
-// current returns the version that is kept if it is the present one, and what is
-// closed when it no longer is.
+// current returns the cached version if it is current, and a channel that is closed when it may not
+// be current any more. It returns nil otherwise.
 func (s *subscriptions) current(l *latest, name string) (*version, <-chan struct{}, error) {
 	state, err := s.feeds.Get(name)
 	if err != nil {
@@ -153,11 +152,11 @@ func (s *subscriptions) use(name string) *latest {
 	return l
 }
 
-// formsKept is about how often a document's bytes are kept: as entries, and
-// encoded for those who read it.
+// formsKept is about how many times a document's bytes are in memory: as entries, and in the
+// representations that are read.
 const formsKept = 4 + keptForClients
 
-// sizeOf is about how many bytes a document has.
+// sizeOf returns the approximate size of a document, in bytes.
 func sizeOf(d *feed.Document) (size int64) {
 	for i := range d.Entries {
 		size += int64(cloudevents.Size(&d.Entries[i].Event))
@@ -165,8 +164,8 @@ func sizeOf(d *feed.Document) (size int64) {
 	return size
 }
 
-// account notes what a version takes, and lets go of those that were used
-// longest ago if all together take too much.
+// account records the size of a version, and drops the least recently used versions while all
+// together exceed the limit.
 func (s *subscriptions) account(l *latest, d *feed.Document) {
 	size := max(leastKeptForClients, formsKept*sizeOf(d))
 	s.mu.Lock()

@@ -14,24 +14,24 @@ import (
 	build "github.com/eventfeed/eventfeed/internal/version"
 )
 
-// version is one version of a subscription document with what was made of it.
+// version is one version of a subscription document, with its representations.
 type version struct {
-	feed     *store.Feed // of the same moment as the document
+	feed     *store.Feed // from the same snapshot as the document
 	document *feed.Document
-	making   *room  // for those who make representations
-	place    string // with which each ETag begins, see place
-	history  string // of all else that the document says
+	making   *room  // the room for making representations
+	place    string // the beginning of each ETag, see place
+	history  string // everything else that the document contains, for the ETag
 
 	mu              sync.Mutex
 	representations map[representationKey]*representation
-	room            int64 // bytes that representations may still take of which clients make as many as they like
+	room            int64 // remaining bytes for representations whose number clients decide
 
-	naming sync.Mutex // so that nobody waits for a representation who wants but a tag
+	naming sync.Mutex // separate from mu, so that computing a tag does not wait for a representation
 	tags   map[representationKey]string
 }
 
-// representationKey names a representation of a version: the whole document, or a delta of
-// what is behind a position.
+// representationKey identifies a representation of a version: the whole document, or a delta with
+// the entries after a position.
 type representationKey struct {
 	form    *form
 	coding  string
@@ -40,22 +40,21 @@ type representationKey struct {
 	since   int64
 }
 
-// program is the release that writes what is not fixed.
+// program is the program's version, which is part of the ETag of forms that are not fixed.
 var program = build.Read().String()
 
-// keptForClients is how many times the size of a document, and how much at
-// least, the representations of a version may take of which there are as many as
-// clients make: deltas, and those that hold the URL by which a client has come.
+// keptForClients limits the memory for representations whose number clients decide: deltas, and
+// those that contain the URL of the request. It is a multiple of the document's size;
+// leastKeptForClients is the minimum in bytes.
 const (
 	keptForClients      = 2
 	leastKeptForClients = 32 << 10
 )
 
-// maxTags bounds how many tags are kept.
+// maxTags is the maximum number of cached tags.
 const maxTags = 64
 
-// digestInTag is how many digits of a digest tell two histories apart in an
-// ETag.
+// digestInTag is the number of digits of the digest in an ETag.
 const digestInTag = 16
 
 func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
@@ -68,9 +67,9 @@ func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
 	}
 }
 
-// tag is the strong ETag of the whole document in a form and coding. It is
-// made of all that the bytes hang on, so that a document need not be written
-// to learn that a client has it.
+// tag returns the strong ETag of the whole document in a form and coding. It is made of everything
+// on which the bytes depend, so the server can find out that a client has a document without
+// rendering it.
 func (v *version) tag(key representationKey) string {
 	key = representationKey{form: key.form, coding: key.coding, base: key.base}
 	v.naming.Lock()
@@ -93,7 +92,7 @@ func (v *version) makeTag(key representationKey) string {
 	return strongTag(v.place+"-"+hashOf([]byte(made)), key.coding)
 }
 
-// representation returns the document in one form and coding, made once for all.
+// representation returns the document in one form and coding. It is made once for all clients.
 func (v *version) representation(key representationKey) (*representation, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -131,7 +130,8 @@ func (v *version) make(key representationKey) (*representation, error) {
 	return e, err
 }
 
-// keep keeps what there are few of, and of the rest what there is room for.
+// keep caches a representation. If clients decide the number of its kind, it does so only while
+// there is room.
 func (v *version) keep(key representationKey, e *representation) {
 	if key.isDelta || key.base != "" {
 		const overhead = 1000
@@ -155,12 +155,11 @@ func (v *version) write(key representationKey) ([]byte, error) {
 	return key.form.document(d, key.base)
 }
 
-// place is what an ETag tells of the version that it was given to: how far its
-// history went. A delta begins there, and who has come further than this server
-// knows shows by it.
+// place is the part of an ETag that says where the history of its version ended. A delta starts
+// there. It also shows that a client has events that this server does not know yet.
 type place struct {
 	last     int64
-	digest   string // at last, the first digits
+	digest   string // the first digits of the digest at last
 	epochs   int
 	archives int64
 }
@@ -169,8 +168,7 @@ func (p place) String() string {
 	return fmt.Sprintf("%d-%s-%d-%d", p.last, p.digest, p.epochs, p.archives)
 }
 
-// placeOf reads the place from an ETag, and returns false for what is none of
-// ours.
+// placeOf parses the place in an ETag. It returns false for an ETag of another server software.
 func placeOf(tag string) (p place, ours bool) {
 	parts := strings.SplitN(strings.Trim(strings.TrimPrefix(tag, "W/"), `"`), "-", 5)
 	if len(parts) < 5 {
@@ -184,8 +182,8 @@ func placeOf(tag string) (p place, ours bool) {
 	return p, errors.Join(errs[:]...) == nil && p.last >= 0
 }
 
-// knows reports whether the version goes on from a place, and whether it can
-// tell: not of a place before its first entry.
+// knows reports whether the version continues from a place. certain is false if it cannot tell,
+// because the place is before its first entry.
 func (v *version) knows(p place) (known, certain bool) {
 	if p.last < v.document.First-1 {
 		return false, false
@@ -197,8 +195,7 @@ func (v *version) knows(p place) (known, certain bool) {
 	return err == nil && digest.String()[:digestInTag] == p.digest, true
 }
 
-// isUnknown reports whether one of a client's tags is of a version that is newer
-// than this one, or of another history.
+// isUnknown reports whether one of a client's tags belongs to a newer version, or to another history.
 func (v *version) isUnknown(tags []string) bool {
 	return slices.ContainsFunc(tags, func(tag string) bool {
 		p, ours := placeOf(tag)
@@ -210,8 +207,7 @@ func (v *version) isUnknown(tags []string) bool {
 	})
 }
 
-// base returns the first of a client's tags that the document goes on from,
-// and the position that it stands for.
+// base returns the first of a client's tags from which the document continues, and its position.
 func (v *version) base(tags []string) (tag string, position int64, found bool) {
 	for _, tag := range tags {
 		if p, ours := placeOf(tag); ours {
@@ -223,8 +219,8 @@ func (v *version) base(tags []string) (tag string, position int64, found bool) {
 	return "", 0, false
 }
 
-// since returns what is new behind a position, as a document of its own that a
-// reader checks like any other.
+// since returns the entries after a position as a complete document, which readers verify like any
+// other.
 func (v *version) since(position int64) (*feed.Document, error) {
 	before, err := v.document.DigestAt(position)
 	if err != nil {

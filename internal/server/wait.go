@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// preferredWait is how long a client lets us think about a request, RFC 7240
-// section 4.3; of several the first counts, section 2.
+// preferredWait returns the wait that a client prefers, RFC 7240 section 4.3; the first one counts,
+// section 2.
 func preferredWait(header http.Header) time.Duration {
 	for _, preference := range elements(header, "Prefer") {
 		preference, _, _ = strings.Cut(preference, ";")
@@ -19,8 +19,7 @@ func preferredWait(header http.Header) time.Duration {
 			continue
 		}
 		seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
-		// More than a number holds is the longest that it holds, RFC 9111
-		// section 1.2.2.
+		// A number that is too large counts as the largest one, RFC 9111 section 1.2.2.
 		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return 0
 		}
@@ -39,8 +38,8 @@ func (s *server) isClosing() bool {
 	}
 }
 
-// changes waits until a feed changes, the time is over, the client is gone or
-// the server ends, and reports whether the feed has changed.
+// changes waits until a feed changes, the time is over, the client disconnects or the server stops.
+// It reports whether the feed has changed.
 func (s *server) changes(ctx context.Context, changed <-chan struct{}, until <-chan time.Time) bool {
 	s.waiting.Add(1)
 	defer s.waiting.Add(-1)

@@ -7,20 +7,19 @@ import (
 	"github.com/eventfeed/eventfeed/internal/db/explain"
 )
 
-// How long a feed's row is waited for that another session has locked. The
-// sequencer comes again, so it does not keep a connection waiting; the sealer has
-// encoded pages that it would have to encode again; a command is run by someone who
-// looks on.
+// How long to wait for a feed's row that another session has locked. The sequencer retries
+// soon, so it does not occupy a connection. The sealer would have to encode its pages again.
+// The user of a command can wait longer.
 const (
 	sequenceWait = 100 * time.Millisecond
 	sealWait     = 5 * time.Second
 	commandWait  = 30 * time.Second
 )
 
-// BusyError says that another session has locked a feed's row: mostly another
-// server, which moves the feed on.
+// BusyError reports that another session has locked a feed's row. Usually this is another
+// server, which sequences or seals the feed.
 type BusyError struct {
-	At  int64 // grows as the feed is moved on
+	At  int64 // grows with each event sequenced and each page sealed
 	Err error
 }
 
@@ -29,7 +28,7 @@ func (e *BusyError) Error() string {
 }
 func (e *BusyError) Unwrap() error { return e.Err }
 
-// busy makes a BusyError of an error that says that a lock was not free.
+// busy turns an error of a lock timeout into a BusyError.
 func (l *Log) busy(ctx context.Context, name string, err error) error {
 	if !explain.IsBusy(err) {
 		return err

@@ -6,9 +6,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Continues reports whether the history of a feed as it was read now begins with
-// all of the history that an earlier reading had. It does not where the database
-// was replaced by another copy, or restored in place. It reads at most one event.
+// Continues reports whether the history of now begins with the whole history of before, an
+// earlier reading of the same feed. It does not if the database was replaced by another copy,
+// or restored in place. Continues reads at most one event.
 func (l *Log) Continues(ctx context.Context, before, now *Feed) (bool, error) {
 	switch {
 	case before.ID != now.ID || now.Position < before.Position:

@@ -10,9 +10,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Create makes a feed. Of f it takes Name, Title, Author, PageSize, PageBytes,
-// Held and Entities, with the name and the defaults for what is zero. It returns
-// ErrFeedExists, wrapped, if the name is taken.
+// Create creates a feed. It uses Name, Title, Author, PageSize, PageBytes, Held and
+// Entities of f. Title and Author default to the name, the sizes to the package's defaults. Create returns
+// ErrFeedExists, wrapped, if the feed exists.
 func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 	f.Title, f.Author = cmp.Or(f.Title, f.Name), cmp.Or(f.Author, f.Name)
 	f.PageSize, f.PageBytes = cmp.Or(f.PageSize, feed.DefaultPageSize), cmp.Or(f.PageBytes, feed.DefaultPageBytes)
@@ -31,8 +31,8 @@ func (l *Log) Create(ctx context.Context, f Feed) (Feed, error) {
 	return l.Feed(ctx, f.Name)
 }
 
-// Open ends the holding of a feed: from here on its events get their positions.
-// It returns the feed, and is a no-op on one that is open.
+// Open opens a held feed, so that its events get positions. It returns the feed. It does nothing
+// if the feed is open.
 func (l *Log) Open(ctx context.Context, name string) (Feed, error) {
 	err := l.Write(ctx, commandWait, func(tx Tx) error {
 		f, _, err := tx.Lock(ctx, name)
@@ -49,7 +49,7 @@ func (l *Log) Open(ctx context.Context, name string) (Feed, error) {
 	return l.Feed(ctx, name)
 }
 
-// Check reports what of a feed to be made is out of bounds.
+// Check returns an error if a field of a new feed is out of bounds.
 func (f *Feed) Check() error {
 	if err := CheckName(f.Name); err != nil {
 		return err
@@ -66,7 +66,7 @@ func (f *Feed) Check() error {
 	return nil
 }
 
-// CheckName reports whether no feed can have this name: it is a segment of URLs.
+// CheckName returns an error if a feed cannot have this name, which is a segment of URLs.
 func CheckName(name string) error {
 	if !feed.ValidName(name) {
 		return fmt.Errorf("feed name %.80q: must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter or a digit", name)

@@ -10,8 +10,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// ReadFeed calls read with a feed and the log, both as they are at one moment.
-// It returns ErrNoFeed or ErrMoved, wrapped, or what read returns.
+// ReadFeed calls read with a snapshot of the log, and the feed in it. It returns ErrNoFeed or
+// ErrMoved, wrapped, or the error of read.
 func (l *Log) ReadFeed(ctx context.Context, name string, read func(log Snapshot, f *Feed) error) error {
 	return l.Read(ctx, func(log Snapshot) error {
 		f, err := log.Feed(ctx, name)
@@ -25,10 +25,10 @@ func (l *Log) ReadFeed(ctx context.Context, name string, read func(log Snapshot,
 	})
 }
 
-// Subscription returns a feed, and its subscription document of the same moment:
-// all that is not archived yet, and at least the newest entries, see
-// [feed.MinEntries]. What an earlier document holds already, if known is one, is
-// not read again. Errors are those of [Log.ReadFeed].
+// Subscription returns a feed and its subscription document, from one snapshot. The document has
+// all events that are not archived yet, and at least the newest ones, see [feed.MinEntries]. If
+// known is an earlier document of the feed, its entries are not read again. Errors are those of
+// [Log.ReadFeed].
 func (l *Log) Subscription(ctx context.Context, name string, known *feed.Document) (f *Feed, d *feed.Document, err error) {
 	err = l.ReadFeed(ctx, name, func(log Snapshot, now *Feed) error {
 		f = now
@@ -57,8 +57,8 @@ func (f *Feed) subscription(ctx context.Context, log Snapshot, known *feed.Docum
 	return d, err
 }
 
-// goOn fills a document with the entries of an earlier one and those behind
-// them, and reports whether it could: not if the history is another one now.
+// goOn fills a document with the entries of an earlier one and the entries after them. It reports
+// whether it could: it cannot if the history has changed.
 func (f *Feed) goOn(ctx context.Context, log Snapshot, d, known *feed.Document) (bool, error) {
 	if known == nil || known.ID != d.ID || known.First > d.First || known.Last > d.Last || known.Last < known.First {
 		return false, nil
@@ -75,14 +75,12 @@ func (f *Feed) goOn(ctx context.Context, log Snapshot, d, known *feed.Document) 
 	return true, nil
 }
 
-// readBy is how many entries fit reads at a time: few, since each may have 8
-// MiB.
+// readBy is how many entries fit reads at a time: few, because each may have 8 MiB.
 const readBy = 10
 
-// fit makes a document begin where it should: at the first entry that is not
-// archived, or so much before it that it has [feed.MinEntries], as long as those
-// before it fit on a page. Where it begins hangs on the history alone, so all
-// servers write the same document.
+// fit moves the beginning of a document to the first entry that is not archived, or so far before
+// it that the document has [feed.MinEntries], as long as the entries before it fit on a page. The
+// beginning depends on the history alone, so all servers write the same document.
 func (f *Feed) fit(ctx context.Context, log Snapshot, d *feed.Document) error {
 	first, room := f.ArchivedTo+1, f.PageBytes
 	for first > 1 && d.Last-first+1 < feed.MinEntries {
@@ -106,7 +104,7 @@ func (f *Feed) fit(ctx context.Context, log Snapshot, d *feed.Document) error {
 	return nil
 }
 
-// extend puts archived entries in front.
+// extend prepends archived entries.
 func (f *Feed) extend(ctx context.Context, log Snapshot, d *feed.Document, want int64) error {
 	more := f.document(feed.Subscription)
 	more.First, more.Last = max(1, d.First-min(readBy, want)), d.First-1
@@ -121,7 +119,7 @@ func (f *Feed) extend(ctx context.Context, log Snapshot, d *feed.Document, want 
 	return nil
 }
 
-// archive is the URL's part that names an archive.
+// archive returns the epoch and number that identify an archive in its URL.
 func (f *Feed) archive(number int64) feed.Page {
 	return feed.Page{Epoch: feed.EpochOfPage(f.Epochs, number), Number: number}
 }
@@ -167,8 +165,8 @@ func fill(ctx context.Context, log Snapshot, key int64, d *feed.Document) error 
 	return nil
 }
 
-// HasPage reports by its error whether an archive is there: ErrNoPage if there
-// is no such page (yet), ErrPageGone if its epoch ended before it.
+// HasPage returns nil if the feed has an archive, ErrNoPage if there is no such page (yet), and
+// ErrPageGone if its epoch ended before it. Errors are wrapped.
 func (f *Feed) HasPage(page feed.Page) error {
 	for i, e := range f.Epochs {
 		if e.ID == page.Epoch && i+1 < len(f.Epochs) && page.Number >= f.Epochs[i+1].FirstPage {
@@ -183,8 +181,8 @@ func (f *Feed) HasPage(page feed.Page) error {
 	return nil
 }
 
-// Archive returns a feed, and a stored archive of the same moment. Errors are
-// those of [Log.ReadFeed], and with the feed those of [Feed.HasPage].
+// Archive returns a feed and a stored archive, from one snapshot. Errors are those of
+// [Log.ReadFeed] and, together with the feed, those of [Feed.HasPage].
 func (l *Log) Archive(ctx context.Context, name string, page feed.Page) (f *Feed, d Document, err error) {
 	err = l.ReadFeed(ctx, name, func(log Snapshot, now *Feed) error {
 		f = now

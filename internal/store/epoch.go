@@ -9,8 +9,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// NewEpoch starts a new epoch at the feed's end, whatever the reason: from
-// here on readers can tell this history from one that went on elsewhere.
+// NewEpoch starts a new epoch at the feed's end, for any reason. From here on, readers can
+// distinguish this history from one that continued elsewhere.
 func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
 	err := l.Write(ctx, commandWait, func(tx Tx) error {
 		f, identity, err := tx.Lock(ctx, name)
@@ -30,16 +30,15 @@ func (l *Log) NewEpoch(ctx context.Context, name, reason string) error {
 	return nil
 }
 
-// startEpoch starts an epoch behind the feed's last position. A page's events
-// are of one epoch, so the open page closes short. The caller saves f.
+// startEpoch starts an epoch after the feed's last position. A page's events are of one epoch, so
+// it closes the open page early. The caller saves f.
 //
-// It also sets the sequences: logical replication to another database does not
-// bring their values along.
+// It also sets the sequences, because logical replication to another database does not copy their
+// values.
 //
-// A history that was lost may have gone on from the newest archive: made it
-// final, with a link to a page that is not there now, and filled the pages
-// after it. So that no URL ever gives other bytes, the newest archive and all
-// pages after it have their URLs in the new epoch.
+// The lost history may have continued after the newest archive: it may have made that archive
+// final, with a link to a page that does not exist now, and filled the pages after it. No URL may
+// ever return other bytes, so the newest archive and all pages after it get URLs in the new epoch.
 func (l *Log) startEpoch(ctx context.Context, tx Tx, f *Feed, reason string) error {
 	set, err := tx.SetSequences(ctx)
 	if err != nil {
@@ -61,7 +60,7 @@ func (l *Log) startEpoch(ctx context.Context, tx Tx, f *Feed, reason string) err
 	}
 	old := feed.EpochOfPage(f.Epochs, f.Archives)
 	f.Epochs = append(f.Epochs, epoch)
-	f.modify() // to now at least
+	f.modify() // now or later
 	f.Modified = f.Modified.Add(clockSkew)
 	if err := tx.AddEpoch(ctx, f.Key, epoch, reason); err != nil || f.Archives == 0 {
 		return err
@@ -69,8 +68,7 @@ func (l *Log) startEpoch(ctx context.Context, tx Tx, f *Feed, reason string) err
 	return l.moveNewest(ctx, tx, f, old)
 }
 
-// moveNewest publishes the newest archive under the epoch that has just begun,
-// in place of the old one.
+// moveNewest publishes the newest archive under the new epoch, instead of the old one.
 func (l *Log) moveNewest(ctx context.Context, tx Tx, f *Feed, old string) error {
 	pages, err := l.Pages(ctx, f.Key, f.Archives, f.Archives)
 	if err != nil {

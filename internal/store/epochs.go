@@ -7,7 +7,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// ParseEpochs reads a feed's epochs as the databases aggregate them: a JSON
+// ParseEpochs parses a feed's epochs in the form in which the databases aggregate them: a JSON
 // array, oldest first, of objects with id, position, page and digest.
 func ParseEpochs(text []byte) ([]feed.Epoch, error) {
 	var rows []struct {

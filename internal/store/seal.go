@@ -8,17 +8,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// sealPages and sealBytes bound what one step seals: pages, and bytes of
-// their documents before compression.
+// sealPages and sealBytes limit one step of the sealer: the number of pages, and the size of their
+// documents before compression.
 const (
 	sealPages = 64
 	sealBytes = 8 << 20
 )
 
-// Seal seals the closed pages of the feed that come next, as many as fit one
-// step, and returns how many. In the same transaction the archive that was
-// the newest before becomes final. Encoding happens before the feed's row is
-// locked: what is on a closed page never changes.
+// Seal seals the feed's next closed pages, as many as fit into one step, and returns how many. In
+// the same transaction the previously newest archive becomes final. Seal encodes pages before it
+// locks the feed's row, because a closed page never changes.
 func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 	f, err := l.Feed(ctx, name)
 	if err != nil {
@@ -42,8 +41,8 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 		if err != nil {
 			return err
 		}
-		// What was encoded holds for the feed as it was: not if another server
-		// has sealed meanwhile, nor if an epoch has begun or is about to.
+		// The encoded pages are outdated if another server has sealed pages since, or if
+		// an epoch has begun or is about to begin.
 		if locked.Archives != f.Archives || locked.Epoch() != f.Epoch() || locked.Identity != identity {
 			return nil
 		}
@@ -68,8 +67,8 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 	return sealed, nil
 }
 
-// encodePages encodes consecutive pages until they fill a step. All but the
-// last link to the one after them and are final at once.
+// encodePages encodes consecutive pages until they fill a step. All but the last link to the next
+// page, and are final at once.
 func (l *Log) encodePages(ctx context.Context, f *Feed, pages []Page) ([]Document, error) {
 	var documents []Document
 	for i, total := 0, 0; i < len(pages) && total < sealBytes; i++ {
@@ -92,8 +91,7 @@ func (l *Log) encodePages(ctx context.Context, f *Feed, pages []Page) ([]Documen
 	return documents, nil
 }
 
-// finalizeNewest returns the final form of the archive that is the newest
-// now, or nothing if there is none yet.
+// finalizeNewest returns the final form of the newest archive; nothing if there is no archive.
 func (l *Log) finalizeNewest(ctx context.Context, f *Feed, next feed.Page) ([]Document, error) {
 	if f.Archives == 0 {
 		return nil, nil
@@ -104,7 +102,7 @@ func (l *Log) finalizeNewest(ctx context.Context, f *Feed, next feed.Page) ([]Do
 		return nil, err
 	}
 	if stored.Stage == Final {
-		return nil, nil // another server has sealed on, and the step will notice
+		return nil, nil // another server has sealed more pages, which Seal notices after the lock
 	}
 	body, err := compress.Unzstd(stored.Body)
 	if err == nil {

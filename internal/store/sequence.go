@@ -9,14 +9,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Sequence gives up to limit of a feed's pending events their positions, in
-// one transaction, and returns how many it gave: none while the feed is held.
-// If the database is another one than the history was written on, it starts a
-// new epoch first.
+// Sequence assigns positions to up to limit of a feed's pending events, in one transaction, and
+// returns how many: none while the feed is held. If the history was written on another database,
+// it starts a new epoch first.
 //
-// The feed's row lock is the only fence. It is taken in a statement before
-// the one that looks for pending events, so that one sees all that the last
-// holder of the lock has done.
+// The lock on the feed's row is the only fence. The statement that takes it comes before the one
+// that reads pending events, so the latter sees everything that the last holder of the lock has
+// done.
 func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error) {
 	placed, started := 0, func() {}
 	err := l.Write(ctx, sequenceWait, func(tx Tx) error {
@@ -62,8 +61,8 @@ func (l *Log) Sequence(ctx context.Context, name string, limit int) (int, error)
 	return placed, nil
 }
 
-// placer gives positions: it moves the feed's end on, event by event, and
-// collects what is to be written.
+// placer assigns positions: it moves the feed's end forward, event by event, and collects the rows
+// to write.
 type placer struct {
 	feed      *Feed
 	chain     feed.Chain
@@ -76,8 +75,8 @@ func newPlacer(f *Feed) *placer {
 	return &placer{feed: f, chain: feed.Chain{Position: f.Position, Digest: f.Digest, Epochs: f.Epochs}}
 }
 
-// place refuses what no reader would take. Nothing of that kind is there unless
-// someone has gone round the functions for writers.
+// place assigns the next position to an event. It refuses an event that readers would refuse. Such
+// an event exists only if someone has bypassed the functions for writers.
 func (p *placer) place(insertNo int64, e *event.Event) error {
 	if err := cloudevents.Complete(e); err != nil {
 		return err
@@ -101,7 +100,7 @@ func (p *placer) place(insertNo int64, e *event.Event) error {
 	return nil
 }
 
-// closePage closes the open page behind the last event and opens the next one.
+// closePage closes the open page after the last event, and opens the next one.
 func (f *Feed) closePage() Page {
 	page := Page{Number: f.Open.Number, First: f.Open.First, Last: f.Position}
 	f.Open = OpenPage{Number: page.Number + 1, First: f.Position + 1}

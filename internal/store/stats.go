@@ -1,25 +1,25 @@
 package store
 
-// PendingCounted is how far a feed's pending events are counted for [Stats], so
-// that a look at a long queue costs no more than one at a short one.
+// PendingCounted is the number up to which [Stats] counts a feed's pending events, so that a long
+// queue costs no more than a short one.
 const PendingCounted = 10_000
 
-// Stats is how the feeds of a log stand, for whoever watches them.
+// Stats is the state of a log's feeds, for monitoring.
 type Stats struct {
 	Feeds []FeedStats // by name
-	// DeadPending estimates the deleted rows of the queue that vacuum has not
-	// cleaned up: 0 in SQLite, which leaves none.
+	// DeadPending estimates the deleted rows of the queue that vacuum has not removed. It is
+	// 0 in SQLite, which leaves none.
 	DeadPending int64
 }
 
-// FeedStats is how one feed stands.
+// FeedStats is the state of one feed.
 type FeedStats struct {
 	Name     string
 	Held     bool
-	Position int64 // last one given
+	Position int64 // last position assigned
 	Archives int64 // number of sealed pages
 	Unsealed int64 // pages that are closed and not sealed yet
 	Pending  int64 // events without a position, counted up to PendingCounted
-	Oldest   int64 // insertion number of the first of those, 0 if there is none
-	Refused  int64 // rows that make no event, see RefusedRow, counted up to PendingCounted
+	Oldest   int64 // insertion number of the first pending event; 0 if there is none
+	Refused  int64 // refused rows, see RefusedRow, counted up to PendingCounted
 }

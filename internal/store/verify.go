@@ -8,10 +8,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Verify recomputes a feed's digests from its events and compares them with
-// what is stored, every page's document included. It returns the last
-// position and its digest, or ErrDoesNotAddUp, wrapped, with the first thing
-// that does not. It looks at the feed as it was when it began.
+// Verify recomputes a feed's digests from its events, and compares them with the stored ones and
+// with every page's document. It returns the last position and its digest, or ErrDoesNotAddUp,
+// wrapped, for the first inconsistency. It verifies the feed up to its end at the start.
 func (l *Log) Verify(ctx context.Context, name string) (position int64, digest feed.Digest, err error) {
 	f, err := l.Feed(ctx, name)
 	if err != nil {
@@ -34,12 +33,12 @@ func (l *Log) Verify(ctx context.Context, name string) (position int64, digest f
 	return f.Position, v.chain.Digest, nil
 }
 
-// verifier walks over a feed's rows and pages side by side.
+// verifier iterates over a feed's rows and pages in parallel.
 type verifier struct {
 	log       *Log
 	feed      *Feed
 	chain     feed.Chain
-	pages     []Page // those that have not ended yet
+	pages     []Page // pages whose end was not reached yet
 	pageFirst feed.Digest
 	buffer    []byte
 }
@@ -66,7 +65,7 @@ func (v *verifier) row(ctx context.Context, r *Row) error {
 	return nil
 }
 
-// page compares a sealed page's document with the rows just walked over.
+// page compares a sealed page's document with the page's rows, which were just read.
 func (v *verifier) page(ctx context.Context, p Page) error {
 	if p.Number > v.feed.Archives {
 		return nil // closed, not sealed yet

@@ -7,13 +7,14 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Agreement returns the last one of these places that is in the feed's history,
-// as far as the feed shows it. The places must be of one history, in the order
-// of positions. If none of them is in the feed's history it is the feed's start.
+// Agreement returns the last of the places that is in the history that the feed
+// shows, or the feed's start if none is. The places must be of one history, in the
+// order of positions.
 //
-// The digest at a position stands for all of the history up to there, so the
-// places up to the one returned are in the feed, too, and the others are not, or
-// are not shown. A few archives are fetched; those that decide, past every cache.
+// The digest at a position covers the whole history up to there. So the feed also
+// has the places before the returned one, and not those after it, or it does not
+// show them. Agreement fetches a few archives, and bypasses all caches for those
+// that decide.
 func (c *Client) Agreement(ctx context.Context, h *Subscription, places []Place) (Place, error) {
 	shown, uncached := h.shown(places), h.Uncached()
 	others, err := c.agree(ctx, h, shown)
@@ -33,7 +34,7 @@ func (c *Client) Agreement(ctx context.Context, h *Subscription, places []Place)
 	return shown[others-1], nil
 }
 
-// agree returns how many of the places are in the feed's history: the first ones.
+// agree returns how many of the places are in the feed's history. These are the first ones.
 func (c *Client) agree(ctx context.Context, h *Subscription, shown []Place) (n int, err error) {
 	n = sort.Search(len(shown), func(i int) bool {
 		if err != nil {
@@ -46,7 +47,7 @@ func (c *Client) agree(ctx context.Context, h *Subscription, shown []Place) (n i
 	return n, err
 }
 
-// shown returns those of the places whose digest the feed tells.
+// shown returns the places at whose positions the feed states a digest.
 func (h *Subscription) shown(places []Place) (shown []Place) {
 	for _, p := range places {
 		if p.Position > 0 && h.shows(p.Position) {
@@ -56,8 +57,8 @@ func (h *Subscription) shown(places []Place) (shown []Place) {
 	return shown
 }
 
-// shows reports whether the feed tells the digest at a position: where an epoch
-// begins it does, even before the events up to there are shown.
+// shows reports whether the feed states the digest at a position. Before the first
+// position of an epoch it does so even if it does not show the events up to there.
 func (h *Subscription) shows(position int64) bool {
 	if position <= h.Last {
 		return true
@@ -66,7 +67,7 @@ func (h *Subscription) shows(position int64) bool {
 	return begins
 }
 
-// beforeEpoch returns the digest at the position before an epoch.
+// beforeEpoch returns the digest at a position, if an epoch begins at the next one.
 func (h *Subscription) beforeEpoch(position int64) (digest feed.Digest, begins bool) {
 	for _, e := range h.Epochs {
 		if e.FirstPosition == position+1 {

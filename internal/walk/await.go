@@ -10,21 +10,20 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// MissingFor is how long a page is waited for by a client whose patience has no
-// end.
+// MissingFor is how long a client without a retry timeout waits for a missing page.
 const MissingFor = time.Minute
 
-// await asks again for an archive that h counts and that was answered with 404 or
-// 410, which err says: the document may come from another server than the
-// archive, or from a cache. It returns err
+// await retries an archive that h counts, after the error err of status 404 or 410. The
+// document may come from a cache, or from another server than the archive. await
+// returns err
 //
-//   - as soon as the feed has begun another epoch, which moves pages.
-//   - if, at the end of the client's patience or of MissingFor, a document that was
-//     made since it was first missing still counts it.
+//   - as soon as the feed has begun another epoch, which changes pages.
+//   - if a document that is newer than the first error still counts the archive at the
+//     end of the retry timeout or of MissingFor.
 //
-// As long as there is only a document that was made before, or that does not count
-// the archive, nothing is known to be missing: then it is an OldError at the end
-// of the client's patience, if that has one.
+// An older document, or one that does not count the archive, does not prove that the
+// archive is missing. Then await returns an OldError at the end of the retry timeout, if
+// there is one.
 func (c *Client) await(ctx context.Context, h *Subscription, number int64, err error) (*feed.Document, error) {
 	tries, outage := retry.Begin(50*time.Millisecond, 5*time.Second), retry.Outage{}
 	limit := c.Patience
@@ -67,8 +66,8 @@ func (c *Client) await(ctx context.Context, h *Subscription, number int64, err e
 	}
 }
 
-// hasMoved reports whether a newer document of the feed has other epochs. An older
-// one has fewer, and no others.
+// hasMoved reports whether the other document has a new epoch, or another history. An
+// older document of the same history has fewer epochs, and no others.
 func hasMoved(h, newer *Subscription) bool {
 	n := min(len(h.Epochs), len(newer.Epochs))
 	return len(newer.Epochs) > len(h.Epochs) || !slices.Equal(h.Epochs[:n], newer.Epochs[:n]) || newer.ID != h.ID

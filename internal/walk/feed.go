@@ -12,43 +12,39 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// Subscription is a subscription document: the end of a feed, as it was when it was
-// fetched.
+// Subscription is a subscription document: the end of a feed when it was fetched.
 type Subscription struct {
 	*feed.Document
-	URL  *url.URL // where it came from; links are relative to it
+	URL  *url.URL // the URL that returned it; links are relative to it
 	ETag string
-	// Partial says that the document may leave out what it would hold before
-	// First, so that nothing but events from there on can be had of it: it is
-	// a delta, RFC 3229.
+	// Partial reports that the document is a delta (RFC 3229): it lacks events of its
+	// page before First.
 	Partial bool
-	// Age is how long ago the server made the document, if it was not just now: a
-	// cache has kept it, or a server that is cut off from its database.
+	// Age is how old the document was when it arrived. A document from a cache, or from a
+	// server that cannot reach its database, has an age.
 	Age time.Duration
-	// Fresh says that it was asked for past every cache, just now.
+	// Fresh reports that the request bypassed all caches, and that the document was not
+	// settled before.
 	Fresh bool
 
-	uncached bool // its archives are fetched past every cache
+	uncached bool // requests for its archives bypass all caches
 }
 
-// Uncached returns the same document; no cache on the way may answer for the
-// archives that are fetched by it.
+// Uncached returns a copy of the document. Requests for its archives bypass all caches.
 func (h *Subscription) Uncached() *Subscription {
 	uncached := *h
 	uncached.uncached = true
 	return &uncached
 }
 
-// noCache lets no cache answer by itself.
+// noCache is the header field that makes a request bypass all caches.
 var noCache = []string{"Cache-Control", "no-cache"}
 
 // Subscription fetches a feed's subscription document. It returns nil without an error
-// if it is the one with this ETag still. Where fresh is set no cache on the
-// way may answer by itself.
+// if the document still has this ETag. If fresh is set, the request bypasses all caches.
 //
-// A document that is inconsistent in itself is an ErrMismatch, once it has been
-// asked for again for StaleFor: a server may make one of two states of its
-// database while that is replaced.
+// An inconsistent document is an ErrMismatch if repeated requests return one for
+// StaleFor: while its database is replaced, a server may mix two states in a document.
 func (c *Client) Subscription(ctx context.Context, target *url.URL, etag string, fresh bool) (*Subscription, error) {
 	since := time.Now()
 	h, err := c.head(ctx, target, etag, fresh)
@@ -83,8 +79,8 @@ func (c *Client) head(ctx context.Context, target *url.URL, etag string, fresh b
 	return h, err
 }
 
-// headOf reads a subscription document, and checks that it adds up in itself. It
-// returns nil if the answer is that the document has not changed.
+// headOf decodes a subscription document, and checks that it is consistent. It returns nil
+// for an answer with status 304.
 func headOf(ctx context.Context, answer *fetch.Response) (*Subscription, error) {
 	if answer.NotModified {
 		return nil, nil
@@ -105,11 +101,11 @@ func headOf(ctx context.Context, answer *fetch.Response) (*Subscription, error) 
 	if err := d.Check(); err != nil {
 		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
-	d.Detach(len(answer.Body)) // it is kept
+	d.Detach(len(answer.Body)) // it lives longer than the body
 	return &Subscription{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial, Age: answer.Age()}, nil
 }
 
-// pageURL is where an archive is.
+// pageURL returns the URL of an archive.
 func (c *Client) pageURL(h *Subscription, page feed.Page) (*url.URL, error) {
 	expanded := feed.ExpandTemplate(h.Template, page)
 	if len(expanded) > fetch.MaxURL {
@@ -122,11 +118,9 @@ func (c *Client) pageURL(h *Subscription, page feed.Page) (*url.URL, error) {
 	return target, err
 }
 
-// Archive fetches one of the feed's archives and checks that it is the page
-// that was asked for, of this feed and this history, and consistent in itself.
-// A page that is missing is
-// waited for, see [Client.await]; one that is inconsistent is fetched once more,
-// past every cache.
+// Archive fetches one of the feed's archives, and checks that it is the requested page of
+// this feed and this history, and that it is consistent. It waits for a missing page, see
+// [Client.await], and fetches an inconsistent one once more, bypassing all caches.
 func (c *Client) Archive(ctx context.Context, h *Subscription, number int64) (d *feed.Document, err error) {
 	d, err = c.archive(ctx, h, number)
 	switch {

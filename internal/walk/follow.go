@@ -12,32 +12,32 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// Follower asks for what is new in a feed. It asks the server to hold its
-// requests until there is something (RFC 7240 section 4.3) and to send no more
-// than that (RFC 3229), and makes do with what servers and caches make of it.
+// Follower polls a feed for new events. It asks the server for a long poll (RFC 7240
+// section 4.3) and for a delta (RFC 3229), and also works with servers and caches that
+// ignore these.
 //
-// Whatever they do, a request that brings nothing new, and was not held for as
-// long as it asked for, is followed by the next no earlier than Interval after it.
+// If a request brings nothing new, and was not held for as long as it asked for, the next
+// request starts at least Interval after it.
 type Follower struct {
 	Client   *Client
 	URL      *url.URL
 	Interval time.Duration
-	Wait     time.Duration // that a request may be held; less than a second means not to ask for anything
+	Wait     time.Duration // length of a long poll; less than a second means no long polls
 
-	furthest extent    // that any head had
-	live     bool      // the last answer is the server's own, of one that knows what it was asked for
-	ready    time.Time // to ask again, where nothing new has come
-	plain    time.Time // until then requests are plain ones, for the others are refused
+	furthest extent    // the largest extent of all documents
+	live     bool      // the last answer came from a server that supports long polls or deltas
+	ready    time.Time // the time of the next request, if nothing new has arrived
+	plain    time.Time // until then requests are plain, because others were refused
 }
 
-// extent is how much of a history a head knows.
+// extent is how much of a history a subscription document shows.
 type extent struct {
 	epochs         int
 	last, archives int64
 }
 
-// grow reports whether a head knows more, and takes it over. A cache may hand
-// out old documents among new ones, so only more than ever counts.
+// grow reports whether a document shows more than all before it, and stores its extent. A
+// cache may return old documents among new ones, so only more than ever counts.
 func (e *extent) grow(h *Subscription) bool {
 	grown := extent{len(h.Epochs), h.Last, h.Archives}
 	if grown.epochs < e.epochs || grown.epochs == e.epochs && grown.last <= e.last && grown.archives <= e.archives {
@@ -47,8 +47,8 @@ func (e *extent) grow(h *Subscription) bool {
 	return true
 }
 
-// Next returns the feed's next head, which may be partial: no more than what
-// follows the one that the caller has used, after.
+// Next returns the feed's next subscription document, which may be partial: only the events
+// that follow the document after, which the caller has used.
 func (f *Follower) Next(ctx context.Context, after *Subscription) (*Subscription, error) {
 	grown := f.furthest.grow(after)
 	for atOnce := grown && f.live; ; atOnce = false {
@@ -64,9 +64,9 @@ func (f *Follower) Next(ctx context.Context, after *Subscription) (*Subscription
 	}
 }
 
-// ask asks once, and once more, plainly, if nothing good comes of asking for
-// more: a proxy may cut a request that is held too long for it, and a server's
-// delta may be wrong. Only what the plain request gives is an error.
+// ask sends one request. If a long poll or a delta fails, it repeats it as a plain request,
+// and only the error of the plain request counts: a proxy may cut a long poll that takes
+// too long for it, and a server's delta may be wrong.
 func (f *Follower) ask(ctx context.Context, after *Subscription) (*Subscription, error) {
 	asked, wait := time.Now(), f.wait()
 	if after.ETag == "" || wait <= 0 || asked.Before(f.plain) {
@@ -86,7 +86,7 @@ func (f *Follower) ask(ctx context.Context, after *Subscription) (*Subscription,
 	return f.Client.Subscription(ctx, f.URL, after.ETag, true)
 }
 
-// hold sends one request that may be held.
+// hold sends one long poll.
 func (f *Follower) hold(ctx context.Context, after *Subscription, wait time.Duration) (*Subscription, error) {
 	ctx, cancel := context.WithTimeout(ctx, wait+fetch.RequestTimeout)
 	defer cancel()
@@ -105,14 +105,14 @@ func (f *Follower) hold(ctx context.Context, after *Subscription, wait time.Dura
 	}
 	f.live = answer.Partial || answer.Waits
 	f.ready = time.Now().Add(f.Interval)
-	if answer.Waits { // who was kept waiting need not wait again
+	if answer.Waits { // the time of the long poll counts
 		f.ready = asked.Add(min(f.Interval, wait))
 	}
 	return head, err
 }
 
-// wait is how long a request may be held without running into the time limits
-// of the HTTP client, in whole seconds.
+// wait returns the length of a long poll that does not exceed the timeouts of the HTTP
+// client, in whole seconds.
 func (f *Follower) wait() time.Duration {
 	wait := f.Wait
 	limits := []time.Duration{f.Client.HTTP.Timeout}

@@ -7,9 +7,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// LostError reports that a target has read events that the feed does not have:
-// its history was lost from some position on, as by a restore, or replaced. It is
-// an ErrMismatch.
+// LostError reports that a target has read events that the feed does not have: the feed
+// lost its history after some position, for example by a restore, or was replaced. It
+// matches ErrMismatch.
 type LostError struct {
 	URL      string // the feed's, without passwords
 	Epoch    string // of the last event that was read
@@ -20,21 +20,21 @@ type LostError struct {
 	// Epoch, so that nobody knows which epoch followed it.
 	Next      string
 	NextFirst int64
-	// Known says that the feed has Epoch.
+	// Known reports whether the feed has Epoch.
 	Known bool
 
-	// Common is the last position up to which the feed's history is known to be
-	// the one that was read, if Compared.
+	// Common is the last position up to which the feed is known to have the history
+	// that was read. It is set if Compared is true.
 	Common   int64
 	Compared bool
 
-	// Cause is how it was noticed, where it was not by the epochs; else nil.
+	// Cause is the error that showed the loss; nil if the epochs showed it.
 	Cause error
 }
 
 func (e *LostError) Error() string {
 	text := ErrMismatch.Error() + ": " + e.URL + ": the feed "
-	announced := int64(-1) // the end of the common part, by the epochs
+	announced := int64(-1) // the last common position according to the epochs
 	switch {
 	case e.Cause != nil:
 		text = e.Cause.Error()
@@ -63,14 +63,14 @@ func (e *LostError) Unwrap() []error {
 	return []error{ErrMismatch}
 }
 
-// Lost returns a LostError if the feed's epochs, or its end, tell that it does not
-// have all that was read up to place p; else nil.
+// Lost returns a LostError if the feed's epochs or its end show that it lacks events that
+// were read up to place p. Otherwise it returns nil.
 //
-// A log begins a new epoch after a loss, before it places anything. So two who
-// know the same epoch have it in common up to where one of them leaves it; even
-// if the document ends before that, as it does where pages are full and not
-// sealed yet. An epoch that was begun too late, or not at all, is found by
-// [Client.Agreement] only.
+// After a loss a log begins a new epoch before it assigns any position. So a feed and a
+// target that know the same epoch have its events in common, up to the position where one
+// of them ends it. This holds even if the document ends earlier, as it does while a full
+// page is not sealed yet. If an epoch was begun too late, or not at all, only
+// [Client.Agreement] finds the loss.
 func (h *Subscription) Lost(p Place) *LostError {
 	lost := &LostError{URL: h.URL.Redacted(), Epoch: p.Epoch, Position: p.Position}
 	own := slices.IndexFunc(h.Epochs, func(e feed.Epoch) bool { return e.ID == p.Epoch })

@@ -31,9 +31,9 @@ func (c *Client) PlaceAt(ctx context.Context, h *Subscription, position int64) (
 	return Place{Epoch: feed.EpochOfPosition(h.Epochs, position), Position: position, Digest: digest}, nil
 }
 
-// EventAt returns the event at a position, from 1 to the end of the
-// subscription document, and the document that holds it. Where a document that
-// is known already does nothing is fetched; known may be nil.
+// EventAt returns the event at a position, from 1 to the end of the subscription document,
+// and the document that contains it. It fetches nothing if known, which may be nil, or the
+// subscription document contains the position.
 func (c *Client) EventAt(ctx context.Context, h *Subscription, position int64, known *feed.Document) (*event.Placed, *feed.Document, error) {
 	d, err := known, error(nil)
 	switch {
@@ -56,7 +56,7 @@ func misplaced(h *Subscription, d *feed.Document, position int64) error {
 		ErrMismatch, h.URL.Redacted(), d.Page, d.First, d.Last, position)
 }
 
-// documentAt returns the document that tells the digest at a position, checked.
+// documentAt returns the document that states the digest at a position, checked.
 func (c *Client) documentAt(ctx context.Context, h *Subscription, position int64) (*feed.Document, error) {
 	if position >= h.First-1 {
 		return h.Document, nil
@@ -64,7 +64,7 @@ func (c *Client) documentAt(ctx context.Context, h *Subscription, position int64
 	return c.archiveAt(ctx, h, position)
 }
 
-// archiveAt returns the archive that holds a position, checked.
+// archiveAt returns the archive that contains a position, checked.
 func (c *Client) archiveAt(ctx context.Context, h *Subscription, position int64) (*feed.Document, error) {
 	page, d, err := c.findPage(ctx, h, position)
 	if err == nil && d == nil {
@@ -73,16 +73,15 @@ func (c *Client) archiveAt(ctx context.Context, h *Subscription, position int64)
 	return d, err
 }
 
-// findPage returns the number of the archive that holds a position, and the
-// archive itself where finding it took that. Pages hold about the same number of
-// events, mostly, so guesses go by that; each third one halves what is left, so
-// that no feed takes many.
+// findPage returns the number of the archive that contains a position, and the archive
+// itself if the search has fetched it. Most pages hold about the same number of events, so
+// the search interpolates. Every third guess halves the rest, so that no feed takes many.
 func (c *Client) findPage(ctx context.Context, h *Subscription, position int64) (number int64, d *feed.Document, err error) {
 	low, high := int64(1), h.Archives
-	before, last := int64(0), max(h.First-1, position) // about what the pages from low to high hold: what is between
+	before, last := int64(0), max(h.First-1, position) // the pages from low to high hold about the positions between these
 	for guesses := 1; low < high; guesses++ {
 		if position == before+1 {
-			break // the first one of low
+			break // the first position of page low
 		}
 		guess := (low + high) / 2
 		if guesses%3 != 0 {

@@ -10,13 +10,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
-// StaleFor is how long a server may be behind another one that serves the same
-// log, where requests go now to the one and now to the other.
+// StaleFor is how long one server of a log may lag behind another one, if requests reach
+// both in turn.
 const StaleFor = 3 * time.Second
 
-// OldError reports that a feed shows less than it has shown before, and nothing
-// that differs from that: the document is from a cache, or from a server that is
-// behind. Nothing is known to be lost.
+// OldError reports that a feed shows fewer events than before, and none that differ: the
+// document comes from a cache, or from a server that lags. Nothing is known to be lost.
 type OldError struct {
 	URL      string // the feed's, without passwords
 	Last     int64  // last position that it shows
@@ -28,18 +27,18 @@ func (e *OldError) Error() string {
 		e.URL, e.Last, e.Position)
 }
 
-// Kept returns the places that a target keeps of what it has read of a feed, in
-// the order of positions.
+// Kept returns the places in a feed's history that a target keeps, in the order of
+// positions.
 type Kept func(ctx context.Context) ([]Place, error)
 
-// Settle makes sure of a head whose history goes on from a place, and returns
-// it. What is wrong with a head is believed only of one that was fetched past
-// every cache, and that is whole. The errors are:
+// Settle returns a subscription document whose history continues from a place: h, or a newer
+// one. It trusts an error only from a complete document that was fetched bypassing all caches.
+// The errors are:
 //
-//   - an OldError, if it ends before the place and agrees with all that is kept.
-//   - a LostError, if events up to the place are not in the feed; an epoch that
-//     it does not know is asked for again for StaleFor.
-//   - any other ErrMismatch, if they are others.
+//   - an OldError, if the document ends before the place and agrees with all kept places.
+//   - a LostError, if the feed lacks events up to the place. If the feed does not know the
+//     epoch, Settle retries for StaleFor.
+//   - any other ErrMismatch, if the feed has other events.
 func (c *Client) Settle(ctx context.Context, target *url.URL, h *Subscription, p Place, kept Kept) (*Subscription, error) {
 	for since := time.Now(); ; {
 		err := h.Check(p)
@@ -62,7 +61,7 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Subscription, p
 			return h, lookErr
 		case isOld:
 			c.Meter.Old.Add(1)
-			h.Fresh = false // the next time that it is settled
+			h.Fresh = false // the next Settle fetches it again
 			return h, &OldError{URL: h.URL.Redacted(), Last: h.Last, Position: p.Position}
 		case lost.Known || time.Since(since) > StaleFor:
 			return h, err
@@ -76,7 +75,8 @@ func (c *Client) Settle(ctx context.Context, target *url.URL, h *Subscription, p
 	}
 }
 
-// again fetches the whole head past every cache. With an error it returns h.
+// again fetches the complete subscription document, bypassing all caches. It returns h with
+// an error.
 func (c *Client) again(ctx context.Context, target *url.URL, h *Subscription) (*Subscription, error) {
 	fresh, err := c.Subscription(ctx, target, "", true)
 	if err != nil {
@@ -85,10 +85,9 @@ func (c *Client) again(ctx context.Context, target *url.URL, h *Subscription) (*
 	return fresh, nil
 }
 
-// isOld reports whether a head that lacks what was read is an earlier state of
-// that history: it ends before, and the last kept place that it shows is in it. A
-// head that does not know the epoch must prove by such a place that it has no
-// epoch that the history lacks.
+// isOld reports whether a document that lacks events that were read shows an earlier state of
+// the same history: it ends earlier, and it has the last kept place that it shows. If it does
+// not know the epoch, such a place must prove that it has no epoch that the history lacks.
 func (c *Client) isOld(ctx context.Context, h *Subscription, lost *LostError, kept Kept) (bool, error) {
 	if h.Last >= lost.Position {
 		return false, nil

@@ -1,5 +1,5 @@
-// Package walk reads eventfeed's own feeds: it finds what there is to read,
-// fetches pages ahead, and hands them out in order, each checked.
+// Package walk reads feeds that eventfeed serves: it finds the pages to read, fetches them
+// ahead, and returns their events in order, each page verified.
 package walk
 
 import (
@@ -14,75 +14,73 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
-// ErrMismatch is returned, wrapped, for what does not add up: a missing page,
-// a gap, a wrong digest, a foreign epoch or feed. The error names the URL.
+// ErrMismatch is returned, wrapped, for any inconsistency: a missing page, a gap, a wrong
+// digest, another epoch or feed. The error names the URL.
 var ErrMismatch = errors.New("the feed fails verification")
 
-// ErrMissing is returned, wrapped and together with ErrMismatch, for a page
-// that the subscription document counts and the server does not have. An epoch
-// may have begun meanwhile, which moves pages.
+// ErrMissing is returned, wrapped and together with ErrMismatch, for a page that the
+// subscription document counts and the server does not have. An epoch may have begun
+// meanwhile, which changes pages.
 var ErrMissing = errors.New("page is missing")
 
-// ErrReplaced is returned, wrapped and together with ErrMismatch, where a feed
-// has other events than those that were read.
+// ErrReplaced is returned, wrapped and together with ErrMismatch, if a feed has other events
+// than those that were read.
 var ErrReplaced = errors.New("its history differs from the one that was read")
 
-// ErrNotFeed is returned, wrapped, where a URL leads to something else than a
-// feed.
+// ErrNotFeed is returned, wrapped, if a URL does not lead to a feed.
 var ErrNotFeed = errors.New("no feed at this URL")
 
 // Client reads feeds.
 type Client struct {
 	*fetch.Client
-	// Room bounds the archives that have been fetched, or are being fetched, and
-	// have not been used, in bytes. One archive may be larger. 0 means DefaultRoom.
+	// Room is the maximum size, in bytes, of the archives that are being fetched or were
+	// fetched and not used yet. A single archive may be larger. 0 means DefaultRoom.
 	Room  int64
 	Meter Meter
 }
 
-// DefaultRoom is a room in bytes that sixteen pages of the default size fit into, but
-// for the rarest events.
+// DefaultRoom is a size in bytes into which sixteen pages of the default size almost always
+// fit.
 const DefaultRoom = 64 << 20
 
-// Meter counts what reading archives took. Where several are read at once their
-// times add up.
+// Meter counts the archives that were read, and the time. The times of archives that are read
+// at once are summed.
 type Meter struct {
 	Pages, Bytes  atomic.Int64
-	Old           atomic.Int64 // answers that showed less than was known already
+	Old           atomic.Int64 // answers that showed fewer events than before
 	Fetch, Decode atomic.Int64 // in nanoseconds
 }
 
 // Place is a place in a feed's history.
 type Place = feed.Place
 
-// Start is the place before the feed's first event.
+// Start returns the place before the feed's first event.
 func (h *Subscription) Start() Place {
 	return Place{Epoch: h.Epochs[0].ID, Digest: feed.FirstDigest(h.ID)}
 }
 
-// Run is a run of events that follow a place, and the place that they lead to.
+// Run is consecutive events after a place, and the place of the last one.
 type Run struct {
 	Events []event.Placed
 	To     Place
 	// At returns the place at a position of the run's events.
 	At func(position int64) (Place, error)
-	// Release lets more pages be fetched; see Done. It may be nil.
+	// Release frees the run's share of Room; see Done. It may be nil.
 	Release func()
 }
 
-// Done says that the run is not used any more, which lets more pages be
-// fetched. It must be called for each.
+// Done reports that the run is not used any more, so that more pages can be fetched. The
+// caller must call it for each run.
 func (r *Run) Done() {
 	if r.Release != nil {
 		r.Release()
 	}
 }
 
-// Check reports whether this feed's history goes on from a place, as far as
-// the subscription document tells: it returns a LostError if events up to
-// there are not in it, and another ErrMismatch if they are others, or if the
-// document is partial and begins too late. A document that a cache kept may be
-// too old to know.
+// Check checks, with the subscription document alone, that the feed's history continues from
+// a place. It returns a LostError if the feed lacks events up to there, and another
+// ErrMismatch if it has other events, or if the document is partial and begins too late. A
+// document from a cache may be too old to show an error.
 func (h *Subscription) Check(p Place) error {
 	if lost := h.Lost(p); lost != nil {
 		return lost
@@ -114,14 +112,13 @@ func (h *Subscription) digestMismatch(p Place, theirs feed.Digest) error {
 		ErrMismatch, ErrReplaced, h.URL.Redacted(), theirs, p.Position, p.Digest)
 }
 
-// Walk returns the runs of events behind a place, in order, up to the end of
-// the subscription document; none if that lies before the place. Archives are
-// fetched ahead, prefetch at once. Every run is checked to follow from the one
-// before it; the first error ends the walk. The caller says of each run when it
-// is done with it. A partial document must not begin behind the place.
+// Walk returns the runs of events after a place, in order, up to the end of the subscription
+// document; none if the document ends before the place. It fetches up to prefetch archives at
+// once. It verifies that each run follows the one before it; the first error ends the walk. The
+// caller must call Done for each run. A partial document must not begin after the place.
 //
-// If firstPage is not 0, no page before it holds an event behind the place;
-// else the page to begin with is searched for.
+// firstPage is the number of the first page that can have events after the place; 0 if it is
+// unknown and Walk has to search for it.
 func (c *Client) Walk(ctx context.Context, h *Subscription, from Place, firstPage int64, prefetch int) iter.Seq2[Run, error] {
 	return func(yield func(Run, error) bool) {
 		place := from
@@ -168,8 +165,8 @@ func (c *Client) Walk(ctx context.Context, h *Subscription, from Place, firstPag
 	}
 }
 
-// followArchive returns the archive's events behind a place. Of an archive that
-// does not follow from the place it takes another look, past every cache.
+// followArchive returns the archive's events after a place. It fetches an archive that does not
+// follow the place again, bypassing all caches.
 func (c *Client) followArchive(ctx context.Context, h *Subscription, d *feed.Document, place Place) (Run, error) {
 	run, err := h.follow(d, place)
 	if err == nil {
@@ -181,8 +178,8 @@ func (c *Client) followArchive(ctx context.Context, h *Subscription, d *feed.Doc
 	return h.follow(d, place)
 }
 
-// follow returns the document's events behind a place, which must lie in the
-// document or right before it.
+// follow returns the document's events after a place, which must be in the document or right
+// before it.
 func (h *Subscription) follow(d *feed.Document, place Place) (Run, error) {
 	if place.Position < d.First-1 || place.Position > d.Last {
 		return Run{}, fmt.Errorf("%w: %s: page %d holds positions %d to %d",

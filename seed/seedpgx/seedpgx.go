@@ -1,6 +1,6 @@
-// Package seedpgx makes targets of package seed in PostgreSQL, with pgx.
+// Package seedpgx creates targets of package seed in PostgreSQL, with pgx.
 //
-// A complete program, which keeps a table of its own up to date from then on:
+// A complete program, which fills a table of its own and keeps it up to date:
 //
 //	package main
 //
@@ -68,15 +68,14 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 )
 
-// Database is a PostgreSQL database to fill. It holds nothing but the pool, and may be
-// used for several targets.
+// Database is a PostgreSQL database to fill. It can be used for several targets.
 type Database struct{ pool *pgxpool.Pool }
 
-// Open returns the database that a pool leads to. The pool stays the caller's, who closes
-// it. A run holds two of its connections, and needs a third one now and then, to make
-// tables and for a feed that is not eventfeed's own.
+// Open returns the database of a pool. The caller closes the pool after the run. A run holds
+// two of its connections; sometimes it needs a third one, to create tables and for a foreign
+// feed.
 //
-// Checkpoints are kept in the schema eventfeed_seed, which is made where it is missing.
+// Checkpoints are kept in the schema eventfeed_seed, which is created if it is missing.
 func Open(pool *pgxpool.Pool) Database { return Database{pool} }
 
 // Inbox returns a target that adds every event to the table eventfeed_inbox.events.
@@ -84,19 +83,18 @@ func (d Database) Inbox() seed.Target {
 	return d.target(func() postgres.Sink { return postgres.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
 }
 
-// Handle returns a target whose events are applied by handle, in the transaction tx that
-// also moves the checkpoint on. If handle returns an error the transaction is rolled back
-// and Run ends with that error, unless it is transient, such as a lost connection, or is
-// the event's own and Config.OnError says to park it.
+// Handle returns a target whose events handle applies, in the transaction tx that also moves
+// the checkpoint. If handle returns an error, the transaction is rolled back. Run returns the
+// error, unless it is transient, such as a lost connection, or Config.OnError is Park and the
+// event itself caused it.
 //
-// Tables that handle writes into must be there, or be made by it. handle may be called
-// again with events of a transaction that was rolled back, so what it does apart from tx
-// must be harmless twice. It does not end tx, and does not use it after an error.
+// handle must create the tables that it needs, unless they exist. It may be called again with
+// events of a transaction that was rolled back, so what it does outside of tx must be
+// idempotent. It must not end tx, nor use it after an error.
 //
-// The transaction is read committed, has no limit of time of the role's, and runs in
-// UTC and with the other settings that docs/operations.md lists, whatever those of
-// the pool's sessions are; search_path is the pool's. They are set until the
-// transaction ends.
+// The transaction is read committed and has no timeout. It runs in UTC and with the other
+// settings that docs/operations.md lists, whatever the settings of the pool's sessions are;
+// they last until the transaction ends. The search_path is the pool's.
 func (d Database) Handle(handle func(ctx context.Context, tx pgx.Tx, b seed.Batch) error) seed.Target {
 	sink := postgres.Handler(func(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
 		return handle(ctx, tx, seed.Batch{Consumer: b.Consumer, Events: b.Events})
@@ -112,8 +110,8 @@ func (d Database) target(newSink func() postgres.Sink, about checkpoint.Consumer
 	})
 }
 
-// Projection returns a target whose events are applied by a projection. It returns an
-// error of the projection's text, with its file and line.
+// Projection returns a target whose events a projection applies. An error in the
+// projection's text names file and line.
 func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 	parsed, err := projection.Parse(p.Name, p.Text)
 	if err != nil {
@@ -125,8 +123,8 @@ func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 	}), nil
 }
 
-// Program returns a target whose events a program takes, each at least once and in order.
-// How far it has got is kept in the database.
+// Program returns a target whose events a program gets, each at least once and in order. The
+// database keeps the checkpoint.
 func (d Database) Program(p seed.Program) seed.Target {
 	return seed.NewTarget(postgres.Target{Pool: d.pool, About: execsink.Describe(execsink.Command(p))})
 }

@@ -1,6 +1,6 @@
-// Package seedsqlite makes targets of package seed in SQLite files.
+// Package seedsqlite creates targets of package seed in SQLite files.
 //
-// A complete program, which brings a file of its own up to date and ends:
+// A complete program, which brings a file of its own up to date and exits:
 //
 //	package main
 //
@@ -52,12 +52,12 @@ import (
 // Database is an SQLite database file to fill.
 type Database struct{ path string }
 
-// Open returns the database file at a path. It is opened when a run begins, which makes it
-// if it is not there, and refuses a path with options, as drivers take them
-// (shop.db?mode=ro, file:shop.db). A lock file stands beside it while the run is at work,
-// PATH.lock: SQLite takes one seeder at a time, whatever the consumers.
+// Open returns the database file at a path. A run opens the file, and creates it if it is
+// missing. It refuses a path with options of a driver (shop.db?mode=ro, file:shop.db). The
+// run locks the file PATH.lock beside it: SQLite allows one seeder at a time, whatever the
+// consumers.
 //
-// Checkpoints are kept in tables eventfeed_*, which are made where they are missing.
+// Checkpoints are kept in tables eventfeed_*, which are created if they are missing.
 func Open(path string) Database { return Database{path} }
 
 // Inbox returns a target that adds every event to the table eventfeed_inbox_events.
@@ -65,14 +65,14 @@ func (d Database) Inbox() seed.Target {
 	return d.target(func() sqlite.Sink { return sqlite.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
 }
 
-// Handle returns a target whose events are applied by handle, in the transaction tx that
-// also moves the checkpoint on. If handle returns an error the transaction is rolled back
-// and Run ends with that error, unless it is transient, such as a busy file, or is
-// the event's own and Config.OnError says to park it.
+// Handle returns a target whose events handle applies, in the transaction tx that also moves
+// the checkpoint. If handle returns an error, the transaction is rolled back. Run returns the
+// error, unless it is transient, such as a busy file, or Config.OnError is Park and the event
+// itself caused it.
 //
-// Tables that handle writes into must be there, or be made by it. handle may be called
-// again with events of a transaction that was rolled back, so what it does apart from tx
-// must be harmless twice. It does not end tx, and does not use it after an error.
+// handle must create the tables that it needs, unless they exist. It may be called again with
+// events of a transaction that was rolled back, so what it does outside of tx must be
+// idempotent. It must not end tx, nor use it after an error.
 func (d Database) Handle(handle func(ctx context.Context, tx *sql.Tx, b seed.Batch) error) seed.Target {
 	sink := sqlite.Handler(func(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error {
 		return handle(ctx, tx, seed.Batch{Consumer: b.Consumer, Events: b.Events})
@@ -88,9 +88,9 @@ func (d Database) target(newSink func() sqlite.Sink, about checkpoint.Consumer) 
 	})
 }
 
-// Projection returns a target whose events are applied by a projection. It returns an
-// error of the projection's text, with its file and line, or of a schema or a time zone:
-// SQLite has neither.
+// Projection returns a target whose events a projection applies. An error in the
+// projection's text names file and line. A schema or a time zone other than UTC is an error,
+// because SQLite has neither.
 func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 	parsed, err := projection.Parse(p.Name, p.Text)
 	if err != nil {
@@ -108,8 +108,8 @@ func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 	}), nil
 }
 
-// Program returns a target whose events a program takes, each at least once and in order.
-// How far it has got is kept in the database.
+// Program returns a target whose events a program gets, each at least once and in order. The
+// database keeps the checkpoint.
 func (d Database) Program(p seed.Program) seed.Target {
 	return seed.NewTarget(sqlite.Target{Path: d.path, About: execsink.Describe(execsink.Command(p))})
 }

@@ -24,7 +24,7 @@ type Log struct {
 	broken   func(position int64) bool
 }
 
-// message is an event, or a mark that has none, with the checkpoint behind it.
+// message is an event, or a mark without one, with the checkpoint after it.
 type message struct {
 	event.Delivered
 	behind checkpoint.Checkpoint

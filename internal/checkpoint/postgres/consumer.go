@@ -10,12 +10,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Begin writes down what the consumer is and the first checkpoints of feeds, and sets the
-// sink up and prepares it, in one transaction.
+// Begin stores the consumer and the first checkpoints of feeds, sets the sink up, and prepares
+// it, in one transaction.
 //
-// The sink is called with the settings that users' SQL has, whatever it has set before.
-// Nothing that it sets in its session is there after the first checkpoints, as it is not
-// for the next process.
+// Setup and Prepare each start with the settings of users' SQL, whatever the other one has set.
+// After the first checkpoints the session is replaced, so its settings do not outlast Begin, as
+// they would not for the next process.
 func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
 	err := s.Do(ctx, func(tx pgx.Tx) error {
 		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
@@ -46,7 +46,7 @@ func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first
 	return s.renew(ctx)
 }
 
-// withUserSettings does something with the settings that users' SQL has.
+// withUserSettings calls do with the settings of users' SQL.
 func (s *Session) withUserSettings(ctx context.Context, tx pgx.Tx, do func(context.Context, pgx.Tx) error) error {
 	if err := s.applyUserSettings(ctx, tx); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (s *Session) saveConsumer(ctx context.Context, tx pgx.Tx, c checkpoint.Cons
 	return err
 }
 
-// loadConsumer returns what is known of a consumer, without a name where nothing is.
+// loadConsumer returns a consumer; its name is empty if it is not stored yet.
 func loadConsumer(ctx context.Context, tx pgx.Tx, name string) (c checkpoint.Consumer, err error) {
 	var asOf *time.Time
 	err = tx.QueryRow(ctx, `

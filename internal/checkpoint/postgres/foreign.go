@@ -11,15 +11,14 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// memory is a Memory in the tables eventfeed_seed.archives and
-// eventfeed_seed.entries. It takes connections of the pool, but while rehearsing
-// the one transaction there is.
+// memory is a Memory in the tables eventfeed_seed.archives and eventfeed_seed.entries. It uses
+// connections of the pool, and in a dry run the transaction of the dry run.
 type memory struct {
 	session          *Session
 	consumer, feedID string
 }
 
-// Memory returns what a consumer knows of a feed that is not eventfeed's own.
+// Memory returns what a consumer knows about a foreign feed.
 func (s *Session) Memory(consumer, feedID string) checkpoint.Memory {
 	return &memory{s, consumer, feedID}
 }
@@ -28,7 +27,7 @@ func (m *memory) do(ctx context.Context, do func(pgx.Tx) error) error {
 	return m.session.doBeside(ctx, do)
 }
 
-// write is do for what only the consumer's holder may write.
+// write is do for writes that only the consumer's holder may make.
 func (m *memory) write(ctx context.Context, do func(pgx.Tx) error) error {
 	if checkpoint.IsClosed(m.session.Lost()) {
 		return checkpoint.ErrLost
@@ -41,8 +40,8 @@ func (m *memory) write(ctx context.Context, do func(pgx.Tx) error) error {
 	})
 }
 
-// doBeside runs do in a transaction of its own, beside the one that the session
-// may be at; while rehearsing in the one that there is.
+// doBeside runs do in a transaction of its own, which may be at the same time as that of the
+// session; in a dry run it uses the transaction of the dry run.
 func (s *Session) doBeside(ctx context.Context, do func(pgx.Tx) error) error {
 	if s.dryRun {
 		return s.rehearse(ctx, do)
@@ -129,7 +128,7 @@ func (m *memory) Known(ctx context.Context, entries []string) (map[string]checkp
 	return known, err
 }
 
-// each scans the rows of a query.
+// each scans each row of a query into variables, and calls take.
 func (m *memory) each(ctx context.Context, into []any, take func(), query string, argument any) error {
 	return m.do(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, query, m.consumer, m.feedID, argument)
@@ -163,8 +162,7 @@ func (m *memory) Forget(ctx context.Context) error {
 	})
 }
 
-// mark writes down what the transaction applies of a feed that is not
-// eventfeed's own.
+// mark stores what the transaction applies of a foreign feed.
 func mark(ctx context.Context, tx pgx.Tx, consumer, feedID string, marks checkpoint.Marks) error {
 	if len(marks.Entries) > 0 {
 		ids, versions, contents := checkpoint.Columns(marks.Entries)
@@ -188,7 +186,7 @@ func mark(ctx context.Context, tx pgx.Tx, consumer, feedID string, marks checkpo
 	return err
 }
 
-// unmark forgets all that a consumer knows of a feed.
+// unmark deletes all that a consumer knows about a foreign feed.
 func unmark(ctx context.Context, tx pgx.Tx, consumer, feedID string) error {
 	for _, table := range []string{"archives", "entries"} {
 		if _, err := tx.Exec(ctx, "DELETE FROM eventfeed_seed."+table+" WHERE consumer = $1 AND feed_id = $2", consumer, feedID); err != nil {

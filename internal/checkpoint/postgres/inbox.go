@@ -22,7 +22,7 @@ import (
 //go:embed inbox_migrations/*.sql
 var inboxMigrations embed.FS
 
-// migrateInbox makes the inbox where it is missing.
+// migrateInbox creates the inbox if it is missing.
 func migrateInbox(ctx context.Context, pool *pgxpool.Pool) error {
 	files, err := fs.Sub(inboxMigrations, "inbox_migrations")
 	if err != nil {
@@ -38,7 +38,7 @@ const copyInbox = `COPY eventfeed_inbox.events
 // Inbox is a Sink that adds every event to the table eventfeed_inbox.events.
 type Inbox struct{}
 
-// Setup does nothing: the table is all consumers', and there before any.
+// Setup does nothing: all consumers share the table, and it exists before.
 func (Inbox) Setup(context.Context, pgx.Tx) error { return nil }
 
 // Prepare does nothing.
@@ -51,7 +51,7 @@ func (Inbox) Apply(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) (checkpoi
 
 func copyIntoInbox(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
 	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{batch: b}, copyInbox)
-	// Another key is one that the inbox's owner has added.
+	// A violation of another key comes from one that the inbox's owner has added.
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" &&
 		pgErr.SchemaName == "eventfeed_inbox" && pgErr.ConstraintName == "events_pkey" {
 		return fmt.Errorf("%w: %w", checkpoint.ErrThere, err)
@@ -63,14 +63,14 @@ func copyIntoInbox(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
 	return err
 }
 
-// copyReader is a batch in PostgreSQL's binary COPY format, encoded as it is
-// read. pgx would ask its type map for every single value, which costs more
-// than all the rest of applying an event.
+// copyReader reads a batch in PostgreSQL's binary COPY format, and encodes it while it is read.
+// pgx would look up its type map for every value, which costs more than everything else in
+// applying an event.
 type copyReader struct {
 	batch   checkpoint.Batch
-	next    int    // event to encode
-	state   int    // what of the stream has been encoded
-	encoded []byte // not read yet
+	next    int    // index of the event to encode
+	state   int    // which part of the stream comes next
+	encoded []byte // encoded and not read yet
 	buffer  []byte
 }
 

@@ -10,10 +10,10 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// inbox is the table of a session's inbox, to read in: a checkpoint.Inbox.
+// inbox is a checkpoint.Inbox: the table of a session's inbox.
 type inbox struct{ *Session }
 
-// Inbox returns the inbox; nil where something else takes the events.
+// Inbox returns the inbox; nil if the sink is not one.
 func (s *Session) Inbox() checkpoint.Inbox {
 	if _, is := s.sink.(Inbox); !is {
 		return nil
@@ -24,8 +24,7 @@ func (s *Session) Inbox() checkpoint.Inbox {
 // Table returns the table's name.
 func (inbox) Table() string { return "eventfeed_inbox.events" }
 
-// Count counts a consumer's events of a feed behind a position; there are none where
-// there is no inbox.
+// Count counts a consumer's events of a feed after a position; 0 if there is no inbox table.
 func (b inbox) Count(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
 	err = b.Do(ctx, func(tx pgx.Tx) error {
 		n, err = countInbox(ctx, tx, consumer, feedID, after)
@@ -34,8 +33,8 @@ func (b inbox) Count(ctx context.Context, consumer, feedID string, after int64) 
 	return n, err
 }
 
-// Read calls yield with a consumer's events of a feed, in order, after one position and
-// up to another; with none where there is no inbox.
+// Read calls yield with a consumer's events of a feed after one position and up to another, in
+// order. It reads nothing if there is no inbox table.
 func (b inbox) Read(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
 	return b.Do(ctx, func(tx pgx.Tx) error { return readInbox(ctx, tx, consumer, feedID, after, to, yield) })
 }
@@ -79,8 +78,8 @@ func countInbox(ctx context.Context, tx pgx.Tx, consumer, feedID string, after i
 	return n, err
 }
 
-// removeFromInbox deletes a consumer's events of a feed behind a position from the inbox,
-// if that takes the events and is there.
+// removeFromInbox deletes a consumer's events of a feed after a position from the inbox, if the
+// sink is an inbox and its table exists.
 func (s *Session) removeFromInbox(ctx context.Context, tx pgx.Tx, c checkpoint.Checkpoint, after int64) error {
 	if s.Inbox() == nil {
 		return nil
@@ -89,7 +88,7 @@ func (s *Session) removeFromInbox(ctx context.Context, tx pgx.Tx, c checkpoint.C
 	if err != nil || !there {
 		return err
 	}
-	// With the settings of users: the table may have their triggers.
+	// With the settings of users' SQL, because the table may have triggers.
 	_, err = tx.Exec(ctx, `DELETE FROM eventfeed_inbox.events
 		WHERE consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2 AND position OPERATOR(pg_catalog.>) $3`,
 		c.Consumer, c.FeedID, after)

@@ -9,11 +9,10 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Kept returns the places that a consumer keeps of a feed, in the order of
-// positions.
+// Kept returns the places of a feed that a consumer keeps, in the order of positions.
 func (s *Session) Kept(ctx context.Context, consumer, feedID string) (all []feed.Place, err error) {
 	do := s.doBeside
-	if s.conn != nil { // which nobody uses meanwhile: a pool may have no other one left
+	if s.conn != nil { // it is idle, and the pool may have no other connection left
 		do = s.Do
 	}
 	err = do(ctx, func(tx pgx.Tx) error {
@@ -35,8 +34,8 @@ func (s *Session) Kept(ctx context.Context, consumer, feedID string) (all []feed
 	return all, err
 }
 
-// keep writes down the places that a move adds, and forgets those that
-// it goes back behind.
+// keep stores the places that a move adds, and deletes the places after its end if it moves
+// back.
 func keep(ctx context.Context, tx pgx.Tx, m *checkpoint.Move) error {
 	to := &m.To
 	if to.Position < m.From.Position {

@@ -16,7 +16,7 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Prepare makes the tables where they are missing.
+// Prepare creates or upgrades the tables.
 func (s *Session) Prepare(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
@@ -35,8 +35,8 @@ func (s *Session) migrate(ctx context.Context) error {
 	return migratepostgres.Migrations{Schema: "eventfeed_seed", Files: files}.Up(ctx, s.pool)
 }
 
-// Load returns what is known of the consumer, without a name where nothing is, and its
-// checkpoints.
+// Load returns the consumer and its checkpoints. The consumer's name is empty if it is not
+// stored yet.
 func (s *Session) Load(ctx context.Context) (c checkpoint.Consumer, all []checkpoint.Checkpoint, err error) {
 	err = s.Do(ctx, func(tx pgx.Tx) error {
 		if c, err = loadConsumer(ctx, tx, s.consumer); err != nil {
@@ -48,8 +48,8 @@ func (s *Session) Load(ctx context.Context) (c checkpoint.Consumer, all []checkp
 	return c, all, err
 }
 
-// Consumers returns the names of all consumers, and brings their tables up to date; none
-// if there is no table.
+// Consumers returns the names of all consumers, and upgrades existing tables; none if there is
+// no table.
 func (s *Session) Consumers(ctx context.Context) ([]string, error) {
 	var there bool
 	if err := postgresdb.NewReader(s.pool).QueryRow(ctx, "SELECT to_regclass('eventfeed_seed.checkpoints') IS NOT NULL").Scan(&there); err != nil || !there {

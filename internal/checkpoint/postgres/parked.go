@@ -11,7 +11,7 @@ import (
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
-// selectParked is good with users' settings, too.
+// selectParked also works with the settings of users' SQL.
 const selectParked = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_seed.parked
 	WHERE ($1 OPERATOR(pg_catalog.=) '' OR consumer OPERATOR(pg_catalog.=) $1)
 	  AND ($2 OPERATOR(pg_catalog.=) '' OR feed OPERATOR(pg_catalog.=) $2 OR feed_id OPERATOR(pg_catalog.=) $2)
@@ -30,7 +30,7 @@ func scanParked(row pgx.CollectableRow) (p checkpoint.Parked, size int, err erro
 	return p, len(text), err
 }
 
-// Entities returns the entities that a consumer has parked events of.
+// Entities returns the entities of a consumer's parked events.
 func (s *Session) Entities(ctx context.Context, consumer string) (map[checkpoint.Entity]bool, error) {
 	entities := make(map[checkpoint.Entity]bool)
 	err := s.Do(ctx, func(tx pgx.Tx) error {
@@ -48,7 +48,7 @@ func (s *Session) Entities(ctx context.Context, consumer string) (map[checkpoint
 	return entities, err
 }
 
-// Park adds events to those that are parked.
+// Park parks events.
 func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error {
 	if len(events) == 0 {
 		return nil
@@ -69,8 +69,7 @@ func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error
 	return err
 }
 
-// NextParked returns the first parked events behind a place, of one consumer.
-// At the end there are none.
+// NextParked returns the next of one consumer's parked events after a place; none at the end.
 func (t transaction) NextParked(ctx context.Context, of checkpoint.ParkedFilter, after checkpoint.ParkedPlace) ([]checkpoint.Parked, error) {
 	rows, err := t.Query(ctx, selectParked+`AND (feed_id, position) OPERATOR(pg_catalog.>) ($4, $5) ORDER BY feed_id, position LIMIT $6`,
 		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, checkpoint.ParkedPageEvents)
@@ -88,25 +87,25 @@ func (t transaction) NextParked(ctx context.Context, of checkpoint.ParkedFilter,
 	return page.Events, rows.Err()
 }
 
-// parkedPlace finds a parked event, also with users' settings.
+// parkedPlace finds a parked event. It also works with the settings of users' SQL.
 const parkedPlace = "consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2 AND position OPERATOR(pg_catalog.=) $3"
 
-// Unpark removes an event that has been applied.
+// Unpark deletes a parked event that was applied.
 func (t transaction) Unpark(ctx context.Context, e *checkpoint.Parked) error {
 	_, err := t.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE "+parkedPlace,
 		e.Consumer, e.FeedID, e.Position)
 	return err
 }
 
-// KeepParked writes down another attempt to apply an event.
+// KeepParked stores another failed attempt to apply an event.
 func (t transaction) KeepParked(ctx context.Context, e *checkpoint.Parked) error {
 	_, err := t.Exec(ctx, "UPDATE eventfeed_seed.parked SET error = $4, attempts = $5 WHERE "+parkedPlace,
 		e.Consumer, e.FeedID, e.Position, e.ErrorText(), e.Attempts)
 	return err
 }
 
-// ListParked calls yield with parked events until it returns false. There are
-// none where there is no table.
+// ListParked calls yield with parked events until it returns false. Without the table there
+// are none.
 func (s *Session) ListParked(ctx context.Context, of checkpoint.ParkedFilter, yield func(checkpoint.Parked) bool) error {
 	if there, err := s.hasParked(ctx); err != nil || !there {
 		return err
@@ -125,8 +124,7 @@ func (s *Session) ListParked(ctx context.Context, of checkpoint.ParkedFilter, yi
 	return rows.Err()
 }
 
-// ParkedCounts counts the parked events of every consumer. There are none where
-// there is no table.
+// ParkedCounts counts the parked events of every consumer. Without the table there are none.
 func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
 	if there, err := s.hasParked(ctx); err != nil || !there {
 		return nil, err
@@ -143,9 +141,8 @@ func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, e
 	})
 }
 
-// CountParked counts a consumer's parked events of a feed behind a position. The
-// consumer must have been claimed: a run is promised that it needs no third
-// connection.
+// CountParked counts a consumer's parked events of a feed after a position. The consumer must be
+// claimed, because it uses that connection: a run must not need a third one.
 func (s *Session) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
 	err = s.Do(ctx, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, "SELECT count(*) FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
@@ -159,10 +156,9 @@ func (s *Session) hasParked(ctx context.Context) (there bool, err error) {
 	return there, err
 }
 
-// Savepoints returns what runs something in a savepoint of a transaction, which
-// goes on as if it had not been if that returns an error. Constraints that were
-// to be checked at the commit are checked where the savepoint ends: only there
-// is it known whose error it is.
+// Savepoints returns a function that runs do in a savepoint, and rolls back to it if do returns
+// an error. It checks deferred constraints at the end of the savepoint, because only there it is
+// known which event violates them.
 func (t transaction) Savepoints(ctx context.Context) (try func(do func() error) error, err error) {
 	check, err := checkDeferred(ctx, t.Tx)
 	if err != nil {
@@ -186,9 +182,8 @@ func (t transaction) Savepoints(ctx context.Context) (try func(do func() error) 
 	}, nil
 }
 
-// checkDeferred, whose names are good with users' settings, too, returns the statements that check what is to be checked at the
-// commit, and leave everything after that as it was; none if no table has such
-// constraints.
+// checkDeferred returns the statements that check the deferred constraints now, and defer them
+// again; empty if no table has such constraints. They also work with the settings of users' SQL.
 func checkDeferred(ctx context.Context, tx pgx.Tx) (statements string, err error) {
 	var deferrable bool
 	var deferred string

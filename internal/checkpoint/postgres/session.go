@@ -15,37 +15,36 @@ import (
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
-// What stands before a consumer's name in the name of its lock, and of its step.
+// The prefixes of the names of a consumer's lock and of its step.
 const (
 	lockPrefix = "eventfeed consumer "
 	stepPrefix = "eventfeed step "
 )
 
-// claimLimit is how long it may take to claim a consumer, all in all: nothing of it
-// is users' work.
+// claimLimit is the timeout of claiming a consumer, which runs no SQL of users.
 const claimLimit = time.Minute
 
-// claimInterval is how often Claim looks whether a step goes on.
+// claimInterval is how often Claim checks whether the previous holder's step has ended.
 const claimInterval = 100 * time.Millisecond
 
 // Session keeps checkpoints in the schema eventfeed_seed of a PostgreSQL target. It is a
-// checkpoint.Backend, and can do all that a backend may.
+// checkpoint.Backend with all optional interfaces.
 type Session struct {
 	pool     *pgxpool.Pool
-	sink     Sink // nil where it is external, or nothing is applied
-	dryRun   bool // one transaction is made of all, which is rolled back in the end
+	sink     Sink // nil if it is external, or if nothing is applied
+	dryRun   bool // everything is one transaction, which Close rolls back
 	fresh    bool // see Target
 	consumer string
 
 	lock      *postgresdb.AdvisoryLock
 	conn      *pgxpool.Conn // runs the consumer's transactions
-	path      string        // the search_path that conn came with
+	path      string        // the search_path of conn's session at login
 	used      time.Time     // when conn last answered
-	options   pgx.TxOptions // how conn's transactions begin
+	options   pgx.TxOptions // the options of conn's transactions
 	step      *postgresdb.Step
 	holder    string
 	rehearsal pgx.Tx
-	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
+	rehearses sync.Mutex // protects rehearsal, which a Memory also uses
 }
 
 // Claim makes this process the holder of consumer until Close, or returns ErrHeld.
@@ -71,7 +70,7 @@ func (s *Session) Claim(ctx context.Context, consumer string) (err error) {
 	})
 }
 
-// blocked names what another session has locked, if that is why a statement failed.
+// blocked adds to an error of a lock timeout which rows another session has locked.
 func blocked(err error, consumer string) error {
 	if explainpostgres.Code(err) != explainpostgres.LockNotAvailable {
 		return err
@@ -96,7 +95,7 @@ func (s *Session) claim(ctx context.Context, consumer string) (err error) {
 	if err != nil {
 		return err
 	}
-	// Who held the consumer before may still be in a step, although its lock is gone.
+	// The previous holder may still be in a step, although it has lost its lock.
 	for began := time.Now(); ; {
 		free, err := s.step.Clear(ctx, s.conn)
 		switch {
@@ -113,7 +112,7 @@ func (s *Session) claim(ctx context.Context, consumer string) (err error) {
 	}
 }
 
-// learnSession finds out what the connection's session is like.
+// learnSession finds out the connection's search_path, and how its transactions must begin.
 func (s *Session) learnSession(ctx context.Context) (err error) {
 	conn := s.conn.Conn()
 	if !s.fresh {
@@ -126,15 +125,15 @@ func (s *Session) learnSession(ctx context.Context) (err error) {
 		return err
 	}
 	s.options = postgresdb.Fresh
-	if pooled { // whose session is others', too
+	if pooled { // other clients share the session
 		s.options = postgresdb.Own
 	}
 	s.path, err = postgresdb.FirstPath(ctx, conn)
 	return err
 }
 
-// Lost returns a channel that is closed when someone else may hold the consumer,
-// between Claim and Close; it is nil otherwise.
+// Lost returns a channel that is closed when another process may hold the consumer. It is nil
+// before Claim and after Close.
 func (s *Session) Lost() <-chan struct{} {
 	if s.lock == nil {
 		return nil
@@ -142,9 +141,9 @@ func (s *Session) Lost() <-chan struct{} {
 	return s.lock.Lost()
 }
 
-// ShareLock calls use with a descriptor that keeps the consumer's lock for whoever
-// inherits it, as long as that holds it open, also if this process ends first.
-// Close ends the lock at once. It returns ErrLost without a lock.
+// ShareLock calls use with a descriptor. A process that inherits the descriptor holds the
+// consumer's lock as long as it keeps it open, even after this process has ended. Close releases
+// the lock at once. ShareLock returns ErrLost if there is no lock.
 func (s *Session) ShareLock(use func(fd uintptr) error) error {
 	if s.lock == nil || checkpoint.IsClosed(s.Lost()) {
 		return checkpoint.ErrLost
@@ -152,7 +151,7 @@ func (s *Session) ShareLock(use func(fd uintptr) error) error {
 	return s.lock.Share(use)
 }
 
-// Close gives the consumer back, and undoes what a dry run has done.
+// Close releases the consumer, and rolls back a dry run.
 func (s *Session) Close() {
 	if s.rehearsal != nil {
 		_ = s.rehearsal.Rollback(context.Background())
@@ -165,8 +164,8 @@ func (s *Session) Close() {
 	s.dropConn()
 }
 
-// dropConn closes the connection. What a user's SQL may have set for longer than
-// its transaction ends with it.
+// dropConn closes the connection. This also ends settings that users' SQL has made for longer
+// than its transaction.
 func (s *Session) dropConn() {
 	if s.conn == nil {
 		return
@@ -178,7 +177,7 @@ func (s *Session) dropConn() {
 	s.conn = nil
 }
 
-// renew takes another connection.
+// renew replaces the connection.
 func (s *Session) renew(ctx context.Context) (err error) {
 	s.dropConn()
 	s.conn, err = s.pool.Acquire(ctx)
@@ -186,15 +185,15 @@ func (s *Session) renew(ctx context.Context) (err error) {
 	return err
 }
 
-// idleLimit is for how long a connection is trusted to be alive without a question.
+// idleLimit is how long a connection may be idle before refresh pings it.
 const idleLimit = time.Second
 
-// pingLimit is how long the answer to that question may take.
+// pingLimit is the timeout of that ping.
 const pingLimit = 5 * time.Second
 
-// refresh takes another connection if this one was ended while it was idle, by
-// idle_session_timeout or a firewall. It held nothing: the lock has a connection of
-// its own.
+// refresh replaces the connection if it was ended while it was idle, for example by
+// idle_session_timeout or a firewall. Nothing is lost with it: the lock has a connection of its
+// own.
 func (s *Session) refresh(ctx context.Context) error {
 	if time.Since(s.used) < idleLimit {
 		return nil
@@ -209,8 +208,8 @@ func (s *Session) refresh(ctx context.Context) error {
 	return s.renew(ctx)
 }
 
-// stillHolds returns ErrMoved if someone else has claimed the consumer since, and
-// lets nobody claim it before the transaction ends.
+// stillHolds returns ErrMoved if another process has claimed the consumer since. It locks the
+// consumer, so that no other process can claim it before the transaction ends.
 func (s *Session) stillHolds(ctx context.Context, tx pgx.Tx, consumer string) error {
 	tag, err := tx.Exec(ctx, "SELECT FROM eventfeed_seed.holders WHERE consumer = $1 AND holder = $2 FOR SHARE", consumer, s.holder)
 	if err == nil && tag.RowsAffected() != 1 {
@@ -219,15 +218,15 @@ func (s *Session) stillHolds(ctx context.Context, tx pgx.Tx, consumer string) er
 	return err
 }
 
-// theirs makes the settings of a transaction those of users' SQL, and of the
-// triggers that run at its commit. Our own statements name everything after it
-// with its schema.
+// applyUserSettings gives the transaction the settings for users' SQL, which also apply to
+// triggers that run at its commit. Own statements after it must qualify every name with its
+// schema.
 func (s *Session) applyUserSettings(ctx context.Context, tx pgx.Tx) error {
 	return postgresdb.Theirs(ctx, tx, s.path)
 }
 
-// Do runs do in a transaction of the consumer's connection, from Claim to
-// Close; while rehearsing in a savepoint of the one that is rolled back.
+// Do runs do in a transaction of the consumer's connection, between Claim and Close; in a dry
+// run in a savepoint of its transaction.
 func (s *Session) Do(ctx context.Context, do func(pgx.Tx) error) error {
 	if s.conn == nil || checkpoint.IsClosed(s.Lost()) {
 		return checkpoint.ErrLost
@@ -257,7 +256,7 @@ func (s *Session) rehearse(ctx context.Context, do func(pgx.Tx) error) (err erro
 		}
 	}
 	return pgx.BeginFunc(ctx, s.rehearsal, func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, postgresdb.Pin); err != nil { // after theirs, of what was done before
+		if _, err := tx.Exec(ctx, postgresdb.Pin); err != nil { // an earlier do may have applied user settings
 			return err
 		}
 		if err := do(tx); err != nil {
@@ -265,14 +264,14 @@ func (s *Session) rehearse(ctx context.Context, do func(pgx.Tx) error) (err erro
 		}
 		check, err := checkDeferred(ctx, tx)
 		if err == nil && check != "" {
-			_, err = tx.Exec(ctx, check) // as a commit would
+			_, err = tx.Exec(ctx, check) // checks deferred constraints, as a commit would
 		}
 		return err
 	})
 }
 
-// Diagnose says what an error means, and drops the connections of the pool that it shows
-// to lead to a server that is away, or to one that is not the primary any more.
+// Diagnose classifies an error. It drops the pool's connections if the error shows that the
+// server is unreachable, or is not the primary any more.
 func (s *Session) Diagnose(err error) checkpoint.Trouble {
 	postgresdb.Suspect(s.pool, err)
 	switch {

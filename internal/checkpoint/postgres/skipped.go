@@ -8,8 +8,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// addSkipped counts up what a move skips. It runs after users' SQL, so it names
-// everything with its schema.
+// addSkipped adds the skipped events of a move to the stored counts. It runs after users' SQL,
+// so it qualifies every name with its schema.
 func addSkipped(ctx context.Context, tx pgx.Tx, m *checkpoint.Move) error {
 	if len(m.SkippedTypes) == 0 {
 		return nil
@@ -35,7 +35,7 @@ func addSkipped(ctx context.Context, tx pgx.Tx, m *checkpoint.Move) error {
 	return err
 }
 
-// SkippedTypes returns what a consumer's sink had no use for, the most first.
+// SkippedTypes returns the number of a consumer's skipped events by type, largest first.
 func (s *Session) SkippedTypes(ctx context.Context, consumer string) (all []checkpoint.SkippedType, err error) {
 	err = s.Do(ctx, func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `

@@ -9,16 +9,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// Step makes the moves and runs do, in one transaction that is on disk when it has
-// committed. do may count up what was skipped. It returns ErrMoved, and nothing is
-// applied, if a checkpoint is not where its move begins or has another holder.
+// Step makes the moves and runs do, in one transaction that is durable when Step returns. do may
+// add skipped events to the moves. Step returns ErrMoved, and applies nothing, if a checkpoint is
+// not where its move begins or has another holder.
 func (s *Session) Step(ctx context.Context, moves []checkpoint.Move, do func(checkpoint.Tx) error) error {
 	return marked(s.moveWith(ctx, moves, func(tx pgx.Tx) error { return do(transaction{tx, s.sink}) }))
 }
 
 func (s *Session) moveWith(ctx context.Context, moves []checkpoint.Move, do func(pgx.Tx) error) error {
 	return s.Do(ctx, func(tx pgx.Tx) error {
-		// First, so that their row locks stop anyone else before the work is done.
+		// The moves come first, so that their row locks keep other processes out during do.
 		for i := range moves {
 			if err := s.move(ctx, tx, &moves[i]); err != nil {
 				return err
@@ -74,17 +74,17 @@ func (s *Session) move(ctx context.Context, tx pgx.Tx, m *checkpoint.Move) error
 	return err
 }
 
-// Rewind moves a checkpoint back, and deletes the events behind it from the parked ones
-// and from the inbox.
+// Rewind moves a checkpoint back, and deletes the later events from the parked ones and from the
+// inbox.
 func (s *Session) Rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {
 	return s.moveWith(ctx, []checkpoint.Move{{From: from, To: to}}, func(tx pgx.Tx) error {
 		return s.removeFromInbox(ctx, tx, to, to.Position)
 	})
 }
 
-// Reset deletes a consumer with all of its checkpoints, parked events and events in the
-// inbox, in one transaction. It returns ErrMoved, and nothing is done, if a checkpoint
-// is not there as given, or has another holder.
+// Reset deletes a consumer with all of its checkpoints, parked events and events in the inbox, in
+// one transaction. It returns ErrMoved, and changes nothing, if a checkpoint differs from the
+// given one or has another holder.
 func (s *Session) Reset(ctx context.Context, all []checkpoint.Checkpoint) error {
 	return s.Do(ctx, func(tx pgx.Tx) error {
 		for _, c := range all {

@@ -1,6 +1,6 @@
-// Package postgres keeps checkpoints in PostgreSQL, and applies events in the
-// transaction that moves them: by binary COPY into the inbox, or by a sink of its
-// caller's. Its tables are in the schemas eventfeed_seed and eventfeed_inbox.
+// Package postgres keeps checkpoints in PostgreSQL, and applies events in the transaction that
+// moves them: with binary COPY into the inbox, or with another sink. Its tables are in the
+// schemas eventfeed_seed and eventfeed_inbox.
 package postgres
 
 import (
@@ -20,11 +20,11 @@ type Sink interface {
 	// Setup is called once for a consumer, in the transaction that writes its
 	// first checkpoints.
 	Setup(ctx context.Context, tx pgx.Tx) error
-	// Prepare is called each time that the consumer was claimed, after Setup and
-	// before anything is fetched, on the connection that applies. What can be
-	// checked without events is checked here.
+	// Prepare is called after each claim of the consumer, after Setup and before anything
+	// is fetched, on the connection that applies events. It checks what can be checked
+	// without events.
 	Prepare(ctx context.Context, tx pgx.Tx) error
-	// Apply applies a batch. Where an error is one event's, it is an EventError.
+	// Apply applies a batch. An error of one event is an EventError.
 	Apply(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) (checkpoint.Outcome, error)
 }
 
@@ -46,14 +46,14 @@ func (h Handler) Apply(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) (chec
 type Target struct {
 	Pool  *pgxpool.Pool
 	About checkpoint.Description // without its Name
-	// NewSink makes the sink, for one session; nil where it is external.
+	// NewSink creates the sink for one session; nil for an external sink.
 	NewSink func() Sink
-	// Fresh lets each transaction begin with the settings that its session was
-	// opened with, whatever users' SQL has set in the transactions before.
+	// Fresh resets the session before each transaction to the settings of its login, so
+	// that settings of users' SQL in earlier transactions do not last.
 	Fresh bool
 }
 
-// Describe returns what the target is; its name is that of the database.
+// Describe returns the description of the target. Its name is that of the database.
 func (t Target) Describe() checkpoint.Description {
 	about := t.About
 	config := t.Pool.Config().ConnConfig

@@ -11,8 +11,8 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
-// Begin writes down what the consumer is and the first checkpoints of feeds, and sets the
-// sink up and prepares it, in one transaction.
+// Begin stores the consumer and the first checkpoints of feeds, sets the sink up, and prepares
+// it, in one transaction.
 func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first []checkpoint.Checkpoint, fresh bool) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if err := s.saveConsumer(ctx, tx, consumer); err != nil {
@@ -51,7 +51,7 @@ func (s *Session) saveConsumer(ctx context.Context, tx *sql.Tx, c checkpoint.Con
 	return err
 }
 
-// loadConsumer returns what is known of a consumer, without a name where nothing is.
+// loadConsumer returns a consumer; its name is empty if it is not stored yet.
 func (s *Session) loadConsumer(ctx context.Context, name string) (c checkpoint.Consumer, err error) {
 	err = s.db.QueryRowContext(ctx, `
 		SELECT consumer, sink, keeps_events, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since

@@ -11,15 +11,15 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// memory is a Memory in the tables eventfeed_archives and
-// eventfeed_entries. It waits for the session's transaction, since there is one
-// connection; while rehearsing it works in that transaction.
+// memory is a Memory in the tables eventfeed_archives and eventfeed_entries. There is one
+// connection, so it waits for the session's transaction; in a dry run it uses the transaction of
+// the dry run.
 type memory struct {
 	session          *Session
 	consumer, feedID string
 }
 
-// Memory returns what a consumer knows of a feed that is not eventfeed's own.
+// Memory returns what a consumer knows about a foreign feed.
 func (s *Session) Memory(consumer, feedID string) checkpoint.Memory {
 	return &memory{s, consumer, feedID}
 }
@@ -28,7 +28,7 @@ func (m *memory) use(ctx context.Context, do func(sqlitedb.Querier) error) error
 	return m.session.use(ctx, do)
 }
 
-// write is for what only the consumer's holder may write.
+// write is for writes that only the consumer's holder may make.
 func (m *memory) write(ctx context.Context, do func(*sql.Tx) error) error {
 	return m.session.write(ctx, func(tx *sql.Tx) error {
 		if err := m.session.stillHolds(ctx, tx, m.consumer); err != nil {
@@ -38,7 +38,7 @@ func (m *memory) write(ctx context.Context, do func(*sql.Tx) error) error {
 	})
 }
 
-// use reads in the database, or in the transaction of a rehearsal.
+// use calls do with the database, or with the transaction of a dry run.
 func (s *Session) use(ctx context.Context, do func(sqlitedb.Querier) error) error {
 	if s.db == nil {
 		return checkpoint.ErrLost
@@ -132,7 +132,7 @@ func (m *memory) Known(ctx context.Context, entries []string) (map[string]checkp
 	return known, err
 }
 
-// each scans the rows of a query.
+// each scans each row of a query into variables, and calls take.
 func (m *memory) each(ctx context.Context, into []any, take func(), query string, argument any) error {
 	scan := func(row sqlitedb.Row) ([]any, error) { return into, row.Scan(into...) }
 	return m.use(ctx, func(db sqlitedb.Querier) error {
@@ -165,8 +165,7 @@ func (m *memory) Forget(ctx context.Context) error {
 	})
 }
 
-// mark writes down what the transaction applies of a feed that is not
-// eventfeed's own.
+// mark stores what the transaction applies of a foreign feed.
 func mark(ctx context.Context, tx *sql.Tx, consumer, feedID string, marks checkpoint.Marks) error {
 	err := repeat(ctx, tx, `
 		INSERT INTO eventfeed_entries AS e (consumer, feed_id, entry, latest, applied, content, archive) VALUES (?1, ?2, ?3, ?4, ?4, ?5, 0)
@@ -182,7 +181,7 @@ func mark(ctx context.Context, tx *sql.Tx, consumer, feedID string, marks checkp
 		len(marks.Archives), func(i int) []any { return []any{consumer, feedID, marks.Archives[i]} })
 }
 
-// unmark forgets all that a consumer knows of a feed.
+// unmark deletes all that a consumer knows about a foreign feed.
 func unmark(ctx context.Context, tx *sql.Tx, consumer, feedID string) error {
 	for _, table := range []string{"eventfeed_archives", "eventfeed_entries"} {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE consumer = ? AND feed_id = ?", consumer, feedID); err != nil {

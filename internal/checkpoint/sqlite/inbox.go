@@ -20,7 +20,7 @@ import (
 //go:embed inbox_migrations/*.sql
 var inboxMigrations embed.FS
 
-// migrateInbox makes the inbox where it is missing.
+// migrateInbox creates the inbox if it is missing.
 func migrateInbox(ctx context.Context, db *sql.DB) error {
 	files, err := fs.Sub(inboxMigrations, "inbox_migrations")
 	if err != nil {
@@ -36,7 +36,7 @@ const insertInbox = `INSERT INTO eventfeed_inbox_events
 // Inbox is a Sink that adds every event to the table eventfeed_inbox_events.
 type Inbox struct{}
 
-// Setup does nothing: the table is all consumers', and there before any.
+// Setup does nothing: all consumers share the table, and it exists before.
 func (Inbox) Setup(context.Context, *sql.Tx) error { return nil }
 
 // Prepare does nothing.
@@ -57,7 +57,7 @@ func insertIntoInbox(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error 
 		e := &b.Events[i]
 		_, err := insert.ExecContext(ctx, b.Consumer, e.FeedID, e.Feed, e.Position, e.ID, e.Source, e.Type, null(e.Subject),
 			cloudevents.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(checkpoint.ExtensionsJSON(e.Extensions))), e.Data)
-		// The key of another table is a trigger's affair.
+		// A violation of another table's key comes from a trigger.
 		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY &&
 			strings.Contains(code.Error(), "eventfeed_inbox_events.consumer") {
 			err = fmt.Errorf("%w: %w", checkpoint.ErrThere, err)

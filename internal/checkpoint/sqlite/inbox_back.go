@@ -10,10 +10,10 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
-// inbox is the table of a session's inbox, to read in: a checkpoint.Inbox.
+// inbox is a checkpoint.Inbox: the table of a session's inbox.
 type inbox struct{ *Session }
 
-// Inbox returns the inbox; nil where something else takes the events.
+// Inbox returns the inbox; nil if the sink is not one.
 func (s *Session) Inbox() checkpoint.Inbox {
 	if _, is := s.sink.(Inbox); !is {
 		return nil
@@ -24,14 +24,13 @@ func (s *Session) Inbox() checkpoint.Inbox {
 // Table returns the table's name.
 func (inbox) Table() string { return "eventfeed_inbox_events" }
 
-// Count counts a consumer's events of a feed behind a position; there are none where
-// there is no inbox.
+// Count counts a consumer's events of a feed after a position; 0 if there is no inbox table.
 func (b inbox) Count(ctx context.Context, consumer, feedID string, after int64) (int64, error) {
 	return countInbox(ctx, b.db, consumer, feedID, after)
 }
 
-// Read calls yield with a consumer's events of a feed, in order, after one position and
-// up to another; with none where there is no inbox.
+// Read calls yield with a consumer's events of a feed after one position and up to another, in
+// order. It reads nothing if there is no inbox table.
 func (b inbox) Read(ctx context.Context, consumer, feedID string, after, to int64, yield func(*event.Placed) error) error {
 	return readInbox(ctx, b.db, consumer, feedID, after, to, yield)
 }
@@ -75,8 +74,8 @@ func countInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after 
 	return n, err
 }
 
-// removeFromInbox deletes a consumer's events of a feed behind a position from the inbox,
-// if that takes the events and is there.
+// removeFromInbox deletes a consumer's events of a feed after a position from the inbox, if the
+// sink is an inbox and its table exists.
 func (s *Session) removeFromInbox(ctx context.Context, tx *sql.Tx, c checkpoint.Checkpoint, after int64) error {
 	if s.Inbox() == nil {
 		return nil

@@ -9,8 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Kept returns the places that a consumer keeps of a feed, in the order of
-// positions.
+// Kept returns the places of a feed that a consumer keeps, in the order of positions.
 func (s *Session) Kept(ctx context.Context, consumer, feedID string) (all []feed.Place, err error) {
 	err = s.use(ctx, func(db sqlitedb.Querier) (err error) {
 		all, err = sqlitedb.CollectRows(ctx, db, scanPlace, `
@@ -30,8 +29,8 @@ func scanPlace(row sqlitedb.Row) (place feed.Place, err error) {
 	return place, nil
 }
 
-// keep writes down the places that a move adds, and forgets those that it
-// goes back behind.
+// keep stores the places that a move adds, and deletes the places after its end if it moves
+// back.
 func keep(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) error {
 	to := &m.To
 	if to.Position < m.From.Position {

@@ -16,10 +16,9 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Prepare opens the file, which it makes if it is not there, and makes the tables where
-// they are missing.
+// Prepare opens the file, or creates it, and creates or upgrades the tables.
 func (s *Session) Prepare(ctx context.Context) (err error) {
-	s.Close() // what an attempt before this one has opened
+	s.Close() // an earlier attempt may have opened the file
 	if s.db, err = sqlitedb.OpenWriter(ctx, s.path); err != nil {
 		return err
 	}
@@ -45,7 +44,7 @@ func (s *Session) migrateCheckpoints(ctx context.Context) error {
 	return migratesqlite.Migrations{Prefix: "eventfeed_seed_", Files: files}.Up(ctx, s.db)
 }
 
-// openExisting opens the file, if it is there and not open yet.
+// openExisting opens the file, unless it is open. It returns an error if there is no file.
 func (s *Session) openExisting(ctx context.Context) (err error) {
 	if s.db != nil {
 		return nil
@@ -60,8 +59,8 @@ func (s *Session) openExisting(ctx context.Context) (err error) {
 	return err
 }
 
-// Load returns what is known of the consumer, without a name where nothing is, and its
-// checkpoints.
+// Load returns the consumer and its checkpoints. The consumer's name is empty if it is not
+// stored yet.
 func (s *Session) Load(ctx context.Context) (c checkpoint.Consumer, all []checkpoint.Checkpoint, err error) {
 	if c, err = s.loadConsumer(ctx, s.consumer); err == nil {
 		all, err = s.loadCheckpoints(ctx, s.consumer)
@@ -69,8 +68,8 @@ func (s *Session) Load(ctx context.Context) (c checkpoint.Consumer, all []checkp
 	return c, all, err
 }
 
-// Consumers returns the names of all consumers, and brings their tables up to date; none
-// if there is no table.
+// Consumers returns the names of all consumers, and upgrades existing tables; none if there is
+// no table.
 func (s *Session) Consumers(ctx context.Context) (names []string, err error) {
 	if err := s.openExisting(ctx); err != nil {
 		return nil, err

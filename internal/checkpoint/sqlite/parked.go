@@ -13,7 +13,7 @@ import (
 const selectParked = `SELECT consumer, feed_id, feed, position, recorded, live, event, error, attempts, parked FROM eventfeed_parked
 	WHERE (?1 = '' OR consumer = ?1) AND (?2 = '' OR feed = ?2 OR feed_id = ?2) AND (?3 = '' OR subject = ?3) `
 
-// parked is a parked event with the size of its column event.
+// parked is a parked event with the size of its column "event".
 type parked struct {
 	checkpoint.Parked
 	size int
@@ -29,7 +29,7 @@ func scanParked(row sqlitedb.Row) (p parked, err error) {
 	return p, err
 }
 
-// Entities returns the entities that a consumer has parked events of.
+// Entities returns the entities of a consumer's parked events.
 func (s *Session) Entities(ctx context.Context, consumer string) (map[checkpoint.Entity]bool, error) {
 	scan := func(row sqlitedb.Row) (e checkpoint.Entity, err error) {
 		err = row.Scan(&e.FeedID, &e.Subject)
@@ -46,7 +46,7 @@ func (s *Session) Entities(ctx context.Context, consumer string) (map[checkpoint
 	return entities, nil
 }
 
-// Park adds events to those that are parked.
+// Park parks events.
 func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error {
 	if len(events) == 0 {
 		return nil
@@ -70,8 +70,7 @@ func (t transaction) Park(ctx context.Context, events []checkpoint.Parked) error
 	return nil
 }
 
-// NextParked returns the first parked events behind a place, of one consumer.
-// At the end there are none.
+// NextParked returns the next of one consumer's parked events after a place; none at the end.
 func (t transaction) NextParked(ctx context.Context, of checkpoint.ParkedFilter, after checkpoint.ParkedPlace) ([]checkpoint.Parked, error) {
 	rows := sqlitedb.Rows(ctx, t, scanParked, selectParked+`AND (feed_id, position) > (?4, ?5) ORDER BY feed_id, position LIMIT ?6`,
 		of.Consumer, of.Feed, of.Subject, after.FeedID, after.Position, checkpoint.ParkedPageEvents)
@@ -87,22 +86,22 @@ func (t transaction) NextParked(ctx context.Context, of checkpoint.ParkedFilter,
 	return page.Events, nil
 }
 
-// Unpark removes an event that has been applied.
+// Unpark deletes a parked event that was applied.
 func (t transaction) Unpark(ctx context.Context, e *checkpoint.Parked) error {
 	_, err := t.ExecContext(ctx, "DELETE FROM eventfeed_parked WHERE consumer = ? AND feed_id = ? AND position = ?",
 		e.Consumer, e.FeedID, e.Position)
 	return err
 }
 
-// KeepParked writes down another attempt to apply an event.
+// KeepParked stores another failed attempt to apply an event.
 func (t transaction) KeepParked(ctx context.Context, e *checkpoint.Parked) error {
 	_, err := t.ExecContext(ctx, "UPDATE eventfeed_parked SET error = ?, attempts = ? WHERE consumer = ? AND feed_id = ? AND position = ?",
 		e.ErrorText(), e.Attempts, e.Consumer, e.FeedID, e.Position)
 	return err
 }
 
-// ListParked calls yield with parked events until it returns false. There are
-// none where there is no table.
+// ListParked calls yield with parked events until it returns false. Without the table there
+// are none.
 func (s *Session) ListParked(ctx context.Context, of checkpoint.ParkedFilter, yield func(checkpoint.Parked) bool) error {
 	if err := s.openExisting(ctx); err != nil {
 		return err
@@ -119,8 +118,7 @@ func (s *Session) ListParked(ctx context.Context, of checkpoint.ParkedFilter, yi
 	return nil
 }
 
-// ParkedCounts counts the parked events of every consumer. There are none where
-// there is no table.
+// ParkedCounts counts the parked events of every consumer. Without the table there are none.
 func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
 	if there, err := s.hasParked(ctx); err != nil || !there {
 		return nil, err
@@ -134,7 +132,7 @@ func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, e
 		GROUP BY consumer, feed_id ORDER BY consumer, feed_id`)
 }
 
-// CountParked counts a consumer's parked events of a feed behind a position.
+// CountParked counts a consumer's parked events of a feed after a position.
 func (s *Session) CountParked(ctx context.Context, consumer, feedID string, after int64) (n int64, err error) {
 	err = s.db.QueryRowContext(ctx, "SELECT count(*) FROM eventfeed_parked WHERE consumer = ? AND feed_id = ? AND position > ?",
 		consumer, feedID, after).Scan(&n)
@@ -146,8 +144,8 @@ func (s *Session) hasParked(ctx context.Context) (there bool, err error) {
 	return there, err
 }
 
-// Savepoints returns what runs something in a savepoint of a transaction, which
-// goes on as if it had not been if that returns an error.
+// Savepoints returns a function that runs do in a savepoint, and rolls back to it if do returns
+// an error.
 func (t transaction) Savepoints(ctx context.Context) (try func(do func() error) error, err error) {
 	return func(do func() error) error {
 		if _, err := t.ExecContext(ctx, "SAVEPOINT eventfeed_event"); err != nil {
@@ -159,7 +157,7 @@ func (t transaction) Savepoints(ctx context.Context) (try func(do func() error) 
 			return err
 		}
 		_, undone := t.ExecContext(ctx, "ROLLBACK TO eventfeed_event; RELEASE eventfeed_event")
-		if undone != nil { // as after RAISE(ROLLBACK), which has undone all of the transaction
+		if undone != nil { // as after RAISE(ROLLBACK), which has rolled back the whole transaction
 			return fmt.Errorf("undo what failed (%s): %w", err.Error(), undone)
 		}
 		return err

@@ -16,24 +16,24 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
-// Session keeps checkpoints in the tables eventfeed_* of an SQLite file, which it opens
-// when it is needed. It is a checkpoint.Backend, and can do all that a backend may. Its
-// lock is on the file beside it, PATH.lock.
+// Session keeps checkpoints in the tables eventfeed_* of an SQLite file, which it opens when it
+// is needed. It is a checkpoint.Backend with all optional interfaces. Its lock is on the file
+// PATH.lock.
 type Session struct {
 	path     string
-	sink     Sink // nil where it is external, or nothing is applied
-	dryRun   bool // one transaction is made of all, which is rolled back in the end
+	sink     Sink // nil if it is external, or if nothing is applied
+	dryRun   bool // everything is one transaction, which Close rolls back
 	db       *sql.DB
-	replaced bool // another file is at the path, without tables perhaps
+	replaced bool // another file is at the path, perhaps without tables
 
 	consumer  string
 	lock      *sqlitedb.FileLock // while it holds a consumer
 	holder    string
 	rehearsal *sql.Tx
-	rehearses sync.Mutex // held by who uses rehearsal: a Memory does, too
+	rehearses sync.Mutex // protects rehearsal, which a Memory also uses
 }
 
-// fileHeldError is an ErrHeld: whichever consumer the other seeder is at work for.
+// fileHeldError matches ErrHeld. The other seeder may hold another consumer.
 type fileHeldError struct{}
 
 func (fileHeldError) Error() string {
@@ -42,8 +42,8 @@ func (fileHeldError) Error() string {
 
 func (fileHeldError) Is(target error) bool { return target == checkpoint.ErrHeld }
 
-// Claim makes this process the holder of consumer until Close, or returns ErrHeld. The
-// lock goes for the whole file, whatever the consumer.
+// Claim makes this process the holder of consumer until Close, or returns ErrHeld. The lock
+// applies to the whole file, whatever the consumer.
 func (s *Session) Claim(ctx context.Context, consumer string) (err error) {
 	s.release()
 	s.consumer = consumer
@@ -80,7 +80,7 @@ func (s *Session) Claim(ctx context.Context, consumer string) (err error) {
 	return err
 }
 
-// Close gives the consumer back, undoes what a dry run has done, and closes the file.
+// Close releases the consumer, rolls back a dry run, and closes the file.
 func (s *Session) Close() {
 	s.release()
 	if s.db != nil {
@@ -100,8 +100,8 @@ func (s *Session) release() {
 	}
 }
 
-// Lost returns a channel that is closed when someone else may hold the consumer,
-// between Claim and Close; it is nil otherwise.
+// Lost returns a channel that is closed when another process may hold the consumer. It is nil
+// before Claim and after Close.
 func (s *Session) Lost() <-chan struct{} {
 	if s.lock == nil {
 		return nil
@@ -109,9 +109,9 @@ func (s *Session) Lost() <-chan struct{} {
 	return s.lock.Lost()
 }
 
-// ShareLock calls use with a descriptor that keeps the consumer's lock for whoever
-// inherits it, as long as that holds it open, also if this process ends first.
-// Close ends the lock at once. It returns ErrLost without a lock.
+// ShareLock calls use with a descriptor. A process that inherits the descriptor holds the
+// consumer's lock as long as it keeps it open, even after this process has ended. Close releases
+// the lock at once. ShareLock returns ErrLost if there is no lock.
 func (s *Session) ShareLock(use func(fd uintptr) error) error {
 	if s.lock == nil || checkpoint.IsClosed(s.Lost()) {
 		return checkpoint.ErrLost
@@ -119,7 +119,7 @@ func (s *Session) ShareLock(use func(fd uintptr) error) error {
 	return s.lock.Share(use)
 }
 
-// stillHolds returns ErrMoved if someone else has claimed the consumer since.
+// stillHolds returns ErrMoved if another process has claimed the consumer since.
 func (s *Session) stillHolds(ctx context.Context, tx *sql.Tx, consumer string) error {
 	var holder string
 	err := tx.QueryRowContext(ctx, "SELECT holder FROM eventfeed_holders WHERE consumer = ?", consumer).Scan(&holder)
@@ -168,14 +168,14 @@ func (s *Session) rehearse(ctx context.Context, do func(*sql.Tx) error) (err err
 	return err
 }
 
-// isNet reports whether an error is of the network: a handler may ask another service.
+// isNet reports whether an error comes from the network. A handler may call another service.
 func isNet(err error) bool {
 	_, isOp := errors.AsType[*net.OpError](err)
 	_, isName := errors.AsType[*net.DNSError](err)
 	return isOp || isName || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
-// Diagnose says what an error means. That of a file which is not at its path is transient.
+// Diagnose classifies an error. It is transient if the file is missing from its path.
 func (s *Session) Diagnose(err error) checkpoint.Trouble {
 	s.replaced = s.replaced || errors.Is(err, sqlitedb.ErrReplaced)
 	switch {

@@ -10,7 +10,7 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
-// addSkipped counts up what a move skips.
+// addSkipped adds the skipped events of a move to the stored counts.
 func addSkipped(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) error {
 	types := checkpoint.BoundTypes(m.SkippedTypes)
 	names := slices.Sorted(maps.Keys(types))
@@ -25,7 +25,7 @@ func addSkipped(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) error {
 		})
 }
 
-// SkippedTypes returns what a consumer's sink had no use for, the most first.
+// SkippedTypes returns the number of a consumer's skipped events by type, largest first.
 func (s *Session) SkippedTypes(ctx context.Context, consumer string) (all []checkpoint.SkippedType, err error) {
 	scan := func(row sqlitedb.Row) (t checkpoint.SkippedType, err error) {
 		err = row.Scan(&t.Feed, &t.FeedID, &t.Type, &t.Events)

@@ -44,8 +44,8 @@ func scanStatus(row sqlitedb.Row) (s checkpoint.Status, err error) {
 	return s, nil
 }
 
-// findHolder says which consumer is held: the lock is the whole file's, and it
-// is the last one's who took it.
+// findHolder sets which consumer is held. The lock is for the whole file, so it belongs to the
+// consumer that was claimed last.
 func (s *Session) findHolder(all []checkpoint.Status) {
 	held, err := sqlitedb.IsLocked(s.path)
 	holder := ""

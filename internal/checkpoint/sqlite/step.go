@@ -11,9 +11,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
-// Step makes the moves and runs do, in one transaction. do may count up what was
-// skipped. It returns ErrMoved, and nothing is applied, if a checkpoint is not where its
-// move begins or has another holder.
+// Step makes the moves and runs do, in one transaction. do may add skipped events to the moves.
+// Step returns ErrMoved, and applies nothing, if a checkpoint is not where its move begins or has
+// another holder.
 func (s *Session) Step(ctx context.Context, moves []checkpoint.Move, do func(checkpoint.Tx) error) error {
 	return marked(s.moveWith(ctx, moves, func(tx *sql.Tx) error { return do(transaction{tx, s.sink}) }))
 }
@@ -71,17 +71,17 @@ func (s *Session) move(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) erro
 	return err
 }
 
-// Rewind moves a checkpoint back, and deletes the events behind it from the parked ones
-// and from the inbox.
+// Rewind moves a checkpoint back, and deletes the later events from the parked ones and from the
+// inbox.
 func (s *Session) Rewind(ctx context.Context, from, to checkpoint.Checkpoint) error {
 	return s.moveWith(ctx, []checkpoint.Move{{From: from, To: to}}, func(tx *sql.Tx) error {
 		return s.removeFromInbox(ctx, tx, to, to.Position)
 	})
 }
 
-// Reset deletes a consumer with all of its checkpoints, parked events and events in the
-// inbox, in one transaction. It returns ErrMoved, and nothing is done, if a checkpoint
-// is not there as given, or has another holder.
+// Reset deletes a consumer with all of its checkpoints, parked events and events in the inbox, in
+// one transaction. It returns ErrMoved, and changes nothing, if a checkpoint differs from the
+// given one or has another holder.
 func (s *Session) Reset(ctx context.Context, all []checkpoint.Checkpoint) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		for _, c := range all {

@@ -1,6 +1,5 @@
-// Package sqlite keeps checkpoints in an SQLite file, and applies events in the
-// transaction that moves them: into the inbox, or by a sink of its caller's. Its tables
-// are named eventfeed_*.
+// Package sqlite keeps checkpoints in an SQLite file, and applies events in the transaction that
+// moves them: into the inbox, or with another sink. Its tables are named eventfeed_*.
 package sqlite
 
 import (
@@ -18,7 +17,7 @@ type Sink interface {
 	// Prepare is called each time that the consumer was claimed, after Setup and
 	// before anything is fetched. What can be checked without events is checked here.
 	Prepare(ctx context.Context, tx *sql.Tx) error
-	// Apply applies a batch. Where an error is one event's, it is an EventError.
+	// Apply applies a batch. An error of one event is an EventError.
 	Apply(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) (checkpoint.Outcome, error)
 }
 
@@ -40,7 +39,7 @@ func (h Handler) Apply(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) (che
 type Target struct {
 	Path  string
 	About checkpoint.Description // without its Name
-	// NewSink makes the sink, for one session; nil where it is external.
+	// NewSink creates the sink for one session; nil for an external sink.
 	NewSink func() Sink
 }
 

@@ -11,19 +11,19 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// transaction is one that moves checkpoints: a checkpoint.ParkTx.
+// transaction is a checkpoint.ParkTx: a transaction that moves checkpoints.
 type transaction struct {
 	*sql.Tx
 	sink Sink
 }
 
-// Apply gives events to the sink.
+// Apply passes events to the sink.
 func (t transaction) Apply(ctx context.Context, b checkpoint.Batch) (checkpoint.Outcome, error) {
 	outcome, err := t.sink.Apply(ctx, t.Tx, b)
 	return outcome, marked(err)
 }
 
-// marked marks an error that is an event's own: SQLITE_CONSTRAINT and SQLITE_MISMATCH.
+// marked marks an error that an event itself causes: SQLITE_CONSTRAINT and SQLITE_MISMATCH.
 func marked(err error) error {
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok {
 		code := lite.Code() & 0xff

@@ -17,10 +17,9 @@ type Row interface {
 	Scan(targets ...any) error
 }
 
-// Rows returns an iterator over what scan makes of each row of a query, in the query's
-// order. Each iteration runs the query anew. The first error, of the query, of scan or of
-// reading the next row, is yielded and ends the iteration; the value beside it means
-// nothing.
+// Rows returns an iterator over the results of scan for each row of a query, in the query's order.
+// Each iteration runs the query again. The first error, of the query, of scan or of reading the
+// next row, is yielded with a meaningless value and ends the iteration.
 //
 // The iteration holds a connection until it ends or the loop is left. The loop's body must
 // not wait for another one: [OpenWriter] has only one.

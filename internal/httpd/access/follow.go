@@ -25,8 +25,8 @@ const (
 	maxFile = 16 << 20
 )
 
-// followed is a value that is made from files and is made anew when they
-// change. While what they hold is no good, the value before stands.
+// followed is a value that is read from files, and read again when they change. While the files are
+// invalid, the previous value is used.
 type followed[T any] struct {
 	files   []string
 	parse   func(contents [][]byte) (T, error)

@@ -20,8 +20,8 @@ type Files struct {
 	ClientCA    string // authorities of client certificates; empty means that clients need none
 }
 
-// TLS is a server's TLS, made from files and made anew when they change.
-// Connections that are there stay.
+// TLS is the TLS configuration of a server, read from files and read again when they change. Existing
+// connections stay open.
 type TLS struct {
 	files  followed[*tls.Config]
 	warned time.Time // the end of the certificate that was warned of last

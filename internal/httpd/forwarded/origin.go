@@ -23,9 +23,8 @@ type Origin struct {
 	Client string // address of the client, for the log; "unix" behind a Unix socket
 }
 
-// Fields are the request's fields that Origin.Base hangs on besides Host. Those
-// that name the client are not among them: they say only which of the others'
-// words count.
+// Fields returns the request fields on which Origin.Base depends, in addition to Host. Fields that name
+// the client are not among them: they only decide which of the other fields count.
 func (rules Rules) Fields() []string {
 	if rules.Base != nil || !rules.Trusted.unix && len(rules.Trusted.prefixes) == 0 {
 		return nil

@@ -65,8 +65,7 @@ func (e element) pair(text string) (rest string, ok bool) {
 	return value[end:], end > 0 && isAll(value[:end], isLooseToken)
 }
 
-// unquote takes a quoted string (RFC 9110 section 5.6.4) behind its first
-// quote.
+// unquote parses a quoted string (RFC 9110 section 5.6.4) after its first quote.
 func unquote(text string) (value, rest string, ok bool) {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {

@@ -15,16 +15,16 @@ import (
 	"github.com/eventfeed/eventfeed/internal/rowsettings"
 )
 
-// How much is sent before the answers to what was sent before it are read, so
-// that PostgreSQL is at work meanwhile and neither side keeps much in memory.
+// The size of a chunk. A chunk is sent before the answers to the previous one are read, so that
+// PostgreSQL works meanwhile and neither side needs much memory.
 const (
 	chunkStatements = 512
 	chunkBytes      = 256 << 10
 )
 
-// Apply runs the statements of a batch's events in order, without waiting for
-// one before the next is sent. It returns an error if they have changed a setting
-// that the rows depend on, which would last for the events after them.
+// Apply runs the statements of a batch's events in order, without waiting for one before it sends
+// the next. It returns an error if they have changed a setting that rows depend on, because the
+// change would also affect the events after them.
 func (s *Sink) Apply(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) (outcome checkpoint.Outcome, err error) {
 	conn := tx.Conn().PgConn()
 	line := &pipeline{Pipeline: conn.StartPipeline(ctx), conn: conn, prepared: make(map[*statement]bool)}
@@ -37,7 +37,7 @@ func (s *Sink) Apply(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) (outcom
 	refused := s.send(line, b, &outcome)
 	line.askSettings(&after)
 	if err = line.end(); err == nil {
-		err = refused // the last one
+		err = refused // that of the last event sent
 	}
 	if err == nil && len(b.Events) > 0 {
 		err = checkUnchanged(b.Events, before, after)
@@ -78,32 +78,32 @@ func (s *Sink) send(line *pipeline, b checkpoint.Batch, outcome *checkpoint.Outc
 	return nil
 }
 
-// pipeline is statements on their way. Its errors stay in it.
+// pipeline sends statements without waiting for their answers. It keeps the first error.
 //
-// Nothing may be sent once it is broken: pgx closes a broken connection in the
-// background, by writing to it, and panics if another write meets that one.
+// Nothing may be sent after it is broken: pgx closes a broken connection in the background, by
+// writing to it, and panics if another write runs at the same time.
 type pipeline struct {
 	*pgconn.Pipeline
 	conn   *pgconn.PgConn
 	values encoder
-	sent   []sent // whose answers have not been read
-	chunks int    // that were sent, and whose answers have not been read
-	queued int    // statements
-	bytes  int
-	err    error // the first one
-	broken bool  // the connection is lost: no answer comes, and nothing may be sent
+	sent   []sent // statements whose answers were not read yet
+	chunks int    // chunks whose answers were not read yet
+	queued int    // statements of the current chunk
+	bytes  int    // size of the current chunk
+	err    error  // the first error
+	broken bool   // the connection is lost: no answer comes, and nothing may be sent
 
-	prepared map[*statement]bool // for as long as the pipeline lasts
+	prepared map[*statement]bool // statements that this pipeline has prepared
 }
 
-// sent is a statement that was sent for an event; for none if it is ours.
+// sent is a statement that was sent; event is nil for the seeder's own statements.
 type sent struct {
 	event     *event.Delivered
 	statement *statement
-	values    *[]string // where the row that it returns goes; nil for none
+	values    *[]string // receives the row that the statement returns; nil if none is needed
 }
 
-// add sends a statement, and reports whether to go on.
+// add sends a statement. It reports whether more may be sent.
 func (l *pipeline) add(e *event.Delivered, s *statement) bool {
 	if l.broken {
 		return false
@@ -128,7 +128,7 @@ func (l *pipeline) add(e *event.Delivered, s *statement) bool {
 	return l.err == nil
 }
 
-// askSettings queues a query for the values of the settings that the rows depend on.
+// askSettings queues a query for the settings that rows depend on.
 func (l *pipeline) askSettings(values *[]string) {
 	if l.broken {
 		return
@@ -137,7 +137,7 @@ func (l *pipeline) askSettings(values *[]string) {
 	l.sent = append(l.sent, sent{values: values})
 }
 
-// flush sends what is queued.
+// flush sends the current chunk.
 func (l *pipeline) flush() {
 	if l.broken {
 		return
@@ -149,7 +149,7 @@ func (l *pipeline) flush() {
 	}
 }
 
-// fail takes the first error.
+// fail keeps the first error, and detects a lost connection.
 func (l *pipeline) fail(of sent, err error) {
 	if _, answered := errors.AsType[*pgconn.PgError](err); !answered || l.conn.IsClosed() {
 		l.broken = true
@@ -162,8 +162,7 @@ func (l *pipeline) fail(of sent, err error) {
 	}
 }
 
-// read reads the answers to one chunk. There are fewer than statements behind
-// one that failed.
+// read reads the answers to one chunk. Statements after a failed one have no answer.
 func (l *pipeline) read() {
 	l.chunks--
 	for n := 0; !l.broken; n++ {
@@ -203,7 +202,7 @@ func rowOf(result *pgconn.ResultReader) (row []string) {
 	return row
 }
 
-// end reads all that is left and gives the connection back.
+// end reads the remaining answers and closes the pipeline.
 func (l *pipeline) end() error {
 	l.flush()
 	l.deallocate()
@@ -216,8 +215,8 @@ func (l *pipeline) end() error {
 	return l.err
 }
 
-// deallocate sends that nothing prepared is needed any more. It is not sent with
-// the other statements, where none is done that follows one that failed.
+// deallocate deallocates the prepared statements, in a chunk of its own: in the chunk of a failed
+// statement it would not run.
 func (l *pipeline) deallocate() {
 	if l.broken || len(l.prepared) == 0 {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/projection"
 )
 
-// parameterTypes are what PostgreSQL takes the parameters for.
+// parameterTypes are the PostgreSQL types of the parameters.
 var parameterTypes = [projection.ParameterCount]uint32{
 	projection.FeedParameter:       pgtype.TextOID,
 	projection.PositionParameter:   pgtype.Int8OID,
@@ -23,17 +23,17 @@ var parameterTypes = [projection.ParameterCount]uint32{
 	projection.LiveParameter:       pgtype.BoolOID,
 }
 
-// binaryFormat says that all parameters come in binary form.
+// binaryFormat is the format code of parameters in binary format.
 var binaryFormat = []int16{1}
 
-// encoder writes parameters in PostgreSQL's binary form.
+// encoder encodes parameters in PostgreSQL's binary format.
 type encoder struct {
 	values [][]byte
 	buffer []byte
 }
 
-// encode returns the values of an event's attributes, which are good until the
-// next call, and how many bytes they have.
+// encode returns the values of an event's attributes, which are valid until the next call, and
+// their size in bytes.
 func (c *encoder) encode(parameters []projection.Parameter, e *event.Delivered) (values [][]byte, size int) {
 	c.values, c.buffer = c.values[:0], c.buffer[:0]
 	for _, p := range parameters {
@@ -49,8 +49,8 @@ func (c *encoder) encode(parameters []projection.Parameter, e *event.Delivered) 
 	return c.values, len(c.buffer)
 }
 
-// appendParameter appends the value of one of the event's attributes, and
-// reports whether it has one.
+// appendParameter appends the value of one of the event's attributes. It reports whether the event
+// has the attribute.
 func appendParameter(b []byte, p projection.Parameter, e *event.Delivered) (appended []byte, there bool) {
 	switch p {
 	case projection.PositionParameter:

@@ -1,4 +1,4 @@
-// Package postgres applies events to PostgreSQL by a projection.
+// Package postgres applies events to PostgreSQL with a projection.
 package postgres
 
 import (
@@ -26,21 +26,20 @@ type Sink struct {
 	projection.Plans[*statement]
 }
 
-// statement is a statement as it is sent.
+// statement is a statement in the form in which it is sent.
 type statement struct {
 	*projection.Statement
 	sql   string
 	name  string
-	types []uint32 // of its parameters
+	types []uint32 // the types of its parameters
 }
 
-// New returns a sink that applies events to PostgreSQL by p. Where a
-// schema is named, all of it happens there: it is made if it is missing, and
-// is the only one that is searched. If strict is set, an event without a block
-// is an error.
+// New returns a sink that applies events to PostgreSQL with p. If schema is not empty, the sink
+// creates the schema if it is missing, and the search_path is only that schema. If strict is set,
+// an event without a block is an error.
 func New(p *projection.Projection, schema string, strict bool) *Sink {
 	s := &Sink{projection: p, schema: schema, settings: settings(schema, p.Zone())}
-	prefix := "eventfeed_" + rand.Text()[:12] // others' connections may lead to the same process
+	prefix := "eventfeed_" + rand.Text()[:12] // behind a pooler, other clients may use the same session
 	n := 0
 	s.Plans = projection.NewPlans(p, strict, func(s *projection.Statement) *statement {
 		n++
@@ -53,7 +52,7 @@ func New(p *projection.Projection, schema string, strict bool) *Sink {
 	return s
 }
 
-// Setup runs the set-up.
+// Setup runs the setup.
 func (s *Sink) Setup(ctx context.Context, tx pgx.Tx) error {
 	if err := s.makeSchema(ctx, tx); err != nil {
 		return err
@@ -67,8 +66,9 @@ func (s *Sink) Setup(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// makeSchema makes the schema, and sets what the statements run with. It looks
-// first, because making it takes a right also where there is nothing to make.
+// makeSchema creates the schema if it is missing, and makes the settings of the statements. It
+// looks for the schema first, because CREATE SCHEMA IF NOT EXISTS needs a privilege even if the
+// schema exists.
 func (s *Sink) makeSchema(ctx context.Context, tx pgx.Tx) error {
 	if s.schema == "" {
 		return s.begin(ctx, tx)
@@ -87,8 +87,8 @@ func (s *Sink) makeSchema(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// begin sets what the statements run with in a transaction, beside what a target's
-// transactions have all.
+// begin makes the settings of the statements in a transaction, in addition to those of all
+// transactions of a target.
 func (s *Sink) begin(ctx context.Context, tx pgx.Tx) error {
 	for _, setting := range s.settings {
 		if _, err := tx.Exec(ctx, setting); err != nil {
@@ -98,8 +98,8 @@ func (s *Sink) begin(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// settings returns the statements that set the search path and the time zone,
-// where they are the file's own.
+// settings returns the statements that set the search_path and the time zone, if the projection
+// has its own.
 func settings(schema, zone string) (all []string) {
 	if schema != "" {
 		all = append(all, "SET LOCAL search_path TO "+pgx.Identifier{schema}.Sanitize())
@@ -110,9 +110,9 @@ func settings(schema, zone string) (all []string) {
 	return all
 }
 
-// Prepare prepares every statement once, to see that it can be. What Apply uses
-// it prepares itself: behind a pooler the next transaction may be on another of
-// PostgreSQL's processes, and for a page of events that costs nothing to speak of.
+// Prepare prepares every statement once, to find errors. Apply prepares statements itself, because
+// behind a pooler the next transaction may be in another session; for a page of events the cost is
+// small.
 func (s *Sink) Prepare(ctx context.Context, tx pgx.Tx) error {
 	if err := s.begin(ctx, tx); err != nil {
 		return err
@@ -125,8 +125,7 @@ func (s *Sink) Prepare(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// failed is what went wrong with a statement, with all that PostgreSQL says
-// about it.
+// failed returns the error of a statement, with PostgreSQL's DETAIL and HINT.
 func failed(s *projection.Statement, sql string, err error) error {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
@@ -140,8 +139,8 @@ func failed(s *projection.Statement, sql string, err error) error {
 	return s.At(sql, int(pgErr.Position), err)
 }
 
-// eventError is an error of applying an event. What exceeds a limit of
-// PostgreSQL's, such as the depth of JSON, is the event's own.
+// eventError returns the error of applying an event. If the event exceeds a limit of PostgreSQL,
+// such as the depth of JSON, the error matches checkpoint.ErrOwn.
 func (s *statement) eventError(e *event.Delivered, err error) error {
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok {
@@ -154,11 +153,11 @@ func (s *statement) eventError(e *event.Delivered, err error) error {
 	return projection.FailedEvent(e, err)
 }
 
-// codesThere are PostgreSQL's for a table, a schema, a function, and all else,
-// of a name that is taken.
+// codesThere are the SQLSTATEs for a table, a schema, a function and another object that exists
+// already.
 var codesThere = []string{"42P07", "42P06", "42723", "42710"}
 
-// setupError marks an error of the set-up that is projection.ErrExists.
+// setupError marks an error of the setup that is a projection.ErrExists.
 func setupError(err error) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && slices.Contains(codesThere, pg.Code) {
 		return projection.Exists(err)

@@ -1,4 +1,4 @@
-// Package sqlite applies events to SQLite by a projection.
+// Package sqlite applies events to SQLite with a projection.
 package sqlite
 
 import (
@@ -22,16 +22,16 @@ type Sink struct {
 	projection.Plans[*statement]
 }
 
-// statement is a statement as SQLite takes it.
+// statement is a statement in the form for SQLite.
 type statement struct {
 	*projection.Statement
 	sql      string
 	usesJSON bool
-	prepared *sql.Stmt // in the transaction at hand
+	prepared *sql.Stmt // in the current transaction
 }
 
-// New returns a sink that applies events to SQLite by p. If strict is
-// set, an event without a block is an error.
+// New returns a sink that applies events to SQLite with p. If strict is set, an event without a
+// block is an error.
 func New(p *projection.Projection, strict bool) *Sink {
 	s := &Sink{projection: p}
 	s.Plans = projection.NewPlans(p, strict, func(s *projection.Statement) *statement {
@@ -40,7 +40,7 @@ func New(p *projection.Projection, strict bool) *Sink {
 	return s
 }
 
-// Setup runs the set-up.
+// Setup runs the setup.
 func (s *Sink) Setup(ctx context.Context, tx *sql.Tx) error {
 	for _, statement := range s.projection.Setup() {
 		if err := checkPlaceholder(statement); err != nil {
@@ -53,7 +53,7 @@ func (s *Sink) Setup(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// checkPlaceholder refuses parameters of SQLite's own: they would be NULL.
+// checkPlaceholder refuses SQLite's own placeholders, which would be NULL.
 func checkPlaceholder(s *projection.Statement) error {
 	if s.Placeholder == "" {
 		return nil
@@ -82,7 +82,7 @@ func (s *statement) prepare(ctx context.Context, tx *sql.Tx) (err error) {
 	return nil
 }
 
-// close closes what was prepared. A transaction would do so with its end.
+// close closes the prepared statements before the transaction ends.
 func (s *Sink) close() {
 	for _, statement := range s.All {
 		if statement.prepared != nil {
@@ -119,8 +119,8 @@ func (s *Sink) Apply(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) (outco
 	return outcome, nil
 }
 
-// run runs the statement for an event. To watch for the end of a context costs
-// more than most statements, so that is asked between them.
+// run runs the statement for an event. It ignores the context's end, because watching it costs more
+// than most statements; Apply checks it between events.
 func (s *statement) run(ctx context.Context, arguments []any, e *event.Delivered) error {
 	if s.usesJSON && len(e.Data) > 0 {
 		if err := projection.CheckJSON(e.Data); err != nil {
@@ -136,7 +136,7 @@ func (s *statement) run(ctx context.Context, arguments []any, e *event.Delivered
 	return nil
 }
 
-// argument is the value of one of the event's attributes, nil if it has none.
+// argument returns the value of one of the event's attributes; nil if the event lacks it.
 func argument(p projection.Parameter, e *event.Delivered) any {
 	switch p {
 	case projection.PositionParameter:
@@ -164,8 +164,8 @@ func orNull(s string) any {
 	return s
 }
 
-// setupError marks an error of the set-up that is projection.ErrExists. SQLite has no code
-// for it.
+// setupError marks an error of the setup that is a projection.ErrExists. SQLite has no code for it,
+// so it looks at the text.
 func setupError(err error) error {
 	if lite, ok := errors.AsType[*sqlite.Error](err); ok && strings.Contains(lite.Error(), "already exists") {
 		return projection.Exists(err)

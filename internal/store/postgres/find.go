@@ -9,7 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// Placed looks the events up in the index that keeps their ids unique.
+// Placed finds the events with the unique index on their ids.
 func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error) {
 	sources, ids := make([]string, len(events)), make([]string, len(events))
 	for i := range events {
@@ -27,7 +27,7 @@ func (l *Log) Placed(ctx context.Context, key int64, events []event.Event) ([]in
 	return pgx.CollectRows(rows, pgx.RowTo[int64])
 }
 
-// Find hops from source to source over the index that keeps ids unique.
+// Find skips from source to source in the unique index on ids.
 func (q queries) Find(ctx context.Context, key int64, source, id string) ([]int64, error) {
 	rows, err := q.db.Query(ctx, `
 		WITH RECURSIVE sources (source) AS (

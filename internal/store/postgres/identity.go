@@ -10,19 +10,19 @@ import (
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
-// identity names the database that a history is written on. It changes with
-// a promotion or a point-in-time recovery (timeline), a restored cluster
-// (system identifier) and a restored dump (database and table).
+// identity is the SQL expression of the identity of the database that a history is written on. The
+// identity changes with a promotion or a point-in-time recovery (timeline), with a restored cluster
+// (system identifier) and with a restored dump (database and table).
 const identity = `(SELECT s.system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' ||
 	(SELECT d.oid FROM pg_database d WHERE d.datname = current_database()) || '/' || 'eventfeed.feeds'::regclass::oid
 	FROM pg_control_system() s)`
 
-// moved is whether a feed's history was written on another database than this
-// one. A standby has what its primary has.
+// moved is the SQL expression that tells whether a feed's history was written on another database.
+// It is false on a standby, which has the same history as its primary.
 const moved = `CASE WHEN pg_is_in_recovery() THEN false ELSE f.identity <> ` + identity + ` END`
 
-// checkIdentity refuses a database that cannot tell its identity, as some services
-// that speak PostgreSQL's protocol cannot. A standby is asked once it is promoted.
+// checkIdentity refuses a database that has no identity, as is the case for some services with
+// PostgreSQL's protocol. It does not check a standby before its promotion.
 func checkIdentity(ctx context.Context, pool *pgxpool.Pool) error {
 	var now string
 	err := postgresdb.NewReader(pool).QueryRow(ctx, "SELECT CASE WHEN pg_is_in_recovery() THEN '' ELSE "+identity+" END").Scan(&now)

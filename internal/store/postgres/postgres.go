@@ -19,12 +19,12 @@ import (
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
-// minVersion is the oldest server that is known to work.
+// minVersion is the oldest supported version of PostgreSQL.
 const minVersion = 130000
 
-// minConnections leaves some for readers beside the five that are in use all the
-// time or often: the lead's, the one that listens, the sequencer's, the sealer's,
-// and one to read with in a step; and beside those who append over HTTP.
+// minConnections is the minimum size of the pool. Five connections are in use always or often:
+// those of the leader lock, of LISTEN, of the sequencer, of the sealer, and of reads in a step.
+// The others are for readers and for appends over HTTP.
 const minConnections = 12
 
 // Log is a PostgreSQL database that holds logs.
@@ -34,15 +34,15 @@ type Log struct {
 
 	mu     sync.Mutex
 	leader *postgresdb.AdvisoryLock // while this process leads
-	left   time.Time                // when the connections were last given up
-	// stopListening ends Watch, if it is at work.
+	left   time.Time                // when all connections were last closed
+	// stopListening ends Watch, if it runs.
 	stopListening context.CancelFunc
 }
 
 var _ store.Backend = (*Log)(nil)
 
-// Open connects to the database at url. A schema that is not up to date it
-// migrates, or refuses if it may not migrate. The caller closes the log.
+// Open connects to the database at url. If the schema is not up to date, Open migrates it, or
+// returns an error if mayMigrate is false. The caller closes the log.
 func Open(ctx context.Context, url string, mayMigrate bool) (*Log, error) {
 	pool, err := postgresdb.Open(ctx, url, minConnections)
 	if err != nil {
@@ -82,7 +82,7 @@ func checkServer(ctx context.Context, pool *pgxpool.Pool) error {
 	return nil
 }
 
-// Close ends all connections, and with them this process's lead.
+// Close closes all connections, and releases the leader lock.
 func (l *Log) Close() {
 	l.mu.Lock()
 	l.dropLead()
@@ -90,11 +90,11 @@ func (l *Log) Close() {
 	l.pool.Close()
 }
 
-// appendAttempts bounds how often a transaction is repeated that could not be
-// serialized, as the one is that finds the sequences behind.
+// appendAttempts is the maximum number of attempts after serialization failures. A transaction that
+// finds the sequences outdated fails in that way.
 const appendAttempts = 3
 
-// Append adds events in one transaction.
+// Append appends events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
 	for range appendAttempts {
 		err = postgresdb.DoWatched(ctx, l.pool, func(tx pgx.Tx) error {
@@ -109,15 +109,14 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 	return added, l.writing(err)
 }
 
-// Write runs step in one transaction that is on disk when it has committed: a
-// position that was served must survive. Each of its statements sees all that is
-// committed when it begins, which the order of events stands on.
+// Write runs step in one transaction that is durable after the commit, because a position that was
+// served must survive. Each statement sees everything that was committed before the statement
+// began; the order of events depends on that.
 func (l *Log) Write(ctx context.Context, wait time.Duration, step func(store.Tx) error) error {
 	return l.writing(pgx.BeginTxFunc(ctx, l.pool, postgresdb.Limited(ctx, wait), func(t pgx.Tx) error { return step(tx{t}) }))
 }
 
-// Lead reports whether this process holds the lock of the one that leads, and
-// takes it if it is free.
+// Lead reports whether this process holds the leader lock. It takes the lock if it is free.
 func (l *Log) Lead(ctx context.Context) (bool, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,7 +141,7 @@ func (l *Log) dropLead() {
 	}
 }
 
-// noRows turns pgx's error for no row into another one.
+// noRows replaces pgx's error for a missing row.
 func noRows(err, instead error) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return instead

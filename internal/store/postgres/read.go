@@ -14,9 +14,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// feedColumns are a feed's row with its epochs and the ends of two pages: the
-// newest archive, and the first page that is full but not sealed; and the time
-// and the digest of the last event that documents show.
+// feedColumns are the columns of a feed's row; the last positions of the newest archive and of the
+// first page that is full but not sealed; the time and the digest of the last event that documents
+// show; and the epochs.
 const feedColumns = `
 	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, ` + moved + `, f.held,
 	(SELECT n.entities FROM eventfeed.entity_feeds n WHERE n.feed = f.feed),
@@ -31,7 +31,7 @@ const feedColumns = `
 	                                   'digest', encode(e.digest_before, 'hex')) ORDER BY e.ordinal)
 	 FROM eventfeed.epochs e WHERE e.feed = f.feed)`
 
-// queries are the reads that also a snapshot has.
+// queries has the reads of a snapshot.
 type queries struct{ db querier }
 
 type querier interface {
@@ -39,7 +39,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, arguments ...any) pgx.Row
 }
 
-// Read reads in one transaction, all of whose statements see the same.
+// Read calls read in one transaction, whose statements all see the same snapshot.
 func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
 	return pgx.BeginTxFunc(ctx, l.pool, postgresdb.Snapshot, func(tx pgx.Tx) error { return read(queries{tx}) })
 }
@@ -81,7 +81,8 @@ func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
 	return n, err
 }
 
-// Unplaced counts events that the sequencer would never find.
+// Unplaced counts events without a position that are not pending, so that the sequencer would never
+// find them.
 func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 	err = l.db.QueryRow(ctx, `
 		SELECT count(*) FROM eventfeed.events e WHERE e.feed = $1
@@ -90,12 +91,12 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 	return n, err
 }
 
-// Work looks for what there is to do, without a lock. It hops from feed to
-// feed over the index of pending, so that a long queue costs no more than a
-// short one, and reads no feed's row that has nothing to do.
+// Work finds the feeds to sequence and to seal, without a lock. It skips from feed to feed in the
+// index of pending, so a long queue costs no more than a short one, and it reads only the rows of
+// feeds with work.
 //
-// It returns ErrReadOnly where nothing can be done, also if there is nothing to
-// do: a primary that was fenced has no more work, and the new one has it.
+// It returns ErrReadOnly for a read-only database, even if there is no work: a fenced primary never
+// has work again, and the new primary has it.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
 	var fenced bool
 	err = l.db.QueryRow(ctx, `
@@ -117,7 +118,7 @@ func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) 
 
 const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`
 
-// eventScan holds where the event columns are scanned to.
+// eventScan is the target of a scan of the event columns.
 type eventScan struct {
 	event.Event
 	extensions []byte
@@ -127,7 +128,7 @@ func (s *eventScan) targets(more ...any) []any {
 	return append(more, &s.ID, &s.Source, &s.Type, &s.Subject, &s.Time, &s.DataContentType, &s.DataSchema, &s.extensions, &s.Data)
 }
 
-// finish brings what was scanned into normal form.
+// finish brings the scanned event into normal form.
 func (s *eventScan) finish() error {
 	s.Time = s.Time.UTC()
 	s.Extensions = nil
@@ -140,7 +141,7 @@ func (s *eventScan) finish() error {
 	return json.Unmarshal(s.extensions, &s.Extensions)
 }
 
-// Rows reads placed events in order.
+// Rows reads events with their positions, in order.
 func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
 	rows, err := q.db.Query(ctx, `
 		SELECT p.position, p.recorded, p.digest, `+eventColumns+`
@@ -162,7 +163,7 @@ func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*s
 	return err
 }
 
-// Pages reads closed pages in order.
+// Pages reads closed pages, in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
 	rows, err := l.db.Query(ctx, `
 		SELECT page, first_position, last_position FROM eventfeed.pages
@@ -173,7 +174,7 @@ func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, 
 	return pgx.CollectRows(rows, pgx.RowToStructByPos[store.Page])
 }
 
-// Document reads a stored archive, the final one if it stands.
+// Document reads a stored archive: the final stage if there is one.
 func (q queries) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
 	d := store.Document{Page: page}
 	err := q.db.QueryRow(ctx, `

@@ -17,13 +17,13 @@ import (
 
 var _ store.Refusals = (*Log)(nil)
 
-// refusedColumns are a refused row without its data. A time that Go cannot hold
-// is left out: the reason names it.
+// refusedColumns are the columns of a refused row, without its data. A time that Go cannot represent
+// is omitted; the reason names it.
 const refusedColumns = `r.number, r.refused, r.reason, coalesce(r.id, ''), coalesce(r.source, ''), coalesce(r.type, ''), coalesce(r.subject, ''),
 	CASE WHEN isfinite(r.time) THEN r.time END, coalesce(r.datacontenttype, ''), coalesce(r.dataschema, ''),
 	CASE WHEN jsonb_typeof(r.extensions) = 'object' THEN r.extensions END, coalesce(octet_length(r.data), 0)`
 
-// Refused lists the rows of a feed that triggers could not append.
+// Refused lists a feed's refused rows.
 func (l *Log) Refused(ctx context.Context, key int64, yield func(*store.RefusedRow) error) error {
 	rows, err := l.db.Query(ctx, `SELECT `+refusedColumns+`, NULL::bytea FROM eventfeed.refused r WHERE r.feed = $1 ORDER BY r.number`, key)
 	if err != nil {
@@ -42,7 +42,7 @@ func (l *Log) Refused(ctx context.Context, key int64, yield func(*store.RefusedR
 	return rows.Err()
 }
 
-// RefusedRow reads one of them with its data.
+// RefusedRow reads a refused row with its data.
 func (l *Log) RefusedRow(ctx context.Context, key, number int64) (store.RefusedRow, error) {
 	r, err := scanRefused(l.db.QueryRow(ctx, `SELECT `+refusedColumns+`, r.data FROM eventfeed.refused r WHERE r.feed = $1 AND r.number = $2`, key, number))
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -72,7 +72,7 @@ func scanRefused(row pgx.Row) (r store.RefusedRow, err error) {
 	return r, err
 }
 
-// Discard removes a refused row, and appends what it was repaired to.
+// Discard deletes a refused row, and appends the repaired event, if there is one.
 func (l *Log) Discard(ctx context.Context, f *store.Feed, number int64, repaired *event.Event) error {
 	return l.writing(postgresdb.DoWatched(ctx, l.pool, func(tx pgx.Tx) error {
 		gone, err := tx.Exec(ctx, "DELETE FROM eventfeed.refused WHERE feed = $1 AND number = $2", f.Key, number)

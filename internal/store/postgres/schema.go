@@ -14,12 +14,12 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// grants says what each role may do.
+// grants is the SQL that grants the roles their privileges.
 //
 //go:embed grants.sql
 var grants string
 
-// schema returns everything that eventfeed has in a database.
+// schema returns the migrations of eventfeed's schema.
 func schema() migratepostgres.Migrations {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -28,14 +28,12 @@ func schema() migratepostgres.Migrations {
 	return migratepostgres.Migrations{Schema: "eventfeed", Files: files, Grants: grants}
 }
 
-// Migrate brings the schema of the database at url up to date, and grants the
-// roles their rights anew.
+// Migrate upgrades the schema of the database at url, and grants the roles their privileges again.
 func Migrate(ctx context.Context, url string) error {
 	return withPool(ctx, url, func(pool *pgxpool.Pool) error { return schema().Force(ctx, pool) })
 }
 
-// MigrationScript returns the SQL that does what Migrate would do, for someone
-// else to run.
+// MigrationScript returns the SQL that Migrate would run.
 func MigrationScript(ctx context.Context, url string) (script string, err error) {
 	err = withPool(ctx, url, func(pool *pgxpool.Pool) error {
 		script, err = schema().Script(ctx, pool)
@@ -44,7 +42,7 @@ func MigrationScript(ctx context.Context, url string) (script string, err error)
 	return script, err
 }
 
-// withPool does something in a database that may have no schema yet.
+// withPool calls do with a pool for a database that may have no schema yet.
 func withPool(ctx context.Context, url string, do func(*pgxpool.Pool) error) error {
 	pool, err := postgresdb.Open(ctx, url, minConnections)
 	if err != nil {

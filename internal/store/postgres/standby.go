@@ -10,8 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// readOnly says it plainly where an error comes of a database that cannot be
-// written to.
+// readOnly wraps an error of a read-only database in ErrReadOnly.
 func readOnly(err error) error {
 	if explainpostgres.IsReadOnly(err) {
 		return fmt.Errorf("%w (%w)", store.ErrReadOnly, err)
@@ -19,14 +18,14 @@ func readOnly(err error) error {
 	return err
 }
 
-// leaveInterval is how often the connections to a read-only database are given
-// up: a server that runs on a standby for good must not connect all the time.
+// leaveInterval is the minimum time between two times that all connections to a read-only database
+// are closed, so that a server that always runs on a standby does not connect all the time.
 const leaveInterval = 2 * time.Second
 
-// writing returns the error of what needs a database that takes writes. Where
-// this one takes none, it also gives up all connections, the lead's and the
-// listener's among them: the name in the URL, or another host in it, may lead to
-// a new primary by now. Where it does not answer, the idle ones are given up.
+// writing returns the error of an operation that needs a writable database. If the database is
+// read-only, writing also closes all connections, with those of the leader lock and of LISTEN,
+// because the URL may lead to a new primary by now. If the database does not answer, it closes the
+// idle connections.
 func (l *Log) writing(err error) error {
 	err = readOnly(err)
 	if !errors.Is(err, store.ErrReadOnly) {

@@ -8,10 +8,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// Stats looks at all feeds in one statement. As in Work it hops over the index
-// of pending, and counts in the index's order: with the planner's freedom it
-// would read a long queue once for each feed. The dead rows are PostgreSQL's
-// own estimate, of which a standby has none.
+// Stats reads the state of all feeds in one statement. Like Work it skips through the index of
+// pending, and counts in the index's order; otherwise the planner might read a long queue once for
+// each feed. The number of dead rows is PostgreSQL's estimate, which a standby does not have.
 func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
 	rows, err := l.db.Query(ctx, `
 		WITH RECURSIVE busy (feed) AS (

@@ -8,7 +8,7 @@ import (
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 )
 
-// Watch listens for what the transactions of sequencers and sealers say.
+// Watch listens for the notifications of sequencers and sealers.
 func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -18,10 +18,10 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 	return postgresdb.Listen(ctx, l.pool, channel, changed)
 }
 
-// Versions takes the transaction that wrote a row last, and all that stands in
-// it: a standby that was promoted counts transactions on from where it was, and
-// another one may have had the same number before. The hash is one that PostgreSQL
-// has wherever it runs: md5 is forbidden on systems in FIPS mode.
+// Versions returns for each feed the transaction that wrote its row last, and a hash of the row. The
+// transaction id alone is not enough: a promoted standby continues its own count, so another
+// transaction may have had the same id before. The hash function is available in every PostgreSQL;
+// md5 is not, in FIPS mode.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
 	rows, err := l.db.Query(ctx, "SELECT f.name, f.xmin::text || ' ' || hashtextextended(f::text, 0) FROM eventfeed.feeds f")
 	versions := make(map[string]string)

@@ -12,7 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// tx is one transaction of the log's own.
+// tx is a writing transaction of the log.
 type tx struct{ pgx.Tx }
 
 var _ store.Tx = tx{}
@@ -40,8 +40,8 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	return t.notify(ctx, f.Name)
 }
 
-// channel is where servers are told which feed has changed. A notification is
-// a hint: one that is lost delays readers by a second.
+// channel is the channel of notifications to servers about changed feeds. A notification is a hint:
+// a lost one delays readers by a second.
 const channel = "eventfeed"
 
 func (t tx) notify(ctx context.Context, name string) error {
@@ -58,7 +58,7 @@ func (t tx) Lock(ctx context.Context, name string) (f store.Feed, now string, er
 	if _, err = t.Exec(ctx, "SELECT FROM eventfeed.feeds WHERE name = $1 FOR NO KEY UPDATE", name); err != nil {
 		return f, "", err
 	}
-	// In a statement of its own, so that epochs and pages are as fresh as the row.
+	// A second statement, so that epochs and pages are as fresh as the locked row.
 	if f, err = scanFeed(t.QueryRow(ctx, "SELECT "+feedColumns+" FROM eventfeed.feeds f WHERE f.name = $1", name)); err != nil {
 		return f, "", noRows(err, store.ErrNoFeed)
 	}
@@ -77,7 +77,7 @@ func (t tx) Save(ctx context.Context, f *store.Feed) error {
 	return t.notify(ctx, f.Name)
 }
 
-// TakePending leaves the rows of pending to the trigger of positions.
+// TakePending does not delete the rows of pending; the trigger on positions does.
 func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(int64, *event.Event) error) error {
 	rows, err := t.Query(ctx, `
 		SELECT e.insert_no, `+eventColumns+` FROM eventfeed.events e WHERE e.insert_no = ANY (ARRAY(
@@ -101,7 +101,7 @@ func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Posit
 	if len(positions) == 0 {
 		return nil
 	}
-	first := positions[0].Position // the rest follows without a gap
+	first := positions[0].Position // the others follow without a gap
 	insertNos, digests := make([]int64, len(positions)), make([][]byte, len(positions))
 	for i := range positions {
 		insertNos[i], digests[i] = positions[i].InsertNo, positions[i].Digest[:]
@@ -118,7 +118,7 @@ func (t tx) AddPages(ctx context.Context, key int64, pages []store.Page) error {
 	if len(pages) == 0 {
 		return nil
 	}
-	first := pages[0].Number // the rest follows without a gap
+	first := pages[0].Number // the others follow without a gap
 	ends := make([]int64, len(pages))
 	for i := range pages {
 		ends[i] = pages[i].Last

@@ -14,9 +14,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// feedColumns are a feed's row with its epochs and the ends of two pages: the
-// newest archive, and the first page that is full but not sealed; and the time
-// and the digest of the last event that documents show.
+// feedColumns are the columns of a feed's row; the last positions of the newest archive and of the
+// first page that is full but not sealed; the time and the digest of the last event that documents
+// show; and the epochs.
 const feedColumns = `
 	f.feed, f.id, f.name, f.title, f.author, f.page_size, f.page_bytes, f.created, f.modified, f.identity, f.held,
 	(SELECT n.entities FROM eventfeed_entity_feeds n WHERE n.feed = f.feed),
@@ -64,7 +64,8 @@ func (l *Log) Pending(ctx context.Context, key int64) (n int64, err error) {
 	return n, err
 }
 
-// Unplaced counts events that the sequencer would never find.
+// Unplaced counts events without a position that are not pending, so that the sequencer would never
+// find them.
 func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 	err = l.reader.QueryRowContext(ctx, `
 		SELECT count(*) FROM eventfeed_events e WHERE e.feed = ?
@@ -73,7 +74,7 @@ func (l *Log) Unplaced(ctx context.Context, key int64) (n int64, err error) {
 	return n, err
 }
 
-// Work looks for what there is to do.
+// Work finds the feeds to sequence and to seal.
 func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) {
 	pending, err = sqlitedb.CollectRows(ctx, l.reader, sqlitedb.RowTo[string], `SELECT f.name FROM eventfeed_feeds f
 		WHERE NOT f.held AND EXISTS (SELECT 1 FROM eventfeed_pending p WHERE p.feed = f.feed)`)
@@ -86,7 +87,7 @@ func (l *Log) Work(ctx context.Context) (pending, unsealed []string, err error) 
 
 const eventColumns = `e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''), e.extensions, e.data`
 
-// eventScan holds where the event columns are scanned to.
+// eventScan is the target of a scan of the event columns.
 type eventScan struct {
 	event.Event
 	extensions []byte
@@ -96,7 +97,7 @@ func (s *eventScan) targets(more ...any) []any {
 	return append(more, &s.ID, &s.Source, &s.Type, &s.Subject, sqlitedb.Time(&s.Time), &s.DataContentType, &s.DataSchema, &s.extensions, &s.Data)
 }
 
-// finish brings what was scanned into normal form.
+// finish brings the scanned event into normal form.
 func (s *eventScan) finish() error {
 	s.Extensions = nil
 	if len(s.Data) == 0 {
@@ -108,7 +109,7 @@ func (s *eventScan) finish() error {
 	return json.Unmarshal(s.extensions, &s.Extensions)
 }
 
-// Rows reads placed events in order.
+// Rows reads events with their positions, in order.
 func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*store.Row) error) error {
 	var s eventScan
 	var position int64
@@ -137,7 +138,7 @@ func (q queries) Rows(ctx context.Context, key, first, last int64, yield func(*s
 	return nil
 }
 
-// Pages reads closed pages in order.
+// Pages reads closed pages, in order.
 func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, error) {
 	page := func(row sqlitedb.Row) (p store.Page, err error) {
 		err = row.Scan(&p.Number, &p.First, &p.Last)
@@ -148,7 +149,7 @@ func (l *Log) Pages(ctx context.Context, key, first, last int64) ([]store.Page, 
 		WHERE feed = ? AND page BETWEEN ? AND ? ORDER BY page`, key, first, last)
 }
 
-// Document reads a stored archive, the final one if it stands.
+// Document reads a stored archive: the final stage if there is one.
 func (q queries) Document(ctx context.Context, key int64, page feed.Page) (store.Document, error) {
 	d := store.Document{Page: page}
 	err := q.db.QueryRowContext(ctx, `
@@ -161,7 +162,7 @@ func (q queries) Document(ctx context.Context, key int64, page feed.Page) (store
 	return d, nil
 }
 
-// noRows turns database/sql's error for no row into another one.
+// noRows replaces database/sql's error for a missing row.
 func noRows(err, instead error) error {
 	if errors.Is(err, sql.ErrNoRows) {
 		return instead
@@ -169,10 +170,10 @@ func noRows(err, instead error) error {
 	return err
 }
 
-// queries are the reads that also a snapshot has.
+// queries has the reads of a snapshot.
 type queries struct{ db sqlitedb.Querier }
 
-// Read reads in one transaction, all of whose statements see the same.
+// Read calls read in one transaction, whose statements all see the same snapshot.
 func (l *Log) Read(ctx context.Context, read func(store.Snapshot) error) error {
 	tx, err := l.reader.BeginTx(ctx, nil)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// schema returns everything that eventfeed has in a database file.
+// schema returns the migrations of eventfeed's tables.
 func schema() migratesqlite.Migrations {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
@@ -25,7 +25,7 @@ func schema() migratesqlite.Migrations {
 	return migratesqlite.Migrations{Prefix: "eventfeed_", Files: files}
 }
 
-// Migrate brings the tables in the database file at path up to date.
+// Migrate upgrades the tables in the database file at path.
 func Migrate(ctx context.Context, path string) error {
 	l, err := Open(ctx, path, true)
 	if err != nil {
@@ -35,8 +35,7 @@ func Migrate(ctx context.Context, path string) error {
 	return nil
 }
 
-// MigrationScript returns the SQL that does what Migrate would do, for someone
-// else to run. It makes no file.
+// MigrationScript returns the SQL that Migrate would run. It does not create the file.
 func MigrationScript(ctx context.Context, path string) (string, error) {
 	open := func() (*sql.DB, error) { return sqlitedb.OpenReader(ctx, path) }
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {

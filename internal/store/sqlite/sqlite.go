@@ -1,6 +1,5 @@
-// Package sqlite keeps logs in an SQLite database file, in tables whose names
-// begin with eventfeed_. It is the embedded default, and a real choice for a
-// small service.
+// Package sqlite keeps logs in an SQLite database file, in tables whose names begin with eventfeed_.
+// It is the default, for small services.
 package sqlite
 
 import (
@@ -20,8 +19,8 @@ import (
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
-// identity of every SQLite database. A file that was restored from a backup
-// cannot be told from the original; feedserver new-epoch says so by hand.
+// identity is that of every SQLite database. A file that was restored from a backup looks like the
+// original, so the user has to run feedserver new-epoch.
 const identity = "sqlite"
 
 // Log is an SQLite database that holds logs.
@@ -32,12 +31,11 @@ type Log struct {
 
 var _ store.Backend = (*Log)(nil)
 
-// Open opens the database file at path, and makes it if it is not there. Tables
-// that are not up to date it migrates, or refuses if it may not migrate. The
-// caller closes the log.
+// Open opens the database file at path, or creates it. If the tables are not up to date, Open migrates
+// them, or returns an error if mayMigrate is false. The caller closes the log.
 //
-// The log goes on with a file that takes the place of this one, such as a backup
-// that is moved over it. While there is none it returns sqlitedb.ErrGone, wrapped.
+// If the file is replaced, for example by a backup that is moved over it, the log continues with the
+// new file. While there is no file, it returns sqlitedb.ErrGone, wrapped.
 func Open(ctx context.Context, path string, mayMigrate bool) (*Log, error) {
 	first, err := sqlitedb.OpenWriter(ctx, path)
 	if err != nil {
@@ -52,7 +50,7 @@ func Open(ctx context.Context, path string, mayMigrate bool) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	// Whose writer doesn't wait by itself: begin does.
+	// This writer does not wait for the write lock; begin does.
 	writer, reader, err := sqlitedb.OpenBoth(ctx, path)
 	if err != nil {
 		return nil, err
@@ -66,7 +64,7 @@ func (l *Log) Close() {
 	_ = l.writer.Close() // last: it checkpoints the WAL
 }
 
-// Append adds events in one transaction.
+// Append appends events in one transaction.
 func (l *Log) Append(ctx context.Context, name string, events []event.Event) (added int, err error) {
 	err = l.write(ctx, func(t *sql.Tx) error {
 		result, err := outbox.AppendSQL(ctx, t, name, events...)
@@ -76,8 +74,8 @@ func (l *Log) Append(ctx context.Context, name string, events []event.Event) (ad
 	return added, err
 }
 
-// Write runs step in one transaction. It waits for another process's for
-// beginPatience.
+// Write runs step in one transaction. It waits up to beginPatience for transactions of other
+// processes.
 func (l *Log) Write(ctx context.Context, _ time.Duration, step func(store.Tx) error) error {
 	return l.write(ctx, func(t *sql.Tx) error { return step(tx{t}) })
 }
@@ -94,12 +92,12 @@ func (l *Log) write(ctx context.Context, step func(*sql.Tx) error) error {
 	return t.Commit()
 }
 
-// beginPatience is how long another process's transactions are waited for.
+// beginPatience is how long to wait for transactions of other processes.
 const beginPatience = 10 * time.Second
 
-// begin takes the write lock. SQLite itself would look again after sleeps of
-// up to 100 ms, in which a process that writes all the time takes the lock
-// over and over; looking every millisecond or two gets its turn.
+// begin takes the write lock. SQLite itself would retry after sleeps of up to 100 ms, during which a
+// process that writes all the time takes the lock again and again. begin retries every millisecond or
+// two, so that it gets the lock.
 func (l *Log) begin(ctx context.Context) (*sql.Tx, error) {
 	for deadline := time.Now().Add(beginPatience); ; {
 		t, err := l.writer.BeginTx(ctx, nil)
@@ -115,5 +113,5 @@ func (l *Log) begin(ctx context.Context) (*sql.Tx, error) {
 	}
 }
 
-// Lead is always true: a look at a local file costs nothing.
+// Lead always returns true, because polling a local file costs little.
 func (l *Log) Lead(context.Context) (bool, error) { return true, nil }

@@ -7,7 +7,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// Stats looks at all feeds in one statement.
+// Stats reads the state of all feeds in one statement.
 func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
 	scan := func(row sqlitedb.Row) (f store.FeedStats, err error) {
 		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest)

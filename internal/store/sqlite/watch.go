@@ -10,16 +10,15 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
-// How often the file is looked at: closely after a change, and backing off while
-// there is none. A look reads a few bytes of shared memory.
+// The polling intervals of Watch: short after a change, and longer while there is none. A poll reads a
+// few bytes of shared memory.
 const (
 	watchBusy = 10 * time.Millisecond
 	watchIdle = 100 * time.Millisecond
 )
 
-// Watch looks at the file's data version, which each commit on another
-// connection changes, whichever process it is of. It goes on with a file that
-// takes the place of this one.
+// Watch polls the file's data version, which changes with each commit on another connection of any
+// process. If the file is replaced, it continues with the new one.
 func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 	for {
 		err := l.watchFile(ctx, changed)
@@ -34,7 +33,7 @@ func (l *Log) Watch(ctx context.Context, changed func(name string)) error {
 	}
 }
 
-// watchFile watches until the file is not at its path any more.
+// watchFile watches the file until it is moved or deleted.
 func (l *Log) watchFile(ctx context.Context, changed func(name string)) error {
 	conn, err := l.reader.Conn(ctx)
 	if err != nil {
@@ -61,7 +60,7 @@ func (l *Log) watchFile(ctx context.Context, changed func(name string)) error {
 	}
 }
 
-// Versions are all that changes in a feed's row.
+// Versions returns for each feed the columns of its row that can change.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
 	type version struct{ name, version string }
 	scan := func(row sqlitedb.Row) (v version, err error) {

@@ -18,8 +18,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// tx is one transaction of the log's own. It holds the file's write lock from
-// the beginning, so no row needs a lock of its own.
+// tx is a writing transaction of the log. It holds the file's write lock from the beginning, so no row
+// needs a lock of its own.
 type tx struct{ *sql.Tx }
 
 var _ store.Tx = tx{}
@@ -44,7 +44,7 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	return t.AddEpoch(ctx, f.Key, f.Epochs[0], "created")
 }
 
-// SetSequences has nothing to do: AUTOINCREMENT looks at the rows, too.
+// SetSequences does nothing, because AUTOINCREMENT also takes the existing rows into account.
 func (t tx) SetSequences(context.Context) ([]string, error) { return nil, nil }
 
 func (t tx) Lock(ctx context.Context, name string) (store.Feed, string, error) {
@@ -84,7 +84,7 @@ func (t tx) TakePending(ctx context.Context, key int64, limit int, yield func(in
 	if insertNo == 0 {
 		return nil
 	}
-	// With the write lock held nothing can come in below the last one read.
+	// The write lock is held, so no event can appear before the last one read.
 	_, err := t.ExecContext(ctx, "DELETE FROM eventfeed_pending WHERE feed = ? AND insert_no <= ?", key, insertNo)
 	return err
 }

@@ -33,8 +33,8 @@ func (p Migrations) Up(ctx context.Context, pool *pgxpool.Pool) error {
 	return p.Force(ctx, pool)
 }
 
-// Force is Up, and grants the rights anew even if the schema is up to date: a
-// role that was missing may be there now.
+// Force is Up, and also grants the privileges again if the schema is up to date, because a role that
+// was missing may exist now.
 func (p Migrations) Force(ctx context.Context, pool *pgxpool.Pool) error {
 	// Programs that start together must not migrate at once.
 	lock, err := postgresdb.Lock(ctx, pool, "eventfeed migrate")
