@@ -120,8 +120,8 @@ func check(t *testing.T, l *store.Log, driver, database, name string, r *record)
 	const feed = "(SELECT f.feed FROM eventfeed.feeds f WHERE f.name = $1)"
 	for what, text := range map[string]string{
 		"an update was lost":                         "SELECT c.entity || ': ' || c.n || ' counted, version ' || coalesce(n.version, 0) FROM counters c LEFT JOIN eventfeed.entities n ON n.subject = c.entity AND n.feed = " + feed + " WHERE c.n <> coalesce(n.version, 0)",
-		"an event of a transaction that did not end": "SELECT e.id FROM eventfeed.events e WHERE e.feed = " + feed + " AND e.id NOT IN (SELECT d.id FROM done d)",
-		"a transaction whose event is not there":     "SELECT d.id FROM done d WHERE d.id NOT IN (SELECT e.id FROM eventfeed.events e WHERE e.feed = " + feed + ")",
+		"an event of a transaction that did not end": "SELECT e.id FROM eventfeed.events e WHERE e.feed = " + feed + " AND NOT EXISTS (SELECT 1 FROM done d WHERE d.id = e.id)",
+		"a transaction whose event is not there":     "SELECT d.id FROM done d WHERE NOT EXISTS (SELECT 1 FROM eventfeed.events e WHERE e.id = d.id AND e.feed = " + feed + ")",
 	} {
 		if rows := query(text); len(rows) > 0 {
 			t.Errorf("%s: %d times, such as %s", what, len(rows), rows[0])
