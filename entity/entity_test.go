@@ -501,6 +501,32 @@ func TestCheckFindsSnapshotsOfAnImpureApply(t *testing.T) {
 	})
 }
 
+// A server recovers from panics, and goes on with the same pool.
+func TestPanicInApplyGivesItsConnectionBack(t *testing.T) {
+	eachDriver(t, func(t *testing.T, l *store.Log, db entity.DB) {
+		e := move(1, "deposit")
+		e.Subject = "a-1"
+		storetest.Append(t, l, "accounts", []event.Event{e})
+		r := accounts(0, nil)
+		pure := r.Apply
+		r.Apply = func(account, event.Event) (account, error) { panic("nil map") }
+		for range 30 { // more than any pool has
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = r.Load(t.Context(), db, "a-1")
+			}()
+			func() {
+				defer func() { _ = recover() }()
+				_ = deposit(t, r, db, "a-1", 1)
+			}()
+		}
+		r.Apply = pure
+		if e := deposit(t, r, db, "a-1", 1); e.Version != 2 {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 func TestUpcastGivesApplyTodaysShapes(t *testing.T) {
 	eachDriver(t, func(t *testing.T, l *store.Log, db entity.DB) {
 		old := event.Event{Type: "MovedTwice", Subject: "a-1", Data: []byte(`[3,4]`)}
