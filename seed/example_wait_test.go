@@ -23,6 +23,7 @@ func ExampleWait() {
 	target := seedsqlite.Open(filepath.Join(folder, "shipping.db")).Inbox()
 	ended := make(chan error)
 	running, end := context.WithCancel(ctx)
+	defer end()
 	go func() { // mostly seeder run --follow, in another process
 		ended <- seed.Run(running, seed.Config{From: []string{orders}, Into: target, Follow: true})
 	}()
