@@ -37,6 +37,9 @@ func Pgx(db PgxQuerier) DB {
 		BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error)
 	}); is {
 		result.begin = func(ctx context.Context) (*transaction, error) {
+			if conn, is := db.(*pgx.Conn); is && conn.PgConn().TxStatus() != 'I' {
+				return nil, errBegin // a COMMIT would end the caller's transaction
+			}
 			tx, err := pool.BeginTx(ctx, pgx.TxOptions{})
 			if err != nil {
 				return nil, err

@@ -47,7 +47,7 @@ func (r *Repository[S]) LoadVersion(ctx context.Context, db DB, subject string, 
 func (r *Repository[S]) LoadAsOf(ctx context.Context, db DB, subject string, at time.Time) (Entity[S], error) {
 	e := Entity[S]{Subject: subject, past: true}
 	at = at.UTC().Truncate(time.Microsecond) // as events have it, whatever a driver rounds
-	err := db.load(ctx, request{feed: r.Feed, subject: subject, upTo: math.MaxInt64, asOf: at}, func(next *row) error {
+	err := db.load(ctx, request{feed: r.Feed, subject: subject, upTo: math.MaxInt64, asOf: &at}, func(next *row) error {
 		e.Version++
 		return r.apply(&e.State, next)
 	})

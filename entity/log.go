@@ -31,7 +31,7 @@ type request struct {
 	name, revision string // of the snapshot; empty for none
 	after          int64  // the version that is known
 	upTo           int64
-	asOf           time.Time // zero: now
+	asOf           *time.Time // nil: now
 }
 
 // row is a snapshot or an event.

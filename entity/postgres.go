@@ -33,11 +33,7 @@ func hurryPostgres() string {
 
 // arguments are those of loadPostgres.
 func (r *request) arguments() []any {
-	var asOf *time.Time
-	if !r.asOf.IsZero() {
-		asOf = &r.asOf
-	}
-	return []any{r.feed, r.subject, given(r.name), given(r.revision), r.after, r.upTo, asOf, pageSize}
+	return []any{r.feed, r.subject, given(r.name), given(r.revision), r.after, r.upTo, r.asOf, pageSize}
 }
 
 func (s *snapshot) arguments() []any {

@@ -128,7 +128,7 @@ func (d *describer) describeKey(key reflect.Type, path string) {
 func (d *describer) describeFields(of reflect.Type, path string, names map[string]bool) {
 	for field := range of.Fields() {
 		tag := field.Tag.Get("json")
-		name, _, _ := strings.Cut(tag, ",")
+		name, options, _ := strings.Cut(tag, ",")
 		at := path + "." + field.Name
 		embedded := field.Type
 		if embedded.Kind() == reflect.Pointer && field.IsExported() {
@@ -141,6 +141,8 @@ func (d *describer) describeFields(of reflect.Type, path string, names map[strin
 		case field.Anonymous && name == "" && embedded.Kind() == reflect.Struct && !d.hasMethods(embedded, at):
 			d.shares = d.shares || embedded != field.Type
 			d.describeFields(embedded, at, names)
+		case field.Type.Kind() == reflect.Map && strings.Contains(options, "omit"):
+			d.fail(at, "an empty map comes back as nil, by the option of its tag")
 		case !field.IsExported():
 			d.fail(at, "it is not exported")
 		default:

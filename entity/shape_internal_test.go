@@ -22,6 +22,9 @@ func TestStateThatJSONLosesIsRefusedByItsField(t *testing.T) {
 			base
 			ID string
 		}],
+		"Map": shapeErr[struct {
+			Map map[string]int `json:"m,omitempty"`
+		}],
 		"Complex": shapeErr[struct{ Complex complex128 }],
 		"Half":    shapeErr[struct{ Half onlyWrites }],
 	} {

@@ -18,9 +18,9 @@ func (r *Repository[S]) keep(ctx context.Context, db DB, e *Entity[S]) {
 	if r.SnapshotEvery <= 0 || db.begin == nil || e.Version-e.snapshot < int64(r.SnapshotEvery) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*snapshotWait)
+	short, cancel := context.WithTimeout(ctx, 5*snapshotWait)
 	defer cancel()
-	if err := r.save(ctx, db, e); err != nil && ctx.Err() == nil {
+	if err := r.save(short, db, e); err != nil && !errors.Is(err, errBegin) && ctx.Err() == nil {
 		r.warn(ctx, e.Subject, err)
 	}
 }
@@ -34,11 +34,14 @@ func (r *Repository[S]) save(ctx context.Context, db DB, e *Entity[S]) error {
 	if err != nil {
 		return err
 	}
+	if bytes.Contains(state, []byte(`\ufffd`)) { // encoding/json writes U+FFFD itself otherwise
+		return errors.New("a text in the state is not valid UTF-8, so JSON would change it")
+	}
 	tx, err := db.start(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = tx.rollback(ctx) }() // after a commit it does nothing
+	defer func() { _ = tx.rollback(context.WithoutCancel(ctx)) }() // after a commit it does nothing
 	if err := tx.hurry(ctx); err != nil {
 		return err
 	}

@@ -20,14 +20,20 @@ func (l sqlLog) sqlite(ctx context.Context, refusal error) (sqliteLog, bool) {
 
 func (l sqlLog) load(ctx context.Context, r request, yield func(*row) error) error {
 	for more := true; more; {
-		var err error
-		if more, err = l.page(ctx, &r, yield); err == nil {
-			continue
+		var err, refused error // refused is the caller's, which is no question of which database it is
+		more, err = l.page(ctx, &r, func(next *row) error {
+			refused = yield(next)
+			return refused
+		})
+		if refused != nil {
+			return refused
 		}
 		if s, is := l.sqlite(ctx, err); is {
 			return s.load(ctx, r, yield)
 		}
-		return postgresError(err)
+		if err != nil {
+			return postgresError(err)
+		}
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func (l sqliteLog) load(ctx context.Context, r request, yield func(*row) error) 
 	if err != nil {
 		return err
 	}
-	if r.name != "" && r.after == 0 && r.asOf.IsZero() {
+	if r.name != "" && r.after == 0 && r.asOf == nil {
 		found, err := l.loadSnapshot(ctx, key, &r)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func (l sqliteLog) page(ctx context.Context, key int64, r *request, yield func(*
 		events++
 		r.after = next.version
 		next.event.Subject = r.subject
-		if !r.asOf.IsZero() && next.event.Time.After(r.asOf) {
+		if r.asOf != nil && next.event.Time.After(*r.asOf) {
 			continue
 		}
 		if err := yield(next); err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/db/sqlany"
 	"github.com/eventfeed/eventfeed/internal/retry"
@@ -116,7 +118,7 @@ func once(ctx context.Context, db DB, fn func(ctx context.Context, tx Tx) error)
 var errNotDone = errors.New("the connection broke before the commit")
 
 // findOut says whether a transaction has committed whose commit ended with an error that
-// does not say so. It appends the first events again, and rolls that back. While the
+// does not say so. It appends the events again, and rolls that back. While the
 // transaction is still at work the append cannot have the entity's lock, and after that
 // it finds its events or not.
 func findOut(ctx context.Context, db DB, appended []call, cause error) error {
@@ -125,7 +127,7 @@ func findOut(ctx context.Context, db DB, appended []call, cause error) error {
 	}
 	const patience = 10 * time.Second
 	for tries := retry.Begin(20*time.Millisecond, time.Second); ; {
-		there, err := isThere(ctx, db, appended[0])
+		there, err := isAnyThere(ctx, db, appended)
 		switch {
 		case err == nil && there:
 			return nil
@@ -135,6 +137,16 @@ func findOut(ctx context.Context, db DB, appended []call, cause error) error {
 			return fmt.Errorf("%w: %w", ErrUnknown, cause)
 		}
 	}
+}
+
+// isAnyThere asks for each append: some may have been taken back to a savepoint.
+func isAnyThere(ctx context.Context, db DB, appended []call) (there bool, err error) {
+	for i := range appended {
+		if there, err = isThere(ctx, db, appended[i]); there || err != nil {
+			return there, err
+		}
+	}
+	return false, nil
 }
 
 func isThere(ctx context.Context, db DB, c call) (bool, error) {
@@ -179,5 +191,5 @@ func (r *Repository[S]) isBehind(ctx context.Context, db DB, subject string, ver
 // down (class 57) or a connection breaks (class 08) it may have committed before.
 func isDefinite(err error) bool {
 	code, _, _ := sqlany.Fields(err)
-	return sqlany.IsBusy(err) || code != "" && !strings.HasPrefix(code, "57") && !strings.HasPrefix(code, "08")
+	return errors.Is(err, pgx.ErrTxCommitRollback) || sqlany.IsBusy(err) || code != "" && !strings.HasPrefix(code, "57") && !strings.HasPrefix(code, "08")
 }

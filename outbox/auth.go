@@ -2,7 +2,10 @@ package outbox
 
 import (
 	"context"
+	"fmt"
 	"maps"
+	"slices"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/event"
 )
@@ -11,7 +14,7 @@ import (
 // extension attributes authtype and authid. It is information, and proves nothing.
 type Auth struct {
 	// Type is the kind of principal: app_user, user, service_account, api_key, system,
-	// unauthenticated or unknown. Left out, it is unknown.
+	// unauthenticated or unknown. Left out, it is unknown. An append refuses any other.
 	Type string
 	// ID is the principal: an account, a mail address, the label of a key.
 	ID string
@@ -29,11 +32,14 @@ func WithAuth(ctx context.Context, auth Auth) context.Context {
 	return context.WithValue(ctx, authKey{}, auth)
 }
 
+// principals are the types that CloudEvents' Auth Context extension has.
+var principals = []string{"app_user", "user", "service_account", "api_key", "system", "unauthenticated", "unknown"}
+
 // withAuth returns the event with who causes it, if the context says so.
-func withAuth(ctx context.Context, e event.Event) event.Event {
+func withAuth(ctx context.Context, e event.Event) (event.Event, error) {
 	auth, is := ctx.Value(authKey{}).(Auth)
 	if !is || e.Extensions["authtype"] != "" || e.Extensions["authid"] != "" {
-		return e
+		return e, nil
 	}
 	e.Extensions = maps.Clone(e.Extensions)
 	if e.Extensions == nil {
@@ -42,9 +48,12 @@ func withAuth(ctx context.Context, e event.Event) event.Event {
 	if auth.Type == "" {
 		auth.Type = "unknown"
 	}
+	if !slices.Contains(principals, auth.Type) {
+		return e, fmt.Errorf("auth type %.80q: it must be %s", auth.Type, strings.Join(principals, ", "))
+	}
 	e.Extensions["authtype"] = auth.Type
 	if auth.ID != "" {
 		e.Extensions["authid"] = auth.ID
 	}
-	return e
+	return e, nil
 }

@@ -203,7 +203,11 @@ func appendVia(ctx context.Context, events []event.Event, expected Versions, dri
 func prepare(ctx context.Context, events []event.Event) ([]event.Event, error) {
 	normal := make([]event.Event, len(events))
 	for i, e := range events {
-		n, err := cloudevents.Normal(withAuth(ctx, e))
+		e, err := withAuth(ctx, e)
+		if err != nil {
+			return nil, err
+		}
+		n, err := cloudevents.Normal(e)
 		if err != nil {
 			return nil, err
 		}

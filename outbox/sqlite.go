@@ -23,6 +23,21 @@ func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.E
 	if err != nil {
 		return 0, err
 	}
+	// An error leaves nothing behind, also if the caller commits nevertheless.
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT eventfeed_append"); err != nil {
+		return 0, err
+	}
+	added, err := insertAllSQLite(ctx, tx, key, feed, events, expected, before)
+	if err != nil {
+		_, undoErr := tx.ExecContext(ctx, "ROLLBACK TO eventfeed_append")
+		return 0, errors.Join(err, undoErr)
+	}
+	_, err = tx.ExecContext(ctx, "RELEASE eventfeed_append")
+	return added, err
+}
+
+// insertAllSQLite inserts the events that are not there, and returns how many.
+func insertAllSQLite(ctx context.Context, tx *sql.Tx, key int64, feed string, events []event.Event, expected, before Versions) (int, error) {
 	insert, err := tx.PrepareContext(ctx, insertSQLite)
 	if err != nil {
 		return 0, err

@@ -41,7 +41,9 @@ func ExampleWait() {
 	fmt.Println("applied up to position", position, err)
 
 	end()
-	<-ended
+	if err := <-ended; err != nil {
+		fmt.Println(err)
+	}
 	// Output:
 	// applied up to position 5 <nil>
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,14 @@ eventfeed's tables, and the SQLite file, if they are missing.`,
 		defer log.Close()
 		created, err := log.Create(command.Context(), f)
 		if errors.Is(err, store.ErrFeedExists) && *ifMissing {
+			there, err := log.Feed(command.Context(), f.Name)
+			if err == nil && f.Entities && !there.Entities {
+				err = &cli.StatusError{Status: cli.StatusFailed, Err: fmt.Errorf("feed %s exists already, without entities", f.Name),
+					Next: "number its history with: feedserver entities " + f.Name + again(command, *db)}
+			}
+			if err != nil {
+				return err
+			}
 			_, err = terminal.Fprintf(command.OutOrStdout(), "feed %s exists already\n", f.Name)
 			return err
 		}

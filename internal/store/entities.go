@@ -30,8 +30,9 @@ type NumberingTx interface {
 	// feed's last one.
 	NumberPlaced(ctx context.Context, key int64, limit int) (numbered, last int64, err error)
 	// StopAppends waits for the transactions that have appended, and lets no other
-	// one append until the end of this one, to any feed.
-	StopAppends(ctx context.Context, key int64) error
+	// one append until the end of this one, to any feed. It counts the feed's pending
+	// events, up to most.
+	StopAppends(ctx context.Context, key int64, most int) (pending int, err error)
 	// NumberPending gives versions to all pending events, and from then on every append
 	// does.
 	NumberPending(ctx context.Context, key int64) error
@@ -151,10 +152,13 @@ func (l *Log) switchToEntities(ctx context.Context, f *Feed, progress func(numbe
 		if _, _, err := tx.Lock(ctx, f.Name); err != nil {
 			return err
 		}
-		if err := tx.StopAppends(ctx, f.Key); err != nil {
+		pending, err := tx.StopAppends(ctx, f.Key, switchLimit+1)
+		if err != nil {
 			return err
 		}
-		var err error
+		if pending > switchLimit {
+			return errMany // of a transaction that was open a moment ago
+		}
 		if numbered, last, err = tx.NumberPlaced(ctx, f.Key, switchLimit); err != nil {
 			return err
 		}

@@ -157,7 +157,7 @@ func TestHistoryIsNumberedByPosition(t *testing.T) {
 		// Another process may have looked at the feed before it had entities, and begin only now.
 		must.OK(t, l.Write(t.Context(), time.Minute, func(tx store.Tx) error { return tx.StartNumbering(t.Context(), f.Key) }))
 		must.OK(t, l.Write(t.Context(), time.Minute, func(tx store.Tx) error {
-			if err := tx.StopAppends(t.Context(), f.Key); err != nil {
+			if _, err := tx.StopAppends(t.Context(), f.Key, 1); err != nil {
 				return err
 			}
 			if _, _, err := tx.NumberPlaced(t.Context(), f.Key, 100); err != nil {

@@ -61,14 +61,14 @@ func (t tx) NumberPlaced(ctx context.Context, key int64, limit int) (numbered, l
 	return end, last, err
 }
 
-// StopAppends locks the row that appends outside of READ COMMITTED lock, and then what
-// all of them lock: in this order they cannot wait for one another.
-func (t tx) StopAppends(ctx context.Context, key int64) error {
-	if _, err := t.Exec(ctx, "SELECT FROM eventfeed.entity_feeds n WHERE n.feed = $1 FOR UPDATE", key); err != nil {
-		return err
+// StopAppends waits in the queue of pending, where every append stands; nobody holds the
+// row of entity_feeds without a lock on that.
+func (t tx) StopAppends(ctx context.Context, key int64, most int) (pending int, err error) {
+	if _, err := t.Exec(ctx, "SELECT eventfeed.lock_pending()"); err != nil {
+		return 0, err
 	}
-	_, err := t.Exec(ctx, "SELECT eventfeed.lock_pending()")
-	return err
+	err = t.QueryRow(ctx, "SELECT count(*) FROM (SELECT FROM eventfeed.pending p WHERE p.feed = $1 LIMIT $2) s", key, most).Scan(&pending)
+	return pending, err
 }
 
 // NumberPending ends a numbering.

@@ -121,9 +121,10 @@ func TestAppendBySomeoneElseIsARepeat(t *testing.T) {
 	}
 }
 
+// For a trigger it is a reason to refuse the row, and not to fail the service's write.
 func TestWhoAppendsMustBeOfAKindThatThereIs(t *testing.T) {
 	t.Parallel()
-	l, writer, _ := openEntities(t)
+	l, writer, owner := openEntities(t)
 	for name, statement := range everyAppend {
 		for set, says := range map[string]string{
 			"SET LOCAL eventfeed.authtype = 'admin'":                                     `setting eventfeed.authtype is "admin": it must be app_user, user, service_account, api_key, system, unauthenticated or unknown`,
@@ -136,6 +137,15 @@ func TestWhoAppendsMustBeOfAKindThatThereIs(t *testing.T) {
 				_, err := tx.Exec(t.Context(), statement, "1", nil)
 				return err
 			})
+			if name == "or refuse" {
+				must.OK(t, err)
+				var reason string
+				must.OK(t, owner.QueryRow(t.Context(), "SELECT reason FROM eventfeed.refused ORDER BY number DESC LIMIT 1").Scan(&reason))
+				if !strings.Contains(reason, says) {
+					t.Errorf("%s: refused since %s", set, reason)
+				}
+				continue
+			}
 			if refusal, is := errors.AsType[*pgconn.PgError](err); !is || refusal.Code != "22023" || !strings.Contains(refusal.Message, says) {
 				t.Errorf("%s: %s: %v", name, set, err)
 			}

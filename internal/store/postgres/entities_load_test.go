@@ -417,7 +417,7 @@ func TestAppendThatWaitsForAFeedToGetEntitiesGivesVersions(t *testing.T) {
 				must.OK(t, l.Write(t.Context(), time.Minute, func(tx store.Tx) error { return tx.StartNumbering(t.Context(), f.Key) }))
 				var late <-chan error
 				must.OK(t, l.Write(t.Context(), time.Minute, func(tx store.Tx) error {
-					if err := tx.StopAppends(t.Context(), f.Key); err != nil {
+					if _, err := tx.StopAppends(t.Context(), f.Key, 1); err != nil {
 						return err
 					}
 					late = blocked(t, writer, owner, level, statement)

@@ -62,8 +62,11 @@ func (t tx) number(ctx context.Context, batch string, arguments ...any) error {
 	return err
 }
 
-// StopAppends has nothing to do: the transaction holds the write lock.
-func (t tx) StopAppends(context.Context, int64) error { return nil }
+// StopAppends has only to count: the transaction holds the write lock.
+func (t tx) StopAppends(ctx context.Context, key int64, most int) (pending int, err error) {
+	err = t.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM eventfeed_pending WHERE feed = ? LIMIT ?)", key, most).Scan(&pending)
+	return pending, err
+}
 
 // NumberPending ends a numbering.
 func (t tx) NumberPending(ctx context.Context, key int64) error {

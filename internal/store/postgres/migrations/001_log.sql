@@ -483,7 +483,9 @@ BEGIN
             USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME';
     END IF;
     IF NOT has_entities AND current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-        -- A feed that got entities after the snapshot is a serialization failure here.
+        -- A feed that got entities after the snapshot is a serialization failure here. Who
+        -- gives it entities waits in the queue of this table, and in no other.
+        LOCK TABLE eventfeed.pending IN ROW EXCLUSIVE MODE;
         PERFORM FROM eventfeed.entity_feeds n WHERE n.feed = feed_key FOR SHARE;
     END IF;
     IF current_setting('eventfeed.sequences', true) IS DISTINCT FROM 'checked' THEN
@@ -551,10 +553,6 @@ BEGIN
             END IF;
             RETURN added;
         END IF;
-        IF added = 0 AND NOT has_entities THEN
-            SELECT n.entities INTO has_entities FROM eventfeed.entity_feeds n WHERE n.feed = feed_key;
-            CONTINUE WHEN has_entities;
-        END IF;
 
         -- Some were there. That is fine where they are the same. What differs is not
         -- said: who appends may not be allowed to read.
@@ -571,6 +569,10 @@ BEGIN
         WHERE there.repeated IS NOT TRUE
         ORDER BY g.n LIMIT 1;
         IF FOUND AND bad.lacks THEN
+            IF NOT has_entities THEN
+                SELECT n.entities INTO has_entities FROM eventfeed.entity_feeds n WHERE n.feed = feed_key;
+                CONTINUE WHEN has_entities; -- since a moment ago
+            END IF;
             -- Another event has its number. As long as none of these has one, they draw anew.
             PERFORM eventfeed.set_sequences();
             IF added = 0 AND attempt < 3 THEN
@@ -700,7 +702,9 @@ BEGIN
             UPDATE eventfeed.entities n SET version = reached - 1 WHERE n.feed = feed_key AND n.subject = append_bytes.subject COLLATE "C";
         ELSE
             IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-                -- A feed that got entities after the snapshot is a serialization failure here.
+                -- A feed that got entities after the snapshot is a serialization failure here. Who
+                -- gives it entities waits in the queue of this table, and in no other.
+                LOCK TABLE eventfeed.pending IN ROW EXCLUSIVE MODE;
                 PERFORM FROM eventfeed.entity_feeds n WHERE n.feed = feed_key FOR SHARE;
             END IF;
             WITH added AS (
@@ -790,9 +794,13 @@ DECLARE
     feed_key bigint;
 BEGIN
     IF current_setting('eventfeed.authid', true) <> '' OR current_setting('eventfeed.authtype', true) <> '' THEN
-        extensions := eventfeed.with_auth(extensions);
+        BEGIN
+            extensions := eventfeed.with_auth(extensions);
+        EXCEPTION WHEN invalid_parameter_value THEN
+            reason := SQLERRM;
+        END;
     END IF;
-    reason := eventfeed.refusal(id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data);
+    reason := coalesce(reason, eventfeed.refusal(id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data));
     SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_or_refuse.feed;
     IF feed_key IS NULL OR reason IS NULL AND NOT EXISTS (
         SELECT FROM eventfeed.events e
