@@ -96,7 +96,9 @@ func TestCommandsOfProjections(t *testing.T) {
 	must.OK(t, err)
 	folder := t.TempDir()
 	first := regexp.MustCompile("(?s)\n```sql\n(.*?)\n```").FindSubmatch(text)
-	must.OK(t, os.WriteFile(filepath.Join(folder, "orders.sql"), first[1], 0o600))
+	for _, name := range []string{"orders.sql", "orders_v2.sql"} {
+		must.OK(t, os.WriteFile(filepath.Join(folder, name), first[1], 0o600))
+	}
 	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
 	replace := strings.NewReplacer("127.0.0.1:8080", address, "postgres:///shipping", "'"+testdb.Postgres(t)+"'")
 	run := func(line string) string {

@@ -501,6 +501,78 @@ func TestCheckFindsSnapshotsOfAnImpureApply(t *testing.T) {
 	})
 }
 
+// The slower one of two that insert the same row of their own table waits for the faster
+// one there, before its append.
+func TestRaceForARowOfAnOwnTableIsDecidedAgain(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	_, err := storetest.Open(t, url).Create(t.Context(), store.Feed{Name: "accounts", Entities: true})
+	must.OK(t, err)
+	pool, err := pgxpool.New(t.Context(), url)
+	must.OK(t, err)
+	defer pool.Close()
+	_, err = pool.Exec(t.Context(), "CREATE TABLE holders (account text PRIMARY KEY, holder text NOT NULL CHECK (holder <> ''))")
+	must.OK(t, err)
+	r, errTaken := accounts(0, nil), errors.New("it has a holder")
+	var loaded sync.WaitGroup // both have decided on the same version
+	loaded.Add(2)
+	var once [2]sync.Once
+	open := func(n int, holder string) error {
+		_, err := r.Update(t.Context(), entity.Pgx(pool), "a-1", func(ctx context.Context, tx entity.Tx, a account) ([]event.Event, error) {
+			once[n].Do(func() { loaded.Done(); loaded.Wait() })
+			if a.Reasons != nil {
+				return nil, errTaken
+			}
+			_, err := tx.Pgx().Exec(ctx, "INSERT INTO holders VALUES ('a-1', $1)", holder)
+			return []event.Event{move(1, "opened")}, err
+		})
+		return err
+	}
+	errs := make(chan error, 2)
+	go func() { errs <- open(0, "anna") }()
+	go func() { errs <- open(1, "bob") }()
+	first, second := <-errs, <-errs
+	if first != nil {
+		first, second = second, first
+	}
+	if first != nil || !errors.Is(second, errTaken) {
+		t.Errorf("%v, %v", first, second)
+	}
+	_, err = r.Update(t.Context(), entity.Pgx(pool), "a-2", func(ctx context.Context, tx entity.Tx, _ account) ([]event.Event, error) {
+		_, err := tx.Pgx().Exec(ctx, "INSERT INTO holders VALUES ('a-2', '')")
+		return []event.Event{move(1, "opened")}, err
+	})
+	if err == nil || !strings.Contains(err.Error(), "holders_holder_check") {
+		t.Errorf("a row that the table refuses of everyone: %v", err)
+	}
+}
+
+// A server recovers from panics, and goes on with the same pool.
+func TestPanicInApplyGivesItsConnectionBack(t *testing.T) {
+	eachDriver(t, func(t *testing.T, l *store.Log, db entity.DB) {
+		e := move(1, "deposit")
+		e.Subject = "a-1"
+		storetest.Append(t, l, "accounts", []event.Event{e})
+		r := accounts(0, nil)
+		pure := r.Apply
+		r.Apply = func(account, event.Event) (account, error) { panic("nil map") }
+		for range 30 { // more than any pool has
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = r.Load(t.Context(), db, "a-1")
+			}()
+			func() {
+				defer func() { _ = recover() }()
+				_ = deposit(t, r, db, "a-1", 1)
+			}()
+		}
+		r.Apply = pure
+		if e := deposit(t, r, db, "a-1", 1); e.Version != 2 {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 func TestUpcastGivesApplyTodaysShapes(t *testing.T) {
 	eachDriver(t, func(t *testing.T, l *store.Log, db entity.DB) {
 		old := event.Event{Type: "MovedTwice", Subject: "a-1", Data: []byte(`[3,4]`)}

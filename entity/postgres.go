@@ -121,17 +121,21 @@ type pgxLog struct{ db PgxQuerier }
 
 func (l pgxLog) load(ctx context.Context, r request, yield func(*row) error) error {
 	for more := true; more; {
-		rows, err := l.db.Query(ctx, loadPostgres, r.arguments()...)
-		if err != nil {
-			return postgresError(err)
-		}
-		more, err = r.page(rows, yield)
-		rows.Close()
-		if err != nil {
+		var err error
+		if more, err = l.page(ctx, &r, yield); err != nil {
 			return postgresError(err)
 		}
 	}
 	return nil
+}
+
+func (l pgxLog) page(ctx context.Context, r *request, yield func(*row) error) (bool, error) {
+	rows, err := l.db.Query(ctx, loadPostgres, r.arguments()...)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close() // also where Apply panics: the connection goes back to its pool
+	return r.page(rows, yield)
 }
 
 func (l pgxLog) append(ctx context.Context, c call) (outbox.Result, error) {

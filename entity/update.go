@@ -12,6 +12,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/db/sqlany"
 	"github.com/eventfeed/eventfeed/internal/retry"
+	"github.com/eventfeed/eventfeed/outbox"
 )
 
 // ErrUnknown reports that the connection broke at the commit, and that it could not be
@@ -20,8 +21,9 @@ var ErrUnknown = errors.New("it is not known whether the transaction has committ
 
 // Update loads an entity, lets decide return the events that its state asks for, appends
 // them and commits, all in one transaction. The result is the entity after it. If another
-// transaction was faster, it does all of it again, as [Retry] does; so decide must have no
-// other effects than statements in tx. If decide returns an error, the transaction is
+// transaction was faster, it does all of it again, as [Retry] does, and also where a
+// constraint of the caller's own tables has refused what the other one had written first.
+// So decide must have no other effects than statements in tx. If decide returns an error, the transaction is
 // rolled back, and the error is returned, wrapped. If it returns no events, the
 // transaction commits what decide has written in tx.
 //
@@ -30,11 +32,14 @@ func (r *Repository[S]) Update(ctx context.Context, db DB, subject string,
 	decide func(ctx context.Context, tx Tx, state S) ([]event.Event, error),
 ) (Entity[S], error) {
 	var after Entity[S]
-	err := Retry(ctx, db, func(ctx context.Context, tx Tx) error {
+	var loaded int64
+	lost := func(err error) bool { return isLost(err) || isRefused(err) && r.isBehind(ctx, db, subject, loaded) }
+	err := repeat(ctx, db, lost, func(ctx context.Context, tx Tx) error {
 		e, shown, err := r.loadTwice(ctx, tx.log, subject)
 		if err != nil {
 			return err
 		}
+		loaded = e.Version
 		events, err := decide(ctx, tx, shown)
 		if err != nil {
 			return r.failed("update", subject, err)
@@ -75,10 +80,14 @@ const attempts = 30
 // appended whether it was done: it is not done twice. The error is the last one of fn
 // or of the commit, or [ErrUnknown].
 func Retry(ctx context.Context, db DB, fn func(ctx context.Context, tx Tx) error) error {
+	return repeat(ctx, db, isLost, fn)
+}
+
+func repeat(ctx context.Context, db DB, lost func(error) bool, fn func(ctx context.Context, tx Tx) error) error {
 	waits := retry.Begin(2*time.Millisecond, 200*time.Millisecond)
 	for attempt := 1; ; attempt++ {
 		err := once(ctx, db, fn)
-		if err == nil || !isLost(err) || attempt == attempts {
+		if err == nil || attempt == attempts || !lost(err) {
 			return err
 		}
 		if retry.Sleep(ctx, waits.Next()) != nil {
@@ -148,6 +157,22 @@ func isThere(ctx context.Context, db DB, c call) (bool, error) {
 func isLost(err error) bool {
 	code, _, _ := sqlany.Fields(err)
 	return errors.Is(err, ErrVersion) || errors.Is(err, errNotDone) || code == "40001" || code == "40P01" || sqlany.IsBusy(err)
+}
+
+// isRefused reports a statement that a constraint of a table refused, as a unique key does
+// where another transaction has decided the same before.
+func isRefused(err error) bool {
+	code, _, _ := sqlany.Fields(err)
+	return strings.HasPrefix(code, "23") && !errors.Is(err, outbox.ErrConflict)
+}
+
+// isBehind reports whether an entity has moved on from a version.
+func (r *Repository[S]) isBehind(ctx context.Context, db DB, subject string, version int64) (moved bool) {
+	_ = db.load(ctx, request{feed: r.Feed, subject: subject, after: version, upTo: version + 1}, func(*row) error {
+		moved = true
+		return nil
+	}) // if it fails, the error that there is stays
+	return moved
 }
 
 // isDefinite reports whether the database itself has refused a commit. When it is shut

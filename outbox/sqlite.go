@@ -28,6 +28,7 @@ func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.E
 		return 0, err
 	}
 	defer func() { _ = insert.Close() }()
+	var conflict error
 	added, now := 0, time.Now().UTC().Truncate(time.Microsecond)
 	for i := range events {
 		e := &events[i]
@@ -53,12 +54,12 @@ func appendSQLite(ctx context.Context, tx *sql.Tx, feed string, events []event.E
 			}
 		}
 		added += int(n)
-		if version := expected.of(e.Subject); n > 0 && version != nil && *version != before[e.Subject] {
-			return 0, &VersionError{e.Subject, *version, before[e.Subject],
+		if version := expected.of(e.Subject); n > 0 && version != nil && *version != before[e.Subject] && conflict == nil {
+			conflict = &VersionError{e.Subject, *version, before[e.Subject],
 				fmt.Errorf("%w: %q is at version %d, not at version %d", ErrVersion, e.Subject, before[e.Subject], *version)}
 		}
 	}
-	return added, nil
+	return added, conflict // an id that is in use counts before it
 }
 
 // lookUpSQLite returns the key of a feed, and the versions of the entities of which one

@@ -113,6 +113,7 @@ func (r *runner) endWithheld(ctx context.Context) error {
 		return nil
 	}
 	if w.totals.skipped == 0 { // all events were left out by Config.AsOf
+		w.heads = nil
 		return r.apply(ctx, &step{})
 	}
 	err := &UnmatchedError{

@@ -119,6 +119,20 @@ func TestWhatIsAllowedToMatchNothing(t *testing.T) {
 	})
 }
 
+// TestEventsThatAreAllLeftOutAreCommitted: they are later than the state that is asked for.
+func TestEventsThatAreAllLeftOutAreCommitted(t *testing.T) {
+	eachProjection(t, func(t *testing.T, open func(string) seed.Target, position func() string) {
+		s := openSource(t, testdb.SQLite(t))
+		storetest.Create(t, s.Log, "f", 10)
+		s.typed(t, 1, "Later", "Other")
+		config := seed.Config{From: []string{s.feed()}, Into: open(block("Later")), AsOf: time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)}
+		must.OK(t, seed.Run(t.Context(), config))
+		if position() != "2 0 2" {
+			t.Errorf("at %s", position())
+		}
+	})
+}
+
 // TestAChangedProjectionIsToldWhatItMisses: events that were skipped before, in
 // whatever run, and that it has blocks for.
 func TestAChangedProjectionIsToldWhatItMisses(t *testing.T) {

@@ -43,7 +43,7 @@ func TestWaitReturnsOnceAConsumerIsThere(t *testing.T) {
 		short, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer stop()
 		err = seed.Wait(short, again().Target, "", "f", 8)
-		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "at position 7 ") {
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), " to reach position 8") {
 			t.Errorf("a position that does not come: %v", err)
 		}
 	})

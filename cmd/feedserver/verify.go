@@ -33,6 +33,9 @@ what is stored. It reads everything and changes nothing, also while a server run
 			return &cli.StatusError{Status: cli.StatusMismatch, Err: err,
 				Next: "restore the database from a backup; then, before you start a server on it: feedserver new-epoch " + arguments[0]}
 		}
+		if errors.Is(err, store.ErrSnapshot) {
+			return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "the events are as they should be; delete this row of the table of snapshots, which is a cache"}
+		}
 		if err != nil {
 			return err
 		}

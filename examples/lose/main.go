@@ -60,7 +60,7 @@ func run(ctx context.Context, database, server string, length time.Duration) (wr
 
 func show(written int, readers []*reader) error {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "READER\tCOMMITTED\tREAD\tLOST\tLONGEST WAIT")
+	_, _ = fmt.Fprintln(table, "CONSUMER\tCOMMITTED\tREAD\tLOST\tLONGEST WAIT")
 	for _, r := range readers {
 		_, _ = fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\n", r.name, written, r.count(), written-r.count(), r.longest().Round(10*time.Millisecond))
 	}

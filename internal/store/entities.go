@@ -11,13 +11,19 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// ErrHeld reports that a feed is held, so that its events have no positions.
-var ErrHeld = errors.New("the feed is held")
+// Errors that callers tell apart.
+var (
+	// ErrHeld reports that a feed is held, so that its events have no positions.
+	ErrHeld = errors.New("the feed is held")
+	// ErrSnapshot reports a snapshot that is not of the entity's events. It is a cache, so
+	// deleting it mends that.
+	ErrSnapshot = errors.New("a snapshot is not of the entity's events")
+)
 
 // NumberingTx is what giving versions to a feed's history needs. Versions go by position.
 type NumberingTx interface {
 	// StartNumbering begins with a feed's history, or goes on where another
-	// numbering of it ended.
+	// numbering of it ended. It is a no-op on a feed that has entities.
 	StartNumbering(ctx context.Context, key int64) error
 	// NumberPlaced gives versions to the events at the next positions, up to limit of
 	// them. It returns the last position whose event has its version, and the
@@ -65,10 +71,14 @@ const (
 // GiveEntities gives versions to a feed's history, while writers go on, and from then
 // on to each event that is appended. It calls progress after each step, with what it
 // waits for, if it does. If it ends early, the next call goes on. It is a no-op on a
-// feed that has entities. The error is ErrHeld, wrapped, for a held feed.
+// feed that has entities. The error is ErrHeld, wrapped, for a held feed
+// without entities.
 func (l *Log) GiveEntities(ctx context.Context, name string, progress func(numbered, last int64, waitsFor []string)) error {
 	f, err := l.Feed(ctx, name)
-	if err == nil && f.Held {
+	if err != nil {
+		return fmt.Errorf("give entities: %w", err)
+	}
+	if f.Held && !f.Entities {
 		err = ErrHeld
 	}
 	if err == nil && !f.Entities {
@@ -223,13 +233,13 @@ func (l *Log) verifySnapshots(ctx context.Context, key int64, snapshots []Snapsh
 		for ; len(left) > 0 && left[0].Version == chain.Position; left = left[1:] {
 			if s := left[0]; s.Digest != chain.Digest {
 				return fmt.Errorf("%w: snapshot %q revision %q of %q at version %d: it was taken of events with digest %s, the log has %s",
-					ErrDoesNotAddUp, s.Name, s.Revision, s.Subject, s.Version, s.Digest, chain.Digest)
+					ErrSnapshot, s.Name, s.Revision, s.Subject, s.Version, s.Digest, chain.Digest)
 			}
 		}
 		return nil
 	})
 	if err == nil && len(left) > 0 {
-		err = fmt.Errorf("%w: snapshot %q of %q is of version %d, which is not there", ErrDoesNotAddUp, left[0].Name, left[0].Subject, left[0].Version)
+		err = fmt.Errorf("%w: snapshot %q of %q is of version %d, which is not there", ErrSnapshot, left[0].Name, left[0].Subject, left[0].Version)
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
@@ -25,7 +26,8 @@ func TestMovedByLogicalReplication(t *testing.T) {
 	before.Start(t)
 	before.MakeRoles(t)
 	l, from, stop := serve(t, before.URL(), t.Output())
-	storetest.Create(t, l, "f", 10)
+	_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 10, Entities: true})
+	must.OK(t, err)
 	storetest.Append(t, l, "f", storetest.Events(1, backedUp))
 	waitFor(t, l, backedUp)
 	within := newReader(t)
@@ -47,6 +49,7 @@ func TestMovedByLogicalReplication(t *testing.T) {
 		t.Errorf("epochs %+v", f.Epochs)
 	}
 	within.wantEnd(t, l, from)
+	storetest.Verify(t, l, "f")
 	for i, e := range storetest.Read(t, l, "f") {
 		if e.ID != fmt.Sprint(i+1) {
 			t.Fatalf("event %s is at position %d", e.ID, e.Position)

@@ -13,9 +13,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// StartNumbering leaves the row of a numbering that ended early.
+// StartNumbering leaves the row of a numbering that ended early. It waits for the end of
+// one that is switching the feed: that one's row is gone then, and must not come again.
 func (t tx) StartNumbering(ctx context.Context, key int64) error {
-	_, err := t.Exec(ctx, "INSERT INTO eventfeed.entity_numbering (feed, position) VALUES ($1, 0) ON CONFLICT DO NOTHING", key)
+	_, err := t.Exec(ctx, `
+		INSERT INTO eventfeed.entity_numbering (feed, position)
+		SELECT n.feed, 0 FROM eventfeed.entity_feeds n WHERE n.feed = $1 AND NOT n.entities FOR SHARE
+		ON CONFLICT DO NOTHING`, key)
 	return err
 }
 
@@ -85,7 +89,9 @@ func (t tx) NumberPending(ctx context.Context, key int64) error {
 	return err
 }
 
-// Appending names sessions and prepared transactions that hold the lock of an append.
+// Appending names sessions and prepared transactions that hold the lock of an append, the
+// oldest ones: those are what one waits for. Who has prepared a transaction has its virtual
+// id no more, so it is found by its own id, which it has locked, too.
 func (l *Log) Appending(ctx context.Context) ([]string, error) {
 	rows, err := l.db.Query(ctx, `
 		SELECT coalesce('session ' || k.pid || coalesce(' of ' || a.usename, '') || coalesce(', ' || nullif(a.application_name, ''), ''),
@@ -93,10 +99,11 @@ func (l *Log) Appending(ctx context.Context) ([]string, error) {
 		       coalesce(a.xact_start, x.prepared)
 		FROM pg_locks k
 		LEFT JOIN pg_stat_activity a ON a.pid = k.pid
-		LEFT JOIN pg_prepared_xacts x ON k.pid IS NULL AND k.virtualtransaction = '-1/' || x.transaction
+		LEFT JOIN pg_prepared_xacts x ON k.pid IS NULL AND EXISTS (
+			SELECT FROM pg_locks t WHERE t.locktype = 'transactionid' AND t.transactionid = x.transaction AND t.virtualtransaction = k.virtualtransaction AND t.pid IS NULL)
 		WHERE k.locktype = 'relation' AND k.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
 		  AND k.relation = 'eventfeed.pending'::regclass AND k.mode = 'RowExclusiveLock' AND k.granted
-		ORDER BY 2 NULLS LAST LIMIT 10`)
+		ORDER BY age(coalesce(a.backend_xid, x.transaction)) DESC NULLS LAST LIMIT 5`)
 	if err != nil {
 		return nil, err
 	}
@@ -118,17 +125,17 @@ func (l *Log) EntityFault(ctx context.Context, key int64) (fault string, err err
 		      FROM eventfeed.entity_events n LEFT JOIN eventfeed.positions p ON p.insert_no = n.insert_no WHERE n.feed = $1
 		      WINDOW w AS (PARTITION BY n.subject ORDER BY n.version)) o
 		WHERE o.version <> o.last_version + 1 OR o.position < o.last_position
-		   OR o.position IS NOT NULL AND o.last_position IS NULL AND o.last_version > 0 OR o.position IS NULL AND o.insert_no < o.last_insert LIMIT 1`,
+		   OR o.position IS NOT NULL AND o.last_position IS NULL AND o.last_version > 0 OR o.position IS NULL AND o.last_position IS NULL AND o.insert_no < o.last_insert LIMIT 1`,
 		`SELECT format('%s is at version %s and has %s events', to_json(coalesce(n.subject, c.subject)), n.version, coalesce(c.events, 0))
 		FROM (SELECT * FROM eventfeed.entities WHERE feed = $1) n
 		FULL JOIN (SELECT v.subject, count(*) AS events FROM eventfeed.entity_events v WHERE v.feed = $1 GROUP BY v.subject) c ON c.subject = n.subject
 		WHERE coalesce(n.version, 0) <> coalesce(c.events, 0) LIMIT 1`,
-		`SELECT format('event %s of %s has no version', to_json(e.id), to_json(e.subject)) FROM eventfeed.events e
-		WHERE e.feed = $1 AND e.subject IS NOT NULL AND NOT EXISTS (
-			SELECT FROM eventfeed.entity_events n WHERE n.feed = e.feed AND n.subject = e.subject AND n.insert_no = e.insert_no) LIMIT 1`,
-		`SELECT format('version %s of %s is no event', n.version, to_json(n.subject)) FROM eventfeed.entity_events n
-		WHERE n.feed = $1 AND NOT EXISTS (
-			SELECT FROM eventfeed.events e WHERE e.feed = n.feed AND e.subject = n.subject AND e.insert_no = n.insert_no) LIMIT 1`,
+		// A full join, which is never nested loops: their number would be the square of an entity's events.
+		`SELECT CASE WHEN n.insert_no IS NULL THEN format('event %s of %s has no version', to_json(e.id), to_json(e.subject))
+		             ELSE format('version %s of %s is no event', n.version, to_json(n.subject)) END
+		FROM (SELECT * FROM eventfeed.events WHERE feed = $1 AND subject IS NOT NULL) e
+		FULL JOIN (SELECT * FROM eventfeed.entity_events WHERE feed = $1) n ON n.insert_no = e.insert_no AND n.subject = e.subject
+		WHERE e.insert_no IS NULL OR n.insert_no IS NULL LIMIT 1`,
 	} {
 		err := l.db.QueryRow(ctx, question, key).Scan(&fault)
 		if !errors.Is(err, pgx.ErrNoRows) {

@@ -15,25 +15,58 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
-// Servers and writers have the rights that their work needs and no others.
+// Servers, writers and those who load entities have the rights that their work needs and no others.
 func TestRolesMayDoNothingButTheirWork(t *testing.T) {
 	t.Parallel()
 	url := testdb.Postgres(t)
 	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	storetest.CreateWithEntities(t, storetest.Open(t, url), "e")
 	for user, statements := range map[string]map[string]bool{
 		testdb.Writer: {
-			"SELECT eventfeed.append('f', 'T', 's', '{}')":                      true,
-			"SELECT eventfeed.append('f', 'T', 's', '{}'::jsonb)":               true,
-			"SELECT eventfeed.append_bytes('f', 'T', 's', '\\x00', 'x/y')":      true,
-			"SELECT eventfeed.uuidv7()":                                         true,
-			"SELECT count(*) FROM eventfeed.events":                             false,
-			"SELECT count(*) FROM eventfeed.feeds":                              false,
-			"INSERT INTO eventfeed.pending VALUES (1, 1)":                       false,
-			"UPDATE eventfeed.feeds SET position = 0":                           false,
-			"CREATE TABLE eventfeed.mine ()":                                    false,
-			"SELECT eventfeed.append_or_refuse('f', '', 's', '', 'x/y')":        true,
-			"SELECT eventfeed.refusal('', '', '', '', now(), '', '', '{}', '')": true,
-			"SELECT count(*) FROM eventfeed.refused":                            false,
+			"SELECT eventfeed.append('f', 'T', 's', '{}')":                         true,
+			"SELECT eventfeed.append('f', 'T', 's', '{}'::jsonb)":                  true,
+			"SELECT eventfeed.append_bytes('f', 'T', 's', '\\x00', 'x/y')":         true,
+			"SELECT eventfeed.uuidv7()":                                            true,
+			"SELECT count(*) FROM eventfeed.events":                                false,
+			"SELECT count(*) FROM eventfeed.feeds":                                 false,
+			"INSERT INTO eventfeed.pending VALUES (1, 1)":                          false,
+			"UPDATE eventfeed.feeds SET position = 0":                              false,
+			"CREATE TABLE eventfeed.mine ()":                                       false,
+			"SELECT eventfeed.append_or_refuse('f', '', 's', '', 'x/y')":           true,
+			"SELECT eventfeed.refusal('', '', '', '', now(), '', '', '{}', '')":    true,
+			"SELECT count(*) FROM eventfeed.refused":                               false,
+			"SELECT eventfeed.append('e', 'T', 's', '{}', expected_version => 0)":  true,
+			"SELECT eventfeed.append('f', 'T', 's', '{}', expected_version => 0)":  false,
+			"SELECT count(*) FROM eventfeed.load('e', 's')":                        false,
+			"SELECT eventfeed.version('e', 's')":                                   false,
+			"SELECT count(*) FROM eventfeed.snapshots('e', 'n', 'r')":              false,
+			"SELECT eventfeed.position('e', NULL, '1')":                            false,
+			"SELECT eventfeed.save_snapshot('e', 's', 'n', 'r', 1, '1', NULL, '')": false,
+			"SELECT eventfeed.lock_pending()":                                      false,
+			"SELECT eventfeed.entity_feed('e')":                                    false,
+			"SELECT eventfeed.settle_versions(2, 'e', '{s}', '{0}', '{s}', NULL)":  false,
+			"SELECT eventfeed.with_auth('{}')":                                     false,
+			"SELECT count(*) FROM eventfeed.entities":                              false,
+			"SELECT count(*) FROM eventfeed.entity_events":                         false,
+			"SELECT count(*) FROM eventfeed.snapshots":                             false,
+			"UPDATE eventfeed.entity_feeds SET entities = false":                   false,
+			"UPDATE eventfeed.entities SET version = 0":                            false,
+		},
+		testdb.Entities: {
+			"SELECT count(*) FROM eventfeed.load('e', 's')":                                            true,
+			"SELECT count(*) FROM eventfeed.snapshots('e', 'n', 'r')":                                  true,
+			"SELECT eventfeed.version('e', 's')":                                                       true,
+			"SELECT eventfeed.save_snapshot('e', 's', 'n', 'r', 1, '1', NULL, '')":                     true,
+			"SELECT eventfeed.append('e', 'T', 's', '{}')":                                             false,
+			"SELECT eventfeed.append_many('e', NULL, NULL, '{T}', NULL, NULL, NULL, NULL, NULL, NULL)": false,
+			"SELECT eventfeed.append_or_refuse('e', 'T', 's', '', 'x/y')":                              false,
+			"SELECT eventfeed.lock_pending()":                                                          false,
+			"SELECT eventfeed.set_sequences()":                                                         false,
+			"SELECT count(*) FROM eventfeed.events":                                                    false,
+			"SELECT count(*) FROM eventfeed.feeds":                                                     false,
+			"SELECT count(*) FROM eventfeed.snapshots":                                                 false,
+			"DELETE FROM eventfeed.snapshots":                                                          false,
+			"INSERT INTO eventfeed.entities VALUES (1, 's', 1)":                                        false,
 		},
 		testdb.Server: {
 			"SELECT count(*) FROM eventfeed.events":                       true,
@@ -50,6 +83,12 @@ func TestRolesMayDoNothingButTheirWork(t *testing.T) {
 			"ALTER TABLE eventfeed.events DISABLE TRIGGER ALL":            false,
 			"INSERT INTO eventfeed.schema_version VALUES (99, 99, true)":  false,
 			"UPDATE eventfeed.schema_compatibility SET oldest = 1":        false,
+			"DELETE FROM eventfeed.entity_events":                         false,
+			"UPDATE eventfeed.entity_events SET version = 1":              false,
+			"DELETE FROM eventfeed.entities":                              false,
+			"DELETE FROM eventfeed.entity_feeds":                          false,
+			"INSERT INTO eventfeed.snapshots (feed) VALUES (1)":           false,
+			"SELECT eventfeed.lock_pending()":                             true,
 		},
 	} {
 		pool := openPool(t, testdb.As(url, user))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -55,12 +56,16 @@ func TestAppendsGoOnWhereSequencesAreBehind(t *testing.T) {
 		"repeatable read": inTx(pgx.RepeatableRead),
 		"serializable":    inTx(pgx.Serializable),
 	} {
-		for _, session := range []string{"new session", "session that has appended before"} {
+		for _, session := range []string{"new session", "session that has appended before", "new session, a feed with entities"} {
 			t.Run(name+", "+session, func(t *testing.T) {
 				t.Parallel()
 				url := testdb.Postgres(t)
 				l := storetest.Open(t, url)
-				storetest.Create(t, l, "f", 0)
+				if strings.Contains(session, "entities") {
+					storetest.CreateWithEntities(t, l, "f")
+				} else {
+					storetest.Create(t, l, "f", 0)
+				}
 				config, err := pgxpool.ParseConfig(testdb.As(url, testdb.Writer))
 				must.OK(t, err)
 				config.MaxConns = 1
@@ -68,7 +73,7 @@ func TestAppendsGoOnWhereSequencesAreBehind(t *testing.T) {
 				must.OK(t, err)
 				t.Cleanup(pool.Close)
 				storetest.Append(t, l, "f", storetest.Events(1, 30))
-				if session != "new session" {
+				if strings.Contains(session, "before") {
 					must.OK(t, add(t, pool, 31))
 				}
 				leaveSequencesBehind(t, url)
@@ -79,7 +84,7 @@ func TestAppendsGoOnWhereSequencesAreBehind(t *testing.T) {
 				}
 				storetest.Drain(t, l, "f")
 				want := int64(39)
-				if session != "new session" {
+				if strings.Contains(session, "before") {
 					want++
 				}
 				if position, _ := storetest.Verify(t, l, "f"); position != want {

@@ -169,6 +169,7 @@ func TestHistoryCannotBeChanged(t *testing.T) {
 		"UPDATE eventfeed.positions SET position = 9", "DELETE FROM eventfeed.positions", "TRUNCATE eventfeed.positions",
 		"UPDATE eventfeed.documents SET body = ''", "DELETE FROM eventfeed.documents WHERE stage = 'final'", "TRUNCATE eventfeed.documents",
 		"DELETE FROM eventfeed.pages", "DELETE FROM eventfeed.epochs",
+		"UPDATE eventfeed.entity_events SET version = 9", "DELETE FROM eventfeed.entity_events", "TRUNCATE eventfeed.entity_events",
 	} {
 		if _, err := pool.Exec(t.Context(), statement); err == nil || !strings.Contains(err.Error(), "append-only") {
 			t.Errorf("%s: %v", statement, err)

@@ -12,9 +12,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
-// StartNumbering leaves the row of a numbering that ended early.
+// StartNumbering leaves the row of a numbering that ended early, and makes none for a
+// feed that another process has given entities meanwhile.
 func (t tx) StartNumbering(ctx context.Context, key int64) error {
-	_, err := t.ExecContext(ctx, "INSERT INTO eventfeed_entity_numbering (feed, position) VALUES (?, 0) ON CONFLICT DO NOTHING", key)
+	_, err := t.ExecContext(ctx, `
+		INSERT INTO eventfeed_entity_numbering (feed, position)
+		SELECT n.feed, 0 FROM eventfeed_entity_feeds n WHERE n.feed = ? AND NOT n.entities
+		ON CONFLICT DO NOTHING`, key)
 	return err
 }
 
@@ -95,7 +99,7 @@ func (l *Log) EntityFault(ctx context.Context, key int64) (fault string, err err
 		      FROM eventfeed_entity_events n LEFT JOIN eventfeed_positions p ON p.insert_no = n.insert_no WHERE n.feed = ?1
 		      WINDOW w AS (PARTITION BY n.subject ORDER BY n.version)) o
 		WHERE o.version <> o.last_version + 1 OR o.position < o.last_position
-		   OR o.position IS NOT NULL AND o.last_position IS NULL AND o.last_version > 0 OR o.position IS NULL AND o.insert_no < o.last_insert LIMIT 1`,
+		   OR o.position IS NOT NULL AND o.last_position IS NULL AND o.last_version > 0 OR o.position IS NULL AND o.last_position IS NULL AND o.insert_no < o.last_insert LIMIT 1`,
 		`SELECT format('%s is at version %d and has %d events', json_quote(n.subject), n.version, c.events)
 		FROM eventfeed_entities n
 		JOIN (SELECT v.subject, count(*) AS events FROM eventfeed_entity_events v WHERE v.feed = ?1 GROUP BY v.subject) c ON c.subject = n.subject

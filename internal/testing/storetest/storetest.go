@@ -66,6 +66,20 @@ func Create(t testing.TB, l *store.Log, name string, pageSize int) store.Feed {
 	return f
 }
 
+// CreateWithEntities makes a feed that has entities.
+func CreateWithEntities(t testing.TB, l *store.Log, name string) store.Feed {
+	t.Helper()
+	f, err := l.Create(t.Context(), store.Feed{Name: name, Entities: true})
+	must.OK(t, err)
+	return f
+}
+
+// GiveEntities gives versions to a feed's history.
+func GiveEntities(t testing.TB, l *store.Log, name string) {
+	t.Helper()
+	must.OK(t, l.GiveEntities(t.Context(), name, func(int64, int64, []string) {}))
+}
+
 // Events returns events numbered from first to last, the same every time.
 func Events(first, last int) []event.Event {
 	var events []event.Event

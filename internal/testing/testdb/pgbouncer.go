@@ -70,7 +70,7 @@ func startBouncer(t testing.TB, program string, database *url.URL, port int, opt
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	users, config := filepath.Join(folder, "users.txt"), filepath.Join(folder, "pgbouncer.ini")
-	write(t, users, fmt.Sprintf("%q \"\"\n%q \"\"\n%q \"\"\n", Owner, Server, Writer))
+	write(t, users, fmt.Sprintf("%q \"\"\n%q \"\"\n%q \"\"\n%q \"\"\n", Owner, Server, Writer, Entities))
 	write(t, config, fmt.Sprintf(bouncerConfig, database.Hostname(), database.Port(), strings.Join(append([]string{""}, options...), " "), port, users))
 	if err := os.Chmod(folder, 0o755); err != nil {
 		t.Fatal(err)

@@ -133,6 +133,9 @@ CREATE TABLE eventfeed.entity_numbering (
     position bigint NOT NULL
 );
 
+-- A subject that a caller gives may have another collation, by the column that it comes
+-- from: what is compared with one of these says COLLATE "C", or there would be two.
+
 -- One row an entity, which is what all events of one subject are about. Its lock is the
 -- fence between appends to the entity. It is taken before an event draws its insert_no,
 -- so the order of versions is the order of positions.
@@ -517,7 +520,7 @@ BEGIN
                 ON CONFLICT ON CONSTRAINT entities_pkey DO UPDATE SET version = n.version + excluded.version
                 RETURNING n.subject, n.version)
             SELECT array_agg(l.subject), array_agg(l.version - g.events) INTO entities, versions
-            FROM locked l JOIN given g ON g.subject = l.subject;
+            FROM locked l JOIN given g ON g.subject = l.subject COLLATE "C";
         END IF;
 
         WITH added AS (
@@ -536,7 +539,7 @@ BEGIN
         numbered AS (
             INSERT INTO eventfeed.entity_events (feed, subject, version, insert_no)
             SELECT feed_key, a.subject, l.version + row_number() OVER (PARTITION BY a.subject ORDER BY a.insert_no), a.insert_no
-            FROM unnest(entities, versions) AS l (subject, version) JOIN added a ON a.subject = l.subject)
+            FROM unnest(entities, versions) AS l (subject, version) JOIN added a ON a.subject = l.subject COLLATE "C")
         INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
         GET DIAGNOSTICS added = ROW_COUNT;
         IF added = cardinality(types) THEN
@@ -628,13 +631,13 @@ BEGIN
         FROM unnest(entities, versions) AS l (subject, version)
         LEFT JOIN LATERAL (
             SELECT n.version FROM eventfeed.entity_events n
-            WHERE n.feed = feed_key AND n.subject = l.subject AND n.version > l.version ORDER BY n.version DESC LIMIT 1) v ON true
+            WHERE n.feed = feed_key AND n.subject = l.subject COLLATE "C" AND n.version > l.version ORDER BY n.version DESC LIMIT 1) v ON true
     LOOP
         IF entity.after > entity.before AND entity.expected <> entity.before THEN
             PERFORM eventfeed.version_conflict(feed_name, entity.subject, entity.expected, entity.before);
         END IF;
         UPDATE eventfeed.entities n SET version = entity.after
-        WHERE n.feed = feed_key AND n.subject = entity.subject AND n.version <> entity.after;
+        WHERE n.feed = feed_key AND n.subject = entity.subject COLLATE "C" AND n.version <> entity.after;
     END LOOP;
 END $$;
 -- +goose StatementEnd
@@ -694,7 +697,7 @@ BEGIN
                 END IF;
                 RETURN event_id;
             END IF;
-            UPDATE eventfeed.entities n SET version = reached - 1 WHERE n.feed = feed_key AND n.subject = append_bytes.subject;
+            UPDATE eventfeed.entities n SET version = reached - 1 WHERE n.feed = feed_key AND n.subject = append_bytes.subject COLLATE "C";
         ELSE
             IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
                 -- A feed that got entities after the snapshot is a serialization failure here.
@@ -820,7 +823,7 @@ AS $$
 DECLARE
     feed_key CONSTANT bigint := eventfeed.entity_feed(feed);
 BEGIN
-    RETURN coalesce((SELECT n.version FROM eventfeed.entities n WHERE n.feed = feed_key AND n.subject = version.subject), 0);
+    RETURN coalesce((SELECT n.version FROM eventfeed.entities n WHERE n.feed = feed_key AND n.subject = version.subject COLLATE "C"), 0);
 END $$;
 -- +goose StatementEnd
 
@@ -873,7 +876,7 @@ BEGIN
         JOIN eventfeed.entity_events n ON n.feed = s.feed AND n.subject = s.subject AND n.version = s.version AND n.insert_no = s.insert_no
         JOIN eventfeed.events e ON e.insert_no = s.insert_no
         LEFT JOIN eventfeed.positions p ON p.insert_no = s.insert_no
-        WHERE s.feed = feed_key AND s.subject = load.subject AND s.name = snapshot_name AND s.revision = load.revision AND s.version <= last_version;
+        WHERE s.feed = feed_key AND s.subject = load.subject COLLATE "C" AND s.name = snapshot_name COLLATE "C" AND s.revision = load.revision COLLATE "C" AND s.version <= last_version;
         IF FOUND THEN
             is_snapshot := true;
             base := version;
@@ -885,7 +888,7 @@ BEGIN
     RETURN QUERY
     SELECT false, n.version, p.position, p.recorded, e.id, e.source, e.type, e.time, e.datacontenttype, e.dataschema, e.extensions, e.data, NULL::bytea
     FROM (SELECT v.version, v.insert_no FROM eventfeed.entity_events v
-          WHERE v.feed = feed_key AND v.subject = load.subject AND v.version > base AND v.version <= last_version
+          WHERE v.feed = feed_key AND v.subject = load.subject COLLATE "C" AND v.version > base AND v.version <= last_version
           ORDER BY v.version OFFSET 0) n
     CROSS JOIN LATERAL (SELECT * FROM eventfeed.events g WHERE g.insert_no = n.insert_no OFFSET 0) e
     LEFT JOIN LATERAL (SELECT q.position, q.recorded FROM eventfeed.positions q WHERE q.insert_no = n.insert_no OFFSET 0) p ON true
@@ -909,13 +912,13 @@ DECLARE
 BEGIN
     SELECT n.insert_no INTO number
     FROM eventfeed.entity_events n JOIN eventfeed.events e ON e.insert_no = n.insert_no
-    WHERE n.feed = feed_key AND n.subject = save_snapshot.subject AND n.version = save_snapshot.version
+    WHERE n.feed = feed_key AND n.subject = save_snapshot.subject COLLATE "C" AND n.version = save_snapshot.version
       AND e.id = last_id AND e.source = coalesce(nullif(last_source, ''), '/' || save_snapshot.feed);
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     DELETE FROM eventfeed.snapshots s
-    WHERE s.feed = feed_key AND s.subject = save_snapshot.subject AND s.name = save_snapshot.name AND s.revision <> save_snapshot.revision
+    WHERE s.feed = feed_key AND s.subject = save_snapshot.subject COLLATE "C" AND s.name = save_snapshot.name COLLATE "C" AND s.revision <> save_snapshot.revision COLLATE "C"
       AND s.taken < clock_timestamp() - interval '7 days';
     INSERT INTO eventfeed.snapshots AS s (feed, subject, name, revision, version, insert_no, digest, state)
     VALUES (feed_key, subject, name, revision, version, number, digest, state)
@@ -938,7 +941,7 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT s.subject, s.version FROM eventfeed.snapshots s
-    WHERE s.feed = feed_key AND s.subject > after COLLATE "C" AND s.name = snapshots.name AND s.revision = snapshots.revision
+    WHERE s.feed = feed_key AND s.subject > after COLLATE "C" AND s.name = snapshots.name COLLATE "C" AND s.revision = snapshots.revision COLLATE "C"
     ORDER BY s.subject LIMIT at_most;
 END $$;
 -- +goose StatementEnd
