@@ -271,6 +271,22 @@ func TestAlertsAreWhatPrometheusLoads(t *testing.T) {
 	}
 }
 
+// Servers of several databases may have one job. A healthy database must not hide one that has no
+// sequencer: servers of one database are combined by the feeds that they report, not by their job.
+func TestStoppedSequencerIsNotHiddenByAnotherDatabase(t *testing.T) {
+	t.Parallel()
+	rule := regexp.MustCompile(`(?s)alert: EventfeedSequencerStopped\n +expr:(.*?) > 120\n`).FindStringSubmatch(read(t, "alerts.yaml"))
+	if rule == nil {
+		t.Fatal("there is no such rule")
+	}
+	got, want := strings.Join(strings.Fields(rule[1]), " "), "| time() - min by (job) (max by (job, feed) ("+
+		" eventfeed_sequencer_last_success_timestamp_seconds"+
+		" + on (job, instance) group_right () (0 * eventfeed_feed_position) ))"
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
 // What Kubernetes asks is what the server answers, on the private port.
 func TestProbesAskTheListenerForOperations(t *testing.T) {
 	t.Parallel()

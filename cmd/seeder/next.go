@@ -18,8 +18,8 @@ import (
 // common position, build a new copy, or verify the feed. sinks is the sink; nil means the inbox.
 //
 // None of the commands may leave a mix of two histories in the database. So it suggests rewind only
-// for an inbox, whose events rewind deletes; and a reset of another sink, which is refused without
-// --undone.
+// for an inbox, whose events rewind deletes; and the reset of another sink after the step that undoes
+// what the sink wrote, which --undone confirms.
 func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string {
 	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
@@ -28,7 +28,7 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	case errors.Is(err, seed.ErrOtherFeed): // under a consumer of its own it would fill the same tables
 		return "check the URL; if the feed was deleted and created again, " + buildAnew(config, into, sinks)
 	case errors.Is(err, refused.ErrNoWayBack):
-		return "start over with: " + resetLine(config, into)
+		return buildAnew(config, into, sinks)
 	case isLost && !lost.Compared, !isLost && !errors.Is(err, walk.ErrReplaced):
 		return lookAtFeed(err, config)
 	case !isLost:
@@ -47,11 +47,11 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	switch {
 	case sinks.isInbox():
-		return "start over with: " + resetLine(config, into)
+		return "start over with: " + resetLine(config, into, sinks)
 	case sinks.projection != "":
 		return rebuild(config, into, sinks)
 	default:
-		return "empty what the program fills, and start over with: " + resetLine(config, into)
+		return "empty what the program fills, then start over with: " + resetLine(config, into, sinks)
 	}
 }
 
@@ -71,8 +71,14 @@ func rewindLine(err error, config seed.Config, into string, to int64) string {
 	return "seeder rewind" + urlFlag("from", feedOf(err, config)) + urlFlag("into", into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
 }
 
-func resetLine(config seed.Config, into string) string {
-	return "seeder reset" + urlFlag("into", into) + consumerFlag(config)
+// resetLine returns the command that starts over. Without --undone it is refused for another sink than
+// the inbox, so the caller says first what is to be undone.
+func resetLine(config seed.Config, into string, sinks *sinkFlags) string {
+	line := "seeder reset" + urlFlag("into", into) + consumerFlag(config)
+	if !sinks.isInbox() {
+		line += " --undone"
+	}
+	return line
 }
 
 func consumerFlag(config seed.Config) string {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
 )
@@ -39,7 +40,7 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 
 // TestNoCommandAfterALossLeavesAMix: only in an inbox a command goes back or
 // starts over at once. What something else has filled is built beside it, or
-// reset, which that refuses until somebody has emptied it.
+// reset with the flag that says that somebody has emptied it.
 func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{
@@ -82,15 +83,18 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 		"a projection that names its schema": {lost, "postgres://me@host/db", &sinkFlags{projection: "named.sql"},
 			"the consumer applied events at positions 121 to 150 that the feed no longer has; " +
 				"its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " +
-				"seeder reset --into postgres://me@host/db; or create another database, and build it there with: " +
+				"seeder reset --into postgres://me@host/db --undone; or create another database, and build it there with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db_2 --projection named.sql"},
+		"a foreign feed": {refused.ErrNoWayBack, "sqlite:new.db", &sinkFlags{}, "start over with: seeder reset --into sqlite:new.db"},
+		"a foreign feed, for a program": {refused.ErrNoWayBack, "sqlite:new.db", &sinkFlags{program: "./mail"},
+			"empty what the program fills, then start over with: seeder reset --into sqlite:new.db --undone"},
 		"a feed that was created again": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{projection: "p.sql"},
 			"check the URL; if the feed was deleted and created again, build a new copy beside it with: " +
 				"seeder run --from " + one + " --from " + two + " --into sqlite:new-2.db --projection p.sql"},
 		"a feed that was created again, for a program": {fmt.Errorf("%w: %w", seed.ErrMismatch, seed.ErrOtherFeed), "sqlite:new.db", &sinkFlags{program: "./mail"},
-			"check the URL; if the feed was deleted and created again, empty what the program fills, and start over with: seeder reset --into sqlite:new.db"},
+			"check the URL; if the feed was deleted and created again, empty what the program fills, then start over with: seeder reset --into sqlite:new.db --undone"},
 		"a program": {lost, "sqlite:new.db", &sinkFlags{program: "./mail"},
-			"the consumer applied events at positions 121 to 150 that the feed no longer has; empty what the program fills, and start over with: seeder reset --into sqlite:new.db"},
+			"the consumer applied events at positions 121 to 150 that the feed no longer has; empty what the program fills, then start over with: seeder reset --into sqlite:new.db --undone"},
 	} {
 		config := seed.Config{From: []string{one, two}, Consumer: seed.DefaultConsumer}
 		if got := wayOn(&seed.FeedError{From: two, Err: test.err}, config, test.into, test.sinks); got != test.want {

@@ -26,8 +26,8 @@ func aboutProjection(err error, config seed.Config, into string, sinks *sinkFlag
 	switch {
 	case errors.Is(err, projection.ErrExists):
 		next = "the file creates a table or another object that exists already: drop it, or build beside it: " + beside
-	case errors.Is(err, refused.ErrAtStart):
-		next = "drop the tables that the file makes, then: " + resetLine(config, into) +
+	case errors.Is(err, refused.ErrAtStart): // no event was applied, so reset needs no --undone
+		next = "drop the tables that the file makes, then: " + resetLine(config, into, nil) +
 			", and run again; --dry-run finds what fails without leaving any of your tables behind"
 	case isUnmatched(err):
 		next = "correct the names after -- on, and run again"

@@ -22,7 +22,7 @@ func rebuild(config seed.Config, into string, sinks *sinkFlags) string {
 	if !namesSchema(into, sinks) {
 		return "build a new copy beside it with: " + rebuildLine(config, into, sinks)
 	}
-	return "its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " + resetLine(config, into) +
+	return "its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " + resetLine(config, into, sinks) +
 		"; or create another database, and build it there with: " + rebuildLine(config, into, sinks)
 }
 
