@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"pgregory.net/rapid"
 
+	"github.com/eventfeed/eventfeed/entity"
 	"github.com/eventfeed/eventfeed/event"
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -27,6 +28,7 @@ import (
 
 // service is what a service does with a feed in a database, in transactions of its own.
 type service interface {
+	entities() entity.DB
 	begin(ctx context.Context) (serviceTx, error)
 	// load returns the version of a snapshot, or 0, and the ids of the events after it,
 	// page by page; save keeps a snapshot. Only PostgreSQL has functions for them.
@@ -75,6 +77,7 @@ func TestEntitiesAreWhatAMapWouldBe(t *testing.T) {
 				"append again": m.again,
 				"save":         m.save,
 				"load":         m.load,
+				"update":       m.update,
 				"place":        m.place,
 				"number":       m.number,
 				"":             m.check,
@@ -281,6 +284,50 @@ func (m *model) load(r *rapid.T) {
 	}
 }
 
+// listed is the state of an entity in package entity: its ids.
+type listed struct {
+	IDs []string `json:"ids"`
+}
+
+func (m *model) repository() *entity.Repository[listed] {
+	return &entity.Repository[listed]{Feed: m.feed, SnapshotEvery: 2, Apply: func(l listed, e event.Event) (listed, error) {
+		l.IDs = append(l.IDs, e.ID)
+		return l, nil
+	}}
+}
+
+// update decides by package entity, which keeps snapshots of its own.
+func (m *model) update(r *rapid.T) {
+	if !m.numbered {
+		r.Skip("no entities yet")
+	}
+	subject := rapid.SampledFrom([]string{"a", "b", "c", "ä", "d"}).Draw(r, "subject")
+	var events []event.Event
+	for range rapid.IntRange(0, 3).Draw(r, "events") {
+		m.made++
+		events = append(events, event.Event{ID: fmt.Sprint("id", m.made), Type: "T", Source: "/s"})
+	}
+	after, err := m.repository().Update(context.Background(), m.service.entities(), subject,
+		func(_ context.Context, _ entity.Tx, l listed) ([]event.Event, error) {
+			if !slices.Equal(l.IDs, m.entities[subject]) {
+				r.Fatalf("entity %s is decided on as %v, want %v", subject, l.IDs, m.entities[subject])
+			}
+			return events, nil
+		})
+	m.ok(r, err)
+	for _, e := range events {
+		m.subjects[e.ID] = subject
+		m.entities[subject] = append(m.entities[subject], e.ID)
+	}
+	loaded, err := m.repository().Load(context.Background(), m.service.entities(), subject)
+	m.ok(r, err)
+	for _, e := range []entity.Entity[listed]{after, loaded} {
+		if want := m.entities[subject]; !slices.Equal(e.State.IDs, want) || e.Version != int64(len(want)) {
+			r.Fatalf("entity %s is %v at version %d, want %v", subject, e.State.IDs, e.Version, want)
+		}
+	}
+}
+
 func (m *model) place(r *rapid.T) {
 	_, err := m.log.Sequence(context.Background(), m.feed, rapid.IntRange(1, 5).Draw(r, "limit"))
 	m.ok(r, err)
@@ -330,6 +377,8 @@ func (m *model) ok(r *rapid.T, err error) {
 }
 
 type postgresService struct{ conn *pgx.Conn }
+
+func (s postgresService) entities() entity.DB { return entity.Pgx(s.conn) }
 
 func (s postgresService) begin(ctx context.Context) (serviceTx, error) {
 	tx, err := s.conn.Begin(ctx)
@@ -415,6 +464,8 @@ func (t postgresTx) append(ctx context.Context, feed string, events []event.Even
 }
 
 type sqliteService struct{ db *sql.DB }
+
+func (s sqliteService) entities() entity.DB { return entity.SQL(s.db) }
 
 func (s sqliteService) begin(ctx context.Context) (serviceTx, error) {
 	tx, err := s.db.BeginTx(ctx, nil)

@@ -31,7 +31,7 @@ func (t tx) Create(ctx context.Context, f *store.Feed) error {
 	if err != nil {
 		return err
 	}
-	if _, err := t.Exec(ctx, "INSERT INTO eventfeed.entity_feeds (feed, entities) VALUES ($1, $2)", f.Key, f.Entities); err != nil {
+	if _, err := t.Exec(ctx, "INSERT INTO eventfeed.entity_feeds (feed, name, entities) VALUES ($1, $2, $3)", f.Key, f.Name, f.Entities); err != nil {
 		return err
 	}
 	if err := t.AddEpoch(ctx, f.Key, f.Epochs[0], "created"); err != nil {

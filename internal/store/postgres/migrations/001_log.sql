@@ -119,10 +119,12 @@ CREATE TABLE eventfeed.documents (
 );
 ALTER TABLE eventfeed.documents ALTER COLUMN body SET STORAGE EXTERNAL; -- compressed already
 
--- Which feeds have entities: versions for the events of each subject. Not a column of
--- feeds, whose rows the sequencer writes all the time.
+-- What an append looks up: a feed's number by its name, and whether it has entities, which
+-- are versions for the events of each subject. Not in feeds, whose rows the sequencer
+-- writes all the time.
 CREATE TABLE eventfeed.entity_feeds (
     feed     bigint  PRIMARY KEY,
+    name     text    NOT NULL UNIQUE,
     entities boolean NOT NULL
 );
 
@@ -431,8 +433,7 @@ DECLARE
     feed_key     bigint;
     has_entities boolean;
 BEGIN
-    SELECT f.feed, n.entities INTO feed_key, has_entities
-    FROM eventfeed.feeds f JOIN eventfeed.entity_feeds n ON n.feed = f.feed WHERE f.name = entity_feed.feed;
+    SELECT n.feed, n.entities INTO feed_key, has_entities FROM eventfeed.entity_feeds n WHERE n.name = entity_feed.feed;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'eventfeed: there is no feed %', coalesce(quote_literal(entity_feed.feed), 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME --entities';
@@ -476,8 +477,7 @@ DECLARE
     added        bigint;
     bad          record;
 BEGIN
-    SELECT f.feed, n.entities INTO feed_key, has_entities
-    FROM eventfeed.feeds f JOIN eventfeed.entity_feeds n ON n.feed = f.feed WHERE f.name = feed_name;
+    SELECT n.feed, n.entities INTO feed_key, has_entities FROM eventfeed.entity_feeds n WHERE n.name = feed_name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'eventfeed: there is no feed %', coalesce(quote_literal(feed_name), 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'create it with: feedserver create NAME';
@@ -669,8 +669,7 @@ BEGIN
     IF current_setting('eventfeed.authid', true) <> '' OR current_setting('eventfeed.authtype', true) <> '' THEN
         extensions := eventfeed.with_auth(extensions);
     END IF;
-    SELECT f.feed, n.entities AND subject <> '' INTO feed_key, has_entities
-    FROM eventfeed.feeds f JOIN eventfeed.entity_feeds n ON n.feed = f.feed WHERE f.name = append_bytes.feed;
+    SELECT n.feed, n.entities AND subject <> '' INTO feed_key, has_entities FROM eventfeed.entity_feeds n WHERE n.name = append_bytes.feed;
     IF FOUND AND (has_entities OR expected_version IS NULL) AND coalesce(expected_version, 0) >= 0
         AND eventfeed.refusal(event_id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) IS NULL
     THEN
@@ -801,7 +800,7 @@ BEGIN
         END;
     END IF;
     reason := coalesce(reason, eventfeed.refusal(id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data));
-    SELECT f.feed INTO feed_key FROM eventfeed.feeds f WHERE f.name = append_or_refuse.feed;
+    SELECT n.feed INTO feed_key FROM eventfeed.entity_feeds n WHERE n.name = append_or_refuse.feed;
     IF feed_key IS NULL OR reason IS NULL AND NOT EXISTS (
         SELECT FROM eventfeed.events e
         WHERE e.feed = feed_key AND e.source = coalesce(nullif(append_or_refuse.source, ''), '/' || append_or_refuse.feed) AND e.id = append_or_refuse.id)
