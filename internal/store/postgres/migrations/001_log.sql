@@ -669,10 +669,31 @@ BEGIN
     IF current_setting('eventfeed.authid', true) <> '' OR current_setting('eventfeed.authtype', true) <> '' THEN
         extensions := eventfeed.with_auth(extensions);
     END IF;
-    SELECT n.feed, n.entities AND subject <> '' INTO feed_key, has_entities FROM eventfeed.entity_feeds n WHERE n.name = append_bytes.feed;
-    IF FOUND AND (has_entities OR expected_version IS NULL) AND coalesce(expected_version, 0) >= 0
+    IF coalesce(expected_version, 0) >= 0
         AND eventfeed.refusal(event_id, source, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) IS NULL
     THEN
+        IF expected_version IS NULL THEN
+            IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
+                -- A feed that got entities after the snapshot is a serialization failure here. Who
+                -- gives it entities waits in the queue of this table, and in no other.
+                LOCK TABLE eventfeed.pending IN ROW EXCLUSIVE MODE;
+                PERFORM FROM eventfeed.entity_feeds n WHERE n.name = append_bytes.feed AND NOT n.entities FOR SHARE;
+            END IF;
+            WITH added AS (
+                INSERT INTO eventfeed.events AS e (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+                SELECT n.feed, event_id, coalesce(nullif(source, ''), '/' || append_bytes.feed), type, nullif(subject, ''),
+                       coalesce(occurred_at, clock_timestamp()), nullif(datacontenttype, ''), nullif(dataschema, ''),
+                       CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END, nullif(data, '')
+                -- Here, and not before: only now no feed can get entities any more until the commit.
+                FROM eventfeed.entity_feeds n WHERE n.name = append_bytes.feed AND (NOT n.entities OR coalesce(subject, '') = '')
+                ON CONFLICT DO NOTHING
+                RETURNING e.feed, e.insert_no)
+            INSERT INTO eventfeed.pending (feed, insert_no) SELECT a.feed, a.insert_no FROM added a;
+            IF FOUND THEN
+                RETURN event_id;
+            END IF;
+        END IF;
+        SELECT n.feed, n.entities AND subject <> '' INTO feed_key, has_entities FROM eventfeed.entity_feeds n WHERE n.name = append_bytes.feed;
         IF has_entities THEN
             WITH entity AS ( -- locked before the event draws its number
                 INSERT INTO eventfeed.entities AS n (feed, subject, version) VALUES (feed_key, subject, 1)
@@ -699,31 +720,11 @@ BEGIN
                 RETURN event_id;
             END IF;
             UPDATE eventfeed.entities n SET version = reached - 1 WHERE n.feed = feed_key AND n.subject = append_bytes.subject COLLATE "C";
-        ELSE
-            IF current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') THEN
-                -- A feed that got entities after the snapshot is a serialization failure here. Who
-                -- gives it entities waits in the queue of this table, and in no other.
-                LOCK TABLE eventfeed.pending IN ROW EXCLUSIVE MODE;
-                PERFORM FROM eventfeed.entity_feeds n WHERE n.feed = feed_key FOR SHARE;
-            END IF;
-            WITH added AS (
-                INSERT INTO eventfeed.events AS e (feed, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
-                SELECT feed_key, event_id, coalesce(nullif(source, ''), '/' || feed), type, nullif(subject, ''),
-                       coalesce(occurred_at, clock_timestamp()), nullif(datacontenttype, ''), nullif(dataschema, ''),
-                       CASE WHEN extensions IS NOT NULL THEN eventfeed.extension_strings(extensions) END, nullif(data, '')
-                -- Here, and not before: only now no feed can get entities any more until the commit.
-                FROM eventfeed.entity_feeds n WHERE n.feed = feed_key AND (NOT n.entities OR coalesce(subject, '') = '')
-                ON CONFLICT DO NOTHING
-                RETURNING e.insert_no)
-            INSERT INTO eventfeed.pending (feed, insert_no) SELECT feed_key, a.insert_no FROM added a;
-            IF FOUND THEN
-                RETURN event_id;
-            END IF;
         END IF;
         SELECT eventfeed.repeats(e, type, subject, occurred_at, datacontenttype, dataschema, extensions, data) INTO repeated
         FROM eventfeed.events e
         WHERE e.feed = feed_key AND e.source = coalesce(nullif(append_bytes.source, ''), '/' || append_bytes.feed) AND e.id = event_id;
-        IF repeated THEN
+        IF repeated AND (has_entities OR expected_version IS NULL) THEN
             RETURN event_id;
         END IF;
     END IF;
