@@ -65,7 +65,7 @@ func TestVersionsHoldWhateverHappensToWriters(t *testing.T) {
 				begin(fmt.Sprint("r", n), scaled(15))
 			}
 			r.waitFor(r.count() + scaled(10))
-			c.Stop(t, "immediate")
+			c.Kill(t)
 			c.Start(t)
 			for _, p := range processes {
 				p.wait(t)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -195,6 +196,34 @@ func (c *Cluster) MakeRoles(t testing.TB) {
 func (c *Cluster) Stop(t testing.TB, mode string) {
 	t.Helper()
 	c.run(t, "pg_ctl", "stop", "-s", "-w", "-D", c.Data(), "-m", mode)
+}
+
+// Kill kills all processes of the server with SIGKILL.
+func (c *Cluster) Kill(t testing.TB) {
+	t.Helper()
+	file, err := os.ReadFile(filepath.Join(c.Data(), "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, _, _ := strings.Cut(string(file), "\n")
+	c.command(t, "kill", "-STOP", first) // so that it starts no others meanwhile
+	out, err := c.prepare(t, "pgrep", "-P", first).Output()
+	if err != nil {
+		t.Fatalf("find the processes of the server: %v", err)
+	}
+	c.command(t, "kill", append([]string{"-KILL", first}, strings.Fields(string(out))...)...)
+	for _, pid := range append(strings.Fields(string(out)), first) {
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			if state, err := os.ReadFile("/proc/" + pid + "/stat"); err != nil || strings.Contains(string(state), ") Z ") {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("process %s of the server lives on", pid)
+			}
+		}
+	}
+	// It may be there as a zombie, which the next server would take for alive.
+	c.command(t, "rm", filepath.Join(c.Data(), "postmaster.pid"))
 }
 
 // Promote makes a standby the primary, and waits until it is.
