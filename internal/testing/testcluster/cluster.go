@@ -207,12 +207,9 @@ func (c *Cluster) Kill(t testing.TB) {
 	}
 	first, _, _ := strings.Cut(string(file), "\n")
 	c.command(t, "kill", "-STOP", first) // so that it starts no others meanwhile
-	out, err := c.prepare(t, "pgrep", "-P", first).Output()
-	if err != nil {
-		t.Fatalf("find the processes of the server: %v", err)
-	}
-	c.command(t, "kill", append([]string{"-KILL", first}, strings.Fields(string(out))...)...)
-	for _, pid := range append(strings.Fields(string(out)), first) {
+	pids := append(children(t, first), first)
+	c.command(t, "kill", append([]string{"-KILL"}, pids...)...)
+	for _, pid := range pids {
 		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 			if state, err := os.ReadFile("/proc/" + pid + "/stat"); err != nil || strings.Contains(string(state), ") Z ") {
 				break
@@ -224,6 +221,23 @@ func (c *Cluster) Kill(t testing.TB) {
 	}
 	// It may be there as a zombie, which the next server would take for alive.
 	c.command(t, "rm", filepath.Join(c.Data(), "postmaster.pid"))
+}
+
+// children returns the processes whose parent a process is.
+func children(t testing.TB, parent string) (pids []string) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		stat, err := os.ReadFile(path)
+		_, after, _ := strings.Cut(string(stat), ") ") // state and parent
+		if fields := strings.Fields(after); err == nil && len(fields) > 1 && fields[1] == parent {
+			pids = append(pids, filepath.Base(filepath.Dir(path)))
+		}
+	}
+	return pids
 }
 
 // Promote makes a standby the primary, and waits until it is.
