@@ -1,11 +1,13 @@
 package entity
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
 	"time"
@@ -61,25 +63,57 @@ func (r *Repository[S]) LoadAsOf(ctx context.Context, db DB, subject string, at 
 var errBroken = errors.New("the snapshot cannot be decoded")
 
 func (r *Repository[S]) load(ctx context.Context, db log, subject string, upTo int64) (Entity[S], error) {
+	all, err := r.loadTimes(ctx, db, subject, upTo, 1)
+	if err != nil {
+		return Entity[S]{}, err
+	}
+	return all[0], nil
+}
+
+// loadTimes returns an entity a number of times, with states that share nothing.
+func (r *Repository[S]) loadTimes(ctx context.Context, db log, subject string, upTo int64, times int) ([]Entity[S], error) {
 	ask := request{feed: r.Feed, subject: subject, upTo: upTo}
 	if r.SnapshotEvery > 0 {
 		revision, err := r.revision()
 		if err != nil {
-			return Entity[S]{}, r.failed("load", subject, err)
+			return nil, r.failed("load", subject, err)
 		}
 		ask.name, ask.revision = r.name(), revision
 	}
-	e := Entity[S]{Subject: subject}
-	err := db.load(ctx, ask, func(next *row) error { return r.add(&e, next) })
+	all, err := r.fold(ctx, db, ask, times)
+	if err != nil {
+		return nil, r.failed("load", subject, err)
+	}
+	return all, nil
+}
+
+// fold folds the rows of one load, a number of times.
+func (r *Repository[S]) fold(ctx context.Context, db log, ask request, times int) ([]Entity[S], error) {
+	var all []Entity[S]
+	load := func() error {
+		all = make([]Entity[S], times)
+		for i := range all {
+			all[i].Subject = ask.subject
+		}
+		return db.load(ctx, ask, func(next *row) error {
+			for i := range all {
+				each := *next
+				if i > 0 {
+					each.event.Data, each.event.Extensions = bytes.Clone(next.event.Data), maps.Clone(next.event.Extensions)
+				}
+				if err := r.add(&all[i], &each); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	err := load()
 	if errors.Is(err, errBroken) { // as if it were of another revision
 		ask.name, ask.revision = "", ""
-		e = Entity[S]{Subject: subject}
-		err = db.load(ctx, ask, func(next *row) error { return r.add(&e, next) })
+		err = load()
 	}
-	if err != nil {
-		return Entity[S]{}, r.failed("load", subject, err)
-	}
-	return e, nil
+	return all, err
 }
 
 // add moves an entity on by a snapshot or an event.

@@ -121,14 +121,13 @@ func (r *Repository[S]) checkSnapshot(ctx context.Context, db DB, s subjectVersi
 	if kept == nil {
 		return nil // another one has taken its place, or it is of events that were lost
 	}
+	entities, err := r.fold(ctx, db.log, request{feed: r.Feed, subject: s.subject, upTo: s.version}, 2)
+	if err != nil {
+		return r.failed("check", s.subject, err)
+	}
 	var folded [2][]byte
 	for i := range folded {
-		e := Entity[S]{Subject: s.subject}
-		ask := request{feed: r.Feed, subject: s.subject, upTo: s.version}
-		if err := db.load(ctx, ask, func(next *row) error { return r.add(&e, next) }); err != nil {
-			return r.failed("check", s.subject, err)
-		}
-		if folded[i], err = json.Marshal(&e.State); err != nil {
+		if folded[i], err = json.Marshal(&entities[i].State); err != nil {
 			return r.failed("check", s.subject, err)
 		}
 	}

@@ -25,9 +25,9 @@ var ErrUnknown = errors.New("it is not known whether the transaction has committ
 // them and commits, all in one transaction. The result is the entity after it. If another
 // transaction was faster, it does all of it again, as [Retry] does, and also where a
 // constraint of the caller's own tables has refused what the other one had written first.
-// So decide must have no other effects than statements in tx. If decide returns an error, the transaction is
-// rolled back, and the error is returned, wrapped. If it returns no events, the
-// transaction commits what decide has written in tx.
+// So decide must have no other effects than statements in tx. If decide returns an
+// error, the transaction is rolled back, and the error is returned, wrapped. If it
+// returns no events, the transaction commits what decide has written in tx.
 //
 // The db is a pool or a connection. A snapshot is kept as with [Repository.Load].
 func (r *Repository[S]) Update(ctx context.Context, db DB, subject string,
@@ -56,17 +56,18 @@ func (r *Repository[S]) Update(ctx context.Context, db DB, subject string,
 	return after, nil
 }
 
-// loadTwice returns an entity, and its state once more, for someone who may change it.
+// loadTwice returns an entity, and its state once more, for someone who may change it:
+// the first one goes on to the snapshot.
 func (r *Repository[S]) loadTwice(ctx context.Context, db log, subject string) (e Entity[S], shown S, err error) {
-	if e, err = r.load(ctx, db, subject, math.MaxInt64); err != nil {
+	times := 1
+	if lookUpShape(reflect.TypeFor[S]()).shares {
+		times = 2
+	}
+	all, err := r.loadTimes(ctx, db, subject, math.MaxInt64, times)
+	if err != nil {
 		return e, shown, err
 	}
-	if !lookUpShape(reflect.TypeFor[S]()).shares {
-		return e, e.State, nil
-	}
-	// Only the copy may change: the other one goes on to the snapshot.
-	again, err := r.load(ctx, db, subject, e.Version)
-	return e, again.State, err
+	return all[0], all[times-1].State, nil
 }
 
 // attempts bounds how often a transaction is done again.

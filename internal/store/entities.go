@@ -9,6 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/retry"
 )
 
 // Errors that callers tell apart.
@@ -115,7 +116,7 @@ func (l *Log) numberPlaced(ctx context.Context, f *Feed, progress func(numbered,
 		if last-numbered < numberLimit {
 			return nil
 		}
-		if err := pause(ctx, numberPause); err != nil {
+		if err := retry.Sleep(ctx, numberPause); err != nil {
 			return err
 		}
 	}
@@ -133,7 +134,7 @@ func (l *Log) placePending(ctx context.Context, f *Feed) error {
 			if !explain.IsBusy(err) {
 				return err
 			}
-			if err := pause(ctx, sequenceWait); err != nil {
+			if err := retry.Sleep(ctx, sequenceWait); err != nil {
 				return err
 			}
 		}
@@ -181,16 +182,7 @@ func (l *Log) switchToEntities(ctx context.Context, f *Feed, progress func(numbe
 		return false, err
 	}
 	progress(numbered, last, waitsFor)
-	return false, pause(ctx, switchPause)
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(d):
-		return nil
-	}
+	return false, retry.Sleep(ctx, switchPause)
 }
 
 // verifyEntities checks the versions of a feed's events, and the digests that snapshots
