@@ -9,20 +9,23 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
+const archivedTypes = `
+	SELECT type, dataschema, events, first_position, last_position FROM eventfeed_event_types
+	WHERE feed = ? AND (type, dataschema) > (?, ?) ORDER BY type, dataschema LIMIT ?`
+
 // ArchivedTypes reads types in the order of the primary key.
 func (q queries) ArchivedTypes(ctx context.Context, key int64, after feed.TypeKey, limit int) ([]feed.TypeCount, error) {
-	return sqlitedb.CollectRows(ctx, q.db, scanType, `
-		SELECT type, dataschema, events, first_position, last_position FROM eventfeed_event_types
-		WHERE feed = ? AND (type, dataschema) > (?, ?) ORDER BY type, dataschema LIMIT ?`,
-		key, after.Type, after.DataSchema, limit)
+	return sqlitedb.CollectRows(ctx, q.db, scanType, archivedTypes, key, after.Type, after.DataSchema, limit)
 }
+
+const countTypes = `
+	SELECT e.type, coalesce(e.dataschema, ''), count(*), min(p.position), max(p.position)
+	FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
+	WHERE p.feed = ? AND p.position BETWEEN ? AND ? GROUP BY e.type, coalesce(e.dataschema, '')`
 
 // CountTypes reads the rows of a few positions.
 func (q queries) CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error) {
-	return sqlitedb.CollectRows(ctx, q.db, scanType, `
-		SELECT e.type, coalesce(e.dataschema, ''), count(*), min(p.position), max(p.position)
-		FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
-		WHERE p.feed = ? AND p.position BETWEEN ? AND ? GROUP BY e.type, coalesce(e.dataschema, '')`, key, first, last)
+	return sqlitedb.CollectRows(ctx, q.db, scanType, countTypes, key, first, last)
 }
 
 func scanType(row sqlitedb.Row) (c feed.TypeCount, err error) {
