@@ -21,6 +21,9 @@ import (
 	"strings"
 )
 
+// ShownRows is the maximum number of rows in a list on a page.
+const ShownRows = 50
+
 // ContentType is the media type of the pages.
 const ContentType = "text/html; charset=utf-8"
 
@@ -39,7 +42,7 @@ var (
 		"img-src data:", // the icon
 		"connect-src 'self'",
 		"base-uri 'none'",
-		"form-action 'none'",
+		"form-action 'self'", // forms search: all use GET
 		"frame-ancestors 'none'",
 		"require-trusted-types-for 'script'",
 		"trusted-types 'none'",

@@ -239,7 +239,7 @@ func TestPolicyAllowsExactlyWhatThePagesHold(t *testing.T) {
 			t.Errorf("policy %s lacks %s", policy, want)
 		}
 	}
-	for _, want := range []string{"default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"} {
+	for _, want := range []string{"default-src 'none'", "connect-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"} {
 		if !strings.Contains(policy, want) {
 			t.Errorf("policy %s lacks %s", policy, want)
 		}

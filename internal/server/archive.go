@@ -40,6 +40,9 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	chosen, explicit, err := chooseForm(r, archiveForms)
+	if err == nil {
+		err = checkParameters(r, chosen, archiveParameters)
+	}
 	if err != nil {
 		return err
 	}

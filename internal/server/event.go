@@ -35,6 +35,9 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	chosen, explicit, err := chooseForm(r, eventForms)
+	if err == nil {
+		err = checkParameters(r, chosen, eventParameters)
+	}
 	if err != nil {
 		return err
 	}

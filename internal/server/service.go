@@ -34,6 +34,9 @@ type atomTitle struct {
 
 func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	chosen, explicit, err := chooseForm(r, serviceForms)
+	if err == nil {
+		err = checkParameters(r, chosen, serviceParameters)
+	}
 	if err != nil {
 		return err
 	}
