@@ -132,16 +132,7 @@ type Snapshot interface {
 	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error
 	// Document returns the stored archive in its latest stage, or ErrNoPage.
 	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
-	// ArchivedTypes returns up to limit types of the feed's archived events with their
-	// counts, in the order of their keys, after a key.
-	ArchivedTypes(ctx context.Context, key int64, after feed.TypeKey, limit int) ([]feed.TypeCount, error)
-	// CountTypes counts the events from position first to last, in no order. It reads each
-	// of them.
-	CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error)
-	// WrongType recounts the events up to a position, and compares the result with
-	// ArchivedTypes. It returns the first difference: what is stored, and what there is,
-	// with 0 events for what is missing. It reads every event.
-	WrongType(ctx context.Context, key, last int64) (stored, counted feed.TypeCount, found bool, err error)
+	TypeReader
 }
 
 // Reader has the reads outside of a writing transaction. Each call of a method of its Snapshot

@@ -11,6 +11,20 @@ import (
 // pages. So the table of types always covers exactly the positions up to Feed.ArchivedTo. The few
 // events after them, at most a page, are counted when someone asks.
 
+// TypeReader has the reads of a feed's types.
+type TypeReader interface {
+	// ArchivedTypes returns up to limit types of the feed's archived events with their
+	// counts, in the order of their keys, after a key.
+	ArchivedTypes(ctx context.Context, key int64, after feed.TypeKey, limit int) ([]feed.TypeCount, error)
+	// CountTypes counts the events from position first to last, in no order. It reads each
+	// of them.
+	CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error)
+	// WrongType recounts the events up to a position, and compares the result with
+	// ArchivedTypes. It returns the first difference: what is stored, and what there is,
+	// with 0 events for what is missing. It reads every event.
+	WrongType(ctx context.Context, key, last int64) (stored, counted feed.TypeCount, found bool, err error)
+}
+
 // Types returns up to limit of a feed's types with their counts, in the order of their keys and
 // after a key, up to position Feed.Published. more reports that there are further ones. The zero
 // key stands for the beginning. Errors are those of [Log.ReadFeed].
