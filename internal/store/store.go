@@ -132,6 +132,7 @@ type Snapshot interface {
 	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error
 	// Document returns the stored archive in its latest stage, or ErrNoPage.
 	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
+	Lookup
 }
 
 // Reader has the reads outside of a writing transaction. Each call of a method of its Snapshot
