@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -85,7 +86,7 @@ func TestListHasTheNewestEventsThatMatch(t *testing.T) {
 		}
 		must.OK(t, l.List(t.Context(), f.Key, 7, 7, store.Filter{}, 1, func(e *store.ListedEvent) error {
 			want := events[6]
-			if e.Size != int64(len(want.Data)) || string(e.Data) != string(want.Data[:store.ListedData]) || e.ID != want.ID || e.Source != want.Source ||
+			if e.Size != int64(len(want.Data)) || !bytes.Equal(e.Data, want.Data[:store.ListedData]) || e.ID != want.ID || e.Source != want.Source ||
 				e.Type != want.Type || e.Subject != want.Subject || !e.Time.Equal(want.Time) || e.DataContentType != want.DataContentType || e.Recorded.IsZero() {
 				t.Errorf("%+.200v of %d bytes", e, e.Size)
 			}
