@@ -133,6 +133,7 @@ type Snapshot interface {
 	// Document returns the stored archive in its latest stage, or ErrNoPage.
 	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
 	Lookup
+	TypeReader
 }
 
 // Reader has the reads outside of a writing transaction. Each call of a method of its Snapshot
@@ -212,6 +213,8 @@ type SealerTx interface {
 	PutDocument(ctx context.Context, key int64, d Document) error
 	// DropNewest deletes a page's newest stage, after its final one was written.
 	DropNewest(ctx context.Context, key int64, page feed.Page) error
+	// AddTypes adds the counts of newly archived events to those of ArchivedTypes.
+	AddTypes(ctx context.Context, key int64, counts []feed.TypeCount) error
 }
 
 // Log is a database's feeds, with the steps of the sequencer and the sealer.
