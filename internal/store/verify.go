@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
@@ -43,6 +45,7 @@ type verifier struct {
 	chain     feed.Chain
 	pages     []Page // pages whose end was not reached yet
 	pageFirst feed.Digest
+	recorded  time.Time // of the last row
 	buffer    []byte
 }
 
@@ -50,6 +53,11 @@ func (v *verifier) row(ctx context.Context, r *Row) error {
 	if r.Position != v.chain.Position+1 {
 		return fmt.Errorf("%w: position %d follows position %d", ErrDoesNotAddUp, r.Position, v.chain.Position)
 	}
+	if r.Recorded.Before(v.recorded) {
+		return fmt.Errorf("%w: position %d (event %s) was recorded at %s, before position %d, which was recorded at %s",
+			ErrDoesNotAddUp, r.Position, r.ID, cloudevents.FormatTime(r.Recorded), v.chain.Position, cloudevents.FormatTime(v.recorded))
+	}
+	v.recorded = r.Recorded
 	if len(v.pages) > 0 && v.pages[0].First == r.Position {
 		v.pageFirst = v.chain.Digest
 	}
