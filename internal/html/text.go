@@ -31,6 +31,9 @@ func size(n int) string {
 // stamp writes a time for people, to the second.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
+// clock is stamp for a column that says that its times are in UTC.
+func clock(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
 // machineTime writes a time in full, as documents do.
 func machineTime(t time.Time) string { return cloudevents.FormatTime(t) }
 
