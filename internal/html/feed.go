@@ -26,9 +26,10 @@ type feedContent struct {
 	Pager   pager
 	IsOlder bool // there are older events than the rows
 	Rows    []row
+	Types   *typesLine
 }
 
-var feedTemplate = parse("events.html", "pager.html", "find.html", "feed.html")
+var feedTemplate = parse("events.html", "pager.html", "find.html", "frequent.html", "feed.html")
 
 // Feed renders the page of a subscription document: the newest events, and the forms that find others.
 // url is the feed's absolute URL if it is the same whoever asks (the base URL is set), else empty: the
@@ -40,6 +41,7 @@ func Feed(d *feed.Document, url string) ([]byte, error) {
 		Document: d, Heading: heading(d.Name, d.Title), Self: self, Stream: self + "/stream", Events: self + "/events/",
 		Find: finderOf(self, d), Rows: rows(root, d, d.Last+1),
 		Pager: pager{Page: pages(d), Pages: pages(d), Older: before(self, max(1, d.Last+1-ShownRows)), Oldest: oldest(self)},
+		Types: typesOf(root, d),
 	}
 	c.IsOlder = d.Last > ShownRows
 	if url != "" {
