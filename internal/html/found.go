@@ -68,6 +68,11 @@ type foundContent struct {
 	ByType, About string // references to filters
 }
 
+// HasMore reports whether the subject has, or may have, more events than the rows, at any time.
+func (c *foundContent) HasMore() bool {
+	return c.Subject.IsLeast || c.Subject.Within != "" || c.Subject.Number > int64(len(c.Rows))
+}
+
 var foundTemplate = parse("events.html", "find.html", "found.html")
 
 // FoundPageOf renders what a search has found.
@@ -75,7 +80,7 @@ func FoundPageOf(f *Found) ([]byte, error) {
 	const root = "../"
 	d := f.Document
 	self := feedReference(root, d.Name)
-	c := foundContent{
+	c := &foundContent{
 		Found: f, Heading: heading(d.Name, d.Title), Self: self, Find: finderOf(self, d),
 		ByID: rowsOf(root, d.Name, f.Events), ByType: filterReference(self, Filter{Type: f.Query}),
 	}

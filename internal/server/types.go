@@ -15,7 +15,7 @@ import (
 )
 
 // typesForm is the JSON document of a feed's types, see feed.TypesDocument.
-var typesForm = &form{name: "json", mediaType: "application/json"}
+var typesForm = &form{name: "json", mediaType: feed.TypesType}
 
 // The maximum number of types in one answer, and the memory for reading as many of the longest ones.
 const (

@@ -174,5 +174,7 @@ func TestTypesAreRefusedAsTheFeedIs(t *testing.T) {
 // nobody is a server's list of tokens that knows none.
 type nobody struct{}
 
-func (nobody) Grant(*http.Request) (access.Grant, error) { return access.Grant{}, errors.New("unknown") }
-func (nobody) Changed() <-chan struct{}                  { return nil }
+func (nobody) Grant(*http.Request) (access.Grant, error) {
+	return access.Grant{}, errors.New("unknown")
+}
+func (nobody) Changed() <-chan struct{} { return nil }
