@@ -40,10 +40,11 @@ func Feed(d *feed.Document, url string) ([]byte, error) {
 	c := feedContent{
 		Document: d, Heading: heading(d.Name, d.Title), Self: self, Stream: self + "/stream", Events: self + "/events/",
 		Find: finderOf(self, d), Rows: rows(root, d, d.Last+1),
-		Pager: pager{Page: pages(d), Pages: pages(d), Older: before(self, max(1, d.Last+1-ShownRows)), Oldest: oldest(self)},
+		Pager: pager{Page: pages(d), Pages: pages(d), Oldest: oldest(self)},
 		Types: typesOf(root, d),
 	}
-	c.IsOlder = d.Last > ShownRows
+	first := d.Last + 1 - int64(len(c.Rows)) // large events leave fewer in the document
+	c.IsOlder, c.Pager.Older = first > 1, before(self, first)
 	if url != "" {
 		c.Address = shellWord(url)
 	}

@@ -44,7 +44,7 @@ type FoundPeriod struct {
 // FoundSubject has the newest events of a subject.
 type FoundSubject struct {
 	Subject string
-	Within  string // the period in which they were recorded; empty for any
+	Within  string // when they were recorded, as "on 2026-05-03"; empty for any time
 	Events  []Listed
 	// Number is how many events there are; IsLeast means that there may be more.
 	Number  int64

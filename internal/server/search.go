@@ -159,7 +159,7 @@ func (s searcher) bySubject(ctx context.Context) (err error) {
 	if s.found.Subject, err = s.of(ctx, subject, first, last, html.ShownRows); err != nil {
 		return err
 	}
-	s.found.Subject.Within = period.Text
+	s.found.Subject.Within = period.Phrase
 	return nil
 }
 

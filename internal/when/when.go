@@ -11,12 +11,14 @@ import (
 type Period struct {
 	Start, End time.Time // End is the first instant after it
 	Text       string    // for people: "2026-05-03", or "2026-05-03 14:00 UTC"
+	Phrase     string    // Text with its preposition: "on 2026-05-03"
 }
 
 // kind is a precision that layouts have in common.
 type kind struct {
 	layouts []string
 	text    string
+	in      string // preposition
 	next    func(time.Time) time.Time
 }
 
@@ -33,10 +35,10 @@ var dates = []string{"2006-1-2", "2006/1/2", "2.1.2006", "2 January 2006", "2 Ja
 
 // Ordered, because a text is of the first kind that it fits.
 var kinds = []kind{
-	{dates, "2006-01-02", days(1)},
-	{[]string{"2006-1", "January 2006", "Jan 2006"}, "January 2006", func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }},
-	{withTime("15:04"), "2006-01-02 15:04 UTC", after(time.Minute)},
-	{withTime("15:04:05"), "2006-01-02 15:04:05 UTC", after(time.Second)}, // with a fraction too
+	{dates, "2006-01-02", "on", days(1)},
+	{[]string{"2006-1", "January 2006", "Jan 2006"}, "January 2006", "in", func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }},
+	{withTime("15:04"), "2006-01-02 15:04 UTC", "at", after(time.Minute)},
+	{withTime("15:04:05"), "2006-01-02 15:04:05 UTC", "at", after(time.Second)}, // with a fraction too
 }
 
 // yearless are the layouts of a day without its year.
@@ -89,6 +91,7 @@ func periodOf(start time.Time, kind kind) (Period, bool) {
 	if start.Nanosecond() > 0 { // an instant
 		p.End, p.Text = start.Add(time.Microsecond), start.Format("2006-01-02 15:04:05.999999 UTC")
 	}
+	p.Phrase = kind.in + " " + p.Text
 	return p, true
 }
 
