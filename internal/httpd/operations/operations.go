@@ -27,6 +27,8 @@ type Config struct {
 	// Origin's CheckName has it.
 	Local  bool
 	Origin forwarded.Rules
+	// Root answers at "/"; nil in its place lists the paths.
+	Root http.Handler
 	// Profiles shows profiles. They take processor time and tell much, so they are
 	// for listeners that only those who run the server reach.
 	Profiles bool
@@ -44,7 +46,10 @@ func Handler(config Config) http.Handler {
 		paths += "\n/debug/pprof/"
 	}
 	// The address that the log names.
-	router.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, paths) })
+	if config.Root == nil {
+		config.Root = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, paths) })
+	}
+	router.Handle("GET /{$}", config.Root)
 	// A loop that ends ends the process, so one that answers is healthy.
 	router.HandleFunc("GET /healthz", answer(config.Healthy))
 	router.HandleFunc("GET /readyz", answer(config.Ready))
