@@ -18,7 +18,7 @@ type Progress struct {
 // course is the progress of one feed.
 type course struct {
 	epoch   string
-	samples []sample  // the positions that differ, oldest first
+	samples []sample // the positions that differ, oldest first
 }
 
 type sample struct {

@@ -179,15 +179,20 @@ func (v Visit) Ask() {
 
 // At notes that the reader has all events up to a position, of a history that ends in this epoch.
 func (v Visit) At(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) {
-		e.Epoch, e.Position, e.OtherHistory, e.Page = epoch, position, false, 0
-	})
+	v.note(func(e *entry, _ time.Time) { e.at(epoch, position) })
 }
 
-// Page notes that the reader gets an archive that ends at a position.
+func (e *entry) at(epoch string, position int64) {
+	e.Epoch, e.Position, e.OtherHistory, e.Page = epoch, position, false, 0
+}
+
+// Page notes that the reader gets an archive that ends at a position; last is 0 if that is unknown.
 func (v Visit) Page(epoch string, number, last int64) {
 	v.note(func(e *entry, now time.Time) {
-		e.Epoch, e.Position, e.Page, e.paged = epoch, last, number, now
+		e.Page, e.paged = number, now
+		if last > 0 {
+			e.Epoch, e.Position = epoch, last
+		}
 	})
 }
 
@@ -196,8 +201,14 @@ func (v Visit) OfOtherHistory() {
 	v.note(func(e *entry, _ time.Time) { e.Epoch, e.Position, e.OtherHistory, e.Page = "", 0, true, 0 })
 }
 
-// Wait notes that the request is held until there are new events. Resume must follow.
-func (v Visit) Wait() { v.note(func(e *entry, _ time.Time) { e.Waiting++ }) }
+// Wait notes that the reader has all events up to a position, as At does, and that its request is
+// held until there are new ones. Resume must follow.
+func (v Visit) Wait(epoch string, position int64) {
+	v.note(func(e *entry, _ time.Time) {
+		e.at(epoch, position)
+		e.Waiting++
+	})
+}
 
 // Resume notes that the request is no longer held.
 func (v Visit) Resume() { v.note(func(e *entry, _ time.Time) { e.Waiting-- }) }

@@ -63,7 +63,7 @@ func TestListIsBoundedAndDropsWhoWasSeenLongestAgo(t *testing.T) {
 	l, c := newList()
 	stays := l.Visit(address("stays"), "")
 	gone := l.Visit(address("goes"), "")
-	gone.Wait()
+	gone.Wait("e", 1)
 	for n := range 3 * readers.Limit {
 		c.now = c.now.Add(time.Second)
 		l.Visit(address(fmt.Sprint(n)), "")
@@ -93,7 +93,7 @@ func TestReaderIsForgottenAfterAWeekUnlessItWaits(t *testing.T) {
 	t.Parallel()
 	l, c := newList()
 	l.Visit(token("f", "gone"), "")
-	l.Visit(token("f", "waits"), "").Wait()
+	l.Visit(token("f", "waits"), "").Wait("e", 1)
 	c.now = c.now.Add(readers.Forgotten + time.Second)
 	if r := only(t, l); r.Name != "waits" || r.Waiting != 1 {
 		t.Errorf("%+v", r)
@@ -117,8 +117,8 @@ func TestVisitsSayWhatAReaderHas(t *testing.T) {
 		{"an unknown document", v.OfOtherHistory, readers.Reader{OtherHistory: true, Interval: 61 * time.Second}},
 		{"an archive all the same", func() { v.Page("e2", 1, 10) }, readers.Reader{Epoch: "e2", Position: 10, Page: 1, OtherHistory: true, Interval: 61 * time.Second}},
 		{"a known one", func() { v.At("e2", 80) }, readers.Reader{Epoch: "e2", Position: 80, Interval: 61 * time.Second}},
-		{"a long poll", v.Wait, readers.Reader{Epoch: "e2", Position: 80, Waiting: 1, Interval: 61 * time.Second}},
-		{"its end", v.Resume, readers.Reader{Epoch: "e2", Position: 80, Interval: 61 * time.Second}},
+		{"a long poll", func() { v.Wait("e2", 81) }, readers.Reader{Epoch: "e2", Position: 81, Waiting: 1, Interval: 61 * time.Second}},
+		{"its end", v.Resume, readers.Reader{Epoch: "e2", Position: 81, Interval: 61 * time.Second}},
 	} {
 		step.do()
 		got := only(t, l)
@@ -133,7 +133,7 @@ func TestNilListKeepsNothing(t *testing.T) {
 	t.Parallel()
 	var l *readers.List
 	v := l.Visit(token("f", "a"), "")
-	v.Wait()
+	v.Wait("e", 1)
 	v.At("e", 1)
 	v.Resume()
 	if l.All() != nil {
@@ -150,7 +150,7 @@ func TestVisitsMayOverlap(t *testing.T) {
 		all.Go(func() {
 			for i := range 200 {
 				v := l.Visit(address(fmt.Sprint(n*i%50)), "a")
-				v.Wait()
+				v.Wait("e", 1)
 				v.At("e", int64(i))
 				v.Resume()
 				l.All()
