@@ -110,11 +110,12 @@ func (g *gathering) feed(state *feedstate.State, stats *store.FeedStats) Feed {
 	epoch := state.Epochs[len(state.Epochs)-1]
 	f := Feed{
 		Name: state.Name, Position: state.Position, Published: state.Published, Archives: state.Archives,
+		Unsealed: max(state.Open.Number-1-state.Archives, 0),
 		Held: state.Held, Moved: state.Moved, Rate: g.Progress.Rate(state.Name, g.now),
 		Epochs: len(state.Epochs), Epoch: Epoch{ID: epoch.ID, First: epoch.FirstPosition}, Readers: g.readers[state.Name],
 	}
 	if stats != nil {
-		f.Pending, f.Unsealed, f.Refused = stats.Pending, stats.Unsealed, stats.Refused
+		f.Pending, f.Refused = stats.Pending, stats.Refused
 		f.Epoch.Started, f.Epoch.Reason = stats.EpochStarted, stats.EpochReason
 		f.Oldest = Seconds(g.known.Oldest[state.Name])
 	}

@@ -59,9 +59,9 @@ func feedProblems(f *Feed, unsealed time.Duration, sequencing, sealing string) (
 	oldest := time.Duration(f.Oldest)
 	switch {
 	case f.Moved:
-		add(Critical, "The database is another one than this history was written on, and no epoch has begun on it yet. Requests get 503.", "", "feedserver new-epoch "+f.Name)
+		add(Critical, "the database is another one than this history was written on, and no epoch has begun on it yet. Requests get 503.", "", "feedserver new-epoch "+f.Name)
 	case f.Held:
-		add(Note, fmt.Sprintf("The feed is held: %s pending.", events(f.Pending, "event is", "events are")), "", "feedserver open "+f.Name)
+		add(Note, fmt.Sprintf("held: %s pending until it is opened.", events(f.Pending, "event is", "events are")), "", "feedserver open "+f.Name)
 	case sequencing != "" || oldest > PendingWarning:
 		level, what := Warning, fmt.Sprintf("%s pending, the oldest for %s: readers do not get them.", events(f.Pending, "event is", "events are"), f.Oldest)
 		if oldest > PendingCritical {
@@ -92,14 +92,14 @@ func readerProblems(r *Reader, interval time.Duration) []Problem {
 	p := Problem{Level: Warning, Feed: r.Feed, Reader: r.Name, Next: "seeder status --into URL", Where: consumer}
 	switch {
 	case r.OtherHistory:
-		p.What = "It has events that the feed does not have: the feed was restored, or its database failed over."
+		p.What = "has events that the feed does not have: the feed was restored, or its database failed over."
 		p.Why = "A seeder that has applied such events stops with status 3, and prints the command with which to go back."
 	case r.State == Reading || r.State == Waiting:
 		return []Problem{}
 	case time.Duration(r.Lag) < ReaderLag || time.Duration(r.Away) < min(2*interval, readers.Forgotten):
 		return []Problem{}
 	default:
-		p.What = fmt.Sprintf("It has not fetched %s, the oldest for %s. Its last request was %s ago.", events(r.behind(), "event", "events"), r.LagText(), r.Away)
+		p.What = fmt.Sprintf("has not fetched %s, the oldest for %s. Its last request was %s ago.", events(r.behind(), "event", "events"), r.LagText(), r.Away)
 		p.Why = "Either its seeder does not run or cannot reach this server, or it is busy with what it has fetched."
 	}
 	return []Problem{p}

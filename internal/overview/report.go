@@ -35,8 +35,8 @@ type Database struct {
 	DeadRows int64     `json:"pending_dead_rows"`
 }
 
-// Feed is the state of a feed. Positions are those in memory. Pending, Oldest, Unsealed, Refused and
-// the start of the epoch are from the database's last answer.
+// Feed is the state of a feed, as the server has it in memory. Only Pending, Oldest, Refused and the
+// start of the epoch are from the database's last answer, which is up to 10 seconds old.
 type Feed struct {
 	Name      string    `json:"name"`
 	Position  int64     `json:"position"`  // last position assigned

@@ -28,10 +28,10 @@ func Text(v *View) []byte {
 
 func writeProblems(b *bytes.Buffer, v *View) {
 	if v.ProblemsTotal == 0 {
-		_, _ = terminal.Fprintf(b, "no problems\n")
+		_, _ = terminal.Fprintf(b, "nothing needs attention\n")
 		return
 	}
-	_, _ = terminal.Fprintf(b, "\nPROBLEMS (%d)\n", v.ProblemsTotal)
+	_, _ = terminal.Fprintf(b, "\nNEEDS ATTENTION (%d)\n", v.ProblemsTotal)
 	for i := range v.Problems {
 		p := &v.Problems[i]
 		_, _ = terminal.Fprintf(b, "%s: %s%s\n", string(p.Level), p.Subject(), p.What)

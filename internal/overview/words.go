@@ -176,11 +176,12 @@ func (s *Server) DatabaseText(now time.Time) string {
 	}
 }
 
-// Subject returns whose problem it is, with a colon and a space; empty if it is the server's.
+// Subject returns whose problem it is, as the beginning of a sentence that What completes; empty if it
+// is the server's.
 func (p *Problem) Subject() string {
 	switch {
 	case p.Reader != "":
-		return "reader " + p.Reader + " of feed " + p.Feed + ": "
+		return "reader " + p.Reader + " of feed " + p.Feed + " "
 	case p.Feed != "":
 		return "feed " + p.Feed + ": "
 	default:
