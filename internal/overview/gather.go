@@ -111,7 +111,7 @@ func (g *gathering) feed(state *feedstate.State, stats *store.FeedStats) Feed {
 	f := Feed{
 		Name: state.Name, Position: state.Position, Published: state.Published, Archives: state.Archives,
 		Unsealed: max(state.Open.Number-1-state.Archives, 0),
-		Held: state.Held, Moved: state.Moved, Rate: g.Progress.Rate(state.Name, g.now),
+		Held:     state.Held, Moved: state.Moved, Rate: g.Progress.Rate(state.Name, g.now),
 		Epochs: len(state.Epochs), Epoch: Epoch{ID: epoch.ID, First: epoch.FirstPosition}, Readers: g.readers[state.Name],
 	}
 	if stats != nil {

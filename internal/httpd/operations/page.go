@@ -40,9 +40,9 @@ func Page(render func(ctx context.Context, form Form) ([]byte, error)) http.Hand
 }
 
 // BadRequest returns an error of render that is answered with 400, with the text of another one.
-func BadRequest(err error) error { return &badRequest{err} }
+func BadRequest(err error) error { return &badRequestError{err} }
 
-type badRequest struct{ error }
+type badRequestError struct{ error }
 
 // PageOf is [Page] for a page that has more parameters than format.
 func PageOf(parameters []string, render func(ctx context.Context, form Form, query url.Values) ([]byte, error)) http.Handler {
@@ -54,7 +54,7 @@ func PageOf(parameters []string, render func(ctx context.Context, form Form, que
 			return
 		}
 		body, err := render(r.Context(), form, query)
-		if _, is := errors.AsType[*badRequest](err); is {
+		if _, is := errors.AsType[*badRequestError](err); is {
 			say(w, http.StatusBadRequest, err.Error())
 			return
 		}
