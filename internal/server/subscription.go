@@ -74,7 +74,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	if a.form, a.explicit, err = chooseForm(r, subscriptionForms); err != nil {
 		return nil, err
 	}
-	if err = checkParameters(r, a.form, feedParameters); err != nil {
+	if err := checkParameters(r, a.form, feedParameters); err != nil {
 		return nil, err
 	}
 	if a.coding, err = s.coding(r); err != nil {

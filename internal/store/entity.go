@@ -15,9 +15,6 @@ import (
 // EntitySnapshot has the reads of one entity at one moment. Each costs at most one search in an
 // index for each version that it returns.
 type EntitySnapshot interface {
-	// EntityVersion returns the number of committed events of an entity, with and without
-	// positions; 0 if there is no such entity.
-	EntityVersion(ctx context.Context, key int64, subject string) (int64, error)
 	// EntityPlace returns the place of a version of an entity. Its position is 0 if the event
 	// has none yet, and if there is no such version.
 	EntityPlace(ctx context.Context, key int64, subject string, version int64) (EntityPlace, error)

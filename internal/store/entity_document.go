@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
@@ -85,11 +86,11 @@ func EntityDocument(ctx context.Context, log Snapshot, f *Feed, subject string, 
 	if open.first > 1 {
 		d.Previous = &feed.EntityArchive{Epoch: f.Epoch(), Last: open.first - 1}
 	}
-	first, err := fitEntity(ctx, log, f, subject, open, parts.outline)
-	if err != nil {
+	d.Last = end
+	if d.First, err = fitEntity(ctx, log, f, subject, open, parts.outline); err != nil {
 		return nil, err
 	}
-	return d, fillEntity(ctx, log, f, d, first, end)
+	return d, fillEntity(ctx, log, f, d)
 }
 
 // fitEntity returns the first version of a subscription document. outline ends with the open part.
@@ -112,43 +113,49 @@ func fitEntity(ctx context.Context, log Snapshot, f *Feed, subject string, open 
 	return first, err
 }
 
-// EntityArchive returns an archive of an entity whose end is at version end. The error is ErrNoPage, or
-// ErrPageGone for one that may have been there in an epoch that has lost its end, wrapped. With
-// ErrPageGone, successor is the archive that replaces it, or nil if there is none.
-func EntityArchive(ctx context.Context, log Snapshot, f *Feed, subject string, end int64, a feed.EntityArchive) (d *feed.EntityDocument, successor *feed.EntityArchive, err error) {
-	d, part, err := findEntityArchive(ctx, log, f, subject, end, a.Last)
-	switch known := f.knowsEpoch(a.Epoch); {
-	case err != nil:
-		return nil, nil, err
-	case !known || d == nil && a.Epoch == f.Epoch():
-		return nil, nil, fmt.Errorf("%w: no archive of this entity ends with version %d under epoch %.40s; it has %d versions", ErrNoPage, a.Last, a.Epoch, end)
-	case d == nil:
-		return nil, nil, fmt.Errorf("%w: epoch %s has lost its end, and no archive of this entity ends with version %d now; it has %d versions", ErrPageGone, a.Epoch, a.Last, end)
-	case d.Epoch != a.Epoch:
-		return nil, &feed.EntityArchive{Epoch: d.Epoch, Last: a.Last}, fmt.Errorf("%w: the archive that ends with version %d is under epoch %s now", ErrPageGone, a.Last, d.Epoch)
-	}
-	return d, nil, fillEntity(ctx, log, f, d, part.first, part.last)
+// EntityArchive is an archive of an entity.
+type EntityArchive struct {
+	*feed.EntityDocument
+	NextClosedAt int64 // position that closed the archive after it; 0 if there is none
 }
 
-// findEntityArchive returns the archive that ends with a version, without its entries; nil if there is none.
-func findEntityArchive(ctx context.Context, log Snapshot, f *Feed, subject string, end, last int64) (*feed.EntityDocument, entityPart, error) {
+// FindEntityArchive returns an archive of an entity whose last published version is end, without its
+// entries. The error is ErrNoPage, or ErrPageGone for one that may have been there in an epoch that has
+// lost its end, wrapped. With ErrPageGone it returns the archive that replaces it, or nil.
+func FindEntityArchive(ctx context.Context, log Snapshot, f *Feed, subject string, end int64, a feed.EntityArchive) (*EntityArchive, error) {
+	found, err := findEntityArchive(ctx, log, f, subject, end, a.Last)
+	isKnown := slices.ContainsFunc(f.Epochs, func(e feed.Epoch) bool { return e.ID == a.Epoch })
+	switch {
+	case err != nil:
+		return nil, err
+	case !isKnown || found == nil && a.Epoch == f.Epoch():
+		return nil, fmt.Errorf("%w: no archive of this entity ends with version %d under epoch %.40s; it has %d versions", ErrNoPage, a.Last, a.Epoch, end)
+	case found == nil:
+		return nil, fmt.Errorf("%w: epoch %s has lost its end, and no archive of this entity ends with version %d now; it has %d versions", ErrPageGone, a.Epoch, a.Last, end)
+	case found.Epoch != a.Epoch:
+		return found, fmt.Errorf("%w: the archive that ends with version %d is under epoch %s now", ErrPageGone, a.Last, found.Epoch)
+	}
+	return found, nil
+}
+
+// findEntityArchive returns the archive that ends with a version; nil if there is none.
+func findEntityArchive(ctx context.Context, log Snapshot, f *Feed, subject string, end, last int64) (*EntityArchive, error) {
 	if last < 1 || last > end {
-		return nil, entityPart{}, nil
+		return nil, nil
 	}
 	parts, err := readEntityParts(ctx, log, f, subject, last, end)
-	part, found := parts.at(last)
-	if err != nil || !found || part.last != last || part.closedAt == 0 {
-		return nil, part, err
+	part, isFound := parts.at(last)
+	if err != nil || !isFound || part.last != last || part.closedAt == 0 {
+		return nil, err
 	}
 	d := f.entityDocument(feed.Archive, subject)
-	d.Epoch = f.Epoch()
-	next, found := parts.at(last + 1)
-	if !found {
-		following, err := readEntityParts(ctx, log, f, subject, last+1, end)
-		if err != nil {
-			return nil, part, err
+	d.Epoch, d.First, d.Last = f.Epoch(), part.first, part.last
+	next, isFound := parts.at(last + 1)
+	if !isFound {
+		if parts, err = readEntityParts(ctx, log, f, subject, last+1, end); err != nil {
+			return nil, err
 		}
-		next, _ = following.at(last + 1)
+		next, _ = parts.at(last + 1)
 	}
 	if next.closedAt > 0 {
 		// The URL that it had when it was closed: that of the present epoch at that time.
@@ -158,33 +165,28 @@ func findEntityArchive(ctx context.Context, log Snapshot, f *Feed, subject strin
 	if part.first > 1 {
 		d.Previous = &feed.EntityArchive{Epoch: feed.EpochOfPosition(f.Epochs, part.closedAt), Last: part.first - 1}
 	}
-	return d, part, nil
+	return &EntityArchive{EntityDocument: d, NextClosedAt: next.closedAt}, nil
 }
 
-func (f *Feed) knowsEpoch(id string) bool {
-	for _, e := range f.Epochs {
-		if e.ID == id {
-			return true
-		}
-	}
-	return false
+// Fill reads the entries of the archive.
+func (a *EntityArchive) Fill(ctx context.Context, log Snapshot, f *Feed) error {
+	return fillEntity(ctx, log, f, a.EntityDocument)
 }
 
 func (f *Feed) entityDocument(kind feed.Kind, subject string) *feed.EntityDocument {
 	return &feed.EntityDocument{Kind: kind, FeedID: f.ID, Name: f.Name, Title: f.Title, Author: f.Author, Subject: subject}
 }
 
-// fillEntity reads the entries of a document.
-func fillEntity(ctx context.Context, log Snapshot, f *Feed, d *feed.EntityDocument, first, last int64) error {
-	d.First, d.Last = first, last
-	d.Entries = make([]event.Placed, 0, last-first+1)
-	err := log.EntityRows(ctx, f.Key, d.Subject, first, last, 0, func(row *EntityRow) error {
+// fillEntity reads the entries from d.First to d.Last.
+func fillEntity(ctx context.Context, log Snapshot, f *Feed, d *feed.EntityDocument) error {
+	d.Entries = make([]event.Placed, 0, d.Last-d.First+1)
+	err := log.EntityRows(ctx, f.Key, d.Subject, d.First, d.Last, 0, func(row *EntityRow) error {
 		d.Entries = append(d.Entries, row.Placed)
 		d.Updated = row.Recorded
 		return nil
 	})
-	if err == nil && int64(len(d.Entries)) != last-first+1 {
-		err = fmt.Errorf("%w: %d events of %q at versions %d to %d", ErrDoesNotAddUp, len(d.Entries), d.Subject, first, last)
+	if err == nil && int64(len(d.Entries)) != d.Last-d.First+1 {
+		err = fmt.Errorf("%w: %d events of %q at versions %d to %d", ErrDoesNotAddUp, len(d.Entries), d.Subject, d.First, d.Last)
 	}
 	return err
 }

@@ -15,15 +15,6 @@ import (
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
-// EntityVersion reads the entity's row.
-func (q queries) EntityVersion(ctx context.Context, key int64, subject string) (version int64, err error) {
-	err = q.db.QueryRow(ctx, "SELECT n.version FROM eventfeed.entities n WHERE n.feed = $1 AND n.subject = $2", key, subject).Scan(&version)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, nil
-	}
-	return version, err
-}
-
 const entityPlace = `
 	SELECT p.position, p.digest, p.recorded
 	FROM eventfeed.entity_events n JOIN eventfeed.positions p ON p.insert_no = n.insert_no

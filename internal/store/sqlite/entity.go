@@ -14,15 +14,6 @@ import (
 	"github.com/eventfeed/eventfeed/outbox"
 )
 
-// EntityVersion reads the entity's row.
-func (q queries) EntityVersion(ctx context.Context, key int64, subject string) (version int64, err error) {
-	err = q.db.QueryRowContext(ctx, "SELECT n.version FROM eventfeed_entities n WHERE n.feed = ? AND n.subject = ?", key, subject).Scan(&version)
-	if errors.Is(err, sql.ErrNoRows) {
-		return 0, nil
-	}
-	return version, err
-}
-
 // EntityPlace finds one row in each of two unique indexes.
 func (q queries) EntityPlace(ctx context.Context, key int64, subject string, version int64) (place store.EntityPlace, err error) {
 	var digest []byte
