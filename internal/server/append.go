@@ -56,7 +56,9 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	if isConditional(r.Header) || r.Header.Values("If-Unmodified-Since") != nil {
 		return refuse(http.StatusBadRequest, "a feed takes events unconditionally; If-Match and If-None-Match are for one entity: send its events to /feeds/"+state.Name+"/entities/SUBJECT; nothing of the request was appended")
 	}
-	events, err := s.take(w, r, func(ctx context.Context, events []event.Event) (int, error) { return s.Log.Append(ctx, state.Name, events) })
+	events, err := s.take(w, r, func(ctx context.Context, events []event.Event) (int, error) {
+		return s.Log.Append(ctx, state.Name, events)
+	})
 	if err != nil {
 		return refusal(w, events, err)
 	}

@@ -50,6 +50,9 @@ func (s *server) entity(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	at, err := s.entityAt(r.Context(), state.Name, subject)
+	if err == nil {
+		err = at.check()
+	}
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func entityNamed(w http.ResponseWriter, r *http.Request) (subject string, moved 
 const entityEndRoom = 64 << 10
 
 // entityAt reads how an entity stands. It waits up to placeTimeout while committed events of the
-// entity are not published. The error is a 404 if there is no such entity.
+// entity are not published.
 func (s *server) entityAt(ctx context.Context, name, subject string) (*entityAt, error) {
 	timeout := time.NewTimer(placeTimeout)
 	defer timeout.Stop()
@@ -134,7 +137,7 @@ func (s *server) entityAt(ctx context.Context, name, subject string) (*entityAt,
 			return nil, err
 		}
 		if !at.end.IsPending() || at.feed.Held {
-			return at, at.check()
+			return at, nil
 		}
 		observed := observe.Waiting(ctx)
 		changed := s.changes(ctx, state.Changed(), timeout.C)
@@ -143,7 +146,7 @@ func (s *server) entityAt(ctx context.Context, name, subject string) (*entityAt,
 			return nil, err
 		}
 		if !changed {
-			return at, at.check()
+			return at, nil
 		}
 	}
 }

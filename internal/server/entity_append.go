@@ -49,7 +49,7 @@ func (s *server) appendToEntity(w http.ResponseWriter, r *http.Request) error {
 		return added, err
 	})
 	if changed, ok := errors.AsType[*store.ChangedError](err); ok {
-		return s.errConditionFailed(r.Context(), state.Name, subject, changed.Version)
+		return s.errCondition(r.Context(), state.Name, subject, changed.Version)
 	}
 	if err != nil {
 		return refusal(w, events, err)
@@ -161,23 +161,23 @@ func (s *server) appendIf(ctx context.Context, name, subject string, conditions 
 	}
 }
 
-// conditionFailed is the error of a request whose condition the entity does not meet.
-type conditionFailed struct {
+// conditionError is the error of a request whose condition the entity does not meet.
+type conditionError struct {
 	version int64
 	tag     string // ETag of the entity's Atom document; empty if it is not known
 	subject string
 }
 
-func (e *conditionFailed) Error() string {
+func (e *conditionError) Error() string {
 	if e.version == 0 {
 		return quote(e.subject) + " has no events, which is version 0; nothing of the request was appended. For a new entity send If-None-Match: *"
 	}
 	return fmt.Sprintf("%s is at version %d, which is not what the request requires; nothing of the request was appended. Load the entity, decide again, and send If-Match with its ETag", quote(e.subject), e.version)
 }
 
-// errConditionFailed names the version that an entity has, and its ETag.
-func (s *server) errConditionFailed(ctx context.Context, name, subject string, version int64) error {
-	failed := &conditionFailed{version: version, subject: subject}
+// errCondition names the version that an entity has, and its ETag.
+func (s *server) errCondition(ctx context.Context, name, subject string, version int64) error {
+	failed := &conditionError{version: version, subject: subject}
 	at, err := s.readEntityEnd(ctx, name, subject)
 	if err == nil && at.end.Version == version && version > 0 {
 		failed.tag = at.tag(&entityKey{form: entityAtomForm})

@@ -45,7 +45,7 @@ func statusOf(err error) (status int, detail string) {
 	refused, isRefused := errors.AsType[*statusError](err)
 	caller, isChallenge := errors.AsType[*challenge](err)
 	notAppended, isNotAppended := errors.AsType[*notAppendedError](err)
-	failed, isFailed := errors.AsType[*conditionFailed](err)
+	failed, isFailed := errors.AsType[*conditionError](err)
 	switch {
 	case isFailed:
 		return http.StatusPreconditionFailed, failed.Error()
@@ -125,7 +125,7 @@ func problemBody(r *http.Request, status int, detail string, err error) (mediaTy
 	if refused, ok := errors.AsType[*statusError](err); ok {
 		p.Event = refused.event
 	}
-	if failed, ok := errors.AsType[*conditionFailed](err); ok {
+	if failed, ok := errors.AsType[*conditionError](err); ok {
 		p.Version, p.ETag = &failed.version, failed.tag
 	}
 	body, err = json.Marshal(p)
