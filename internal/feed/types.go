@@ -93,15 +93,22 @@ func (d *Document) Types() ([]TypeCount, bool) {
 	}), true
 }
 
-// TypesDocument is the JSON document of a feed's types. A part of them, if there are many.
+// TypesDocument is the JSON document of a feed's types, or of a part of them if there are many.
 type TypesDocument struct {
 	Feed     string      `json:"feed"`
-	ID       string      `json:"id"`       // the feed's
-	Position int64       `json:"position"` // the events up to here are counted
-	Types    []TypeCount `json:"types"`    // by type and dataschema
-	More     bool        `json:"more"`     // there are more types after these
-	Next     string      `json:"next,omitempty"`
+	ID       string      `json:"id"`             // the feed's
+	Position int64       `json:"position"`       // the events up to here are counted
+	Types    []TypeCount `json:"types"`          // by type and dataschema
+	More     bool        `json:"more"`           // there are more types after these
+	Next     string      `json:"next,omitempty"` // reference to them, relative to the document's URL
 }
+
+// The relation and the media type of the link from a subscription document to the feed's types, in
+// the header of its answer.
+const (
+	TypesRelation = "describedby"
+	TypesType     = "application/json"
+)
 
 // TypesReference is the reference from a feed's own URL to that of its types.
 func TypesReference(name string) string { return name + "/types" }

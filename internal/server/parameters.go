@@ -17,6 +17,7 @@ var (
 	archiveParameters = []string{}
 	eventParameters   = []string{"id", "source"}
 	entityParameters  = []string{"subject", "before", "date"}
+	typesParameters   = []string{"after", "dataschema"}
 )
 
 // checkParameters refuses a request for an HTML page whose query cannot be read, or has a parameter

@@ -35,7 +35,7 @@ func (l *Log) Types(ctx context.Context, name string, after feed.TypeKey, limit 
 		return err
 	})
 	if err != nil {
-		return nil, nil, false, fmt.Errorf("types of feed %s: %w", name, err)
+		return nil, nil, false, fmt.Errorf("read types: %w", err)
 	}
 	if more = len(types) > limit; more {
 		types = types[:limit]
