@@ -99,6 +99,7 @@ func (page) Script() template.HTML {
 func parse(names ...string) *template.Template {
 	t := template.New("layout.html").Funcs(template.FuncMap{
 		"count": count, "stamp": stamp, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
+		"clock": clock, "day": dayName, "isoDay": isoDay,
 	})
 	for _, name := range append([]string{"layout.html"}, names...) {
 		template.Must(t.Parse(asset(name)))
