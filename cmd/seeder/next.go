@@ -81,6 +81,32 @@ func resetLine(config seed.Config, into string, sinks *sinkFlags) string {
 	return line
 }
 
+// retryLine returns the command that retries the parked events of a run that are selected.
+func retryLine(config seed.Config, into string, sinks *sinkFlags, of seed.ParkedFilter) string {
+	line := "seeder retry" + urlFlag("into", into) + consumerFlag(config)
+	if sinks != nil && sinks.projection != "" {
+		line += " --projection " + cli.Quote(sinks.projection)
+		if sinks.schema != "" {
+			line += " --schema " + cli.Quote(sinks.schema)
+		}
+		if sinks.strict {
+			line += " --strict"
+		}
+	}
+	return line + parkedFlags(of)
+}
+
+// parkedFlags returns the flags that select parked events.
+func parkedFlags(of seed.ParkedFilter) (flags string) {
+	if of.Feed != "" {
+		flags += " --feed " + cli.Quote(of.Feed)
+	}
+	if of.Subject != "" {
+		flags += " --subject " + cli.Quote(of.Subject)
+	}
+	return flags
+}
+
 func consumerFlag(config seed.Config) string {
 	if config.Consumer == seed.DefaultConsumer {
 		return ""
