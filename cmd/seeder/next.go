@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
@@ -124,8 +125,11 @@ func urlFlag(name, value string) string {
 	return " --" + name + " " + cli.Quote(shown)
 }
 
+// secretParameter matches the names of parameters of a URL that may be secrets.
+var secretParameter = regexp.MustCompile(`(?i)(password|passwd|secret|token|key|signature)$`)
+
 // withoutPassword returns a URL without its password, which PostgreSQL can get from PGPASSWORD or
-// PGPASSFILE.
+// PGPASSFILE, and without parameters that may be secrets.
 func withoutPassword(raw string) string {
 	u, err := url.Parse(raw)
 	if strings.HasPrefix(raw, sqlitedb.Scheme) || err == nil && cli.Redact(raw) == u.String() {
@@ -138,8 +142,11 @@ func withoutPassword(raw string) string {
 		u.User = url.User(u.User.Username())
 	}
 	query := u.Query()
-	query.Del("password")
-	query.Del("sslpassword")
+	for name := range query {
+		if secretParameter.MatchString(name) && name != "sslkey" { // which is a path
+			query.Del(name)
+		}
+	}
 	u.RawQuery = query.Encode()
 	return u.String()
 }

@@ -42,7 +42,7 @@ const (
 
 // SeederTrouble is something that keeps a run from applying events, or makes it late.
 type SeederTrouble struct {
-	Kind    string    `json:"kind"` // server, target, held or lag
+	Kind    string    `json:"kind"`  // server, target, held or lag
 	About   string    `json:"about"` // scheme and host of the server, or the feed's name; else empty
 	What    string    `json:"what"`
 	Since   time.Time `json:"since"`

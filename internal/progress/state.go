@@ -179,7 +179,7 @@ func sentence(all *html.Seeder) string {
 	for i := range all.Feeds {
 		position, head = position+all.Feeds[i].Position, head+all.Feeds[i].Head
 	}
-	said := ""
+	var said string
 	switch all.State {
 	case html.SeederStarting:
 		said = "Starting: nothing was read yet."

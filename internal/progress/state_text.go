@@ -1,6 +1,7 @@
 package progress
 
 import (
+	"cmp"
 	"io"
 	"strings"
 	"text/tabwriter"
@@ -20,27 +21,46 @@ const (
 // WriteState writes a state as text for a terminal: the same as its page, with shorter lists.
 func WriteState(w io.Writer, s *html.Seeder) error {
 	b := &strings.Builder{}
-	say := func(format string, arguments ...any) { _, _ = terminal.Fprintf(b, format, arguments...) }
-	say("%s\nconsumer %s, into %s, %s\nrunning since %s (%s), version %s\n", s.Sentence, s.Consumer, s.Target, s.Sink,
+	_, _ = terminal.Fprintf(b, "%s\nconsumer %s, into %s, %s\nrunning since %s (%s), version %s\n", s.Sentence, s.Consumer, s.Target, s.Sink,
 		s.Started.Format(time.RFC3339), s.Running, s.Version)
 	for i := range s.Troubles {
 		t := &s.Troubles[i]
-		say("\n%s %s: %s\n%s\n  %s\n", t.What, t.Lasts, t.Error, t.Advice, t.Command)
+		_, _ = terminal.Fprintf(b, "\n%s %s: %s\n%s\n  %s\n", t.What, t.Lasts, t.Error, t.Advice, t.Command)
 	}
+	writeFeeds(b, s.Feeds)
+	writeParked(b, &s.Parked)
+	writeTypeStates(b, s)
+	b.WriteString("\n")
+	table(b, func(row func(format string, arguments ...any)) {
+		row("ON\tTIME\tSHARE\n")
+		for i := range s.Took {
+			row("%s\t%s\t%s\n", s.Took[i].On, s.Took[i].Time, s.Took[i].Share)
+		}
+	})
+	_, _ = terminal.Fprintf(b, "\nalso here: %s\n", strings.Join(s.Paths, " "))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeFeeds(b *strings.Builder, feeds []html.SeederFeed) {
 	b.WriteString("\n")
 	table(b, func(row func(format string, arguments ...any)) {
 		row("FEED\tPOSITION\tOF\tDONE\tNOW\tAVERAGE\tLEFT\tLAG\tEPOCH\n")
-		for i := range s.Feeds {
-			f := &s.Feeds[i]
-			row("%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", orDash(f.Name), f.Position, f.Head, f.Done, f.Rate, f.AverageRate, f.LeftTime, f.LagWords, orDash(f.Epoch))
+		for i := range feeds {
+			f := &feeds[i]
+			row("%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(f.Name, f.URL), f.Position, f.Head, f.Done, f.Rate, f.AverageRate, f.LeftTime, f.LagWords, cmp.Or(f.Epoch, "-"))
 		}
 	})
-	for i := range s.Feeds {
-		if f := &s.Feeds[i]; f.Empty != "" {
-			say("%s: %s\n", f.Name, f.Empty)
+	for i := range feeds {
+		if f := &feeds[i]; f.Empty != "" {
+			_, _ = terminal.Fprintf(b, "%s: %s\n", f.Name, f.Empty)
 		}
 	}
-	writeParked(b, &s.Parked)
+}
+
+// writeTypeStates writes the blocks that matched nothing, and the most frequent types.
+func writeTypeStates(b *strings.Builder, s *html.Seeder) {
+	say := func(format string, arguments ...any) { _, _ = terminal.Fprintf(b, format, arguments...) }
 	for i := range s.Unmatched {
 		u := &s.Unmatched[i]
 		say("\n%s: -- on %s: %s", u.Place, u.Name, u.Reason)
@@ -65,16 +85,6 @@ func WriteState(w io.Writer, s *html.Seeder) error {
 	if s.Rebuild != "" {
 		say("to apply skipped types, correct the projection, and build a new copy:\n  %s\n", s.Rebuild)
 	}
-	b.WriteString("\n")
-	table(b, func(row func(format string, arguments ...any)) {
-		row("ON\tTIME\tSHARE\n")
-		for i := range s.Took {
-			row("%s\t%s\t%s\n", s.Took[i].On, s.Took[i].Time, s.Took[i].Share)
-		}
-	})
-	say("\nalso here: %s\n", strings.Join(s.Paths, " "))
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func writeParked(b *strings.Builder, p *html.SeederParked) {
@@ -88,7 +98,7 @@ func writeParked(b *strings.Builder, p *html.SeederParked) {
 	}
 	for i := range p.Failed[:min(len(p.Failed), textParked)] {
 		e := &p.Failed[i]
-		say("  feed %s, position %d (%s, subject %s): %s\n    %s\n", e.Feed, e.Position, shortened(terminal.Line(e.Type), maxTypeName), orDash(e.Subject), clipped(e.Error), e.Retry)
+		say("  feed %s, position %d (%s, subject %s): %s\n    %s\n", e.Feed, e.Position, shortened(terminal.Line(e.Type), maxTypeName), cmp.Or(e.Subject, "-"), clipped(e.Error), e.Retry)
 	}
 	say("list all of them:\n  %s\n", p.Inspect)
 	say("apply them, once the cause is fixed and this seeder is stopped:\n  %s\n", p.Retry)
@@ -96,7 +106,7 @@ func writeParked(b *strings.Builder, p *html.SeederParked) {
 
 // clipped shortens an error to a few lines.
 func clipped(text string) string {
-	const most = 400
+	const most = 200
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most]) + " …"
 	}
@@ -108,11 +118,4 @@ func table(b *strings.Builder, rows func(row func(format string, arguments ...an
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
 	rows(func(format string, arguments ...any) { _, _ = terminal.Fprintf(w, format, arguments...) })
 	_ = w.Flush() // into memory
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }
