@@ -1,6 +1,9 @@
 package html
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // Seeder is the state of a run of the seeder. Its page shows it, and its JSON is this struct.
 // Fields without a key are the same in words, for people. No URL and no text in it holds a
@@ -147,6 +150,29 @@ func (s *Seeder) FirstTypes() []SeederType { return s.Types[:min(len(s.Types), s
 
 // FoldedTypes returns the types that the page folds.
 func (s *Seeder) FoldedTypes() []SeederType { return s.Types[len(s.FirstTypes()):] }
+
+// Words says how many events are parked, and why.
+func (p SeederParked) Words() string {
+	all, failed := numbered(p.Events, "event is", "events are")+" parked: ", int64(len(p.Failed))
+	switch waiting := p.Events - failed; {
+	case p.More || p.Read == nil || p.Error != "" || waiting < 0:
+		return all + "events that could not be applied, and later events of the same entities, which wait for them."
+	case waiting == 0:
+		return all + "each could not be applied."
+	default:
+		return all + count(failed) + " could not be applied, and " + numbered(waiting, "later event of the same entities waits", "later events of the same entities wait") + "."
+	}
+}
+
+func numbered(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}
+
+// words splits a command at its spaces, so that its flags can be kept from being broken.
+func words(command string) []string { return strings.Split(command, " ") }
 
 // figure is a number in a table, with the name of its column, which a phone shows beside it.
 type figure struct{ Name, Text string }

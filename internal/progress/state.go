@@ -96,7 +96,7 @@ func (s *Health) feedState(f *seed.FeedProgress, now time.Time) html.SeederFeed 
 		state.Percent, state.Done = &percent, fmt.Sprintf("%.0f %%", math.Floor(percent))
 	}
 	state.Rate, state.AverageRate = rateWords(state.Recent), rateWords(state.Average)
-	if d := left(state.Lag, cmp.Or(state.Recent, state.Average)); d > 0 {
+	if d := left(state.Lag, state.Recent); d > 0 {
 		seconds := rounded(d.Seconds())
 		state.Left, state.LeftTime = &seconds, wholeSeconds(d)
 	}
