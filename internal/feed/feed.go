@@ -74,10 +74,11 @@ type Document struct {
 
 	Page     int64 // number of the archive, or of the page that is not archived yet
 	Epoch    string
-	Archives int64  // how many archives there are; subscription document only
-	Template string // of their URLs, relative to the feed's own, see ExpandTemplate; subscription document only
-	Held     bool   // no event gets a position until the feed is opened; subscription document only
-	Next     *Page  // archive only: the page after it; nil while it is the newest
+	Archives int64          // how many archives there are; subscription document only
+	Template string         // of their URLs, relative to the feed's own, see ExpandTemplate; subscription document only
+	Held     bool           // no event gets a position until the feed is opened; subscription document only
+	Next     *Page          // archive only: the page after it; nil while it is the newest
+	Archived *ArchivedTypes // of the events before those that are not archived; subscription document of a log only
 
 	First        int64 // position of the first entry; First = Last+1 if there is none
 	Last         int64

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
@@ -48,6 +49,7 @@ func TestFormatShowsWhatIsWritten(t *testing.T) {
 		"format/read.py":           readFile(t, filepath.Join(formatDir, "read.py")),
 		"event":                    eventExample(&archive.Entries[1].Event),
 		"digests":                  digestsExample(subscription),
+		"types":                    typesExample(subscription),
 		"run": fmt.Sprintf("$ python3 docs/format/read.py docs/format/archive.atom docs/format/subscription.atom\nposition %d digest %s\n",
 			subscription.Last, subscription.DigestAfter),
 	}
@@ -322,6 +324,19 @@ func digestsExample(d *Document) string {
 }
 
 // runReader runs the reader of docs/format over documents.
+// typesExample is the document of a feed's types, with a line for each.
+func typesExample(d *Document) string {
+	counts := TypeCounts{}
+	for i := range d.Entries {
+		counts.Add(d.Entries[i].Position, &d.Entries[i].Event)
+	}
+	text, err := json.Marshal(TypesDocument{Feed: d.Name, ID: d.ID, Position: d.Last, Types: counts.Sorted()})
+	if err != nil {
+		panic(err) // text and numbers always have a JSON form
+	}
+	return strings.NewReplacer("[{", "[\n{", "},{", "},\n{", "}]", "}\n]").Replace(string(text)) + "\n"
+}
+
 func runReader(t *testing.T, python string, documents []string) (string, error) {
 	t.Helper()
 	arguments := []string{filepath.Join(formatDir, "read.py")}

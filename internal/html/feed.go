@@ -58,9 +58,10 @@ type feedContent struct {
 	Events  string // folder of the pages of its events
 	Older   string
 	Rows    []row
+	Types   *typesLine
 }
 
-var feedTemplate = parse("events.html", "feed.html")
+var feedTemplate = parse("events.html", "frequent.html", "feed.html")
 
 // Feed renders the page of a subscription document. url is the feed's absolute
 // URL if it is the same whoever asks (the base URL is set), else empty: the
@@ -70,6 +71,7 @@ func Feed(d *feed.Document, url string) ([]byte, error) {
 	self := feedReference(root, d.Name)
 	c := feedContent{
 		Document: d, Heading: heading(d.Name, d.Title), Self: self, Stream: self + "/stream", Events: self + "/events/", Rows: rows(root, d),
+		Types: typesOf(root, d),
 	}
 	if url != "" {
 		c.Address = shellWord(url)

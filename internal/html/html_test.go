@@ -111,7 +111,19 @@ func document(t testing.TB, kind feed.Kind, events []event.Event) *feed.Document
 	for i, e := range events {
 		d.Entries = append(d.Entries, event.Placed{Event: e, Position: int64(i + 1), Recorded: d.Updated})
 	}
+	if kind == feed.Subscription {
+		d.Archived = &feed.ArchivedTypes{}
+	}
 	return d
+}
+
+// types counts the types of a document's events.
+func types(d *feed.Document) []feed.TypeCount {
+	counts := feed.TypeCounts{}
+	for i := range d.Entries {
+		counts.Add(d.Entries[i].Position, &d.Entries[i].Event)
+	}
+	return counts.Sorted()
 }
 
 // pages renders every kind of page with all of the nasty events.
@@ -127,6 +139,8 @@ func pages(t testing.TB) map[string][]byte {
 	put("/", page, err)
 	page, err = html.Feed(d, "")
 	put("/feeds/f", page, err)
+	page, err = html.Types(&html.TypesPart{Feed: "f", Title: d.Title, Position: d.Last, Types: types(d), More: true, Later: true})
+	put("/feeds/f/types", page, err)
 	page, err = html.Archive(document(t, feed.Archive, events))
 	put("/feeds/f/archive/00000000-0000-4000-8000-00000000000e/2", page, err)
 	for i := range d.Entries {

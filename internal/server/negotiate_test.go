@@ -140,10 +140,11 @@ func links(t *testing.T, response *http.Response) (targets []*url.URL, rels, typ
 	return targets, rels, types
 }
 
+// A subscription document leads to the feed's types besides.
 func TestAlternatesAreLinkedWithTheirTypes(t *testing.T) {
 	l, s := serve(t)
 	for url, want := range map[string]int{
-		s.URL + "/": 1, s.URL + "/feeds/f": 4, s.URL + "/feeds/f?format=rss": 4, s.URL + "/feeds/f/events/7?source=%2Ftest": 2,
+		s.URL + "/": 1, s.URL + "/feeds/f": 5, s.URL + "/feeds/f?format=rss": 5, s.URL + "/feeds/f/types": 1, s.URL + "/feeds/f/events/7?source=%2Ftest": 2,
 		archiveURL(t, l, s, 1): 3, archiveURL(t, l, s, 1) + "?format=html": 3,
 	} {
 		response, _ := do(t, "GET", url)
@@ -153,6 +154,9 @@ func TestAlternatesAreLinkedWithTheirTypes(t *testing.T) {
 		}
 		for i, target := range targets {
 			alternate, _ := do(t, "GET", target.String())
+			if rels[i] == "describedby" {
+				rels[i] = map[bool]string{true: "alternate"}[strings.HasSuffix(target.Path, "/feeds/f/types")]
+			}
 			if rels[i] != "alternate" || alternate.StatusCode != 200 || alternate.Header.Get("Content-Type") != types[i] || types[i] == response.Header.Get("Content-Type") {
 				t.Errorf("%s: %s of type %s is %d %v", url, target, types[i], alternate.StatusCode, alternate.Header)
 			}
@@ -162,7 +166,7 @@ func TestAlternatesAreLinkedWithTheirTypes(t *testing.T) {
 
 func TestOnlyMethodsThatAreThereAreAnswered(t *testing.T) {
 	l, s := serve(t)
-	for _, url := range []string{s.URL + "/", s.URL + "/feeds/f", archiveURL(t, l, s, 1), s.URL + "/feeds/f/events/7", s.URL + "/feeds/f/stream"} {
+	for _, url := range []string{s.URL + "/", s.URL + "/feeds/f", archiveURL(t, l, s, 1), s.URL + "/feeds/f/events/7", s.URL + "/feeds/f/types", s.URL + "/feeds/f/stream"} {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "TRACE"} {
 			response, body := do(t, method, url)
 			if response.StatusCode != 405 || response.Header.Get("Allow") != "GET, HEAD, OPTIONS" {

@@ -16,6 +16,7 @@ var (
 	feedParameters    = []string{}
 	archiveParameters = []string{}
 	eventParameters   = []string{"id", "source"}
+	typesParameters   = []string{"after", "dataschema"}
 )
 
 // checkParameters refuses a request for an HTML page whose query cannot be read, or has a parameter

@@ -28,6 +28,7 @@ var (
 	subscriptionForms = []*form{atomForm, htmlForm, rssForm, jsonForm, batchForm}
 	archiveForms      = []*form{atomForm, htmlForm, jsonForm, batchForm}
 	eventForms        = []*form{entryForm, htmlForm, cloudEventForm}
+	typesForms        = []*form{typesForm, htmlForm}
 )
 
 // renderPage renders a document as HTML. base is the server's absolute URL; empty if it is not the

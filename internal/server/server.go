@@ -33,6 +33,7 @@ type Log interface {
 	Subscription(ctx context.Context, name string, known *feed.Document) (*store.Feed, *feed.Document, error)
 	Archive(ctx context.Context, name string, page feed.Page) (*store.Feed, store.Document, error)
 	ReadFeed(ctx context.Context, name string, read func(log store.Snapshot, f *store.Feed) error) error
+	Types(ctx context.Context, name string, after feed.TypeKey, limit int) (f *store.Feed, types []feed.TypeCount, more bool, err error)
 	Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error)
 	Append(ctx context.Context, name string, events []event.Event) (int, error)
 }
@@ -58,6 +59,7 @@ const (
 	archiveBytes      = 24 << 20
 	eventBytes        = 16 << 20
 	subscriptionBytes = 48 << 20
+	typesBytes        = 4 << 20
 )
 
 // The approximate limits of memory in use, in bytes: for bodies that are being sent, to all clients
@@ -104,6 +106,7 @@ type server struct {
 	archives        *cache.Cache[archiveKey, *archived]
 	requests        *quota.Clients
 	events          *cache.Cache[eventKey, *representation]
+	types           *cache.Cache[typesKey, *representation]
 	sending         *bodies
 	reading, making *room
 
@@ -138,6 +141,7 @@ func New(config Config) *Server {
 		},
 		requests:    quota.NewClients(int64(config.ClientRequests)),
 		events:      cache.New[eventKey](eventBytes, (*representation).size),
+		types:       cache.New[typesKey](typesBytes, (*representation).size),
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
 		making:      making,
@@ -216,6 +220,7 @@ func (s *server) routes() {
 	s.route("/feeds/{feed}", ofFeed)
 	s.route("/feeds/{feed}/archive/{epoch}/{page}", methods{http.MethodGet: s.archive})
 	s.route("/feeds/{feed}/stream", methods{http.MethodGet: s.stream})
+	s.route("/feeds/{feed}/types", methods{http.MethodGet: s.feedTypes})
 	s.route("/feeds/{feed}/events/{id:.*}", methods{http.MethodGet: s.event})
 	s.router.NotFoundHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusNotFound, "there is nothing at "+quote(r.URL.Path)+"; the feeds are listed at /")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 )
 
@@ -31,6 +32,7 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	header.Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
 	linkAlternates(header, r, subscriptionForms, ask.form)
 	linkArchives(header, v.document.Links(), ask.form)
+	header.Add("Link", "<"+feed.TypesReference(v.document.Name)+`>; rel="`+feed.TypesRelation+`"; type="`+feed.TypesType+`"`)
 	if ask.wait > 0 {
 		header.Set("Preference-Applied", "wait="+strconv.Itoa(int(ask.wait/time.Second)))
 	}
@@ -74,7 +76,7 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 	if a.form, a.explicit, err = chooseForm(r, subscriptionForms); err != nil {
 		return nil, err
 	}
-	if err = checkParameters(r, a.form, feedParameters); err != nil {
+	if err := checkParameters(r, a.form, feedParameters); err != nil {
 		return nil, err
 	}
 	if a.coding, err = s.coding(r); err != nil {

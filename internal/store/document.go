@@ -49,10 +49,14 @@ func (f *Feed) subscription(ctx context.Context, log Snapshot, known *feed.Docum
 	d.First, d.Last = f.ArchivedTo+1, f.Published
 	goesOn, err := f.goOn(ctx, log, d, known)
 	if err == nil && !goesOn {
+		known = nil
 		err = fill(ctx, log, f.Key, d)
 	}
 	if err == nil {
 		err = f.fit(ctx, log, d)
+	}
+	if err == nil {
+		err = f.addTypes(ctx, log, d, known)
 	}
 	return d, err
 }

@@ -74,7 +74,7 @@ func (l *Log) moveNewest(ctx context.Context, tx Tx, f *Feed, old string) error 
 	if err != nil {
 		return err
 	}
-	documents, err := l.encodePages(ctx, f, pages)
+	documents, _, err := l.encodePages(ctx, f, pages) // its types were counted when it was sealed
 	if err != nil {
 		return err
 	}

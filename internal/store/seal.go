@@ -8,11 +8,12 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// sealPages and sealBytes limit one step of the sealer: the number of pages, and the size of their
-// documents before compression.
+// The limits of one step of the sealer: the number of pages, the size of their documents before
+// compression, and the number of types, each of which is a row to write.
 const (
 	sealPages = 64
 	sealBytes = 8 << 20
+	sealTypes = 5000
 )
 
 // Seal seals the feed's next closed pages, as many as fit into one step, and returns how many. In
@@ -27,7 +28,7 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 	if err != nil || len(pages) == 0 {
 		return 0, err
 	}
-	documents, err := l.encodePages(ctx, &f, pages)
+	documents, types, err := l.encodePages(ctx, &f, pages)
 	if err != nil {
 		return 0, fmt.Errorf("seal feed %s: %w", name, err)
 	}
@@ -56,6 +57,9 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 				return err
 			}
 		}
+		if err := tx.AddTypes(ctx, f.Key, types.Sorted()); err != nil {
+			return err
+		}
 		sealed = len(documents)
 		locked.Archives += int64(sealed)
 		locked.modify()
@@ -67,28 +71,33 @@ func (l *Log) Seal(ctx context.Context, name string) (int, error) {
 	return sealed, nil
 }
 
-// encodePages encodes consecutive pages until they fill a step. All but the last link to the next
-// page, and are final at once.
-func (l *Log) encodePages(ctx context.Context, f *Feed, pages []Page) ([]Document, error) {
+// encodePages encodes consecutive pages until they fill a step, and counts their types. All but the
+// last page link to the next page, and are final at once.
+func (l *Log) encodePages(ctx context.Context, f *Feed, pages []Page) ([]Document, feed.TypeCounts, error) {
 	var documents []Document
-	for i, total := 0, 0; i < len(pages) && total < sealBytes; i++ {
+	types, total, full := make(feed.TypeCounts), 0, false
+	for i := 0; i < len(pages) && !full; i++ {
 		d, err := l.archiveDocument(ctx, f, pages[i])
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		for n := range d.Entries {
+			types.Add(d.Entries[n].Position, &d.Entries[n].Event)
 		}
 		body := feed.AppendDocument(nil, d)
 		total += len(body)
+		full = total >= sealBytes || len(types) >= sealTypes
 		stored := Document{Page: feed.Page{Epoch: d.Epoch, Number: d.Page}, Stage: Newest}
-		if i+1 < len(pages) && total < sealBytes {
+		if i+1 < len(pages) && !full {
 			if body, err = feed.Finalize(body, stored.Page, f.archive(pages[i+1].Number)); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 			stored.Stage = Final
 		}
 		stored.Body = compress.Zstd(body)
 		documents = append(documents, stored)
 	}
-	return documents, nil
+	return documents, types, nil
 }
 
 // finalizeNewest returns the final form of the newest archive; nothing if there is no archive.

@@ -132,6 +132,8 @@ type Snapshot interface {
 	Rows(ctx context.Context, key, first, last int64, yield func(*Row) error) error
 	// Document returns the stored archive in its latest stage, or ErrNoPage.
 	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
+	Lookup
+	TypeReader
 }
 
 // Reader has the reads outside of a writing transaction. Each call of a method of its Snapshot
@@ -198,6 +200,9 @@ type SequencerTx interface {
 	// now, in the order of insertion. They stop being pending when AddPositions has written
 	// their positions.
 	TakePending(ctx context.Context, key int64, limit int, yield func(insertNo int64, e *event.Event) error) error
+	// AddPositions writes positions that follow the feed's last one without a gap. They are
+	// recorded at the time of the database's clock, or at that of the last position if the
+	// clock is behind it, so that recorded times never decrease with the positions.
 	AddPositions(ctx context.Context, key int64, positions []Position) error
 	AddPages(ctx context.Context, key int64, pages []Page) error
 	AddEpoch(ctx context.Context, key int64, e feed.Epoch, reason string) error
@@ -208,6 +213,8 @@ type SealerTx interface {
 	PutDocument(ctx context.Context, key int64, d Document) error
 	// DropNewest deletes a page's newest stage, after its final one was written.
 	DropNewest(ctx context.Context, key int64, page feed.Page) error
+	// AddTypes adds the counts of newly archived events to those of ArchivedTypes.
+	AddTypes(ctx context.Context, key int64, counts []feed.TypeCount) error
 }
 
 // Log is a database's feeds, with the steps of the sequencer and the sealer.

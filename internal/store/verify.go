@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
@@ -24,6 +26,9 @@ func (l *Log) Verify(ctx context.Context, name string) (position int64, digest f
 	if err == nil {
 		err = v.end(ctx)
 	}
+	if err == nil {
+		err = l.verifyTypes(ctx, name)
+	}
 	if err == nil && f.Entities {
 		err = l.verifyEntities(ctx, f.Key)
 	}
@@ -40,6 +45,7 @@ type verifier struct {
 	chain     feed.Chain
 	pages     []Page // pages whose end was not reached yet
 	pageFirst feed.Digest
+	recorded  time.Time // of the last row
 	buffer    []byte
 }
 
@@ -47,6 +53,11 @@ func (v *verifier) row(ctx context.Context, r *Row) error {
 	if r.Position != v.chain.Position+1 {
 		return fmt.Errorf("%w: position %d follows position %d", ErrDoesNotAddUp, r.Position, v.chain.Position)
 	}
+	if r.Recorded.Before(v.recorded) {
+		return fmt.Errorf("%w: position %d (event %s) was recorded at %s, before position %d, which was recorded at %s",
+			ErrDoesNotAddUp, r.Position, r.ID, cloudevents.FormatTime(r.Recorded), v.chain.Position, cloudevents.FormatTime(v.recorded))
+	}
+	v.recorded = r.Recorded
 	if len(v.pages) > 0 && v.pages[0].First == r.Position {
 		v.pageFirst = v.chain.Digest
 	}
@@ -114,4 +125,21 @@ func (v *verifier) end(ctx context.Context) error {
 		err = fmt.Errorf("%w: %d events have no position and are not pending", ErrDoesNotAddUp, unplaced)
 	}
 	return err
+}
+
+// verifyTypes compares the counts of the archived events with the events, in one snapshot: a server
+// may seal pages meanwhile. The database counts, because a feed may have any number of types.
+func (l *Log) verifyTypes(ctx context.Context, name string) error {
+	return l.Read(ctx, func(log Snapshot) error {
+		f, err := log.Feed(ctx, name)
+		if err != nil {
+			return err
+		}
+		stored, counted, wrong, err := log.WrongType(ctx, f.Key, f.ArchivedTo)
+		if err == nil && wrong {
+			err = fmt.Errorf("%w: type %q, dataschema %q: the table of types has %d events at positions %d to %d, the archives have %d at %d to %d",
+				ErrDoesNotAddUp, counted.Type, counted.DataSchema, stored.Events, stored.First, stored.Last, counted.Events, counted.First, counted.Last)
+		}
+		return err
+	})
 }

@@ -42,7 +42,7 @@ BEGIN
         REVOKE ALL ON ALL FUNCTIONS IN SCHEMA eventfeed FROM eventfeed_server;
         GRANT USAGE ON SCHEMA eventfeed TO eventfeed_server;
         GRANT SELECT ON ALL TABLES IN SCHEMA eventfeed TO eventfeed_server;
-        GRANT INSERT, UPDATE ON eventfeed.feeds TO eventfeed_server;
+        GRANT INSERT, UPDATE ON eventfeed.feeds, eventfeed.event_types TO eventfeed_server;
         GRANT INSERT ON eventfeed.epochs, eventfeed.positions, eventfeed.pages, eventfeed.documents TO eventfeed_server;
         GRANT INSERT, UPDATE ON eventfeed.entity_feeds, eventfeed.entity_numbering, eventfeed.entities TO eventfeed_server;
         GRANT INSERT ON eventfeed.entity_events TO eventfeed_server;

@@ -110,7 +110,9 @@ func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Posit
 		INSERT INTO eventfeed.positions (feed, position, insert_no, digest, recorded)
 		SELECT $1, $2::bigint + u.n - 1, u.insert_no, u.digest, clock.now
 		FROM unnest($3::bigint[], $4::bytea[]) WITH ORDINALITY AS u (insert_no, digest, n),
-		     (SELECT clock_timestamp() AS now) clock`, key, first, insertNos, digests)
+		     (SELECT greatest(clock_timestamp(), (SELECT p.recorded FROM eventfeed.positions p
+		                                          WHERE p.feed = $1 AND p.position = $2::bigint - 1)) AS now) clock`,
+		key, first, insertNos, digests)
 	return err
 }
 

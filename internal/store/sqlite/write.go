@@ -99,7 +99,10 @@ func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Posit
 		return err
 	}
 	defer func() { _ = insert.Close() }()
-	recorded := now()
+	recorded, err := t.recordedNow(ctx, key, positions[0].Position-1)
+	if err != nil {
+		return err
+	}
 	for i := range positions {
 		p := &positions[i]
 		if _, err := insert.ExecContext(ctx, key, p.Position, p.InsertNo, p.Digest[:], recorded); err != nil {
@@ -107,6 +110,20 @@ func (t tx) AddPositions(ctx context.Context, key int64, positions []store.Posit
 		}
 	}
 	return nil
+}
+
+// recordedNow returns the time for the events after a position: now, or the recorded time of that
+// position if this machine's clock is behind it.
+func (t tx) recordedNow(ctx context.Context, key, after int64) (string, error) {
+	var last time.Time
+	err := t.QueryRowContext(ctx, `SELECT p.recorded FROM eventfeed_positions p WHERE p.feed = ? AND p.position = ?`, key, after).Scan(sqlitedb.Time(&last))
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return "", err
+	}
+	if now := time.Now(); now.After(last) {
+		return cloudevents.FormatTime(now), nil
+	}
+	return cloudevents.FormatTime(last), nil
 }
 
 func (t tx) AddPages(ctx context.Context, key int64, pages []store.Page) error {

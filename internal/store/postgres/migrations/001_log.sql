@@ -119,6 +119,19 @@ CREATE TABLE eventfeed.documents (
 );
 ALTER TABLE eventfeed.documents ALTER COLUMN body SET STORAGE EXTERNAL; -- compressed already
 
+-- How many archived events of a feed have a type and a dataschema ('' for none), and the
+-- positions of the first and the last of them. The sealer counts them in the transaction
+-- that moves feeds.archives, so these are exactly the events of the sealed pages.
+CREATE TABLE eventfeed.event_types (
+    feed           bigint NOT NULL,
+    type           text   COLLATE "C" NOT NULL,
+    dataschema     text   COLLATE "C" NOT NULL,
+    events         bigint NOT NULL,
+    first_position bigint NOT NULL,
+    last_position  bigint NOT NULL,
+    PRIMARY KEY (feed, type, dataschema)
+) WITH (fillfactor = 70);
+
 -- What an append looks up: a feed's number by its name, and whether it has entities, which
 -- are versions for the events of each subject. Not in feeds, whose rows the sequencer
 -- writes all the time.

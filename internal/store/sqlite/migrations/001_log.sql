@@ -145,6 +145,17 @@ CREATE TABLE eventfeed_documents (
     PRIMARY KEY (feed, epoch, page, stage)
 );
 
+-- How many archived events of a feed have a type and a dataschema ('' for none).
+CREATE TABLE eventfeed_event_types (
+    feed           INTEGER NOT NULL,
+    type           TEXT    NOT NULL,
+    dataschema     TEXT    NOT NULL,
+    events         INTEGER NOT NULL,
+    first_position INTEGER NOT NULL,
+    last_position  INTEGER NOT NULL,
+    PRIMARY KEY (feed, type, dataschema)
+) WITHOUT ROWID;
+
 -- +goose StatementBegin
 CREATE TRIGGER eventfeed_events_no_update BEFORE UPDATE ON eventfeed_events BEGIN SELECT RAISE(ABORT, 'eventfeed_events is append-only'); END;
 -- +goose StatementEnd

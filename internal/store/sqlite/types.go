@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
+	"github.com/eventfeed/eventfeed/internal/feed"
+)
+
+const archivedTypes = `
+	SELECT type, dataschema, events, first_position, last_position FROM eventfeed_event_types
+	WHERE feed = ? AND (type, dataschema) > (?, ?) ORDER BY type, dataschema LIMIT ?`
+
+// ArchivedTypes reads types in the order of the primary key.
+func (q queries) ArchivedTypes(ctx context.Context, key int64, after feed.TypeKey, limit int) ([]feed.TypeCount, error) {
+	return sqlitedb.CollectRows(ctx, q.db, scanType, archivedTypes, key, after.Type, after.DataSchema, limit)
+}
+
+const countTypes = `
+	SELECT e.type, coalesce(e.dataschema, ''), count(*), min(p.position), max(p.position)
+	FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
+	WHERE p.feed = ? AND p.position BETWEEN ? AND ? GROUP BY e.type, coalesce(e.dataschema, '')`
+
+// CountTypes reads the rows of a few positions.
+func (q queries) CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error) {
+	return sqlitedb.CollectRows(ctx, q.db, scanType, countTypes, key, first, last)
+}
+
+func scanType(row sqlitedb.Row) (c feed.TypeCount, err error) {
+	err = row.Scan(&c.Type, &c.DataSchema, &c.Events, &c.First, &c.Last)
+	return c, err
+}
+
+// WrongType recounts in the database, which keeps what does not fit into its memory on disk.
+func (q queries) WrongType(ctx context.Context, key, last int64) (stored, counted feed.TypeCount, found bool, err error) {
+	err = q.db.QueryRowContext(ctx, `
+		WITH counted AS (
+			SELECT e.type AS type, coalesce(e.dataschema, '') AS dataschema,
+			       count(*) AS events, min(p.position) AS first_position, max(p.position) AS last_position
+			FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
+			WHERE p.feed = ?1 AND p.position <= ?2 GROUP BY 1, 2),
+		stored AS (SELECT * FROM eventfeed_event_types WHERE feed = ?1)
+		SELECT coalesce(c.type, s.type), coalesce(c.dataschema, s.dataschema),
+		       coalesce(s.events, 0), coalesce(s.first_position, 0), coalesce(s.last_position, 0),
+		       coalesce(c.events, 0), coalesce(c.first_position, 0), coalesce(c.last_position, 0)
+		FROM counted c FULL JOIN stored s ON s.type = c.type AND s.dataschema = c.dataschema
+		WHERE c.events IS NOT s.events OR c.first_position IS NOT s.first_position OR c.last_position IS NOT s.last_position
+		ORDER BY 1, 2 LIMIT 1`, key, last).Scan(&counted.Type, &counted.DataSchema,
+		&stored.Events, &stored.First, &stored.Last, &counted.Events, &counted.First, &counted.Last)
+	stored.TypeKey = counted.TypeKey
+	if errors.Is(err, sql.ErrNoRows) {
+		return stored, counted, false, nil
+	}
+	return stored, counted, err == nil, err
+}
+
+func (t tx) AddTypes(ctx context.Context, key int64, counts []feed.TypeCount) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	add, err := t.PrepareContext(ctx, `
+		INSERT INTO eventfeed_event_types (feed, type, dataschema, events, first_position, last_position) VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT (feed, type, dataschema) DO UPDATE
+			SET events = events + excluded.events, last_position = excluded.last_position`)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = add.Close() }()
+	for _, c := range counts {
+		if _, err := add.ExecContext(ctx, key, c.Type, c.DataSchema, c.Events, c.First, c.Last); err != nil {
+			return err
+		}
+	}
+	return nil
+}
