@@ -83,7 +83,7 @@ func (t *totals) count(s *step, from, n int, outcome checkpoint.Outcome) {
 	for i := from; i < n; i++ {
 		if len(parked) > 0 && parked[0] == i {
 			parked = parked[1:]
-			countUpTo(maxTypes, t.parkedTypes, s.events[i].Type, 1)
+			countBounded(t.parkedTypes, s.events[i].Type, 1)
 			continue
 		}
 		e := &s.events[i]
@@ -115,7 +115,7 @@ func (t *totals) add(others *totals) {
 		t.countSkipped(name, n)
 	}
 	for name, n := range others.parkedTypes {
-		countUpTo(maxTypes, t.parkedTypes, name, n)
+		countBounded(t.parkedTypes, name, n)
 	}
 	if t.first.IsZero() || !others.first.IsZero() && others.first.Before(t.first) {
 		t.first = others.first
@@ -131,12 +131,12 @@ const maxTypes = 1000
 // OtherTypes is the key in Progress.Types for all types after the first thousand.
 const OtherTypes = "(other types)"
 
-func (t *totals) countType(name string, n int64) { countUpTo(maxTypes, t.types, name, n) }
+func (t *totals) countType(name string, n int64) { countBounded(t.types, name, n) }
 
-// countUpTo counts events of a type, by name for the first types up to a number.
-func countUpTo(most int, types map[string]int64, name string, n int64) {
+// countBounded counts events of a type, by name for the first maxTypes types.
+func countBounded(types map[string]int64, name string, n int64) {
 	if _, known := types[name]; !known {
-		if len(types) >= most {
+		if len(types) >= maxTypes {
 			name = OtherTypes
 		}
 		name = strings.Clone(name) // so that it does not keep its page in memory

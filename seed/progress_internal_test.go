@@ -18,7 +18,7 @@ func TestTypesAreCountedUpToABound(t *testing.T) {
 		t.Errorf("skipped: %d types, %d of the first, %d others", len(counted.skippedTypes), counted.skippedTypes["type 0"], counted.skippedTypes[OtherTypes])
 	}
 	for n := range 3 * maxTypes {
-		countUpTo(maxTypes, counted.parkedTypes, fmt.Sprint("type ", n), 1)
+		countBounded(counted.parkedTypes, fmt.Sprint("type ", n), 1)
 	}
 	if len(counted.parkedTypes) != maxTypes+1 || counted.parkedTypes[OtherTypes] != 2*maxTypes {
 		t.Errorf("parked: %d types, %d others", len(counted.parkedTypes), counted.parkedTypes[OtherTypes])

@@ -18,12 +18,12 @@ func TestProgressTellsWaitingForPagesFromApplying(t *testing.T) {
 	t.Parallel()
 	const delay = 300 * time.Millisecond
 	s := newSource(t, 100) // in ten pages
-	slow := damage(func(w http.ResponseWriter, r *http.Request, real http.Handler) {
+	slow := func(w http.ResponseWriter, r *http.Request, real http.Handler) {
 		if strings.Contains(r.URL.Path, "/archive/") {
 			time.Sleep(delay)
 		}
 		real.ServeHTTP(w, r)
-	})
+	}
 	s.damage.Store(&slow)
 	var last seed.Progress
 	into := seedsqlite.Open(strings.TrimPrefix(testdb.SQLite(t), "sqlite:")).Inbox()

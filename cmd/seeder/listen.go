@@ -25,7 +25,7 @@ type listenFlags struct {
 func addListenFlags(command *cobra.Command) *listenFlags {
 	l := &listenFlags{}
 	flags := command.Flags()
-	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for health, metrics and profiles (default: none)")
+	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for a page, health, metrics and profiles (default: none)")
 	flags.BoolVar(&l.profiles, "profiles", false, "serve profiles on --listen even if it is not a loopback address")
 	cli.NameVariable(flags, "listen", "EVENTFEED_SEEDER_LISTEN") // a feedserver beside it has its own
 	flags.DurationVar(&l.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a feed may lag while /readyz answers 200; 0: any")
