@@ -98,7 +98,9 @@ func (page) Script() template.HTML {
 
 func parse(names ...string) *template.Template {
 	t := template.New("layout.html").Funcs(template.FuncMap{
-		"count": count, "stamp": stamp, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip, "figure": newFigure, "words": words,
+		"count": count, "stamp": stamp, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
+		"clock": clock, "day": dayName, "isoDay": isoDay,
+		"figure": newFigure, "words": words,
 	})
 	for _, name := range append([]string{"layout.html"}, names...) {
 		template.Must(t.Parse(asset(name)))

@@ -16,6 +16,7 @@ var (
 	feedParameters    = []string{}
 	archiveParameters = []string{}
 	eventParameters   = []string{"id", "source"}
+	entityParameters  = []string{"subject", "before", "date"}
 	typesParameters   = []string{"after", "dataschema"}
 )
 

@@ -36,6 +36,7 @@ type Log interface {
 	Types(ctx context.Context, name string, after feed.TypeKey, limit int) (f *store.Feed, types []feed.TypeCount, more bool, err error)
 	Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error)
 	Append(ctx context.Context, name string, events []event.Event) (int, error)
+	AppendToEntity(ctx context.Context, name, subject string, condition store.EntityCondition, events []event.Event) (added int, version int64, err error)
 }
 
 // Feeds has the states of the feeds in memory.
@@ -106,6 +107,7 @@ type server struct {
 	archives        *cache.Cache[archiveKey, *archived]
 	requests        *quota.Clients
 	events          *cache.Cache[eventKey, *representation]
+	entities        *cache.Cache[entityKey, *entityMade]
 	types           *cache.Cache[typesKey, *representation]
 	sending         *bodies
 	reading, making *room
@@ -141,6 +143,7 @@ func New(config Config) *Server {
 		},
 		requests:    quota.NewClients(int64(config.ClientRequests)),
 		events:      cache.New[eventKey](eventBytes, (*representation).size),
+		entities:    cache.New[entityKey](entityBytes, func(e *entityMade) int64 { return e.size() }),
 		types:       cache.New[typesKey](typesBytes, (*representation).size),
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
@@ -222,6 +225,13 @@ func (s *server) routes() {
 	s.route("/feeds/{feed}/stream", methods{http.MethodGet: s.stream})
 	s.route("/feeds/{feed}/types", methods{http.MethodGet: s.feedTypes})
 	s.route("/feeds/{feed}/events/{id:.*}", methods{http.MethodGet: s.event})
+	ofEntity := methods{http.MethodGet: s.entity}
+	if s.AllowAppend {
+		ofEntity[http.MethodPost] = s.appendToEntity
+	}
+	s.route("/feeds/{feed}/entities/archive/{epoch}/{last}", methods{http.MethodGet: s.entityArchive})
+	s.route("/feeds/{feed}/entities/{subject}/archive/{epoch}/{last}", methods{http.MethodGet: s.entityArchive})
+	s.route("/feeds/{feed}/entities/{subject:.*}", ofEntity)
 	s.router.NotFoundHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusNotFound, "there is nothing at "+quote(r.URL.Path)+"; the feeds are listed at /")
 	})

@@ -63,7 +63,7 @@ func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
 		place:           place{d.Last, d.DigestAfter.String()[:digestInTag], len(d.Epochs), d.Archives}.String(),
 		history:         fmt.Sprintf("%d %q %q %q %d %t %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.Held, d.First, d.Epochs),
 		representations: make(map[representationKey]*representation), tags: make(map[representationKey]string),
-		room: max(leastKeptForClients, keptForClients*sizeOf(d)),
+		room: max(leastKeptForClients, keptForClients*sizeOf(d.Entries)),
 	}
 }
 
@@ -99,7 +99,7 @@ func (v *version) representation(key representationKey) (*representation, error)
 	if e := v.representations[key]; e != nil {
 		return e, nil
 	}
-	leave, err := v.making.enter(context.Background(), copies*sizeOf(v.document))
+	leave, err := v.making.enter(context.Background(), copies*sizeOf(v.document.Entries))
 	if err != nil {
 		return nil, err
 	}
