@@ -14,7 +14,7 @@ func Archive(d *feed.Document, beforePosition, archives int64) ([]byte, error) {
 	last := min(beforePosition-1, d.Last)
 	c := partContent{
 		Heading: heading(d.Name, d.Title), First: max(d.First, last-ShownRows+1), Last: last, Page: d.Page, Pages: archives + 1, Epoch: d.Epoch,
-		Find: finder{Action: self, Pages: archives + 1}, Pager: pager{Newest: self, Page: d.Page, Pages: archives + 1}, Rows: rows(root, d, last+1),
+		Find: finder{Action: self, Pages: archives + 1}, Pager: pageLinks{Newest: self, Page: d.Page, Pages: archives + 1}, Rows: rows(root, d, last+1),
 	}
 	switch newer := min(last+1+ShownRows, d.Last+1); {
 	case last < d.Last && newer <= d.Last:

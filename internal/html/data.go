@@ -153,7 +153,7 @@ func dataLine(e *event.Event, all int64) string {
 	}
 	data, isPart := e.Data, all > int64(len(e.Data))
 	if isPart {
-		data = wholeRunes(data)
+		data = wholeCharacters(data)
 	}
 	var line string
 	var cut bool
@@ -172,19 +172,6 @@ func dataLine(e *event.Event, all int64) string {
 		return line + "…"
 	}
 	return clip(shownLine, line)
-}
-
-// wholeRunes returns data without the beginning of a character at its end.
-func wholeRunes(data []byte) []byte {
-	for i := len(data) - 1; i >= 0 && i >= len(data)-utf8.UTFMax; i-- {
-		if utf8.RuneStart(data[i]) {
-			if !utf8.FullRune(data[i:]) {
-				return data[:i]
-			}
-			break
-		}
-	}
-	return data
 }
 
 // compact returns the beginning of JSON, to a little more than a limit of bytes,

@@ -23,7 +23,7 @@ type feedContent struct {
 	Stream  string
 	Events  string // folder of the pages of its events
 	Find    finder
-	Pager   pager
+	Pager   pageLinks
 	IsOlder bool // there are older events than the rows
 	Rows    []row
 	Types   *typesLine
@@ -40,7 +40,7 @@ func Feed(d *feed.Document, url string) ([]byte, error) {
 	c := feedContent{
 		Document: d, Heading: heading(d.Name, d.Title), Self: self, Stream: self + "/stream", Events: self + "/events/",
 		Find: finderOf(self, d), Rows: rows(root, d, d.Last+1),
-		Pager: pager{Page: pages(d), Pages: pages(d), Oldest: oldest(self)},
+		Pager: pageLinks{Page: pages(d), Pages: pages(d), Oldest: oldest(self)},
 		Types: typesOf(root, d),
 	}
 	first := d.Last + 1 - int64(len(c.Rows)) // large events leave fewer in the document
@@ -76,7 +76,7 @@ type partContent struct {
 	Pages       int64
 	Epoch       string
 	Find        finder
-	Pager       pager
+	Pager       pageLinks
 	Rows        []row
 }
 
@@ -92,7 +92,7 @@ func Part(d *feed.Document, archivedTo, beforePosition int64) ([]byte, error) {
 	first := max(archivedTo+1, last-ShownRows+1)
 	c := partContent{
 		Heading: heading(d.Name, d.Title), First: first, Last: last, Page: pages(d), Pages: pages(d), Find: finderOf(self, d),
-		Pager: pager{Newest: self, Newer: self, Page: pages(d), Pages: pages(d)}, Rows: rows(root, d, last+1)[:last-first+1],
+		Pager: pageLinks{Newest: self, Newer: self, Page: pages(d), Pages: pages(d)}, Rows: rows(root, d, last+1)[:last-first+1],
 	}
 	if newer := last + 1 + ShownRows; newer <= d.Last {
 		c.Pager.Newer = before(self, newer)

@@ -24,7 +24,7 @@ type filteredContent struct {
 	*Filtered
 	Heading, Self, Entity string
 	Find                  finder
-	Pager                 pager
+	Pager                 pageLinks
 	Rows                  []row
 }
 

@@ -107,7 +107,9 @@ func (page) Copier() template.HTML {
 
 func parse(names ...string) *template.Template {
 	t := template.New("layout.html").Funcs(template.FuncMap{
-		"count": count, "stamp": stamp, "clock": clock, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
+		"count": count, "stamp": stamp, "moment": moment, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
+		"clock": clock, "day": dayName, "isoDay": isoDay,
+		"figure": newFigure, "words": words,
 	})
 	for _, name := range append([]string{"layout.html"}, names...) {
 		template.Must(t.Parse(asset(name)))

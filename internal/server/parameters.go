@@ -16,6 +16,7 @@ var (
 	feedParameters    = []string{"q", "type", "subject", "before", "page", "position", "time"}
 	archiveParameters = []string{"before"}
 	eventParameters   = []string{"id", "source"}
+	entityParameters  = []string{"subject", "before", "date"}
 	typesParameters   = []string{"after", "dataschema"}
 )
 

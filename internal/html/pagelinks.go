@@ -6,8 +6,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// pager leads from a part of a feed to the others. Empty references are left out.
-type pager struct {
+// pageLinks lead from a part of a feed to the others. Empty references are left out.
+type pageLinks struct {
 	Newest, Newer, Older, Oldest string
 	Page, Pages                  int64 // "Page 3 of 5"; not shown if Pages is 0
 }
