@@ -86,6 +86,9 @@ func (c *Cache[K, V]) Has(key K) bool {
 	return found
 }
 
+// Find returns the value of key, and whether it is there.
+func (c *Cache[K, V]) Find(key K) (value V, found bool) { return c.find(key) }
+
 // Stats returns what the cache has done.
 func (c *Cache[K, V]) Stats() Stats {
 	c.mu.Lock()

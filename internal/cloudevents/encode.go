@@ -15,13 +15,14 @@ import (
 	"github.com/eventfeed/eventfeed/internal/jsontext"
 )
 
-// Extension attributes that stand in the JSON of a placed event, the last three
-// in that of a delivered one only, and nowhere else. An extension of the event's
+// Extension attributes that stand in the JSON of a placed event, the version in that of an entity's
+// event only, the last three in that of a delivered one only, and nowhere else. An extension of the event's
 // own under one of these names gives way. The position is a string: an Integer
 // of CloudEvents has 32 bits. Whether the event is live is a Boolean.
 const (
 	PositionAttribute = "efposition"
 	RecordedAttribute = "efrecorded"
+	VersionAttribute  = "efversion"
 	FeedAttribute     = "effeed"
 	FeedIDAttribute   = "effeedid"
 	LiveAttribute     = "eflive"
@@ -30,8 +31,8 @@ const (
 // placeAttributes are those of a placed event, deliveryAttributes those of a
 // delivered one.
 var (
-	placeAttributes    = []string{PositionAttribute, RecordedAttribute}
-	deliveryAttributes = []string{PositionAttribute, RecordedAttribute, FeedAttribute, FeedIDAttribute, LiveAttribute}
+	placeAttributes    = []string{PositionAttribute, RecordedAttribute, VersionAttribute}
+	deliveryAttributes = []string{PositionAttribute, RecordedAttribute, VersionAttribute, FeedAttribute, FeedIDAttribute, LiveAttribute}
 )
 
 // MaxJSONDepth is how deeply data may be nested to stand in the JSON format as
@@ -58,10 +59,17 @@ func AppendJSON(b []byte, e *event.Event) []byte {
 
 // AppendPlacedJSON appends e as [AppendJSON] does, with its position and the
 // time it got it as extension attributes.
-func AppendPlacedJSON(b []byte, e *event.Placed) []byte {
+func AppendPlacedJSON(b []byte, e *event.Placed) []byte { return AppendVersionJSON(b, e, 0) }
+
+// AppendVersionJSON appends e as [AppendPlacedJSON] does, and its version among the events of its
+// entity, if that is not 0, as another extension attribute.
+func AppendVersionJSON(b []byte, e *event.Placed, version int64) []byte {
 	b = appendAttributes(b, &e.Event)
 	b = appendExtensions(b, e.Extensions, placeAttributes)
 	b = appendPlace(b, e)
+	if version > 0 {
+		b = appendMember(b, VersionAttribute, strconv.FormatInt(version, 10))
+	}
 	return append(appendData(b, &e.Event), '}')
 }
 

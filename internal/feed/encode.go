@@ -95,11 +95,12 @@ func appendProfile(b []byte, d *Document) []byte {
 
 func appendEntry(b []byte, e *event.Placed) []byte {
 	b = append(b, "<entry>"...)
-	b = appendEntryElements(b, e)
+	b = appendEntryElements(b, e, 0)
 	return append(b, "</entry>\n"...)
 }
 
-func appendEntryElements(b []byte, e *event.Placed) []byte {
+// appendEntryElements appends the elements of an entry; with its version, if that is not 0.
+func appendEntryElements(b []byte, e *event.Placed, version int64) []byte {
 	ownID := isUUID(e.ID)
 	b = append(b, "<id>"...)
 	b = appendEntryID(b, &e.Event)
@@ -130,6 +131,10 @@ func appendEntryElements(b []byte, e *event.Placed) []byte {
 	b = strconv.AppendInt(b, e.Position, 10)
 	b = append(b, `" recorded="`...)
 	b = cloudevents.AppendTime(b, e.Recorded)
+	if version > 0 {
+		b = append(b, `" version="`...)
+		b = strconv.AppendInt(b, version, 10)
+	}
 	b = append(b, `"/>`...)
 	return appendContent(b, e.Data)
 }

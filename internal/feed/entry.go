@@ -32,6 +32,6 @@ func AppendEntryDocument(b []byte, d *Document, e *event.Placed) []byte {
 	b = append(b, "<updated>"...)
 	b = cloudevents.AppendTime(b, e.Recorded)
 	b = append(b, "</updated></source>\n"...)
-	b = appendEntryElements(b, e)
+	b = appendEntryElements(b, e, 0)
 	return append(b, "\n</entry>\n"...)
 }

@@ -31,6 +31,18 @@ func size(n int) string {
 // stamp writes a time for people, to the second.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
+// moment is stamp for a column that says that its times are in UTC.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
+// clock writes the time of day, for a list of one day.
+func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
+
+// dayName writes a day for people.
+func dayName(t time.Time) string { return t.UTC().Format("Monday, 2 January 2006") }
+
+// isoDay writes a day for programs.
+func isoDay(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
 // machineTime writes a time in full, as documents do.
 func machineTime(t time.Time) string { return cloudevents.FormatTime(t) }
 

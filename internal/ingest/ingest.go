@@ -250,7 +250,10 @@ func accept(e event.Event, again string) (event.Event, error) {
 	if e.Source == "" {
 		return e, fmt.Errorf("event %q has no source", e.ID)
 	}
-	for _, ours := range [...]string{cloudevents.PositionAttribute, cloudevents.RecordedAttribute, cloudevents.FeedAttribute, cloudevents.FeedIDAttribute, cloudevents.LiveAttribute} {
+	for _, ours := range [...]string{
+		cloudevents.PositionAttribute, cloudevents.RecordedAttribute, cloudevents.VersionAttribute,
+		cloudevents.FeedAttribute, cloudevents.FeedIDAttribute, cloudevents.LiveAttribute,
+	} {
 		delete(e.Extensions, ours)
 	}
 	if len(e.Extensions) == 0 {

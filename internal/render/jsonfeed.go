@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gorilla/feeds"
@@ -19,8 +20,8 @@ import (
 // with an underscore.
 type jsonFeed struct {
 	*feeds.JSONFeed
-	Extension jsonFeedExtension `json:"_eventfeed"`
-	Items     []jsonItem        `json:"items"`
+	Extension any        `json:"_eventfeed"` // jsonFeedExtension or jsonEntityExtension
+	Items     []jsonItem `json:"items"`
 }
 
 type jsonItem struct {
@@ -40,6 +41,7 @@ type jsonFeedExtension struct {
 // jsonItemExtension is the event without its data, and its place.
 type jsonItemExtension struct {
 	Position        int64             `json:"position"`
+	Version         int64             `json:"version,omitempty"` // in a document of an entity
 	Recorded        string            `json:"recorded"`
 	ID              string            `json:"id"`
 	Source          string            `json:"source"`
@@ -56,30 +58,39 @@ type jsonItemExtension struct {
 // content_text the data. base is the absolute URL of the server's root.
 func JSONFeed(d *feed.Document, base string) ([]byte, error) {
 	at := site(base)
+	document := newJSONFeed(d.Title, description(d), d.Author, at.page(d), at.older(d, "json"))
+	document.Extension = jsonFeedExtension{d.ID, feed.EpochOfPosition(d.Epochs, d.Last), d.Last, d.DigestAfter.String()}
+	for _, e := range slices.Backward(d.Entries) {
+		document.Items = append(document.Items, newJSONItem(&e, 0, at.event(d.Name, &e)))
+	}
+	return document.write()
+}
+
+// newJSONFeed returns a document without items of the feed at the URL page; older is the URL of the
+// document before it, or empty.
+func newJSONFeed(title, description, author, page, older string) *jsonFeed {
 	common := feeds.JSON{Feed: &feeds.Feed{
-		Title: d.Title, Description: description(d),
-		Link: &feeds.Link{Href: at.page(d)}, Author: &feeds.Author{Name: d.Author},
+		Title: title, Description: description, Link: &feeds.Link{Href: page}, Author: &feeds.Author{Name: author},
 	}}
-	document := jsonFeed{
-		JSONFeed:  common.JSONFeed(),
-		Extension: jsonFeedExtension{d.ID, feed.EpochOfPosition(d.Epochs, d.Last), d.Last, d.DigestAfter.String()},
-		Items:     make([]jsonItem, 0, len(d.Entries)),
-	}
-	document.FeedUrl, document.NextUrl = at.form(d, "json"), at.older(d, "json")
-	for i := range d.Entries {
-		document.Items = append(document.Items, newJSONItem(d, &d.Entries[len(d.Entries)-1-i], at))
-	}
+	document := &jsonFeed{JSONFeed: common.JSONFeed(), Items: []jsonItem{}}
+	document.FeedUrl, document.NextUrl = inForm(page, "json"), older
+	return document
+}
+
+func (f *jsonFeed) write() ([]byte, error) {
 	b := &bytes.Buffer{}
 	encoder := json.NewEncoder(b)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", " ")
-	if err := encoder.Encode(document); err != nil {
-		return nil, fmt.Errorf("write feed %s as JSON Feed: %w", d.Name, err)
+	if err := encoder.Encode(f); err != nil {
+		return nil, fmt.Errorf("write %s as JSON Feed: %w", f.HomePageUrl, err)
 	}
 	return b.Bytes(), nil
 }
 
-func newJSONItem(d *feed.Document, e *event.Placed, at site) jsonItem {
+// newJSONItem returns the item of an event whose page is at this URL; with its version, if that is
+// not 0.
+func newJSONItem(e *event.Placed, version int64, page string) jsonItem {
 	published := e.Time.UTC().Truncate(time.Microsecond)
 	var authors []*feeds.JSONAuthor
 	if principal := cloudevents.Principal(&e.Event); principal != "" {
@@ -88,7 +99,7 @@ func newJSONItem(d *feed.Document, e *event.Placed, at site) jsonItem {
 	return jsonItem{
 		JSONItem: &feeds.JSONItem{
 			Id:            feed.EntryID(&e.Event),
-			Url:           at.event(d, e),
+			Url:           page,
 			Title:         title(e),
 			PublishedDate: &published,
 			Tags:          []string{e.Type},
@@ -96,7 +107,7 @@ func newJSONItem(d *feed.Document, e *event.Placed, at site) jsonItem {
 		},
 		ContentText: text(e.Data),
 		Extension: jsonItemExtension{
-			Position: e.Position, Recorded: cloudevents.FormatTime(e.Recorded),
+			Position: e.Position, Version: version, Recorded: cloudevents.FormatTime(e.Recorded),
 			ID: e.ID, Source: e.Source, Type: e.Type, Subject: e.Subject,
 			DataContentType: e.DataContentType, DataSchema: e.DataSchema, Extensions: e.Extensions,
 		},

@@ -34,9 +34,12 @@ func (s site) page(d *feed.Document) string {
 	return strings.TrimSuffix(string(s), "/") + feed.SubscriptionPath(d.Name)
 }
 
-// form is the URL of one form of the subscription document.
-func (s site) form(d *feed.Document, format string) string {
-	return s.page(d) + "?format=" + format
+// inForm returns the URL of one form of the document at a URL.
+func inForm(page, format string) string {
+	if strings.Contains(page, "?") {
+		return page + "&format=" + format
+	}
+	return page + "?format=" + format
 }
 
 // older is the URL of one form of the archive before a document, or empty if there
@@ -50,11 +53,25 @@ func (s site) older(d *feed.Document, format string) string {
 		return ""
 	}
 	page := feed.Page{Epoch: feed.EpochOfPage(d.Epochs, number), Number: number}
-	return strings.TrimSuffix(string(s), "/") + feed.ArchivePath(d.Name, page) + "?format=" + format
+	return inForm(strings.TrimSuffix(string(s), "/")+feed.ArchivePath(d.Name, page), format)
 }
 
-func (s site) event(d *feed.Document, e *event.Placed) string {
-	return strings.TrimSuffix(string(s), "/") + feed.EventPath(d.Name, e.Source, e.ID)
+func (s site) event(name string, e *event.Placed) string {
+	return strings.TrimSuffix(string(s), "/") + feed.EventPath(name, e.Source, e.ID)
+}
+
+// entity is an entity's own URL, which browsers get as HTML.
+func (s site) entity(d *feed.EntityDocument) string {
+	return strings.TrimSuffix(string(s), "/") + feed.EntityPath(d.Name, d.Subject)
+}
+
+// olderVersions is the URL of one form of the archive before a document of an entity,
+// or empty if there is none.
+func (s site) olderVersions(d *feed.EntityDocument, format string) string {
+	if d.Previous == nil {
+		return ""
+	}
+	return inForm(strings.TrimSuffix(string(s), "/")+feed.EntityArchivePath(d.Name, d.Subject, *d.Previous), format)
 }
 
 // title of an event is that of its Atom entry.

@@ -49,33 +49,47 @@ type rssLink struct {
 // as HTML. base is the absolute URL of the server's root.
 func RSS(d *feed.Document, base string) ([]byte, error) {
 	at := site(base)
-	channel := rssChannel{
-		RssFeed: &feeds.RssFeed{
-			Title: d.Title, Link: at.page(d), Description: description(d),
-			LastBuildDate: rssTime(d.Updated), Docs: "https://www.rssboard.org/rss-specification",
-		},
-		Creator: d.Author,
-		Links: []rssLink{
-			{Rel: "self", Type: RSSType, Href: at.form(d, "rss")},
-			{Rel: "alternate", Type: feed.ContentType, Href: at.form(d, "atom")},
-		},
-	}
+	channel := newRSSChannel(d.Title, description(d), d.Author, d.Updated, at.page(d))
 	for e := range d.Listed() {
-		channel.Items = append(channel.Items, rssItem{newRSSItem(d, e, at), cmp.Or(cloudevents.Principal(&e.Event), d.Author)})
+		channel.add(e, at.event(d.Name, e))
 	}
-	document := rssDocument{Version: "2.0", Atom: feed.AtomNamespace, DC: "http://purl.org/dc/elements/1.1/", Channel: channel}
+	return channel.write()
+}
+
+// newRSSChannel returns a channel without items of the feed at this URL.
+func newRSSChannel(title, description, author string, updated time.Time, page string) *rssChannel {
+	return &rssChannel{
+		RssFeed: &feeds.RssFeed{
+			Title: title, Link: page, Description: description,
+			LastBuildDate: rssTime(updated), Docs: "https://www.rssboard.org/rss-specification",
+		},
+		Creator: author,
+		Links: []rssLink{
+			{Rel: "self", Type: RSSType, Href: inForm(page, "rss")},
+			{Rel: "alternate", Type: feed.ContentType, Href: inForm(page, "atom")},
+		},
+	}
+}
+
+// add appends an event, whose page is at this URL.
+func (c *rssChannel) add(e *event.Placed, page string) {
+	c.Items = append(c.Items, rssItem{newRSSItem(e, page), cmp.Or(cloudevents.Principal(&e.Event), c.Creator)})
+}
+
+func (c *rssChannel) write() ([]byte, error) {
+	document := rssDocument{Version: "2.0", Atom: feed.AtomNamespace, DC: "http://purl.org/dc/elements/1.1/", Channel: *c}
 	b := bytes.NewBufferString(xml.Header)
 	if err := xml.NewEncoder(b).Encode(document); err != nil {
-		return nil, fmt.Errorf("write feed %s as RSS: %w", d.Name, err)
+		return nil, fmt.Errorf("write %s as RSS: %w", c.Link, err)
 	}
 	b.WriteByte('\n')
 	return b.Bytes(), nil
 }
 
-func newRSSItem(d *feed.Document, e *event.Placed, at site) *feeds.RssItem {
+func newRSSItem(e *event.Placed, page string) *feeds.RssItem {
 	return &feeds.RssItem{
 		Title:       title(e),
-		Link:        at.event(d, e),
+		Link:        page,
 		Description: "<pre>" + html.EscapeString(text(e.Data)) + "</pre>",
 		Category:    e.Type,
 		Guid:        &feeds.RssGuid{Id: feed.EntryID(&e.Event), IsPermaLink: "false"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -31,10 +33,12 @@ const placeTimeout = 2 * time.Second
 
 // appended is the answer to a request that appends: its events, in the order of the request.
 type appended struct {
-	Events []appendedEvent `json:"events"`
+	Events  []appendedEvent `json:"events"`
+	Version int64           `json:"version,omitempty"` // of the entity after the last event, if the request is to an entity's URL
+	ETag    string          `json:"etag,omitempty"`    // of the entity's Atom document then
 }
 
-// appendedEvent is an event's position and URL. The URL is relative to the feed's.
+// appendedEvent is an event's position and URL. The URL is relative to the request's.
 type appendedEvent struct {
 	ID       string `json:"id"`
 	Source   string `json:"source"`
@@ -49,7 +53,12 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	events, err := s.take(w, r, state.Name)
+	if isConditional(r.Header) || r.Header.Values("If-Unmodified-Since") != nil {
+		return refuse(http.StatusBadRequest, "a feed takes events unconditionally; If-Match and If-None-Match are for one entity: send its events to /feeds/"+state.Name+"/entities/SUBJECT; nothing of the request was appended")
+	}
+	events, err := s.take(w, r, func(ctx context.Context, events []event.Event) (int, error) {
+		return s.Log.Append(ctx, state.Name, events)
+	})
 	if err != nil {
 		return refusal(w, events, err)
 	}
@@ -57,17 +66,17 @@ func (s *server) append(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.answerAppend(w, r, state.Name, events, positions)
+	return s.answerAppend(w, r, newAppended(state.Name+"/events/", state.Name, events, positions))
 }
 
-// take reads the events of a request and appends them. It returns them without their data, because a
+// take reads the events of a request and appends them by insert. It returns them without their data, because a
 // slow client would keep the data in memory during the answer.
-func (s *server) take(w http.ResponseWriter, r *http.Request, name string) ([]event.Event, error) {
+func (s *server) take(w http.ResponseWriter, r *http.Request, insert func(context.Context, []event.Event) (added int, err error)) ([]event.Event, error) {
 	done := new(cleanup)
 	defer done.run()
 	events, err := ingest.ParseRequest(r.Header, func() ([]byte, error) { return s.read(w, r, done) })
 	if err == nil {
-		err = s.insert(r.Context(), name, events)
+		err = s.insert(r.Context(), events, insert)
 	}
 	for i := range events {
 		events[i] = event.Event{ID: events[i].ID, Source: events[i].Source}
@@ -77,7 +86,7 @@ func (s *server) take(w http.ResponseWriter, r *http.Request, name string) ([]ev
 
 // insert appends the events of a request. The request was read completely, so the append continues even
 // if the client disconnects.
-func (s *server) insert(ctx context.Context, name string, events []event.Event) error {
+func (s *server) insert(ctx context.Context, events []event.Event, insert func(context.Context, []event.Event) (added int, err error)) error {
 	select {
 	case s.appending <- struct{}{}:
 		defer func() { <-s.appending }()
@@ -86,7 +95,7 @@ func (s *server) insert(ctx context.Context, name string, events []event.Event) 
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
 	defer cancel()
-	added, err := s.Log.Append(ctx, name, events)
+	added, err := insert(ctx, events)
 	s.Metrics.Appended.Add(float64(added))
 	return err
 }
@@ -137,19 +146,25 @@ func allShown(positions []int64, published int64) bool {
 	return true
 }
 
-func (s *server) answerAppend(w http.ResponseWriter, r *http.Request, name string, events []event.Event, positions []int64) error {
-	status := http.StatusCreated
-	if len(events) == 0 {
-		status = http.StatusOK
-	}
-	answer := appended{Events: make([]appendedEvent, len(events))}
+// newAppended returns the answer to a request. folder is the reference to the events of the feed.
+func newAppended(folder, name string, events []event.Event, positions []int64) *appended {
+	answer := &appended{Events: make([]appendedEvent, len(events))}
 	for i := range events {
 		e := &events[i]
-		// Relative to the feed's URL, so that it is right below any path prefix.
-		answer.Events[i] = appendedEvent{ID: e.ID, Source: e.Source, Position: positions[i], URL: feed.EventPath(name, e.Source, e.ID)[len("/feeds/"):]}
-		if positions[i] == 0 {
-			status = http.StatusAccepted
-		}
+		// Relative, so that it is right below any path prefix.
+		_, reference, _ := strings.Cut(feed.EventPath(name, e.Source, e.ID), "/events/")
+		answer.Events[i] = appendedEvent{ID: e.ID, Source: e.Source, Position: positions[i], URL: folder + reference}
+	}
+	return answer
+}
+
+func (s *server) answerAppend(w http.ResponseWriter, r *http.Request, answer *appended) error {
+	status := http.StatusCreated
+	if len(answer.Events) == 0 {
+		status = http.StatusOK
+	}
+	if slices.ContainsFunc(answer.Events, func(e appendedEvent) bool { return e.Position == 0 }) {
+		status = http.StatusAccepted
 	}
 	body, err := json.Marshal(answer)
 	if err != nil {
@@ -161,7 +176,7 @@ func (s *server) answerAppend(w http.ResponseWriter, r *http.Request, name strin
 	}
 	defer release()
 	header := w.Header()
-	if len(events) == 1 && status == http.StatusCreated {
+	if len(answer.Events) == 1 && status == http.StatusCreated {
 		header.Set("Location", answer.Events[0].URL)
 	}
 	header.Set("Content-Type", "application/json")

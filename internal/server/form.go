@@ -80,11 +80,11 @@ func linkArchives(header http.Header, links []feed.Link, form *form) {
 
 // linkAlternates links to the other forms of a resource, RFC 8288. The references have a query and
 // no path, so they are right below any path prefix. Of the request's query they keep only the
-// parameters that name an event; with all of it, the header could become longer than proxies
+// parameters that name an event or an entity; with all of it, the header could become longer than proxies
 // accept.
 func linkAlternates(header http.Header, r *http.Request, forms []*form, chosen *form) {
 	asked, query := r.URL.Query(), url.Values{}
-	for _, name := range []string{"id", "source"} {
+	for _, name := range []string{"id", "source", "subject"} {
 		if asked.Has(name) {
 			query.Set(name, asked.Get(name))
 		}

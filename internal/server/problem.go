@@ -24,7 +24,9 @@ type problem struct {
 	Detail   string `json:"detail"`
 	Instance string `json:"instance,omitempty"`
 
-	Event *offender `json:"event,omitempty"` // the event that cannot be appended
+	Event   *offender `json:"event,omitempty"`   // the event that cannot be appended
+	Version *int64    `json:"version,omitempty"` // that an entity has
+	ETag    string    `json:"etag,omitempty"`    // of its Atom document, if it is known
 }
 
 // statusError is an error with its own status.
@@ -43,7 +45,10 @@ func statusOf(err error) (status int, detail string) {
 	refused, isRefused := errors.AsType[*statusError](err)
 	caller, isChallenge := errors.AsType[*challenge](err)
 	notAppended, isNotAppended := errors.AsType[*notAppendedError](err)
+	failed, isFailed := errors.AsType[*conditionError](err)
 	switch {
+	case isFailed:
+		return http.StatusPreconditionFailed, failed.Error()
 	case isChallenge:
 		return caller.status, err.Error()
 	case isRefused:
@@ -119,6 +124,9 @@ func problemBody(r *http.Request, status int, detail string, err error) (mediaTy
 	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Instance: instanceOf(r)}
 	if refused, ok := errors.AsType[*statusError](err); ok {
 		p.Event = refused.event
+	}
+	if failed, ok := errors.AsType[*conditionError](err); ok {
+		p.Version, p.ETag = &failed.version, failed.tag
 	}
 	body, err = json.Marshal(p)
 	if err != nil {

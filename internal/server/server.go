@@ -24,6 +24,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/quota"
+	"github.com/eventfeed/eventfeed/internal/readers"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -36,6 +37,7 @@ type Log interface {
 	Types(ctx context.Context, name string, after feed.TypeKey, limit int) (f *store.Feed, types []feed.TypeCount, more bool, err error)
 	Placed(ctx context.Context, key int64, events []event.Event) ([]int64, error)
 	Append(ctx context.Context, name string, events []event.Event) (int, error)
+	AppendToEntity(ctx context.Context, name, subject string, condition store.EntityCondition, events []event.Event) (added int, version int64, err error)
 }
 
 // Feeds has the states of the feeds in memory.
@@ -81,6 +83,8 @@ type Config struct {
 	Origin  forwarded.Rules // finds the URL by which clients know the server
 	Logger  *slog.Logger    // nil discards the log
 	Metrics *Metrics        // nil means no metrics
+	// Readers keeps who reads the feeds; nil keeps nobody.
+	Readers *readers.List
 	// AllowAppend accepts appends from clients whose grant allows them.
 	AllowAppend bool
 	// Local means that the server is for this machine only, and has no tokens. It then answers
@@ -106,9 +110,11 @@ type server struct {
 	archives        *cache.Cache[archiveKey, *archived]
 	requests        *quota.Clients
 	events          *cache.Cache[eventKey, *representation]
+	entities        *cache.Cache[entityKey, *entityMade]
 	types           *cache.Cache[typesKey, *representation]
 	sending         *bodies
 	reading, making *room
+	searching       *room // one for each search at the same time
 
 	appending   chan struct{} // limits the appends that run at once
 	smallBodies *incoming
@@ -141,10 +147,12 @@ func New(config Config) *Server {
 		},
 		requests:    quota.NewClients(int64(config.ClientRequests)),
 		events:      cache.New[eventKey](eventBytes, (*representation).size),
+		entities:    cache.New[entityKey](entityBytes, func(e *entityMade) int64 { return e.size() }),
 		types:       cache.New[typesKey](typesBytes, (*representation).size),
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
 		making:      making,
+		searching:   newRoom(searches),
 		archives:    cache.New[archiveKey](archiveBytes, func(a *archived) int64 { return a.size() }),
 		appending:   make(chan struct{}, maxAppending),
 		smallBodies: newIncoming(smallRoom),
@@ -222,6 +230,13 @@ func (s *server) routes() {
 	s.route("/feeds/{feed}/stream", methods{http.MethodGet: s.stream})
 	s.route("/feeds/{feed}/types", methods{http.MethodGet: s.feedTypes})
 	s.route("/feeds/{feed}/events/{id:.*}", methods{http.MethodGet: s.event})
+	ofEntity := methods{http.MethodGet: s.entity}
+	if s.AllowAppend {
+		ofEntity[http.MethodPost] = s.appendToEntity
+	}
+	s.route("/feeds/{feed}/entities/archive/{epoch}/{last}", methods{http.MethodGet: s.entityArchive})
+	s.route("/feeds/{feed}/entities/{subject}/archive/{epoch}/{last}", methods{http.MethodGet: s.entityArchive})
+	s.route("/feeds/{feed}/entities/{subject:.*}", ofEntity)
 	s.router.NotFoundHandler = s.handle(func(_ http.ResponseWriter, r *http.Request) error {
 		return refuse(http.StatusNotFound, "there is nothing at "+quote(r.URL.Path)+"; the feeds are listed at /")
 	})

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
@@ -157,9 +158,9 @@ func (s *subscriptions) use(name string) *latest {
 const formsKept = 4 + keptForClients
 
 // sizeOf returns the approximate size of a document, in bytes.
-func sizeOf(d *feed.Document) (size int64) {
-	for i := range d.Entries {
-		size += int64(cloudevents.Size(&d.Entries[i].Event))
+func sizeOf(entries []event.Placed) (size int64) {
+	for i := range entries {
+		size += int64(cloudevents.Size(&entries[i].Event))
 	}
 	return size
 }
@@ -167,7 +168,7 @@ func sizeOf(d *feed.Document) (size int64) {
 // account records the size of a version, and drops the least recently used versions while all
 // together exceed the limit.
 func (s *subscriptions) account(l *latest, d *feed.Document) {
-	size := max(leastKeptForClients, formsKept*sizeOf(d))
+	size := max(leastKeptForClients, formsKept*sizeOf(d.Entries))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.bytes += size - l.size

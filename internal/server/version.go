@@ -63,7 +63,7 @@ func newVersion(f *store.Feed, d *feed.Document, making *room) *version {
 		place:           place{d.Last, d.DigestAfter.String()[:digestInTag], len(d.Epochs), d.Archives}.String(),
 		history:         fmt.Sprintf("%d %q %q %q %d %t %d %+v", feed.Format, d.ID, d.Title, d.Author, d.Archives, d.Held, d.First, d.Epochs),
 		representations: make(map[representationKey]*representation), tags: make(map[representationKey]string),
-		room: max(leastKeptForClients, keptForClients*sizeOf(d)),
+		room: max(leastKeptForClients, keptForClients*sizeOf(d.Entries)),
 	}
 }
 
@@ -99,7 +99,7 @@ func (v *version) representation(key representationKey) (*representation, error)
 	if e := v.representations[key]; e != nil {
 		return e, nil
 	}
-	leave, err := v.making.enter(context.Background(), copies*sizeOf(v.document))
+	leave, err := v.making.enter(context.Background(), copies*sizeOf(v.document.Entries))
 	if err != nil {
 		return nil, err
 	}
@@ -205,6 +205,22 @@ func (v *version) isUnknown(tags []string) bool {
 		known, certain := v.knows(p)
 		return certain && !known || p.epochs > len(v.document.Epochs) || p.archives > v.document.Archives
 	})
+}
+
+// isOtherHistory reports whether a client's tags are of other histories only, as far as the version
+// can tell.
+func (v *version) isOtherHistory(tags []string) (other bool) {
+	for _, tag := range tags {
+		p, ours := placeOf(tag)
+		if !ours {
+			continue
+		}
+		if known, certain := v.knows(p); known || !certain {
+			return false
+		}
+		other = true
+	}
+	return other
 }
 
 // base returns the first of a client's tags from which the document continues, and its position.

@@ -111,6 +111,11 @@ type Backend interface {
 	// Append appends events in order and in one transaction, as package outbox does. It
 	// returns how many were no duplicates.
 	Append(ctx context.Context, name string, events []event.Event) (int, error)
+	// AppendToEntity appends events, all of this subject, as Append does, if the entity meets
+	// a condition before them. It returns the version after them. Events that are in the feed
+	// already need no condition. The error is one of Append's, a [ChangedError], or
+	// [outbox.ErrNoEntities].
+	AppendToEntity(ctx context.Context, name, subject string, condition EntityCondition, events []event.Event) (added int, version int64, err error)
 	// Lead reports whether this process should poll at short intervals; others on the same
 	// database poll once a second. Only the load depends on it: any number of sequencers
 	// behave as one.
@@ -134,6 +139,7 @@ type Snapshot interface {
 	Document(ctx context.Context, key int64, page feed.Page) (Document, error)
 	Lookup
 	TypeReader
+	EntitySnapshot
 }
 
 // Reader has the reads outside of a writing transaction. Each call of a method of its Snapshot

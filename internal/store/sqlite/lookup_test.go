@@ -62,7 +62,13 @@ func TestLookupsSearchByIndexes(t *testing.T) {
 		"page":     func(log store.Snapshot) error { _, _ = log.ClosedPage(ctx, 1, 1); return nil },
 		"entity":   func(log store.Snapshot) error { _, err := log.EntityVersion(ctx, 1, "s"); return err },
 		"version":  func(log store.Snapshot) error { _, err := log.VersionPosition(ctx, 1, "s", 1); return err },
-		"find":     func(log store.Snapshot) error { _, err := log.Find(ctx, 1, "", "x"); return err },
+		"place":    func(log store.Snapshot) error { _, err := log.EntityPlace(ctx, 1, "s", 1); return err },
+		"outline":  func(log store.Snapshot) error { _, err := log.EntityOutline(ctx, 1, "s", 1, 9); return err },
+		"rows": func(log store.Snapshot) error {
+			return log.EntityRows(ctx, 1, "s", 1, 9, 0, func(*store.EntityRow) error { return nil })
+		},
+		"snapshots": func(log store.Snapshot) error { _, err := log.EntitySnapshots(ctx, 1, "s"); return err },
+		"find":      func(log store.Snapshot) error { _, err := log.Find(ctx, 1, "", "x"); return err },
 	} {
 		noted := &planned{DB: db, t: t}
 		must.OK(t, read(sqlite.SnapshotOf(noted)))
