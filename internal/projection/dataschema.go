@@ -32,15 +32,14 @@ func (p *parser) takesSchemas() bool {
 func (p *parser) dataSchema(list string) error {
 	schemas, err := parseSchemas(list)
 	switch {
-	case !p.takesSchemas() && err != nil:
-		return nil
-	case !p.takesSchemas():
-		return errors.New("a line -- dataschema comes right after the line -- on TYPE of its block, before the first statement")
-	case err != nil:
+	case p.takesSchemas() && err != nil:
 		return err
+	case p.takesSchemas():
+		last := &p.projection.blocks[len(p.projection.blocks)-1]
+		last.schemas, last.schemaLine = append(last.schemas, schemas...), p.line
+	case err == nil:
+		return errors.New("a line -- dataschema comes right after the line -- on TYPE of its block, before the first statement")
 	}
-	last := &p.projection.blocks[len(p.projection.blocks)-1]
-	last.schemas, last.schemaLine = append(last.schemas, schemas...), p.line
 	return nil
 }
 
