@@ -24,6 +24,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/quota"
+	"github.com/eventfeed/eventfeed/internal/readers"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -82,6 +83,8 @@ type Config struct {
 	Origin  forwarded.Rules // finds the URL by which clients know the server
 	Logger  *slog.Logger    // nil discards the log
 	Metrics *Metrics        // nil means no metrics
+	// Readers keeps who reads the feeds; nil keeps nobody.
+	Readers *readers.List
 	// AllowAppend accepts appends from clients whose grant allows them.
 	AllowAppend bool
 	// Local means that the server is for this machine only, and has no tokens. It then answers
@@ -111,6 +114,7 @@ type server struct {
 	types           *cache.Cache[typesKey, *representation]
 	sending         *bodies
 	reading, making *room
+	searching       *room // one for each search at the same time
 
 	appending   chan struct{} // limits the appends that run at once
 	smallBodies *incoming
@@ -148,6 +152,7 @@ func New(config Config) *Server {
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
 		making:      making,
+		searching:   newRoom(searches),
 		archives:    cache.New[archiveKey](archiveBytes, func(a *archived) int64 { return a.size() }),
 		appending:   make(chan struct{}, maxAppending),
 		smallBodies: newIncoming(smallRoom),
