@@ -17,11 +17,8 @@ import (
 // typesForm is the JSON document of a feed's types, see feed.TypesDocument.
 var typesForm = &form{name: "json", mediaType: feed.TypesType}
 
-// The maximum number of types on one page, and the memory for reading feed.MaxTypes of the longest ones.
-const (
-	typesInHTML = 50
-	typesRoom   = 8 << 20
-)
+// typesRoom is the memory for reading feed.MaxTypes of the longest types, in bytes.
+const typesRoom = 8 << 20
 
 // feedTypes answers with the types of a feed's events: how many there are of each, and where.
 func (s *server) feedTypes(w http.ResponseWriter, r *http.Request) error {
@@ -105,7 +102,7 @@ func (s *server) readTypes(ctx context.Context, state *feedstate.State, key type
 	defer cancel()
 	limit, write := feed.MaxTypes, typesJSON
 	if key.form == htmlForm {
-		limit, write = typesInHTML, typesPage
+		limit, write = html.ShownRows, typesPage
 	}
 	f, types, more, err := s.Log.Types(ctx, state.Name, key.after, limit)
 	if err != nil {
