@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -215,18 +216,21 @@ func reach(ts *testscript.TestScript, _ bool, arguments []string) {
 	}
 }
 
-// follow FROM INTO starts a seeder that follows until the end of the script,
-// and waits until it holds the consumer. It must end with status 0 when it is
-// asked to.
+// follow FROM INTO [FLAG…] starts a seeder that follows until the end of the script,
+// and waits until it holds the consumer. With --listen it sets PAGE to the URL of
+// the seeder's page. It must end with status 0 when it is asked to.
 func follow(bin string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		seeder := exec.CommandContext(context.Background(), filepath.Join(bin, "seeder"), "run", "--follow", "--from", arguments[0], "--into", arguments[1])
+		seeder := exec.CommandContext(context.Background(), filepath.Join(bin, "seeder"), slices.Concat([]string{"run", "--follow", "--from", arguments[0], "--into", arguments[1]}, arguments[2:])...)
 		seeder.Dir = ts.Getenv("WORK")
 		stderr, err := seeder.StderrPipe()
 		ts.Check(err)
 		ts.Check(seeder.Start())
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() && !strings.Contains(lines.Text(), "msg=following") {
+			if match := privateURL.FindStringSubmatch(lines.Text()); match != nil {
+				ts.Setenv("PAGE", match[1])
+			}
 			ts.Logf("seeder: %s", lines.Text())
 		}
 		ts.Defer(func() {

@@ -3,6 +3,8 @@ package cmd_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -145,7 +147,7 @@ func TestOperatorsSeeWhatAServerDoes(t *testing.T) {
 	l := storetest.Open(t, database)
 	storetest.Create(t, l, "orders", 10)
 	storetest.Append(t, l, "orders", storetest.Events(1, 95))
-	o := operate(t, database, "--access-log")
+	o := operate(t, database, "--access-log", "--tokens", tokenFile(t, "shipping", "secret"))
 	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if status, _ := ask(t, o.private+"/readyz"); status == http.StatusOK {
 			break
@@ -156,6 +158,7 @@ func TestOperatorsSeeWhatAServerDoes(t *testing.T) {
 			t.Errorf("private %s: %d, want %d", path, got, want)
 		}
 	}
+	o.feeds = strings.Replace(o.feeds, "://", "://x:secret@", 1)
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/", "/debug/pprof/heap"} {
 		if got, _ := ask(t, o.feeds+path); got != http.StatusNotFound {
 			t.Errorf("public %s: %d, want 404", path, got)
@@ -178,6 +181,9 @@ func TestOperatorsSeeWhatAServerDoes(t *testing.T) {
 		"eventfeed_waiting_readers":             0,
 		"eventfeed_feed_held":                   0,
 		"eventfeed_feed_oldest_pending_seconds": 0,
+		"eventfeed_readers":                     1,
+		"eventfeed_reader_position":             95,
+		"eventfeed_reader_lag_events":           0,
 	} {
 		if family, there := families[name]; !there || value(family) != want {
 			t.Errorf("%s is %v, want %v", name, value(family), want)
@@ -187,6 +193,14 @@ func TestOperatorsSeeWhatAServerDoes(t *testing.T) {
 		t.Errorf("the access log: %s", o.logged())
 	}
 	wantDocumented(t, families)
+}
+
+// tokenFile writes a file with a token that may read all feeds.
+func tokenFile(t *testing.T, name, token string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "tokens.toml")
+	must.OK(t, os.WriteFile(file, fmt.Appendf(nil, "[[token]]\nname = %q\nsha256 = \"%x\"\nread = [\"*\"]\n", name, sha256.Sum256([]byte(token))), 0o600))
+	return file
 }
 
 // Who waits and who is being streamed to is counted while it lasts.

@@ -32,7 +32,9 @@ func (r *runner) applyAll(ctx context.Context, feeds []*reading, to func(*readin
 	m := newMerge(ctx, feeds, to, r.AsOf, max(1, r.Prefetch/len(feeds)))
 	defer m.close()
 	for {
+		began := time.Now()
 		s, err := m.step()
+		r.totals.waitPages += time.Since(began)
 		if s == nil {
 			if err == nil {
 				err = ctx.Err()

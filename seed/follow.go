@@ -14,6 +14,7 @@ func (r *runner) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r.following = true
+	r.report()
 	updates := make(chan update)
 	applied := make(map[*reading]chan struct{})
 	for _, f := range r.feeds {
@@ -21,7 +22,6 @@ func (r *runner) follow(ctx context.Context) error {
 		applied[f] = make(chan struct{}, 1)
 		go poll(ctx, f, updates, applied[f])
 	}
-	r.report()
 	for {
 		select {
 		case <-ctx.Done():

@@ -106,7 +106,7 @@ func TestEntitiesWaitAlsoWhereRunsStop(t *testing.T) {
 		config.Progress = func(p seed.Progress) { last = p }
 		config.Into = l.target(nil)
 		must.OK(t, seed.Run(t.Context(), config))
-		if last.Parked != 2 || last.Applied != 19 || last.Types["Counted"] != 19 || last.Feeds[0].Parked != 2 || last.Feeds[0].Applied != 19 {
+		if last.Parked != 2 || last.Applied != 19 || last.Types["Counted"] != 19 || last.ParkedTypes["Counted"] != 2 || len(last.ParkedTypes) != 1 || last.Feeds[0].Parked != 2 || last.Feeds[0].Applied != 19 {
 			t.Errorf("ended with %+v", last)
 		}
 		if n := strings.Count(log.String(), "an event cannot be applied and is parked"); n != 1 || !strings.Contains(log.String(), "position=13 id=13") {

@@ -21,6 +21,7 @@ type Progress struct {
 
 	Types        map[string]int64 // the number of applied events by type, see OtherTypes
 	SkippedTypes map[string]int64 // the number of skipped events by type
+	ParkedTypes  map[string]int64 // the number of events that this run parked, by type
 	First, Last  time.Time        // earliest and latest time of the applied events
 	Pages        int64            // archives fetched
 	Bytes        int64            // their size
@@ -36,6 +37,9 @@ type Progress struct {
 	// The time that each activity took. Several pages are fetched and decoded at once, also
 	// while others are applied, so the sum can exceed the time of the run.
 	Fetch, Decode, Apply, Commit time.Duration
+	// WaitPages is how long the run had nothing to apply, because the next page was not
+	// fetched and decoded yet. It does not overlap with Apply and Commit.
+	WaitPages time.Duration
 }
 
 // TargetProgress reports whether the target is available.
@@ -64,13 +68,13 @@ type FeedProgress struct {
 // totals are the counts of a run.
 type totals struct {
 	applied, skipped, parked, leftOut int64
-	types, skippedTypes               map[string]int64
+	types, skippedTypes, parkedTypes  map[string]int64
 	first, last                       time.Time
-	apply, commit                     time.Duration
+	apply, commit, waitPages          time.Duration
 }
 
 func newTotals() totals {
-	return totals{types: make(map[string]int64), skippedTypes: make(map[string]int64)}
+	return totals{types: make(map[string]int64), skippedTypes: make(map[string]int64), parkedTypes: make(map[string]int64)}
 }
 
 // count adds a step's events with index from to n-1, which were applied.
@@ -79,6 +83,7 @@ func (t *totals) count(s *step, from, n int, outcome checkpoint.Outcome) {
 	for i := from; i < n; i++ {
 		if len(parked) > 0 && parked[0] == i {
 			parked = parked[1:]
+			countBounded(t.parkedTypes, s.events[i].Type, 1)
 			continue
 		}
 		e := &s.events[i]
@@ -109,6 +114,9 @@ func (t *totals) add(others *totals) {
 	for name, n := range others.skippedTypes {
 		t.countSkipped(name, n)
 	}
+	for name, n := range others.parkedTypes {
+		countBounded(t.parkedTypes, name, n)
+	}
 	if t.first.IsZero() || !others.first.IsZero() && others.first.Before(t.first) {
 		t.first = others.first
 	}
@@ -123,14 +131,17 @@ const maxTypes = 1000
 // OtherTypes is the key in Progress.Types for all types after the first thousand.
 const OtherTypes = "(other types)"
 
-func (t *totals) countType(name string, n int64) {
-	if _, known := t.types[name]; !known {
-		if len(t.types) >= maxTypes {
+func (t *totals) countType(name string, n int64) { countBounded(t.types, name, n) }
+
+// countBounded counts events of a type, by name for the first maxTypes types.
+func countBounded(types map[string]int64, name string, n int64) {
+	if _, known := types[name]; !known {
+		if len(types) >= maxTypes {
 			name = OtherTypes
 		}
 		name = strings.Clone(name) // so that it does not keep its page in memory
 	}
-	t.types[name] += n
+	types[name] += n
 }
 
 // countSkipped counts skipped events. countType has counted them before.
@@ -149,8 +160,8 @@ func (r *runner) report() {
 	p := Progress{
 		Following: r.following, Target: r.target,
 		Applied: r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
-		Types: maps.Clone(r.totals.types), SkippedTypes: maps.Clone(r.totals.skippedTypes), Unmatched: unmatched(r.heads), First: r.totals.first, Last: r.totals.last,
-		Apply: r.totals.apply, Commit: r.totals.commit,
+		Types: maps.Clone(r.totals.types), SkippedTypes: maps.Clone(r.totals.skippedTypes), ParkedTypes: maps.Clone(r.totals.parkedTypes), Unmatched: unmatched(r.heads), First: r.totals.first, Last: r.totals.last,
+		Apply: r.totals.apply, Commit: r.totals.commit, WaitPages: r.totals.waitPages,
 	}
 	for _, f := range r.feeds {
 		if !r.held {

@@ -35,7 +35,7 @@ type operationsFlags struct {
 func addOperationsFlags(command *cobra.Command) *operationsFlags {
 	flags := command.Flags()
 	return &operationsFlags{
-		listen:    flags.String("operations-listen", "", "private `ADDRESS` for health, metrics and profiles (default: none)"),
+		listen:    flags.String("operations-listen", "", "private `ADDRESS` for the operations page, health, metrics, profiles (default: none)"),
 		profiles:  flags.Bool("profiles", false, "serve profiles on --operations-listen even if it is not a loopback address"),
 		drain:     flags.Duration("drain", 0, "`TIME` to keep serving after SIGTERM, while /readyz already answers 503, such as 5s"),
 		accessLog: flags.Bool("access-log", false, "log every request"),
@@ -63,6 +63,7 @@ type operator struct {
 	publish   *publish.Metrics
 	server    *server.Metrics
 	requests  observe.Config
+	page      operationsPage
 
 	connections *httplimit.Metrics
 
@@ -97,8 +98,11 @@ func (f *operationsFlags) open(known forwarded.Rules, logger *slog.Logger) (*ope
 		return nil, &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "choose another address with --operations-listen; port 0 picks a free port"}
 	}
 	local := access.Local(listener.Addr())
+	profiles := local || *f.profiles
+	o.page.init(o.readiness.Err, profiles)
 	o.http = httplimit.Server(operations.Handler(operations.Config{
-		Ready: o.readiness.Err, Metrics: registry, Local: local, Origin: forwarded.Rules{Base: known.Base}, Profiles: local || *f.profiles,
+		Ready: o.readiness.Err, Metrics: registry, Root: o.page.handler(),
+		Local: local, Origin: forwarded.Rules{Base: known.Base}, Profiles: profiles,
 	}), operations.Limits)
 	o.http.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	logger.Info("serving health and metrics", "url", "http://"+listener.Addr().String()+"/", "listen", listener.Addr().String())
@@ -108,7 +112,12 @@ func (f *operationsFlags) open(known forwarded.Rules, logger *slog.Logger) (*ope
 
 // watch shows how the feeds stand, and that the server can answer.
 func (o *operator) watch(log operations.Log, feeds *feedstate.Feeds) {
-	o.registry.MustRegister(operations.NewFeeds(log))
+	database := operations.NewFeeds(log)
+	o.registry.MustRegister(database)
+	if o.http != nil {
+		o.registry.MustRegister(operations.NewReaders(o.page.readers, &o.page.progress, feeds.All))
+		o.page.watch(feeds, database, o.publish)
+	}
 	if o.needsDatabase {
 		o.readiness.Needs = func() error {
 			if age, is := feeds.CutOff(); is {

@@ -146,7 +146,7 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 		Log: log, Feeds: feeds, Grants: guard.grants(), Origin: guard.origin,
 		AllowAppend: guard.allowAppend, MaxWait: guard.maxWait, ClientRequests: guard.requests,
 		Local:  guard.tokens == nil && access.Local(listener.Addr()),
-		Logger: logger, Metrics: operator.server,
+		Logger: logger, Metrics: operator.server, Readers: operator.page.readers,
 	})
 	handler.Register(operator.registry)
 	operator.watch(log, feeds)
@@ -158,6 +158,7 @@ func serve(ctx context.Context, log *store.Log, guard *guard, operator *operator
 	httpServer.RegisterOnShutdown(handler.Release)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return operator.wait(ctx) })
+	group.Go(func() error { return operator.page.run(ctx) })
 	group.Go(func() error {
 		return publish.Run(ctx, publish.Config{
 			Log: log, Logger: logger, Changed: feeds.Hint, Metrics: operator.publish,

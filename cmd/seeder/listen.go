@@ -13,7 +13,6 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/httplimit"
 	"github.com/eventfeed/eventfeed/internal/httpd/operations"
 	"github.com/eventfeed/eventfeed/internal/progress"
-	"github.com/eventfeed/eventfeed/seed"
 )
 
 // listenFlags are the flags of the health checks and metrics of a run.
@@ -26,7 +25,7 @@ type listenFlags struct {
 func addListenFlags(command *cobra.Command) *listenFlags {
 	l := &listenFlags{}
 	flags := command.Flags()
-	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for health, metrics and profiles (default: none)")
+	flags.StringVar(&l.address, "listen", "", "private `ADDRESS` for a page, health, metrics and profiles (default: none)")
 	flags.BoolVar(&l.profiles, "profiles", false, "serve profiles on --listen even if it is not a loopback address")
 	cli.NameVariable(flags, "listen", "EVENTFEED_SEEDER_LISTEN") // a feedserver beside it has its own
 	flags.DurationVar(&l.maxLag, "max-lag", defaultMaxLag, "`DURATION` that a feed may lag while /readyz answers 200; 0: any")
@@ -54,9 +53,10 @@ func (l *listenFlags) check(command *cobra.Command) error {
 	return nil
 }
 
-// open starts the listener for health checks and metrics, if there is one, and counts the run's
-// requests. The caller closes it.
-func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (health *progress.Health, closeListener func(), err error) {
+// open starts the listener for health checks, metrics and the page of a run, if there is one, and
+// counts the run's requests. The caller closes it.
+func (l *listenFlags) open(run *runFlags) (health *progress.Health, closeListener func(), err error) {
+	config, logger := &run.config, run.config.Logger
 	health = progress.NewHealth(l.maxLag)
 	if l.address == "" {
 		return health, func() {}, nil
@@ -68,8 +68,10 @@ func (l *listenFlags) open(config *seed.Config, logger *slog.Logger) (health *pr
 	registry := operations.NewRegistry()
 	registry.MustRegister(health.Collector())
 	local := access.Local(listener.Addr())
+	page := newRunPage(run, health, local || l.profiles)
 	server := httplimit.Server(operations.Handler(operations.Config{
 		Ready: health.Ready, Healthy: health.Healthy, Metrics: registry, Local: local, Profiles: local || l.profiles,
+		Root: operations.Page(page.render),
 	}), operations.Limits)
 	server.ErrorLog = slog.NewLogLogger(logger.Handler(), slog.LevelWarn)
 	counted := *config.HTTPClient

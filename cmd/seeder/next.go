@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
@@ -81,6 +82,32 @@ func resetLine(config seed.Config, into string, sinks *sinkFlags) string {
 	return line
 }
 
+// retryLine returns the command that retries the parked events of a run that are selected.
+func retryLine(config seed.Config, into string, sinks *sinkFlags, of seed.ParkedFilter) string {
+	line := "seeder retry" + urlFlag("into", into) + consumerFlag(config)
+	if sinks != nil && sinks.projection != "" {
+		line += " --projection " + cli.Quote(sinks.projection)
+		if sinks.schema != "" {
+			line += " --schema " + cli.Quote(sinks.schema)
+		}
+		if sinks.strict {
+			line += " --strict"
+		}
+	}
+	return line + parkedFlags(of)
+}
+
+// parkedFlags returns the flags that select parked events.
+func parkedFlags(of seed.ParkedFilter) (flags string) {
+	if of.Feed != "" {
+		flags += " --feed " + cli.Quote(of.Feed)
+	}
+	if of.Subject != "" {
+		flags += " --subject " + cli.Quote(of.Subject)
+	}
+	return flags
+}
+
 func consumerFlag(config seed.Config) string {
 	if config.Consumer == seed.DefaultConsumer {
 		return ""
@@ -98,8 +125,11 @@ func urlFlag(name, value string) string {
 	return " --" + name + " " + cli.Quote(shown)
 }
 
+// secretParameter matches the names of parameters of a URL that may be secrets.
+var secretParameter = regexp.MustCompile(`(?i)(password|passwd|secret|token|key|signature)$`)
+
 // withoutPassword returns a URL without its password, which PostgreSQL can get from PGPASSWORD or
-// PGPASSFILE.
+// PGPASSFILE, and without parameters that may be secrets.
 func withoutPassword(raw string) string {
 	u, err := url.Parse(raw)
 	if strings.HasPrefix(raw, sqlitedb.Scheme) || err == nil && cli.Redact(raw) == u.String() {
@@ -112,8 +142,11 @@ func withoutPassword(raw string) string {
 		u.User = url.User(u.User.Username())
 	}
 	query := u.Query()
-	query.Del("password")
-	query.Del("sslpassword")
+	for name := range query {
+		if secretParameter.MatchString(name) && name != "sslkey" { // which is a path
+			query.Del(name)
+		}
+	}
 	u.RawQuery = query.Encode()
 	return u.String()
 }

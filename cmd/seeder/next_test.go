@@ -27,6 +27,8 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 			"seeder rewind --from https://me@orders/feeds/orders --into 'postgres://me@host/db?sslmode=disable' --to 120"},
 		"a password as a parameter": {"http://orders/feeds/orders", "postgres://host/db?password=secret&user=me", "default",
 			"seeder rewind --from http://orders/feeds/orders --into 'postgres://host/db?user=me' --to 120"},
+		"a token as a parameter": {"http://orders/feeds/orders?apiKey=secret&a=1&access_token=secret", "postgres://host/db?sslkey=key.pem", "default",
+			"seeder rewind --from 'http://orders/feeds/orders?a=1' --into 'postgres://host/db?sslkey=key.pem' --to 120"},
 		"a password that comes from the environment": {"http://orders/feeds/orders", "postgres://me:secret@environment/db", "default",
 			"seeder rewind --from http://orders/feeds/orders --to 120"},
 	} {
@@ -34,6 +36,25 @@ func TestWayOnCanBeCopiedAndHoldsNoPassword(t *testing.T) {
 		got := wayOn(&seed.LostError{Known: true, Common: 120, Compared: true}, config, test.into, nil)
 		if want := "go back to the common part with: " + test.want; got != want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, want)
+		}
+	}
+}
+
+// TestRetryLineSelectsAsTheRunDoes, quoted for a shell.
+func TestRetryLineSelectsAsTheRunDoes(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		config seed.Config
+		sinks  *sinkFlags
+		of     seed.ParkedFilter
+		want   string
+	}{
+		"an inbox":     {seed.Config{Consumer: seed.DefaultConsumer}, &sinkFlags{}, seed.ParkedFilter{}, "seeder retry --into sqlite:a.db"},
+		"a projection": {seed.Config{Consumer: "s"}, &sinkFlags{projection: "my shop.sql", schema: "s", strict: true}, seed.ParkedFilter{Feed: "orders"}, "seeder retry --into sqlite:a.db --consumer s --projection 'my shop.sql' --schema s --strict --feed orders"},
+		"an entity":    {seed.Config{Consumer: seed.DefaultConsumer}, &sinkFlags{}, seed.ParkedFilter{Feed: "orders", Subject: "$(rm -rf /)'\u202e\n"}, `seeder retry --into sqlite:a.db --feed orders --subject $'$(rm -rf /)\'\342\200\256\012'`},
+	} {
+		if got := retryLine(test.config, "sqlite:a.db", test.sinks, test.of); got != test.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, test.want)
 		}
 	}
 }

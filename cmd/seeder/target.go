@@ -62,6 +62,8 @@ func openDatabase(ctx context.Context, url string) (pool *pgxpool.Pool, path str
 type lookedAt interface {
 	// Statuses returns the status of each checkpoint of every consumer.
 	Statuses(ctx context.Context) ([]checkpoint.Status, error)
+	// FailedParked returns the first parked events of a consumer that failed themselves.
+	FailedParked(ctx context.Context, consumer string, most int) ([]checkpoint.Parked, error)
 	lag.Target
 }
 

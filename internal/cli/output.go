@@ -29,12 +29,16 @@ func clip(text string) string {
 	return strings.ToValidUTF8(text[:maxText], "") + " …"
 }
 
+// ErrorText returns the text of an error as it may be shown: explained, without passwords, and
+// not longer than 4 KiB.
+func ErrorText(err error) string { return clip(scrub(explain.Text(err))) }
+
 func scrubAttribute(_ []string, a slog.Attr) slog.Attr {
 	switch value := a.Value.Any().(type) {
 	case string:
 		a.Value = slog.StringValue(scrub(value))
 	case error:
-		a.Value = slog.StringValue(clip(scrub(explain.Text(value))))
+		a.Value = slog.StringValue(ErrorText(value))
 	}
 	return a
 }

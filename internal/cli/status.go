@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/eventfeed/eventfeed/internal/db/explain"
 	"github.com/eventfeed/eventfeed/internal/terminal"
 )
 
@@ -43,7 +42,7 @@ func report(w io.Writer, command *cobra.Command, err error) int {
 		return StatusDone
 	}
 	status := StatusFailed
-	_, _ = terminal.Fprintf(w, "%s: %s\n", command.Root().Name(), clip(scrub(explain.Text(err))))
+	_, _ = terminal.Fprintf(w, "%s: %s\n", command.Root().Name(), ErrorText(err))
 	if with, ok := errors.AsType[*StatusError](err); ok {
 		status = with.Status
 		if with.Next != "" {

@@ -100,6 +100,7 @@ func parse(names ...string) *template.Template {
 	t := template.New("layout.html").Funcs(template.FuncMap{
 		"count": count, "stamp": stamp, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
 		"clock": clock, "day": dayName, "isoDay": isoDay,
+		"figure": newFigure, "words": words,
 	})
 	for _, name := range append([]string{"layout.html"}, names...) {
 		template.Must(t.Parse(asset(name)))

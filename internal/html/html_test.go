@@ -153,6 +153,7 @@ func pages(t testing.TB) map[string][]byte {
 	}
 	page, err = html.Error(html.Failure{Root: html.Root("/a/b/c"), Status: 404, Title: events[0].Type, Detail: events[1].Type})
 	put("/a/b/c", page, err)
+	put("/operations", operationsPage(t, events), nil)
 	return rendered
 }
 
@@ -160,12 +161,12 @@ func TestMarkupOfAPageIsOursAlone(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{}
 	for name := range strings.FieldsSeq(`html head meta title link style script body a nav ol ul li bdi main span h1 h2 table caption thead tbody tr th td
-		time dl div dt dd p pre code section header noscript`) {
+		time dl div dt dd p pre code section header noscript form label input button strong`) {
 		allowed[name] = name
 	}
 	attributes := map[string]bool{}
 	for name := range strings.FieldsSeq(`lang charset name content rel href type title class aria-label id tabindex role scope datetime aria-labelledby
-		hidden data-last data-stream data-folder aria-live`) {
+		hidden data-last data-stream data-folder aria-live for name type value action method maxlength`) {
 		attributes[name] = true
 	}
 	for path, page := range pages(t) {

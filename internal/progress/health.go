@@ -23,8 +23,12 @@ type Health struct {
 	mu       sync.Mutex
 	progress seed.Progress
 	begun    bool
+	started  time.Time
+	updated  time.Time           // when progress was set
+	idle     time.Duration       // until updated, how long there was nothing to apply
 	commit   time.Time           // when a checkpoint last moved
 	feeds    map[string]*backlog // by feed id
+	speeds   map[string]*speed   // by feed id
 	origins  map[string]*origin  // by scheme and host
 	now      func() time.Time    // the clock
 }
@@ -44,12 +48,16 @@ type seen struct {
 type origin struct {
 	answered time.Time // time of the last successful answer
 	failing  time.Time // since when requests fail; zero if the last one was successful
+	err      error     // why the last one failed
 	failed   int64
 }
 
 // NewHealth returns the health of a run that has not started.
 func NewHealth(maxLag time.Duration) *Health {
-	return &Health{MaxLag: maxLag, feeds: map[string]*backlog{}, origins: map[string]*origin{}, now: time.Now}
+	return &Health{
+		MaxLag: maxLag, started: time.Now(),
+		feeds: map[string]*backlog{}, speeds: map[string]*speed{}, origins: map[string]*origin{}, now: time.Now,
+	}
 }
 
 // Update sets the progress of the run.
@@ -60,7 +68,8 @@ func (s *Health) Update(p seed.Progress) {
 	if !s.begun || moved(s.progress, p) {
 		s.commit = now
 	}
-	s.progress, s.begun = p, true
+	s.idle = s.idleUntil(now)
+	s.progress, s.begun, s.updated = p, true, now
 	for i := range p.Feeds {
 		f := &p.Feeds[i]
 		b := s.feeds[f.FeedID]
@@ -69,7 +78,22 @@ func (s *Health) Update(p seed.Progress) {
 			s.feeds[f.FeedID] = b
 		}
 		b.note(f.Position, f.Head, now)
+		if s.speeds[f.FeedID] == nil {
+			s.speeds[f.FeedID] = &speed{}
+		}
+		s.speeds[f.FeedID].note(f.Position, now)
 	}
+}
+
+// idleUntil returns for how long there was nothing to apply, because the run had applied every
+// event that its feeds showed.
+func (s *Health) idleUntil(now time.Time) time.Duration {
+	p := &s.progress
+	behind := slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return f.Position < f.Head })
+	if !p.Following || behind || p.Target.Err != nil {
+		return s.idle
+	}
+	return s.idle + now.Sub(s.updated)
 }
 
 // moved reports whether the checkpoint of any feed has moved.
@@ -117,12 +141,17 @@ type transport struct {
 func (t transport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := t.next.RoundTrip(request)
 	if request.Context().Err() == nil { // a canceled request says nothing about the server
-		t.answered(request.URL.Scheme+"://"+request.URL.Host, err == nil && response.StatusCode < 500 && response.StatusCode != http.StatusTooManyRequests)
+		failure := err
+		if err == nil && (response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests) {
+			failure = fmt.Errorf("it answered with status %s", response.Status)
+		}
+		t.answered(request.URL.Scheme+"://"+request.URL.Host, failure)
 	}
 	return response, err
 }
 
-func (s *Health) answered(name string, well bool) {
+// answered records the result of a request to a server: nil, or why it failed.
+func (s *Health) answered(name string, failure error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o := s.origins[name]
@@ -130,11 +159,12 @@ func (s *Health) answered(name string, well bool) {
 		o = &origin{}
 		s.origins[name] = o
 	}
-	if well {
-		o.answered, o.failing = s.now(), time.Time{}
+	if failure == nil {
+		o.answered, o.failing, o.err = s.now(), time.Time{}, nil
 		return
 	}
 	o.failed++
+	o.err = failure
 	if o.failing.IsZero() {
 		o.failing = s.now()
 	}
@@ -166,7 +196,7 @@ func (s *Health) healthy() error {
 func (s *Health) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.begun {
+	if !s.begun || len(s.progress.Feeds) == 0 { // the target may have been unavailable so far
 		return errors.New("starting: nothing was read yet")
 	}
 	all := []error{s.healthy()}

@@ -41,6 +41,8 @@ func TestReadyWhenTheHistoryIsAppliedAndTheLagIsSmall(t *testing.T) {
 	t.Parallel()
 	s, pass := healthAt(10 * time.Second)
 	says(t, "before the start", s.Ready(), "starting: nothing was read yet")
+	s.Update(seed.Progress{Target: seed.TargetProgress{Err: errors.New("refused"), Away: s.now()}})
+	says(t, "while the target has never been available", s.Ready(), "starting: nothing was read yet")
 	s.Update(one(0, 5, false))
 	says(t, "seeding", s.Ready(), "feed orders: seeding, at position 0 of 5")
 	s.Update(one(5, 5, true))
@@ -125,8 +127,8 @@ func TestMetricsOfARun(t *testing.T) {
 	p.Feeds = append(p.Feeds, seed.FeedProgress{Feed: "orders", FeedID: "urn:2", Position: 8, Head: 8, Applied: 1})
 	s.Update(p)
 	pass(4 * time.Second)
-	s.answered("https://shop.example", true)
-	s.answered("https://shop.example", false)
+	s.answered("https://shop.example", nil)
+	s.answered("https://shop.example", errors.New("refused"))
 	const want = `
 		eventfeed_seeder_applied_events_total{feed="orders",feed_id="urn:1"} 3
 		eventfeed_seeder_applied_events_total{feed="orders",feed_id="urn:2"} 1

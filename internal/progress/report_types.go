@@ -71,24 +71,28 @@ func writeUnmatched(b *strings.Builder, p seed.Progress) {
 	if len(p.Unmatched) == 0 {
 		return
 	}
-	what := "no event had this type"
-	if p.LeftOut > 0 || slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return f.Position < f.Head }) {
-		what = "no event up to here had this type"
-	}
 	for i, u := range p.Unmatched {
 		if i == maxTypes && len(p.Unmatched) > maxTypes+1 {
 			_, _ = terminal.Fprintf(b, "… and %d more\n", len(p.Unmatched)-maxTypes)
 			break
 		}
-		reason := what
-		if u.Feed != "" && !slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return u.Feed == f.Feed || u.Feed == f.FeedID }) {
-			reason = "no feed of this name was read"
-		}
-		_, _ = terminal.Fprintf(b, "%s: -- on %s: %s", u.Place, u.Name, reason)
+		_, _ = terminal.Fprintf(b, "%s: -- on %s: %s", u.Place, u.Name, unmatchedReason(&p, &u))
 		if meant := u.Meant(p.SkippedTypes); meant != "" {
 			_, _ = terminal.Fprintf(b, "; did you mean %s?", meant)
 		}
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
+}
+
+// unmatchedReason returns why a block may have matched no event.
+func unmatchedReason(p *seed.Progress, u *seed.Unmatched) string {
+	switch {
+	case u.Feed != "" && !slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return u.Feed == f.Feed || u.Feed == f.FeedID }):
+		return "no feed of this name was read"
+	case p.LeftOut > 0 || slices.ContainsFunc(p.Feeds, func(f seed.FeedProgress) bool { return f.Position < f.Head }):
+		return "no event up to here had this type"
+	default:
+		return "no event had this type"
+	}
 }

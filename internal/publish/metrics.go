@@ -19,6 +19,7 @@ type loopMetrics struct {
 	errors  prometheus.Counter   // steps and looks that failed
 	failing prometheus.Gauge     // feeds that cannot be moved on
 	success prometheus.Gauge     // when a round last came to its end
+	errs    *failures
 }
 
 // NewMetrics makes the metrics and registers them; with nil they are kept
@@ -41,6 +42,7 @@ func newLoopMetrics(registerer prometheus.Registerer, loop, what, help string) l
 		done:    factory.NewCounter(prometheus.CounterOpts{Name: name(what + "_total"), Help: help}),
 		errors:  factory.NewCounter(prometheus.CounterOpts{Name: name("errors_total"), Help: "Steps of a feed, and searches for feeds with pending work, that failed; they are retried."}),
 		failing: factory.NewGauge(prometheus.GaugeOpts{Name: name("failing_feeds"), Help: "Feeds that cannot be sequenced or sealed at present; the log names them."}),
+		errs:    &failures{},
 		success: factory.NewGauge(prometheus.GaugeOpts{Name: name("last_success_timestamp_seconds"), Help: "When a round of the feeds last ended without an error, 0 before the first."}),
 	}
 }

@@ -139,7 +139,7 @@ func (s *steps) step(ctx context.Context, name string, p *pace, slots chan struc
 	if p.failed(s.failed, err, began) {
 		s.metrics.errors.Inc()
 	}
-	s.metrics.failing.Set(float64(s.failing()))
+	s.metrics.fails(name, p.outage.error)
 }
 
 // succeeded is called with the lock.
@@ -150,7 +150,7 @@ func (s *steps) succeeded(name string, p *pace) {
 		delete(s.feeds, name)
 	}
 	p.batch, p.limit = min(2*p.batch, s.maxBatch), stepLimit
-	s.metrics.failing.Set(float64(s.failing()))
+	s.metrics.fails(name, "")
 }
 
 // failed says when a feed is to be tried again, and with how much. It reports
@@ -192,21 +192,16 @@ func isOutage(err error) bool {
 	return explain.IsAway(err) || explainpostgres.IsDown(err) || explainpostgres.IsReadOnly(err)
 }
 
-// failing counts the feeds in trouble that was said. It is called with the lock.
-func (s *steps) failing() (n int) {
-	for _, p := range s.feeds {
-		if p.outage.error != "" {
-			n++
-		}
-	}
-	return n
-}
-
 // isFailing reports whether any feed is in trouble that was said.
 func (s *steps) isFailing() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.failing() > 0
+	for _, p := range s.feeds {
+		if p.outage.error != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // wait returns once no step is at work, which is soon after the context is done.

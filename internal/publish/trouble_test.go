@@ -43,6 +43,7 @@ type troubled struct {
 	log      *store.Log
 	said     *lockedBuffer
 	registry *prometheus.Registry
+	metrics  *publish.Metrics
 }
 
 func startTroubled(t *testing.T, l *store.Log) *troubled {
@@ -50,7 +51,8 @@ func startTroubled(t *testing.T, l *store.Log) *troubled {
 	p := &troubled{log: l, said: &lockedBuffer{}, registry: prometheus.NewRegistry()}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	config := publish.Config{Log: l, Logger: slog.New(slog.NewTextHandler(p.said, nil)), Metrics: publish.NewMetrics(p.registry)}
+	p.metrics = publish.NewMetrics(p.registry)
+	config := publish.Config{Log: l, Logger: slog.New(slog.NewTextHandler(p.said, nil)), Metrics: p.metrics}
 	go func() { done <- publish.Run(ctx, config) }()
 	t.Cleanup(func() {
 		cancel()
@@ -122,6 +124,9 @@ func TestEventThatCannotBePlacedSlowsNoOtherFeed(t *testing.T) {
 	p.goesOn(t, "good")
 	if said := p.said.String(); strings.Count(said, "level=WARN") != 1 || !strings.Contains(said, "feed=bad") {
 		t.Errorf("the log:\n%s", said)
+	}
+	if sequencer, sealer := p.metrics.Failing(); len(sequencer) != 1 || !strings.Contains(sequencer["bad"], "type") || len(sealer) != 0 {
+		t.Errorf("failing: %q, %q", sequencer, sealer)
 	}
 	_, err = conn.Exec(t.Context(), "UPDATE eventfeed.events SET type = 'Mended' WHERE feed = $1", bad.Key)
 	if err == nil {

@@ -32,6 +32,7 @@ type archived struct {
 	hash  string
 	stage store.Stage // the stage of the page, which decides the lifetime of the answer
 	links []feed.Link // the document's links; only for forms other than Atom
+	last  int64       // position of its last event
 }
 
 func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
@@ -63,6 +64,9 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err != nil {
 		return err
+	}
+	if chosen != htmlForm {
+		s.visit(r, state.Name).Page(state.Epoch(), page.Number, a.last)
 	}
 	header := w.Header()
 	header.Set("Vary", s.vary(explicit))
@@ -177,7 +181,7 @@ func (s *server) stored(ctx context.Context, state *feedstate.State, key archive
 	if err != nil {
 		return nil, err
 	}
-	a := &archived{hash: hashOf(d.Body), stage: d.Stage}
+	a := &archived{hash: hashOf(d.Body), stage: d.Stage, last: lastOf(text)}
 	a.representation = representation{mediaType: atomForm.mediaType, coding: zstdCoding, content: d.Body, tag: strongTag(a.hash, zstdCoding)}
 	// Before a page is final it changes when the next one is sealed, at an unknown time.
 	if d.Stage == store.Final {
@@ -194,6 +198,18 @@ func updatedOf(text []byte) (time.Time, error) {
 		return time.Time{}, errors.New("a stored page has no time")
 	}
 	return time.Parse(time.RFC3339Nano, string(value))
+}
+
+// lastOf returns the position of the last event of an archive in canonical form; 0 if it has none.
+func lastOf(text []byte) int64 {
+	_, rest, _ := bytes.Cut(text, []byte("\n<ef:page "))
+	_, rest, _ = bytes.Cut(rest, []byte(` last="`))
+	value, _, _ := bytes.Cut(rest, []byte(`"`))
+	last, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return last
 }
 
 // rewritten makes a page in a form other than Atom.
@@ -221,7 +237,7 @@ func (s *server) rewritten(ctx context.Context, state *feedstate.State, key arch
 	if err != nil {
 		return nil, err
 	}
-	a := &archived{hash: hashOf(content), stage: from.stage, links: d.Links()}
+	a := &archived{hash: hashOf(content), stage: from.stage, links: d.Links(), last: from.last}
 	a.representation = representation{mediaType: key.form.mediaType, content: fit(content), tag: strongTag(a.hash, identityCoding), modified: from.modified}
 	return a, nil
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/httpd/forwarded"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/quota"
+	"github.com/eventfeed/eventfeed/internal/readers"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -82,6 +83,8 @@ type Config struct {
 	Origin  forwarded.Rules // finds the URL by which clients know the server
 	Logger  *slog.Logger    // nil discards the log
 	Metrics *Metrics        // nil means no metrics
+	// Readers keeps who reads the feeds; nil keeps nobody.
+	Readers *readers.List
 	// AllowAppend accepts appends from clients whose grant allows them.
 	AllowAppend bool
 	// Local means that the server is for this machine only, and has no tokens. It then answers

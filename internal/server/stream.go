@@ -13,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
+	"github.com/eventfeed/eventfeed/internal/readers"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -49,6 +50,11 @@ func (s *server) stream(w http.ResponseWriter, r *http.Request) error {
 	}
 	defer observe.Streaming(r.Context())()
 	out := &eventStream{w: w, control: http.NewResponseController(w), position: seen}
+	if !isBrowser(r) {
+		out.visit = s.visit(r, state.Name)
+		out.visit.Wait(state.Epoch(), seen)
+		defer out.visit.Resume()
+	}
 	if err := out.send([]byte("retry: 1000\n\n")); err != nil {
 		return nil // the client has gone
 	}
@@ -86,6 +92,7 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 		if err != nil {
 			return // the client reconnects, and the database may be available by then
 		}
+		out.visit.At(v.feed.Epoch(), out.position)
 		if more && !s.isClosing() {
 			continue
 		}
@@ -96,6 +103,7 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 			if out.send([]byte(":\n\n")) != nil {
 				return
 			}
+			out.visit.Seen()
 		case <-r.Context().Done():
 			return
 		case <-s.closing:
@@ -205,6 +213,7 @@ type eventStream struct {
 	w        http.ResponseWriter
 	control  *http.ResponseController
 	position int64 // last position sent
+	visit    readers.Visit
 }
 
 func (s *eventStream) send(text []byte) error {

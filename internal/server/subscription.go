@@ -10,6 +10,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
+	"github.com/eventfeed/eventfeed/internal/readers"
 )
 
 // subscription answers with a feed's subscription document. It holds a conditional request with
@@ -23,6 +24,7 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	ask.noteAnswer(r, v)
 	header := w.Header()
 	s.markAge(header) // again, after the wait
 	header.Set("Vary", s.vary(ask.explicit)+", A-IM, Prefer")
@@ -65,6 +67,7 @@ type ask struct {
 	match []string      // the tags of If-Match
 	wait  time.Duration // how long to wait for a document that is not in have
 	delta bool          // only the entries that are new since a document in have
+	visit readers.Visit // of the reader
 }
 
 func (s *server) ask(r *http.Request) (*ask, error) {
@@ -96,6 +99,10 @@ func (s *server) ask(r *http.Request) (*ask, error) {
 		a.wait = max(0, min(preferredWait(r.Header), most)).Truncate(time.Second)
 		a.delta = a.form.delta && wantsDelta(r.Header)
 	}
+	if a.form != htmlForm {
+		a.visit = s.visit(r, a.feed)
+		a.visit.Ask()
+	}
 	return a, nil
 }
 
@@ -122,7 +129,9 @@ func (s *server) await(r *http.Request, a *ask) (*version, error) {
 			return v, err
 		}
 		observed := observe.Waiting(r.Context())
+		a.visit.Wait(v.feed.Epoch(), v.document.Last)
 		changed := s.changes(r.Context(), next, until)
+		a.visit.Resume()
 		observed()
 		if err := s.stillMayRead(r); err != nil {
 			return nil, err

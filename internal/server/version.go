@@ -207,6 +207,22 @@ func (v *version) isUnknown(tags []string) bool {
 	})
 }
 
+// isOtherHistory reports whether a client's tags are of other histories only, as far as the version
+// can tell.
+func (v *version) isOtherHistory(tags []string) (other bool) {
+	for _, tag := range tags {
+		p, ours := placeOf(tag)
+		if !ours {
+			continue
+		}
+		if known, certain := v.knows(p); known || !certain {
+			return false
+		}
+		other = true
+	}
+	return other
+}
+
 // base returns the first of a client's tags from which the document continues, and its position.
 func (v *version) base(tags []string) (tag string, position int64, found bool) {
 	for _, tag := range tags {

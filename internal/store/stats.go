@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // PendingCounted is the number up to which [Stats] counts a feed's pending events, so that a long
 // queue costs no more than a short one.
 const PendingCounted = 10_000
@@ -22,4 +24,7 @@ type FeedStats struct {
 	Pending  int64 // events without a position, counted up to PendingCounted
 	Oldest   int64 // insertion number of the first pending event; 0 if there is none
 	Refused  int64 // refused rows, see RefusedRow, counted up to PendingCounted
+
+	EpochStarted time.Time // when the current epoch started
+	EpochReason  string    // why
 }

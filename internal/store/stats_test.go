@@ -3,6 +3,7 @@ package store_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
@@ -24,6 +25,7 @@ func TestStatsTellHowEachFeedStands(t *testing.T) {
 		if _, err := l.Sequence(t.Context(), "busy", 16); err != nil { // up to 41: pages 3 and 4 are full
 			t.Fatal(err)
 		}
+		must.OK(t, l.NewEpoch(t.Context(), "empty", "restored"))
 		storetest.Append(t, l, "long", storetest.Events(1, store.PendingCounted+7))
 
 		got, err := l.Stats(t.Context())
@@ -32,7 +34,11 @@ func TestStatsTellHowEachFeedStands(t *testing.T) {
 			if f := &got.Feeds[i]; (f.Oldest > 0) != (f.Pending > 0) {
 				t.Errorf("%+v: the oldest of what is pending has a number, and nothing else", *f)
 			}
-			got.Feeds[i].Oldest = 0
+			f := &got.Feeds[i]
+			if (f.EpochReason == "restored") != (f.Name == "empty") || time.Since(f.EpochStarted).Abs() > time.Hour {
+				t.Errorf("%s: the epoch started at %v: %q", f.Name, f.EpochStarted, f.EpochReason)
+			}
+			f.Oldest, f.EpochStarted, f.EpochReason = 0, time.Time{}, ""
 		}
 		want := []store.FeedStats{
 			{Name: "busy", Position: 41, Archives: 2, Unsealed: 2, Pending: 2},

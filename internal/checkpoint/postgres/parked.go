@@ -124,6 +124,28 @@ func (s *Session) ListParked(ctx context.Context, of checkpoint.ParkedFilter, yi
 	return rows.Err()
 }
 
+// selectFailed reads the first events that failed, by an index that has no others.
+const selectFailed = `SELECT feed_id, feed, position, id, type, subject, error, attempts, parked FROM eventfeed_seed.parked
+	WHERE consumer = $1 AND error <> '' ORDER BY feed_id, position LIMIT $2`
+
+// FailedParked returns the first of a consumer's parked events that have failed, up to a number,
+// in the order of feed ids and positions. It leaves out events that only wait for an earlier one,
+// and of each event its source, time, extensions and data. Without the table there are none.
+func (s *Session) FailedParked(ctx context.Context, consumer string, most int) ([]checkpoint.Parked, error) {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return nil, err
+	}
+	rows, err := postgresdb.NewReader(s.pool).Query(ctx, selectFailed, consumer, most)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p checkpoint.Parked, err error) {
+		p.Consumer = consumer
+		err = row.Scan(&p.FeedID, &p.Feed, &p.Position, &p.ID, &p.Type, &p.Subject, &p.Error, &p.Attempts, &p.Since)
+		return p, err
+	})
+}
+
 // ParkedCounts counts the parked events of every consumer. Without the table there are none.
 func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
 	if there, err := s.hasParked(ctx); err != nil || !there {

@@ -118,6 +118,25 @@ func (s *Session) ListParked(ctx context.Context, of checkpoint.ParkedFilter, yi
 	return nil
 }
 
+// selectFailed reads the first events that failed, by an index that has no others.
+const selectFailed = `SELECT feed_id, feed, position, id, type, subject, error, attempts, parked FROM eventfeed_parked INDEXED BY eventfeed_parked_failed
+	WHERE consumer = ? AND error <> '' ORDER BY feed_id, position LIMIT ?`
+
+// FailedParked returns the first of a consumer's parked events that have failed, up to a number,
+// in the order of feed ids and positions. It leaves out events that only wait for an earlier one,
+// and of each event its source, time, extensions and data. Without the table there are none.
+func (s *Session) FailedParked(ctx context.Context, consumer string, most int) ([]checkpoint.Parked, error) {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return nil, err
+	}
+	scan := func(row sqlitedb.Row) (p checkpoint.Parked, err error) {
+		p.Consumer = consumer
+		err = row.Scan(&p.FeedID, &p.Feed, &p.Position, &p.ID, &p.Type, &p.Subject, &p.Error, &p.Attempts, sqlitedb.Time(&p.Since))
+		return p, err
+	}
+	return sqlitedb.CollectRows(ctx, s.db, scan, selectFailed, consumer, most)
+}
+
 // ParkedCounts counts the parked events of every consumer. Without the table there are none.
 func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
 	if there, err := s.hasParked(ctx); err != nil || !there {

@@ -12,12 +12,24 @@ const networkBits = 64
 // Client returns who sent a request, as limits for each client count it: the
 // address that trusted proxies name, or else the peer's; of IPv6 the network, as
 // in 2001:db8::/64. It is "unix" for whoever comes by a Unix socket.
-func (rules Rules) Client(r *http.Request) string {
+func (rules Rules) Client(r *http.Request) string { return ClientOf(rules.sender(r)) }
+
+// Address returns the address of who sent a request, without a port, as [Rules.Client] finds it, of
+// IPv6 all of it. It is "unix" for whoever comes by a Unix socket.
+func (rules Rules) Address(r *http.Request) string {
+	address := plainAddress(rules.sender(r))
+	if !address.IsValid() {
+		return "unix"
+	}
+	return address.String()
+}
+
+func (rules Rules) sender(r *http.Request) netip.Addr {
 	peer, known := peerOf(r)
 	if rules.Trusted.has(peer, known) {
-		peer = rules.heard(r.Header, peer).client
+		return rules.heard(r.Header, peer).client
 	}
-	return ClientOf(peer)
+	return peer
 }
 
 // ClientOf returns what an address is counted as, see [Rules.Client].

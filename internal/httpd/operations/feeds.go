@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/eventfeed/eventfeed/internal/overview"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -15,10 +16,11 @@ type Log interface {
 	Stats(ctx context.Context) (store.Stats, error)
 }
 
-// How often the database is asked at most, however many scrape, and for how
-// long an answer is waited for.
+// How often the database is asked at most, however many scrape, how often it is asked if nobody
+// does, and for how long an answer is waited for.
 const (
 	defaultEvery = 5 * time.Second
+	lookEvery    = 10 * time.Second
 	askTimeout   = 2 * time.Second
 )
 
@@ -38,15 +40,19 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("eventfeed_"+name, help, labels, nil)
 }
 
-// feeds collects how the feeds stand when someone asks for it.
-type feeds struct {
-	log     Log
-	every   time.Duration
-	mu      sync.Mutex
-	asked   time.Time
-	err     error
-	stats   store.Stats
-	waiting map[string]waiting // by feed
+// Feeds has the state of the feeds in the database, as it was read last: for the metrics, which are
+// read when someone asks for them, and for the operations page.
+type Feeds struct {
+	log   Log
+	every time.Duration
+
+	mu       sync.Mutex
+	asked    time.Time
+	answered time.Time
+	err      error
+	stats    store.Stats
+	waiting  map[string]waiting   // by feed
+	unsealed map[string]time.Time // since when feeds have had full pages that are not sealed
 }
 
 // waiting is since when the oldest pending event of a feed has been seen there.
@@ -57,19 +63,60 @@ type waiting struct {
 
 // NewFeeds returns a collector of how the feeds of the log stand. Metrics of
 // feeds are left out while the database does not answer.
-func NewFeeds(log Log) prometheus.Collector {
-	return &feeds{log: log, every: defaultEvery, waiting: map[string]waiting{}}
+func NewFeeds(log Log) *Feeds {
+	return &Feeds{log: log, every: defaultEvery, waiting: map[string]waiting{}, unsealed: map[string]time.Time{}}
+}
+
+// Run reads the state of the feeds every 10 seconds until ctx is done, so that the ages in Known are
+// right whether or not someone scrapes.
+func (f *Feeds) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		f.look()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// look asks the database, unless it has been asked a moment ago.
+func (f *Feeds) look() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.asked) > f.every {
+		f.ask()
+	}
+}
+
+// Known returns what was read last. It does not ask the database.
+func (f *Feeds) Known() overview.Known {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	known := overview.Known{
+		Stats: f.stats, Answered: f.answered, Err: f.err,
+		Oldest: make(map[string]time.Duration, len(f.waiting)), Unsealed: make(map[string]time.Duration, len(f.unsealed)),
+	}
+	for name, w := range f.waiting {
+		known.Oldest[name] = time.Since(w.since)
+	}
+	for name, since := range f.unsealed {
+		known.Unsealed[name] = time.Since(since)
+	}
+	return known
 }
 
 // Describe lists what is collected.
-func (f *feeds) Describe(descriptions chan<- *prometheus.Desc) {
+func (f *Feeds) Describe(descriptions chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{databaseUp, position, archives, unsealed, pending, oldest, held, refused, dead} {
 		descriptions <- d
 	}
 }
 
-// Collect asks the database, unless it has been asked a moment ago.
-func (f *feeds) Collect(metrics chan<- prometheus.Metric) {
+// Collect asks the database, unless it has been asked a moment ago, and sends the metrics.
+func (f *Feeds) Collect(metrics chan<- prometheus.Metric) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if time.Since(f.asked) > f.every {
@@ -95,7 +142,7 @@ func (f *feeds) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
-func (f *feeds) ask() {
+func (f *Feeds) ask() {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
 	stats, err := f.log.Stats(ctx)
@@ -103,11 +150,17 @@ func (f *feeds) ask() {
 	if err != nil {
 		return // what waited goes on waiting
 	}
-	f.stats = stats
-	before := f.waiting
-	f.waiting = make(map[string]waiting, len(before))
+	f.stats, f.answered = stats, f.asked
+	before, unsealed := f.waiting, f.unsealed
+	f.waiting, f.unsealed = make(map[string]waiting, len(before)), make(map[string]time.Time, len(unsealed))
 	for i := range stats.Feeds {
 		s := &stats.Feeds[i]
+		if s.Unsealed > 0 {
+			f.unsealed[s.Name] = f.asked
+			if since, was := unsealed[s.Name]; was {
+				f.unsealed[s.Name] = since
+			}
+		}
 		if s.Oldest == 0 || s.Held {
 			continue
 		}
@@ -123,7 +176,7 @@ func (f *feeds) ask() {
 }
 
 // age is how long a feed's oldest pending event has been seen there.
-func (f *feeds) age(s *store.FeedStats) time.Duration {
+func (f *Feeds) age(s *store.FeedStats) time.Duration {
 	w, waits := f.waiting[s.Name]
 	if !waits {
 		return 0

@@ -19,7 +19,7 @@ import (
 
 // ages asks the database, and returns since when the feed's oldest event is
 // known to wait.
-func ages(t *testing.T, f *feeds) (since time.Time, waits bool) {
+func ages(t *testing.T, f *Feeds) (since time.Time, waits bool) {
 	t.Helper()
 	f.ask()
 	must.OK(t, f.err)
@@ -34,7 +34,7 @@ func TestAgeIsThatOfTheOldestPendingEvent(t *testing.T) {
 	url := testdb.Postgres(t)
 	l := storetest.Open(t, url)
 	storetest.Create(t, l, "f", 10)
-	f := NewFeeds(l).(*feeds)
+	f := NewFeeds(l)
 	if _, waits := ages(t, f); waits {
 		t.Error("nothing is there, and something waits")
 	}
@@ -76,7 +76,7 @@ func TestHeldFeedHasNoAge(t *testing.T) {
 	_, err := l.Create(t.Context(), store.Feed{Name: "f", Held: true})
 	must.OK(t, err)
 	storetest.Append(t, l, "f", storetest.Events(1, 3))
-	if _, waits := ages(t, NewFeeds(l).(*feeds)); waits {
+	if _, waits := ages(t, NewFeeds(l)); waits {
 		t.Error("it has an age")
 	}
 }
@@ -87,7 +87,7 @@ func TestDatabaseIsAskedOnceInAWhile(t *testing.T) {
 	t.Parallel()
 	l := storetest.Open(t, testdb.SQLite(t))
 	storetest.Create(t, l, "f", 10)
-	f := NewFeeds(l).(*feeds)
+	f := NewFeeds(l)
 	f.every = time.Hour
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(f)

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -35,13 +36,28 @@ var forms = []struct {
 // JSON if it asks for JSON, and text for all others. Any other parameter, or format, is
 // answered with 400. An error of render is answered with 500 and its text.
 func Page(render func(ctx context.Context, form Form) ([]byte, error)) http.Handler {
+	return PageOf(nil, func(ctx context.Context, form Form, _ url.Values) ([]byte, error) { return render(ctx, form) })
+}
+
+// BadRequest returns an error of render that is answered with 400, with the text of another one.
+func BadRequest(err error) error { return &badRequestError{err} }
+
+type badRequestError struct{ error }
+
+// PageOf is [Page] for a page that has more parameters than format.
+func PageOf(parameters []string, render func(ctx context.Context, form Form, query url.Values) ([]byte, error)) http.Handler {
+	parameters = append([]string{"format"}, parameters...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		form, err := formOf(r)
+		form, query, err := formOf(r, parameters)
 		if err != nil {
 			say(w, http.StatusBadRequest, err.Error())
 			return
 		}
-		body, err := render(r.Context(), form)
+		body, err := render(r.Context(), form, query)
+		if _, is := errors.AsType[*badRequestError](err); is {
+			say(w, http.StatusBadRequest, err.Error())
+			return
+		}
 		if err != nil {
 			say(w, http.StatusInternalServerError, err.Error())
 			return
@@ -63,26 +79,26 @@ func Page(render func(ctx context.Context, form Form) ([]byte, error)) http.Hand
 	})
 }
 
-func formOf(r *http.Request) (Form, error) {
+func formOf(r *http.Request, parameters []string) (Form, url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return "", fmt.Errorf("query %q: %w", r.URL.RawQuery, err)
+		return "", nil, fmt.Errorf("query %q: %w", r.URL.RawQuery, err)
 	}
 	for name := range query {
-		if name != "format" {
-			return "", fmt.Errorf("there is no parameter %q here, only format%s", name, nearest.Question(name, []string{"format"}))
+		if !slices.Contains(parameters, name) {
+			return "", nil, fmt.Errorf("there is no parameter %q here, only %s%s", name, strings.Join(parameters, ", "), nearest.Question(name, parameters))
 		}
 	}
 	if !query.Has("format") {
-		return preferred(r.Header.Values("Accept")), nil
+		return preferred(r.Header.Values("Accept")), query, nil
 	}
 	asked := query.Get("format")
 	for _, f := range forms {
 		if asked == string(f.Form) {
-			return f.Form, nil
+			return f.Form, query, nil
 		}
 	}
-	return "", fmt.Errorf("there is no format %q here; there is text, html and json", asked)
+	return "", nil, fmt.Errorf("there is no format %q here; there is text, html and json", asked)
 }
 
 // preferred returns the form with the highest weight in the values of Accept, RFC 9110

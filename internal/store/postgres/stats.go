@@ -24,13 +24,16 @@ func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
 			WHERE b.feed IS NOT NULL)
 		SELECT f.name, f.held, f.position, f.archives, f.open_page - 1 - f.archives, coalesce(q.pending, 0), coalesce(q.oldest, 0),
 		       (SELECT count(*) FROM (SELECT FROM eventfeed.refused r WHERE r.feed = f.feed ORDER BY r.number LIMIT $1) refused),
+		       e.started, e.reason,
 		       coalesce((SELECT t.n_dead_tup FROM pg_catalog.pg_stat_user_tables t WHERE t.relid = 'eventfeed.pending'::regclass), 0)
-		FROM eventfeed.feeds f LEFT JOIN queue q ON q.feed = f.feed ORDER BY f.name`, store.PendingCounted)
+		FROM eventfeed.feeds f
+		CROSS JOIN LATERAL (SELECT e.started, e.reason FROM eventfeed.epochs e WHERE e.feed = f.feed ORDER BY e.ordinal DESC LIMIT 1) e
+		LEFT JOIN queue q ON q.feed = f.feed ORDER BY f.name`, store.PendingCounted)
 	if err != nil {
 		return s, err
 	}
 	s.Feeds, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f store.FeedStats, err error) {
-		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest, &f.Refused, &s.DeadPending)
+		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest, &f.Refused, &f.EpochStarted, &f.EpochReason, &s.DeadPending)
 		return f, err
 	})
 	return s, err

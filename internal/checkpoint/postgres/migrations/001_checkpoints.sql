@@ -77,6 +77,7 @@ CREATE TABLE eventfeed_seed.parked (
     parked   timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, feed_id, position)
 );
+CREATE INDEX parked_failed ON eventfeed_seed.parked (consumer, feed_id, position) WHERE error <> ''; -- for a seeder's page
 
 -- What a consumer knows of a feed that is not eventfeed's own (RFC 5005): the
 -- archives that it has come across, each with the one before it in the chain.

@@ -77,6 +77,7 @@ CREATE TABLE eventfeed_parked (
     parked   TEXT    NOT NULL,
     PRIMARY KEY (consumer, feed_id, position)
 ) WITHOUT ROWID;
+CREATE INDEX eventfeed_parked_failed ON eventfeed_parked (consumer, feed_id, position) WHERE error <> ''; -- for a seeder's page
 
 -- What a consumer knows of a feed that is not eventfeed's own (RFC 5005): the
 -- archives that it has come across, each with the one before it in the chain.

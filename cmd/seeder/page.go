@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/fetch"
+	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/httpd/operations"
+	"github.com/eventfeed/eventfeed/internal/progress"
+	"github.com/eventfeed/eventfeed/internal/terminal"
+	"github.com/eventfeed/eventfeed/internal/version"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// runPage is the page of a run, at the root of --listen. It takes from memory all but the list of
+// parked events, which is in the target.
+type runPage struct {
+	config seed.Config
+	into   string
+	sinks  *sinkFlags
+	health *progress.Health
+	parked *parkedReader
+	paths  []string
+}
+
+func newRunPage(run *runFlags, health *progress.Health, profiles bool) *runPage {
+	config := run.config // the run's own may change
+	p := &runPage{config: config, into: run.into, sinks: run.sinks, health: health, paths: []string{"/healthz", "/readyz", "/metrics"}}
+	if profiles {
+		p.paths = append(p.paths, "/debug/pprof/")
+	}
+	p.parked = &parkedReader{read: func(ctx context.Context) ([]checkpoint.Parked, error) {
+		target, done, err := lookAt(ctx, run.into)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		return target.FailedParked(ctx, config.Consumer, shownParked+1)
+	}}
+	return p
+}
+
+// render writes the page in a form.
+func (p *runPage) render(_ context.Context, form operations.Form) ([]byte, error) {
+	state := p.state()
+	switch form {
+	case operations.HTML:
+		return html.SeederPage(state)
+	case operations.JSON:
+		text, err := json.MarshalIndent(state, "", "  ")
+		return append(terminal.JSON(text), '\n'), err
+	default:
+		var b bytes.Buffer
+		err := progress.WriteState(&b, state)
+		return b.Bytes(), err
+	}
+}
+
+// state returns the state of the run, with the next command for everything that is wrong.
+func (p *runPage) state() *html.Seeder {
+	s := p.health.State(cli.ErrorText)
+	s.Consumer, s.Target, s.Sink, s.Version = p.config.Consumer, cli.Redact(p.into), p.sink(), version.Read().String()
+	s.DryRun, s.Paths = p.config.DryRun, p.paths
+	for i := range s.Feeds {
+		s.Feeds[i].URL = cli.Redact(s.Feeds[i].URL)
+	}
+	if len(s.Feeds) == 0 {
+		for _, from := range p.config.From {
+			s.Feeds = append(s.Feeds, html.SeederFeed{URL: cli.Redact(from), Done: "–", Rate: "–", AverageRate: "–", LeftTime: "–", LagWords: "–"})
+		}
+	}
+	for i := range s.Troubles {
+		p.advise(&s.Troubles[i])
+	}
+	if (s.Events.Skipped > 0 || len(s.Unmatched) > 0) && p.sinks.projection != "" {
+		s.Rebuild = rebuildLine(p.config, p.into, p.sinks)
+	}
+	s.Parked.Inspect, s.Parked.Retry = parkedLine(p.config, p.into), retryLine(p.config, p.into, p.sinks, seed.ParkedFilter{})
+	if s.Parked.Events > 0 && !p.config.DryRun {
+		p.listParked(&s.Parked)
+	}
+	return s
+}
+
+// sink returns the kind of the sink, and the file of a projection. A program's command may hold a
+// password.
+func (p *runPage) sink() string {
+	switch {
+	case p.sinks.program != "":
+		return checkpoint.SinkProgram
+	case p.sinks.projection != "" && p.sinks.schema != "":
+		return fmt.Sprintf("%s %s in schema %s", checkpoint.SinkProjection, p.sinks.projection, p.sinks.schema)
+	case p.sinks.projection != "":
+		return checkpoint.SinkProjection + " " + p.sinks.projection
+	default:
+		return checkpoint.SinkInbox
+	}
+}
+
+// advise adds what to do about a trouble.
+func (p *runPage) advise(t *html.SeederTrouble) {
+	status := "seeder status" + urlFlag("into", p.into)
+	switch t.Kind {
+	case html.SeederHeld:
+		t.Advice, t.Command = "The run goes on when the other seeder stops. This shows which process it is, under HELD BY:", status+" --offline"
+	case "target":
+		t.Advice, t.Command = "The run retries by itself. Repair the database, or the way to it, and check it with:", status+" --offline"
+	case "server":
+		t.Advice, t.Command = "The run retries by itself. Repair the server, or the way to it, and check it with:", p.inspectLine(t.About)
+	default:
+		t.Advice, t.Command = "The table of the time says where it goes: pages is the feed's server, apply and commit are the target. The lag by the feed's own times is shown by:", status
+	}
+}
+
+// inspectLine returns the command that asks a server as the run does, without its credentials.
+func (p *runPage) inspectLine(origin string) string {
+	for _, from := range p.config.From {
+		if u, err := fetch.ParseURL(from); err == nil && u.Scheme+"://"+u.Host == origin {
+			return "seeder inspect " + cli.Quote(withoutPassword(from))
+		}
+	}
+	return "curl -I " + cli.Quote(origin+"/")
+}
+
+// shownParked is the maximum number of parked events on the page.
+const shownParked = 50
+
+func (p *runPage) listParked(s *html.SeederParked) {
+	list, at, err := p.parked.list()
+	if err != nil {
+		s.Error = cli.ErrorText(explained(err, p.into))
+	}
+	if at.IsZero() {
+		return
+	}
+	s.Read = &at
+	s.More = len(list) > shownParked
+	for i := range list[:min(len(list), shownParked)] {
+		e := &list[i]
+		of := seed.ParkedFilter{Feed: e.Feed, Subject: e.Subject}
+		s.Failed = append(s.Failed, html.SeederParkedEvent{
+			Feed: e.Feed, Position: e.Position, ID: e.ID, Type: e.Type, Subject: e.Subject,
+			Error: cli.ErrorText(parkedError(e.Error)), Attempts: e.Attempts, Since: e.Since.UTC(),
+			Inspect: parkedLine(p.config, p.into) + parkedFlags(of), Retry: retryLine(p.config, p.into, p.sinks, of),
+		})
+	}
+}
+
+// parkedError is the error of a parked event, as the target has it.
+type parkedError string
+
+func (e parkedError) Error() string { return string(e) }
+
+// How often the target is asked for its parked events at most, however many look at the page, and
+// for how long an answer is waited for.
+const (
+	parkedEvery = 3 * time.Second
+	parkedLimit = 2 * time.Second
+)
+
+// parkedReader reads the parked events of a target, on a connection of its own, so that the run
+// neither waits for it nor shares its connections.
+type parkedReader struct {
+	read func(ctx context.Context) ([]checkpoint.Parked, error)
+
+	mu    sync.Mutex
+	asked time.Time
+	found []checkpoint.Parked
+	at    time.Time // when found was read; zero if it never was
+	err   error     // of the last attempt
+}
+
+// list returns what was read last, and when. While the target does not answer, that stays what it
+// was, with the error.
+func (r *parkedReader) list() (found []checkpoint.Parked, at time.Time, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.asked) < parkedEvery {
+		return r.found, r.at, r.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), parkedLimit)
+	defer cancel()
+	found, r.err = r.read(ctx)
+	r.asked = time.Now()
+	if r.err == nil {
+		r.found, r.at = found, r.asked.UTC()
+	}
+	return r.found, r.at, r.err
+}

@@ -1,0 +1,190 @@
+package html
+
+import (
+	"strings"
+	"time"
+)
+
+// Seeder is the state of a run of the seeder. Its page shows it, and its JSON is this struct.
+// Fields without a key are the same in words, for people. No URL and no text in it holds a
+// password.
+type Seeder struct {
+	Consumer string    `json:"consumer"`
+	Target   string    `json:"target"` // its URL
+	Sink     string    `json:"sink"`
+	Version  string    `json:"version"`
+	Started  time.Time `json:"started"`
+	Now      time.Time `json:"now"` // when this was put together
+	Running  string    `json:"-"`
+	DryRun   bool      `json:"dry_run"`
+
+	State    string          `json:"state"` // one of the SeederState constants
+	Sentence string          `json:"sentence"`
+	Troubles []SeederTrouble `json:"troubles"`
+
+	Feeds      []SeederFeed      `json:"feeds"`
+	Events     SeederEvents      `json:"events"`
+	Parked     SeederParked      `json:"parked"`
+	Unmatched  []SeederUnmatched `json:"unmatched"`
+	Types      []SeederType      `json:"types"`      // the most frequent ones first
+	MoreTypes  int               `json:"more_types"` // number of types that are not listed
+	Rebuild    string            `json:"rebuild"`    // the command after the projection got the missing blocks; empty if none is missing
+	Took       []SeederTime      `json:"took"`       // parts of the time since the start, which do not overlap
+	InParallel []SeederTime      `json:"in_parallel"`
+	Paths      []string          `json:"paths"` // of the same listener
+}
+
+// The states of a run.
+const (
+	SeederStarting  = "starting"  // nothing was read yet
+	SeederSeeding   = "seeding"   // the history is being applied
+	SeederFollowing = "following" // the history is applied
+	SeederWaiting   = "waiting"   // for a server or the target, which is unavailable
+	SeederHeld      = "held"      // another seeder holds the consumer
+)
+
+// SeederTrouble is something that keeps a run from applying events, or makes it late.
+type SeederTrouble struct {
+	Kind    string    `json:"kind"`  // server, target, held or lag
+	About   string    `json:"about"` // scheme and host of the server, or the feed's name; else empty
+	What    string    `json:"what"`
+	Since   time.Time `json:"since"`
+	Lasts   string    `json:"-"`
+	Error   string    `json:"error"`
+	Advice  string    `json:"advice"`
+	Command string    `json:"command"` // the next command
+}
+
+// SeederFeed is the state of a run in one feed.
+type SeederFeed struct {
+	Name     string   `json:"name"` // empty before the feed was read
+	ID       string   `json:"id"`
+	URL      string   `json:"url"`
+	Epoch    string   `json:"epoch"`
+	Position int64    `json:"position"`
+	Head     int64    `json:"head"`     // position of the feed's last event that the run knows of
+	Percent  *float64 `json:"percent"`  // how much of the feed the run has done; null if the feed is empty
+	Applied  int64    `json:"applied"`  // by this run, without the skipped ones
+	Recent   float64  `json:"recent"`   // events a second, in the last ten seconds
+	Average  float64  `json:"average"`  // events a second, since the run began to apply
+	Left     *float64 `json:"left"`     // seconds until the last event is applied; null if unknown
+	Lag      int64    `json:"lag"`      // events that are known and not applied
+	LagTime  float64  `json:"lag_time"` // seconds for which the oldest of these has been known
+	Parked   int64    `json:"parked"`   // in the target
+	Empty    string   `json:"empty"`    // why the feed shows no event, if it shows none
+
+	Done, Rate, AverageRate, LeftTime, LagWords string `json:"-"`
+}
+
+// SeederEvents counts the events of a run.
+type SeederEvents struct {
+	Applied    int64 `json:"applied"` // without the skipped ones
+	Skipped    int64 `json:"skipped"` // the projection has no block for their types
+	LeftOut    int64 `json:"left_out"`
+	SameID     int64 `json:"same_id"`
+	Parked     int64 `json:"parked"`      // by this run
+	OldAnswers int64 `json:"old_answers"` // of servers or caches that showed less than before
+}
+
+// SeederType counts the events of a type in a run.
+type SeederType struct {
+	Type    string `json:"type"`
+	Applied int64  `json:"applied"` // without the skipped ones
+	Skipped int64  `json:"skipped"`
+	Parked  int64  `json:"parked"`
+}
+
+// SeederTime is what a run spent on an activity.
+type SeederTime struct {
+	On      string  `json:"on"`
+	Seconds float64 `json:"seconds"`
+	Meaning string  `json:"meaning"`
+	Time    string  `json:"-"`
+	Share   string  `json:"-"`
+}
+
+// SeederParked is what is parked in the target.
+type SeederParked struct {
+	Events  int64               `json:"events"` // in all
+	Failed  []SeederParkedEvent `json:"failed"` // the first that failed themselves, by feed and position
+	More    bool                `json:"more"`   // more have failed
+	Read    *time.Time          `json:"read"`   // when the target was asked for Failed; null if it was not
+	Error   string              `json:"error"`  // why Failed is not known, or is as old as Read
+	Inspect string              `json:"inspect"`
+	Retry   string              `json:"retry"`
+}
+
+// SeederParkedEvent is a parked event that failed.
+type SeederParkedEvent struct {
+	Feed     string    `json:"feed"`
+	Position int64     `json:"position"`
+	ID       string    `json:"id"`
+	Type     string    `json:"type"`
+	Subject  string    `json:"subject"`
+	Error    string    `json:"error"`
+	Attempts int       `json:"attempts"`
+	Since    time.Time `json:"since"`
+	Inspect  string    `json:"inspect"` // the command that lists the parked events of its entity
+	Retry    string    `json:"retry"`   // the command that retries them
+}
+
+// SeederUnmatched is a block of a projection that matched no event.
+type SeederUnmatched struct {
+	Place  string `json:"place"`
+	Name   string `json:"name"`
+	Reason string `json:"reason"`
+	Meant  string `json:"meant"` // the type that it may be meant for; empty if none is close
+}
+
+// shownFirst is how many rows of a long list a seeder's page shows; the others are folded.
+const shownFirst = 10
+
+// First returns the rows that the page shows.
+func (p SeederParked) First() []SeederParkedEvent { return p.Failed[:min(len(p.Failed), shownFirst)] }
+
+// Folded returns the rows that the page folds.
+func (p SeederParked) Folded() []SeederParkedEvent { return p.Failed[len(p.First()):] }
+
+// FirstTypes returns the types that the page shows.
+func (s *Seeder) FirstTypes() []SeederType { return s.Types[:min(len(s.Types), shownFirst)] }
+
+// FoldedTypes returns the types that the page folds.
+func (s *Seeder) FoldedTypes() []SeederType { return s.Types[len(s.FirstTypes()):] }
+
+// Words says how many events are parked, and why.
+func (p SeederParked) Words() string {
+	all, failed := numbered(p.Events, "event is", "events are")+" parked: ", int64(len(p.Failed))
+	switch waiting := p.Events - failed; {
+	case p.More || p.Read == nil || p.Error != "" || waiting < 0:
+		return all + "events that could not be applied, and later events of the same entities, which wait for them."
+	case waiting == 0:
+		return all + "each could not be applied."
+	default:
+		return all + count(failed) + " could not be applied, and " + numbered(waiting, "later event of the same entities waits", "later events of the same entities wait") + "."
+	}
+}
+
+func numbered(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return count(n) + " " + many
+}
+
+// words splits a command at its spaces, so that its flags can be kept from being broken.
+func words(command string) []string { return strings.Split(command, " ") }
+
+// figure is a number in a table, with the name of its column, which a phone shows beside it.
+type figure struct{ Name, Text string }
+
+func newFigure(name, text string) figure { return figure{name, text} }
+
+var seederTemplate = parse("seeder.html")
+
+// SeederPage renders the page of a run of the seeder.
+func SeederPage(s *Seeder) ([]byte, error) {
+	return render(seederTemplate, page{
+		Title: "Seeder " + s.Consumer, Root: "./", Content: s,
+		Alternates: []link{{"./?format=json", "JSON", "application/json"}, {"./?format=text", "Plain text", "text/plain"}},
+	})
+}

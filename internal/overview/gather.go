@@ -1,0 +1,186 @@
+package overview
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/feedstate"
+	"github.com/eventfeed/eventfeed/internal/readers"
+	"github.com/eventfeed/eventfeed/internal/store"
+)
+
+// Known is what the database said last.
+type Known struct {
+	store.Stats
+	Answered time.Time // zero if it has not answered yet
+	Err      error     // of the last query; nil if it was answered
+	// Oldest and Unsealed are how long, at least, the feeds have had a pending event and a full page
+	// that is not sealed, by their names.
+	Oldest, Unsealed map[string]time.Duration
+}
+
+// Sources are where a report comes from. No function of theirs asks the database.
+type Sources struct {
+	Version  string
+	Started  time.Time
+	Profiles bool         // the listener serves profiles
+	Ready    func() error // why the server should get no requests
+	Live     *Live        // nil until the server has read its feeds
+}
+
+// Live are the sources of a server that serves.
+type Live struct {
+	Feeds    func() []*feedstate.State
+	CutOff   func() (age time.Duration, is bool)
+	Known    func() Known
+	Failing  func() (sequencer, sealer map[string]string)
+	Readers  *readers.List
+	Progress *readers.Progress
+}
+
+// Gather makes a report of all feeds and readers.
+func Gather(from Sources, now time.Time) *Report {
+	r := &Report{Time: now, Server: Server{Version: from.Version, Started: from.Started, Ready: true, Profiles: from.Profiles}}
+	if err := from.Ready(); err != nil {
+		r.Server.Ready, r.Server.NotReady = false, clip(err.Error())
+	}
+	if from.Live == nil {
+		r.Problems = []Problem{notServing(r.Server.NotReady)}
+		return r
+	}
+	known := from.Live.Known()
+	r.Server.Database = databaseOf(from.Live, &known)
+	r.Problems = serverProblems(&r.Server, now)
+	g := &gathering{Live: from.Live, known: &known, now: now, feeds: make(map[string]*feedstate.State), readers: make(map[string]int)}
+	for _, state := range from.Live.Feeds() {
+		g.feeds[state.Name] = state
+	}
+	r.Readers = g.allReaders()
+	r.Feeds = g.allFeeds()
+	for i := range r.Feeds {
+		r.Problems = append(r.Problems, r.Feeds[i].Problems...)
+	}
+	for i := range r.Readers {
+		r.Problems = append(r.Problems, r.Readers[i].Problems...)
+	}
+	slices.SortStableFunc(r.Problems, func(a, b Problem) int { return levels[b.Level] - levels[a.Level] })
+	return r
+}
+
+func databaseOf(from *Live, known *Known) Database {
+	d := Database{Up: known.Err == nil && !known.Answered.IsZero(), Answered: known.Answered, DeadRows: known.DeadPending}
+	if known.Err != nil {
+		d.Error = clip(known.Err.Error())
+	}
+	if _, is := from.CutOff(); is {
+		d.Up = false
+	}
+	return d
+}
+
+type gathering struct {
+	*Live
+	known   *Known
+	now     time.Time
+	feeds   map[string]*feedstate.State
+	readers map[string]int // how many, by feed
+}
+
+func (g *gathering) allFeeds() []Feed {
+	stats := make(map[string]*store.FeedStats, len(g.known.Feeds))
+	for i := range g.known.Feeds {
+		stats[g.known.Feeds[i].Name] = &g.known.Feeds[i]
+	}
+	sequencer, sealer := g.Failing()
+	all := make([]Feed, 0, len(g.feeds))
+	for name, state := range g.feeds {
+		f := g.feed(state, stats[name])
+		f.Problems = feedProblems(&f, g.known.Unsealed[name], sequencer[name], sealer[name])
+		all = append(all, f)
+	}
+	slices.SortFunc(all, func(a, b Feed) int {
+		return cmp.Or(worst(b.Problems)-worst(a.Problems), cmp.Compare(a.Name, b.Name))
+	})
+	return all
+}
+
+func (g *gathering) feed(state *feedstate.State, stats *store.FeedStats) Feed {
+	epoch := state.Epochs[len(state.Epochs)-1]
+	f := Feed{
+		Name: state.Name, Position: state.Position, Published: state.Published, Archives: state.Archives,
+		Unsealed: max(state.Open.Number-1-state.Archives, 0),
+		Held:     state.Held, Moved: state.Moved, Rate: g.Progress.Rate(state.Name, g.now),
+		Epochs: len(state.Epochs), Epoch: Epoch{ID: epoch.ID, First: epoch.FirstPosition}, Readers: g.readers[state.Name],
+	}
+	if stats != nil {
+		f.Pending, f.Refused = stats.Pending, stats.Refused
+		f.Epoch.Started, f.Epoch.Reason = stats.EpochStarted, stats.EpochReason
+		f.Oldest = Seconds(g.known.Oldest[state.Name])
+	}
+	return f
+}
+
+func (g *gathering) allReaders() []Reader {
+	list := g.Readers.All()
+	all := make([]Reader, 0, len(list))
+	for i := range list {
+		if state := g.feeds[list[i].Feed]; state != nil {
+			all = append(all, ReaderOf(&list[i], state, g.Progress, g.now))
+			g.readers[list[i].Feed]++
+		}
+	}
+	slices.SortFunc(all, func(a, b Reader) int {
+		return cmp.Or(worst(b.Problems)-worst(a.Problems), cmp.Compare(b.behind(), a.behind()),
+			cmp.Compare(a.Feed, b.Feed), cmp.Compare(a.Name, b.Name), cmp.Compare(a.number, b.number))
+	})
+	return all
+}
+
+func (r *Reader) behind() int64 {
+	if r.Behind == nil {
+		return 0
+	}
+	return *r.Behind
+}
+
+// ReaderOf compares a reader with its feed. Its position is never beyond the feed's.
+func ReaderOf(entry *readers.Reader, state *feedstate.State, progress *readers.Progress, now time.Time) Reader {
+	r := Reader{
+		Feed: entry.Feed, Kind: entry.Kind, Name: entry.Name, Agent: entry.Agent, Seen: entry.Seen,
+		OtherHistory: entry.OtherHistory || entry.Epoch != "" && !hasHistory(state, entry.Epoch, entry.Position), number: entry.Number,
+	}
+	switch {
+	case entry.Waiting > 0:
+		r.State, r.Seen = Waiting, now
+	case entry.Page > 0:
+		r.State, r.Page, r.Pages = Reading, entry.Page, max(state.Archives, entry.Page)
+	case now.Sub(entry.Seen) < readers.Away:
+		r.State = Polling
+	default:
+		r.State = Away
+	}
+	r.Away = Seconds(now.Sub(r.Seen))
+	if entry.Epoch != "" && !r.OtherHistory {
+		position := min(entry.Position, state.Published)
+		behind := state.Published - position
+		r.Position, r.Behind = &position, &behind
+		lag, isLonger := progress.Behind(entry.Feed, position, now)
+		r.Lag, r.LagIsLonger = Seconds(lag), isLonger
+	}
+	r.Problems = readerProblems(&r, entry.Interval)
+	return r
+}
+
+// hasHistory reports whether a feed has the history up to a position of an epoch.
+func hasHistory(state *feedstate.State, epoch string, position int64) bool {
+	i := slices.IndexFunc(state.Epochs, func(e feed.Epoch) bool { return e.ID == epoch })
+	if i < 0 {
+		return false
+	}
+	if i+1 < len(state.Epochs) {
+		return position < state.Epochs[i+1].FirstPosition
+	}
+	return true
+}

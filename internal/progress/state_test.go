@@ -1,0 +1,201 @@
+package progress
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/seed"
+)
+
+// stateOf returns the state of a health, whose errors are shown as they are.
+func stateOf(s *Health) *html.Seeder { return s.State(error.Error) }
+
+func TestStateSaysInOneSentenceWhatTheRunDoes(t *testing.T) {
+	t.Parallel()
+	refused := errors.New("connection refused")
+	for name, test := range map[string]struct {
+		do              func(s *Health, pass func(time.Duration))
+		state, sentence string
+		troubles        string
+	}{
+		"before anything": {func(*Health, func(time.Duration)) {}, "starting", "Starting: nothing was read yet.", ""},
+		"the target is away from the start": {func(s *Health, pass func(time.Duration)) {
+			s.Update(seed.Progress{Target: seed.TargetProgress{Err: refused, Away: s.now()}})
+			pass(65 * time.Second)
+		}, "waiting", "Waiting: the target is unavailable, since 2027-01-15 08:00:00 UTC (for 1 min 05 s).", "target the target is unavailable: connection refused"},
+		"the server is away from the start": {func(s *Health, _ func(time.Duration)) {
+			s.answered("http://shop.example", refused)
+		}, "waiting", "Waiting: http://shop.example is unavailable, since 2027-01-15 08:00:00 UTC (for 0 s).", "server http://shop.example is unavailable: connection refused"},
+		"held": {func(s *Health, _ func(time.Duration)) {
+			p := one(3, 9, true)
+			p.Target = seed.TargetProgress{Err: seed.ErrHeld, Away: s.now()}
+			s.Update(p)
+		}, "held", "Waiting: another seeder holds the consumer, since 2027-01-15 08:00:00 UTC (for 0 s).", "held another seeder holds the consumer: another seeder holds this consumer"},
+		"seeding": {func(s *Health, pass func(time.Duration)) {
+			s.Update(one(0, 40_000, false))
+			pass(5 * time.Second)
+			s.Update(one(10_000, 40_000, false))
+		}, "seeding", "Seeding: the run has reached event 10,000 of 40,000, about 15 s left.", ""},
+		"at the end": {func(s *Health, _ func(time.Duration)) { s.Update(one(25, 25, true)) }, "following", "Following: the run has reached the end of its feeds.", ""},
+		"with one parked": {func(s *Health, _ func(time.Duration)) {
+			p := one(25, 25, true)
+			p.Feeds[0].Waiting = 1
+			s.Update(p)
+		}, "following", "Following: the run has reached the end of its feeds. 1 event is parked.", ""},
+		"a little behind": {func(s *Health, _ func(time.Duration)) { s.Update(one(25, 26, true)) }, "following", "Following: 1 event behind.", ""},
+		"far behind": {func(s *Health, pass func(time.Duration)) {
+			s.Update(one(25, 1025, true))
+			pass(11 * time.Second)
+		}, "following", "Following: 1,000 events behind.", "lag feed orders lags: 1,000 events, 11 s; --max-lag allows 10s"},
+		"everything is away": {func(s *Health, _ func(time.Duration)) {
+			p := one(25, 25, true)
+			p.Target = seed.TargetProgress{Err: refused, Away: s.now()}
+			s.Update(p)
+			s.answered("http://b.example", refused)
+			s.answered("http://a.example", errors.New("it answered with status 503"))
+			s.answered("http://c.example", nil)
+		}, "waiting", "Waiting: the target is unavailable, since 2027-01-15 08:00:00 UTC (for 0 s).",
+			"target the target is unavailable: connection refused\nserver http://a.example is unavailable: it answered with status 503\nserver http://b.example is unavailable: connection refused"},
+		"the server is back": {func(s *Health, _ func(time.Duration)) {
+			s.Update(one(25, 25, true))
+			s.answered("http://a.example", refused)
+			s.answered("http://a.example", nil)
+		}, "following", "Following: the run has reached the end of its feeds.", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, pass := healthAt(10 * time.Second)
+			test.do(s, pass)
+			got := stateOf(s)
+			var troubles []string
+			for _, trouble := range got.Troubles {
+				troubles = append(troubles, trouble.Kind+" "+trouble.What+": "+trouble.Error)
+			}
+			if all := strings.Join(troubles, "\n"); got.State != test.state || got.Sentence != test.sentence || all != test.troubles {
+				t.Errorf("%s: %s\n%s\nwant %s: %s\n%s", got.State, got.Sentence, all, test.state, test.sentence, test.troubles)
+			}
+		})
+	}
+}
+
+func TestStateHasAtMostFiftyRowsOfEachList(t *testing.T) {
+	t.Parallel()
+	s, _ := healthAt(0)
+	p := one(1, 1, true)
+	p.Types, p.ParkedTypes = map[string]int64{"often": 9, "seldom": 1}, map[string]int64{"parked": 5, "seldom": 2}
+	p.SkippedTypes = map[string]int64{"often": 4}
+	for n := range 99 {
+		p.Types[strings.Repeat("x", n)] = 1
+		p.Unmatched = append(p.Unmatched, seed.Unmatched{Place: "shop.sql:1", Name: "T"})
+	}
+	s.Update(p)
+	got := stateOf(s)
+	want := []html.SeederType{{Type: "often", Applied: 5, Skipped: 4}, {Type: "parked", Parked: 5}, {Type: "seldom", Applied: 1, Parked: 2}}
+	for i, w := range want {
+		if got.Types[i] != w {
+			t.Errorf("type %d is %+v, want %+v", i, got.Types[i], w)
+		}
+	}
+	if len(got.Types) != 50 || got.MoreTypes != 52 || len(got.Unmatched) != 50 {
+		t.Errorf("%d types and %d more, %d blocks", len(got.Types), got.MoreTypes, len(got.Unmatched))
+	}
+}
+
+// The parts do not overlap, and their sum is the time since the start.
+func TestStateSaysWhereTheTimeGoes(t *testing.T) {
+	t.Parallel()
+	s, pass := healthAt(0)
+	s.started = s.now()
+	pass(2 * time.Second)
+	s.Update(one(0, 100, false))
+	pass(10 * time.Second)
+	p := one(100, 100, true)
+	p.WaitPages, p.Apply, p.Commit, p.Fetch, p.Decode = 5*time.Second, 3*time.Second, time.Second, 40*time.Second, 7*time.Second
+	s.Update(p)
+	pass(80 * time.Second) // idle
+	p.Feeds = one(100, 101, true).Feeds
+	s.Update(p)
+	pass(time.Second) // not idle
+	p.Target.Err, p.Feeds = errors.New("away"), one(101, 101, true).Feeds
+	s.Update(p)
+	pass(7 * time.Second) // nor is that
+	var parts []string
+	for _, took := range append(stateOf(s).Took, stateOf(s).InParallel...) {
+		parts = append(parts, took.On+" "+took.Time+" "+took.Share)
+	}
+	const want = "pages 5.0 s 5 %, apply 3.0 s 3 %, commit 1.0 s 1 %, idle 1 min 20 s 80 %, other 11.0 s 11 %, all 1 min 40 s 100 %, fetch 40.0 s 40 %, decode 7.0 s 7 %"
+	if got := strings.Join(parts, ", "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestSpeedIsThatOfTheLastSecondsAndOnAverage(t *testing.T) {
+	t.Parallel()
+	var s speed
+	start := time.Unix(1_800_000_000, 0)
+	check := func(after time.Duration, done int64, recent, average float64) {
+		t.Helper()
+		now := start.Add(after)
+		s.note(done, now)
+		if r, a := s.recent(done, now), s.average(done, now); r != recent || a != average {
+			t.Errorf("after %s: %v and %v a second, want %v and %v", after, r, a, recent, average)
+		}
+	}
+	check(0, 1000, 0, 0)
+	check(500*time.Millisecond, 1500, 0, 0) // too early to tell
+	check(2*time.Second, 3000, 1000, 1000)
+	check(10*time.Second, 11_000, 1000, 1000)
+	check(20*time.Second, 11_000, 0, 500)
+	check(time.Hour, 11_000, 0, 10_000/3600.)
+	check(time.Hour+time.Second, 11_010, 1, 10_010/3601.) // ten in the last ten seconds
+	check(time.Hour+2*time.Second, 5, 0, 0)               // the checkpoint was moved back
+	check(time.Hour+4*time.Second, 25, 10, 10)
+	for n := range 100_000 {
+		s.note(int64(n)+25, start.Add(2*time.Hour+time.Duration(n)*time.Millisecond))
+	}
+	if len(s.samples) > int(paceWindow/speedSample)+2 {
+		t.Errorf("%d samples are kept", len(s.samples))
+	}
+}
+
+func TestStateAsTextIsShortAndHoldsNothingThatATerminalObeys(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 30, 15, 4, 5, 0, time.UTC)
+	state := &html.Seeder{
+		Consumer: "default", Target: "sqlite:shop.db", Sink: "projection shop.sql", Version: "1.0", Started: at, Now: at.Add(time.Hour), Running: "1 h 00 min",
+		Sentence: "Waiting: http://a.example is unavailable, since 2026-11-30 15:04:05 UTC (for 1 h 00 min). 60 events are parked.",
+		Troubles: []html.SeederTrouble{{Kind: "server", What: "http://a.example is unavailable", Lasts: "for 1 h 00 min", Error: "refused\x1b[31m\nall is well", Advice: "Check it with:", Command: "seeder inspect http://a.example/feeds/orders"}},
+		Feeds: []html.SeederFeed{
+			{Name: "orders", Position: 25, Head: 100, Epoch: "e1", Done: "25 %", Rate: "12/s", AverageRate: "10/s", LeftTime: "7 s", LagWords: "75 events, 3 s"},
+			{Name: "held\u202e", Done: "–", Rate: "0/s", AverageRate: "0/s", LeftTime: "–", LagWords: "0", Empty: "the feed is held; it publishes its events after: feedserver open held"},
+		},
+		Parked:    html.SeederParked{Events: 60, More: true, Inspect: "seeder parked --into sqlite:shop.db", Retry: "seeder retry --into sqlite:shop.db --projection shop.sql", Error: "no such table"},
+		Unmatched: []html.SeederUnmatched{{Place: "shop.sql:4", Name: "OrderPayed", Reason: "no event had this type", Meant: "OrderPaid"}},
+		Rebuild:   "seeder run --into sqlite:shop-2.db", Took: []html.SeederTime{{On: "pages", Time: "1.0 s", Share: "10 %"}, {On: "all", Time: "10.0 s", Share: "100 %"}},
+		MoreTypes: 3, Paths: []string{"/healthz", "/metrics"},
+	}
+	for range 50 {
+		state.Parked.Failed = append(state.Parked.Failed, html.SeederParkedEvent{
+			Feed: "orders", Position: 7, ID: "e7", Type: "T\tx\x1b]0;", Error: strings.Repeat("too long ", 500) + "\nall is well", Retry: "seeder retry --into sqlite:shop.db --feed orders",
+		})
+		state.Types = append(state.Types, html.SeederType{Type: strings.Repeat("type", 40), Applied: 12, Skipped: 1, Parked: 2})
+	}
+	var got strings.Builder
+	if err := WriteState(&got, state); err != nil {
+		t.Fatal(err)
+	}
+	const golden = "testdata/state.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(got.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || got.String() != string(want) {
+		t.Errorf("%v\ngot\n%s\nwant\n%s", err, &got, want)
+	}
+}

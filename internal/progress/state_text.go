@@ -1,0 +1,121 @@
+package progress
+
+import (
+	"cmp"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/html"
+	"github.com/eventfeed/eventfeed/internal/terminal"
+)
+
+// The maximum numbers of types and of parked events in a state's text, which is to fit on a
+// screen.
+const (
+	textTypes  = 10
+	textParked = 5
+)
+
+// WriteState writes a state as text for a terminal: the same as its page, with shorter lists.
+func WriteState(w io.Writer, s *html.Seeder) error {
+	b := &strings.Builder{}
+	_, _ = terminal.Fprintf(b, "%s\nconsumer %s, into %s, %s\nrunning since %s (%s), version %s\n", s.Sentence, s.Consumer, s.Target, s.Sink,
+		s.Started.Format(time.RFC3339), s.Running, s.Version)
+	for i := range s.Troubles {
+		t := &s.Troubles[i]
+		_, _ = terminal.Fprintf(b, "\n%s %s: %s\n%s\n  %s\n", t.What, t.Lasts, t.Error, t.Advice, t.Command)
+	}
+	writeFeeds(b, s.Feeds)
+	writeParked(b, &s.Parked)
+	writeTypeStates(b, s)
+	b.WriteString("\n")
+	table(b, func(row func(format string, arguments ...any)) {
+		row("ON\tTIME\tSHARE\n")
+		for i := range s.Took {
+			row("%s\t%s\t%s\n", s.Took[i].On, s.Took[i].Time, s.Took[i].Share)
+		}
+	})
+	_, _ = terminal.Fprintf(b, "\nalso here: %s\n", strings.Join(s.Paths, " "))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeFeeds(b *strings.Builder, feeds []html.SeederFeed) {
+	b.WriteString("\n")
+	table(b, func(row func(format string, arguments ...any)) {
+		row("FEED\tPOSITION\tOF\tDONE\tNOW\tAVERAGE\tLEFT\tLAG\tEPOCH\n")
+		for i := range feeds {
+			f := &feeds[i]
+			row("%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(f.Name, f.URL), f.Position, f.Head, f.Done, f.Rate, f.AverageRate, f.LeftTime, f.LagWords, cmp.Or(f.Epoch, "-"))
+		}
+	})
+	for i := range feeds {
+		if f := &feeds[i]; f.Empty != "" {
+			_, _ = terminal.Fprintf(b, "%s: %s\n", f.Name, f.Empty)
+		}
+	}
+}
+
+// writeTypeStates writes the blocks that matched nothing, and the most frequent types.
+func writeTypeStates(b *strings.Builder, s *html.Seeder) {
+	say := func(format string, arguments ...any) { _, _ = terminal.Fprintf(b, format, arguments...) }
+	for i := range s.Unmatched {
+		u := &s.Unmatched[i]
+		say("\n%s: -- on %s: %s", u.Place, u.Name, u.Reason)
+		if u.Meant != "" {
+			say("; did you mean %s?", u.Meant)
+		}
+	}
+	if len(s.Unmatched) > 0 {
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+	table(b, func(row func(format string, arguments ...any)) {
+		row("TYPE\tAPPLIED\tSKIPPED\tPARKED\n")
+		for i := range s.Types[:min(len(s.Types), textTypes)] {
+			t := &s.Types[i]
+			row("%s\t%d\t%d\t%d\n", shortened(terminal.Line(t.Type), maxTypeName), t.Applied, t.Skipped, t.Parked)
+		}
+	})
+	if more := len(s.Types) + s.MoreTypes - textTypes; more > 0 {
+		say("… and %d more types: ?format=json\n", more)
+	}
+	if s.Rebuild != "" {
+		say("to apply skipped types, correct the projection, and build a new copy:\n  %s\n", s.Rebuild)
+	}
+}
+
+func writeParked(b *strings.Builder, p *html.SeederParked) {
+	if p.Events == 0 {
+		return
+	}
+	say := func(format string, arguments ...any) { _, _ = terminal.Fprintf(b, format, arguments...) }
+	say("\nparked: %s\n", number(p.Events, "event"))
+	if p.Error != "" {
+		say("the list could not be read: %s\n", p.Error)
+	}
+	for i := range p.Failed[:min(len(p.Failed), textParked)] {
+		e := &p.Failed[i]
+		say("  feed %s, position %d (%s, subject %s): %s\n    %s\n", e.Feed, e.Position, shortened(terminal.Line(e.Type), maxTypeName), cmp.Or(e.Subject, "-"), clipped(e.Error), e.Retry)
+	}
+	say("list all of them:\n  %s\n", p.Inspect)
+	say("apply them, once the cause is fixed and this seeder is stopped:\n  %s\n", p.Retry)
+}
+
+// clipped shortens an error to a few lines.
+func clipped(text string) string {
+	const most = 200
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + " …"
+	}
+	return text
+}
+
+// table aligns the columns of rows, which are separated by tabs.
+func table(b *strings.Builder, rows func(row func(format string, arguments ...any))) {
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	rows(func(format string, arguments ...any) { _, _ = terminal.Fprintf(w, format, arguments...) })
+	_ = w.Flush() // into memory
+}

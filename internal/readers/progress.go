@@ -1,0 +1,113 @@
+package readers
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"sync"
+	"time"
+)
+
+// Progress remembers when the positions of feeds were published, as far as this process has seen
+// it: exactly for the last minutes, and less so for the time before. It is safe for concurrent use.
+type Progress struct {
+	mu    sync.Mutex
+	feeds map[string]*course
+}
+
+// course is the progress of one feed.
+type course struct {
+	epoch   string
+	samples []sample // the positions that differ, oldest first
+}
+
+type sample struct {
+	at       time.Time
+	position int64
+}
+
+const (
+	// maxSamples is the maximum number of samples of one feed.
+	maxSamples = 64
+	// rateOver is the time over which Rate is an average.
+	rateOver = time.Minute
+)
+
+// Note notes the last position of a feed at a time, which must not be before the last one.
+func (p *Progress) Note(feed, epoch string, position int64, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.feeds[feed]
+	if c == nil || c.epoch != epoch || position < c.last().position {
+		if p.feeds == nil {
+			p.feeds = make(map[string]*course)
+		}
+		c = &course{epoch: epoch, samples: []sample{{now, position}}}
+		p.feeds[feed] = c
+	}
+	if position == c.last().position {
+		return
+	}
+	if len(c.samples) == maxSamples {
+		c.thin(now)
+	}
+	c.samples = append(c.samples, sample{now, position})
+}
+
+func (c *course) last() sample { return c.samples[len(c.samples)-1] }
+
+// thin drops the sample that tells least: the one whose neighbours are closest together, compared
+// with their age. So the samples become sparser the older they are, and reach back to the first.
+func (c *course) thin(now time.Time) {
+	least, drop := math.Inf(1), 1
+	for i := 1; i < len(c.samples)-1; i++ {
+		before, after := c.samples[i-1].at, c.samples[i+1].at
+		told := float64(after.Sub(before)) / float64(now.Sub(after)+rateOver)
+		if told < least {
+			least, drop = told, i
+		}
+	}
+	c.samples = slices.Delete(c.samples, drop, drop+1)
+}
+
+// Behind returns how long, at least, a reader that has the events up to a position has lacked the
+// next one: 0 if there is none. isLonger reports that the process began later than that.
+func (p *Progress) Behind(feed string, position int64, now time.Time) (since time.Duration, isLonger bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.feeds[feed]
+	if c == nil || position >= c.last().position {
+		return 0, false
+	}
+	next := sort.Search(len(c.samples), func(i int) bool { return c.samples[i].position > position })
+	return now.Sub(c.samples[next].at), next == 0
+}
+
+// Rate returns the events per second of the last minute, or of the time since the feed was noted
+// first; 0 if that is no time.
+func (p *Progress) Rate(feed string, now time.Time) float64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.feeds[feed]
+	if c == nil {
+		return 0
+	}
+	after := sort.Search(len(c.samples), func(i int) bool { return c.samples[i].at.After(now.Add(-rateOver)) })
+	from := c.samples[max(after-1, 0)]
+	over := min(now.Sub(from.at), rateOver)
+	if over <= 0 {
+		return 0
+	}
+	return float64(c.last().position-from.position) / over.Seconds()
+}
+
+// Keep forgets all feeds but these.
+func (p *Progress) Keep(feeds map[string]bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range p.feeds {
+		if !feeds[name] {
+			delete(p.feeds, name)
+		}
+	}
+}

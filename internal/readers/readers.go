@@ -1,0 +1,261 @@
+// Package readers keeps in memory who reads the feeds of this server process, up to which position,
+// and when they were last seen. A conditional request has the reader's position in its ETag, so
+// nobody has to register and no protocol is needed.
+//
+// What the list knows has three limits. It begins with the process, and has at most [Limit] entries.
+// A fetched position is not an applied one. A cache that readers share appears in their place.
+package readers
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	// Limit is the maximum number of entries. A new one replaces the one that was seen longest ago.
+	Limit = 1000
+	// Away is the time after which a reader that has sent no request counts as away.
+	Away = 5 * time.Minute
+	// Forgotten is the time after which a reader that has sent no request is left out.
+	Forgotten = 7 * 24 * time.Hour
+	// readingFor is the time that an archive counts as being read after its request.
+	readingFor = time.Minute
+)
+
+// The maximum length of names and user agents, in bytes.
+const (
+	maxName  = 64
+	maxAgent = 80
+)
+
+// Kind is what a reader's name comes from.
+type Kind string
+
+// The kinds of names.
+const (
+	Token       Kind = "token"       // the name of an access token
+	Certificate Kind = "certificate" // the common name of a client certificate
+	Address     Kind = "address"     // a client's address, without its port
+)
+
+// Identity is who reads a feed.
+type Identity struct {
+	Feed string
+	Kind Kind
+	Name string
+}
+
+// key identifies an entry. Readers at one address are told apart by their programs; a token or a
+// certificate is one reader, whatever programs use it.
+type key struct {
+	Identity
+	program string
+}
+
+// List is the list of readers. It is safe for concurrent use. A nil List keeps nothing.
+type List struct {
+	now func() time.Time // nil means time.Now; tests set it
+
+	mu      sync.Mutex
+	entries map[key]*entry
+	number  int64 // number of the last entry
+}
+
+// Reader is what is known of one reader of one feed.
+type Reader struct {
+	Identity
+	Number int64     // entries are numbered as they are made
+	Agent  string    // the User-Agent of its last request, shortened
+	First  time.Time // time of its first request
+	Seen   time.Time // time of its last request, or of the last part of a stream that it took
+	// Interval is the time between its last two requests for the subscription document; 0 if there
+	// were fewer.
+	Interval time.Duration
+	// Waiting is the number of its open long polls and streams.
+	Waiting int
+	// Epoch and Position are the end of the last document that it has got or has named by an ETag.
+	// Epoch is empty while that is unknown.
+	Epoch    string
+	Position int64
+	// OtherHistory reports that its last ETag is of a history that the feed does not have.
+	OtherHistory bool
+	// Page is the number of the archive that it reads; 0 if it reads none.
+	Page int64
+}
+
+type entry struct {
+	Reader
+	asked time.Time // for the subscription document
+	paged time.Time // when Page was requested
+	agent string    // what Agent was made of
+}
+
+// Visit is one request of a reader. The zero Visit does nothing.
+type Visit struct {
+	list  *List
+	entry *entry
+}
+
+// Visit notes a request that was admitted.
+func (l *List) Visit(id Identity, agent string) Visit {
+	if l == nil {
+		return Visit{}
+	}
+	k := key{Identity: id}
+	k.Name = clean(id.Name, maxName)
+	if id.Kind == Address {
+		k.program = programOf(agent)
+	}
+	now := l.time()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.entries[k]
+	if e == nil {
+		e = l.add(k, now)
+	}
+	e.Seen = now
+	if agent = clip(agent, maxAgent); e.agent != agent {
+		e.agent = strings.Clone(agent)
+		e.Agent = clean(e.agent, maxAgent)
+	}
+	return Visit{l, e}
+}
+
+// add makes an entry, and drops the one that was seen longest ago if there are too many.
+func (l *List) add(k key, now time.Time) *entry {
+	if l.entries == nil {
+		l.entries = make(map[key]*entry)
+	}
+	if len(l.entries) >= Limit {
+		var last *entry
+		var of key
+		for k, e := range l.entries {
+			if last == nil || e.Seen.Before(last.Seen) {
+				last, of = e, k
+			}
+		}
+		delete(l.entries, of)
+	}
+	// The request's own memory is larger than these parts of it.
+	k.Feed, k.Name, k.program = strings.Clone(k.Feed), strings.Clone(k.Name), strings.Clone(k.program)
+	l.number++
+	e := &entry{Reader: Reader{Identity: k.Identity, Number: l.number, First: now}}
+	l.entries[k] = e
+	return e
+}
+
+func (l *List) time() time.Time {
+	if l.now != nil {
+		return l.now()
+	}
+	return time.Now()
+}
+
+// note changes the visit's entry.
+func (v Visit) note(change func(e *entry, now time.Time)) {
+	if v.list == nil {
+		return
+	}
+	now := v.list.time()
+	v.list.mu.Lock()
+	defer v.list.mu.Unlock()
+	v.entry.Seen = now
+	change(v.entry, now)
+}
+
+// Ask notes that the reader asks for the subscription document.
+func (v Visit) Ask() {
+	v.note(func(e *entry, now time.Time) {
+		if !e.asked.IsZero() {
+			e.Interval = now.Sub(e.asked)
+		}
+		e.asked = now
+	})
+}
+
+// At notes that the reader has all events up to a position, of a history that ends in this epoch.
+func (v Visit) At(epoch string, position int64) {
+	v.note(func(e *entry, _ time.Time) { e.at(epoch, position) })
+}
+
+func (e *entry) at(epoch string, position int64) {
+	e.Epoch, e.Position, e.OtherHistory, e.Page = epoch, position, false, 0
+}
+
+// Page notes that the reader gets an archive that ends at a position; last is 0 if that is unknown.
+func (v Visit) Page(epoch string, number, last int64) {
+	v.note(func(e *entry, now time.Time) {
+		e.Page, e.paged = number, now
+		if last > 0 {
+			e.Epoch, e.Position = epoch, last
+		}
+	})
+}
+
+// OfOtherHistory notes that the reader has named a document that is not of the feed's history.
+func (v Visit) OfOtherHistory() {
+	v.note(func(e *entry, _ time.Time) { e.Epoch, e.Position, e.OtherHistory, e.Page = "", 0, true, 0 })
+}
+
+// Wait notes that the reader has all events up to a position, as At does, and that its request is
+// held until there are new ones. Resume must follow.
+func (v Visit) Wait(epoch string, position int64) {
+	v.note(func(e *entry, _ time.Time) {
+		e.at(epoch, position)
+		e.Waiting++
+	})
+}
+
+// Resume notes that the request is no longer held.
+func (v Visit) Resume() { v.note(func(e *entry, _ time.Time) { e.Waiting-- }) }
+
+// Seen notes that the reader is still connected.
+func (v Visit) Seen() { v.note(func(*entry, time.Time) {}) }
+
+// All returns the readers in the order in which they came.
+func (l *List) All() []Reader {
+	if l == nil {
+		return nil
+	}
+	now := l.time()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := make([]Reader, 0, len(l.entries))
+	for k, e := range l.entries {
+		if e.Waiting == 0 && now.Sub(e.Seen) > Forgotten {
+			delete(l.entries, k)
+			continue
+		}
+		r := e.Reader
+		if now.Sub(e.paged) > readingFor {
+			r.Page = 0
+		}
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Reader) int { return cmp.Compare(a.Number, b.Number) })
+	return all
+}
+
+// programOf returns the name of the program in a User-Agent, without its version.
+func programOf(agent string) string {
+	end := strings.IndexAny(agent, "/ (;")
+	if end < 0 {
+		end = len(agent)
+	}
+	return clean(agent[:end], maxName)
+}
+
+// clean returns text cut to a number of bytes, as valid UTF-8.
+func clean(text string, limit int) string {
+	text = clip(text, limit)
+	if utf8.ValidString(text) {
+		return text
+	}
+	return strings.ToValidUTF8(text, "")
+}
+
+func clip(text string, limit int) string { return text[:min(len(text), limit)] }
