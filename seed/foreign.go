@@ -16,6 +16,7 @@ type foreignSource struct {
 	config foreign.Config
 	memory func(feedID string) (checkpoint.Memory, error)
 	reader *foreign.Reader
+	reload bool // the target was read again since the last Check, and may be another one
 
 	mu   sync.Mutex
 	runs []foreign.Run // returned by Walk, and not known to be applied
@@ -35,6 +36,7 @@ func (s *foreignSource) useMemory() error {
 	memory, err := s.memory(s.reader.ID)
 	if err == nil {
 		s.reader.Use(memory)
+		s.reload = true
 	}
 	return err
 }
@@ -56,6 +58,10 @@ func (s *foreignSource) Recognize(ctx context.Context, found []checkpoint.Checkp
 // Check follows the links back from the feed's end to the place. This also finds out
 // how many entries there are.
 func (s *foreignSource) Check(ctx context.Context, from walk.Place, _ walk.Kept) error {
+	if s.reload {
+		s.reader.ForgetLook()
+		s.reload = false
+	}
 	return s.reader.Look(ctx, from)
 }
 

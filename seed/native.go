@@ -57,12 +57,15 @@ func (s *nativeSource) Close() {}
 // Next polls for events after the last document that passed Check. After an outdated
 // document, this makes the server send its state again, so that it shows whether it is still
 // outdated.
-func (s *nativeSource) Next(ctx context.Context) (err error) {
+func (s *nativeSource) Next(ctx context.Context) error {
 	after := s.head
 	if s.checked != nil {
 		after = s.checked
 	}
-	s.head, err = s.follower.Next(ctx, after)
+	head, err := s.follower.Next(ctx, after)
+	if err == nil { // else the last one stays, because the poll may only have been interrupted
+		s.head = head
+	}
 	return err
 }
 

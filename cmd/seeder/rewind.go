@@ -127,7 +127,9 @@ func describe(c seed.Change) string {
 	switch {
 	case c.Events == 1:
 		text += "1 event is deleted from " + c.Inbox
-	case c.Sink == "inbox" || c.Events > 1 || c.From == c.To:
+	case c.From == c.To && c.Events == 0 && c.Sink != "" && c.Sink != checkpoint.SinkInbox:
+		text += fmt.Sprintf("%s has applied no event after position %d", writer(c), c.To)
+	case c.Sink == checkpoint.SinkInbox || c.Events > 1 || c.From == c.To:
 		text += fmt.Sprintf("%d events are deleted from %s", c.Events, c.Inbox)
 	default:
 		text += fmt.Sprintf("what %s wrote for positions %d to %d has been undone, as --undone says", writer(c), c.To+1, c.From)

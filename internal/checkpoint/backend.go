@@ -122,6 +122,14 @@ type Rememberer interface {
 	Memory(consumer, feedID string) Memory
 }
 
+// Replaceable is a Backend whose database can be replaced by another one while it is open, as a
+// file can.
+type Replaceable interface {
+	// Replaced returns a channel that is closed when that happens after Claim; nil before
+	// Claim. The checkpoints have to be loaded again then.
+	Replaced() <-chan struct{}
+}
+
 // SkipCounter is a Backend that counts skipped events by type.
 type SkipCounter interface {
 	// SkippedTypes returns the counts, largest first.

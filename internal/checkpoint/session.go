@@ -104,6 +104,14 @@ func (s *Session) Reset(ctx context.Context, all []Checkpoint) error {
 	return s.at("delete the checkpoint", s.Backend.(Rewinder).Reset(ctx, all))
 }
 
+// Replaced is that of a Replaceable; nil for other backends.
+func (s *Session) Replaced() <-chan struct{} {
+	if backend, can := s.Backend.(Replaceable); can {
+		return backend.Replaced()
+	}
+	return nil
+}
+
 // SkippedTypes returns the number of skipped events by type; none if the target does not count
 // them.
 func (s *Session) SkippedTypes(ctx context.Context) ([]SkippedType, error) {

@@ -49,6 +49,10 @@ func (r *Reader) Look(ctx context.Context, from walk.Place) error {
 	return err
 }
 
+// ForgetLook makes the next Look follow the chain again, although it did so from the same place:
+// the memory may be that of another target now.
+func (r *Reader) ForgetLook() { r.look.done = false }
+
 // forgetting returns err. If the feed is inconsistent, it deletes what is stored and not applied,
 // which would be wrong after the feed has been repaired.
 func (r *Reader) forgetting(ctx context.Context, err error) error {

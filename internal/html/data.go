@@ -30,6 +30,9 @@ type dataView struct {
 	Cut  bool // there is more of it
 }
 
+// canCopy reports whether the text is all of the data, and means the same.
+func (v dataView) canCopy() bool { return !v.Cut && (v.Kind == "JSON" || v.Kind == "text") }
+
 func viewData(e *event.Event) dataView {
 	v := dataView{Size: size(len(e.Data))}
 	switch {
@@ -142,22 +145,27 @@ func skipSpace(data []byte, i int) int {
 	return i
 }
 
-// dataLine is the data in one line, for a list.
-func dataLine(e *event.Event) string {
+// dataLine is the data in one line, for a list. The event may have only the beginning of it; all of
+// it has so many bytes.
+func dataLine(e *event.Event, all int64) string {
 	if len(e.Data) == 0 {
 		return ""
+	}
+	data, isPart := e.Data, all > int64(len(e.Data))
+	if isPart {
+		data = wholeCharacters(data)
 	}
 	var line string
 	var cut bool
 	switch {
-	case !isText(e.Data):
-		return "binary data, " + size(len(e.Data))
+	case !isText(data):
+		return "binary data, " + size(int(all))
 	case cloudevents.IsJSON(e.DataContentType):
-		line = compact(e.Data, readLine)
-		cut = len(line) >= readLine
+		line = compact(data, readLine)
+		cut = isPart || len(line) >= readLine
 	default:
-		line = strings.Join(strings.Fields(string(e.Data[:min(len(e.Data), readLine)])), " ")
-		cut = len(e.Data) > readLine
+		line = strings.Join(strings.Fields(string(data[:min(len(data), readLine)])), " ")
+		cut = isPart || len(data) > readLine
 	}
 	line = plain(strings.ToValidUTF8(line, ""))
 	if cut && utf8.RuneCountInString(line) <= shownLine {

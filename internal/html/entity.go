@@ -142,16 +142,7 @@ func timeline(root string, e *Entity) (days []timelineDay) {
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
 // line is the version's data in one line.
-func (v *EntityVersion) line() string {
-	e := v.Event
-	if v.DataSize > int64(len(e.Data)) {
-		e.Data = wholeCharacters(e.Data)
-	}
-	if len(e.Data) > 0 && !isText(e.Data) {
-		return "binary data, " + size(int(v.DataSize))
-	}
-	return dataLine(&e)
-}
+func (v *EntityVersion) line() string { return dataLine(&v.Event, v.DataSize) }
 
 // wholeCharacters cuts off a character of UTF-8 that is not complete.
 func wholeCharacters(data []byte) []byte {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
 // Event is an event with what its page tells about its place.
@@ -13,12 +14,19 @@ type Event struct {
 	event.Placed
 	Feed, Title    string
 	Previous, Next *Neighbour // nil if not known, or if there is none
+	Entity         *Version   // nil if the event has none
 }
 
 // Neighbour is the event before or after another one.
 type Neighbour struct {
 	Source, ID string
 	Position   int64
+}
+
+// Version is an event's place among the events of its entity.
+type Version struct {
+	Number, Of     int64
+	Previous, Next *Neighbour // nil if there is none
 }
 
 // Bounds of what the page shows besides data: an extension may have megabytes,
@@ -39,6 +47,10 @@ type eventContent struct {
 	Data           dataView
 	Whole          string // reference to all of the event
 	Previous, Next *link
+	InList         string // reference to the list that has it
+	About          string // reference to the events of its subject
+	EntityPrevious *link
+	EntityNext     *link
 }
 
 var eventTemplate = parse("event.html")
@@ -46,10 +58,17 @@ var eventTemplate = parse("event.html")
 // EventPage renders the page of one event.
 func EventPage(e *Event) ([]byte, error) {
 	const root = "../../../"
-	self := eventReference(root, e.Feed, &e.Event)
+	self, of := eventReference(root, e.Feed, &e.Event), feedReference(root, e.Feed)
 	c := eventContent{
 		Event: e, Heading: heading(e.Feed, e.Title), Principal: cloudevents.Principal(&e.Event), Data: viewData(&e.Event), Whole: self + "&format=cloudevents",
-		Previous: neighbour(root, e.Feed, e.Previous), Next: neighbour(root, e.Feed, e.Next),
+		Previous: neighbour(root, e.Feed, e.Previous), Next: neighbour(root, e.Feed, e.Next), InList: inList(of, e.Position),
+	}
+	if e.Subject != "" {
+		c.About = filterReference(of, Filter{Subject: e.Subject})
+	}
+	if e.Entity != nil {
+		c.About = root + feed.EntityPath(e.Feed, e.Subject)[1:]
+		c.EntityPrevious, c.EntityNext = neighbour(root, e.Feed, e.Entity.Previous), neighbour(root, e.Feed, e.Entity.Next)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
 		if len(c.Extensions) == shownExtensions {
@@ -63,8 +82,8 @@ func EventPage(e *Event) ([]byte, error) {
 		title += " " + e.Subject
 	}
 	return render(eventTemplate, page{
-		Title: title, Root: root, Content: c,
-		Crumbs: []link{{Href: root, Text: "Feeds"}, {Href: feedReference(root, e.Feed), Text: c.Heading}},
+		Title: title, Root: root, Content: c, Copy: c.Data.canCopy(),
+		Crumbs: []link{{Href: root, Text: "Feeds"}, {Href: of, Text: c.Heading}},
 		Alternates: []link{
 			{self + "&format=atom", "Atom entry", "application/atom+xml;type=entry"},
 			{c.Whole, "CloudEvents JSON", "application/cloudevents+json"},
@@ -77,19 +96,4 @@ func neighbour(root, name string, n *Neighbour) *link {
 		return nil
 	}
 	return &link{Href: eventReference(root, name, &event.Event{Source: n.Source, ID: n.ID}), Text: count(n.Position)}
-}
-
-// Failure is an answer that is an error.
-type Failure struct {
-	Root   string // see [Root]
-	Status int
-	Title  string
-	Detail string
-}
-
-var errorTemplate = parse("error.html")
-
-// Error renders an error for people.
-func Error(f Failure) ([]byte, error) {
-	return render(errorTemplate, page{Title: f.Title, Root: f.Root, Content: f, Crumbs: []link{{Href: f.Root, Text: "Feeds"}}})
 }

@@ -1,45 +1,11 @@
 package html
 
 import (
-	"strconv"
+	"fmt"
 	"strings"
-	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
-
-// row is an event in a list.
-type row struct {
-	Href          string
-	Position      int64
-	Type, Subject string
-	Time          time.Time
-	Data          string
-}
-
-// rows lists a document's events, the newest first.
-func rows(root string, d *feed.Document) []row {
-	list := make([]row, 0, len(d.Entries))
-	for i := len(d.Entries) - 1; i >= 0; i-- {
-		e := &d.Entries[i]
-		list = append(list, row{
-			Href: eventReference(root, d.Name, &e.Event), Position: e.Position,
-			Type: e.Type, Subject: e.Subject, Time: e.Time, Data: dataLine(&e.Event),
-		})
-	}
-	return list
-}
-
-func eventReference(root, name string, e *event.Event) string {
-	return root + feed.EventPath(name, e.Source, e.ID)[1:]
-}
-
-func feedReference(root, name string) string { return root + feed.SubscriptionPath(name)[1:] }
-
-func archiveReference(root string, d *feed.Document, number int64) string {
-	return root + feed.ArchivePath(d.Name, feed.Page{Epoch: feed.EpochOfPage(d.Epochs, number), Number: number})[1:]
-}
 
 // heading is a feed's title, or its name where the title says no more.
 func heading(name, title string) string {
@@ -56,28 +22,31 @@ type feedContent struct {
 	Self    string
 	Stream  string
 	Events  string // folder of the pages of its events
-	Older   string
+	Find    finder
+	Pager   pageLinks
+	IsOlder bool // there are older events than the rows
 	Rows    []row
 	Types   *typesLine
 }
 
-var feedTemplate = parse("events.html", "frequent.html", "feed.html")
+var feedTemplate = parse("events.html", "pager.html", "find.html", "frequent.html", "feed.html")
 
-// Feed renders the page of a subscription document. url is the feed's absolute
-// URL if it is the same whoever asks (the base URL is set), else empty: the
+// Feed renders the page of a subscription document: the newest events, and the forms that find others.
+// url is the feed's absolute URL if it is the same whoever asks (the base URL is set), else empty: the
 // page then fills it in itself where it can.
 func Feed(d *feed.Document, url string) ([]byte, error) {
 	const root = "../"
 	self := feedReference(root, d.Name)
 	c := feedContent{
-		Document: d, Heading: heading(d.Name, d.Title), Self: self, Stream: self + "/stream", Events: self + "/events/", Rows: rows(root, d),
+		Document: d, Heading: heading(d.Name, d.Title), Self: self, Stream: self + "/stream", Events: self + "/events/",
+		Find: finderOf(self, d), Rows: rows(root, d, d.Last+1),
+		Pager: pageLinks{Page: pages(d), Pages: pages(d), Oldest: oldest(self)},
 		Types: typesOf(root, d),
 	}
+	first := d.Last + 1 - int64(len(c.Rows)) // large events leave fewer in the document
+	c.IsOlder, c.Pager.Older = first > 1, before(self, first)
 	if url != "" {
 		c.Address = shellWord(url)
-	}
-	if d.Archives > 0 {
-		c.Older = archiveReference(root, d, d.Archives)
 	}
 	return render(feedTemplate, page{
 		Title: c.Heading, Root: root, Content: c, Live: true,
@@ -100,36 +69,43 @@ func shellWord(url string) string {
 	return "'" + strings.ReplaceAll(url, "'", "%27") + "'"
 }
 
-type archiveContent struct {
-	*feed.Document
-	Heading               string
-	Newest, Newer         string
-	Older, Oldest         string
-	IsNewest, OfLostEpoch bool
-	Rows                  []row
+type partContent struct {
+	Heading     string
+	First, Last int64 // positions
+	Page        int64
+	Pages       int64
+	Epoch       string
+	Find        finder
+	Pager       pageLinks
+	Rows        []row
 }
 
-var archiveTemplate = parse("events.html", "archive.html")
+var partTemplate = parse("events.html", "pager.html", "find.html", "part.html")
 
-// Archive renders the page of an archive document, the newest event first, so
-// that going back reads on.
-func Archive(d *feed.Document) ([]byte, error) {
-	const root = "../../../../"
+// Part renders a list of the events before a position that are not archived yet: d is the
+// subscription document, and archivedTo the last archived position. One of its entries after that
+// must be before the position.
+func Part(d *feed.Document, archivedTo, beforePosition int64) ([]byte, error) {
+	const root = "../"
 	self := feedReference(root, d.Name)
-	c := archiveContent{Document: d, Heading: heading(d.Name, d.Title), Newest: self, Newer: self, Rows: rows(root, d)}
-	if d.Next != nil {
-		c.Newer = root + feed.ArchivePath(d.Name, *d.Next)[1:]
+	last := min(beforePosition-1, d.Last)
+	first := max(archivedTo+1, last-ShownRows+1)
+	c := partContent{
+		Heading: heading(d.Name, d.Title), First: first, Last: last, Page: pages(d), Pages: pages(d), Find: finderOf(self, d),
+		Pager: pageLinks{Newest: self, Newer: self, Page: pages(d), Pages: pages(d)}, Rows: rows(root, d, last+1)[:last-first+1],
 	}
-	if d.Page > 1 {
-		c.Older, c.Oldest = archiveReference(root, d, d.Page-1), archiveReference(root, d, 1)
+	if newer := last + 1 + ShownRows; newer <= d.Last {
+		c.Pager.Newer = before(self, newer)
 	}
-	here := root + feed.ArchivePath(d.Name, feed.Page{Epoch: d.Epoch, Number: d.Page})[1:]
-	return render(archiveTemplate, page{
-		Title: "Page " + strconv.FormatInt(d.Page, 10) + " of " + c.Heading, Root: root, Content: c,
+	if first > 1 {
+		c.Pager.Older, c.Pager.Oldest = before(self, first), oldest(self)
+	}
+	return render(partTemplate, page{
+		Title: c.title(), Root: root, Content: c,
 		Crumbs: []link{{Href: root, Text: "Feeds"}, {Href: self, Text: c.Heading}},
-		Alternates: []link{
-			{here + "?format=atom", "Atom", feed.ContentType},
-			{here + "?format=cloudevents", "CloudEvents", "application/cloudevents-batch+json"},
-		},
 	})
+}
+
+func (c *partContent) title() string {
+	return fmt.Sprintf("Page %s of %s, positions %s to %s · %s", count(c.Page), count(c.Pages), count(c.First), count(c.Last), c.Heading)
 }

@@ -1,5 +1,5 @@
 // Package html renders the pages for people: the list of feeds, a feed with its
-// newest events, an archive, an event, an error.
+// newest events, a part of a feed, what a search or a filter has found, an event, an error.
 //
 // What holds on every page:
 //
@@ -8,7 +8,8 @@
 //     links; and [SetHeaders] forbids the browser all but our own style and script.
 //   - References are relative and begin at the server's root, so a page is right
 //     below any path prefix and knows no host.
-//   - Without JavaScript nothing is missing but new events coming in by themselves.
+//   - Without JavaScript nothing is missing but new events coming in by themselves, and the button
+//     that copies data.
 package html
 
 import (
@@ -35,10 +36,11 @@ var assets embed.FS
 var (
 	style  = asset("style.css")
 	script = asset("live.js")
+	copier = asset("copy.js")
 	policy = strings.Join([]string{
 		"default-src 'none'",
 		"style-src " + sourceHash(style),
-		"script-src " + sourceHash(script),
+		"script-src " + sourceHash(script) + " " + sourceHash(copier),
 		"img-src data:", // the icon
 		"connect-src 'self'",
 		"base-uri 'none'",
@@ -79,7 +81,9 @@ type page struct {
 	Root       string // relative reference to the server's root, ends in a slash
 	Crumbs     []link // from the list of feeds down to the page before this one
 	Alternates []link // the same in other formats
-	Live       bool   // the script is needed
+	Live       bool   // the script is needed that shows new events
+	Copy       bool   // the script is needed that copies data
+	NoIndex    bool   // search engines leave the page out, and do not follow its links
 	Content    any
 }
 
@@ -96,9 +100,14 @@ func (page) Script() template.HTML {
 	return template.HTML("<script>" + script + "</script>")
 }
 
+// Copier is the script that copies an event's data.
+func (page) Copier() template.HTML {
+	return template.HTML("<script>" + copier + "</script>")
+}
+
 func parse(names ...string) *template.Template {
 	t := template.New("layout.html").Funcs(template.FuncMap{
-		"count": count, "stamp": stamp, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
+		"count": count, "stamp": stamp, "moment": moment, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
 		"clock": clock, "day": dayName, "isoDay": isoDay,
 		"figure": newFigure, "words": words,
 	})

@@ -31,6 +31,9 @@ func size(n int) string {
 // stamp writes a time for people, to the second.
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") + " UTC" }
 
+// moment is stamp for a column that says that its times are in UTC.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
+
 // clock writes the time of day, for a list of one day.
 func clock(t time.Time) string { return t.UTC().Format("15:04:05") }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/compress"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
+	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -24,6 +26,13 @@ type archiveKey struct {
 	form    *form
 	base    string // absolute URL of the server, for forms that need it
 	coding  string
+	part    archivePart // only for HTML
+}
+
+// archivePart is what an HTML page of an archive contains besides the archive.
+type archivePart struct {
+	before   int64 // it lists the events before this position
+	archives int64 // number of the feed's archives
 }
 
 // archived is a sealed page in one form and one coding.
@@ -55,11 +64,20 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 	if chosen.absolute {
 		base = s.Origin.Of(r).Base
 	}
-	a, err := s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
-	if err == nil && a.stage == store.Newest && namesAnother(r.Header, a.tag) {
-		// The client may have the final archive, from a server whose state is newer.
+	before := int64(math.MaxInt64)
+	if chosen == htmlForm {
+		if asked, err := numberParameter(r, "before"); err != nil {
+			return err
+		} else if asked > 0 {
+			before = asked
+		}
+	}
+	a, err := s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding, before))
+	if err == nil && (a.stage == store.Newest || chosen == htmlForm) && namesAnother(r.Header, a.tag) {
+		// The client may have the final archive, or a page that shows more archives, from a
+		// server whose state is newer.
 		if state, err = s.look(r.Context(), state.Name); err == nil {
-			a, err = s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding))
+			a, err = s.cachedArchive(r.Context(), state, archiveKeyOf(state, page, chosen, base, coding, before))
 		}
 	}
 	if err != nil {
@@ -92,8 +110,12 @@ func archiveLifetime(stage store.Stage, form *form) lifetime {
 	}
 }
 
-func archiveKeyOf(state *feedstate.State, page feed.Page, form *form, base, coding string) archiveKey {
-	return archiveKey{feed: state.ID, history: state.History, page: page, final: page.Number < state.Archives, form: form, base: base, coding: coding}
+func archiveKeyOf(state *feedstate.State, page feed.Page, form *form, base, coding string, before int64) archiveKey {
+	key := archiveKey{feed: state.ID, history: state.History, page: page, final: page.Number < state.Archives, form: form, base: base, coding: coding}
+	if form == htmlForm {
+		key.part = archivePart{before, state.Archives}
+	}
+	return key
 }
 
 // page returns the archive that a request names.
@@ -215,7 +237,7 @@ func lastOf(text []byte) int64 {
 // rewritten makes a page in a form other than Atom.
 func (s *server) rewritten(ctx context.Context, state *feedstate.State, key archiveKey) (*archived, error) {
 	atom := key
-	atom.form, atom.base, atom.coding = atomForm, "", zstdCoding
+	atom.form, atom.base, atom.coding, atom.part = atomForm, "", zstdCoding, archivePart{}
 	from, err := s.archived(ctx, state, atom)
 	if err != nil {
 		return nil, err
@@ -233,13 +255,29 @@ func (s *server) rewritten(ctx context.Context, state *feedstate.State, key arch
 	if err != nil {
 		return nil, err
 	}
-	content, err := key.form.document(d, key.base)
+	write := key.form.document
+	if key.form == htmlForm {
+		write = key.part.write
+	}
+	content, err := write(d, key.base)
 	if err != nil {
 		return nil, err
 	}
 	a := &archived{hash: hashOf(content), stage: from.stage, links: d.Links(), last: from.last}
 	a.representation = representation{mediaType: key.form.mediaType, content: fit(content), tag: strongTag(a.hash, identityCoding), modified: from.modified}
+	if key.form == htmlForm {
+		a.modified = time.Time{} // the page changes with the number of archives, at an unknown time
+	}
 	return a, nil
+}
+
+// write renders the part of an archive. A position up to a list after its end stands for the end, so
+// that the page before it can link to its oldest events.
+func (p archivePart) write(d *feed.Document, _ string) ([]byte, error) {
+	if p.before <= d.First || p.before > d.Last+html.ShownRows && p.before != math.MaxInt64 {
+		return nil, refuse(http.StatusNotFound, fmt.Sprintf("page %d has no events right before position %d: it has positions %d to %d", d.Page, p.before, d.First, d.Last))
+	}
+	return html.Archive(d, p.before, p.archives)
 }
 
 // in returns the page in another coding.

@@ -59,20 +59,21 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 }
 
 // eventKey is the key of an event in one form and one coding in the cache. It contains the end of the
-// feed, because HTML pages link to the next event.
+// feed, because HTML pages link to the next event, and show how many versions an entity has.
 type eventKey struct {
 	feed, title        string // the feed's id and title
 	history, published int64  // those of the state, see feedstate.State
 	id, source         string
 	form               *form
 	coding             string
+	entities           bool // the feed has entities
 }
 
 func eventKeyOf(r *http.Request, state *feedstate.State, form *form, coding string) eventKey {
 	id, source := eventNamed(r)
 	return eventKey{
 		feed: state.ID, title: state.Title, history: state.History, published: state.Published,
-		id: id, source: source, form: form, coding: coding,
+		id: id, source: source, form: form, coding: coding, entities: state.Entities,
 	}
 }
 
@@ -94,9 +95,19 @@ func (s *server) eventRepresentation(r *http.Request, state *feedstate.State, ke
 			if err != nil {
 				return err
 			}
-			events, err := around(ctx, log, f, position)
+			page := &html.Event{Feed: f.Name, Title: f.Title}
+			err = log.Rows(ctx, f.Key, position, position, func(row *store.Row) error {
+				page.Placed = row.Placed
+				return nil
+			})
+			if err == nil && key.form == htmlForm {
+				err = addNeighbours(ctx, log, f, page)
+			}
+			if err == nil && key.form == htmlForm {
+				page.Entity, err = versionOf(ctx, log, f, &page.Placed)
+			}
 			if err == nil {
-				e, err = s.makeEvent(ctx, key, f, events, position)
+				e, err = s.makeEvent(ctx, key, f, page)
 			}
 			return err
 		})
@@ -118,18 +129,14 @@ func redirectToQuery(w http.ResponseWriter, r *http.Request, id string) {
 	w.WriteHeader(http.StatusMovedPermanently)
 }
 
-// makeEvent renders the event at a position when there is room.
-func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, events []event.Placed, position int64) (*representation, error) {
-	size := 0
-	for i := range events {
-		size += cloudevents.Size(&events[i].Event)
-	}
-	leave, err := s.making.enter(ctx, copies*int64(size))
+// makeEvent renders an event when there is room.
+func (s *server) makeEvent(ctx context.Context, key eventKey, f *store.Feed, page *html.Event) (*representation, error) {
+	leave, err := s.making.enter(ctx, copies*int64(cloudevents.Size(&page.Event)))
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
-	content, err := renderEvent(key.form, f, events, position)
+	content, err := renderEvent(key.form, f, page)
 	if err != nil {
 		return nil, err
 	}
@@ -191,35 +198,51 @@ func choices(ctx context.Context, log store.Snapshot, f *store.Feed, positions [
 	return refuse(http.StatusMultipleChoices, fmt.Sprintf("%d events have this id, each of another source; name the source: %s", len(positions), strings.Join(urls, " ")))
 }
 
-// around returns the event at a position, and its neighbours without their data.
-func around(ctx context.Context, log store.Snapshot, f *store.Feed, position int64) ([]event.Placed, error) {
-	var events []event.Placed
-	err := log.Rows(ctx, f.Key, max(1, position-1), min(position+1, f.Published), func(row *store.Row) error {
-		e := row.Placed
-		if e.Position != position {
-			e.Data = nil
-		}
-		events = append(events, e)
+// addNeighbours adds the events before and after an event in the feed.
+func addNeighbours(ctx context.Context, log store.Snapshot, f *store.Feed, page *html.Event) error {
+	return log.List(ctx, f.Key, max(1, page.Position-1), min(page.Position+1, f.Published), store.Filter{}, 3, func(e *store.ListedEvent) error {
+		setNeighbour(e, page.Position, &page.Previous, &page.Next)
 		return nil
 	})
-	return events, err
 }
 
-// renderEvent renders the event at a position in a form.
-func renderEvent(chosen *form, f *store.Feed, events []event.Placed, position int64) ([]byte, error) {
-	page := html.Event{Feed: f.Name, Title: f.Title}
-	for i := range events {
-		e := &events[i]
-		beside := &html.Neighbour{Source: e.Source, ID: e.ID, Position: e.Position}
-		switch {
-		case e.Position < position:
-			page.Previous = beside
-		case e.Position > position:
-			page.Next = beside
-		default:
-			page.Placed = *e
-		}
+// versionOf returns an event's place among the events of its entity; nil if the feed has no entities,
+// or the event no subject.
+func versionOf(ctx context.Context, log store.Snapshot, f *store.Feed, e *event.Placed) (*html.Version, error) {
+	if !f.Entities || e.Subject == "" {
+		return nil, nil
 	}
+	newest, err := log.EntityVersion(ctx, f.Key, e.Subject)
+	if err != nil {
+		return nil, err
+	}
+	v := new(html.Version)
+	if v.Of, err = store.VersionAt(ctx, log, f.Key, e.Subject, newest, f.Published); err != nil {
+		return nil, err
+	}
+	if v.Number, err = store.VersionAt(ctx, log, f.Key, e.Subject, v.Of, e.Position); err != nil {
+		return nil, err
+	}
+	err = log.ListVersions(ctx, f.Key, max(1, v.Number-1), min(v.Number+1, v.Of), store.Filter{Subject: e.Subject}, 3, func(other *store.ListedEvent) error {
+		setNeighbour(other, e.Position, &v.Previous, &v.Next)
+		return nil
+	})
+	return v, err
+}
+
+// setNeighbour sets the neighbour before or after a position.
+func setNeighbour(e *store.ListedEvent, position int64, previous, next **html.Neighbour) {
+	beside := &html.Neighbour{Source: e.Source, ID: e.ID, Position: e.Position}
+	switch {
+	case e.Position < position:
+		*previous = beside
+	case e.Position > position:
+		*next = beside
+	}
+}
+
+// renderEvent renders an event in a form.
+func renderEvent(chosen *form, f *store.Feed, page *html.Event) ([]byte, error) {
 	switch chosen {
 	case entryForm:
 		d := feed.Document{ID: f.ID, Name: f.Name, Title: f.Title, Author: f.Author}
@@ -227,6 +250,6 @@ func renderEvent(chosen *form, f *store.Feed, events []event.Placed, position in
 	case cloudEventForm:
 		return append(cloudevents.AppendPlacedJSON(nil, &page.Placed), '\n'), nil
 	default:
-		return html.EventPage(&page)
+		return html.EventPage(page)
 	}
 }

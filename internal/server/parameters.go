@@ -13,8 +13,8 @@ import (
 // The query parameters of each HTML page, beside format.
 var (
 	serviceParameters = []string{}
-	feedParameters    = []string{}
-	archiveParameters = []string{}
+	feedParameters    = []string{"q", "type", "subject", "before", "page", "position", "time"}
+	archiveParameters = []string{"before"}
 	eventParameters   = []string{"id", "source"}
 	entityParameters  = []string{"subject", "before", "date"}
 	typesParameters   = []string{"after", "dataschema"}

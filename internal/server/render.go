@@ -31,12 +31,9 @@ var (
 	typesForms        = []*form{typesForm, htmlForm}
 )
 
-// renderPage renders a document as HTML. base is the server's absolute URL; empty if it is not the
+// renderPage renders a subscription document as HTML. archivePart renders archives. base is the server's absolute URL; empty if it is not the
 // same for all clients.
 func renderPage(d *feed.Document, base string) ([]byte, error) {
-	if d.Kind == feed.Archive {
-		return html.Archive(d)
-	}
 	url := ""
 	if base != "" {
 		url = base + feed.SubscriptionPath(d.Name)

@@ -114,6 +114,7 @@ type server struct {
 	types           *cache.Cache[typesKey, *representation]
 	sending         *bodies
 	reading, making *room
+	searching       *room // one for each search at the same time
 
 	appending   chan struct{} // limits the appends that run at once
 	smallBodies *incoming
@@ -151,6 +152,7 @@ func New(config Config) *Server {
 		sending:     newBodies(sendingRoom, clientRoom),
 		reading:     reading,
 		making:      making,
+		searching:   newRoom(searches),
 		archives:    cache.New[archiveKey](archiveBytes, func(a *archived) int64 { return a.size() }),
 		appending:   make(chan struct{}, maxAppending),
 		smallBodies: newIncoming(smallRoom),

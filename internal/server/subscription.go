@@ -20,6 +20,15 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if ask.form == htmlForm {
+		query, err := feedQueryOf(r)
+		if err != nil {
+			return err
+		}
+		if view := s.view(query); view != nil {
+			return view(w, r, ask, query)
+		}
+	}
 	v, err := s.await(r, ask)
 	if err != nil {
 		return err

@@ -26,6 +26,8 @@ type Session struct {
 	db       *sql.DB
 	replaced bool // another file is at the path, perhaps without tables
 
+	whenReplaced <-chan struct{} // see Replaced
+
 	consumer  string
 	lock      *sqlitedb.FileLock // while it holds a consumer
 	holder    string
@@ -57,6 +59,9 @@ func (s *Session) Claim(ctx context.Context, consumer string) (err error) {
 			return err
 		}
 		s.replaced = false
+	}
+	if s.whenReplaced, err = sqlitedb.WhenReplaced(ctx, s.db); err != nil { // before anything is read
+		return err
 	}
 	patient, cancel := context.WithTimeout(ctx, checkpoint.ClaimPatience)
 	defer cancel()
@@ -108,6 +113,10 @@ func (s *Session) Lost() <-chan struct{} {
 	}
 	return s.lock.Lost()
 }
+
+// Replaced returns a channel that is closed when another file is at the path. It is nil before
+// Claim.
+func (s *Session) Replaced() <-chan struct{} { return s.whenReplaced }
 
 // ShareLock calls use with a descriptor. A process that inherits the descriptor holds the
 // consumer's lock as long as it keeps it open, even after this process has ended. Close releases

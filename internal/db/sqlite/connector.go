@@ -2,6 +2,7 @@ package sqlitedb
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -133,6 +134,25 @@ func (t *tx) Commit() error {
 		return err
 	}
 	return t.conn.check()
+}
+
+// WhenReplaced returns a channel that is closed when another file takes the place of a pool's
+// file, within about [fileInterval], whether the pool is used or not. The pool must have been
+// opened by this package, and must not be in a transaction on its only connection.
+func WhenReplaced(ctx context.Context, db *sql.DB) (replaced <-chan struct{}, err error) {
+	used, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = used.Raw(func(driverConn any) error {
+		c, ok := driverConn.(*conn)
+		if !ok {
+			return fmt.Errorf("%T is no connection of this package", driverConn)
+		}
+		replaced = c.file.whenReplaced()
+		return nil
+	})
+	return replaced, errors.Join(err, used.Close())
 }
 
 // Check returns driver.ErrBadConn if the file of a connection, as [sql.Conn.Raw]

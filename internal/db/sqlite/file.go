@@ -42,7 +42,8 @@ type file struct {
 	generation int      // of connections: those before the last file was given up are not used again
 	next       identity // of a file that is not settled yet
 	nextSince  time.Time
-	untold     bool // someone is to be told that the file was replaced
+	untold     bool          // someone is to be told that the file was replaced
+	replaced   chan struct{} // closed when the file is replaced; nil if nobody waits for it
 	pools      []*sql.DB
 	users      int // pools that were not closed
 }
@@ -79,6 +80,10 @@ func (f *file) check() (now identity, err error) {
 	case err == nil && f.isSettled(now):
 		f.retire(true)
 		f.known, f.gone, f.untold = now, false, !f.follows
+		if f.replaced != nil {
+			close(f.replaced)
+			f.replaced = nil
+		}
 		return now, nil
 	case err == nil || errors.Is(err, os.ErrNotExist):
 		err = ErrGone
@@ -86,6 +91,16 @@ func (f *file) check() (now identity, err error) {
 		f.retire(false)
 	}
 	return now, fmt.Errorf("%s: %w", f.path, err)
+}
+
+// whenReplaced returns a channel that is closed when the file is replaced next.
+func (f *file) whenReplaced() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.replaced == nil {
+		f.replaced = make(chan struct{})
+	}
+	return f.replaced
 }
 
 // settledAfter is for how long nothing is written to a file that is complete. What

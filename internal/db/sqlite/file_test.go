@@ -95,3 +95,41 @@ func TestPoolTellsOnceThatItsFileWasReplaced(t *testing.T) {
 		t.Errorf("then %d, %v; want 2", n, err)
 	}
 }
+
+// A pool that nobody uses is told, too, and only of another file.
+func TestReplacementIsToldAlsoToAnIdlePool(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path, another := filepath.Join(folder, "a.db"), filepath.Join(folder, "b.db")
+	db := numbers(t, path, 1)
+	must.OK(t, numbers(t, another, 2).Close())
+	must.OK(t, os.Chtimes(another, longAgo, longAgo))
+	for range 2 {
+		replaced, err := sqlitedb.WhenReplaced(t.Context(), db)
+		must.OK(t, err)
+		must.OK(t, os.Rename(path, path+".away"))
+		time.Sleep(100 * time.Millisecond)
+		must.OK(t, os.Rename(path+".away", path))
+		time.Sleep(100 * time.Millisecond)
+		select {
+		case <-replaced:
+			t.Fatal("it was moved away and back, and is said to be another one")
+		default:
+		}
+		must.OK(t, os.Rename(path, path+".old"))
+		must.OK(t, os.Rename(another, path))
+		select {
+		case <-replaced:
+		case <-time.After(20 * time.Second):
+			t.Fatal("another file is there, and nobody was told")
+		}
+		if _, err := number(t.Context(), db); !errors.Is(err, sqlitedb.ErrReplaced) {
+			t.Errorf("the pool says %v", err)
+		}
+		if n, err := number(t.Context(), db); err != nil || n == 0 {
+			t.Errorf("then %d, %v", n, err)
+		}
+		must.OK(t, os.Rename(path+".old", another))
+		must.OK(t, os.Chtimes(another, longAgo, longAgo))
+	}
+}

@@ -12,7 +12,7 @@
   if (!table || !window.EventSource) return;
   const body = table.tBodies[0];
   const state = byId("state");
-  const mostRows = Math.max(200, body.rows.length);
+  const mostRows = 50;
   const lineLength = 160;
   const longest = 8 * lineLength;
   const every = 5000; // milliseconds between two announcements at least
@@ -139,17 +139,43 @@
     return bdi;
   }
 
-  function timeOf(text) {
+  function timeOf(text, zone) {
     const time = document.createElement("time");
     time.dateTime = text;
-    time.textContent = text.slice(0, 19).replace("T", " ") + " UTC";
+    time.textContent = text.slice(0, 19).replace("T", " ") + zone;
     return time;
+  }
+
+  function unit(text) {
+    const span = document.createElement("span");
+    span.className = "unit";
+    span.textContent = text;
+    return span;
+  }
+
+  // A time with what a phone shows beside it, where no heading tells.
+  function timeCell(kind, text) {
+    const td = cell("time " + kind, unit(kind + " "));
+    td.append(timeOf(text, ""), unit(" UTC"));
+    return td;
+  }
+
+  function subject(text) {
+    const bdi = isolated(clip(text, 160));
+    if (text === "") return bdi;
+    const a = document.createElement("a");
+    a.rel = "nofollow";
+    a.href = table.dataset.self + "?subject=" + encodeURIComponent(text);
+    a.append(bdi.textContent);
+    bdi.replaceChildren(a);
+    return bdi;
   }
 
   function row(position, event, text) {
     const tr = document.createElement("tr");
     tr.setAttribute("role", "row");
     tr.className = "new";
+    tr.id = "p" + position;
     const th = document.createElement("th");
     th.scope = "row";
     th.setAttribute("role", "rowheader");
@@ -161,28 +187,33 @@
     label.textContent = "Event ";
     a.append(label, String(position));
     th.append(a);
-    tr.append(th, cell("type", isolated(clip(event.type, 160))), cell("subject", isolated(clip(event.subject || "", 160))),
-      cell("time", timeOf(event.time)), cell("data", isolated(dataLine(event, text))));
+    tr.append(th, cell("type", isolated(clip(event.type, 160))), cell("subject", subject(event.subject || "")),
+      timeCell("happened", event.time), timeCell("recorded", event.efrecorded), cell("data", isolated(dataLine(event, text))));
     return tr;
   }
 
   // All that came within a moment is shown at once, however many they are.
   function flush() {
     flushing = 0;
-    if (waiting.length > mostRows) byId("more").hidden = false;
     const rows = document.createDocumentFragment();
     for (const next of waiting.slice(-mostRows)) rows.prepend(next);
     waiting = [];
     body.prepend(rows);
-    while (body.rows.length > mostRows) {
-      body.lastElementChild.remove();
-      byId("more").hidden = false;
-    }
+    while (body.rows.length > mostRows) body.lastElementChild.remove();
+    leadOn();
     byId("empty").hidden = true;
     byId("count").textContent = last.toLocaleString("en");
     const shown = byId("newest");
-    if (shown && newest.efrecorded) shown.replaceWith(Object.assign(timeOf(newest.efrecorded), { id: "newest" }));
+    if (shown) shown.replaceWith(Object.assign(timeOf(newest.efrecorded, " UTC"), { id: "newest" }));
     if (!announcing) announce();
+  }
+
+  // The link to older events goes on where the rows end.
+  function leadOn() {
+    const oldest = body.lastElementChild.id.slice(1);
+    const older = byId("older");
+    older.querySelector("[rel=prev]").href = table.dataset.self + "?before=" + oldest;
+    older.hidden = oldest === "1";
   }
 
   // One sentence for all of them, and not more often than one can listen.
@@ -203,7 +234,7 @@
     last = BigInt(message.lastEventId);
     newest = event;
     waiting.push(row(last, event, message.data));
-    if (waiting.length > 2 * mostRows) waiting = waiting.slice(-mostRows - 1); // one more tells that some are missing
+    if (waiting.length > 2 * mostRows) waiting = waiting.slice(-mostRows);
     if (!flushing) flushing = setTimeout(flush, 100);
   }
 
