@@ -31,7 +31,7 @@ func TestScreensOfEachPageAreKept(t *testing.T) {
 		width, height int64
 	}{{"desktop", "light", 1100, 720}, {"phone", "light", 360, 720}, {"dark", "dark", 1100, 720}} {
 		if look.name == "dark" {
-			names = []string{"feed", "types"}
+			names = []string{"feed", "types", "entity"}
 		}
 		b := open(t, look.width)
 		b.do(chromedp.EmulateViewport(look.width, look.height))
