@@ -133,17 +133,21 @@ func status(ts *testscript.TestScript, _ bool, arguments []string) {
 
 var servingURL = regexp.MustCompile(`msg=serving url=(\S+)/`)
 
-// serve DB starts a server, with a server's rights, until shutdown or the end of the script, on a free
-// port, and sets URL and ADDRESS. It must end with status 0 when it is asked to.
+// serve DB [FLAG…] starts a server, with a server's rights, until shutdown or the end of the script, on a
+// free port, and sets URL and ADDRESS, and OPERATIONS to the URL of its private listener. It must end with
+// status 0 when it is asked to.
 func serve(bin string) func(*testscript.TestScript, bool, []string) {
 	return func(ts *testscript.TestScript, _ bool, arguments []string) {
-		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), "serve", "--db", asServer(arguments[0]), "--listen", "127.0.0.1:0")
+		server := exec.CommandContext(context.Background(), filepath.Join(bin, "feedserver"), append([]string{"serve", "--db", asServer(arguments[0]), "--listen", "127.0.0.1:0"}, arguments[1:]...)...)
 		server.Dir = ts.Getenv("WORK")
 		stderr, err := server.StderrPipe()
 		ts.Check(err)
 		ts.Check(server.Start())
 		lines := bufio.NewScanner(stderr)
 		for lines.Scan() {
+			if match := privateURL.FindStringSubmatch(lines.Text()); match != nil {
+				ts.Setenv("OPERATIONS", match[1])
+			}
 			if match := servingURL.FindStringSubmatch(lines.Text()); match != nil {
 				ts.Setenv("URL", match[1])
 				ts.Setenv("ADDRESS", strings.TrimPrefix(match[1], "http://"))

@@ -1,6 +1,7 @@
 package cmd_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/html"
@@ -197,4 +200,38 @@ func TestASeedersPageStaysSmall(t *testing.T) {
 			t.Errorf("%s: %d bytes, want at most %d\n%.3000s", form, len(body), most, body)
 		}
 	}
+}
+
+// TestASeedersPageWaitsForNobody: while another session locks the parked events, the page shows
+// what it knows, and the run goes on.
+func TestASeedersPageWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	log, target := testdb.SQLite(t), testdb.Postgres(t)
+	l := storetest.Open(t, log)
+	storetest.Create(t, l, "orders", 10)
+	events := storetest.Events(1, 3)
+	events[1].DataSchema = "urn:odd"
+	storetest.Append(t, l, "orders", events)
+	server := operate(t, log)
+	from := server.feeds + "/feeds/orders"
+	shell(t, "seeder run --from "+from+" --into '"+target+"' --until 1")
+	conn, err := pgx.Connect(t.Context(), target)
+	must.OK(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	_, err = conn.Exec(t.Context(), "ALTER TABLE eventfeed_inbox.events ADD CHECK (dataschema IS NULL)")
+	must.OK(t, err)
+	o := follower(t, from, target, "--on-error", "park")
+	o.waitState(t, "with a parked event", func(s *html.Seeder) bool { return len(s.Parked.Failed) == 1 })
+
+	_, err = conn.Exec(t.Context(), "BEGIN; LOCK TABLE eventfeed_seed.parked")
+	must.OK(t, err)
+	s := o.waitState(t, "without a new list", func(s *html.Seeder) bool { return s.Parked.Error != "" })
+	if s.State != html.SeederFollowing || len(s.Parked.Failed) != 1 || s.Parked.Read == nil || s.Now.Sub(*s.Parked.Read) > time.Minute {
+		t.Errorf("meanwhile: %+v", s)
+	}
+	storetest.Append(t, l, "orders", storetest.Events(4, 4))
+	o.waitState(t, "going on", func(s *html.Seeder) bool { return s.Feeds[0].Position == 4 })
+	_, err = conn.Exec(t.Context(), "COMMIT")
+	must.OK(t, err)
+	o.waitState(t, "with a new list", func(s *html.Seeder) bool { return s.Parked.Error == "" && len(s.Parked.Failed) == 1 })
 }

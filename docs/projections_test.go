@@ -32,7 +32,7 @@ func TestProjectionsOfTheDocument(t *testing.T) {
 	text, err := os.ReadFile("projections.md")
 	must.OK(t, err)
 	shown := regexp.MustCompile("(?s)\n```sql( [a-z]+)?\n(.*?)\n```").FindAllStringSubmatch(string(text), -1)
-	if len(shown) != 7 {
+	if len(shown) != 8 {
 		t.Fatalf("%d projections", len(shown))
 	}
 	for i, match := range shown {
@@ -58,6 +58,7 @@ func parseProjection(t *testing.T, text string) (*projection.Projection, checkpo
 		}
 		b.Events = append(b.Events, event.Delivered{Feed: feed, Live: true, Placed: event.Placed{Position: int64(i + 1), Event: event.Event{
 			ID: fmt.Sprint(i), Source: "/", Type: kind, Subject: "o1", Time: time.Now(), Data: []byte(projectionData),
+			DataSchema: "https://schemas.shop.example/order/1.json",
 		}}})
 	}
 	return p, b
@@ -100,7 +101,7 @@ func TestCommandsOfProjections(t *testing.T) {
 		must.OK(t, os.WriteFile(filepath.Join(folder, name), first[1], 0o600))
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
-	replace := strings.NewReplacer("127.0.0.1:8080", address, "postgres:///shipping", "'"+testdb.Postgres(t)+"'")
+	replace := strings.NewReplacer("127.0.0.1:8080", address, "https://staging.shop.example", "http://"+address, "postgres:///shipping", "'"+testdb.Postgres(t)+"'")
 	run := func(line string) string {
 		t.Helper()
 		command := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", replace.Replace(line))
@@ -121,7 +122,7 @@ func TestCommandsOfProjections(t *testing.T) {
 	for _, match := range regexp.MustCompile("(?s)\n *```sh\n(.*?)\n *```").FindAllSubmatch(text, -1) {
 		lines = append(lines, strings.Split(string(match[1]), "\n")...)
 	}
-	if len(lines) != 6 {
+	if len(lines) != 7 {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(run("seeder inspect --patience 30s http://127.0.0.1:8080/feeds/orders --json"), `"position": 1,`); time.Sleep(20 * time.Millisecond) {
@@ -133,7 +134,27 @@ func TestCommandsOfProjections(t *testing.T) {
 	for _, line := range lines {
 		said.WriteString(run(line))
 	}
-	if n := strings.Count(said.String(), "orders: 1 event applied"); n != 3 {
+	if n := strings.Count(said.String(), "orders: 1 event applied"); n != 4 {
 		t.Errorf("applied %d times:\n%s", n, &said)
+	}
+}
+
+// TestRecipeForCIIsTested compares it with the script that runs it.
+func TestRecipeForCIIsTested(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("projections.md")
+	must.OK(t, err)
+	_, section, _ := strings.Cut(string(text), "\n## Find a changed schema in CI\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	script, err := os.ReadFile("../cmd/testdata/ci.txtar")
+	must.OK(t, err)
+	blocks := regexp.MustCompile("(?s)\n```(?:sh|sql)\n(.*?\n)```").FindAllStringSubmatch(section, -1)
+	if len(blocks) != 2 {
+		t.Fatalf("%d blocks", len(blocks))
+	}
+	for _, block := range blocks {
+		if want := strings.ReplaceAll(block[1], "https://staging.shop.example", "$STAGING"); !strings.Contains(string(script), want) {
+			t.Errorf("the script lacks:\n%s", want)
+		}
 	}
 }

@@ -12,7 +12,8 @@ type Projection struct {
 	Name string // the file's path, for messages; the target keeps its last element
 	Text []byte
 	// Strict refuses an event whose type has no block. Otherwise such events are counted and
-	// skipped.
+	// skipped. It also refuses an event with a dataschema that its block does not name, if the
+	// block has a line -- dataschema. Otherwise such events are applied like all others.
 	Strict bool
 	// Schema is the PostgreSQL schema of the projection's tables; it is created if it is
 	// missing. Empty means the connection's search_path.

@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
-	"net/url"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/eventfeed/eventfeed/internal/feedstate"
-	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/httpd/operations"
 	"github.com/eventfeed/eventfeed/internal/overview"
 	"github.com/eventfeed/eventfeed/internal/publish"
@@ -79,29 +76,9 @@ func (p *operationsPage) sample(ctx context.Context) error {
 }
 
 func (p *operationsPage) handler() http.Handler {
-	return operations.PageOf(overview.Parameters, func(_ context.Context, form operations.Form, values url.Values) ([]byte, error) {
-		query, err := overview.ParseQuery(values)
-		if err != nil {
-			return nil, operations.BadRequest(err)
-		}
+	return operations.Overview(func() overview.Sources {
 		sources := p.sources
 		sources.Live = p.live.Load()
-		rows := overview.ShownRows
-		if form == operations.JSON {
-			rows = overview.JSONRows
-		}
-		view, err := overview.Select(overview.Gather(sources, time.Now()), query, rows)
-		if err != nil {
-			return nil, operations.BadRequest(err)
-		}
-		switch form {
-		case operations.HTML:
-			return html.Operations(view)
-		case operations.JSON:
-			text, err := json.MarshalIndent(view, "", "  ")
-			return append(text, '\n'), err
-		default:
-			return overview.Text(view), nil
-		}
-	})
+		return sources
+	}, nil)
 }

@@ -17,7 +17,8 @@ func initCommand() *cobra.Command {
 		Use:   "init --from URL",
 		Short: "Write a projection file to start from",
 		Long: `Write a projection to standard output: an SQL file, for seeder run --projection, that keeps the latest
-state of each subject in a table of your own. It is generated from a sample of the feed's pages.`,
+state of each subject in a table of your own. It has a block for each type of the feed's events, with the
+fields that a sample of its pages has.`,
 		Example: `  seeder init --from http://127.0.0.1:8080/feeds/orders > shipping.sql
   seeder run --from http://127.0.0.1:8080/feeds/orders --into sqlite:shipping.db --projection shipping.sql --dry-run`,
 		Args: cobra.NoArgs,
@@ -72,7 +73,7 @@ func readSample(command *cobra.Command, client *walk.Client, head *walk.Subscrip
 			sample.Add(&head.Entries[i].Event)
 		}
 	}
-	return sample, nil
+	return sample, addTypes(command, client, head, sample)
 }
 
 // choosePages chooses some of the archives 1 to last, in order: the newest one,

@@ -32,7 +32,7 @@ func addSinkFlags(command *cobra.Command) *sinkFlags {
 	flags := command.Flags()
 	flags.StringVar(&s.projection, "projection", "", "apply events to your own tables by the SQL in `FILE`, instead of the inbox")
 	flags.StringVar(&s.schema, "schema", "", "PostgreSQL schema `NAME` for the projection's tables; also the default of --consumer")
-	flags.BoolVar(&s.strict, "strict", false, "fail on event types for which the projection has no block")
+	flags.BoolVar(&s.strict, "strict", false, "fail on a type that has no block, and on a dataschema that its block does not name")
 	flags.BoolVar(&s.accept, "accept-projection", false, "continue although the projection file has changed since the last run")
 	return s
 }

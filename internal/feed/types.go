@@ -110,6 +110,9 @@ const (
 	TypesType     = "application/json"
 )
 
+// MaxTypes is the maximum number of types in one document.
+const MaxTypes = 1000
+
 // TypesReference is the reference from a feed's own URL to that of its types.
 func TypesReference(name string) string { return name + "/types" }
 

@@ -15,17 +15,20 @@ import (
 	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
 // kinds returns a page of each kind of a shop's server.
 func kinds(t *testing.T) (names []string, pages map[string]string) {
 	t.Helper()
 	l := shop(t)
+	storetest.GiveEntities(t, l, "orders")
 	base := &neturl.URL{Scheme: "https", Host: "events.example"}
 	url := servertest.Serve(t, l, func(c *server.Config) { c.Origin.Base = base }).URL
 	entity := servertest.Serve(t, timeline(t)).URL + feed.EntityPath("orders", "o-1")
-	return []string{"list", "feed", "types", "archive", "event", "entity", "error"}, map[string]string{
-		"list": url + "/", "feed": url + "/feeds/orders", "types": url + "/feeds/orders/types", "archive": url + archivePath(t, l, "orders", 2),
+	return []string{"list", "feed", "part", "found", "nothing", "filtered", "types", "archive", "event", "entity", "error"}, map[string]string{
+		"list": url + "/", "feed": url + "/feeds/orders", "part": url + "/feeds/orders?before=195", "found": url + "/feeds/orders?q=order/4010+14+March",
+		"nothing": url + "/feeds/orders?q=nobody", "filtered": url + "/feeds/orders?type=OrderPaid&subject=order/4010", "types": url + "/feeds/orders/types", "archive": url + archivePath(t, l, "orders", 2),
 		"event": url + feed.EventPath("orders", "/shop", "0198c0de-0000-7000-8000-000000000123"), "error": url + "/feeds/nothing", "entity": entity,
 	}
 }

@@ -108,16 +108,19 @@ func EntityPage(e *Entity) ([]byte, error) {
 }
 
 func withParameter(reference, name string, value int64) string {
+	return withText(reference, name, strconv.FormatInt(value, 10))
+}
+
+// withText adds a parameter whose value needs no escapes.
+func withText(reference, name, value string) string {
 	separator := "?"
 	if strings.Contains(reference, "?") {
 		separator = "&"
 	}
-	return reference + separator + name + "=" + strconv.FormatInt(value, 10)
+	return reference + separator + name + "=" + value
 }
 
-func inFormat(reference, format string) string {
-	return strings.TrimSuffix(withParameter(reference, "format", 0), "0") + format
-}
+func inFormat(reference, format string) string { return withText(reference, "format", format) }
 
 // timeline groups the shown versions by the days of their events' times, the newest version first.
 func timeline(root string, e *Entity) (days []timelineDay) {

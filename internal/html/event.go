@@ -53,22 +53,25 @@ type eventContent struct {
 	EntityNext     *link
 }
 
+// eventRoot is the reference from an event's page to the server's root.
+const eventRoot = "../../../"
+
 var eventTemplate = parse("event.html")
 
 // EventPage renders the page of one event.
 func EventPage(e *Event) ([]byte, error) {
-	const root = "../../../"
+	const root = eventRoot
 	self, of := eventReference(root, e.Feed, &e.Event), feedReference(root, e.Feed)
 	c := eventContent{
 		Event: e, Heading: heading(e.Feed, e.Title), Principal: cloudevents.Principal(&e.Event), Data: viewData(&e.Event), Whole: self + "&format=cloudevents",
-		Previous: neighbour(root, e.Feed, e.Previous), Next: neighbour(root, e.Feed, e.Next), InList: inList(of, e.Position),
+		Previous: neighbour(e.Feed, e.Previous), Next: neighbour(e.Feed, e.Next), InList: inList(of, e.Position),
 	}
 	if e.Subject != "" {
 		c.About = filterReference(of, Filter{Subject: e.Subject})
 	}
 	if e.Entity != nil {
 		c.About = root + feed.EntityPath(e.Feed, e.Subject)[1:]
-		c.EntityPrevious, c.EntityNext = neighbour(root, e.Feed, e.Entity.Previous), neighbour(root, e.Feed, e.Entity.Next)
+		c.EntityPrevious, c.EntityNext = neighbour(e.Feed, e.Entity.Previous), neighbour(e.Feed, e.Entity.Next)
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
 		if len(c.Extensions) == shownExtensions {
@@ -91,9 +94,9 @@ func EventPage(e *Event) ([]byte, error) {
 	})
 }
 
-func neighbour(root, name string, n *Neighbour) *link {
+func neighbour(name string, n *Neighbour) *link {
 	if n == nil {
 		return nil
 	}
-	return &link{Href: eventReference(root, name, &event.Event{Source: n.Source, ID: n.ID}), Text: count(n.Position)}
+	return &link{Href: eventReference(eventRoot, name, &event.Event{Source: n.Source, ID: n.ID}), Text: count(n.Position)}
 }

@@ -40,6 +40,7 @@ func FilteredPage(f *Filtered) ([]byte, error) {
 	if f.Entity != "" {
 		c.Entity = root + f.Entity[1:]
 	}
+	c.Pager.End = "No older event matches"
 	here := filterReference(self, f.Filter)
 	if f.Before > 0 {
 		c.Pager.Newest = here

@@ -61,7 +61,7 @@ func TestPeopleFindWhatTheyLookFor(t *testing.T) {
 			b.send("Find", "Find: 120"+shop, map[string]string{"Find in this feed": "120"})
 			b.follow("Position 120 in the list", "Page 2 of 4, positions 71 to 120"+shop)
 			b.send("Find", "Find: order/4010 on "+today+shop, map[string]string{"Find in this feed": "order/4010 on " + today})
-			b.see("a subject and a time", "recorded on "+f.Updated.Format("2006-01-02"), "4 events", "KB-3")
+			b.see("a subject and a time", "happened or were recorded on "+f.Updated.Format("2006-01-02"), "4 events", "KB-3")
 			b.send("Find", "Find: "+today+shop, map[string]string{"Find in this feed": today})
 			b.see("First event recorded at or after that time: position 1", "Recorded then: position 1 to position 200")
 			b.send("Find", "Find: nobody"+shop, map[string]string{"Find in this feed": "nobody"})

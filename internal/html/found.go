@@ -41,10 +41,11 @@ type FoundPeriod struct {
 	LaterAt time.Time
 }
 
-// FoundSubject has the newest events of a subject.
+// FoundSubject has the newest events of a subject, at any time or at one.
 type FoundSubject struct {
 	Subject string
-	Within  string // when they were recorded, as "on 2026-05-03"; empty for any time
+	Within  string // when they happened or were recorded, as "on 2026-05-03"; empty for any time
+	Day     string // the first day of that time, as 2006-01-02
 	Events  []Listed
 	// Number is how many events there are; IsLeast means that there may be more.
 	Number  int64
@@ -65,6 +66,7 @@ type foundContent struct {
 	At            *row
 	Rows          []row
 	Entity        string // reference
+	OnDay         string // reference to what happened to the entity on the day; Entity without one
 	ByType, About string // references to filters
 }
 
@@ -93,6 +95,10 @@ func FoundPageOf(f *Found) ([]byte, error) {
 		c.Rows, c.About = rowsOf(root, d.Name, s.Events), filterReference(self, Filter{Subject: s.Subject})
 		if s.Entity != "" {
 			c.Entity = root + s.Entity[1:]
+			c.OnDay = c.Entity
+			if s.Day != "" {
+				c.OnDay = withText(c.Entity, "date", s.Day)
+			}
 		}
 	}
 	c.Any = len(c.ByID) > 0 || c.At != nil || len(c.Rows) > 0 || c.Entity != "" || f.Page != nil && f.Page.Exists || f.Period != nil && f.Period.Later > 0

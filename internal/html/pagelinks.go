@@ -9,7 +9,8 @@ import (
 // pageLinks lead from a part of a feed to the others. Empty references are left out.
 type pageLinks struct {
 	Newest, Newer, Older, Oldest string
-	Page, Pages                  int64 // "Page 3 of 5"; not shown if Pages is 0
+	End                          string // what is said instead of Older; empty for the usual words
+	Page, Pages                  int64  // "Page 3 of 5"; not shown if Pages is 0
 }
 
 // before is the reference to the events before a position, on the page self.

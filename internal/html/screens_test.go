@@ -29,10 +29,7 @@ func TestScreensOfEachPageAreKept(t *testing.T) {
 	for _, look := range []struct {
 		name, scheme  string
 		width, height int64
-	}{{"desktop", "light", 1100, 720}, {"phone", "light", 360, 720}, {"dark", "dark", 1100, 720}} {
-		if look.name == "dark" {
-			names = []string{"feed", "types", "entity"}
-		}
+	}{{"desktop", "light", 1100, 720}, {"phone", "light", 360, 720}, {"dark", "dark", 1100, 720}, {"phone-dark", "dark", 360, 720}} {
 		b := open(t, look.width)
 		b.do(chromedp.EmulateViewport(look.width, look.height))
 		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{

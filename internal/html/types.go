@@ -1,9 +1,6 @@
 package html
 
 import (
-	"net/url"
-	"strconv"
-
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
@@ -35,10 +32,10 @@ func Types(part *TypesPart) ([]byte, error) {
 	const root = "../../"
 	self := root + feed.TypesPath(part.Feed)[1:]
 	c := typesContent{TypesPart: part, Heading: heading(part.Feed, part.Title), Self: self}
+	list := feedReference(root, part.Feed)
 	for _, count := range part.Types {
 		c.Rows = append(c.Rows, typeRow{
-			TypeCount: count, Filter: typeReference(root, part.Feed, count.Type),
-			FirstHref: positionReference(root, part.Feed, count.First), LastHref: positionReference(root, part.Feed, count.Last),
+			TypeCount: count, Filter: filterReference(list, Filter{Type: count.Type}), FirstHref: inList(list, count.First), LastHref: inList(list, count.Last),
 		})
 	}
 	if part.More {
@@ -46,19 +43,9 @@ func Types(part *TypesPart) ([]byte, error) {
 	}
 	return render(typesTemplate, page{
 		Title: "Types of " + c.Heading, Root: root, Content: c,
-		Crumbs:     []link{{Href: root, Text: "Feeds"}, {Href: feedReference(root, part.Feed), Text: c.Heading}},
+		Crumbs:     []link{{Href: root, Text: "Feeds"}, {Href: list, Text: c.Heading}},
 		Alternates: []link{{self + "?format=json", "JSON", "application/json"}},
 	})
-}
-
-// typeReference is the reference to a feed's events of a type.
-func typeReference(root, name, eventType string) string {
-	return feedReference(root, name) + "?type=" + url.QueryEscape(eventType)
-}
-
-// positionReference is the reference to the event at a position.
-func positionReference(root, name string, position int64) string {
-	return feedReference(root, name) + "?position=" + strconv.FormatInt(position, 10)
 }
 
 // shownFrequent is the number of types that a feed's page shows: the most frequent ones.
@@ -85,7 +72,7 @@ func typesOf(root string, d *feed.Document) *typesLine {
 			line.Others = len(counts) - shownFrequent
 			break
 		}
-		line.Frequent = append(line.Frequent, typeRow{TypeCount: count, Filter: typeReference(root, d.Name, count.Type)})
+		line.Frequent = append(line.Frequent, typeRow{TypeCount: count, Filter: filterReference(feedReference(root, d.Name), Filter{Type: count.Type})})
 	}
 	return line
 }

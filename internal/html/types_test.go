@@ -35,6 +35,13 @@ func TestPeopleSeeWhichTypesAFeedHas(t *testing.T) {
 				if fmt.Sprint(rows) != fmt.Sprint(want) {
 					t.Errorf("%d wide: %q\nwant %q", width, rows, want)
 				}
+				b.follow("OrderPaid", "Filter: OrderPaid · Orders of the web shop")
+				b.do(chromedp.Navigate(url + "/feeds/orders/types"))
+				b.follow("Event 198", "Orders of the web shop")
+				if hash := eval[string](b, "location.hash"); hash != "#p198" {
+					t.Errorf("%d wide: the position is at %q", width, hash)
+				}
+				b.do(chromedp.Navigate(url + "/feeds/orders/types"))
 				b.follow("Orders of the web shop", "Orders of the web shop")
 				b.clean()
 			}

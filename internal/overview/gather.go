@@ -53,7 +53,7 @@ func Gather(from Sources, now time.Time) *Report {
 	known := from.Live.Known()
 	r.Server.Database = databaseOf(from.Live, &known)
 	r.Problems = serverProblems(&r.Server, now)
-	g := &gathering{Live: from.Live, known: &known, now: now, feeds: make(map[string]*feedstate.State), readers: make(map[string]int)}
+	g := &gathering{Live: from.Live, known: &known, now: now, feeds: make(map[string]*feedstate.State), readers: make(map[string]int), late: make(map[string]int)}
 	for _, state := range from.Live.Feeds() {
 		g.feeds[state.Name] = state
 	}
@@ -86,6 +86,7 @@ type gathering struct {
 	now     time.Time
 	feeds   map[string]*feedstate.State
 	readers map[string]int // how many, by feed
+	late    map[string]int // how many of them have problems
 }
 
 func (g *gathering) allFeeds() []Feed {
@@ -112,7 +113,7 @@ func (g *gathering) feed(state *feedstate.State, stats *store.FeedStats) Feed {
 		Name: state.Name, Position: state.Position, Published: state.Published, Archives: state.Archives,
 		Unsealed: max(state.Open.Number-1-state.Archives, 0),
 		Held:     state.Held, Moved: state.Moved, Rate: g.Progress.Rate(state.Name, g.now),
-		Epochs: len(state.Epochs), Epoch: Epoch{ID: epoch.ID, First: epoch.FirstPosition}, Readers: g.readers[state.Name],
+		Epochs: len(state.Epochs), Epoch: Epoch{ID: epoch.ID, First: epoch.FirstPosition}, Readers: g.readers[state.Name], Late: g.late[state.Name],
 	}
 	if stats != nil {
 		f.Pending, f.Refused = stats.Pending, stats.Refused
@@ -127,8 +128,12 @@ func (g *gathering) allReaders() []Reader {
 	all := make([]Reader, 0, len(list))
 	for i := range list {
 		if state := g.feeds[list[i].Feed]; state != nil {
-			all = append(all, ReaderOf(&list[i], state, g.Progress, g.now))
-			g.readers[list[i].Feed]++
+			r := ReaderOf(&list[i], state, g.Progress, g.now)
+			g.readers[r.Feed]++
+			if len(r.Problems) > 0 {
+				g.late[r.Feed]++
+			}
+			all = append(all, r)
 		}
 	}
 	slices.SortFunc(all, func(a, b Reader) int {

@@ -52,6 +52,7 @@ type Feed struct {
 	Epochs    int       `json:"epochs"`
 	Epoch     Epoch     `json:"epoch"`
 	Readers   int       `json:"readers"`
+	Late      int       `json:"readers_with_problems"`
 	Problems  []Problem `json:"problems"`
 }
 

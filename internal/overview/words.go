@@ -70,6 +70,14 @@ func (f *Feed) OldestText() string {
 	return f.Oldest.String()
 }
 
+// ReadersText returns how many readers the feed has, and how many of them have problems.
+func (f *Feed) ReadersText() string {
+	if f.Late == 0 {
+		return strconv.Itoa(f.Readers)
+	}
+	return fmt.Sprintf("%d, %d late", f.Readers, f.Late)
+}
+
 // StateText returns the state of the feed in a word.
 func (f *Feed) StateText() string {
 	switch {

@@ -2,27 +2,31 @@ package progress
 
 import "time"
 
-// speedSample is the minimum time between two samples of a speed, which bounds their number.
+// speedSample bounds the samples of a speed: in each such time at most two are kept.
 const speedSample = 200 * time.Millisecond
 
 // speed measures how many events of a feed a run applies in a second.
 type speed struct {
 	first   sample
 	samples []sample // oldest first; all but the first one are younger than paceWindow
+	last    sample   // the last one, which samples may not have
 }
 
 // note records the number of events done.
 func (s *speed) note(done int64, now time.Time) {
+	before := s.last
+	s.last = sample{now, done}
 	n := len(s.samples)
 	switch {
-	case n == 0:
-		s.first = sample{now, done}
-	case done < s.samples[n-1].done: // the checkpoint was moved back
-		s.first, s.samples = sample{now, done}, nil
+	case n == 0, done < before.done: // the latter after the checkpoint was moved back
+		s.first, s.samples = s.last, []sample{s.last}
+		return
+	case now.Sub(before.at) >= speedSample && before != s.samples[n-1]:
+		s.samples = append(s.samples, before)
 	case now.Sub(s.samples[n-1].at) < speedSample:
 		return
 	}
-	s.samples = append(s.samples, sample{now, done})
+	s.samples = append(s.samples, s.last)
 	s.trim(now)
 }
 
@@ -39,7 +43,11 @@ func (s *speed) recent(done int64, now time.Time) float64 {
 	if len(s.samples) == 0 {
 		return 0
 	}
-	return perSecond(done-s.samples[0].done, min(now.Sub(s.samples[0].at), paceWindow))
+	base := s.samples[0]
+	if now.Sub(s.last.at) >= paceWindow {
+		base = s.last
+	}
+	return perSecond(done-base.done, min(now.Sub(base.at), paceWindow))
 }
 
 // average returns the number of events a second since the first sample; 0 within the first second.

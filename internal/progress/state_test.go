@@ -153,11 +153,15 @@ func TestSpeedIsThatOfTheLastSecondsAndOnAverage(t *testing.T) {
 	check(time.Hour, 11_000, 0, 10_000/3600.)
 	check(time.Hour+time.Second, 11_010, 1, 10_010/3601.) // ten in the last ten seconds
 	check(time.Hour+2*time.Second, 5, 0, 0)               // the checkpoint was moved back
-	check(time.Hour+4*time.Second, 25, 10, 10)
+	check(time.Hour+2*time.Second+time.Millisecond, 15, 0, 0)
+	if r := s.recent(15, start.Add(time.Hour+20*time.Second)); r != 0 {
+		t.Errorf("%v events a second, long after the last one", r)
+	}
+	check(time.Hour+22*time.Second, 35, 2, 1.5)
 	for n := range 100_000 {
 		s.note(int64(n)+25, start.Add(2*time.Hour+time.Duration(n)*time.Millisecond))
 	}
-	if len(s.samples) > int(paceWindow/speedSample)+2 {
+	if len(s.samples) > 2*int(paceWindow/speedSample)+2 {
 		t.Errorf("%d samples are kept", len(s.samples))
 	}
 }

@@ -3,6 +3,7 @@ package projection_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -160,6 +161,39 @@ func TestStrictRefusesTypesWithoutABlockAfterWhatCameBefore(t *testing.T) {
 		_, err = target.apply(at(1, "OrderCreated", "o", "no JSON"), at(2, "Unknown", "", ""))
 		if failed, is := errors.AsType[*checkpoint.EventError](err); !is || failed.Position != 1 {
 			t.Errorf("%s: %v, want the error of the event before", target.name, err)
+		}
+	}
+}
+
+func TestStrictRefusesADataSchemaThatABlockIsNotWrittenFor(t *testing.T) {
+	t.Parallel()
+	const text = "CREATE TABLE a (id text);\n-- on A, B\n-- dataschema urn:1 urn:2\nINSERT INTO a VALUES (:id);\n-- on B live\n-- dataschema none\n-- on C\n-- on A\n"
+	with := func(position int64, kind, schema string) event.Delivered {
+		e := at(position, kind, "", "")
+		e.DataSchema = schema
+		return e
+	}
+	good := []event.Delivered{with(1, "A", "urn:1"), with(2, "A", "urn:2"), with(3, "C", "urn:any"), with(4, "C", "")}
+	for _, c := range []struct {
+		bad  event.Delivered
+		want string
+	}{
+		{with(5, "A", "urn:3"), "test.sql:3: type A has the dataschema urn:3, which --strict refuses: the block is for urn:1 urn:2;"},
+		{with(5, "A", ""), "test.sql:3: type A has the dataschema none, which --strict refuses: the block is for urn:1 urn:2;"},
+		{with(5, "B", "urn:1"), "test.sql:6: type B has the dataschema urn:1, which --strict refuses: the block is for none;"},
+	} {
+		for _, target := range set(t, text, options{strict: true}) {
+			_, err := target.apply(append(slices.Clone(good), c.bad)...)
+			failed, is := errors.AsType[*checkpoint.EventError](err)
+			if !is || failed.Position != 5 || !strings.Contains(err.Error(), c.want) || isOwn(err) {
+				t.Errorf("%s: %v, want %s", target.name, err, c.want)
+			}
+			_, err = target.apply(good...)
+			must.OK(t, err)
+		}
+		for _, target := range set(t, text, options{}) {
+			_, err := target.apply(append(slices.Clone(good), c.bad)...)
+			must.OK(t, err)
 		}
 	}
 }

@@ -146,6 +146,11 @@ func (p *parser) comment(t token) error {
 	}
 	before := p.lexer.text[:t.at]
 	lead := before[strings.LastIndexByte(before, '\n')+1:]
+	if schemas := schemaLine.FindStringSubmatch(strings.TrimRight(t.text, " \t\r")); schemas != nil && lead == "" {
+		if err := p.dataSchema(schemas[1]); err != nil {
+			return err
+		}
+	}
 	if strings.Trim(lead, " \t\r") != "" || !looksLikeHead(t.text) || lead != "" && len(p.tokens) > 0 {
 		if len(p.tokens) > 0 {
 			p.tokens = append(p.tokens, t)

@@ -20,6 +20,9 @@ func outline(p *Projection) string {
 		if block.live {
 			b.WriteString(" live")
 		}
+		if block.schemas != nil {
+			fmt.Fprintf(&b, " %d %q", block.schemaLine, block.schemas)
+		}
 		b.WriteString("\n")
 		for _, s := range block.statements {
 			fmt.Fprintf(&b, "%d: %q\n", s.line, s.Render("$"))
@@ -55,6 +58,10 @@ func TestFilesAreReadAsSetUpAndBlocks(t *testing.T) {
 		{"settings that pg_dump writes, for the set-up", "SET client_encoding = 'UTF8'; set /* x */ session search_path TO a, b; SET TIME ZONE 'UTC';\nSELECT pg_catalog.set_config('search_path', '', false)",
 			"1: \"SET LOCAL client_encoding = 'UTF8'\"\n1: \"set LOCAL /* x */  search_path TO a, b\"\n1: \"SET LOCAL TIME ZONE 'UTC'\"\n2: \"SELECT pg_catalog.set_config('search_path', '', true)\"\n"},
 		{"a time zone", "\n-- timezone Europe/Berlin \r\nSELECT 1", "3: \"SELECT 1\"\n"},
+		{"dataschemas", "-- on A\n-- dataschema urn:a  https://b.example/?c,d;e none \r\n-- dataschema: urn:f\nSELECT 1\n-- on B\n",
+			`1 on <|A> 3 ["urn:a" "https://b.example/?c,d;e" "" "urn:f"]` + "\n4: \"SELECT 1\"\n5 on <|B>\n"},
+		{"comments about dataschemas", "-- dataschema of the shop\nSELECT 1;\n-- on A\n  -- dataschema urn:indented\nSELECT 2;\n-- dataschema as of 2024\nSELECT\n-- dataschema\n3;\n-- dataschemas",
+			"2: \"SELECT 1\"\n3 on <|A>\n5: \"SELECT 2\"\n7: \"SELECT\\n-- dataschema\\n3\"\n"},
 		{"a comment about time zones", "-- timezone of the shop: Europe/Berlin\nSELECT 1", "2: \"SELECT 1\"\n"},
 		{"what a function sets for itself", "CREATE FUNCTION f() RETURNS void LANGUAGE sql SET search_path = a AS ''; ALTER FUNCTION f() SET TimeZone = 'UTC'",
 			"1: \"CREATE FUNCTION f() RETURNS void LANGUAGE sql SET search_path = a AS ''\"\n1: \"ALTER FUNCTION f() SET TimeZone = 'UTC'\"\n"},
@@ -144,6 +151,11 @@ func TestWhatIsWrongIsSaidWithFileAndLine(t *testing.T) {
 		{"ALTER SYSTEM SET work_mem = '1GB'", "takes effect in later sessions only"},
 		{"CREATE TEMP TABLE a (b int)", "what is temporary goes with the connection"},
 		{"CREATE OR REPLACE TEMPORARY VIEW a AS SELECT 1", "what is temporary goes with the connection"},
+		{"-- on A\n-- dataschema", "a.sql:2: a line -- dataschema names one URI or several"},
+		{"-- on A\n-- dataschema a/b.json", `a.sql:2: "a/b.json" is no URI`},
+		{"-- on A\n-- dataschema urn:a, urn:b", `a.sql:2: "urn:a," is no URI`},
+		{"SELECT 1;\n-- dataschema urn:a\n-- on A", "a.sql:2: a line -- dataschema comes right after the line -- on TYPE"},
+		{"-- on A\nSELECT 1;\n-- dataschema urn:a", "a.sql:3: a line -- dataschema comes right after the line -- on TYPE"},
 		{"\\restrict x\nSELECT 1", `a.sql:1: \restrict x SELECT 1: is a command of psql`},
 		{"LISTEN a", "would outlast the transaction"},
 		{"SELECT 1;\n-- timezone Europe/Berlin", "a.sql:2: the time zone may be set once, before the first statement"},

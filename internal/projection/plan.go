@@ -28,11 +28,12 @@ type eventKey struct {
 // plan holds the statements for events of one key.
 type plan[S any] struct {
 	statements []S
-	known      bool // a block matches the type, even if it does not run for the event
+	blocks     []*block // that match the type, even if they do not run for the event
 }
 
 // NewPlans returns the plans of a projection, with each statement converted by form. If strict
-// is set, an event without a block is an error.
+// is set, an event without a block is an error, and so is one with a dataschema that its block is
+// not written for.
 func NewPlans[S any](p *Projection, strict bool, form func(*Statement) S) Plans[S] {
 	all := Plans[S]{projection: p, strict: strict, ofBlock: make(map[*block][]S), ofEvent: make(map[eventKey]plan[S])}
 	for i := range p.blocks {
@@ -47,10 +48,19 @@ func NewPlans[S any](p *Projection, strict bool, form func(*Statement) S) Plans[
 }
 
 // Of returns the statements that run for an event, in order. It counts an event without a block
-// in o, or returns an error if strict is set.
+// in o, or returns an error if strict is set. If strict is set, it also returns an error for an event
+// with a dataschema that one of its blocks is not written for.
 func (p *Plans[S]) Of(e *event.Delivered, o *checkpoint.Outcome) ([]S, error) {
 	plan := p.of(e)
-	if plan.known {
+	for _, b := range plan.blocks {
+		if !p.strict {
+			break
+		}
+		if err := b.checkSchema(p.projection.Name, e); err != nil {
+			return nil, FailedEvent(e, err)
+		}
+	}
+	if len(plan.blocks) > 0 {
 		return plan.statements, nil
 	}
 	if p.strict {
@@ -70,7 +80,7 @@ func (p *Plans[S]) of(e *event.Delivered) plan[S] {
 		return found
 	}
 	for _, b := range p.projection.matching(key) {
-		found.known = true
+		found.blocks = append(found.blocks, b)
 		if e.Live || !b.live {
 			found.statements = append(found.statements, p.ofBlock[b]...)
 		}

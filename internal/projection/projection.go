@@ -18,6 +18,8 @@
 // "https://shop.example/Created", shop/"it is so". The word live at the end of the line makes
 // the block run for live events only.
 //
+// A line "-- dataschema URI" after it names the dataschemas that the block is written for.
+//
 // # Statements
 //
 // A statement names the event's attributes as parameters; [Parse] lists them. Text in strings,
@@ -54,7 +56,9 @@ type Projection struct {
 type block struct {
 	line       int
 	names      []typeName
-	live       bool // for live events only
+	live       bool     // for live events only
+	schemas    []string // the dataschemas that it is written for; empty if the file does not say
+	schemaLine int      // of the line that names them
 	statements []Statement
 }
 

@@ -13,7 +13,8 @@ import (
 )
 
 // Skeleton writes a projection to start from, which runs unchanged on both databases: a table for
-// each feed, with the latest state of each subject, and a block for each sampled type.
+// each feed, with the latest state of each subject, and a block for each type that was sampled or
+// counted.
 func Skeleton(w io.Writer, samples ...*Sample) error {
 	s := &skeleton{samples: samples}
 	s.line("-- A projection to start from. It runs as it is, on PostgreSQL and on SQLite.")
@@ -58,6 +59,12 @@ func (s *skeleton) table(sample *Sample, table string) {
 	} else {
 		s.line("-- of whose %d events %d were sampled: the latest state of each subject.", sample.Last, sample.count)
 	}
+	switch {
+	case sample.moreTypes:
+		s.line("-- The feed has more types than the %d below.", len(sample.types))
+	case sample.counted > 0:
+		s.line("-- The types of all events up to position %d were counted: all of them are below.", sample.counted)
+	}
 	s.line("CREATE TABLE %s (", table)
 	s.line("  subject  text PRIMARY KEY,")
 	s.line("  type     text NOT NULL,         -- of the latest event")
@@ -75,7 +82,7 @@ func (s *skeleton) table(sample *Sample, table string) {
 // block writes a type's fields as comments, and its block.
 func (s *skeleton) block(sample *Sample, name, table string) {
 	t := sample.types[name]
-	s.line("\n-- %s of type %s:", counted(t.count, "event"), shown(name)) // a name in front might look like a head
+	s.line("\n-- %s of type %s%s:", counted(t.events(), "event"), shown(name), t.where(sample)) // a name in front might look like a head
 	for _, f := range slices.SortedFunc(maps.Values(t.fields), byPath) {
 		s.field(f, t)
 	}
@@ -94,6 +101,9 @@ func (s *skeleton) block(sample *Sample, name, table string) {
 		return
 	}
 	s.line("-- on %s", head)
+	if line := t.schemaLine(); line != "" {
+		s.line("%s", line)
+	}
 	s.hasBlock = true
 	column, value, update := "", "", ""
 	if t.withJSON > 0 && t.withOther == 0 {
@@ -103,6 +113,49 @@ func (s *skeleton) block(sample *Sample, name, table string) {
 	s.line("SELECT :subject, :type, :position, :time, 1%s WHERE :subject IS NOT NULL", value)
 	s.line("ON CONFLICT (subject) DO UPDATE SET type = excluded.type, position = excluded.position,")
 	s.line("  time = excluded.time, events = %s.events + 1%s;", table, update)
+}
+
+// where returns where the events of a type are, and how many of them were sampled, if not all.
+func (t *sampledType) where(sample *Sample) (text string) {
+	if first, last := t.between(); first == last && first > 0 {
+		text = fmt.Sprintf(", at position %d", first)
+	} else if first > 0 {
+		text = fmt.Sprintf(", first at position %d, last at %d", first, last)
+	}
+	switch {
+	case t.count == 0:
+		text += "; none was sampled"
+	case t.count < t.events():
+		text += fmt.Sprintf("; %d sampled", t.count)
+	case sample.counted > 0 && t.counts == nil:
+		text = " among those sampled"
+	}
+	return text
+}
+
+// maxSchemas is the maximum number of dataschemas in a line for --strict.
+const maxSchemas = 8
+
+// schemaLine returns the line that names the dataschemas of a type's events, for --strict; empty if
+// they are unknown, too many, or all events are without one.
+func (t *sampledType) schemaLine() string {
+	var words []string
+	some := false
+	for _, c := range t.counts {
+		words = append(words, schemaWord(c.DataSchema))
+		some = some || c.DataSchema != ""
+	}
+	if !some || len(words) > maxSchemas {
+		return ""
+	}
+	line := "-- dataschema " + strings.Join(words, " ")
+	if match := schemaLine.FindStringSubmatch(line); match == nil || shown(line) != line {
+		return ""
+	}
+	if parsed, err := parseSchemas(strings.Join(words, " ")); err != nil || len(parsed) != len(words) {
+		return ""
+	}
+	return line
 }
 
 // field writes the expression for a field as a comment.
@@ -152,10 +205,10 @@ func quoteHead(name string) string {
 	return `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
 }
 
-// byCount returns the sampled types, the most frequent first.
+// byCount returns the types, the most frequent first.
 func (s *Sample) byCount() []string {
 	return slices.SortedFunc(maps.Keys(s.types), func(a, b string) int {
-		return cmp.Or(cmp.Compare(s.types[b].count, s.types[a].count), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(s.types[b].events(), s.types[a].events()), cmp.Compare(a, b))
 	})
 }
 

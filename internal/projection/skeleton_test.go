@@ -3,11 +3,13 @@ package projection_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 )
@@ -95,6 +97,41 @@ func TestASkeletonOfFeedsWithOneNameKeepsThemApartByTheirIDs(t *testing.T) {
 	same(t, all, "SELECT a.subject, b.subject FROM orders_state a, orders_state_2 b", "o1|o2")
 }
 
+func TestASkeletonHasEveryTypeThatWasCounted(t *testing.T) {
+	t.Parallel()
+	s := sampled(malicious...)
+	hostile := "urn:x\n; DROP TABLE a; --"
+	s.SetCounts([]feed.TypeCount{
+		{TypeKey: feed.TypeKey{Type: "OrderCreated"}, Events: 40, First: 1, Last: 90},
+		{TypeKey: feed.TypeKey{Type: "OrderCreated", DataSchema: "urn:1"}, Events: 2, First: 50, Last: 51},
+		{TypeKey: feed.TypeKey{Type: "com.example.created", DataSchema: hostile}, Events: 1, First: 7, Last: 7},
+		{TypeKey: feed.TypeKey{Type: "Rare", DataSchema: "urn:a,"}, Events: 1, First: 44, Last: 44},
+		{TypeKey: feed.TypeKey{Type: "Rare", DataSchema: "urn:b"}, Events: 1, First: 43, Last: 43},
+		{TypeKey: feed.TypeKey{Type: "no\nblock"}, Events: 3, First: 60, Last: 70},
+	}, 95, false)
+	if got := fmt.Sprint(s.Unsampled()); got != "[70 44]" {
+		t.Errorf("unsampled at %s", got)
+	}
+	var text bytes.Buffer
+	must.OK(t, projection.Skeleton(&text, s))
+	for _, want := range []string{
+		"\n-- The types of all events up to position 95 were counted: all of them are below.\n",
+		"\n-- 42 events of type OrderCreated, first at position 1, last at 90; 3 sampled:\n",
+		"\n-- on OrderCreated\n-- dataschema none urn:1\n",
+		"\n-- 2 events of type Rare, first at position 43, last at 44; none was sampled:\n-- on Rare\nINSERT",
+		"\n-- 1 event of type com.example.created, at position 7:\n-- on com.example.created\nINSERT",
+		"\n-- 3 events of type no�block, first at position 60, last at 70; none was sampled:\n--   has a name that no block can have\n",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, &text)
+		}
+	}
+	for _, target := range set(t, text.String(), options{}) {
+		_, err := target.apply(malicious...)
+		must.OK(t, err)
+	}
+}
+
 func TestASkeletonOfAnEmptyFeedRuns(t *testing.T) {
 	t.Parallel()
 	var text bytes.Buffer
@@ -123,8 +160,10 @@ func FuzzSkeleton(f *testing.F) {
 		f.Add(e.Feed, e.Type, e.Data)
 	}
 	f.Add("a\r\nb", "\"\r", []byte(`{"\u0000":{"--":1}}`))
-	f.Fuzz(func(t *testing.T, feed, kind string, data []byte) {
-		s := &projection.Sample{Feed: feed, URL: feed}
+	f.Add("none", "urn:a\nSELECT 1;", []byte("{}"))
+	f.Fuzz(func(t *testing.T, name, kind string, data []byte) {
+		s := &projection.Sample{Feed: name, URL: name}
+		s.SetCounts([]feed.TypeCount{{TypeKey: feed.TypeKey{Type: kind, DataSchema: name}, Events: 1, First: 1, Last: 1}}, 1, false)
 		s.Add(&event.Event{Type: kind, Data: data})
 		var text bytes.Buffer
 		must.OK(t, projection.Skeleton(&text, s))

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -152,15 +154,44 @@ func (s searcher) bySubject(ctx context.Context) (err error) {
 	if !is || len(subject) > event.MaxAttribute {
 		return nil
 	}
+	s.found.Subject, err = s.then(ctx, subject, period)
+	return err
+}
+
+// maxThen is the maximum number of a subject's newest events whose own times are compared with a
+// period. No index has these times.
+const maxThen = 1000
+
+// then returns the newest events of a subject that happened or were recorded in a period.
+func (s searcher) then(ctx context.Context, subject string, period when.Period) (*html.FoundSubject, error) {
 	first, last, err := s.within(ctx, period)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if s.found.Subject, err = s.of(ctx, subject, first, last, html.ShownRows); err != nil {
-		return err
+	recorded, err := s.of(ctx, subject, first, last, html.ShownRows)
+	if err != nil {
+		return nil, err
 	}
-	s.found.Subject.Within = period.Phrase
-	return nil
+	happened, err := s.of(ctx, subject, 1, s.feed.Published, maxThen)
+	if err != nil {
+		return nil, err
+	}
+	found := happened
+	found.IsLeast = recorded.IsLeast || happened.IsLeast || int64(len(happened.Events)) < happened.Number
+	events := recorded.Events
+	for _, e := range happened.Events {
+		isThen := !e.Time.Before(period.Start) && e.Time.Before(period.End)
+		if isThen && !slices.ContainsFunc(events, func(other html.Listed) bool { return other.Position == e.Position }) {
+			events = append(events, e)
+		}
+	}
+	slices.SortFunc(events, func(a, b html.Listed) int { return cmp.Compare(b.Position, a.Position) })
+	if len(events) > html.ShownRows {
+		events, found.IsLeast = events[:html.ShownRows], true
+	}
+	found.Events, found.Number = events, int64(len(events))
+	found.Within, found.Day = period.Phrase, period.Start.Format(time.DateOnly)
+	return found, nil
 }
 
 // of returns the newest events of a subject, from position first to last.

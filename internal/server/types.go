@@ -17,12 +17,8 @@ import (
 // typesForm is the JSON document of a feed's types, see feed.TypesDocument.
 var typesForm = &form{name: "json", mediaType: feed.TypesType}
 
-// The maximum number of types in one answer, and the memory for reading as many of the longest ones.
-const (
-	typesInJSON = 1000
-	typesInHTML = 50
-	typesRoom   = 8 << 20
-)
+// typesRoom is the memory for reading feed.MaxTypes of the longest types, in bytes.
+const typesRoom = 8 << 20
 
 // feedTypes answers with the types of a feed's events: how many there are of each, and where.
 func (s *server) feedTypes(w http.ResponseWriter, r *http.Request) error {
@@ -104,9 +100,9 @@ func (s *server) typesRepresentation(r *http.Request, chosen *form) (*representa
 func (s *server) readTypes(ctx context.Context, state *feedstate.State, key typesKey) (*representation, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	limit, write := typesInJSON, typesJSON
+	limit, write := feed.MaxTypes, typesJSON
 	if key.form == htmlForm {
-		limit, write = typesInHTML, typesPage
+		limit, write = html.ShownRows, typesPage
 	}
 	f, types, more, err := s.Log.Types(ctx, state.Name, key.after, limit)
 	if err != nil {

@@ -27,7 +27,8 @@ type Subscription struct {
 	// settled before.
 	Fresh bool
 
-	uncached bool // requests for its archives bypass all caches
+	uncached bool   // requests for its archives bypass all caches
+	types    string // reference to the counts of the feed's types; empty if the server does not offer them
 }
 
 // Uncached returns a copy of the document. Requests for its archives bypass all caches.
@@ -102,7 +103,8 @@ func headOf(ctx context.Context, answer *fetch.Response) (*Subscription, error) 
 		return nil, fmt.Errorf("%w: %s: %w", ErrMismatch, answer.URL.Redacted(), err)
 	}
 	d.Detach(len(answer.Body)) // it lives longer than the body
-	return &Subscription{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial, Age: answer.Age()}, nil
+	return &Subscription{Document: d, URL: answer.URL, ETag: answer.ETag, Partial: answer.Partial, Age: answer.Age(),
+		types: fetch.LinkTo(answer.Header, feed.TypesRelation, feed.TypesType)}, nil
 }
 
 // pageURL returns the URL of an archive.

@@ -2,8 +2,11 @@ package operations_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -63,6 +66,27 @@ func TestRootIsAPageInTheFormThatTheClientPrefers(t *testing.T) {
 		}
 		if policy := w.Header().Get("Content-Security-Policy"); strings.Contains(mediaType, "html") != strings.Contains(policy, "default-src 'none'") {
 			t.Errorf("%q as %q: the policy is %q", test.query, test.accept, policy)
+		}
+	}
+}
+
+// TestPageMayHaveParametersOfItsOwn: they are handed on, and what is wrong with them is answered with 400.
+func TestPageMayHaveParametersOfItsOwn(t *testing.T) {
+	t.Parallel()
+	handler := operations.PageOf([]string{"feed"}, func(_ context.Context, form operations.Form, query url.Values) ([]byte, error) {
+		if query.Get("feed") == "none" {
+			return nil, operations.BadRequest(errors.New("there is no such feed"))
+		}
+		return []byte(string(form) + " of " + query.Get("feed")), nil
+	})
+	for query, want := range map[string]string{
+		"?feed=orders": "200 text of orders", "?feed=orders&format=json": "200 json of orders", "?feed=none": "400 there is no such feed\n",
+		"?fed=orders": "400 there is no parameter \"fed\" here, only format, feed; did you mean feed?\n",
+	} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+query, http.NoBody))
+		if got := fmt.Sprint(w.Code, " ", w.Body); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
 		}
 	}
 }

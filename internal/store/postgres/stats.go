@@ -8,27 +8,31 @@ import (
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
+// StatsQuery reads the state of all feeds. Its argument is the number up to which it counts. Tests
+// explain it.
+const StatsQuery = `
+	WITH RECURSIVE busy (feed) AS (
+		(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
+		UNION ALL
+		SELECT (SELECT p.feed FROM eventfeed.pending p WHERE p.feed > b.feed ORDER BY p.feed LIMIT 1) FROM busy b WHERE b.feed IS NOT NULL),
+	queue (feed, pending, oldest) AS (
+		SELECT b.feed, q.pending, q.oldest FROM busy b, LATERAL (
+			SELECT count(*) AS pending, min(c.insert_no) AS oldest
+			FROM (SELECT p.insert_no FROM eventfeed.pending p WHERE p.feed = b.feed ORDER BY p.insert_no LIMIT $1) c) q
+		WHERE b.feed IS NOT NULL)
+	SELECT f.name, f.held, f.position, f.archives, f.open_page - 1 - f.archives, coalesce(q.pending, 0), coalesce(q.oldest, 0),
+	       (SELECT count(*) FROM (SELECT FROM eventfeed.refused r WHERE r.feed = f.feed ORDER BY r.number LIMIT $1) refused),
+	       e.started, e.reason,
+	       coalesce((SELECT t.n_dead_tup FROM pg_catalog.pg_stat_user_tables t WHERE t.relid = 'eventfeed.pending'::regclass), 0)
+	FROM eventfeed.feeds f
+	CROSS JOIN LATERAL (SELECT e.started, e.reason FROM eventfeed.epochs e WHERE e.feed = f.feed ORDER BY e.ordinal DESC LIMIT 1) e
+	LEFT JOIN queue q ON q.feed = f.feed ORDER BY f.name`
+
 // Stats reads the state of all feeds in one statement. Like Work it skips through the index of
 // pending, and counts in the index's order; otherwise the planner might read a long queue once for
 // each feed. The number of dead rows is PostgreSQL's estimate, which a standby does not have.
 func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
-	rows, err := l.db.Query(ctx, `
-		WITH RECURSIVE busy (feed) AS (
-			(SELECT p.feed FROM eventfeed.pending p ORDER BY p.feed LIMIT 1)
-			UNION ALL
-			SELECT (SELECT p.feed FROM eventfeed.pending p WHERE p.feed > b.feed ORDER BY p.feed LIMIT 1) FROM busy b WHERE b.feed IS NOT NULL),
-		queue (feed, pending, oldest) AS (
-			SELECT b.feed, q.pending, q.oldest FROM busy b, LATERAL (
-				SELECT count(*) AS pending, min(c.insert_no) AS oldest
-				FROM (SELECT p.insert_no FROM eventfeed.pending p WHERE p.feed = b.feed ORDER BY p.insert_no LIMIT $1) c) q
-			WHERE b.feed IS NOT NULL)
-		SELECT f.name, f.held, f.position, f.archives, f.open_page - 1 - f.archives, coalesce(q.pending, 0), coalesce(q.oldest, 0),
-		       (SELECT count(*) FROM (SELECT FROM eventfeed.refused r WHERE r.feed = f.feed ORDER BY r.number LIMIT $1) refused),
-		       e.started, e.reason,
-		       coalesce((SELECT t.n_dead_tup FROM pg_catalog.pg_stat_user_tables t WHERE t.relid = 'eventfeed.pending'::regclass), 0)
-		FROM eventfeed.feeds f
-		CROSS JOIN LATERAL (SELECT e.started, e.reason FROM eventfeed.epochs e WHERE e.feed = f.feed ORDER BY e.ordinal DESC LIMIT 1) e
-		LEFT JOIN queue q ON q.feed = f.feed ORDER BY f.name`, store.PendingCounted)
+	rows, err := l.db.Query(ctx, StatsQuery, store.PendingCounted)
 	if err != nil {
 		return s, err
 	}

@@ -1,0 +1,89 @@
+package cmd_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+)
+
+// operationsReport is what a test reads of the operations page.
+type operationsReport struct {
+	Server struct {
+		Database struct{ Up bool }
+	}
+	Problems []struct{ Level, Feed, Reader, What, Why, Next string }
+	Feeds    []struct {
+		Name     string
+		Position int64
+		Readers  int
+	}
+	Readers []struct {
+		Kind, Name, Agent, State string
+		Position                 *int64
+		Behind                   *int64 `json:"behind_events"`
+	}
+}
+
+// untilReport reads the operations page as JSON until it is as wanted.
+func (o *operated) untilReport(t *testing.T, what string, is func(r *operationsReport) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		status, text := ask(t, o.private+"/?format=json")
+		var r operationsReport
+		must.OK(t, json.Unmarshal([]byte(text), &r))
+		if status == http.StatusOK && is(&r) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: never; at last %d %s\n%s", what, status, text, o.logged())
+		}
+	}
+}
+
+// A server knows which part of a feed its consumers have, from nothing but their requests; and it says so
+// while its database is away.
+func TestOperatorsSeeHowFarConsumersAre(t *testing.T) {
+	t.Parallel()
+	database, target := testdb.SQLite(t), testdb.SQLite(t)
+	l := storetest.Open(t, database)
+	storetest.Create(t, l, "orders", 10)
+	storetest.Append(t, l, "orders", storetest.Events(1, 95))
+	o := operate(t, database, "--tokens", tokenFile(t, "shipping", "secret"))
+	bearer := filepath.Join(t.TempDir(), "bearer")
+	must.OK(t, os.WriteFile(bearer, []byte("secret\n"), 0o600))
+	seeder := follower(t, o.feeds+"/feeds/orders", target, "--bearer-file", bearer)
+	at := func(position, behind int64, state string) func(r *operationsReport) bool {
+		return func(r *operationsReport) bool {
+			if len(r.Readers) != 1 || r.Readers[0].Position == nil {
+				return false
+			}
+			reader := r.Readers[0]
+			return reader.Kind == "token" && reader.Name == "shipping" && reader.Agent == "eventfeed" && reader.State == state &&
+				*reader.Position == position && *reader.Behind == behind
+		}
+	}
+	o.untilReport(t, "it follows", at(95, 0, "waiting"))
+	storetest.Append(t, l, "orders", storetest.Events(96, 100))
+	o.untilReport(t, "it has the new events", at(100, 0, "waiting"))
+	must.OK(t, seeder.process.Process.Kill())
+	o.untilReport(t, "it is gone", at(100, 0, "polling"))
+	storetest.Append(t, l, "orders", storetest.Events(101, 107))
+	o.untilReport(t, "it lacks events", at(100, 7, "polling"))
+
+	file := strings.TrimPrefix(database, "sqlite:")
+	must.OK(t, os.Rename(file, file+".away"))
+	o.untilReport(t, "the database is away", func(r *operationsReport) bool {
+		return !r.Server.Database.Up && r.Problems[0].Level == "critical" && strings.HasPrefix(r.Problems[0].What, "The database has not answered for ") &&
+			r.Problems[0].Next == "feedserver list" && len(r.Feeds) == 1 && r.Feeds[0].Position == 107 && at(100, 7, "polling")(r)
+	})
+	must.OK(t, os.Rename(file+".away", file))
+	o.untilReport(t, "the database is back", func(r *operationsReport) bool { return r.Server.Database.Up && len(r.Problems) == 0 })
+}
