@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -218,6 +219,21 @@ func checkHostileOperations(t *testing.T, url string) {
 		t.Error("a script in a name ran")
 	}
 	b.clean()
+}
+
+// A server that has not read its feeds yet has a page, too, whatever is asked for.
+func TestOperationsPageOfAServerThatStarts(t *testing.T) {
+	t.Parallel()
+	handler := operations.Overview(func() overview.Sources {
+		return overview.Sources{Ready: func() error { return errors.New("starting") }}
+	}, nil)
+	for _, query := range []string{"?format=html", "?format=html&feed=orders", "?format=text&q=x", "?format=json&readers=3"} {
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+query, http.NoBody))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "This server does not serve yet.") {
+			t.Errorf("%s: %d %s", query, w.Code, w.Body)
+		}
+	}
 }
 
 // checkOperationsAccessible checks names of what assistive technology is told, contrast, and the keyboard.

@@ -61,9 +61,9 @@ func feedProblems(f *Feed, unsealed time.Duration, sequencing, sealing string) (
 	case f.Moved:
 		add(Critical, "the database is another one than this history was written on, and no epoch has begun on it yet. Requests get 503.", "", "feedserver new-epoch "+f.Name)
 	case f.Held:
-		add(Note, fmt.Sprintf("held: %s pending until it is opened.", events(f.Pending, "event is", "events are")), "", "feedserver open "+f.Name)
+		add(Note, fmt.Sprintf("held: %s pending until it is opened.", numbered(f.Pending, f.PendingText(), "event is", "events are")), "", "feedserver open "+f.Name)
 	case sequencing != "" || oldest > PendingWarning:
-		level, what := Warning, fmt.Sprintf("%s pending, the oldest for %s: readers do not get them.", events(f.Pending, "event is", "events are"), f.Oldest)
+		level, what := Warning, fmt.Sprintf("%s pending, the oldest for %s: readers do not get them.", numbered(f.Pending, f.PendingText(), "event is", "events are"), f.Oldest)
 		if oldest > PendingCritical {
 			level = Critical
 		}
@@ -81,7 +81,7 @@ func feedProblems(f *Feed, unsealed time.Duration, sequencing, sealing string) (
 		add(Warning, fmt.Sprintf("%s full and not sealed: readers do not get the events after position %s.", events(f.Unsealed, "page is", "pages are"), Count(f.Published)), why, "feedserver list")
 	}
 	if f.Refused > 0 {
-		add(Warning, fmt.Sprintf("%s refused: consumers lack them.", events(f.Refused, "row was", "rows were")), "", "feedserver refused "+f.Name)
+		add(Warning, fmt.Sprintf("%s refused: consumers lack them.", numbered(f.Refused, f.RefusedText(), "row was", "rows were")), "", "feedserver refused "+f.Name)
 	}
 	return all
 }
@@ -105,9 +105,11 @@ func readerProblems(r *Reader, interval time.Duration) []Problem {
 	return []Problem{p}
 }
 
-func events(n int64, one, many string) string {
+func events(n int64, one, many string) string { return numbered(n, Count(n), one, many) }
+
+func numbered(n int64, text, one, many string) string {
 	if n == 1 {
-		return "1 " + one
+		return text + " " + one
 	}
-	return Count(n) + " " + many
+	return text + " " + many
 }

@@ -48,8 +48,8 @@ func writeFeeds(b *bytes.Buffer, v *View) {
 	_, _ = terminal.Fprintf(table, "FEED\tSTATE\tPOSITION\tRATE\tPENDING\tOLDEST\tUNSEALED\tREFUSED\tEPOCHS\tREADERS\n")
 	for i := range v.Feeds {
 		f := &v.Feeds[i]
-		_, _ = terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\n", f.Name, f.StateText(), Count(f.Position), f.RateText(),
-			Count(f.Pending), orDash(f.OldestText()), f.Unsealed, f.Refused, f.Epochs, f.ReadersText())
+		_, _ = terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%d\t%s\n", f.Name, f.StateText(), Count(f.Position), f.RateText(),
+			f.PendingText(), orDash(f.OldestText()), f.Unsealed, f.RefusedText(), f.Epochs, f.ReadersText())
 	}
 	_ = table.Flush()
 	writeMore(b, "feeds", v.FeedsPages)

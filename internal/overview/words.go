@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // Seconds is a duration that JSON writes in seconds.
@@ -60,6 +62,20 @@ func (f *Feed) RateText() string {
 	default:
 		return Count(int64(f.Rate+0.5)) + "/s"
 	}
+}
+
+// PendingText returns the number of pending events.
+func (f *Feed) PendingText() string { return counted(f.Pending) }
+
+// RefusedText returns the number of refused rows.
+func (f *Feed) RefusedText() string { return counted(f.Refused) }
+
+// counted returns a number that the database counts up to a limit.
+func counted(n int64) string {
+	if n >= store.PendingCounted {
+		return Count(n) + "+"
+	}
+	return Count(n)
 }
 
 // OldestText returns the age of the oldest pending event; empty if none waits.

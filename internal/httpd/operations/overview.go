@@ -26,7 +26,11 @@ func Overview(sources func() overview.Sources, now func() time.Time) http.Handle
 		if form == JSON {
 			rows = overview.JSONRows
 		}
-		view, err := overview.Select(overview.Gather(sources(), now()), query, rows)
+		from := sources()
+		if from.Live == nil {
+			query.Feed = "" // nobody knows yet which feeds there are
+		}
+		view, err := overview.Select(overview.Gather(from, now()), query, rows)
 		if err != nil {
 			return nil, BadRequest(err)
 		}
