@@ -154,6 +154,7 @@ func pages(t testing.TB) map[string][]byte {
 		e := &html.Event{Placed: d.Entries[i], Feed: "f", Title: d.Title}
 		if i > 0 {
 			e.Previous = &html.Neighbour{Source: events[i-1].Source, ID: events[i-1].ID, Position: int64(i)}
+			e.Entity = &html.Version{Number: 2, Of: 3, Previous: e.Previous, Next: e.Previous}
 		}
 		page, err = html.EventPage(e)
 		put(feed.EventPath("f", e.Source, e.ID), page, err)

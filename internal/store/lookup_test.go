@@ -166,3 +166,18 @@ func TestPagesAreFoundByPosition(t *testing.T) {
 		}
 	})
 }
+
+// Servers keep a feed's row in memory until its version changes.
+func TestVersionOfAFeedChangesWhenItGetsEntities(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
+		storetest.Create(t, l, "f", 0)
+		before, err := l.Versions(t.Context())
+		must.OK(t, err)
+		storetest.GiveEntities(t, l, "f")
+		after, err := l.Versions(t.Context())
+		must.OK(t, err)
+		if before["f"] == "" || before["f"] == after["f"] {
+			t.Errorf("version %q became %q", before["f"], after["f"])
+		}
+	})
+}

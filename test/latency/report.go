@@ -7,16 +7,17 @@ import (
 )
 
 // report prints how long it took from the return of Commit until the event was
-// in the reader's hands, over all events; of that until it had its position; and
-// the whole from the call of Commit.
+// in the reader's hands, over all events; of that until it had its position; the
+// whole from the call of Commit; and how long the writers' transactions took.
 func (m *measurement) report() {
-	var total, placed, strict []time.Duration
+	var total, placed, strict, appended []time.Duration
 	last := m.committed[0].returned
 	for n, s := range m.seen {
 		c := m.committed[n]
 		total = append(total, s.inHand-c.returned)
 		placed = append(placed, s.placed-c.returned)
 		strict = append(strict, s.inHand-c.called)
+		appended = append(appended, c.returned-c.begun)
 		last = max(last, c.returned)
 	}
 	fmt.Printf("%d waiting by %s, %d writers, %.0f events/s\n", m.readers, m.by, m.writers, float64(len(m.committed)-1)/(last-m.committed[0].returned).Seconds())
@@ -27,6 +28,7 @@ func (m *measurement) report() {
 		{"from commit to the event in hand", total},
 		{"of that until it has its position", placed},
 		{"from the call of Commit to the event in hand", strict},
+		{"append, from Begin to the return of Commit", appended},
 	} {
 		slices.Sort(line.latencies)
 		fmt.Printf("  %-45s", line.text)

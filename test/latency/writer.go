@@ -25,7 +25,8 @@ type measurement struct {
 	seen      []sight
 }
 
-type commit struct{ called, returned time.Duration }
+// commit is when a transaction began, when its Commit was called, and when that returned.
+type commit struct{ begun, called, returned time.Duration }
 
 // sight is when an event got its position, and when the reader had it.
 type sight struct{ placed, inHand time.Duration }
@@ -62,6 +63,7 @@ func (m *measurement) write(ctx context.Context, writer int) error {
 }
 
 func (m *measurement) append(ctx context.Context, conn *pgx.Conn, n int) (c commit, err error) {
+	c.begun = time.Since(m.start)
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return c, err

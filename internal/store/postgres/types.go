@@ -9,29 +9,25 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-const archivedTypes = `
-	SELECT type, dataschema, events, first_position, last_position FROM eventfeed.event_types
-	WHERE feed = $1 AND (type, dataschema) > ($2, $3) ORDER BY type, dataschema LIMIT $4`
-
 // ArchivedTypes reads types in the order of the primary key.
 func (q queries) ArchivedTypes(ctx context.Context, key int64, after feed.TypeKey, limit int) ([]feed.TypeCount, error) {
-	rows, err := q.db.Query(ctx, archivedTypes, key, after.Type, after.DataSchema, limit)
+	rows, err := q.db.Query(ctx, `
+		SELECT type, dataschema, events, first_position, last_position FROM eventfeed.event_types
+		WHERE feed = $1 AND (type, dataschema) > ($2, $3) ORDER BY type, dataschema LIMIT $4`, key, after.Type, after.DataSchema, limit)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, scanType)
 }
 
-const countTypes = `
-	SELECT e.type, e.dataschema, count(*), min(p.position), max(p.position)
-	FROM eventfeed.positions p, LATERAL (
-		SELECT e.type, coalesce(e.dataschema, '') AS dataschema FROM eventfeed.events e WHERE e.insert_no = p.insert_no OFFSET 0) e
-	WHERE p.feed = $1 AND p.position BETWEEN $2 AND $3 GROUP BY e.type, e.dataschema`
-
 // CountTypes reads the rows of a few positions. OFFSET 0 keeps the planner from reading all events
 // to join them, which it might prefer for a page of a short history.
 func (q queries) CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error) {
-	rows, err := q.db.Query(ctx, countTypes, key, first, last)
+	rows, err := q.db.Query(ctx, `
+		SELECT e.type, e.dataschema, count(*), min(p.position), max(p.position)
+		FROM eventfeed.positions p, LATERAL (
+			SELECT e.type, coalesce(e.dataschema, '') AS dataschema FROM eventfeed.events e WHERE e.insert_no = p.insert_no OFFSET 0) e
+		WHERE p.feed = $1 AND p.position BETWEEN $2 AND $3 GROUP BY e.type, e.dataschema`, key, first, last)
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ func (l *Log) watchFile(ctx context.Context, changed func(name string)) error {
 	}
 }
 
-// Versions returns for each feed the columns of its row that can change.
+// Versions returns for each feed the columns of its row that can change, and whether it has entities.
 func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
 	type version struct{ name, version string }
 	scan := func(row sqlitedb.Row) (v version, err error) {
@@ -68,7 +68,8 @@ func (l *Log) Versions(ctx context.Context) (map[string]string, error) {
 		return v, err
 	}
 	rows := sqlitedb.Rows(ctx, l.reader, scan, `
-		SELECT f.name, printf('%d %d %d %d %d ', f.position, f.open_page, f.archives, f.held,
+		SELECT f.name, printf('%d %d %d %d %d %d ', f.position, f.open_page, f.archives, f.held,
+			(SELECT n.entities FROM eventfeed_entity_feeds n WHERE n.feed = f.feed),
 			(SELECT count(*) FROM eventfeed_epochs e WHERE e.feed = f.feed)) || f.id || ' ' || hex(f.digest) || ' ' || f.title || ' ' || f.author
 		FROM eventfeed_feeds f`)
 	versions := make(map[string]string)

@@ -1,7 +1,0 @@
-package postgres
-
-// The queries that a request for types makes, for their plans.
-const (
-	ArchivedTypesQuery = archivedTypes
-	CountTypesQuery    = countTypes
-)
