@@ -82,6 +82,27 @@ func TestPeopleFindWhatTheyLookFor(t *testing.T) {
 	}
 }
 
+func TestTheSearchIsReachedAndSentByKeyboard(t *testing.T) {
+	t.Parallel()
+	url := servertest.Serve(t, shop(t)).URL
+	b := open(t, 360)
+	b.do(chromedp.Navigate(url + "/feeds/orders"))
+	for steps := 0; eval[string](b, "document.activeElement.id") != "q"; steps++ {
+		if steps > 3 { // to the content, to the feeds, to the field
+			t.Fatalf("the focus is on %s", eval[string](b, "document.activeElement.outerHTML"))
+		}
+		b.do(chromedp.KeyEvent("\t"))
+		if outline := eval[string](b, "getComputedStyle(document.activeElement).outlineStyle"); outline != "solid" {
+			t.Errorf("the focus cannot be seen on %s", eval[string](b, "document.activeElement.outerHTML"))
+		}
+	}
+	if _, err := chromedp.RunResponse(b.ctx, chromedp.KeyEvent("page 2\r")); err != nil {
+		t.Fatal(err)
+	}
+	b.see("Found in Orders of the web shop", "Page 2 of 4")
+	b.clean()
+}
+
 // A list is a page that one can read to its end.
 func TestNoPageIsLongOnAPhone(t *testing.T) {
 	t.Parallel()

@@ -7,7 +7,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"net/http"
 	"os"
 	"os/signal"
@@ -18,20 +17,14 @@ import (
 func main() {
 	from := flag.String("from", "", "the feed's `URL`; only pages below it are read")
 	rate := flag.Int("rate", 10, "requests a `second`, at most")
-	duration := flag.Duration("duration", 0, "for how long; 0 means until it is interrupted")
+	duration := flag.Duration("duration", 24*time.Hour, "for how long, if it is not interrupted")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if *duration > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, *duration)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, *duration)
+	defer cancel()
 	c := newCrawler(*from)
-	if err := c.run(ctx, *rate); err != nil {
-		fmt.Fprintf(os.Stderr, "crawler: %v\n", err)
-		os.Exit(1)
-	}
+	c.run(ctx, *rate)
 	c.report()
 }
 
@@ -39,8 +32,8 @@ func main() {
 // the crawler gets slower.
 const atOnce = 50
 
-// run requests pages until ctx is done or there are none left.
-func (c *crawler) run(ctx context.Context, rate int) error {
+// run requests pages until ctx is done.
+func (c *crawler) run(ctx context.Context, rate int) {
 	ticker := time.NewTicker(time.Second / time.Duration(rate))
 	defer ticker.Stop()
 	free := make(chan struct{}, atOnce)
@@ -52,7 +45,7 @@ func (c *crawler) run(ctx context.Context, rate int) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 		address, found := c.next()
