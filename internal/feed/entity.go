@@ -35,6 +35,13 @@ func EntityArchivePath(name, subject string, a EntityArchive) string {
 
 func subjectQuery(subject string) string { return "?subject=" + url.QueryEscape(subject) }
 
+// Bounds of an entity's archive. It is closed by its EntityArchiveSize-th version, or by the version
+// after it that would take it past EntityArchiveBytes. A version that alone is larger is an archive.
+const (
+	EntityArchiveSize  = 500
+	EntityArchiveBytes = 4 << 20 // of data and extensions
+)
+
 // EntityArchive names an archive of an entity.
 type EntityArchive struct {
 	Epoch string // see EntityDocument.Epoch

@@ -25,10 +25,11 @@ func kinds(t *testing.T) (names []string, pages map[string]string) {
 	storetest.GiveEntities(t, l, "orders")
 	base := &neturl.URL{Scheme: "https", Host: "events.example"}
 	url := servertest.Serve(t, l, func(c *server.Config) { c.Origin.Base = base }).URL
-	return []string{"list", "feed", "part", "found", "nothing", "filtered", "types", "archive", "event", "error"}, map[string]string{
+	entity := servertest.Serve(t, timeline(t)).URL + feed.EntityPath("orders", "o-1")
+	return []string{"list", "feed", "part", "found", "nothing", "filtered", "types", "archive", "event", "entity", "error"}, map[string]string{
 		"list": url + "/", "feed": url + "/feeds/orders", "part": url + "/feeds/orders?before=195", "found": url + "/feeds/orders?q=order/4010+14+March",
 		"nothing": url + "/feeds/orders?q=nobody", "filtered": url + "/feeds/orders?type=OrderPaid&subject=order/4010", "types": url + "/feeds/orders/types", "archive": url + archivePath(t, l, "orders", 2),
-		"event": url + feed.EventPath("orders", "/shop", "0198c0de-0000-7000-8000-000000000123"), "error": url + "/feeds/nothing",
+		"event": url + feed.EventPath("orders", "/shop", "0198c0de-0000-7000-8000-000000000123"), "error": url + "/feeds/nothing", "entity": entity,
 	}
 }
 
@@ -75,7 +76,7 @@ func TestScreenReadersFindTheirWay(t *testing.T) {
 				}
 			}
 			want := map[string]int{"main": 1, "heading": 1}
-			if name == "list" || name == "feed" || name == "types" || name == "archive" {
+			if name == "list" || name == "feed" || name == "types" || name == "archive" || name == "entity" {
 				want = map[string]int{"main": 1, "heading": 1, "table": 1, "columnheader": 4, "rowheader": 3, "row": 4, "cell": 8}
 			}
 			for role, least := range want {

@@ -13,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/when"
 )
 
 // EntityCut is how many bytes of each event's data the timeline of an entity reads. Members of longer
@@ -25,8 +26,8 @@ type Entity struct {
 	Version              int64           // number of its events
 	First, Newest        EntityVersion   // of its events; without data
 	Versions             []EntityVersion // oldest first, at most ShownRows that are shown, and the one before them
-	Day                  time.Time       // of the jump, in UTC; zero if there was none
-	IsOnDay              bool            // the newest version in Versions is of that day
+	Asked                *when.Period    // that the request jumps to; nil if it does not
+	IsFound              bool            // the newest version in Versions is of that period
 }
 
 // EntityVersion is an event of an entity. Its data may be cut after EntityCut bytes.
@@ -38,8 +39,9 @@ type EntityVersion struct {
 
 // timelineDay has the versions of one day by their events' time, newest first.
 type timelineDay struct {
-	Day  time.Time
-	Rows []timelineRow
+	Day         time.Time
+	Rows        []timelineRow
+	IsDatedBack bool // the versions before these are of a later day
 }
 
 type timelineRow struct {
@@ -60,8 +62,8 @@ type entityContent struct {
 	From, To     int64 // versions that are shown
 	Newer, Older string
 	Oldest       string
-	Asked, Least string // days, as a form has them
-	Most         string
+	Day          string // that the request jumps to, as the form has it
+	Least, Most  string // days that the form offers
 }
 
 var entityTemplate = parse("entity.html")
@@ -77,8 +79,8 @@ func EntityPage(e *Entity) ([]byte, error) {
 	if c.Least > c.Most {
 		c.Least, c.Most = "", ""
 	}
-	if !e.Day.IsZero() {
-		c.Asked = e.Day.Format(time.DateOnly)
+	if e.Asked != nil {
+		c.Day = isoDay(e.Asked.Start)
 	}
 	if n := len(e.Versions); n > 0 {
 		c.To = e.Versions[n-1].Version
@@ -134,6 +136,9 @@ func timeline(root string, e *Entity) (days []timelineDay) {
 			row.Changed = changedMembers(&e.Versions[i-1], &v)
 		}
 		if day := dayOf(v.Time); len(days) == 0 || !days[len(days)-1].Day.Equal(day) {
+			if len(days) > 0 {
+				days[len(days)-1].IsDatedBack = days[len(days)-1].Day.Before(day)
+			}
 			days = append(days, timelineDay{Day: day})
 		}
 		last := &days[len(days)-1]

@@ -2,6 +2,7 @@ package html_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -21,6 +22,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/when"
 )
 
 const marker = "window.ran=true"
@@ -158,11 +160,32 @@ func pages(t testing.TB) map[string][]byte {
 		}
 		page, err = html.EventPage(e)
 		put(feed.EventPath("f", e.Source, e.ID), page, err)
+		page, err = html.EntityPage(entityOf(d, i))
+		put(feed.EntityPath("f", cmp.Or(e.Subject, e.Type)), page, err)
 	}
 	page, err = html.Error(html.Failure{Root: html.Root("/a/b/c"), Status: 404, Title: events[0].Type, Detail: events[1].Type})
 	put("/a/b/c", page, err)
 	put("/operations", operationsPage(t, events), nil)
 	return rendered
+}
+
+// entityOf returns a timeline whose newest version is an event of a document, with the events around it
+// as other versions.
+func entityOf(d *feed.Document, i int) *html.Entity {
+	e := &html.Entity{Feed: "f", Title: d.Title, Subject: cmp.Or(d.Entries[i].Subject, d.Entries[i].Type), Version: 200}
+	for j := max(0, i-60); j <= i; j++ {
+		version := d.Entries[j]
+		size := int64(len(version.Data))
+		version.Data = version.Data[:min(size, html.EntityCut)]
+		version.Extensions = map[string]string{"authid": version.Type}
+		e.Versions = append(e.Versions, html.EntityVersion{Placed: version, Version: int64(j + 1), DataSize: size})
+	}
+	e.First, e.Newest = e.Versions[0], e.Versions[len(e.Versions)-1]
+	if i%2 == 0 {
+		e.Asked = &when.Period{Start: d.Updated, End: d.Updated.AddDate(0, 0, 1), Text: "2026-05-03", Phrase: "on 2026-05-03"}
+		e.IsFound = i%4 == 0
+	}
+	return e
 }
 
 // putLookups renders the results of a search and of a filter for an event's attributes.
@@ -189,13 +212,13 @@ func TestMarkupOfAPageIsOursAlone(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{}
 	for name := range strings.FieldsSeq(`html head meta title link style script body a nav ol ul li bdi main span h1 h2 table caption thead tbody tr th td
-		time dl div dt dd p pre code section header noscript form label input button details summary select option strong`) {
+		time dl div dt dd p pre code section header noscript form label input button details summary select option strong h3`) {
 		allowed[name] = name
 	}
 	attributes := map[string]bool{}
 	for name := range strings.FieldsSeq(`lang charset name content rel href type title class aria-label id tabindex role scope datetime aria-labelledby
 		hidden data-last data-stream data-folder data-self aria-live aria-describedby method action for value required open selected
-		autocomplete autocapitalize spellcheck inputmode placeholder maxlength`) {
+		autocomplete autocapitalize spellcheck inputmode placeholder maxlength colspan min max`) {
 		attributes[name] = true
 	}
 	for path, page := range pages(t) {

@@ -56,7 +56,7 @@ func orders(first, last int) []event.Event {
 func hostile(t *testing.T) *store.Log {
 	t.Helper()
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
-	_, err := l.Create(t.Context(), store.Feed{Name: "f", Title: `<script>` + marker + `</script>` + strings.Repeat("long", 60), PageSize: 40})
+	_, err := l.Create(t.Context(), store.Feed{Name: "f", Title: `<script>` + marker + `</script>` + strings.Repeat("long", 60), PageSize: 40, Entities: true})
 	must.OK(t, err)
 	storetest.Append(t, l, "f", nasty(t))
 	storetest.Drain(t, l, "f")
@@ -225,6 +225,9 @@ func TestNothingInAnEventRunsOrBreaksThePage(t *testing.T) {
 	for _, e := range nasty(t) {
 		if e.Type != "HTML" && e.Type != "JSON" || strings.Contains(e.Source, "script") {
 			paths = append(paths, feed.EventPath("f", e.Source, e.ID))
+			if e.Subject != "" {
+				paths = append(paths, feed.EntityPath("f", e.Subject))
+			}
 		}
 	}
 	b := open(t, 360)

@@ -29,7 +29,7 @@ const entityBytes = 16 << 20
 
 // entityRoom is the memory for reading the events of a document of an entity, in bytes: those of an
 // archive, or one event that is larger, and as many before them.
-const entityRoom = 2 * max(store.EntityArchiveBytes, feed.MaxPageBytes)
+const entityRoom = 2 * max(feed.EntityArchiveBytes, feed.MaxPageBytes)
 
 // entityKey is the key of a document of an entity in the cache. The tag of a subscription document
 // names its state and its subject; an archive is named by its subject and its URL.

@@ -8,12 +8,13 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/when"
 )
 
 // entityView is the part of a timeline that a request asks for; the zero value is its newest part.
 type entityView struct {
-	before int64     // the part ends before this version
-	day    time.Time // or with the last version of this day
+	before int64  // the part ends before this version
+	date   string // or with the last version of this period, see package when
 }
 
 // setView parses the parameters of a request for an entity's HTML page.
@@ -33,11 +34,10 @@ func (k *entityKey) setView(r *http.Request) error {
 			return refuse(http.StatusBadRequest, "before is a version, a number from 2 on, and not "+quote(before))
 		}
 	}
-	if date != "" {
-		if k.view.day, err = time.Parse(time.DateOnly, date); err != nil {
-			return refuse(http.StatusBadRequest, "date is a day, such as 2026-05-03, and not "+quote(date))
-		}
+	if _, isDate := when.Parse(date, time.Now()); date != "" && !isDate {
+		return refuse(http.StatusBadRequest, "date is a day, such as 2026-05-03 or 3 May, and not "+quote(date))
 	}
+	k.view.date = date
 	return nil
 }
 
@@ -51,7 +51,7 @@ func (s *server) makeEntityPage(ctx context.Context, at *entityAt, key entityKey
 		return nil, err
 	}
 	defer leave()
-	page := html.Entity{Feed: at.feed.Name, Title: at.feed.Title, Subject: at.subject, Version: at.end.Version, Day: key.view.day}
+	page := html.Entity{Feed: at.feed.Name, Title: at.feed.Title, Subject: at.subject, Version: at.end.Version}
 	err = s.readEntityAt(ctx, at, func(ctx context.Context, log store.Snapshot) error {
 		return at.readTimeline(ctx, log, key.view, &page)
 	})
@@ -67,30 +67,31 @@ func (s *server) makeEntityPage(ctx context.Context, at *entityAt, key entityKey
 
 // readTimeline reads the versions that a part of a timeline shows.
 func (a *entityAt) readTimeline(ctx context.Context, log store.Snapshot, view entityView, page *html.Entity) (err error) {
-	last := a.end.Version
-	switch {
-	case view.before > 0:
-		last = min(last, view.before-1)
-	case !view.day.IsZero():
-		last, page.IsOnDay, err = store.EntityDay(ctx, log, a.feed, a.subject, last, view.day, view.day.AddDate(0, 0, 1))
-		if err != nil {
-			return err
-		}
-		if last == 0 { // all are of later days
-			last = min(a.end.Version, html.ShownRows)
-		}
-	}
 	read := func(first, last, cut int64, yield func(html.EntityVersion)) error {
 		return log.EntityRows(ctx, a.feed.Key, a.subject, first, last, cut, func(row *store.EntityRow) error {
 			yield(html.EntityVersion{Placed: row.Placed, Version: row.Version, DataSize: row.DataSize})
 			return nil
 		})
 	}
+	last := a.end.Version
 	if err := read(1, 1, 1, func(v html.EntityVersion) { page.First = v }); err != nil {
 		return err
 	}
-	if err := read(a.end.Version, a.end.Version, 1, func(v html.EntityVersion) { page.Newest = v }); err != nil {
+	if err := read(last, last, 1, func(v html.EntityVersion) { page.Newest = v }); err != nil {
 		return err
+	}
+	if view.before > 0 {
+		last = min(last, view.before-1)
+	}
+	if period, isDate := when.Parse(view.date, page.Newest.Time); isDate {
+		page.Asked = &period
+		last, page.IsFound, err = store.EntityDay(ctx, log, a.feed, a.subject, last, period.Start, period.End)
+		if err != nil {
+			return err
+		}
+		if last == 0 { // all are later
+			last = min(a.end.Version, html.ShownRows)
+		}
 	}
 	return read(max(1, last-html.ShownRows), last, html.EntityCut, func(v html.EntityVersion) { page.Versions = append(page.Versions, v) })
 }

@@ -324,3 +324,30 @@ func TestAnEntityWaitsForWhatIsCommitted(t *testing.T) {
 		<-done
 	}
 }
+
+func TestAnArchiveOfALostHistoryOfAnEntitySaysWhereItGoesOn(t *testing.T) {
+	l, s := serveEntities(t)
+	f, err := l.Feed(t.Context(), "f")
+	must.OK(t, err)
+	old := f.Epoch()
+	must.OK(t, l.NewEpoch(t.Context(), "f", "test"))
+	f, err = l.Feed(t.Context(), "f")
+	must.OK(t, err)
+	for path, want := range map[string][2]string{
+		"o-1/archive/" + old + "/1000":             {"../" + f.Epoch() + "/1000", "../../../o-1"},
+		"o-1/archive/" + old + "/1500":             {"", "../../../o-1"},
+		"archive/" + old + "/500?subject=a%2Fb+c":  {"", "../../?subject=a%2Fb+c"},
+		"o-1/archive/" + old + "/1000?format=json": {"../" + f.Epoch() + "/1000", "../../../o-1"},
+		"nobody/archive/" + old + "/500":           {"", "../../../nobody"},
+	} {
+		response, body := do(t, "GET", s.URL+"/feeds/f/entities/"+path)
+		if response.StatusCode != http.StatusGone || linkOf(response, "successor-version") != want[0] || linkOf(response, "current") != want[1] {
+			t.Errorf("%s: %s %v\n%s", path, response.Status, response.Header.Values("Link"), body)
+		}
+	}
+	for path, want := range map[string]int{"o-1/archive/" + old + "/500": 200, "o-1/archive/" + f.Epoch() + "/1000": 200, "o-1/archive/" + f.Epoch() + "/500": 410} {
+		if response, body := do(t, "GET", s.URL+"/feeds/f/entities/"+path); response.StatusCode != want {
+			t.Errorf("%s: %s\n%s", path, response.Status, body)
+		}
+	}
+}

@@ -9,20 +9,13 @@ import (
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
-// Bounds of an entity's archive. It is closed by its EntityArchiveSize-th version, or by the version
-// after it that would take it past EntityArchiveBytes. A version that alone is larger is an archive.
-const (
-	EntityArchiveSize  = 500
-	EntityArchiveBytes = 4 << 20 // of data and extensions
-)
-
 // entityPart is a run of versions that are in one archive, or in none yet.
 type entityPart struct {
 	first, last int64
 	closedAt    int64 // position of the version that closed it; 0 while it is open
 }
 
-// entityParts are the parts of the EntityArchiveSize versions that version is one of, as far as they
+// entityParts are the parts of the [feed.EntityArchiveSize] versions that version is one of, as far as they
 // are published, and the outline of these versions.
 type entityParts struct {
 	parts   []entityPart
@@ -31,8 +24,8 @@ type entityParts struct {
 
 // readEntityParts reads the outline of the versions around version, up to the version end.
 func readEntityParts(ctx context.Context, log Snapshot, f *Feed, subject string, version, end int64) (p entityParts, err error) {
-	first := (version-1)/EntityArchiveSize*EntityArchiveSize + 1
-	last := first + EntityArchiveSize - 1
+	first := (version-1)/feed.EntityArchiveSize*feed.EntityArchiveSize + 1
+	last := first + feed.EntityArchiveSize - 1
 	if first > end {
 		return p, nil
 	}
@@ -46,7 +39,7 @@ func readEntityParts(ctx context.Context, log Snapshot, f *Feed, subject string,
 	open := entityPart{first: first, last: first - 1}
 	bytes := int64(0)
 	for _, e := range p.outline {
-		if open.last >= open.first && bytes+e.Bytes > EntityArchiveBytes {
+		if open.last >= open.first && bytes+e.Bytes > feed.EntityArchiveBytes {
 			open.closedAt = e.Position
 			p.parts = append(p.parts, open)
 			open, bytes = entityPart{first: e.Version, last: e.Version - 1}, 0
@@ -72,7 +65,7 @@ func (p *entityParts) at(version int64) (entityPart, bool) {
 
 // EntityDocument returns the subscription document of an entity, whose end is not 0: all versions that
 // are in no archive, and at least [feed.MinEntries], as long as those in archives fit
-// EntityArchiveBytes together with the others.
+// [feed.EntityArchiveBytes] together with the others.
 func EntityDocument(ctx context.Context, log Snapshot, f *Feed, subject string, end int64) (*feed.EntityDocument, error) {
 	d := f.entityDocument(feed.Subscription, subject)
 	parts, err := readEntityParts(ctx, log, f, subject, end, end)
@@ -95,7 +88,7 @@ func EntityDocument(ctx context.Context, log Snapshot, f *Feed, subject string, 
 
 // fitEntity returns the first version of a subscription document. outline ends with the open part.
 func fitEntity(ctx context.Context, log Snapshot, f *Feed, subject string, open entityPart, outline []EntityOutline) (int64, error) {
-	room, first := int64(EntityArchiveBytes), open.first
+	room, first := int64(feed.EntityArchiveBytes), open.first
 	for _, e := range outline {
 		if e.Version >= first {
 			room -= e.Bytes

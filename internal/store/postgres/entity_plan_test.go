@@ -52,11 +52,11 @@ func TestAnEntityIsReadByIndexes(t *testing.T) {
 		"document": {func(log store.Snapshot) error {
 			_, err := store.EntityDocument(ctx, log, f, subject, 10_300)
 			return err
-		}, store.EntityArchiveSize},
+		}, feed.EntityArchiveSize},
 		"archive": {func(log store.Snapshot) error {
 			_, err := store.FindEntityArchive(ctx, log, f, subject, each, feed.EntityArchive{Epoch: f.Epoch(), Last: 9500})
 			return err
-		}, store.EntityArchiveSize},
+		}, feed.EntityArchiveSize},
 		"day": {func(log store.Snapshot) error {
 			_, _, err := store.EntityDay(ctx, log, f, subject, each, day, day.AddDate(0, 0, 1))
 			return err
