@@ -78,6 +78,7 @@ type Document struct {
 	Template string         // of their URLs, relative to the feed's own, see ExpandTemplate; subscription document only
 	Held     bool           // no event gets a position until the feed is opened; subscription document only
 	Next     *Page          // archive only: the page after it; nil while it is the newest
+	Entities bool           // the events have versions, by their subjects; of a document of a log only, and in none of its forms
 	Archived *ArchivedTypes // of the events before those that are not archived; subscription document of a log only
 
 	First        int64 // position of the first entry; First = Last+1 if there is none

@@ -208,5 +208,5 @@ func (f *Feeds) historyOf(ctx context.Context, fresh *store.Feed) (int64, error)
 // SameDocuments reports whether two readings of a feed have the same documents.
 func SameDocuments(a, b *store.Feed) bool {
 	return a.ID == b.ID && a.Title == b.Title && a.Author == b.Author &&
-		a.Published == b.Published && a.Shown == b.Shown && a.Archives == b.Archives && a.Held == b.Held && slices.Equal(a.Epochs, b.Epochs)
+		a.Published == b.Published && a.Shown == b.Shown && a.Archives == b.Archives && a.Held == b.Held && a.Entities == b.Entities && slices.Equal(a.Epochs, b.Epochs)
 }

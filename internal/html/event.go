@@ -26,7 +26,8 @@ type Neighbour struct {
 // Version is an event's place among the events of its entity.
 type Version struct {
 	Number, Of     int64
-	Previous, Next *Neighbour // nil if there is none
+	Previous, Next *Neighbour     // nil if there is none
+	Before         *EntityVersion // the version before it; nil if it is the first
 }
 
 // Bounds of what the page shows besides data: an extension may have megabytes,
@@ -51,12 +52,13 @@ type eventContent struct {
 	About          string // reference to the events of its subject
 	EntityPrevious *link
 	EntityNext     *link
+	Changes        changes // from the version before it
 }
 
 // eventRoot is the reference from an event's page to the server's root.
 const eventRoot = "../../../"
 
-var eventTemplate = parse("event.html")
+var eventTemplate = parse("changes.html", "event.html")
 
 // EventPage renders the page of one event.
 func EventPage(e *Event) ([]byte, error) {
@@ -72,6 +74,9 @@ func EventPage(e *Event) ([]byte, error) {
 	if e.Entity != nil {
 		c.About = root + feed.EntityPath(e.Feed, e.Subject)[1:]
 		c.EntityPrevious, c.EntityNext = neighbour(e.Feed, e.Entity.Previous), neighbour(e.Feed, e.Entity.Next)
+		if before := e.Entity.Before; before != nil {
+			c.Changes = changesOf(before, &EntityVersion{Placed: e.Placed, DataSize: int64(len(e.Data))})
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(e.Extensions)) {
 		if len(c.Extensions) == shownExtensions {

@@ -35,7 +35,12 @@ func FilteredPage(f *Filtered) ([]byte, error) {
 	const root = "../"
 	d := f.Document
 	self := feedReference(root, d.Name)
-	c := filteredContent{Filtered: f, Heading: heading(d.Name, d.Title), Self: self, Find: finderOf(self, d), Rows: rowsOf(root, d.Name, f.Events)}
+	c := filteredContent{Filtered: f, Heading: heading(d.Name, d.Title), Self: self, Find: finderOf(self, d)}
+	list := listingOf(root, d)
+	if (f.Filter == Filter{Subject: f.Subject}) && !d.Entities {
+		list.subject = f.Subject
+	}
+	c.Rows = list.rows(f.Events)
 	c.Find.Filter, c.Find.IsOpen = f.Filter, len(f.Events) == 0
 	if f.Entity != "" {
 		c.Entity = root + f.Entity[1:]

@@ -11,6 +11,7 @@ type finder struct {
 	Action  string // reference to the feed's page
 	Query   string // what the search field has
 	Example string // a subject of the feed
+	Day     string // when one of its events happened: "3 May"
 	Filter
 	IsOpen bool     // the filter is unfolded
 	Types  []string // to choose from; empty if there are none, or too many
@@ -24,7 +25,7 @@ func finderOf(self string, d *feed.Document) finder {
 	f := finder{Action: self, Pages: pages(d)}
 	for i := len(d.Entries) - 1; i >= 0 && f.Example == ""; i-- {
 		if subject := d.Entries[i].Subject; subject == clip(shownExample, plain(subject)) {
-			f.Example = subject
+			f.Example, f.Day = subject, d.Entries[i].Time.UTC().Format("2 January")
 		}
 	}
 	if counts, known := d.Types(); known && len(counts) <= mostTypes {
@@ -38,11 +39,3 @@ func finderOf(self string, d *feed.Document) finder {
 
 // shownExample is the maximum number of characters of a subject that is an example.
 const shownExample = 40
-
-// Unlisted is the type of the filter if it is not among those to choose from.
-func (f finder) Unlisted() string {
-	if slices.Contains(f.Types, f.Type) {
-		return ""
-	}
-	return f.Type
-}

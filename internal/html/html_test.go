@@ -178,12 +178,12 @@ func entityOf(d *feed.Document, i int) *html.Entity {
 		size := int64(len(version.Data))
 		version.Data = version.Data[:min(size, html.EntityCut)]
 		version.Extensions = map[string]string{"authid": version.Type}
-		e.Versions = append(e.Versions, html.EntityVersion{Placed: version, Version: int64(j + 1), DataSize: size})
+		e.Versions = append(e.Versions, html.EntityVersion{Placed: version, Version: int64(j + 1), DataSize: size, IsCompared: j <= i-html.ShownRows})
 	}
 	e.First, e.Newest = e.Versions[0], e.Versions[len(e.Versions)-1]
 	if i%2 == 0 {
 		e.Asked = &when.Period{Start: d.Updated, End: d.Updated.AddDate(0, 0, 1), Text: "2026-05-03", Phrase: "on 2026-05-03"}
-		e.IsFound = i%4 == 0
+		e.InPeriod = int64(i % 4 * 60)
 	}
 	return e
 }
@@ -193,16 +193,21 @@ func putLookups(t testing.TB, put func(path string, page []byte, err error), d *
 	t.Helper()
 	listed := []html.Listed{{Placed: d.Entries[i], Size: int64(len(e.Data))}}
 	for name, entity := range map[string]string{"": "", "entity": feed.EntityPath("f", e.Subject)} {
+		var within *when.Period
+		if name != "" {
+			within = &when.Period{Phrase: "on 3 May 2026", IsYearAssumed: true}
+		}
 		page, err := html.FoundPageOf(&html.Found{
 			Document: d, Query: e.Type, IsNumber: true, Events: listed, Position: &listed[0], Page: &html.FoundPage{Number: 1, Exists: true},
-			Period:  &html.FoundPeriod{Text: "2026-05-03", First: 1, Last: 2, Later: 1},
-			Subject: &html.FoundSubject{Subject: e.Subject, Within: name, Events: listed, Number: 30, From: 2, To: 3, Entity: entity},
+			Period: &html.FoundPeriod{Period: when.Period{Text: "3 May 2026"}, First: 1, Last: 2, Later: 1}, IsType: true,
+			Subject: &html.FoundSubject{Subject: e.Subject, Period: within, Events: listed, Versions: entityOf(d, i).Versions, Number: 30, From: 2, To: 3, Entity: entity},
 		})
 		put(fmt.Sprintf("/feeds/f?q=%d%s", i, name), page, err)
 		page, err = html.FilteredPage(&html.Filtered{Document: d, Filter: html.Filter{Type: e.Type, Subject: e.Subject}, Events: listed, From: 2, To: 9, Before: 10, Entity: entity})
 		put(fmt.Sprintf("/feeds/f?type=%d%s", i, name), page, err)
 	}
-	page, err := html.FoundPageOf(&html.Found{Document: d, Query: e.Subject, IsNumber: true, Page: &html.FoundPage{Number: 9}, Period: &html.FoundPeriod{Text: "x"}})
+	page, err := html.FoundPageOf(&html.Found{Document: d, Query: e.Subject, IsNumber: true, Page: &html.FoundPage{Number: 9}, Period: &html.FoundPeriod{},
+		Subject: &html.FoundSubject{Subject: e.Subject}, Misread: e.Type, Similar: []html.FoundSimilar{{Text: e.Type, Query: e.Subject, IsID: true, Events: 2}}})
 	put(fmt.Sprintf("/feeds/f?q=nothing%d", i), page, err)
 	page, err = html.FilteredPage(&html.Filtered{Document: d, Filter: html.Filter{Type: e.Type}})
 	put(fmt.Sprintf("/feeds/f?type=nothing%d", i), page, err)
@@ -212,7 +217,7 @@ func TestMarkupOfAPageIsOursAlone(t *testing.T) {
 	t.Parallel()
 	allowed := map[string]string{}
 	for name := range strings.FieldsSeq(`html head meta title link style script body a nav ol ul li bdi main span h1 h2 table caption thead tbody tr th td
-		time dl div dt dd p pre code section header noscript form label input button details summary select option strong h3`) {
+		time dl div dt dd p pre code section header noscript form label input button details summary select option strong h3 wbr`) {
 		allowed[name] = name
 	}
 	attributes := map[string]bool{}

@@ -12,7 +12,7 @@ type Item struct {
 	Newest      time.Time // recorded time of that event; not used if there is none
 }
 
-var listTemplate = parse("list.html")
+var listTemplate = parse("findall.html", "list.html")
 
 // List renders the page at the server's root.
 func List(feeds []Item) ([]byte, error) {

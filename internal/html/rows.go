@@ -19,18 +19,34 @@ type row struct {
 	Href           string
 	Position       int64
 	Type, Subject  string
-	About          string // reference to the events of its subject; empty without one
+	About          string // reference to the events of its subject; empty for none
+	IsHistory      bool   // About is the page of an entity
 	Time, Recorded time.Time
 	Data           string
 }
 
-func rowOf(root, name string, e *event.Placed, size int64) row {
+// listing is what the rows of a list have in common.
+type listing struct {
+	root, feed  string
+	hasEntities bool
+	subject     string // whose events the page lists: its rows do not link to them
+}
+
+func listingOf(root string, d *feed.Document) listing {
+	return listing{root: root, feed: d.Name, hasEntities: d.Entities}
+}
+
+func (l listing) row(e *event.Placed, size int64) row {
 	r := row{
-		Href: eventReference(root, name, &e.Event), Position: e.Position, Type: e.Type, Subject: e.Subject,
+		Href: eventReference(l.root, l.feed, &e.Event), Position: e.Position, Type: e.Type, Subject: e.Subject,
 		Time: e.Time, Recorded: e.Recorded, Data: dataLine(&e.Event, size),
 	}
-	if e.Subject != "" {
-		r.About = filterReference(feedReference(root, name), Filter{Subject: e.Subject})
+	switch {
+	case e.Subject == "" || e.Subject == l.subject:
+	case l.hasEntities:
+		r.About, r.IsHistory = l.root+feed.EntityPath(l.feed, e.Subject)[1:], true
+	default:
+		r.About = filterReference(feedReference(l.root, l.feed), Filter{Subject: e.Subject})
 	}
 	return r
 }
@@ -39,16 +55,17 @@ func rowOf(root, name string, e *event.Placed, size int64) row {
 // of them.
 func rows(root string, d *feed.Document, before int64) []row {
 	var list []row
+	l := listingOf(root, d)
 	for i := min(before-d.First, int64(len(d.Entries))) - 1; i >= 0 && len(list) < ShownRows; i-- {
-		list = append(list, rowOf(root, d.Name, &d.Entries[i], int64(len(d.Entries[i].Data))))
+		list = append(list, l.row(&d.Entries[i], int64(len(d.Entries[i].Data))))
 	}
 	return list
 }
 
-func rowsOf(root, name string, events []Listed) []row {
+func (l listing) rows(events []Listed) []row {
 	list := make([]row, 0, len(events))
 	for i := range events {
-		list = append(list, rowOf(root, name, &events[i].Placed, events[i].Size))
+		list = append(list, l.row(&events[i].Placed, events[i].Size))
 	}
 	return list
 }
@@ -79,4 +96,9 @@ func filterReference(self string, f Filter) string {
 		return self
 	}
 	return self + "?" + query.Encode()
+}
+
+// searchReference returns a reference to the result of a search in a feed.
+func searchReference(self, query string) string {
+	return self + "?" + url.Values{"q": {query}}.Encode()
 }

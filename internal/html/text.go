@@ -70,6 +70,9 @@ func clip(n int, s string) string {
 	return s
 }
 
+// pieces splits text where a line may break: after commas, as in JSON.
+func pieces(s string) []string { return strings.SplitAfter(s, ",") }
+
 // turnsText reports whether a character changes the direction of what follows,
 // or cannot be seen: with these, text can look like another one.
 func turnsText(r rune) bool {

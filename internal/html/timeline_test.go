@@ -2,6 +2,7 @@ package html_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,17 @@ func timeline(t *testing.T) *store.Log {
 	return l
 }
 
+// seeChanges checks that the page lists these changes, as a screen reader reads them.
+func (b *tab) seeChanges(changes ...string) {
+	b.t.Helper()
+	shown := eval[[]string](b, `Array.from(document.querySelectorAll(".changes li")).map((li) => li.textContent)`)
+	for _, change := range changes {
+		if !slices.Contains(shown, change) {
+			b.t.Errorf("the change %q is not among %q", change, shown)
+		}
+	}
+}
+
 func TestPeopleSeeWhatHappenedToAnEntityAndWhen(t *testing.T) {
 	t.Parallel()
 	for _, script := range []bool{true, false} {
@@ -69,40 +81,49 @@ func TestPeopleSeeWhatHappenedToAnEntityAndWhen(t *testing.T) {
 			if !script {
 				b.withoutScript()
 			}
-			const o1, long = "o-1 in Orders of the web shop", "order/long in Orders of the web shop"
+			const o1, long = "History of o-1 · Orders of the web shop", "History of order/long · Orders of the web shop"
 			b.do(chromedp.Navigate(url + "/feeds/orders/entities/o-1"))
-			b.see("What happened, newest first", "Thursday, 7 May 2026", "OrderDelivered", "changed: carrier", "by anna (user)", "changed: address", "changed: items, total", "Saturday, 2 May 2026 dated back")
+			b.see("What happened, newest first", "Thursday, 7 May 2026", "OrderDelivered", "by anna (user)", "Saturday, 2 May 2026 dated back")
+			b.seeChanges("carrier added: Colissimo", "address: from 12 Rue des Lilas, Lyon → to 3 Quai Perrache, Lyon", "total: from 54.90 → to 67.80")
 			if days := eval[[]string](b, `Array.from(document.querySelectorAll("h3")).map((h) => h.firstChild.textContent)`); strings.Join(days, "; ") !=
 				"Thursday, 7 May 2026; Saturday, 2 May 2026; Tuesday, 5 May 2026; Monday, 4 May 2026; Sunday, 3 May 2026; Friday, 1 May 2026" {
 				t.Errorf("days: %q", days)
 			}
 			b.send("Go", o1, map[string]string{"Jump to a day, in UTC": "2026-05-03"})
-			b.see("Below are the events on 2026-05-03, and those before them.", "by the events’ own times")
+			b.see("3 events on 3 May 2026, by the events’ own times")
 			if first := eval[string](b, `document.querySelector("h3").firstChild.textContent`); first != "Sunday, 3 May 2026" {
 				t.Errorf("the first day is %q", first)
 			}
+			if days := eval[int64](b, `document.querySelectorAll("h3").length`); days != 1 {
+				t.Errorf("%d days", days)
+			}
+			b.follow("Earlier events", o1)
+			b.see("Versions 1 to 2 of 9")
+			b.send("Go", o1, map[string]string{"Jump to a day, in UTC": "2026-05-03"})
+			b.follow("Newest events", o1)
+			b.see("Versions 1 to 9 of 9")
 			b.send("Go", o1, map[string]string{"Jump to a day, in UTC": "2026-05-06"})
-			b.see("No event on 2026-05-06.", "Tuesday, 5 May 2026")
-			b.follow("Newest", o1)
+			b.see("No event on 6 May 2026.", "Tuesday, 5 May 2026")
+			b.follow("Newest events", o1)
 			b.follow("ItemAdded", "ItemAdded o-1")
 			b.do(chromedp.Navigate(url + "/feeds/orders/entities/o-1?date=3+May"))
-			b.see("Below are the events on 2026-05-03")
+			b.see("3 events on 3 May 2026", "No year was given: 2026 is assumed.")
 			b.follow("Orders of the web shop", "Orders of the web shop")
 
 			b.do(chromedp.Navigate(url + feed.EntityPath("orders", "order/long")))
 			b.see("Versions 81 to 130 of 130", `{"n":130}`)
-			b.follow("Older", long)
+			b.follow("Earlier events", long)
 			b.see("Versions 31 to 80 of 130")
-			b.follow("Older", long)
+			b.follow("Earlier events", long)
 			b.see("Versions 1 to 30 of 130")
-			b.follow("Newer", long)
+			b.follow("Later events", long)
 			b.see("Versions 31 to 80 of 130")
-			b.follow("First", long)
+			b.follow("First events", long)
 			b.see("Versions 1 to 50 of 130")
 			b.send("Go", long, map[string]string{"Jump to a day, in UTC": "2026-02-01"})
-			b.see("Versions 1 to 32 of 130", "Below are the events on 2026-02-01")
+			b.see("1 event on 1 February 2026", `{"n":32}`)
 			b.do(chromedp.Navigate(url + feed.EntityPath("orders", "order/long") + "&date=2025-01-01"))
-			b.see("No event on 2025-01-01", "Versions 1 to 50 of 130")
+			b.see("No event on 1 January 2025", "Versions 1 to 50 of 130")
 			b.clean()
 		})
 	}

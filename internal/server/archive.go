@@ -33,6 +33,7 @@ type archiveKey struct {
 type archivePart struct {
 	before   int64 // it lists the events before this position
 	archives int64 // number of the feed's archives
+	entities bool  // the feed has entities
 }
 
 // archived is a sealed page in one form and one coding.
@@ -113,7 +114,7 @@ func archiveLifetime(stage store.Stage, form *form) lifetime {
 func archiveKeyOf(state *feedstate.State, page feed.Page, form *form, base, coding string, before int64) archiveKey {
 	key := archiveKey{feed: state.ID, history: state.History, page: page, final: page.Number < state.Archives, form: form, base: base, coding: coding}
 	if form == htmlForm {
-		key.part = archivePart{before, state.Archives}
+		key.part = archivePart{before, state.Archives, state.Entities}
 	}
 	return key
 }
@@ -277,6 +278,7 @@ func (p archivePart) write(d *feed.Document, _ string) ([]byte, error) {
 	if p.before <= d.First || p.before > d.Last+html.ShownRows && p.before != math.MaxInt64 {
 		return nil, refuse(http.StatusNotFound, fmt.Sprintf("page %d has no events right before position %d: it has positions %d to %d", d.Page, p.before, d.First, d.Last))
 	}
+	d.Entities = p.entities
 	return html.Archive(d, p.before, p.archives)
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/when"
 )
 
-// entityView is the part of a timeline that a request asks for; the zero value is its newest part.
+// entityView is the part of a history that a request asks for; the zero value is its newest part.
 type entityView struct {
 	before int64  // the part ends before this version
 	date   string // or with the last version of this period, see package when
@@ -42,7 +42,7 @@ func (k *entityKey) setView(r *http.Request) error {
 }
 
 // entityPageRoom is the memory for making a page of a timeline, in bytes.
-const entityPageRoom = copies * (html.ShownRows + 1) * html.EntityCut
+const entityPageRoom = copies * 2 * html.ShownRows * html.EntityCut
 
 // makeEntityPage renders a part of the timeline of an entity.
 func (s *server) makeEntityPage(ctx context.Context, at *entityAt, key entityKey) (*entityMade, error) {
@@ -65,33 +65,37 @@ func (s *server) makeEntityPage(ctx context.Context, at *entityAt, key entityKey
 	return newEntityMade(key, content, nil), nil
 }
 
-// readTimeline reads the versions that a part of a timeline shows.
+// readTimeline reads the versions that a part of a history shows.
 func (a *entityAt) readTimeline(ctx context.Context, log store.Snapshot, view entityView, page *html.Entity) (err error) {
-	read := func(first, last, cut int64, yield func(html.EntityVersion)) error {
-		return log.EntityRows(ctx, a.feed.Key, a.subject, first, last, cut, func(row *store.EntityRow) error {
-			yield(html.EntityVersion{Placed: row.Placed, Version: row.Version, DataSize: row.DataSize})
-			return nil
-		})
+	h := history{log, a.feed, a.subject}
+	if page.First, err = h.ends(ctx, 1); err != nil {
+		return err
+	}
+	if page.Newest, err = h.ends(ctx, a.end.Version); err != nil {
+		return err
 	}
 	last := a.end.Version
-	if err := read(1, 1, 1, func(v html.EntityVersion) { page.First = v }); err != nil {
-		return err
-	}
-	if err := read(last, last, 1, func(v html.EntityVersion) { page.Newest = v }); err != nil {
-		return err
-	}
 	if view.before > 0 {
 		last = min(last, view.before-1)
 	}
-	if period, isDate := when.Parse(view.date, page.Newest.Time); isDate {
-		page.Asked = &period
-		last, page.IsFound, err = store.EntityDay(ctx, log, a.feed, a.subject, last, period.Start, period.End)
-		if err != nil {
-			return err
-		}
-		if last == 0 { // all are later
-			last = min(a.end.Version, html.ShownRows)
-		}
+	period, isDate := when.Parse(view.date, page.Newest.Time)
+	if !isDate {
+		page.Versions, err = h.versions(ctx, upTo(last))
+		return err
 	}
-	return read(max(1, last-html.ShownRows), last, html.EntityCut, func(v html.EntityVersion) { page.Versions = append(page.Versions, v) })
+	found, err := store.ReadEntityPeriod(ctx, log, a.feed, a.subject, last, period.Start, period.End)
+	if err != nil {
+		return err
+	}
+	page.Asked, page.InPeriod, page.IsLeast = &period, int64(len(found.Versions)), found.IsLeast
+	shown := newest(found.Versions)
+	switch {
+	case len(shown) > 0:
+	case found.Before > 0:
+		shown = upTo(found.Before)
+	default: // all are later
+		shown = upTo(min(last, html.ShownRows))
+	}
+	page.Versions, err = h.versions(ctx, shown)
+	return err
 }

@@ -227,6 +227,10 @@ func versionOf(ctx context.Context, log store.Snapshot, f *store.Feed, e *event.
 		setNeighbour(other, e.Position, &v.Previous, &v.Next)
 		return nil
 	})
+	if err == nil && v.Number > 1 {
+		h := history{log, f, e.Subject}
+		err = h.read(ctx, v.Number-1, v.Number-1, html.EntityCut, func(before html.EntityVersion) { v.Before = &before })
+	}
 	return v, err
 }
 

@@ -12,7 +12,7 @@ import (
 
 // The query parameters of each HTML page, beside format.
 var (
-	serviceParameters = []string{}
+	serviceParameters = []string{"q"}
 	feedParameters    = []string{"q", "type", "subject", "before", "page", "position", "time"}
 	archiveParameters = []string{"before"}
 	eventParameters   = []string{"id", "source"}

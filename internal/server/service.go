@@ -3,6 +3,7 @@ package server
 import (
 	"encoding/xml"
 	"net/http"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
@@ -43,6 +44,13 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	write := serviceXML
 	if chosen == htmlForm {
 		write = listPage
+		text, err := textParameter(r, "q")
+		if err != nil {
+			return err
+		}
+		if text = strings.TrimSpace(text); text != "" {
+			return s.searchAll(w, r, explicit, text)
+		}
 	}
 	coding, err := s.coding(r)
 	if err != nil {

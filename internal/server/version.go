@@ -89,6 +89,9 @@ func (v *version) makeTag(key representationKey) string {
 	if !key.form.fixed {
 		made += "\n" + program
 	}
+	if key.form == htmlForm && v.document.Entities { // its links depend on it
+		made += "\nentities"
+	}
 	return strongTag(v.place+"-"+hashOf([]byte(made)), key.coding)
 }
 

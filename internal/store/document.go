@@ -140,7 +140,7 @@ func (l *Log) archiveDocument(ctx context.Context, f *Feed, p Page) (*feed.Docum
 
 func (f *Feed) document(kind feed.Kind) *feed.Document {
 	return &feed.Document{
-		Kind: kind, ID: f.ID, Name: f.Name, Title: f.Title, Author: f.Author, Updated: f.Created, Epochs: f.Epochs,
+		Kind: kind, ID: f.ID, Name: f.Name, Title: f.Title, Author: f.Author, Updated: f.Created, Epochs: f.Epochs, Entities: f.Entities,
 	}
 }
 

@@ -124,32 +124,36 @@ func ReadEntityEnd(ctx context.Context, log Snapshot, f *Feed, subject string) (
 	return end, err
 }
 
-// dayWindow is the number of versions before and after the place that bisection finds in which
-// EntityDay looks for a later event of the day.
-const dayWindow = 500
+// periodWindow is the number of versions before and after the place that bisection finds in which
+// ReadEntityPeriod looks for events of the period.
+const periodWindow = 500
 
-// EntityDay returns the last published version of an entity whose event's time is before end and not
-// before start, and if there is none, the last one before it: 0 if there is none either. Times of
-// events need not rise with versions. EntityDay finds the place by bisection, as if they did, and
-// looks through the versions near it.
-func EntityDay(ctx context.Context, log Snapshot, f *Feed, subject string, last int64, start, end time.Time) (version int64, isOnDay bool, err error) {
-	place := int64(sort.Search(int(last), func(i int) bool {
-		if err != nil {
-			return true
-		}
-		var at []EntityOutline
-		at, err = log.EntityOutline(ctx, f.Key, subject, int64(i)+1, int64(i)+1)
-		return len(at) == 0 || !at[0].Time.Before(end)
-	}))
+// EntityPeriod has the versions of an entity whose events' times are in a period.
+type EntityPeriod struct {
+	Versions []int64 // in order
+	IsLeast  bool    // there may be more
+	Before   int64   // the last version before the end of the period; 0 if there is none
+}
+
+// ReadEntityPeriod returns the versions up to last of an entity whose events' times are before end and
+// not before start. All up to last must be published. Times of events need not rise with versions.
+// ReadEntityPeriod finds the place by bisection, as if they did, and looks through the versions near it.
+func ReadEntityPeriod(ctx context.Context, log Snapshot, f *Feed, subject string, last int64, start, end time.Time) (p EntityPeriod, err error) {
+	p.Before, err = bisect(1, last, func(version int64) (bool, error) {
+		at, err := log.EntityOutline(ctx, f.Key, subject, version, version)
+		return len(at) == 0 || !at[0].Time.Before(end), err
+	})
 	if err != nil {
-		return 0, false, err
+		return p, err
 	}
-	near, err := log.EntityOutline(ctx, f.Key, subject, max(1, place-dayWindow), min(last, place+dayWindow))
-	version = place
+	p.Before--
+	first, final := max(1, p.Before-periodWindow), min(last, p.Before+periodWindow)
+	near, err := log.EntityOutline(ctx, f.Key, subject, first, final)
 	for _, e := range near {
 		if !e.Time.Before(start) && e.Time.Before(end) {
-			version, isOnDay = e.Version, true
+			p.Versions = append(p.Versions, e.Version)
+			p.IsLeast = p.IsLeast || e.Version == first && first > 1 || e.Version == final && final < last
 		}
 	}
-	return version, isOnDay, err
+	return p, err
 }

@@ -223,8 +223,12 @@ func TestADayOfAnEntityIsFoundByTheTimesOfItsEvents(t *testing.T) {
 		must.OK(t, l.ReadFeed(t.Context(), "f", func(log store.Snapshot, f *store.Feed) error {
 			for day, want := range map[int]string{1: "1 true", 2: "2 true", 3: "10 true", 10: "10 false", 20: "20 true", 22: "20 false", 25: "21 true", 30: "26 true", 31: "26 false", 0: "0 false"} {
 				start := time.Date(2026, 1, day, 0, 0, 0, 0, time.UTC)
-				version, isOnDay, err := store.EntityDay(t.Context(), log, f, "a", 26, start, start.AddDate(0, 0, 1))
+				p, err := store.ReadEntityPeriod(t.Context(), log, f, "a", 26, start, start.AddDate(0, 0, 1))
 				must.OK(t, err)
+				version, isOnDay := p.Before, len(p.Versions) > 0
+				if isOnDay {
+					version = p.Versions[len(p.Versions)-1]
+				}
 				if got := fmt.Sprint(version, isOnDay); got != want && day != 10 || day == 10 && isOnDay {
 					t.Errorf("%d January: %s, want %s", day, got, want)
 				}

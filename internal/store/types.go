@@ -16,6 +16,8 @@ type TypeReader interface {
 	// ArchivedTypes returns up to limit types of the feed's archived events with their
 	// counts, in the order of their keys, after a key.
 	ArchivedTypes(ctx context.Context, key int64, after feed.TypeKey, limit int) ([]feed.TypeCount, error)
+	// HasType reports whether ArchivedTypes has a type, with any dataschema.
+	HasType(ctx context.Context, key int64, name string) (bool, error)
 	// CountTypes counts the events from position first to last, in no order. It reads each
 	// of them.
 	CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error)

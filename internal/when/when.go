@@ -2,6 +2,7 @@
 package when
 
 import (
+	"regexp"
 	"strings"
 	"time"
 )
@@ -10,8 +11,10 @@ import (
 // are in UTC.
 type Period struct {
 	Start, End time.Time // End is the first instant after it
-	Text       string    // for people: "2026-05-03", or "2026-05-03 14:00 UTC"
-	Phrase     string    // Text with its preposition: "on 2026-05-03"
+	Text       string    // for people: "3 May 2026", or "2026-05-03 14:00 UTC"
+	Phrase     string    // Text with its preposition: "on 3 May 2026"
+	// IsYearAssumed means that the text has no year.
+	IsYearAssumed bool
 }
 
 // kind is a precision that layouts have in common.
@@ -35,7 +38,7 @@ var dates = []string{"2006-1-2", "2006/1/2", "2.1.2006", "2 January 2006", "2 Ja
 
 // Ordered, because a text is of the first kind that it fits.
 var kinds = []kind{
-	{dates, "2006-01-02", "on", days(1)},
+	{dates, "2 January 2006", "on", days(1)},
 	{[]string{"2006-1", "January 2006", "Jan 2006"}, "January 2006", "in", func(t time.Time) time.Time { return t.AddDate(0, 1, 0) }},
 	{withTime("15:04"), "2006-01-02 15:04 UTC", "at", after(time.Minute)},
 	{withTime("15:04:05"), "2006-01-02 15:04:05 UTC", "at", after(time.Second)}, // with a fraction too
@@ -71,6 +74,12 @@ func Parse(text string, newest time.Time) (Period, bool) {
 	return Period{}, false
 }
 
+// likeDate matches words that people write for a day, in any order of their numbers.
+var likeDate = regexp.MustCompile(`(?i)^([0-9]{1,4}[/.-][0-9]{1,2}[/.-][0-9]{1,4}|[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}(st|nd|rd|th)|today|yesterday)$`)
+
+// LooksLikeDate reports whether a person may take a word for a date, understood or not.
+func LooksLikeDate(word string) bool { return likeDate.MatchString(word) }
+
 // tidy returns the one spelling of a text that the layouts have.
 func tidy(text string) string {
 	text = strings.ToUpper(strings.Join(strings.Fields(strings.ReplaceAll(text, ",", " ")), " "))
@@ -101,7 +110,9 @@ func lastDay(month time.Month, day int, now time.Time) (Period, bool) {
 	for back := range longest + 1 {
 		start := time.Date(now.Year()-back, month, day, 0, 0, 0, 0, time.UTC)
 		if start.Day() == day && !start.After(now) {
-			return periodOf(start, kinds[0])
+			p, is := periodOf(start, kinds[0])
+			p.IsYearAssumed = true
+			return p, is
 		}
 	}
 	return Period{}, false

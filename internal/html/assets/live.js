@@ -125,6 +125,13 @@
     return table.dataset.folder + "?id=" + encodeURIComponent(id) + "&" + query;
   }
 
+  // The history of a subject, or the events that match it in a feed without entities.
+  function subjectReference(text) {
+    const folder = table.dataset.entities;
+    if (folder && /^[A-Za-z0-9_-][A-Za-z0-9._~-]*$/.test(text)) return folder + text;
+    return (folder || table.dataset.self) + "?subject=" + encodeURIComponent(text);
+  }
+
   function cell(kind, child) {
     const td = document.createElement("td");
     td.setAttribute("role", "cell");
@@ -136,6 +143,13 @@
   function isolated(text) {
     const bdi = document.createElement("bdi");
     bdi.textContent = text;
+    return bdi;
+  }
+
+  // Lines break after commas.
+  function breakable(text) {
+    const bdi = document.createElement("bdi");
+    text.split(/(?<=,)/).forEach((piece, i) => bdi.append(...(i ? [document.createElement("wbr"), piece] : [piece])));
     return bdi;
   }
 
@@ -164,8 +178,8 @@
     const bdi = isolated(clip(text, 160));
     if (text === "") return bdi;
     const a = document.createElement("a");
-    a.rel = "nofollow";
-    a.href = table.dataset.self + "?subject=" + encodeURIComponent(text);
+    if (!table.dataset.entities) a.rel = "nofollow";
+    a.href = subjectReference(text);
     a.append(bdi.textContent);
     bdi.replaceChildren(a);
     return bdi;
@@ -188,7 +202,7 @@
     a.append(label, String(position));
     th.append(a);
     tr.append(th, cell("type", isolated(clip(event.type, 160))), cell("subject", subject(event.subject || "")),
-      timeCell("happened", event.time), timeCell("recorded", event.efrecorded), cell("data", isolated(dataLine(event, text))));
+      timeCell("happened", event.time), timeCell("recorded", event.efrecorded), cell("data", breakable(dataLine(event, text))));
     return tr;
   }
 

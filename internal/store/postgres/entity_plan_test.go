@@ -58,7 +58,7 @@ func TestAnEntityIsReadByIndexes(t *testing.T) {
 			return err
 		}, feed.EntityArchiveSize},
 		"day": {func(log store.Snapshot) error {
-			_, _, err := store.EntityDay(ctx, log, f, subject, each, day, day.AddDate(0, 0, 1))
+			_, err := store.ReadEntityPeriod(ctx, log, f, subject, each, day, day.AddDate(0, 0, 1))
 			return err
 		}, 1001},
 		"snapshots": {func(log store.Snapshot) error { _, err := log.EntitySnapshots(ctx, 1, subject); return err }, 1},

@@ -20,6 +20,12 @@ func (q queries) ArchivedTypes(ctx context.Context, key int64, after feed.TypeKe
 	return pgx.CollectRows(rows, scanType)
 }
 
+// HasType finds the first row of a range of the primary key.
+func (q queries) HasType(ctx context.Context, key int64, name string) (has bool, err error) {
+	err = q.db.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM eventfeed.event_types WHERE feed = $1 AND type = $2)`, key, name).Scan(&has)
+	return has, err
+}
+
 // CountTypes reads the rows of a few positions. OFFSET 0 keeps the planner from reading all events
 // to join them, which it might prefer for a page of a short history.
 func (q queries) CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error) {

@@ -35,6 +35,13 @@ func TestTypesAreReadByIndexes(t *testing.T) {
 			_, err := log.ArchivedTypes(t.Context(), 1, feed.TypeKey{Type: "type 40000"}, 51)
 			return err
 		}, 51},
+		"has": {func(log store.Snapshot) error {
+			has, err := log.HasType(t.Context(), 1, "type 40000")
+			if !has {
+				t.Error("no type 40000")
+			}
+			return err
+		}, 1},
 		"not archived": {func(log store.Snapshot) error {
 			_, err := log.CountTypes(t.Context(), 1, 99_501, 100_000)
 			return err

@@ -18,6 +18,14 @@ func (q queries) ArchivedTypes(ctx context.Context, key int64, after feed.TypeKe
 	return sqlitedb.CollectRows(ctx, q.db, scanType, archivedTypes, key, after.Type, after.DataSchema, limit)
 }
 
+const hasType = `SELECT EXISTS (SELECT 1 FROM eventfeed_event_types WHERE feed = ? AND type = ?)`
+
+// HasType finds the first row of a range of the primary key.
+func (q queries) HasType(ctx context.Context, key int64, name string) (has bool, err error) {
+	err = q.db.QueryRowContext(ctx, hasType, key, name).Scan(&has)
+	return has, err
+}
+
 const countTypes = `
 	SELECT e.type, coalesce(e.dataschema, ''), count(*), min(p.position), max(p.position)
 	FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no

@@ -4,4 +4,5 @@ package sqlite
 const (
 	ArchivedTypesQuery = archivedTypes
 	CountTypesQuery    = countTypes
+	HasTypeQuery       = hasType
 )

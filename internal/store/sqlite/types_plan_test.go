@@ -23,6 +23,7 @@ func TestTypesAreReadByAnIndex(t *testing.T) {
 	for query, arguments := range map[string][]any{
 		sqlite.ArchivedTypesQuery: {1, "T", "", 51},
 		sqlite.CountTypesQuery:    {1, 99_501, 100_000},
+		sqlite.HasTypeQuery:       {1, "T"},
 	} {
 		var steps []string
 		for step, err := range sqlitedb.Rows(t.Context(), db, planStep, "EXPLAIN QUERY PLAN "+query, arguments...) {
