@@ -26,7 +26,7 @@ func TestASearchThatFindsNothingOffersWhatItsWordsName(t *testing.T) {
 			t.Errorf("%s: want %q\n%s", query, want, text)
 		}
 	}
-	if _, page := browse(t, s.URL+"/feeds/f?"+urlQuery("q", "O-1 3 May 2020")); !strings.Contains(page, `href="../feeds/f?q=o-1+3+May+2020"`) {
+	if _, page := browse(t, s.URL+"/feeds/f?"+urlQuery("q", "O-1 3 May 2020")); !strings.Contains(page, `href="../feeds/f?q=o-1&#43;3&#43;May&#43;2020"`) {
 		t.Errorf("the date is lost:\n%s", page)
 	}
 	if _, page := browse(t, s.URL+"/feeds/f?"+urlQuery("q", strings.Repeat("nobody ", 300))); strings.Contains(page, "similar\"") {
