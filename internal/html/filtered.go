@@ -36,7 +36,7 @@ func FilteredPage(f *Filtered) ([]byte, error) {
 	d := f.Document
 	self := feedReference(root, d.Name)
 	c := filteredContent{Filtered: f, Heading: heading(d.Name, d.Title), Self: self, Find: finderOf(self, d), Rows: rowsOf(root, d.Name, f.Events)}
-	c.Find.Filter = f.Filter
+	c.Find.Filter, c.Find.IsOpen = f.Filter, len(f.Events) == 0
 	if f.Entity != "" {
 		c.Entity = root + f.Entity[1:]
 	}

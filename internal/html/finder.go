@@ -12,8 +12,9 @@ type finder struct {
 	Query   string // what the search field has
 	Example string // a subject of the feed
 	Filter
-	Types []string // to choose from; empty if there are none, or too many
-	Pages int64
+	IsOpen bool     // the filter is unfolded
+	Types  []string // to choose from; empty if there are none, or too many
+	Pages  int64
 }
 
 // mostTypes is the maximum number of types to choose from.
