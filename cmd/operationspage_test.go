@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -86,4 +88,52 @@ func TestOperatorsSeeHowFarConsumersAre(t *testing.T) {
 	})
 	must.OK(t, os.Rename(file+".away", file))
 	o.untilReport(t, "the database is back", func(r *operationsReport) bool { return r.Server.Database.Up && len(r.Problems) == 0 })
+}
+
+// A consumer that has events which a restore has lost is not at a position of the feed. It stays so after
+// it has stopped, until it shows a document of the feed's own.
+func TestOperatorsSeeWhoHasALostHistory(t *testing.T) {
+	t.Parallel()
+	database, target, folder := testdb.SQLite(t), testdb.SQLite(t), t.TempDir()
+	l := storetest.Open(t, database)
+	storetest.Create(t, l, "orders", 10)
+	storetest.Append(t, l, "orders", storetest.Events(1, 95))
+	o := operate(t, database, "--tokens", tokenFile(t, "shipping", "secret"))
+	bearer := filepath.Join(folder, "bearer")
+	must.OK(t, os.WriteFile(bearer, []byte("secret\n"), 0o600))
+	seeder := follower(t, o.feeds+"/feeds/orders", target, "--bearer-file", bearer)
+	at := func(position int64) func(r *operationsReport) bool {
+		return func(r *operationsReport) bool {
+			return len(r.Readers) == 1 && r.Readers[0].State == "waiting" && *r.Readers[0].Position == position && len(r.Problems) == 0
+		}
+	}
+	o.untilReport(t, "it follows", at(95))
+	backup := filepath.Join(folder, "backup.db")
+	db, err := sqlitedb.OpenWriter(t.Context(), strings.TrimPrefix(database, sqlitedb.Scheme))
+	must.OK(t, err)
+	_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", backup)
+	must.OK(t, err)
+	must.OK(t, db.Close())
+	storetest.Append(t, l, "orders", storetest.Events(96, 100))
+	o.untilReport(t, "it has the new events", at(100))
+
+	restored := storetest.Open(t, sqlitedb.Scheme+backup)
+	must.OK(t, restored.NewEpoch(t.Context(), "orders", "restored"))
+	restored.Close()
+	l.Close()
+	must.OK(t, os.Rename(backup, strings.TrimPrefix(database, sqlitedb.Scheme)))
+	o.untilReport(t, "it has a lost history", func(r *operationsReport) bool {
+		return len(r.Problems) == 1 && r.Problems[0].Reader == "shipping" && r.Problems[0].Next == "seeder status --into URL" &&
+			strings.HasPrefix(r.Problems[0].What, "has events that the feed does not have") && r.Readers[0].Position == nil
+	})
+	if err := <-seeder.ended; err == nil {
+		t.Error("the seeder has not stopped")
+	}
+	rewind := exec.CommandContext(t.Context(), filepath.Join(programs, "seeder"), "rewind", "--from", o.feeds+"/feeds/orders", "--bearer-file", bearer, "--into", target, "--to", "95", "--yes")
+	if out, err := rewind.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	o.untilReport(t, "it has gone back, and shows nothing of that yet", func(r *operationsReport) bool { return len(r.Problems) == 1 })
+	follower(t, o.feeds+"/feeds/orders", target, "--bearer-file", bearer)
+	o.untilReport(t, "it follows again", at(95))
 }

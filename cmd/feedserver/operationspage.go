@@ -64,7 +64,7 @@ func (p *operationsPage) sample(ctx context.Context) error {
 		names, now := make(map[string]bool), time.Now()
 		for _, f := range p.feeds.All() {
 			names[f.Name] = true
-			p.progress.Note(f.Name, f.Epoch(), f.Published, now)
+			p.progress.Note(f.Name, f.Epoch(), f.Epochs[len(f.Epochs)-1].FirstPosition, f.Published, now)
 		}
 		p.progress.Keep(names)
 		select {

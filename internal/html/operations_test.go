@@ -57,9 +57,9 @@ func (o *operated) feed(f store.Feed, stats store.FeedStats) {
 		f.Epochs = []feed.Epoch{{ID: "0b1e55ed", FirstPosition: 1}}
 	}
 	f.Published, f.Archives, f.Open.Number = f.Position, f.Position/500, f.Position/500+1
-	stats.Name, stats.EpochStarted, stats.EpochReason = f.Name, ago(90*24*time.Hour), "created"
+	stats.Name, stats.EpochStarted, stats.EpochReason = f.Name, ago(90*24*time.Hour), map[bool]string{true: "restored from a backup", false: "created"}[len(f.Epochs) > 1]
 	for minute := int64(180); minute >= 0; minute-- {
-		o.live.Progress.Note(f.Name, f.Epoch(), max(0, f.Position-6*minute), ago(time.Duration(minute)*time.Minute))
+		o.live.Progress.Note(f.Name, f.Epoch(), 1, max(0, f.Position-6*minute), ago(time.Duration(minute)*time.Minute))
 	}
 	o.feeds, o.known.Feeds = append(o.feeds, &feedstate.State{Feed: f}), append(o.known.Feeds, stats)
 }

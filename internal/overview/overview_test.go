@@ -155,8 +155,8 @@ func TestReaderIsAProblemOnlyOnceItIsLate(t *testing.T) {
 		h := newHouse()
 		now := start
 		h.readers.SetTime(func() time.Time { return now })
-		h.progress.Note("orders", "e2", 985, start.Add(-minutes(2)))
-		h.progress.Note("orders", "e2", 1000, start.Add(-minutes(1)))
+		h.progress.Note("orders", "e2", 501, 985, start.Add(-minutes(2)))
+		h.progress.Note("orders", "e2", 501, 1000, start.Add(-minutes(1)))
 		test.visit(h)
 		now = start.Add(test.later)
 		h.now = now
@@ -175,14 +175,14 @@ func TestReaderThatAsksOnceAnHourIsNotLateInBetween(t *testing.T) {
 	h := newHouse()
 	now := start
 	h.readers.SetTime(func() time.Time { return now })
-	h.progress.Note("orders", "e2", 990, start)
+	h.progress.Note("orders", "e2", 501, 990, start)
 	for range 2 {
 		v := h.visit("hourly")
 		v.Ask()
 		v.At("e2", 990)
 		now = now.Add(time.Hour)
 	}
-	h.progress.Note("orders", "e2", 1000, now.Add(-minutes(50)))
+	h.progress.Note("orders", "e2", 501, 1000, now.Add(-minutes(50)))
 	for later, late := range map[time.Duration]bool{0: false, minutes(59): false, minutes(61): true} {
 		h.now = now.Add(later)
 		if r := h.report().Readers[0]; (len(r.Problems) > 0) != late {

@@ -33,17 +33,27 @@ const (
 	rateOver = time.Minute
 )
 
-// Note notes the last position of a feed at a time, which must not be before the last one.
-func (p *Progress) Note(feed, epoch string, position int64, now time.Time) {
+// Note notes the last position of a feed at a time, which must not be before the last one, and the
+// feed's current epoch with its first position: of another epoch before, what was noted from that
+// position on is forgotten.
+func (p *Progress) Note(feed, epoch string, first, position int64, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.feeds[feed]
-	if c == nil || c.epoch != epoch || position < c.last().position {
+	if c == nil {
 		if p.feeds == nil {
 			p.feeds = make(map[string]*course)
 		}
-		c = &course{epoch: epoch, samples: []sample{{now, position}}}
+		c = &course{epoch: epoch}
 		p.feeds[feed] = c
+	}
+	last := position // of what the feed has still
+	if c.epoch != epoch {
+		c.epoch, last = epoch, min(first-1, position)
+	}
+	c.samples = slices.DeleteFunc(c.samples, func(s sample) bool { return s.position > last })
+	if len(c.samples) == 0 {
+		c.samples = append(c.samples, sample{now, position})
 	}
 	if position == c.last().position {
 		return

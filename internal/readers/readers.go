@@ -177,7 +177,14 @@ func (v Visit) Ask() {
 	})
 }
 
-// At notes that the reader has all events up to a position, of a history that ends in this epoch.
+// Answer notes that the reader gets a document that ends at a position, of a history that ends in this
+// epoch. That does not show that what it had before was of the same history.
+func (v Visit) Answer(epoch string, position int64) {
+	v.note(func(e *entry, _ time.Time) { e.Epoch, e.Position, e.Page = epoch, position, 0 })
+}
+
+// At notes that the reader has named a document of this history, and that it has all events up to a
+// position of it. Only that ends what OfOtherHistory notes.
 func (v Visit) At(epoch string, position int64) {
 	v.note(func(e *entry, _ time.Time) { e.at(epoch, position) })
 }

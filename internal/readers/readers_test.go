@@ -116,6 +116,7 @@ func TestVisitsSayWhatAReaderHas(t *testing.T) {
 		{"another request", v.Ask, readers.Reader{Epoch: "e1", Position: 30, Interval: 61 * time.Second}},
 		{"an unknown document", v.OfOtherHistory, readers.Reader{OtherHistory: true, Interval: 61 * time.Second}},
 		{"an archive all the same", func() { v.Page("e2", 1, 10) }, readers.Reader{Epoch: "e2", Position: 10, Page: 1, OtherHistory: true, Interval: 61 * time.Second}},
+		{"a document all the same", func() { v.Answer("e2", 75) }, readers.Reader{Epoch: "e2", Position: 75, OtherHistory: true, Interval: 61 * time.Second}},
 		{"a known one", func() { v.At("e2", 80) }, readers.Reader{Epoch: "e2", Position: 80, Interval: 61 * time.Second}},
 		{"a long poll", func() { v.Wait("e2", 81) }, readers.Reader{Epoch: "e2", Position: 81, Waiting: 1, Interval: 61 * time.Second}},
 		{"its end", v.Resume, readers.Reader{Epoch: "e2", Position: 81, Interval: 61 * time.Second}},

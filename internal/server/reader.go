@@ -38,10 +38,18 @@ func isBrowser(r *http.Request) bool { return strings.HasPrefix(r.UserAgent(), "
 
 // noteAnswer notes what the reader has after an answer with a version, or after a 304.
 func (a *ask) noteAnswer(r *http.Request, v *version) {
-	switch {
-	case !matches(a.have, v.tag(a.representationKey)) && v.isOtherHistory(a.have):
-		a.visit.OfOtherHistory()
-	case r.Method == http.MethodGet:
+	if matches(a.have, v.tag(a.representationKey)) {
 		a.visit.At(v.feed.Epoch(), v.document.Last)
+		return
+	}
+	_, _, isKnown := v.base(a.have)
+	switch {
+	case v.isOtherHistory(a.have):
+		a.visit.OfOtherHistory()
+	case r.Method != http.MethodGet:
+	case isKnown:
+		a.visit.At(v.feed.Epoch(), v.document.Last)
+	default:
+		a.visit.Answer(v.feed.Epoch(), v.document.Last)
 	}
 }

@@ -124,7 +124,7 @@ func TestPagesForPeopleAndRefusedRequestsAreNotNoted(t *testing.T) {
 // An ETag of a history that the feed does not have is no position, and stays so until the reader
 // shows one of the feed's own.
 func TestETagOfAnotherHistoryIsNoPosition(t *testing.T) {
-	_, s, list := listed(t)
+	l, s, list := listed(t)
 	response, _ := do(t, "GET", s.URL+"/feeds/f")
 	tag := response.Header.Get("ETag")
 	parts := strings.Split(strings.Trim(tag, `"`), "-")
@@ -137,7 +137,11 @@ func TestETagOfAnotherHistoryIsNoPosition(t *testing.T) {
 	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", with(1, "0123456789abcdef"))
 	wantShown(t, list, "another digest", other)
 	do(t, "GET", s.URL+"/feeds/f")
-	wantShown(t, list, "then without an ETag", "address 127.0.0.1 at 250\n")
+	wantShown(t, list, "then without an ETag", "address 127.0.0.1 at 250, of another history\n")
+	do(t, "GET", archiveURL(t, l, s, 2))
+	wantShown(t, list, "an archive", "address 127.0.0.1 at 200, of another history, page 2\n")
+	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", tag)
+	wantShown(t, list, "with an ETag of the feed's own", "address 127.0.0.1 at 250\n")
 	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", with(0, "900"))
 	wantShown(t, list, "a position that the feed does not have", other)
 	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", with(1, "0123456789abcdef")+", "+tag)
