@@ -3,7 +3,6 @@ package html
 import (
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/when"
@@ -20,6 +19,7 @@ type Entity struct {
 	// Versions has the nearest ones. IsLeast means that there may be more.
 	InPeriod int64
 	IsLeast  bool
+	IsAll    bool // all events were looked at for those of that period
 }
 
 type entityContent struct {
@@ -35,7 +35,6 @@ type entityContent struct {
 	// are not the newest.
 	Latest, Newer, Older, Oldest string
 	Day                          string // that the request jumps to, as the form has it
-	Least, Most                  string // days that the form offers
 }
 
 var entityTemplate = parse("changes.html", "timeline.html", "entity.html")
@@ -46,10 +45,7 @@ func EntityPage(e *Entity) ([]byte, error) {
 	self := root + feed.EntityPath(e.Feed, e.Subject)[1:]
 	c := entityContent{
 		Entity: e, Heading: heading(e.Feed, e.Title), FeedHref: feedReference(root, e.Feed), Self: self, InQuery: strings.Contains(self, "?"),
-		Days: timeline(root, e.Feed, e.Versions), Least: e.First.Time.UTC().Format(time.DateOnly), Most: e.Newest.Time.UTC().Format(time.DateOnly),
-	}
-	if c.Least > c.Most {
-		c.Least, c.Most = "", ""
+		Days: timeline(root, e.Feed, e.Versions),
 	}
 	if e.Asked != nil {
 		c.Day = isoDay(e.Asked.Start)

@@ -87,7 +87,7 @@ func (a *entityAt) readTimeline(ctx context.Context, log store.Snapshot, view en
 	if err != nil {
 		return err
 	}
-	page.Asked, page.InPeriod, page.IsLeast = &period, int64(len(found.Versions)), found.IsLeast
+	page.Asked, page.InPeriod, page.IsLeast, page.IsAll = &period, int64(len(found.Versions)), found.IsLeast, found.IsAll
 	shown := newest(found.Versions)
 	switch {
 	case len(shown) > 0:

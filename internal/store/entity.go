@@ -121,36 +121,57 @@ func ReadEntityEnd(ctx context.Context, log Snapshot, f *Feed, subject string) (
 	return end, err
 }
 
-// periodWindow is the number of versions before and after the place that bisection finds in which
-// ReadEntityPeriod looks for events of the period.
+// periodWindow is the number of versions before and after a place in which ReadEntityPeriod looks for
+// events of the period.
 const periodWindow = 500
 
 // EntityPeriod has the versions of an entity whose events' times are in a period.
 type EntityPeriod struct {
 	Versions []int64 // in order
 	IsLeast  bool    // there may be more
+	IsAll    bool    // all versions were looked at, so what is not in Versions is not in the period
 	Before   int64   // the last version before the end of the period; 0 if there is none
 }
 
 // ReadEntityPeriod returns the versions up to last of an entity whose events' times are before end and
 // not before start. All up to last must be published. Times of events need not rise with versions.
-// ReadEntityPeriod finds the place by bisection, as if they did, and looks through the versions near it.
+// ReadEntityPeriod finds a place by bisection, as if they did, and another one by recorded times, which
+// do rise, and looks through the versions near both.
 func ReadEntityPeriod(ctx context.Context, log Snapshot, f *Feed, subject string, last int64, start, end time.Time) (p EntityPeriod, err error) {
-	p.Before, err = bisect(1, last, func(version int64) (bool, error) {
+	happened, err := bisect(1, last, func(version int64) (bool, error) {
 		at, err := log.EntityOutline(ctx, f.Key, subject, version, version)
 		return len(at) == 0 || !at[0].Time.Before(end), err
 	})
 	if err != nil {
 		return p, err
 	}
-	p.Before--
-	first, final := max(1, p.Before-periodWindow), min(last, p.Before+periodWindow)
-	near, err := log.EntityOutline(ctx, f.Key, subject, first, final)
-	for _, e := range near {
-		if !e.Time.Before(start) && e.Time.Before(end) {
-			p.Versions = append(p.Versions, e.Version)
-			p.IsLeast = p.IsLeast || e.Version == first && first > 1 || e.Version == final && final < last
+	recorded, err := bisect(1, last, func(version int64) (bool, error) {
+		place, err := log.EntityPlace(ctx, f.Key, subject, version)
+		return !place.Recorded.Before(end), err
+	})
+	if err != nil {
+		return p, err
+	}
+	p.Before = happened - 1
+	looked := map[int64]bool{}
+	for _, place := range []int64{p.Before, recorded - 1} {
+		first, final := max(1, place-periodWindow), min(last, place+periodWindow)
+		if last <= 2*periodWindow {
+			first, final = 1, last
+		}
+		near, err := log.EntityOutline(ctx, f.Key, subject, first, final)
+		if err != nil {
+			return p, err
+		}
+		for _, e := range near {
+			if !looked[e.Version] && !e.Time.Before(start) && e.Time.Before(end) {
+				p.Versions = append(p.Versions, e.Version)
+				p.IsLeast = p.IsLeast || e.Version == first && first > 1 || e.Version == final && final < last
+			}
+			looked[e.Version] = true
 		}
 	}
-	return p, err
+	slices.Sort(p.Versions)
+	p.IsAll = int64(len(looked)) == last
+	return p, nil
 }

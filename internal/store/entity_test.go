@@ -238,6 +238,41 @@ func TestADayOfAnEntityIsFoundByTheTimesOfItsEvents(t *testing.T) {
 	})
 }
 
+// TestADayIsLookedForByBothTimes, and if it is not found, it is known whether it can be anywhere else.
+func TestADayIsLookedForByBothTimes(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.CreateWithEntities(t, l, "f")
+	events := history("a", 1, 1600, "x")
+	now := time.Now().UTC()
+	for i := range events {
+		events[i].Time = now.AddDate(2, 0, i)
+	}
+	today, past := now.Add(-12*time.Hour), time.Date(2020, 5, 3, 0, 0, 0, 0, time.UTC)
+	events[1399].Time, events[699].Time = now, past
+	storetest.Append(t, l, "f", events)
+	storetest.Drain(t, l, "f")
+	must.OK(t, l.ReadFeed(t.Context(), "f", func(log store.Snapshot, f *store.Feed) error {
+		for _, test := range []struct {
+			last int64
+			day  time.Time
+			want string
+		}{
+			{1600, today, "[1400] false"}, // near the place by recorded time, and far from the other
+			{1600, past, "[] false"},
+			{1000, past, "[700] true"},
+			{1000, past.AddDate(0, 0, 1), "[] true"},
+		} {
+			p, err := store.ReadEntityPeriod(t.Context(), log, f, "a", test.last, test.day, test.day.AddDate(0, 0, 1))
+			must.OK(t, err)
+			if got := fmt.Sprint(p.Versions, p.IsAll); got != test.want {
+				t.Errorf("%s, up to %d: %s, want %s", test.day, test.last, got, test.want)
+			}
+		}
+		return nil
+	}))
+}
+
 func TestAppendsToAnEntityHoldToTheirCondition(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
 		storetest.CreateWithEntities(t, l, "f")
