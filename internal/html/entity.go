@@ -61,7 +61,7 @@ func EntityPage(e *Entity) ([]byte, error) {
 	}
 	c.link()
 	return render(entityTemplate, page{
-		Title: historyTitle(e.Subject) + " · " + plain(c.Heading), Root: root, Content: c,
+		Title: historyTitle(e.Subject) + " · " + plain(c.Heading), Root: root, Content: &c,
 		Crumbs: []link{{Href: root, Text: "Feeds"}, {Href: c.FeedHref, Text: c.Heading}},
 		Alternates: []link{
 			{inFormat(self, "atom"), "Atom", feed.ContentType},
