@@ -20,7 +20,7 @@ func TestAHistoryDeniesADayOnlyIfItHasLookedAtAll(t *testing.T) {
 		return html.EntityVersion{Placed: event.Placed{Event: e, Position: version, Recorded: e.Time}, Version: version}
 	}
 	period, _ := when.Parse("2025-05-03", time.Now())
-	for isAll, want := range map[bool]string{true: "No event on 2025-05-03. Below", false: "No event on 2025-05-03 was found. Not all 1,600 events were looked at"} {
+	for isAll, want := range map[bool]string{true: "No event on 3 May 2025. Below", false: "No event on 3 May 2025 was found. Not all 1,600 events were looked at"} {
 		page, err := html.EntityPage(&html.Entity{
 			Feed: "f", Title: "F", Subject: "o-1", Version: 1600, First: at(1, 2024), Newest: at(1600, 2024), Versions: []html.EntityVersion{at(1600, 2024)},
 			Asked: &period, IsAll: isAll,
