@@ -63,7 +63,7 @@ func TestATokenThatMayNotReadLearnsNothingOfAnEntity(t *testing.T) {
 		t.Errorf("%d events", len(events))
 	}
 	for range 2 { // new, and there already
-		response, body := post(t, s.URL+"/feeds/f/entities/o-1", cloudEvent("a1", "1"), "Content-Type", structured, "Authorization", "Bearer writer")
+		response, body := post(t, s.URL+"/feeds/f/entities/o-1", cloudEvent("a1", `{"n":1}`), "Content-Type", structured, "Authorization", "Bearer writer")
 		if response.StatusCode != http.StatusCreated || !strings.Contains(body, `"position":8`) || response.Header.Get("ETag") != "" || state.MatchString(body) {
 			t.Errorf("without a condition: %s %v %s", response.Status, response.Header, body)
 		}
