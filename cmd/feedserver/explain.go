@@ -11,6 +11,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/db/explain"
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
 	"github.com/eventfeed/eventfeed/internal/db/migrate"
+	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // explained lets a command end with errors that say what a database's error
@@ -45,6 +46,8 @@ func next(err error, command, url string) []string {
 		return []string{"upgrade it, as the user that owns the schema: feedserver migrate --db URL"}
 	case errors.Is(err, migrate.ErrNotOurs):
 		return []string{"use another database, or rename that schema: eventfeed keeps its own tables in a schema of this name"}
+	case errors.Is(err, store.ErrMoved):
+		return []string{"start a server on it, which begins an epoch: feedserver serve --db URL; or run: feedserver new-epoch NAME --db URL"}
 	case explainpostgres.Code(err) == explainpostgres.NoRight:
 		return rights(err, command, url)
 	default:
