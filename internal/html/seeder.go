@@ -198,10 +198,11 @@ func (p SeederParked) Split() string {
 		return "it failed"
 	case waiting == 0:
 		return "each of them failed"
-	case p.Entities == 1:
+	case p.FailedEvents == 1:
 		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event of the same entity waits", "later events of the same entity wait") + " for it"
 	default:
-		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event", "later events") + " of " + count(p.Entities) + " entities wait for them"
+		of := " of " + numbered(p.Entities, "entity", "entities")
+		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event"+of+" waits", "later events"+of+" wait") + " for them"
 	}
 }
 
@@ -256,7 +257,7 @@ func middle(n int, text string) string {
 	if len(runes) <= n {
 		return string(runes)
 	}
-	return string(runes[:n/3]) + " … " + string(runes[len(runes)-(n-n/3-3):])
+	return strings.TrimSpace(string(runes[:n/3])) + " … " + strings.TrimSpace(string(runes[len(runes)-(n-n/3-3):]))
 }
 
 // words splits a command at its spaces, so that its flags can be kept from being broken.

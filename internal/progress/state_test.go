@@ -230,6 +230,7 @@ func TestSentenceSaysHowManyParkedEventsFailed(t *testing.T) {
 	for want, parked := range map[string]html.SeederParked{
 		"Following, but 266 events are parked, so the target is not up to date: 169 failed, and 97 later events of 160 entities wait for them.": {Events: 266, FailedEvents: 169, Entities: 160, Read: &read},
 		"Following, but 3 events are parked, so the target is not up to date: 1 failed, and 2 later events of the same entity wait for it.":     {Events: 3, FailedEvents: 1, Entities: 1, Read: &read},
+		"Following, but 3 events are parked, so the target is not up to date: 2 failed, and 1 later event of 1 entity waits for them.":          {Events: 3, FailedEvents: 2, Entities: 1, Read: &read},
 		"Following, but 2,000 events are parked, so the target is not up to date: more than 1,000 failed, and others wait for them.":            {Events: 2000, FailedEvents: 1000, MoreFailed: true, Read: &read},
 		"Following, but 1 event is parked, so the target is not up to date: it failed.":                                                         {Events: 1, FailedEvents: 1, Read: &read},
 		"Following, but 2 events are parked, so the target is not up to date: each of them failed.":                                             {Events: 2, FailedEvents: 2, Read: &read},
