@@ -85,7 +85,7 @@ func (c *entityContent) link() {
 	}
 	if c.From > 1 {
 		c.Older = withParameter(c.Self, "before", c.From)
-		if c.From > ShownRows+1 {
+		if c.From != ShownRows+1 { // else Older leads there
 			c.Oldest = withParameter(c.Self, "before", ShownRows+1)
 		}
 	}

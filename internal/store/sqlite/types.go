@@ -18,11 +18,14 @@ func (q queries) ArchivedTypes(ctx context.Context, key int64, after feed.TypeKe
 	return sqlitedb.CollectRows(ctx, q.db, scanType, archivedTypes, key, after.Type, after.DataSchema, limit)
 }
 
-const hasType = `SELECT EXISTS (SELECT 1 FROM eventfeed_event_types WHERE feed = ? AND type = ?)`
+const hasType = `SELECT true FROM eventfeed_event_types WHERE feed = ? AND type = ? LIMIT 1`
 
 // HasType finds the first row of a range of the primary key.
 func (q queries) HasType(ctx context.Context, key int64, name string) (has bool, err error) {
 	err = q.db.QueryRowContext(ctx, hasType, key, name).Scan(&has)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
 	return has, err
 }
 
