@@ -47,7 +47,7 @@ func Operations(v *overview.View) ([]byte, error) {
 }
 
 // Limit returns the maximum number of readers that the server keeps.
-func (operationsContent) Limit() int64 { return readers.Limit }
+func (operationsContent) Limit() int64 { return readers.NamedLimit + readers.Limit }
 
 func pagerOf(label string, of overview.Pages, reference func(page int) string) *pager {
 	if of.Pages == 1 {

@@ -2,12 +2,14 @@
 // and when they were last seen. A conditional request has the reader's position in its ETag, so
 // nobody has to register and no protocol is needed.
 //
-// What the list knows has three limits. It begins with the process, and has at most [Limit] entries.
+// What the list knows has three limits. It begins with the process, and has a limited number of entries:
+// [Limit] and [NamedLimit].
 // A fetched position is not an applied one. A cache that readers share appears in their place.
 package readers
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +18,6 @@ import (
 )
 
 const (
-	// Limit is the maximum number of entries. A new one replaces the one that was seen longest ago.
-	Limit = 1000
 	// Away is the time after which a reader that has sent no request counts as away.
 	Away = 5 * time.Minute
 	// Forgotten is the time after which a reader that has sent no request is left out.
@@ -62,7 +62,10 @@ type List struct {
 
 	mu      sync.Mutex
 	entries map[key]*entry
+	owners  map[ownerKey]*owner
 	number  int64 // number of the last entry
+
+	named, addresses class
 }
 
 // Reader is what is known of one reader of one feed.
@@ -92,6 +95,14 @@ type entry struct {
 	asked time.Time // for the subscription document
 	paged time.Time // when Page was requested
 	agent string    // what Agent was made of
+
+	walk        walk
+	hasFollowed bool // it has had the subscription document
+
+	key              key
+	class            *class // nil while it is not in the list
+	owner            *owner
+	inClass, inOwner *list.Element // nil while it waits
 }
 
 // Visit is one request of a reader. The zero Visit does nothing.
@@ -116,6 +127,8 @@ func (l *List) Visit(id Identity, agent string) Visit {
 	e := l.entries[k]
 	if e == nil {
 		e = l.add(k, now)
+	} else {
+		l.touch(e)
 	}
 	e.Seen = now
 	if agent = clip(agent, maxAgent); e.agent != agent {
@@ -125,26 +138,13 @@ func (l *List) Visit(id Identity, agent string) Visit {
 	return Visit{l, e}
 }
 
-// add makes an entry, and drops the one that was seen longest ago if there are too many.
+// add makes an entry.
 func (l *List) add(k key, now time.Time) *entry {
-	if l.entries == nil {
-		l.entries = make(map[key]*entry)
-	}
-	if len(l.entries) >= Limit {
-		var last *entry
-		var of key
-		for k, e := range l.entries {
-			if last == nil || e.Seen.Before(last.Seen) {
-				last, of = e, k
-			}
-		}
-		delete(l.entries, of)
-	}
 	// The request's own memory is larger than these parts of it.
 	k.Feed, k.Name, k.program = strings.Clone(k.Feed), strings.Clone(k.Name), strings.Clone(k.program)
 	l.number++
-	e := &entry{Reader: Reader{Identity: k.Identity, Number: l.number, First: now}}
-	l.entries[k] = e
+	e := &entry{Reader: Reader{Identity: k.Identity, Number: l.number, First: now}, key: k}
+	l.insert(e)
 	return e
 }
 
@@ -163,8 +163,10 @@ func (v Visit) note(change func(e *entry, now time.Time)) {
 	now := v.list.time()
 	v.list.mu.Lock()
 	defer v.list.mu.Unlock()
-	v.entry.Seen = now
-	change(v.entry, now)
+	e := v.list.present(v.entry)
+	e.Seen = now
+	change(e, now)
+	v.list.touch(e)
 }
 
 // Ask notes that the reader asks for the subscription document.
@@ -180,7 +182,10 @@ func (v Visit) Ask() {
 // Answer notes that the reader gets a document that ends at a position, of a history that ends in this
 // epoch. That does not show that what it had before was of the same history.
 func (v Visit) Answer(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) { e.Epoch, e.Position, e.Page = epoch, position, 0 })
+	v.note(func(e *entry, _ time.Time) {
+		e.Epoch, e.Position, e.Page = epoch, position, 0
+		e.follow()
+	})
 }
 
 // At notes that the reader has named a document of this history, and that it has all events up to a
@@ -191,13 +196,15 @@ func (v Visit) At(epoch string, position int64) {
 
 func (e *entry) at(epoch string, position int64) {
 	e.Epoch, e.Position, e.OtherHistory, e.Page = epoch, position, false, 0
+	e.follow()
 }
 
-// Page notes that the reader gets an archive that ends at a position; last is 0 if that is unknown.
+// Page notes that the reader gets an archive that ends at a position; last is 0 if that is unknown. That
+// is the reader's position only if none is known, or if it goes through the history forward.
 func (v Visit) Page(epoch string, number, last int64) {
 	v.note(func(e *entry, now time.Time) {
 		e.Page, e.paged = number, now
-		if last > 0 {
+		if e.isPosition(number, last) {
 			e.Epoch, e.Position = epoch, last
 		}
 	})
@@ -232,9 +239,9 @@ func (l *List) All() []Reader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make([]Reader, 0, len(l.entries))
-	for k, e := range l.entries {
+	for _, e := range l.entries {
 		if e.Waiting == 0 && now.Sub(e.Seen) > Forgotten {
-			delete(l.entries, k)
+			l.drop(e)
 			continue
 		}
 		r := e.Reader

@@ -58,24 +58,6 @@ func TestReadersAreToldApartByNameAndAtOneAddressByProgram(t *testing.T) {
 	}
 }
 
-func TestListIsBoundedAndDropsWhoWasSeenLongestAgo(t *testing.T) {
-	t.Parallel()
-	l, c := newList()
-	stays := l.Visit(address("stays"), "")
-	gone := l.Visit(address("goes"), "")
-	gone.Wait("e", 1)
-	for n := range 3 * readers.Limit {
-		c.now = c.now.Add(time.Second)
-		l.Visit(address(fmt.Sprint(n)), "")
-		stays.Seen()
-	}
-	gone.Resume() // of an entry that is not in the list any more
-	all := l.All()
-	if len(all) != readers.Limit || all[0].Name != "stays" || all[1].Name != fmt.Sprint(2*readers.Limit+1) {
-		t.Errorf("%d readers, the first are %+v, %+v", len(all), all[0], all[1])
-	}
-}
-
 func TestWhatAClientSendsIsShortAndValid(t *testing.T) {
 	t.Parallel()
 	l, _ := newList()
@@ -111,9 +93,10 @@ func TestVisitsSayWhatAReaderHas(t *testing.T) {
 	}{
 		{"a first request", v.Ask, readers.Reader{}},
 		{"a document", func() { v.At("e1", 70) }, readers.Reader{Epoch: "e1", Position: 70}},
-		{"an archive", func() { v.Page("e1", 3, 30) }, readers.Reader{Epoch: "e1", Position: 30, Page: 3}},
-		{"a minute later", func() { c.now = c.now.Add(61 * time.Second) }, readers.Reader{Epoch: "e1", Position: 30}},
-		{"another request", v.Ask, readers.Reader{Epoch: "e1", Position: 30, Interval: 61 * time.Second}},
+		{"an archive", func() { v.Page("e1", 3, 30) }, readers.Reader{Epoch: "e1", Position: 70, Page: 3}},
+		{"the next one", func() { v.Page("e1", 4, 40) }, readers.Reader{Epoch: "e1", Position: 40, Page: 4}},
+		{"a minute later", func() { c.now = c.now.Add(61 * time.Second) }, readers.Reader{Epoch: "e1", Position: 40}},
+		{"another request", v.Ask, readers.Reader{Epoch: "e1", Position: 40, Interval: 61 * time.Second}},
 		{"an unknown document", v.OfOtherHistory, readers.Reader{OtherHistory: true, Interval: 61 * time.Second}},
 		{"an archive all the same", func() { v.Page("e2", 1, 10) }, readers.Reader{Epoch: "e2", Position: 10, Page: 1, OtherHistory: true, Interval: 61 * time.Second}},
 		{"a document all the same", func() { v.Answer("e2", 75) }, readers.Reader{Epoch: "e2", Position: 75, OtherHistory: true, Interval: 61 * time.Second}},

@@ -87,7 +87,7 @@ func TestReadersPositionIsTheEndOfWhatItHas(t *testing.T) {
 		wantShown(t, list, form, fmt.Sprintf("%s%d\n", me, before.Published))
 		tag := response.Header.Get("ETag")
 		do(t, "GET", archiveURL(t, l, s, 1)+"?format=atom")
-		wantShown(t, list, form+", an archive", me+"100, page 1\n")
+		wantShown(t, list, form+", an archive", fmt.Sprintf("%s%d, page 1\n", me, before.Published))
 		if response, _ := do(t, "GET", url, "If-None-Match", tag); response.StatusCode != 304 {
 			t.Errorf("%s: %d", form, response.StatusCode)
 		}
@@ -100,7 +100,11 @@ func TestReadersPositionIsTheEndOfWhatItHas(t *testing.T) {
 		wantShown(t, list, form+", the next", fmt.Sprintf("%s%d\n", me, before.Published+1))
 	}
 	do(t, "GET", archiveURL(t, l, s, 2)+"?format=cloudevents")
-	wantShown(t, list, "an archive in another form", me+"200, page 2\n")
+	wantShown(t, list, "an archive in another form", me+"254, page 2\n")
+	do(t, "GET", s.URL+"/feeds/f")
+	do(t, "GET", archiveURL(t, l, s, 1))
+	do(t, "GET", archiveURL(t, l, s, 2))
+	wantShown(t, list, "two archives forward", me+"200, page 2\n")
 	do(t, "GET", s.URL+"/feeds/f", "If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT", "If-None-Match", `"of-another-server"`)
 	wantShown(t, list, "an ETag of another server", me+"254\n")
 }
@@ -139,7 +143,7 @@ func TestETagOfAnotherHistoryIsNoPosition(t *testing.T) {
 	do(t, "GET", s.URL+"/feeds/f")
 	wantShown(t, list, "then without an ETag", "address 127.0.0.1 at 250, of another history\n")
 	do(t, "GET", archiveURL(t, l, s, 2))
-	wantShown(t, list, "an archive", "address 127.0.0.1 at 200, of another history, page 2\n")
+	wantShown(t, list, "an archive", "address 127.0.0.1 at 250, of another history, page 2\n")
 	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", tag)
 	wantShown(t, list, "with an ETag of the feed's own", "address 127.0.0.1 at 250\n")
 	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", with(0, "900"))
