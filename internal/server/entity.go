@@ -122,12 +122,12 @@ func entityNamed(w http.ResponseWriter, r *http.Request) (subject string, moved 
 // entityEndRoom of reading is for the few rows that say how an entity stands, in bytes.
 const entityEndRoom = 64 << 10
 
-// entityAt reads how an entity stands. It waits up to placeTimeout while committed events of the
-// entity are not published.
+// entityAt reads how an entity stands. It waits up to placeTimeout until the events of the entity that
+// are committed now are published.
 func (s *server) entityAt(ctx context.Context, name, subject string) (*entityAt, error) {
 	timeout := time.NewTimer(placeTimeout)
 	defer timeout.Stop()
-	for {
+	for committed := int64(0); ; {
 		state, err := s.Feeds.Get(name)
 		if err != nil {
 			return nil, err
@@ -136,7 +136,10 @@ func (s *server) entityAt(ctx context.Context, name, subject string) (*entityAt,
 		if err != nil {
 			return nil, err
 		}
-		if !at.end.IsPending() || at.feed.Held {
+		if committed == 0 {
+			committed = at.end.Committed // others may come all the time
+		}
+		if at.end.Version >= committed || at.feed.Held {
 			return at, nil
 		}
 		observed := observe.Waiting(ctx)

@@ -94,9 +94,6 @@ type EntityEnd struct {
 	Committed   int64 // number of committed events
 }
 
-// IsPending reports whether committed events of the entity are not published yet.
-func (e *EntityEnd) IsPending() bool { return e.Committed > e.Version }
-
 // ReadEntityEnd returns an entity's end. While many of its events are not published it searches by
 // bisection: versions rise with positions.
 func ReadEntityEnd(ctx context.Context, log Snapshot, f *Feed, subject string) (end EntityEnd, err error) {
