@@ -307,9 +307,9 @@ func keepOperationsScreens(t *testing.T, url string) {
 		name, query, scheme string
 		width, height       int64
 	}{
-		{"operations-desktop", "", "light", 1100, 1250}, {"operations-dark", "", "dark", 1100, 1250},
-		{"operations-phone", "", "light", 360, 1800}, {"operations-phone-dark", "?feed=orders", "dark", 360, 1400},
-		{"operations-feed-desktop", "?feed=orders", "light", 1100, 900},
+		{"operations-desktop", "", "light", 1100, 1520}, {"operations-dark", "", "dark", 1100, 1520},
+		{"operations-phone", "", "light", 360, 2900}, {"operations-phone-dark", "?feed=orders", "dark", 360, 1400},
+		{"operations-feed-desktop", "?feed=orders", "light", 1100, 1050},
 	} {
 		b := open(t, look.width)
 		b.do(chromedp.EmulateViewport(look.width, look.height))

@@ -1,18 +1,23 @@
 package server_test
 
 import (
+	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
 // entityAnswer is the answer to a POST to an entity's URL, or its problem.
@@ -208,5 +213,41 @@ func TestPostToAFeedRefusesConditions(t *testing.T) {
 	}
 	if events := storetest.Read(t, l, "f"); len(events) > 0 {
 		t.Errorf("%d events were appended", len(events))
+	}
+}
+
+// TestAnETagOfALostHistoryMatchesNothing: after a restore other events gave the entity the same version.
+func TestAnETagOfALostHistoryMatchesNothing(t *testing.T) {
+	t.Parallel()
+	url := testdb.SQLite(t)
+	lost := storetest.Open(t, url)
+	storetest.CreateWithEntities(t, lost, "f")
+	storetest.Append(t, lost, "f", about("o-1", 1, 2))
+	storetest.Drain(t, lost, "f")
+	backup := filepath.Join(t.TempDir(), "backup.db")
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, sqlitedb.Scheme))
+	must.OK(t, err)
+	_, err = db.ExecContext(t.Context(), "VACUUM INTO ?", backup)
+	must.OK(t, errors.Join(err, db.Close()))
+	storetest.Append(t, lost, "f", about("o-1", 3, 3))
+	storetest.Drain(t, lost, "f")
+	before, _ := do(t, "GET", servertest.Serve(t, lost).URL+"/feeds/f/entities/o-1")
+	old := before.Header.Get("Etag")
+
+	restored := storetest.Open(t, sqlitedb.Scheme+backup)
+	must.OK(t, restored.NewEpoch(t.Context(), "f", "restore"))
+	other := about("o-1", 3, 3)
+	other[0].ID = "another"
+	storetest.Append(t, restored, "f", other)
+	storetest.Drain(t, restored, "f")
+	s := servertest.Publish(t, restored, allowAppend)
+	if response, body := do(t, "GET", s.URL+"/feeds/f/entities/o-1", "If-None-Match", old); response.StatusCode != http.StatusOK || !strings.Contains(string(body), "another") {
+		t.Errorf("GET: %s", response.Status)
+	}
+	if status, answer := postEntity(t, s.URL+"/feeds/f/entities/o-1", []string{"x"}, "If-Match", old); status != http.StatusPreconditionFailed || *answer.Version != 3 {
+		t.Errorf("POST with the old ETag: %d %+v", status, answer)
+	}
+	if status, answer := postEntity(t, s.URL+"/feeds/f/entities/o-1", []string{"x"}, "If-Match", old+`, "3"`); status != http.StatusCreated || *answer.Version != 4 {
+		t.Errorf("POST with the version: %d %+v", status, answer)
 	}
 }

@@ -76,7 +76,11 @@ func (s *server) entityRepresentation(ctx context.Context, at *entityAt, key ent
 // for all requests that ask for it at the same time.
 func (s *server) cachedEntity(ctx context.Context, key entityKey, load func(context.Context) (*entityMade, error)) (*entityMade, error) {
 	if !s.entities.Has(key) {
-		leave, err := s.reading.enter(ctx, entityRoom)
+		size := int64(entityRoom)
+		if key.form == htmlForm {
+			size = entityPageRoom
+		}
+		leave, err := s.reading.enter(ctx, size)
 		if err != nil {
 			return nil, err
 		}

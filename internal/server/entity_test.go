@@ -351,3 +351,31 @@ func TestAnArchiveOfALostHistoryOfAnEntitySaysWhereItGoesOn(t *testing.T) {
 		}
 	}
 }
+
+func TestTheTimelineRefusesWhatItDoesNotKnow(t *testing.T) {
+	_, s := serveEntities(t)
+	for query, want := range map[string]string{
+		"":                          "",
+		"before=51":                 "",
+		"before=99999":              "",
+		"date=2026-01-01":           "",
+		"date=1+January":            "",
+		"before=&date=":             "",
+		"dat=2026-01-01":            "did you mean date?",
+		"date=yesterday":            "date is a day",
+		"before=1":                  "a number from 2 on",
+		"before=x":                  "a number from 2 on",
+		"before=7&date=2026-01-01":  "name one of them",
+		"before=7&before=8":         "more than once",
+		"format=html&utm_source=ad": "no parameter",
+	} {
+		response, body := do(t, "GET", s.URL+"/feeds/f/entities/o-1?"+query, "Accept", "text/html")
+		status := map[bool]int{true: http.StatusOK, false: http.StatusBadRequest}[want == ""]
+		if response.StatusCode != status || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s\n%.300s", query, response.Status, body)
+		}
+		if response, _ := do(t, "GET", s.URL+"/feeds/f/entities/o-1?format=atom&"+strings.ReplaceAll(query, "format=html", "")); response.StatusCode != http.StatusOK {
+			t.Errorf("%s as Atom: %s", query, response.Status)
+		}
+	}
+}

@@ -86,6 +86,7 @@ func startTenants(t *testing.T, tenants []tenant) *backend {
 		createFeed(t, o, owner.feed)
 		storetest.Append(t, o.log, owner.feed, events)
 		storetest.Drain(t, o.log, owner.feed)
+		storetest.GiveEntities(t, o.log, owner.feed)
 	}
 	return o
 }
@@ -96,7 +97,7 @@ func tenantPaths(t *testing.T, o *backend, name string) []string {
 	must.OK(t, err)
 	paths := []string{
 		feed.ArchivePath(name, feed.Page{Epoch: f.Epoch(), Number: 1}), feed.ArchivePath(name, feed.Page{Epoch: f.Epoch(), Number: 2}),
-		"/feeds/" + name + "/events/7",
+		"/feeds/" + name + "/events/7", "/feeds/" + name + "/entities/3",
 	}
 	for _, form := range []string{"", "?format=rss", "?format=json", "?format=cloudevents", "?format=html"} {
 		paths = append(paths, "/feeds/"+name+form)

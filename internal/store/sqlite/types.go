@@ -33,20 +33,23 @@ func scanType(row sqlitedb.Row) (c feed.TypeCount, err error) {
 	return c, err
 }
 
-// WrongType recounts in the database, which keeps what does not fit into its memory on disk.
+// WrongType recounts in the database, which keeps what does not fit into its memory on disk. It groups
+// both sides together, because SQLite compares each row of a FULL JOIN with each other one.
 func (q queries) WrongType(ctx context.Context, key, last int64) (stored, counted feed.TypeCount, found bool, err error) {
 	err = q.db.QueryRowContext(ctx, `
-		WITH counted AS (
+		SELECT u.type, u.dataschema, sum(u.stored_events), sum(u.stored_first), sum(u.stored_last),
+		       sum(u.events), sum(u.first_position), sum(u.last_position)
+		FROM (
 			SELECT e.type AS type, coalesce(e.dataschema, '') AS dataschema,
-			       count(*) AS events, min(p.position) AS first_position, max(p.position) AS last_position
+			       count(*) AS events, min(p.position) AS first_position, max(p.position) AS last_position,
+			       0 AS stored_events, 0 AS stored_first, 0 AS stored_last
 			FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
-			WHERE p.feed = ?1 AND p.position <= ?2 GROUP BY 1, 2),
-		stored AS (SELECT * FROM eventfeed_event_types WHERE feed = ?1)
-		SELECT coalesce(c.type, s.type), coalesce(c.dataschema, s.dataschema),
-		       coalesce(s.events, 0), coalesce(s.first_position, 0), coalesce(s.last_position, 0),
-		       coalesce(c.events, 0), coalesce(c.first_position, 0), coalesce(c.last_position, 0)
-		FROM counted c FULL JOIN stored s ON s.type = c.type AND s.dataschema = c.dataschema
-		WHERE c.events IS NOT s.events OR c.first_position IS NOT s.first_position OR c.last_position IS NOT s.last_position
+			WHERE p.feed = ?1 AND p.position <= ?2 GROUP BY 1, 2
+			UNION ALL
+			SELECT s.type, s.dataschema, 0, 0, 0, s.events, s.first_position, s.last_position
+			FROM eventfeed_event_types s WHERE s.feed = ?1) u
+		GROUP BY u.type, u.dataschema
+		HAVING sum(u.stored_events) <> sum(u.events) OR sum(u.stored_first) <> sum(u.first_position) OR sum(u.stored_last) <> sum(u.last_position)
 		ORDER BY 1, 2 LIMIT 1`, key, last).Scan(&counted.Type, &counted.DataSchema,
 		&stored.Events, &stored.First, &stored.Last, &counted.Events, &counted.First, &counted.Last)
 	stored.TypeKey = counted.TypeKey
