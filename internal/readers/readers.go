@@ -18,12 +18,14 @@ import (
 )
 
 const (
-	// Away is the time after which a reader that has sent no request counts as away.
+	// Away is the time after which a reader that has sent no request counts as silent, unless more is
+	// known of how often it sends some, see [Reader.SilentAfter].
 	Away = 5 * time.Minute
 	// Forgotten is the time after which a reader that has sent no request is left out.
 	Forgotten = 7 * 24 * time.Hour
-	// readingFor is the time that an archive counts as being read after its request.
-	readingFor = time.Minute
+	// readingFor is the time that an archive counts as being read after its request: a seeder fetches
+	// several, and is busy with them for a while.
+	readingFor = Away
 )
 
 // The maximum length of names and user agents, in bytes.
@@ -75,9 +77,23 @@ type Reader struct {
 	Agent  string    // the User-Agent of its last request, shortened
 	First  time.Time // time of its first request
 	Seen   time.Time // time of its last request, or of the last part of a stream that it took
-	// Interval is the time between its last two requests for the subscription document; 0 if there
-	// were fewer.
+	// Interval is how long it usually sends nothing before it asks for the subscription document again:
+	// 0 if it long-polls without a break, or if it has not asked twice.
 	Interval time.Duration
+	// Follows reports that it has waited for events, or has asked again and again for a minute.
+	Follows bool
+	Address string // of its last request; empty if that is unknown
+	Status  int    // HTTP status of its last answer; 0 if there was none yet
+	// Moved is when Position changed last, and Requests how many it has sent since.
+	Moved    time.Time
+	Requests int
+	// Repeats is how often, since RepeatsSince, it has asked for the events after the same position
+	// although it was given them.
+	Repeats      int
+	RepeatsSince time.Time
+	// Rate is how many events a second it gets, on average over half a minute or more; 0 if that is
+	// unknown, or nothing.
+	Rate float64
 	// Waiting is the number of its open long polls and streams.
 	Waiting int
 	// Epoch and Position are the end of the last document that it has got or has named by an ETag.
@@ -95,6 +111,9 @@ type entry struct {
 	asked time.Time // for the subscription document
 	paged time.Time // when Page was requested
 	agent string    // what Agent was made of
+	pace  pace
+	ascent
+	named int64 // position that it named when it got an answer last; 0 if it named none, or had all
 
 	walk        walk
 	hasFollowed bool // it has had the subscription document
@@ -109,6 +128,7 @@ type entry struct {
 type Visit struct {
 	list  *List
 	entry *entry
+	pause time.Duration // for which the reader had sent nothing
 }
 
 // Visit notes a request that was admitted.
@@ -130,13 +150,29 @@ func (l *List) Visit(id Identity, agent string) Visit {
 	} else {
 		l.touch(e)
 	}
+	v := Visit{list: l, entry: e}
+	if e.Waiting == 0 && !e.Seen.IsZero() {
+		v.pause = now.Sub(e.Seen)
+	}
 	e.Seen = now
 	if agent = clip(agent, maxAgent); e.agent != agent {
 		e.agent = strings.Clone(agent)
 		e.Agent = clean(e.agent, maxAgent)
 	}
-	return Visit{l, e}
+	return v
 }
+
+// From notes the address that the request came from.
+func (v Visit) From(address string) {
+	v.note(func(e *entry, _ time.Time) {
+		if address = clip(address, maxName); e.Address != address {
+			e.Address = clean(strings.Clone(address), maxName)
+		}
+	})
+}
+
+// Answered notes the HTTP status of the answer.
+func (v Visit) Answered(status int) { v.note(func(e *entry, _ time.Time) { e.Status = status }) }
 
 // add makes an entry.
 func (l *List) add(k key, now time.Time) *entry {
@@ -172,31 +208,65 @@ func (v Visit) note(change func(e *entry, now time.Time)) {
 // Ask notes that the reader asks for the subscription document.
 func (v Visit) Ask() {
 	v.note(func(e *entry, now time.Time) {
+		e.Requests++
 		if !e.asked.IsZero() {
-			e.Interval = now.Sub(e.asked)
+			e.pace.add(v.pause)
+			e.Interval = e.pace.usual()
+			e.Follows = e.Follows || e.pace.n > 1 && now.Sub(e.First) >= followsAfter
 		}
 		e.asked = now
 	})
 }
 
 // Answer notes that the reader gets a document that ends at a position, of a history that ends in this
-// epoch. That does not show that what it had before was of the same history.
-func (v Visit) Answer(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) {
-		e.Epoch, e.Position, e.Page = epoch, position, 0
-		e.follow()
+// epoch. named is the position of the document that it has named; 0 if it named none. That does not show
+// that what it had before was of the same history. If it names the same position again it has not got
+// forward: then that is its position.
+func (v Visit) Answer(epoch string, named, position int64) {
+	v.note(func(e *entry, now time.Time) { e.answer(epoch, named, position, now) })
+}
+
+// Continue is like Answer for a named document of this history.
+func (v Visit) Continue(epoch string, named, position int64) {
+	v.note(func(e *entry, now time.Time) {
+		e.OtherHistory = false
+		e.answer(epoch, named, position, now)
 	})
+}
+
+func (e *entry) answer(epoch string, named, position int64, now time.Time) {
+	if e.named != named || named == 0 {
+		e.named, e.Repeats, e.RepeatsSince = named, 0, now
+	} else {
+		position = named
+		e.Repeats++
+	}
+	e.moveTo(epoch, position, now)
+	e.Page = 0
+	e.follow()
 }
 
 // At notes that the reader has named a document of this history, and that it has all events up to a
 // position of it. Only that ends what OfOtherHistory notes.
 func (v Visit) At(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) { e.at(epoch, position) })
+	v.note(func(e *entry, now time.Time) { e.at(epoch, position, now) })
 }
 
-func (e *entry) at(epoch string, position int64) {
-	e.Epoch, e.Position, e.OtherHistory, e.Page = epoch, position, false, 0
+func (e *entry) at(epoch string, position int64, now time.Time) {
+	e.moveTo(epoch, position, now)
+	e.OtherHistory, e.Page, e.named, e.Repeats = false, 0, 0, 0
 	e.follow()
+}
+
+func (e *entry) moveTo(epoch string, position int64, now time.Time) {
+	if epoch == e.Epoch && position == e.Position {
+		return
+	}
+	if epoch != e.Epoch || position < e.Position {
+		e.ascent = ascent{}
+	}
+	e.ascent.note(position, now)
+	e.Epoch, e.Position, e.Moved, e.Requests = epoch, position, now, 0
 }
 
 // Page notes that the reader gets an archive that ends at a position; last is 0 if that is unknown. That
@@ -204,8 +274,9 @@ func (e *entry) at(epoch string, position int64) {
 func (v Visit) Page(epoch string, number, last int64) {
 	v.note(func(e *entry, now time.Time) {
 		e.Page, e.paged = number, now
+		e.Requests++
 		if e.isPosition(number, last) {
-			e.Epoch, e.Position = epoch, last
+			e.moveTo(epoch, last, now)
 		}
 	})
 }
@@ -218,9 +289,10 @@ func (v Visit) OfOtherHistory() {
 // Wait notes that the reader has all events up to a position, as At does, and that its request is
 // held until there are new ones. Resume must follow.
 func (v Visit) Wait(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) {
-		e.at(epoch, position)
+	v.note(func(e *entry, now time.Time) {
+		e.at(epoch, position, now)
 		e.Waiting++
+		e.Follows = true
 	})
 }
 
@@ -245,6 +317,7 @@ func (l *List) All() []Reader {
 			continue
 		}
 		r := e.Reader
+		r.Rate = e.ascent.rate(e.Position, now)
 		if now.Sub(e.paged) > readingFor {
 			r.Page = 0
 		}

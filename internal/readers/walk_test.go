@@ -53,7 +53,7 @@ func TestArchiveIsAPositionOnlyOnAWayForward(t *testing.T) {
 			switch step {
 			case document:
 				v.Ask()
-				v.Answer("e", end)
+				v.Answer("e", 0, end)
 			case waits:
 				v.Wait("e", end)
 			default:

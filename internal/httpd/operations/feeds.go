@@ -59,6 +59,7 @@ type Feeds struct {
 type waiting struct {
 	oldest, position int64
 	since            time.Time
+	held             bool
 }
 
 // NewFeeds returns a collector of how the feeds of the log stand. Metrics of
@@ -161,24 +162,25 @@ func (f *Feeds) ask() {
 				f.unsealed[s.Name] = since
 			}
 		}
-		if s.Oldest == 0 || s.Held {
+		if s.Oldest == 0 {
 			continue
 		}
 		w, was := before[s.Name]
 		// An older one that came in later, from a long transaction, changes
 		// nothing as long as none has got its position.
-		if !was || s.Oldest != w.oldest && (s.Oldest > w.oldest || s.Position != w.position) {
+		// What waited in a held feed did so on purpose, until it was opened.
+		if !was || w.held && !s.Held || s.Oldest != w.oldest && (s.Oldest > w.oldest || s.Position != w.position) {
 			w.since = f.asked
 		}
-		w.oldest, w.position = s.Oldest, s.Position
+		w.oldest, w.position, w.held = s.Oldest, s.Position, s.Held
 		f.waiting[s.Name] = w
 	}
 }
 
-// age is how long a feed's oldest pending event has been seen there.
+// age is how long a feed's oldest pending event has been seen there; 0 if the feed is held.
 func (f *Feeds) age(s *store.FeedStats) time.Duration {
 	w, waits := f.waiting[s.Name]
-	if !waits {
+	if !waits || s.Held {
 		return 0
 	}
 	return time.Since(w.since)
