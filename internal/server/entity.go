@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -47,6 +48,9 @@ func (s *server) entity(w http.ResponseWriter, r *http.Request) error {
 		key.base = s.Origin.Of(r).Base
 	}
 	if err := key.setView(r); err != nil {
+		return err
+	}
+	if err := checkTags(r.Header, "If-Match"); err != nil {
 		return err
 	}
 	at, err := s.entityAt(r.Context(), state.Name, subject)
@@ -93,6 +97,9 @@ func entityNamed(w http.ResponseWriter, r *http.Request) (subject string, moved 
 	}
 	if subject == "" {
 		return "", false, refuse(http.StatusNotFound, "name an entity by its subject: /feeds/"+feedName(r)+"/entities/SUBJECT, or /feeds/"+feedName(r)+"/entities/?subject=SUBJECT")
+	}
+	if err := checkAttribute("subject", subject, event.MaxAttribute); err != nil {
+		return "", false, err
 	}
 	path, right, isQuery := strings.Cut(feed.EntityPath("f", subject)[len("/feeds/f/entities/"):], "?")
 	if raw == path && (isQuery || !query.Has("subject")) {

@@ -48,7 +48,15 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.eventRepresentation(r, state, eventKeyOf(r, state, chosen, coding))
+	key := eventKeyOf(r, state, chosen, coding)
+	err = checkAttribute("id", key.id, event.MaxID)
+	if err == nil {
+		err = checkAttribute("source", key.source, event.MaxAttribute)
+	}
+	if err != nil {
+		return err
+	}
+	e, err := s.eventRepresentation(r, state, key)
 	if err != nil {
 		return err
 	}

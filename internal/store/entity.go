@@ -43,7 +43,7 @@ type EntityOutline struct {
 	Version  int64
 	Position int64
 	Time     time.Time
-	Bytes    int64 // of its data and its extensions
+	Bytes    int64 // of its data, and of the names and the values of its extensions
 }
 
 // EntityRow is an event of an entity.
