@@ -178,10 +178,10 @@ func useOperationsPage(t *testing.T, pages map[string]string, script bool) {
 		"Reader billing of feed orders is 252 events behind, and has sent no request for 42 min (before that it waited for new events without a break). Is it running?",
 		"Next, on the consumer's host: seeder status --into URL shows what the consumer has applied.",
 		"Reader warehouse of feed orders has events that the feed does not have",
-		"Reader mailing of feed stock is 30 events behind, and has been stuck at position 87,990 for 4 min, although it sends requests.",
+		"Reader mailing of feed stock is 30 events behind, and has been stuck at position 87,990 for 5 min, although it sends requests.",
 		"Feed stock lacks 2 rows that were refused, the first at 2026-05-03 10:20:00 UTC", "feedserver refused stock lists the rows that a trigger could not append",
 		"Feed invoices is held, and 312 events wait, the oldest for at least 2 h 0 min.", "If its events shall be published now, on this host: feedserver open invoices",
-		"4, 2 late", "catching up, reads page 731 of 2,408, 250/s", "A fetched position is not an applied one", "Readers behind a shared cache appear as that cache")
+		"4, 2 late", "catching up, reads page 731 of 2,408, 500/s", "A fetched position is not an applied one", "Readers behind a shared cache appear as that cache")
 	b.follow("Feed orders", "Operations of feed orders")
 	b.see("This feed has 24 pending events", "from position 900,001", "1,204,331", "2,408 of 2,408", "silent for 42 min", "40 min old", "up to date, waiting for new events")
 	if shown := eval[string](b, "document.body.innerText"); strings.Contains(shown, "dashboard") || strings.Contains(shown, "invoices") {
