@@ -55,7 +55,7 @@ func (l *listenFlags) check(command *cobra.Command) error {
 
 // open starts the listener for health checks, metrics and the page of a run, if there is one, and
 // counts the run's requests. The caller closes it.
-func (l *listenFlags) open(run *runFlags) (health *progress.Health, closeListener func(), err error) {
+func (l *listenFlags) open(command *cobra.Command, run *runFlags) (health *progress.Health, closeListener func(), err error) {
 	config, logger := &run.config, run.config.Logger
 	health = progress.NewHealth(l.maxLag)
 	if l.address == "" {
@@ -68,7 +68,7 @@ func (l *listenFlags) open(run *runFlags) (health *progress.Health, closeListene
 	registry := operations.NewRegistry()
 	registry.MustRegister(health.Collector())
 	local := access.Local(listener.Addr())
-	page := newRunPage(run, health, local || l.profiles)
+	page := newRunPage(command, run, health, local || l.profiles)
 	server := httplimit.Server(operations.Handler(operations.Config{
 		Ready: health.Ready, Healthy: health.Healthy, Metrics: registry, Local: local, Profiles: local || l.profiles,
 		Root: operations.Page(page.render),

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
@@ -28,21 +30,29 @@ type runPage struct {
 	health *progress.Health
 	parked *parkedReader
 	paths  []string
+
+	process html.SeederProcess
+	again   string   // the command that starts the run again
+	secret  []string // what again lacks
 }
 
-func newRunPage(run *runFlags, health *progress.Health, profiles bool) *runPage {
+func newRunPage(command *cobra.Command, run *runFlags, health *progress.Health, profiles bool) *runPage {
 	config := run.config // the run's own may change
-	p := &runPage{config: config, into: run.into, sinks: run.sinks, health: health, paths: []string{"/healthz", "/readyz", "/metrics"}}
+	p := &runPage{config: config, into: run.into, sinks: run.sinks, health: health, paths: []string{"/healthz", "/readyz", "/metrics"}, process: thisProcess()}
+	p.again, p.secret = againLine(command)
 	if profiles {
 		p.paths = append(p.paths, "/debug/pprof/")
 	}
-	p.parked = &parkedReader{read: func(ctx context.Context) ([]checkpoint.Parked, error) {
+	p.parked = &parkedReader{read: func(ctx context.Context) (failed failedEvents, err error) {
 		target, done, err := lookAt(ctx, run.into)
 		if err != nil {
-			return nil, err
+			return failed, err
 		}
 		defer done()
-		return target.FailedParked(ctx, config.Consumer, shownParked+1)
+		if failed.first, err = target.FailedParked(ctx, config.Consumer, shownParked+1); err == nil {
+			failed.counts, err = target.Failures(ctx, config.Consumer)
+		}
+		return failed, err
 	}}
 	return p
 }
@@ -66,8 +76,9 @@ func (p *runPage) render(_ context.Context, form operations.Form) ([]byte, error
 // state returns the state of the run, with the next command for everything that is wrong.
 func (p *runPage) state() *html.Seeder {
 	s := p.health.State(cli.ErrorText)
-	s.Consumer, s.Target, s.Sink, s.Version = p.config.Consumer, cli.Redact(p.into), p.sink(), version.Read().String()
-	s.DryRun, s.Paths = p.config.DryRun, p.paths
+	s.Consumer, s.Target, s.Version = p.config.Consumer, cli.Redact(p.into), version.Read().String()
+	s.Sink, s.SinkWords = p.sink()
+	s.DryRun, s.Paths, s.Process = p.config.DryRun, p.paths, p.process
 	for i := range s.Feeds {
 		s.Feeds[i].URL = cli.Redact(s.Feeds[i].URL)
 	}
@@ -85,22 +96,25 @@ func (p *runPage) state() *html.Seeder {
 	s.Parked.Inspect, s.Parked.Retry = parkedLine(p.config, p.into), retryLine(p.config, p.into, p.sinks, seed.ParkedFilter{})
 	if s.Parked.Events > 0 && !p.config.DryRun {
 		p.listParked(&s.Parked)
+		s.Parked.Steps = p.steps(s.Parked.Retry)
 	}
+	s.Sentence = progress.Sentence(s)
 	return s
 }
 
-// sink returns the kind of the sink, and the file of a projection. A program's command may hold a
-// password.
-func (p *runPage) sink() string {
+// sink returns the kind of the sink, with the file of a projection, and the same in words. A
+// program's command may hold a password.
+func (p *runPage) sink() (kind, inWords string) {
+	file, schema := p.sinks.projection, p.sinks.schema
 	switch {
 	case p.sinks.program != "":
-		return checkpoint.SinkProgram
-	case p.sinks.projection != "" && p.sinks.schema != "":
-		return fmt.Sprintf("%s %s in schema %s", checkpoint.SinkProjection, p.sinks.projection, p.sinks.schema)
-	case p.sinks.projection != "":
-		return checkpoint.SinkProjection + " " + p.sinks.projection
+		return checkpoint.SinkProgram, "a program (--exec)"
+	case file != "" && schema != "":
+		return fmt.Sprintf("%s %s in schema %s", checkpoint.SinkProjection, file, schema), fmt.Sprintf("tables in schema %s, by the SQL in %s (the projection)", schema, file)
+	case file != "":
+		return checkpoint.SinkProjection + " " + file, fmt.Sprintf("tables, by the SQL in %s (the projection)", file)
 	default:
-		return checkpoint.SinkInbox
+		return checkpoint.SinkInbox, "the inbox, a table of events"
 	}
 }
 
@@ -133,7 +147,7 @@ func (p *runPage) inspectLine(origin string) string {
 const shownParked = 50
 
 func (p *runPage) listParked(s *html.SeederParked) {
-	list, at, err := p.parked.list()
+	failed, at, err := p.parked.list()
 	if err != nil {
 		s.Error = cli.ErrorText(explained(err, p.into))
 	}
@@ -141,6 +155,14 @@ func (p *runPage) listParked(s *html.SeederParked) {
 		return
 	}
 	s.Read = &at
+	counts, list := &failed.counts, failed.first
+	s.FailedEvents, s.Entities, s.MoreErrors = counts.Events, counts.Entities, counts.Errors-int64(len(counts.Frequent))
+	if counts.Events > checkpoint.MaxFailures {
+		s.FailedEvents, s.MoreFailed = checkpoint.MaxFailures, true
+	}
+	for _, one := range counts.Frequent {
+		s.Errors = append(s.Errors, html.SeederError{Error: cli.ErrorText(parkedError(one.Error)), Events: one.Events})
+	}
 	s.More = len(list) > shownParked
 	for i := range list[:min(len(list), shownParked)] {
 		e := &list[i]
@@ -165,21 +187,27 @@ const (
 	parkedLimit = 2 * time.Second
 )
 
+// failedEvents are the parked events that failed themselves: the first ones, and counts.
+type failedEvents struct {
+	first  []checkpoint.Parked
+	counts checkpoint.Failures
+}
+
 // parkedReader reads the parked events of a target, on a connection of its own, so that the run
 // neither waits for it nor shares its connections.
 type parkedReader struct {
-	read func(ctx context.Context) ([]checkpoint.Parked, error)
+	read func(ctx context.Context) (failedEvents, error)
 
 	mu    sync.Mutex
 	asked time.Time
-	found []checkpoint.Parked
+	found failedEvents
 	at    time.Time // when found was read; zero if it never was
 	err   error     // of the last attempt
 }
 
 // list returns what was read last, and when. While the target does not answer, that stays what it
 // was, with the error.
-func (r *parkedReader) list() (found []checkpoint.Parked, at time.Time, err error) {
+func (r *parkedReader) list() (found failedEvents, at time.Time, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.asked) < parkedEvery {

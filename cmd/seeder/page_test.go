@@ -14,18 +14,18 @@ func TestTargetIsAskedForParkedEventsOnceInAWhile(t *testing.T) {
 	t.Parallel()
 	var asked int
 	var away error
-	r := &parkedReader{read: func(ctx context.Context) ([]checkpoint.Parked, error) {
+	r := &parkedReader{read: func(ctx context.Context) (failedEvents, error) {
 		asked++
 		if until, limited := ctx.Deadline(); !limited || time.Until(until) > parkedLimit {
 			t.Errorf("it may take until %s", until)
 		}
-		return make([]checkpoint.Parked, asked), away
+		return failedEvents{first: make([]checkpoint.Parked, asked)}, away
 	}}
 	check := func(wantAsked, wantFound int, wantErr error) {
 		t.Helper()
 		found, at, err := r.list()
-		if asked != wantAsked || len(found) != wantFound || !errors.Is(err, wantErr) || at.IsZero() != (wantFound == 0) {
-			t.Errorf("asked %d times, %d found at %s, %v; want %d, %d, %v", asked, len(found), at, err, wantAsked, wantFound, wantErr)
+		if asked != wantAsked || len(found.first) != wantFound || !errors.Is(err, wantErr) || at.IsZero() != (wantFound == 0) {
+			t.Errorf("asked %d times, %d found at %s, %v; want %d, %d, %v", asked, len(found.first), at, err, wantAsked, wantFound, wantErr)
 		}
 	}
 	away = errors.New("away")

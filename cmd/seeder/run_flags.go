@@ -99,7 +99,7 @@ func (f *runFlags) open(command *cobra.Command, watch *watch) (closeAll func(), 
 		return nil, err
 	}
 	config.Into = into
-	health, closeListener, err := f.listen.open(f)
+	health, closeListener, err := f.listen.open(command, f)
 	if err != nil {
 		closeTarget()
 		return nil, err

@@ -64,6 +64,8 @@ type lookedAt interface {
 	Statuses(ctx context.Context) ([]checkpoint.Status, error)
 	// FailedParked returns the first parked events of a consumer that failed themselves.
 	FailedParked(ctx context.Context, consumer string, most int) ([]checkpoint.Parked, error)
+	// Failures counts the first of these events, and their errors.
+	Failures(ctx context.Context, consumer string) (checkpoint.Failures, error)
 	lag.Target
 }
 

@@ -53,7 +53,8 @@ func (c *Cache[K, V]) Get(ctx context.Context, key K, load func(context.Context)
 	if value, found := c.find(key); found {
 		return value, nil
 	}
-	result := c.loads.DoChan(fmt.Sprint(key), func() (loaded any, err error) {
+	// %#v quotes strings, so that no two keys are written alike.
+	result := c.loads.DoChan(fmt.Sprintf("%#v", key), func() (loaded any, err error) {
 		defer func() { // a panic here would end the process, not just the request
 			if p := recover(); p != nil {
 				err = fmt.Errorf("load %v: panic: %v", key, p)

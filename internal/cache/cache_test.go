@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/eventfeed/eventfeed/internal/cache"
 )
@@ -38,6 +39,34 @@ func TestManyWhoAskAtOnceLoadOnce(t *testing.T) {
 	if stats := c.Stats(); stats.Bytes != 3 || stats.Hits+stats.Misses != 100 {
 		t.Errorf("%+v", stats)
 	}
+}
+
+// Two keys that print alike are two keys: each who asks gets the value of its own.
+func TestConcurrentLoadsOfKeysThatPrintAlikeAreTwo(t *testing.T) {
+	t.Parallel()
+	type pair struct{ a, b string }
+	c := cache.New[pair](100, size)
+	loading, let := make(chan struct{}), make(chan struct{})
+	var first sync.WaitGroup
+	first.Go(func() {
+		value, err := c.Get(t.Context(), pair{"x", "y z"}, func(context.Context) (string, error) {
+			close(loading)
+			<-let
+			return "first", nil
+		})
+		if value != "first" || err != nil {
+			t.Error(value, err)
+		}
+	})
+	<-loading
+	var times atomic.Int64
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if value, err := c.Get(ctx, pair{"x y", "z"}, load("second", &times)); value != "second" || err != nil {
+		t.Error(value, err)
+	}
+	close(let)
+	first.Wait()
 }
 
 func TestBytesAreBounded(t *testing.T) {

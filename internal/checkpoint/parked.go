@@ -50,6 +50,27 @@ type ParkedCount struct {
 	Since    time.Time // when the first of them was parked
 }
 
+// Failures counts the events of a consumer that are parked because they failed themselves.
+type Failures struct {
+	Events   int64 // at most MaxFailures+1
+	Entities int64 // of which these events are the first parked ones; events without a subject have none
+	Errors   int64 // number of different errors
+	Frequent []Failure
+}
+
+// Failure is an error that parked events have.
+type Failure struct {
+	Error  string
+	Events int64
+}
+
+// MaxFailures is the number of failed events up to which Failures counts: the first ones by feed
+// id and position. FrequentFailures is the maximum number of errors that it names.
+const (
+	MaxFailures      = 1000
+	FrequentFailures = 5
+)
+
 // The limits of a ParkedPage.
 const (
 	ParkedPageEvents = 500

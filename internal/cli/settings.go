@@ -102,6 +102,12 @@ func Given(command *cobra.Command, name string) bool {
 	return kind == "flag"
 }
 
+// FromFile reports whether a flag's value came from the file of --config.
+func FromFile(f *pflag.Flag) bool {
+	kind, _ := source(f)
+	return kind == "file"
+}
+
 // isURL reports whether a flag's value is a URL, by the word that its help has
 // for the value. Such a value may hold a password.
 func isURL(f *pflag.Flag) bool {

@@ -30,8 +30,11 @@ type dataView struct {
 	Cut  bool // there is more of it
 }
 
-// canCopy reports whether the text is all of the data, and means the same.
-func (v dataView) canCopy() bool { return !v.Cut && (v.Kind == "JSON" || v.Kind == "text") }
+// canCopy reports whether the text is all of the data, and means the same: JSON is indented, and text
+// is not changed at all.
+func (v dataView) canCopy(data []byte) bool {
+	return !v.Cut && (v.Kind == "JSON" || v.Kind == "text" && v.Text == string(data))
+}
 
 func viewData(e *event.Event) dataView {
 	v := dataView{Size: size(len(e.Data))}
@@ -83,7 +86,7 @@ func indent(data []byte, limit int) (text string, cut bool) {
 		b.WriteString(strings.Repeat("  ", min(depth, deepestShift)))
 	}
 	for i := 0; i < len(data); i++ {
-		if b.Len() >= limit {
+		if b.Len() >= limit || cut {
 			return strings.ToValidUTF8(b.String(), ""), true
 		}
 		switch c := data[i]; c {
@@ -91,6 +94,7 @@ func indent(data []byte, limit int) (text string, cut bool) {
 		case '"':
 			end := jsontext.StringEnd(data, i)
 			writeString(&b, data[i:end], limit)
+			cut = end-i > limit
 			i = end - 1
 		case '{', '[':
 			b.WriteByte(c)
@@ -115,7 +119,7 @@ func indent(data []byte, limit int) (text string, cut bool) {
 			b.WriteByte(c)
 		}
 	}
-	return b.String(), false
+	return strings.ToValidUTF8(b.String(), ""), cut
 }
 
 // writeString writes a JSON string up to a limit.

@@ -85,7 +85,7 @@ func EventPage(e *Event) ([]byte, error) {
 		title += " " + e.Subject
 	}
 	return render(eventTemplate, page{
-		Title: title, Root: root, Content: c, Copy: c.Data.canCopy(),
+		Title: title, Root: root, Content: c, Copy: c.Data.canCopy(e.Data),
 		Crumbs: []link{{Href: root, Text: "Feeds"}, {Href: of, Text: c.Heading}},
 		Alternates: []link{
 			{self + "&format=atom", "Atom entry", "application/atom+xml;type=entry"},

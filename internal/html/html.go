@@ -109,7 +109,7 @@ func parse(names ...string) *template.Template {
 	t := template.New("layout.html").Funcs(template.FuncMap{
 		"count": count, "stamp": stamp, "moment": moment, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
 		"clock": clock, "day": dayName, "isoDay": isoDay,
-		"figure": newFigure, "words": words,
+		"figure": newFigure, "words": words, "middle": middle,
 	})
 	for _, name := range append([]string{"layout.html"}, names...) {
 		template.Must(t.Parse(asset(name)))

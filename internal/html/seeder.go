@@ -9,29 +9,39 @@ import (
 // Fields without a key are the same in words, for people. No URL and no text in it holds a
 // password.
 type Seeder struct {
-	Consumer string    `json:"consumer"`
-	Target   string    `json:"target"` // its URL
-	Sink     string    `json:"sink"`
-	Version  string    `json:"version"`
-	Started  time.Time `json:"started"`
-	Now      time.Time `json:"now"` // when this was put together
-	Running  string    `json:"-"`
-	DryRun   bool      `json:"dry_run"`
+	Consumer  string        `json:"consumer"`
+	Target    string        `json:"target"` // its URL
+	Sink      string        `json:"sink"`
+	SinkWords string        `json:"-"`
+	Version   string        `json:"version"`
+	Process   SeederProcess `json:"process"`
+	Started   time.Time     `json:"started"`
+	Now       time.Time     `json:"now"` // when this was put together
+	Running   string        `json:"-"`
+	DryRun    bool          `json:"dry_run"`
 
 	State    string          `json:"state"` // one of the SeederState constants
 	Sentence string          `json:"sentence"`
 	Troubles []SeederTrouble `json:"troubles"`
 
-	Feeds      []SeederFeed      `json:"feeds"`
-	Events     SeederEvents      `json:"events"`
-	Parked     SeederParked      `json:"parked"`
-	Unmatched  []SeederUnmatched `json:"unmatched"`
-	Types      []SeederType      `json:"types"`      // the most frequent ones first
-	MoreTypes  int               `json:"more_types"` // number of types that are not listed
-	Rebuild    string            `json:"rebuild"`    // the command after the projection got the missing blocks; empty if none is missing
-	Took       []SeederTime      `json:"took"`       // parts of the time since the start, which do not overlap
-	InParallel []SeederTime      `json:"in_parallel"`
-	Paths      []string          `json:"paths"` // of the same listener
+	Feeds        []SeederFeed      `json:"feeds"`
+	Events       SeederEvents      `json:"events"`
+	Parked       SeederParked      `json:"parked"`
+	Unmatched    []SeederUnmatched `json:"unmatched"`
+	Types        []SeederType      `json:"types"`         // the most frequent ones first
+	MoreTypes    int               `json:"more_types"`    // number of types that are not listed
+	SkippedTypes int               `json:"skipped_types"` // number of types for which the projection has no block
+	Rebuild      string            `json:"rebuild"`       // the command that fills a new copy after the projection got the missing blocks; empty if none is missing
+	Took         []SeederTime      `json:"took"`          // parts of the time since the start, which do not overlap
+	InParallel   []SeederTime      `json:"in_parallel"`
+	Paths        []string          `json:"paths"` // of the same listener
+}
+
+// SeederProcess is where a run is, and its commands are to be run.
+type SeederProcess struct {
+	ID        int    `json:"id"`
+	Host      string `json:"host"`      // empty if it is unknown
+	Directory string `json:"directory"` // in which relative paths of commands start; empty if it is unknown
 }
 
 // The states of a run.
@@ -66,7 +76,7 @@ type SeederFeed struct {
 	Percent  *float64 `json:"percent"`  // how much of the feed the run has done; null if the feed is empty
 	Applied  int64    `json:"applied"`  // by this run, without the skipped ones
 	Recent   float64  `json:"recent"`   // events a second, in the last ten seconds
-	Average  float64  `json:"average"`  // events a second, since the run began to apply
+	Average  float64  `json:"average"`  // events a second, in the time in which there was something to apply; 0 if that was too short
 	Left     *float64 `json:"left"`     // seconds until the last event is applied; null if unknown
 	Lag      int64    `json:"lag"`      // events that are known and not applied
 	LagTime  float64  `json:"lag_time"` // seconds for which the oldest of these has been known
@@ -105,13 +115,33 @@ type SeederTime struct {
 
 // SeederParked is what is parked in the target.
 type SeederParked struct {
-	Events  int64               `json:"events"` // in all
-	Failed  []SeederParkedEvent `json:"failed"` // the first that failed themselves, by feed and position
-	More    bool                `json:"more"`   // more have failed
-	Read    *time.Time          `json:"read"`   // when the target was asked for Failed; null if it was not
-	Error   string              `json:"error"`  // why Failed is not known, or is as old as Read
-	Inspect string              `json:"inspect"`
-	Retry   string              `json:"retry"`
+	Events       int64               `json:"events"`          // in all
+	FailedEvents int64               `json:"failed_events"`   // that failed themselves; the others wait for these
+	MoreFailed   bool                `json:"more_failed"`     // FailedEvents is not all, but as many as are counted
+	Entities     int64               `json:"failed_entities"` // of the FailedEvents; events without a subject have none
+	Errors       []SeederError       `json:"errors"`          // of the FailedEvents, the most frequent ones
+	MoreErrors   int64               `json:"more_errors"`     // number of errors that are not listed
+	Failed       []SeederParkedEvent `json:"failed"`          // the first of the FailedEvents, by feed and position
+	More         bool                `json:"more"`            // more have failed
+	Read         *time.Time          `json:"read"`            // when the target was asked for what failed; null if it was not
+	Error        string              `json:"error"`           // why it is not known what failed, or is as old as Read
+	Steps        []SeederStep        `json:"steps"`           // that apply what is parked; none in a dry run
+	Inspect      string              `json:"inspect"`
+	Retry        string              `json:"retry"`
+}
+
+// SeederError is an error, and the number of events that failed with it.
+type SeederError struct {
+	Error  string `json:"error"`
+	Events int64  `json:"events"`
+}
+
+// SeederStep is a step to apply parked events. A step without a command has none that is the same
+// everywhere.
+type SeederStep struct {
+	Do      string `json:"do"`
+	Command string `json:"command"`
+	Note    string `json:"note"`
 }
 
 // SeederParkedEvent is a parked event that failed.
@@ -151,17 +181,67 @@ func (s *Seeder) FirstTypes() []SeederType { return s.Types[:min(len(s.Types), s
 // FoldedTypes returns the types that the page folds.
 func (s *Seeder) FoldedTypes() []SeederType { return s.Types[len(s.FirstTypes()):] }
 
+// IsSplit reports whether it is known how many of the parked events have failed.
+func (p SeederParked) IsSplit() bool {
+	return p.Read != nil && p.Error == "" && p.FailedEvents > 0 && p.FailedEvents <= p.Events
+}
+
+// Split says how many of the parked events failed, and how many wait for these.
+func (p SeederParked) Split() string {
+	waiting := p.Events - p.FailedEvents
+	switch {
+	case !p.IsSplit():
+		return "each failed, or waits for an earlier event of the same entity that failed"
+	case p.MoreFailed:
+		return "more than " + count(p.FailedEvents) + " failed, and others wait for them"
+	case waiting == 0 && p.Events == 1:
+		return "it failed"
+	case waiting == 0:
+		return "each of them failed"
+	case p.FailedEvents == 1:
+		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event of the same entity waits", "later events of the same entity wait") + " for it"
+	default:
+		of := " of " + numbered(p.Entities, "entity", "entities")
+		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event"+of+" waits", "later events"+of+" wait") + " for them"
+	}
+}
+
 // Words says how many events are parked, and why.
 func (p SeederParked) Words() string {
-	all, failed := numbered(p.Events, "event is", "events are")+" parked: ", int64(len(p.Failed))
-	switch waiting := p.Events - failed; {
-	case p.More || p.Read == nil || p.Error != "" || waiting < 0:
-		return all + "events that could not be applied, and later events of the same entities, which wait for them."
-	case waiting == 0:
-		return all + "each could not be applied."
+	return numbered(p.Events, "event is", "events are") + " parked: " + p.Split() + "."
+}
+
+// Listed says which of the failed events a list has that shows a number of them.
+func (p SeederParked) Listed(shown int) string {
+	switch {
+	case p.MoreFailed:
+		return "The first " + count(int64(shown)) + " of more than " + count(p.FailedEvents) + ", by feed and position"
+	case p.FailedEvents > int64(shown):
+		return "The first " + count(int64(shown)) + " of " + count(p.FailedEvents) + ", by feed and position"
 	default:
-		return all + count(failed) + " could not be applied, and " + numbered(waiting, "later event of the same entities waits", "later events of the same entities wait") + "."
+		return "By feed and position"
 	}
+}
+
+// All says what the command lists that lists all parked events.
+func (p SeederParked) All() string {
+	if p.Events == 1 {
+		return "List the parked event"
+	}
+	return "List all " + count(p.Events) + " parked events, those that failed and those that wait"
+}
+
+// SkippedWords says how many types and events the projection skips, and what that means.
+func (s *Seeder) SkippedWords() string {
+	if s.SkippedTypes == 0 {
+		return ""
+	}
+	types, them := "1 type has", "it"
+	if s.SkippedTypes > 1 {
+		types, them = count(int64(s.SkippedTypes))+" types have", "them"
+	}
+	return types + " no block (-- on TYPE) in the projection, so " + numbered(s.Events.Skipped, "event was", "events were") +
+		" skipped. If the projection does not need " + them + ", nothing is missing."
 }
 
 func numbered(n int64, one, many string) string {
@@ -169,6 +249,15 @@ func numbered(n int64, one, many string) string {
 		return "1 " + one
 	}
 	return count(n) + " " + many
+}
+
+// middle shortens a long text in the middle to one line of at most n characters.
+func middle(n int, text string) string {
+	runes := []rune(strings.Join(strings.Fields(text), " "))
+	if len(runes) <= n {
+		return string(runes)
+	}
+	return strings.TrimSpace(string(runes[:n/3])) + " … " + strings.TrimSpace(string(runes[len(runes)-(n-n/3-3):]))
 }
 
 // words splits a command at its spaces, so that its flags can be kept from being broken.
@@ -184,7 +273,7 @@ var seederTemplate = parse("seeder.html")
 // SeederPage renders the page of a run of the seeder.
 func SeederPage(s *Seeder) ([]byte, error) {
 	return render(seederTemplate, page{
-		Title: "Seeder " + s.Consumer, Root: "./", Content: s,
+		Title: "Seeder, consumer " + s.Consumer, Root: "./", Content: s,
 		Alternates: []link{{"./?format=json", "JSON", "application/json"}, {"./?format=text", "Plain text", "text/plain"}},
 	})
 }

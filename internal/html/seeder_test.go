@@ -147,16 +147,25 @@ func TestSeedersPage(t *testing.T) {
 				b.withoutScript()
 			}
 			b.do(chromedp.Navigate(pages["following"]))
-			b.see("Seeder default", "Following: the run has reached the end of its feeds. 16 events are parked.", "16 events are parked: 4 could not be applied, and 12 later events of the same entities wait.", "sqlite:shipping.db", "projection shipping.sql",
+			b.see("Seeder, consumer default", "Following, but 16 events are parked, so the target is not up to date: 4 failed, and 12 later events of 4 entities wait for them.",
+				"sqlite:shipping.db", "tables, by the SQL in shipping.sql (the projection)", "4 events failed: shipping.sql:3:", "Stop this seeder, process ", "List all 16 parked events",
+				"seeder run --from http://127.0.0.1:", "--into sqlite:shipping.db --follow --listen 127.0.0.1:0 --on-error park --projection shipping.sql", "To fill a new copy beside this one",
 				"200", "100 %", "shipping.sql:6 on OrderShiped: no event had this type; did you mean OrderShipped?",
 				"seeder retry --into sqlite:shipping.db --projection shipping.sql", "CHECK constraint failed", "OrderPacked", "waiting for new events")
-			const folded = `seeder retry --into sqlite:shipping.db --projection shipping.sql --feed orders --subject order/`
-			if shown := eval[string](b, "document.body.innerText"); strings.Contains(shown, folded) {
-				t.Error("the commands of each event are not folded")
+			if !eval[bool](b, `getComputedStyle(document.getElementById("state")).color === getComputedStyle(document.querySelector(".errors .error")).color`) {
+				t.Error("the first sentence does not look like bad news")
 			}
-			eval[int](b, `document.querySelector("table.parked summary").click(); 0`)
-			b.see(folded)
-			b.follow("Reload", "Seeder default")
+			const folded = `seeder retry --into sqlite:shipping.db --projection shipping.sql --feed orders --subject order/`
+			shown := eval[string](b, "document.body.innerText")
+			if strings.Contains(shown, folded) || strings.Count(shown, "total <> 46.9 (275)") != 5 || strings.Contains(shown, "tried once") {
+				t.Errorf("not folded: the command for one entity, or the errors of the rows:\n%s", shown)
+			}
+			if lines := eval[float64](b, `Math.max(...Array.from(document.querySelectorAll("table.parked tbody tr"), (row) => row.offsetHeight))`); lines > 50 {
+				t.Errorf("a row of the list is %v pixels high", lines)
+			}
+			eval[int](b, `document.querySelectorAll("details").forEach((d) => d.open = true); 0`)
+			b.see(folded, "tried once")
+			b.follow("Reload", "Seeder, consumer default")
 			b.clean()
 			b.do(chromedp.Navigate(pages["waiting"]))
 			b.see("Waiting: http://127.0.0.1", "is unavailable, since ", "it answered with status 503", "seeder inspect http://127.0.0.1")
@@ -244,6 +253,11 @@ func checkAccessible(t *testing.T, pages map[string]string) {
 	b.clean()
 }
 
+// anyMachine replaces what a picture would show of the machine that it is made on.
+const anyMachine = `document.querySelectorAll(".part > p > code").forEach((code, i) => { code.textContent = ["shop-3", "/srv/shipping"][i]; });
+	document.querySelectorAll(".steps > li > p").forEach((p) => { p.textContent = p.textContent.replace(/process \d+ on host [^ ]+\./, "process 4711 on host shop-3."); });
+	document.querySelectorAll(".steps code").forEach((code) => { if (code.textContent.startsWith("kill ")) code.textContent = "kill 4711"; }); 0`
+
 // keepSeederScreens keeps the pictures of the documentation.
 func keepSeederScreens(t *testing.T, pages map[string]string) {
 	t.Helper()
@@ -260,6 +274,7 @@ func keepSeederScreens(t *testing.T, pages map[string]string) {
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
 		})
 		b.do(chromedp.Navigate(pages[look.page]))
+		eval[int](b, anyMachine)
 		screen, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		must.OK(t, err)
 		path := filepath.Join(screens, look.name+".png")

@@ -81,7 +81,7 @@ func (s *Health) Update(p seed.Progress) {
 		if s.speeds[f.FeedID] == nil {
 			s.speeds[f.FeedID] = &speed{}
 		}
-		s.speeds[f.FeedID].note(f.Position, now)
+		s.speeds[f.FeedID].note(f.Position, f.Head, now)
 	}
 }
 

@@ -18,7 +18,7 @@ const shownRows = 50
 
 // State returns the state of the run as its page shows it, from memory alone. errorText returns
 // the text of an error as it may be shown. The caller adds what the run does not know of itself:
-// consumer, target, sink, commands, and the list of parked events.
+// consumer, target, sink, process, commands, and which parked events have failed; then the Sentence.
 func (s *Health) State(errorText func(error) string) *html.Seeder {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -29,7 +29,7 @@ func (s *Health) State(errorText func(error) string) *html.Seeder {
 		Events: html.SeederEvents{
 			Applied: p.Applied - p.Skipped, Skipped: p.Skipped, LeftOut: p.LeftOut, SameID: p.SameID, Parked: p.Parked, OldAnswers: p.Old,
 		},
-		Parked: html.SeederParked{Failed: []html.SeederParkedEvent{}},
+		Parked: html.SeederParked{Errors: []html.SeederError{}, Failed: []html.SeederParkedEvent{}, Steps: []html.SeederStep{}},
 		Feeds:  []html.SeederFeed{}, Unmatched: []html.SeederUnmatched{},
 	}
 	for i := range p.Feeds {
@@ -41,9 +41,9 @@ func (s *Health) State(errorText func(error) string) *html.Seeder {
 		all.Unmatched = append(all.Unmatched, html.SeederUnmatched{Place: u.Place, Name: u.Name, Reason: unmatchedReason(p, u), Meant: u.Meant(p.SkippedTypes)})
 	}
 	all.Types, all.MoreTypes = typeStates(p)
+	all.SkippedTypes = len(p.SkippedTypes)
 	all.Took, all.InParallel = s.took(now)
 	all.State = s.stateName(all)
-	all.Sentence = sentence(all)
 	return all
 }
 
@@ -87,7 +87,7 @@ func (s *Health) feedState(f *seed.FeedProgress, now time.Time) html.SeederFeed 
 	speed, lag := s.speeds[f.FeedID], s.feeds[f.FeedID].lag(now)
 	state := html.SeederFeed{
 		Name: f.Feed, ID: f.FeedID, URL: f.URL, Epoch: f.Epoch, Position: f.Position, Head: f.Head,
-		Applied: f.Applied - f.Skipped, Recent: rounded(speed.recent(f.Position, now)), Average: rounded(speed.average(f.Position, now)),
+		Applied: f.Applied - f.Skipped, Recent: rounded(speed.recent(f.Position, now)), Average: rounded(speed.average(now)),
 		Lag: f.Head - f.Position, LagTime: rounded(lag.Seconds()), Parked: f.Waiting, Empty: f.Empty,
 		Done: "–", LeftTime: "–", LagWords: lagWords(f, lag),
 	}
@@ -95,7 +95,10 @@ func (s *Health) feedState(f *seed.FeedProgress, now time.Time) html.SeederFeed 
 		percent := math.Floor(1000*float64(f.Position)/float64(f.Head)) / 10 // 100 only at the end
 		state.Percent, state.Done = &percent, fmt.Sprintf("%.0f %%", math.Floor(percent))
 	}
-	state.Rate, state.AverageRate = rateWords(state.Recent), rateWords(state.Average)
+	state.Rate, state.AverageRate = rateWords(state.Recent), "–"
+	if state.Average > 0 {
+		state.AverageRate = ratio(state.Average)
+	}
 	if d := left(state.Lag, state.Recent); d > 0 {
 		seconds := rounded(d.Seconds())
 		state.Left, state.LeftTime = &seconds, wholeSeconds(d)
@@ -143,9 +146,9 @@ func (s *Health) took(now time.Time) (parts, parallel []html.SeederTime) {
 	}
 	rest := max(0, all-p.WaitPages-p.Apply-p.Commit-idle)
 	parts = []html.SeederTime{
-		part("pages", p.WaitPages, "waiting for pages: the feeds' servers, the network, decoding"),
-		part("apply", p.Apply, "the sink: inbox, projection, handler or program"),
-		part("commit", p.Commit, "the target: checkpoints and commits"),
+		part("pages", p.WaitPages, "waiting for pages of events: the feeds' servers, the network, decoding"),
+		part("apply", p.Apply, "applying events: the inbox, the SQL of the projection, or the program"),
+		part("commit", p.Commit, "the target: storing how far the run is, and commits"),
 		part("idle", idle, "waiting for new events"),
 		part("other", rest, "the start, checks, and retries while a server or the target is unavailable"),
 		part("all", all, ""),
@@ -173,34 +176,46 @@ func (s *Health) stateName(all *html.Seeder) string {
 	}
 }
 
-// sentence returns the state in words.
-func sentence(all *html.Seeder) string {
+// Sentence returns the state in words.
+func Sentence(all *html.Seeder) string {
+	parked, isAre := number(all.Parked.Events, "event"), " are"
+	if all.Parked.Events == 1 {
+		isAre = " is"
+	}
+	switch said := doing(all); {
+	case all.Parked.Events == 0:
+		return said
+	case all.DryRun:
+		return said + " " + parked + " would be parked."
+	case said == atTheEnd:
+		return fmt.Sprintf("Following, but %s%s parked, so the target is not up to date: %s.", parked, isAre, all.Parked.Split())
+	default:
+		return fmt.Sprintf("%s %s%s parked and missing in the target: %s.", said, parked, isAre, all.Parked.Split())
+	}
+}
+
+// atTheEnd is what a run says that has nothing to apply.
+const atTheEnd = "Following: the run has reached the end of its feeds."
+
+// doing returns what the run does, in words.
+func doing(all *html.Seeder) string {
 	var position, head int64
 	for i := range all.Feeds {
 		position, head = position+all.Feeds[i].Position, head+all.Feeds[i].Head
 	}
-	var said string
 	switch all.State {
 	case html.SeederStarting:
-		said = "Starting: nothing was read yet."
+		return "Starting: nothing was read yet."
 	case html.SeederSeeding:
-		said = fmt.Sprintf("Seeding: the run has reached event %s of %s%s.", count(position), count(head), longestLeft(all.Feeds))
+		return fmt.Sprintf("Seeding: the run has reached event %s of %s%s.", count(position), count(head), longestLeft(all.Feeds))
 	case html.SeederFollowing:
-		said = "Following: the run has reached the end of its feeds."
 		if head > position {
-			said = fmt.Sprintf("Following: %s behind.", number(head-position, "event"))
+			return fmt.Sprintf("Following: %s behind.", number(head-position, "event"))
 		}
+		return atTheEnd
 	default:
 		t := &all.Troubles[0]
-		said = fmt.Sprintf("Waiting: %s, since %s (%s).", t.What, t.Since.Format("2006-01-02 15:04:05")+" UTC", t.Lasts)
-	}
-	switch n := all.Parked.Events; n {
-	case 0:
-		return said
-	case 1:
-		return said + " 1 event is parked."
-	default:
-		return said + " " + count(n) + " events are parked."
+		return fmt.Sprintf("Waiting: %s, since %s (%s).", t.What, t.Since.Format("2006-01-02 15:04:05")+" UTC", t.Lasts)
 	}
 }
 

@@ -12,7 +12,11 @@ import (
 )
 
 // stateOf returns the state of a health, whose errors are shown as they are.
-func stateOf(s *Health) *html.Seeder { return s.State(error.Error) }
+func stateOf(s *Health) *html.Seeder {
+	state := s.State(error.Error)
+	state.Sentence = Sentence(state)
+	return state
+}
 
 func TestStateSaysInOneSentenceWhatTheRunDoes(t *testing.T) {
 	t.Parallel()
@@ -45,7 +49,12 @@ func TestStateSaysInOneSentenceWhatTheRunDoes(t *testing.T) {
 			p := one(25, 25, true)
 			p.Feeds[0].Waiting = 1
 			s.Update(p)
-		}, "following", "Following: the run has reached the end of its feeds. 1 event is parked.", ""},
+		}, "following", "Following, but 1 event is parked, so the target is not up to date: each failed, or waits for an earlier event of the same entity that failed.", ""},
+		"behind, with some parked": {func(s *Health, _ func(time.Duration)) {
+			p := one(25, 26, true)
+			p.Feeds[0].Waiting = 2
+			s.Update(p)
+		}, "following", "Following: 1 event behind. 2 events are parked and missing in the target: each failed, or waits for an earlier event of the same entity that failed.", ""},
 		"a little behind": {func(s *Health, _ func(time.Duration)) { s.Update(one(25, 26, true)) }, "following", "Following: 1 event behind.", ""},
 		"far behind": {func(s *Health, pass func(time.Duration)) {
 			s.Update(one(25, 1025, true))
@@ -137,29 +146,35 @@ func TestSpeedIsThatOfTheLastSecondsAndOnAverage(t *testing.T) {
 	t.Parallel()
 	var s speed
 	start := time.Unix(1_800_000_000, 0)
-	check := func(after time.Duration, done int64, recent, average float64) {
+	check := func(after time.Duration, done, all int64, recent, average float64) {
 		t.Helper()
 		now := start.Add(after)
-		s.note(done, now)
-		if r, a := s.recent(done, now), s.average(done, now); r != recent || a != average {
+		s.note(done, all, now)
+		if r, a := s.recent(done, now), s.average(now); r != recent || a != average {
 			t.Errorf("after %s: %v and %v a second, want %v and %v", after, r, a, recent, average)
 		}
 	}
-	check(0, 1000, 0, 0)
-	check(500*time.Millisecond, 1500, 0, 0) // too early to tell
-	check(2*time.Second, 3000, 1000, 1000)
-	check(10*time.Second, 11_000, 1000, 1000)
-	check(20*time.Second, 11_000, 0, 500)
-	check(time.Hour, 11_000, 0, 10_000/3600.)
-	check(time.Hour+time.Second, 11_010, 1, 10_010/3601.) // ten in the last ten seconds
-	check(time.Hour+2*time.Second, 5, 0, 0)               // the checkpoint was moved back
-	check(time.Hour+2*time.Second+time.Millisecond, 15, 0, 0)
+	check(0, 1000, 11_000, 0, 0)
+	check(5*time.Millisecond, 1005, 11_000, 0, 0) // too early to tell
+	check(500*time.Millisecond, 1500, 11_000, 0, 1000)
+	check(2*time.Second, 3000, 11_000, 1000, 1000)
+	check(10*time.Second, 11_000, 11_000, 1000, 1000)
+	check(20*time.Second, 11_000, 11_000, 0, 1000) // idle time does not count
+	check(time.Hour, 11_000, 11_010, 0, 1000)
+	check(time.Hour+time.Second, 11_010, 11_010, 1, 10_010/11.)           // ten in the last ten seconds
+	check(time.Hour+1500*time.Millisecond, 11_020, 11_020, 2, 10_010/11.) // known only when they were applied
+	check(time.Hour+2*time.Second, 5, 5, 0, 0)                            // the checkpoint was moved back
+	check(time.Hour+2*time.Second+time.Millisecond, 15, 15, 0, 0)
 	if r := s.recent(15, start.Add(time.Hour+20*time.Second)); r != 0 {
 		t.Errorf("%v events a second, long after the last one", r)
 	}
-	check(time.Hour+22*time.Second, 35, 2, 1.5)
+	check(time.Hour+22*time.Second, 35, 135, 2, 0)
+	if a := s.average(start.Add(time.Hour + 32*time.Second)); a != 0 {
+		t.Errorf("%v events a second, of which none were applied", a)
+	}
+	check(time.Hour+42*time.Second, 135, 135, 10, 5)
 	for n := range 100_000 {
-		s.note(int64(n)+25, start.Add(2*time.Hour+time.Duration(n)*time.Millisecond))
+		s.note(int64(n)+200, int64(n)+200, start.Add(2*time.Hour+time.Duration(n)*time.Millisecond))
 	}
 	if len(s.samples) > 2*int(paceWindow/speedSample)+2 {
 		t.Errorf("%d samples are kept", len(s.samples))
@@ -170,17 +185,22 @@ func TestStateAsTextIsShortAndHoldsNothingThatATerminalObeys(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 30, 15, 4, 5, 0, time.UTC)
 	state := &html.Seeder{
-		Consumer: "default", Target: "sqlite:shop.db", Sink: "projection shop.sql", Version: "1.0", Started: at, Now: at.Add(time.Hour), Running: "1 h 00 min",
+		Consumer: "default", Target: "sqlite:shop.db", SinkWords: "tables, by the SQL in shop.sql (the projection)", Version: "1.0", Started: at, Now: at.Add(time.Hour), Running: "1 h 00 min",
 		Sentence: "Waiting: http://a.example is unavailable, since 2026-11-30 15:04:05 UTC (for 1 h 00 min). 60 events are parked.",
 		Troubles: []html.SeederTrouble{{Kind: "server", What: "http://a.example is unavailable", Lasts: "for 1 h 00 min", Error: "refused\x1b[31m\nall is well", Advice: "Check it with:", Command: "seeder inspect http://a.example/feeds/orders"}},
 		Feeds: []html.SeederFeed{
 			{Name: "orders", Position: 25, Head: 100, Epoch: "e1", Done: "25 %", Rate: "12/s", AverageRate: "10/s", LeftTime: "7 s", LagWords: "75 events, 3 s"},
 			{Name: "held\u202e", Done: "–", Rate: "0/s", AverageRate: "0/s", LeftTime: "–", LagWords: "0", Empty: "the feed is held; it publishes its events after: feedserver open held"},
 		},
-		Parked:    html.SeederParked{Events: 60, More: true, Inspect: "seeder parked --into sqlite:shop.db", Retry: "seeder retry --into sqlite:shop.db --projection shop.sql", Error: "no such table"},
+		Process: html.SeederProcess{ID: 4711, Host: "shop-3", Directory: "/srv/\x1b[31mshipping"},
+		Parked: html.SeederParked{
+			Events: 60, FailedEvents: 52, Entities: 50, More: true, Read: &at, Inspect: "seeder parked --into sqlite:shop.db", Retry: "seeder retry --into sqlite:shop.db --projection shop.sql",
+			Errors: []html.SeederError{{Error: "CHECK constraint\nfailed", Events: 51}, {Error: "no such\x1b[31m", Events: 1}}, MoreErrors: 2,
+			Steps: []html.SeederStep{{Do: "Fix the cause.", Note: "It may be the data."}, {Do: "Stop it.", Command: "kill 4711"}},
+		},
 		Unmatched: []html.SeederUnmatched{{Place: "shop.sql:4", Name: "OrderPayed", Reason: "no event had this type", Meant: "OrderPaid"}},
 		Rebuild:   "seeder run --into sqlite:shop-2.db", Took: []html.SeederTime{{On: "pages", Time: "1.0 s", Share: "10 %"}, {On: "all", Time: "10.0 s", Share: "100 %"}},
-		MoreTypes: 3, Paths: []string{"/healthz", "/metrics"},
+		MoreTypes: 3, SkippedTypes: 2, Events: html.SeederEvents{Skipped: 46}, Paths: []string{"/healthz", "/metrics"},
 	}
 	for range 50 {
 		state.Parked.Failed = append(state.Parked.Failed, html.SeederParkedEvent{
@@ -201,5 +221,29 @@ func TestStateAsTextIsShortAndHoldsNothingThatATerminalObeys(t *testing.T) {
 	want, err := os.ReadFile(golden)
 	if err != nil || got.String() != string(want) {
 		t.Errorf("%v\ngot\n%s\nwant\n%s", err, &got, want)
+	}
+}
+
+func TestSentenceSaysHowManyParkedEventsFailed(t *testing.T) {
+	t.Parallel()
+	read := time.Now()
+	for want, parked := range map[string]html.SeederParked{
+		"Following, but 266 events are parked, so the target is not up to date: 169 failed, and 97 later events of 160 entities wait for them.": {Events: 266, FailedEvents: 169, Entities: 160, Read: &read},
+		"Following, but 3 events are parked, so the target is not up to date: 1 failed, and 2 later events of the same entity wait for it.":     {Events: 3, FailedEvents: 1, Entities: 1, Read: &read},
+		"Following, but 3 events are parked, so the target is not up to date: 2 failed, and 1 later event of 1 entity waits for them.":          {Events: 3, FailedEvents: 2, Entities: 1, Read: &read},
+		"Following, but 2,000 events are parked, so the target is not up to date: more than 1,000 failed, and others wait for them.":            {Events: 2000, FailedEvents: 1000, MoreFailed: true, Read: &read},
+		"Following, but 1 event is parked, so the target is not up to date: it failed.":                                                         {Events: 1, FailedEvents: 1, Read: &read},
+		"Following, but 2 events are parked, so the target is not up to date: each of them failed.":                                             {Events: 2, FailedEvents: 2, Read: &read},
+		"Following, but 2 events are parked, so the target is not up to date: each failed, or waits for an earlier event of the same entity that failed.": {
+			Events: 2, FailedEvents: 3, Read: &read, // read before a retry
+		},
+	} {
+		if got := Sentence(&html.Seeder{State: html.SeederFollowing, Parked: parked}); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	dry := &html.Seeder{State: html.SeederFollowing, DryRun: true, Parked: html.SeederParked{Events: 2}}
+	if got := Sentence(dry); got != atTheEnd+" 2 events would be parked." {
+		t.Error(got)
 	}
 }

@@ -21,14 +21,14 @@ const (
 // WriteState writes a state as text for a terminal: the same as its page, with shorter lists.
 func WriteState(w io.Writer, s *html.Seeder) error {
 	b := &strings.Builder{}
-	_, _ = terminal.Fprintf(b, "%s\nconsumer %s, into %s, %s\nrunning since %s (%s), version %s\n", s.Sentence, s.Consumer, s.Target, s.Sink,
+	_, _ = terminal.Fprintf(b, "%s\nconsumer %s, into %s, to %s\nrunning since %s (%s), version %s\n", s.Sentence, s.Consumer, s.Target, s.SinkWords,
 		s.Started.Format(time.RFC3339), s.Running, s.Version)
 	for i := range s.Troubles {
 		t := &s.Troubles[i]
 		_, _ = terminal.Fprintf(b, "\n%s %s: %s\n%s\n  %s\n", t.What, t.Lasts, t.Error, t.Advice, t.Command)
 	}
 	writeFeeds(b, s.Feeds)
-	writeParked(b, &s.Parked)
+	writeParked(b, s)
 	writeTypeStates(b, s)
 	b.WriteString("\n")
 	table(b, func(row func(format string, arguments ...any)) {
@@ -45,10 +45,10 @@ func WriteState(w io.Writer, s *html.Seeder) error {
 func writeFeeds(b *strings.Builder, feeds []html.SeederFeed) {
 	b.WriteString("\n")
 	table(b, func(row func(format string, arguments ...any)) {
-		row("FEED\tPOSITION\tOF\tDONE\tNOW\tAVERAGE\tLEFT\tLAG\tEPOCH\n")
+		row("FEED\tPOSITION\tOF\tDONE\tNOW\tAVERAGE\tLEFT\tLAG\n")
 		for i := range feeds {
 			f := &feeds[i]
-			row("%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(f.Name, f.URL), f.Position, f.Head, f.Done, f.Rate, f.AverageRate, f.LeftTime, f.LagWords, cmp.Or(f.Epoch, "-"))
+			row("%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(f.Name, f.URL), f.Position, f.Head, f.Done, f.Rate, f.AverageRate, f.LeftTime, f.LagWords)
 		}
 	})
 	for i := range feeds {
@@ -82,27 +82,86 @@ func writeTypeStates(b *strings.Builder, s *html.Seeder) {
 	if more := len(s.Types) + s.MoreTypes - textTypes; more > 0 {
 		say("… and %d more types: ?format=json\n", more)
 	}
+	if words := s.SkippedWords(); words != "" {
+		say("%s\n", words)
+	}
 	if s.Rebuild != "" {
-		say("to apply skipped types, correct the projection, and build a new copy:\n  %s\n", s.Rebuild)
+		say("only to fill a new copy beside this one, after correcting the projection:\n  %s\n", s.Rebuild)
 	}
 }
 
-func writeParked(b *strings.Builder, p *html.SeederParked) {
+func writeParked(b *strings.Builder, s *html.Seeder) {
+	p := &s.Parked
 	if p.Events == 0 {
 		return
 	}
 	say := func(format string, arguments ...any) { _, _ = terminal.Fprintf(b, format, arguments...) }
-	say("\nparked: %s\n", number(p.Events, "event"))
+	say("\n%s\n", p.Words())
 	if p.Error != "" {
 		say("the list could not be read: %s\n", p.Error)
 	}
-	for i := range p.Failed[:min(len(p.Failed), textParked)] {
-		e := &p.Failed[i]
+	writeSteps(b, s)
+	shown := p.Failed[:min(len(p.Failed), textParked)]
+	if len(shown) > 0 {
+		say("\nevents that failed (%s), each with the command for its entity alone:\n", lowered(p.Listed(len(shown))))
+	}
+	for i := range shown {
+		e := &shown[i]
 		say("  feed %s, position %d (%s, subject %s): %s\n    %s\n", e.Feed, e.Position, shortened(terminal.Line(e.Type), maxTypeName), cmp.Or(e.Subject, "-"), clipped(e.Error), e.Retry)
 	}
-	say("list all of them:\n  %s\n", p.Inspect)
-	say("apply them, once the cause is fixed and this seeder is stopped:\n  %s\n", p.Retry)
+	if !s.DryRun {
+		say("%s:\n  %s\n", lowered(p.All()), p.Inspect)
+	}
 }
+
+// writeSteps writes how to apply what is parked.
+func writeSteps(b *strings.Builder, s *html.Seeder) {
+	if len(s.Parked.Steps) == 0 {
+		return
+	}
+	say := func(format string, arguments ...any) { _, _ = terminal.Fprintf(b, format, arguments...) }
+	say("\nto apply them%s:\n", wherever(s.Process))
+	for i, step := range s.Parked.Steps {
+		say("%d. %s\n", i+1, step.Do)
+		if i == 0 {
+			writeErrors(b, &s.Parked)
+		}
+		if step.Command != "" {
+			say("     %s\n", step.Command)
+		}
+		if step.Note != "" {
+			say("   %s\n", step.Note)
+		}
+	}
+}
+
+func writeErrors(b *strings.Builder, p *html.SeederParked) {
+	say := func(format string, arguments ...any) { _, _ = terminal.Fprintf(b, format, arguments...) }
+	first := ""
+	if p.MoreFailed {
+		first = " of the first " + count(p.FailedEvents)
+	}
+	for i := range p.Errors {
+		say("   %s%s failed: %s\n", number(p.Errors[i].Events, "event"), first, clipped(p.Errors[i].Error))
+	}
+	if p.MoreErrors > 0 {
+		say("   the others failed with %s\n", number(p.MoreErrors, "other error"))
+	}
+}
+
+// wherever returns where commands are to be run.
+func wherever(p html.SeederProcess) (where string) {
+	if p.Host != "" {
+		where += " on host " + p.Host
+	}
+	if p.Directory != "" {
+		where += ", in the directory " + p.Directory
+	}
+	return where
+}
+
+// lowered returns a sentence as it stands in the middle of a line.
+func lowered(text string) string { return strings.ToLower(text[:1]) + text[1:] }
 
 // clipped shortens an error to a few lines.
 func clipped(text string) string {

@@ -98,9 +98,11 @@ func (s *server) archive(w http.ResponseWriter, r *http.Request) error {
 }
 
 // archiveLifetime returns the lifetime of an archive in a form. A final archive never changes, nor do
-// its forms for programs.
+// its forms for programs. The HTML page tells how many archives there are.
 func archiveLifetime(stage store.Stage, form *form) lifetime {
 	switch {
+	case form == htmlForm:
+		return subscriptionLifetime
 	case stage != store.Final:
 		return newestLifetime
 	case form.fixed:

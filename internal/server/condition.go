@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -31,6 +32,15 @@ func entityTags(header http.Header, field string) []string {
 		end := weak + 1 + length + 1
 		tags, rest = append(tags, rest[:end]), rest[end:]
 	}
+}
+
+// checkTags returns an error if a request has a field of that name, and no entity tag in it.
+func checkTags(header http.Header, field string) error {
+	values := header.Values(field)
+	if values == nil || len(entityTags(header, field)) > 0 {
+		return nil
+	}
+	return refuse(http.StatusBadRequest, fmt.Sprintf("%s is %s, which has no entity tag; write the version in quotes, as in %s: \"3\", or send an ETag as it came, with its quotes", field, quote(strings.Join(values, ",")), field))
 }
 
 // matches reports whether a condition contains a tag, by the weak comparison of RFC 9110 section 13.1.2.

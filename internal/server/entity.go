@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -47,6 +48,9 @@ func (s *server) entity(w http.ResponseWriter, r *http.Request) error {
 		key.base = s.Origin.Of(r).Base
 	}
 	if err := key.setView(r); err != nil {
+		return err
+	}
+	if err := checkTags(r.Header, "If-Match"); err != nil {
 		return err
 	}
 	at, err := s.entityAt(r.Context(), state.Name, subject)
@@ -94,6 +98,9 @@ func entityNamed(w http.ResponseWriter, r *http.Request) (subject string, moved 
 	if subject == "" {
 		return "", false, refuse(http.StatusNotFound, "name an entity by its subject: /feeds/"+feedName(r)+"/entities/SUBJECT, or /feeds/"+feedName(r)+"/entities/?subject=SUBJECT")
 	}
+	if err := checkAttribute("subject", subject, event.MaxAttribute); err != nil {
+		return "", false, err
+	}
 	path, right, isQuery := strings.Cut(feed.EntityPath("f", subject)[len("/feeds/f/entities/"):], "?")
 	if raw == path && (isQuery || !query.Has("subject")) {
 		return subject, false, nil
@@ -122,12 +129,12 @@ func entityNamed(w http.ResponseWriter, r *http.Request) (subject string, moved 
 // entityEndRoom of reading is for the few rows that say how an entity stands, in bytes.
 const entityEndRoom = 64 << 10
 
-// entityAt reads how an entity stands. It waits up to placeTimeout while committed events of the
-// entity are not published.
+// entityAt reads how an entity stands. It waits up to placeTimeout until the events of the entity that
+// are committed now are published.
 func (s *server) entityAt(ctx context.Context, name, subject string) (*entityAt, error) {
 	timeout := time.NewTimer(placeTimeout)
 	defer timeout.Stop()
-	for {
+	for committed := int64(0); ; {
 		state, err := s.Feeds.Get(name)
 		if err != nil {
 			return nil, err
@@ -136,7 +143,10 @@ func (s *server) entityAt(ctx context.Context, name, subject string) (*entityAt,
 		if err != nil {
 			return nil, err
 		}
-		if !at.end.IsPending() || at.feed.Held {
+		if committed == 0 {
+			committed = at.end.Committed // others may come all the time
+		}
+		if at.end.Version >= committed || at.feed.Held {
 			return at, nil
 		}
 		observed := observe.Waiting(ctx)

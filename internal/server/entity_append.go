@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/httpd/access"
 	"github.com/eventfeed/eventfeed/internal/store"
 )
 
@@ -23,6 +24,10 @@ func (s *server) appendToEntity(w http.ResponseWriter, r *http.Request) error {
 	subject, moved, err := entityNamed(w, r)
 	if err != nil || moved {
 		return err
+	}
+	mayRead := grant(r).MayRead(state.Name)
+	if isConditional(r.Header) && !mayRead {
+		return errNotReadable()
 	}
 	conditions, err := entityConditions(r.Header)
 	if err != nil {
@@ -62,10 +67,19 @@ func (s *server) appendToEntity(w http.ResponseWriter, r *http.Request) error {
 	if added < len(events) {
 		version = 0 // unless it is found by the position of the last event
 	}
-	if err := s.setEntityState(r.Context(), state.Name, subject, version, positions, answer); err != nil {
+	if mayRead {
+		err = s.setEntityState(r.Context(), state.Name, subject, version, positions, answer)
+	}
+	if err != nil {
 		return err
 	}
 	return s.answerAppend(w, r, answer)
+}
+
+// errNotReadable is the error of a conditional request of a client that may not read: whatever the
+// answer, it would tell the state of the entity.
+func errNotReadable() error {
+	return &challenge{http.StatusForbidden, fmt.Errorf("%w; whether a condition is met tells the state of an entity: send the events without If-Match and If-None-Match, or have the operator add the feed to the feeds that the token may read; nothing of the request was appended", access.ErrNotReadable)}
 }
 
 // setSubjects sets the subject of events without one. It returns an error if one has another subject.
@@ -98,6 +112,11 @@ const never = math.MaxInt64
 // 13.1.1 and 13.1.2. A tag in If-Match is an ETag of the entity in any form and coding, or its version
 // in quotes. Weak tags, and those of others, match nothing.
 func entityConditions(header http.Header) (conditions []store.EntityCondition, err error) {
+	for _, field := range []string{"If-Match", "If-None-Match"} {
+		if err := checkTags(header, field); err != nil {
+			return nil, err
+		}
+	}
 	match, none := header.Values("If-Match") != nil, header.Values("If-None-Match") != nil
 	switch {
 	case match && none:

@@ -88,7 +88,17 @@ func TestPostToAnEntityHoldsToItsConditions(t *testing.T) {
 		step("an old ETag", 412, 2, []string{"a3"}, "If-Match", old)
 		step("a weak tag", 412, 2, []string{"a3"}, "If-Match", "W/"+tagOf())
 		step("a tag of others", 412, 2, []string{"a3"}, "If-Match", `"x", "2-y", "02", "-2"`)
-		step("none at all", 412, 2, []string{"a3"}, "If-Match", "2")
+		for _, field := range []string{"If-Match", "If-None-Match"} {
+			for _, wrong := range []string{"2", "", " ", ",", `"2`, "'2'", `w/"2"`, `2, "2"`, "*, *"} {
+				step("no tag: "+wrong, 400, -1, []string{"a3"}, field, wrong)
+				if !strings.Contains(last.Detail, "in quotes") {
+					t.Errorf("%s: %s: %s", field, wrong, last.Detail)
+				}
+				if response, body := do(t, "GET", url, "If-Match", wrong); response.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "in quotes") {
+					t.Errorf("GET, If-Match: %s: %s %s", wrong, response.Status, body)
+				}
+			}
+		}
 		step("its version", 201, 3, []string{"a3"}, "If-Match", `"2"`)
 		step("one of several", 201, 5, []string{"a4", "a5"}, "If-Match", `"x", "2", W/"3", "3", `+old)
 		wrong := strings.Split(tagOf(), "-")

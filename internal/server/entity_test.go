@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/server"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
@@ -377,5 +380,36 @@ func TestTheTimelineRefusesWhatItDoesNotKnow(t *testing.T) {
 		if response, _ := do(t, "GET", s.URL+"/feeds/f/entities/o-1?format=atom&"+strings.ReplaceAll(query, "format=html", "")); response.StatusCode != http.StatusOK {
 			t.Errorf("%s as Atom: %s", query, response.Status)
 		}
+	}
+}
+
+// growing is a log in which the pending event of an entity is published, and another one committed, after
+// each read.
+type growing struct {
+	*store.Log
+	t     *testing.T
+	reads *atomic.Int64
+}
+
+func (g growing) ReadFeed(ctx context.Context, name string, read func(log store.Snapshot, f *store.Feed) error) error {
+	next := int(g.reads.Add(1)) + 1
+	err := g.Log.ReadFeed(ctx, name, read)
+	storetest.Drain(g.t, g.Log, name)
+	storetest.Append(g.t, g.Log, name, about("o-1", next, next))
+	return err
+}
+
+// TestAnEntityDoesNotWaitForWhatComesLater: a reader of an entity to which others append all the time gets
+// what was committed when it asked.
+func TestAnEntityDoesNotWaitForWhatComesLater(t *testing.T) {
+	t.Parallel()
+	l := storetest.Open(t, storetest.Databases["sqlite"](t))
+	storetest.CreateWithEntities(t, l, "f")
+	storetest.Append(t, l, "f", about("o-1", 1, 1))
+	g := growing{l, t, new(atomic.Int64)}
+	s := servertest.Run(t, l, func(c *server.Config) { c.Log = g })
+	d, _ := getEntity(t, s.URL+"/feeds/f/entities/o-1")
+	if version, reads := d.Entries[0].Event.Version, g.reads.Load(); version != 1 || reads != 3 {
+		t.Errorf("version %d after %d reads, want version 1, read twice, and then its events", version, reads)
 	}
 }

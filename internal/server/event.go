@@ -48,33 +48,48 @@ func (s *server) event(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, err := s.eventRepresentation(r, state, eventKeyOf(r, state, chosen, coding))
+	key := eventKeyOf(r, state, chosen, coding)
+	err = checkAttribute("id", key.id, event.MaxID)
+	if err == nil {
+		err = checkAttribute("source", key.source, event.MaxAttribute)
+	}
+	if err != nil {
+		return err
+	}
+	e, err := s.eventRepresentation(r, state, key)
 	if err != nil {
 		return err
 	}
 	linkAlternates(w.Header(), r, eventForms, chosen)
 	w.Header().Set("Vary", s.vary(explicit))
-	w.Header().Set("Cache-Control", pageLifetime.cacheControl(s.scope()))
+	lifetime := pageLifetime
+	if chosen == htmlForm {
+		lifetime = subscriptionLifetime // it links to the next event
+	}
+	w.Header().Set("Cache-Control", lifetime.cacheControl(s.scope()))
 	return s.serve(w, r, e)
 }
 
-// eventKey is the key of an event in one form and one coding in the cache. It contains the end of the
-// feed, because HTML pages link to the next event, and show how many versions an entity has.
+// eventKey is the key of an event in one form and one coding in the cache.
 type eventKey struct {
-	feed, title        string // the feed's id and title
-	history, published int64  // those of the state, see feedstate.State
-	id, source         string
-	form               *form
-	coding             string
-	entities           bool // the feed has entities
+	feed, title string // the feed's id and title
+	history     int64  // that of the state, see feedstate.State
+	id, source  string
+	form        *form
+	coding      string
+
+	// Only of HTML pages, which link to the next event, and show how many versions an entity has.
+	published int64
+	entities  bool // the feed has entities
 }
 
 func eventKeyOf(r *http.Request, state *feedstate.State, form *form, coding string) eventKey {
 	id, source := eventNamed(r)
-	return eventKey{
-		feed: state.ID, title: state.Title, history: state.History, published: state.Published,
-		id: id, source: source, form: form, coding: coding, entities: state.Entities,
+	key := eventKey{feed: state.ID, title: state.Title, history: state.History, id: id, source: source, form: form, coding: coding}
+	if form == htmlForm {
+		key.published, key.entities = state.Published, state.Entities
 	}
+	return key
 }
 
 // eventRepresentation returns an event's representation from the cache. Otherwise it reads the

@@ -43,3 +43,13 @@ func TestEventsWithOneIDAreListedByReferencesThatHoldAnywhere(t *testing.T) {
 		t.Errorf("%d %s", response.StatusCode, body)
 	}
 }
+
+func TestThePageOfAnEventIsNotKeptBeyondTheNextEvent(t *testing.T) {
+	_, s := serve(t)
+	for accept, want := range map[string]string{"text/html": "public, max-age=1", "application/atom+xml": "public, max-age=60", "application/cloudevents+json": "public, max-age=60"} {
+		response, _ := do(t, "GET", s.URL+"/feeds/f/events/1?source=%2Ftest", "Accept", accept)
+		if response.StatusCode != http.StatusOK || response.Header.Get("Cache-Control") != want {
+			t.Errorf("%s: %d %s", accept, response.StatusCode, response.Header.Get("Cache-Control"))
+		}
+	}
+}

@@ -78,7 +78,7 @@ var (
 	subscriptionLifetime = lifetime{seconds: 1}
 	newestLifetime       = lifetime{seconds: 5} // until the next page is sealed
 	finalLifetime        = lifetime{seconds: 31536000, immutable: true}
-	pageLifetime         = lifetime{seconds: 60} // documents that may change with a release: HTML, single events
+	pageLifetime         = lifetime{seconds: 60} // documents that may change with a release: single events, JSON Feed
 )
 
 func (l lifetime) cacheControl(scope string) string {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/html"
@@ -58,8 +59,8 @@ func typesAfter(r *http.Request) (feed.TypeKey, error) {
 	query := r.URL.Query()
 	after := feed.TypeKey{Type: query.Get("after"), DataSchema: query.Get("dataschema")}
 	for _, text := range []string{after.Type, after.DataSchema} {
-		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
-			return after, refuse(http.StatusBadRequest, "after and dataschema must be text: take the URL of the next part from the answer before it")
+		if !utf8.ValidString(text) || strings.ContainsRune(text, 0) || len(text) > event.MaxAttribute {
+			return after, refuse(http.StatusBadRequest, "after and dataschema must be those of an event: take the URL of the next part from the answer before it")
 		}
 	}
 	return after, nil

@@ -148,8 +148,9 @@ func TestTypesAreRefusedAsTheFeedIs(t *testing.T) {
 		says   string
 	}{
 		{"/feeds/g/types", "*/*", 404, "did you mean f?"},
-		{"/feeds/f/types?after=%00", "*/*", 400, "must be text"},
-		{"/feeds/f/types?after=%ff", "*/*", 400, "must be text"},
+		{"/feeds/f/types?after=%00", "*/*", 400, "must be those of an event"},
+		{"/feeds/f/types?after=%ff", "*/*", 400, "must be those of an event"},
+		{"/feeds/f/types?after=" + strings.Repeat("x", event.MaxAttribute+1), "*/*", 400, "must be those of an event"},
 		{"/feeds/f/types?afer=x", "text/html", 400, "did you mean after?"},
 		{"/feeds/f/types?utm_source=x", "*/*", 200, ""},
 		{"/feeds/f/types?after=zzz", "*/*", 200, `"types":[],"more":false`},

@@ -43,7 +43,7 @@ type EntityOutline struct {
 	Version  int64
 	Position int64
 	Time     time.Time
-	Bytes    int64 // of its data and its extensions
+	Bytes    int64 // of its data, and of the names and the values of its extensions
 }
 
 // EntityRow is an event of an entity.
@@ -93,9 +93,6 @@ type EntityEnd struct {
 	EntityPlace       // of its last version that is published; zero if there is none
 	Committed   int64 // number of committed events
 }
-
-// IsPending reports whether committed events of the entity are not published yet.
-func (e *EntityEnd) IsPending() bool { return e.Committed > e.Version }
 
 // ReadEntityEnd returns an entity's end. While many of its events are not published it searches by
 // bisection: versions rise with positions.

@@ -3,6 +3,8 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
@@ -42,12 +46,12 @@ func entityEnd(t *testing.T, l *store.Log, subject string) (f *store.Feed, end s
 func TestTheEndOfAnEntityIsWhatIsPublishedOfIt(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, l *store.Log, _ string) {
 		f := storetest.CreateWithEntities(t, l, "f")
-		if _, end := entityEnd(t, l, "a"); end.Version != 0 || end.IsPending() {
+		if _, end := entityEnd(t, l, "a"); end.Version != 0 || end.Committed != 0 {
 			t.Errorf("of nothing: %+v", end)
 		}
 		storetest.Append(t, l, "f", history("a", 1, 3, "x"))
 		storetest.Append(t, l, "f", history("b", 1, 1, "x"))
-		if _, end := entityEnd(t, l, "a"); end.Version != 0 || end.Committed != 3 || !end.IsPending() {
+		if _, end := entityEnd(t, l, "a"); end.Version != 0 || end.Committed != 3 {
 			t.Errorf("before any position: %+v", end)
 		}
 		storetest.Drain(t, l, "f")
@@ -59,7 +63,7 @@ func TestTheEndOfAnEntityIsWhatIsPublishedOfIt(t *testing.T) {
 			t.Errorf("with much that is pending: %+v", end)
 		}
 		storetest.Drain(t, l, "f")
-		if _, end := entityEnd(t, l, "a"); end.Version != 40 || end.Position != 41 || end.IsPending() {
+		if _, end := entityEnd(t, l, "a"); end.Version != 40 || end.Position != 41 || end.Committed != 40 {
 			t.Errorf("at the end: %+v", end)
 		}
 		must.OK(t, l.ReadFeed(t.Context(), "f", func(log store.Snapshot, f *store.Feed) error {
@@ -102,6 +106,57 @@ func TestRowsOfAnEntityAreReadWholeOrCut(t *testing.T) {
 		if got := cut[1]; got.Data != nil || got.DataSize != 0 || got.Extensions["authid"] != "" {
 			t.Errorf("%+v", got)
 		}
+	})
+}
+
+// insertAsText inserts an event into SQLite with its data as TEXT, and JSON with white space, as a writer
+// in SQL does. It does nothing to another database.
+func insertAsText(t *testing.T, url string, key int64, e *event.Event) (done bool) {
+	t.Helper()
+	if !strings.HasPrefix(url, sqlitedb.Scheme) {
+		return false
+	}
+	db, err := sql.Open("sqlite", strings.TrimPrefix(url, sqlitedb.Scheme))
+	must.OK(t, err)
+	defer func() { must.OK(t, db.Close()) }()
+	extensions, err := json.MarshalIndent(e.Extensions, "", "\t")
+	must.OK(t, err)
+	_, err = db.ExecContext(t.Context(), `
+		INSERT INTO eventfeed_events (feed, id, source, type, subject, time, datacontenttype, extensions, data)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))`,
+		key, e.ID, e.Source, e.Type, e.Subject, cloudevents.FormatTime(e.Time), e.DataContentType, string(extensions), string(e.Data))
+	must.OK(t, err)
+	return true
+}
+
+// TestSizesOfAnEntityAreInBytes, whatever the database, and whatever type the data has in it: archives
+// end at the same versions everywhere.
+func TestSizesOfAnEntityAreInBytes(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, l *store.Log, url string) {
+		f := storetest.CreateWithEntities(t, l, "f")
+		events := history("a", 1, 4, strings.Repeat("é", 100))
+		events[1].Extensions = map[string]string{"authid": "ännä", "x": "\"\\", "empty": ""}
+		events[2].Extensions = events[1].Extensions
+		storetest.Append(t, l, "f", events[:2])
+		if !insertAsText(t, url, f.Key, &events[2]) {
+			storetest.Append(t, l, "f", events[2:3])
+		}
+		storetest.Append(t, l, "f", events[3:])
+		storetest.Drain(t, l, "f")
+		outline, err := l.EntityOutline(t.Context(), f.Key, "a", 1, 9)
+		must.OK(t, err)
+		const extensions = 6 + 6 + 1 + 2 + 5
+		for i, want := range []int64{200, 200 + extensions, 200 + extensions, 200} {
+			if len(outline) != 4 || outline[i].Bytes != want {
+				t.Fatalf("outline %+v, want version %d with %d bytes", outline, i+1, want)
+			}
+		}
+		must.OK(t, l.EntityRows(t.Context(), f.Key, "a", 1, 9, 7, func(row *store.EntityRow) error {
+			if string(row.Data) != "ééé\xc3" || row.DataSize != 200 {
+				t.Errorf("version %d: %q of %d bytes", row.Version, row.Data, row.DataSize)
+			}
+			return nil
+		}))
 	})
 }
 

@@ -146,6 +146,29 @@ func (s *Session) FailedParked(ctx context.Context, consumer string, most int) (
 	})
 }
 
+// countFailed counts the first events that failed by their errors, the most frequent ones first.
+const countFailed = `
+	SELECT error, count(*), (sum(count(*)) OVER ())::bigint, (sum(count(*) FILTER (WHERE subject <> '')) OVER ())::bigint, count(*) OVER ()
+	FROM (SELECT error, subject FROM eventfeed_seed.parked WHERE consumer = $1 AND error <> '' ORDER BY feed_id, position LIMIT $2) AS failed
+	GROUP BY error ORDER BY 2 DESC, error LIMIT $3`
+
+// Failures counts the first of a consumer's parked events that have failed, and their most
+// frequent errors. Without the table there are none.
+func (s *Session) Failures(ctx context.Context, consumer string) (f checkpoint.Failures, err error) {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return f, err
+	}
+	rows, err := postgresdb.NewReader(s.pool).Query(ctx, countFailed, consumer, checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
+	if err != nil {
+		return f, err
+	}
+	f.Frequent, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (one checkpoint.Failure, err error) {
+		err = row.Scan(&one.Error, &one.Events, &f.Events, &f.Entities, &f.Errors)
+		return one, err
+	})
+	return f, err
+}
+
 // ParkedCounts counts the parked events of every consumer. Without the table there are none.
 func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
 	if there, err := s.hasParked(ctx); err != nil || !there {

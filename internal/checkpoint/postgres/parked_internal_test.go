@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
@@ -21,17 +22,21 @@ func TestFailedParkedReadsByItsIndexOnly(t *testing.T) {
 	if found, err := s.FailedParked(t.Context(), "c", 5); err != nil || len(found) > 0 {
 		t.Fatalf("without tables: %v, %v", found, err)
 	}
+	if none, err := s.Failures(t.Context(), "c"); err != nil || none.Events != 0 {
+		t.Fatalf("while none are parked: %+v, %v", none, err)
+	}
 	must.OK(t, s.Prepare(t.Context()))
 	_, err = pool.Exec(t.Context(), `
 		INSERT INTO eventfeed_seed.parked (consumer, feed_id, position, feed, id, type, subject, live, event, error, attempts)
-			SELECT CASE WHEN n % 2 = 0 THEN 'c' ELSE 'other' END, 'urn:' || (n % 3), n, 'f', 'id' || n, 'T', 's', false, '', CASE WHEN n % 10 = 0 THEN 'broken' ELSE '' END, 1
+			SELECT CASE WHEN n % 2 = 0 THEN 'c' ELSE 'other' END, 'urn:' || (n % 3), n, 'f', 'id' || n, 'T', CASE WHEN n % 50 = 0 THEN '' ELSE 's' || n END, false, '', CASE WHEN n % 10 = 0 THEN 'broken ' || (n % 7) ELSE '' END, 1
 			FROM generate_series(1, 30000) n`)
 	must.OK(t, err)
 	_, err = pool.Exec(t.Context(), "ANALYZE eventfeed_seed.parked")
 	must.OK(t, err)
+	checkFailures(t, s)
 	found, err := s.FailedParked(t.Context(), "c", 12)
 	must.OK(t, err)
-	if len(found) != 12 || found[0].FeedID != "urn:0" || found[0].Position != 30 || found[11].Position != 360 || found[0].Error != "broken" || found[0].ID != "id30" {
+	if len(found) != 12 || found[0].FeedID != "urn:0" || found[0].Position != 30 || found[11].Position != 360 || found[0].Error != "broken 2" || found[0].ID != "id30" {
 		t.Errorf("%d found: %+v", len(found), found)
 	}
 	rows, err := pool.Query(t.Context(), "EXPLAIN "+selectFailed, "c", 51)
@@ -40,6 +45,30 @@ func TestFailedParkedReadsByItsIndexOnly(t *testing.T) {
 	must.OK(t, err)
 	plan := strings.Join(lines, "\n")
 	if !strings.Contains(plan, "Index Scan using parked_failed") || strings.Contains(plan, "Sort") || strings.Contains(plan, "Filter") {
+		t.Errorf("the plan:\n%s", plan)
+	}
+}
+
+// checkFailures checks that the first thousand events that failed are counted, and no more are read.
+func checkFailures(t *testing.T, s *Session) {
+	t.Helper()
+	_, err := s.pool.Exec(t.Context(), `
+		INSERT INTO eventfeed_seed.parked (consumer, feed_id, position, feed, id, type, subject, live, event, error)
+			SELECT 'many', 'urn:1', n, 'f', 'id' || n, 'T', CASE WHEN n % 5 = 0 THEN '' ELSE 's' || n END, false, '', 'broken ' || (n % 7)
+			FROM generate_series(1, 30000) n`)
+	must.OK(t, err)
+	_, err = s.pool.Exec(t.Context(), "ANALYZE eventfeed_seed.parked")
+	must.OK(t, err)
+	got, err := s.Failures(t.Context(), "many")
+	must.OK(t, err)
+	if got.Events != checkpoint.MaxFailures+1 || got.Entities != 801 || got.Errors != 7 || len(got.Frequent) != checkpoint.FrequentFailures || got.Frequent[0].Events != 143 || got.Frequent[4].Error != "broken 4" {
+		t.Errorf("%+v", got)
+	}
+	rows, err := s.pool.Query(t.Context(), "EXPLAIN "+countFailed, "many", checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
+	must.OK(t, err)
+	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	must.OK(t, err)
+	if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "Index Scan using parked_failed") || strings.Contains(plan, "Filter") {
 		t.Errorf("the plan:\n%s", plan)
 	}
 }

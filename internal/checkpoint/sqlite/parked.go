@@ -137,6 +137,26 @@ func (s *Session) FailedParked(ctx context.Context, consumer string, most int) (
 	return sqlitedb.CollectRows(ctx, s.db, scan, selectFailed, consumer, most)
 }
 
+// countFailed counts the first events that failed by their errors, the most frequent ones first.
+const countFailed = `
+	SELECT error, count(*), sum(count(*)) OVER (), sum(count(*) FILTER (WHERE subject <> '')) OVER (), count(*) OVER ()
+	FROM (SELECT error, subject FROM eventfeed_parked INDEXED BY eventfeed_parked_failed WHERE consumer = ? AND error <> '' ORDER BY feed_id, position LIMIT ?)
+	GROUP BY error ORDER BY 2 DESC, error LIMIT ?`
+
+// Failures counts the first of a consumer's parked events that have failed, and their most
+// frequent errors. Without the table there are none.
+func (s *Session) Failures(ctx context.Context, consumer string) (f checkpoint.Failures, err error) {
+	if there, err := s.hasParked(ctx); err != nil || !there {
+		return f, err
+	}
+	scan := func(row sqlitedb.Row) (one checkpoint.Failure, err error) {
+		err = row.Scan(&one.Error, &one.Events, &f.Events, &f.Entities, &f.Errors)
+		return one, err
+	}
+	f.Frequent, err = sqlitedb.CollectRows(ctx, s.db, scan, countFailed, consumer, checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
+	return f, err
+}
+
 // ParkedCounts counts the parked events of every consumer. Without the table there are none.
 func (s *Session) ParkedCounts(ctx context.Context) ([]checkpoint.ParkedCount, error) {
 	if there, err := s.hasParked(ctx); err != nil || !there {

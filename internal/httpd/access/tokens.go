@@ -20,6 +20,9 @@ var (
 	// ErrNotGranted: the token is good, but not for this. It is the server's to
 	// return, and of a feed that the token may read; any other is not there.
 	ErrNotGranted = errors.New("the token may read this feed, but not append to it")
+	// ErrNotReadable: the request asks what only a token that may read the feed as
+	// well learns. It is the server's to return, of a feed that the token may append to.
+	ErrNotReadable = errors.New("the token may append to this feed, but not read it")
 )
 
 // Tokens are the tokens of a file. A nil *Tokens is none: everyone may do all.
@@ -109,13 +112,13 @@ func tokenOf(r *http.Request) (string, error) {
 
 // Challenge adds to the header of an answer how to ask again (RFC 9110 section
 // 11.6.1, RFC 6750 section 3): to a 401 for ErrNoToken and ErrUnknownToken, to
-// a 403 for ErrNotGranted.
+// a 403 for ErrNotGranted and ErrNotReadable.
 func Challenge(header http.Header, err error) {
 	const realm = `realm="eventfeed"`
 	switch {
 	case errors.Is(err, ErrUnknownToken):
 		header.Add("WWW-Authenticate", "Bearer "+realm+`, error="invalid_token"`)
-	case errors.Is(err, ErrNotGranted):
+	case errors.Is(err, ErrNotGranted), errors.Is(err, ErrNotReadable):
 		header.Add("WWW-Authenticate", "Bearer "+realm+`, error="insufficient_scope"`)
 		return // a browser would ask for another password
 	default:

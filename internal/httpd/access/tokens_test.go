@@ -137,6 +137,7 @@ func TestChallengeOffersBearerAndBasic(t *testing.T) {
 		ErrNoToken:      `Bearer realm="eventfeed" | Basic realm="eventfeed", charset="UTF-8"`,
 		ErrUnknownToken: `Bearer realm="eventfeed", error="invalid_token" | Basic realm="eventfeed", charset="UTF-8"`,
 		ErrNotGranted:   `Bearer realm="eventfeed", error="insufficient_scope"`,
+		ErrNotReadable:  `Bearer realm="eventfeed", error="insufficient_scope"`,
 	} {
 		header := http.Header{}
 		Challenge(header, fmt.Errorf("wrapped: %w", err))

@@ -44,7 +44,8 @@ const versions = `
 	ORDER BY n.version`
 
 const entityOutline = `
-	SELECT n.version, p.position, e.time, coalesce(octet_length(e.data), 0) + coalesce(octet_length(e.extensions::text), 0)` + versions
+	SELECT n.version, p.position, e.time, coalesce(octet_length(e.data), 0)
+	       + (SELECT coalesce(sum(octet_length(x.key) + octet_length(x.value)), 0) FROM jsonb_each_text(e.extensions) x)` + versions
 
 // EntityOutline reads no data: its size is in the row.
 func (q queries) EntityOutline(ctx context.Context, key int64, subject string, first, last int64) ([]store.EntityOutline, error) {

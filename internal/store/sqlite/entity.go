@@ -40,9 +40,11 @@ const versions = `
 	WHERE n.feed = ?1 AND n.subject = ?2 AND n.version BETWEEN ?3 AND ?4 ORDER BY n.version`
 
 const entityOutline = `
-	SELECT n.version, p.position, e.time, coalesce(length(e.data), 0) + coalesce(length(CAST(e.extensions AS BLOB)), 0)` + versions
+	SELECT n.version, p.position, e.time, coalesce(octet_length(e.data), 0)
+	       + (SELECT coalesce(sum(octet_length(x.key) + octet_length(x.value)), 0) FROM json_each(e.extensions) x)` + versions
 
-// EntityOutline reads no data: its size is in the row.
+// EntityOutline reads no data: octet_length takes its size from the row's header, whether it is TEXT or
+// a BLOB.
 func (q queries) EntityOutline(ctx context.Context, key int64, subject string, first, last int64) ([]store.EntityOutline, error) {
 	scan := func(row sqlitedb.Row) (o store.EntityOutline, err error) {
 		err = row.Scan(&o.Version, &o.Position, sqlitedb.Time(&o.Time), &o.Bytes)
@@ -52,12 +54,12 @@ func (q queries) EntityOutline(ctx context.Context, key int64, subject string, f
 }
 
 const entityRows = `
-	SELECT n.version, coalesce(length(e.data), 0), p.position, p.recorded,
+	SELECT n.version, coalesce(octet_length(e.data), 0), p.position, p.recorded,
 	       e.id, e.source, e.type, coalesce(e.subject, ''), e.time, coalesce(e.datacontenttype, ''), coalesce(e.dataschema, ''),
 	       CASE WHEN ?5 = 0 THEN e.extensions
 	            WHEN e.extensions IS NOT NULL THEN json_patch('{}', json_object(
 	                'authid', substr(e.extensions ->> '$.authid', 1, 500), 'authtype', substr(e.extensions ->> '$.authtype', 1, 500))) END,
-	       CASE WHEN ?5 = 0 THEN e.data ELSE substr(e.data, 1, ?5) END` + versions
+	       CASE WHEN ?5 = 0 THEN e.data ELSE substr(CAST(e.data AS BLOB), 1, ?5) END` + versions
 
 // EntityRows reads as much of each event as it is asked for.
 func (q queries) EntityRows(ctx context.Context, key int64, subject string, first, last, cut int64, yield func(*store.EntityRow) error) error {

@@ -20,10 +20,10 @@ func (q queries) ArchivedTypes(ctx context.Context, key int64, after feed.TypeKe
 
 const countTypes = `
 	SELECT e.type, coalesce(e.dataschema, ''), count(*), min(p.position), max(p.position)
-	FROM eventfeed_positions p JOIN eventfeed_events e ON e.insert_no = p.insert_no
-	WHERE p.feed = ? AND p.position BETWEEN ? AND ? GROUP BY e.type, coalesce(e.dataschema, '')`
+	FROM eventfeed_positions p CROSS JOIN eventfeed_events e
+	WHERE p.feed = ? AND p.position BETWEEN ? AND ? AND e.insert_no = p.insert_no GROUP BY e.type, coalesce(e.dataschema, '')`
 
-// CountTypes reads the rows of a few positions.
+// CountTypes reads the rows of a few positions. CROSS JOIN keeps SQLite from joining in another order.
 func (q queries) CountTypes(ctx context.Context, key, first, last int64) ([]feed.TypeCount, error) {
 	return sqlitedb.CollectRows(ctx, q.db, scanType, countTypes, key, first, last)
 }
