@@ -84,7 +84,7 @@ type gathering struct {
 	known   *Known
 	now     time.Time
 	feeds   map[string]*feedstate.State
-	readers map[string]int // how many, by feed
+	readers map[string]int       // how many, by feed
 	late    map[string][]Problem // the worst of each of them that has any
 }
 

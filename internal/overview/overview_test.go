@@ -93,8 +93,8 @@ func TestEachProblemNamesTheNextCommand(t *testing.T) {
 		"just unsealed": {func(h *house, f *store.Feed) {
 			f.Open.Number, h.known.Unsealed = 12, map[string]time.Duration{"orders": time.Second}
 		}, nil},
-		"cannot seal":    {func(h *house, f *store.Feed) { f.Open.Number, h.sealer = 12, map[string]string{"orders": "boom"} }, []string{"warning: has 2 full pages"}},
-		"refused":        {func(h *house, _ *store.Feed) {
+		"cannot seal": {func(h *house, f *store.Feed) { f.Open.Number, h.sealer = 12, map[string]string{"orders": "boom"} }, []string{"warning: has 2 full pages"}},
+		"refused": {func(h *house, _ *store.Feed) {
 			h.known.Feeds[0].Refused, h.known.Feeds[0].RefusedFirst, h.known.Feeds[0].RefusedLast = 3, start, start.Add(minutes(5))
 		}, []string{"warning: lacks 3 rows that were refused, the first at 2026-05-03 12:00:00 UTC, the last at 2026-05-03 12:05:00 UTC. So do its consumers. → feedserver refused orders"}},
 		"several":        {func(h *house, _ *store.Feed) { h.pending(1, minutes(2)); h.known.Feeds[0].Refused = 1 }, []string{"critical: has 1 pending event, the oldest for 2 min", "warning: lacks 1 row that was refused"}},

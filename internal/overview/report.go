@@ -36,25 +36,25 @@ type Database struct {
 // Feed is the state of a feed, as the server has it in memory. Only Pending, Oldest, Refused and the
 // start of the epoch are from the database's last answer, which is up to 10 seconds old.
 type Feed struct {
-	Name      string    `json:"name"`
-	Position  int64     `json:"position"`  // last position assigned
-	Published int64     `json:"published"` // last position that documents show
-	Rate      float64   `json:"events_per_second"`
-	Pending   int64     `json:"pending_events"`
-	Oldest    Seconds   `json:"oldest_pending_seconds"`
-	Archives  int64     `json:"archives"`
-	Unsealed  int64     `json:"unsealed_pages"`
-	Held      bool      `json:"held"`
-	Moved     bool      `json:"moved"`
-	Refused   int64     `json:"refused_rows"`
+	Name      string  `json:"name"`
+	Position  int64   `json:"position"`  // last position assigned
+	Published int64   `json:"published"` // last position that documents show
+	Rate      float64 `json:"events_per_second"`
+	Pending   int64   `json:"pending_events"`
+	Oldest    Seconds `json:"oldest_pending_seconds"`
+	Archives  int64   `json:"archives"`
+	Unsealed  int64   `json:"unsealed_pages"`
+	Held      bool    `json:"held"`
+	Moved     bool    `json:"moved"`
+	Refused   int64   `json:"refused_rows"`
 	// RefusedFirst and RefusedLast are when the first and the last of them were refused.
 	RefusedFirst time.Time `json:"first_refused,omitzero"`
 	RefusedLast  time.Time `json:"last_refused,omitzero"`
-	Epochs    int       `json:"epochs"`
-	Epoch     Epoch     `json:"epoch"`
-	Readers   int       `json:"readers"`
-	Late      int       `json:"readers_with_problems"`
-	Problems  []Problem `json:"problems"`
+	Epochs       int       `json:"epochs"`
+	Epoch        Epoch     `json:"epoch"`
+	Readers      int       `json:"readers"`
+	Late         int       `json:"readers_with_problems"`
+	Problems     []Problem `json:"problems"`
 
 	late Level // the worst level of its readers
 }
@@ -85,11 +85,11 @@ type Problem struct {
 	Feed   string `json:"feed,omitempty"`
 	Reader string `json:"reader,omitempty"`
 	What   string `json:"what"`
-	Why    string `json:"why,omitempty"` // an error, or where to look
-	If     string `json:"if,omitempty"`  // what Next depends on; empty if it is to be done in any case
-	Next   string `json:"next"`          // a command
+	Why    string `json:"why,omitempty"`  // an error, or where to look
+	If     string `json:"if,omitempty"`   // what Next depends on; empty if it is to be done in any case
+	Next   string `json:"next"`           // a command
 	Does   string `json:"does,omitempty"` // what it does
-	Where  string `json:"where"`         // on which host to run it
+	Where  string `json:"where"`          // on which host to run it
 }
 
 // worst returns the rank of the worst problem; 0 if there is none.

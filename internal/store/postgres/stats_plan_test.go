@@ -45,7 +45,7 @@ func TestStatsAreReadByIndexes(t *testing.T) {
 		}
 	}
 	for _, scan := range regexp.MustCompile(`Seq Scan on (\w+)`).FindAllStringSubmatch(plan, -1) {
-		if scan[1] != "feeds" {
+		if scan[1] == "epochs" || scan[1] == "pending" || scan[1] == "refused" {
 			t.Errorf("reads all of %s:\n%s", scan[1], plan)
 		}
 	}
