@@ -15,6 +15,7 @@ type Known struct {
 	store.Stats
 	Answered time.Time // zero if it has not answered yet
 	Err      error     // of the last query; nil if it was answered
+	TimedOut bool      // the last query took too long, which does not say that the database answers no other
 	// Oldest and Unsealed are how long, at least, the feeds have had a pending event and a full page
 	// that is not sealed, by their names.
 	Oldest, Unsealed map[string]time.Duration
@@ -69,7 +70,7 @@ func Gather(from Sources, now time.Time) *Report {
 }
 
 func databaseOf(from *Live, known *Known) Database {
-	d := Database{Up: known.Err == nil && !known.Answered.IsZero(), Answered: known.Answered, DeadRows: known.DeadPending}
+	d := Database{Up: known.TimedOut || known.Err == nil && !known.Answered.IsZero(), Answered: known.Answered, DeadRows: known.DeadPending}
 	if known.Err != nil {
 		d.Error = clip(known.Err.Error())
 	}

@@ -76,6 +76,14 @@ func TestEachProblemNamesTheNextCommand(t *testing.T) {
 			h.known.Err = errors.New("refused")
 			h.now = start.Add(42 * time.Second)
 		}, []string{"critical: The database has not answered for 42 s."}},
+		"one slow query": {func(h *house, _ *store.Feed) {
+			h.known.Err, h.known.TimedOut = errors.New("deadline"), true
+			h.now = start.Add(42 * time.Second)
+		}, []string{"warning: The query for the pending events and refused rows of the feeds took too long. The database answers others. This page shows these numbers as they were 42 s ago. → feedserver list"}},
+		"all queries slow": {func(h *house, _ *store.Feed) {
+			h.known.Err, h.known.TimedOut, h.cutOff = errors.New("deadline"), true, true
+			h.now = start.Add(42 * time.Second)
+		}, []string{"critical: The database has not answered for 42 s."}},
 		"dead rows":     {func(h *house, _ *store.Feed) { h.known.DeadPending = overview.DeadRows + 1 }, []string{"warning: The table pending has 2,000,001 dead rows"}},
 		"held":          {func(h *house, f *store.Feed) { f.Held = true; h.pending(1, minutes(90)) }, []string{"note: is held, and 1 event waits, the oldest for at least 1 h 30 min. → feedserver open orders"}},
 		"moved":         {func(_ *house, f *store.Feed) { f.Moved = true }, []string{"critical: was written on another database than this one"}},

@@ -40,6 +40,13 @@ func serverProblems(s *Server, now time.Time) (all []Problem) {
 		}
 		all = append(all, Problem{Level: Critical, What: what, Why: s.Database.Error, Next: "feedserver list", Where: here})
 	}
+	if s.Database.Up && s.Database.Error != "" {
+		what := "The query for the pending events and refused rows of the feeds took too long. The database answers others."
+		if !s.Database.Answered.IsZero() {
+			what += fmt.Sprintf(" This page shows these numbers as they were %s ago.", Seconds(now.Sub(s.Database.Answered)))
+		}
+		all = append(all, Problem{Level: Warning, What: what, Why: s.Database.Error, Next: "feedserver list", Where: here})
+	}
 	if s.Database.DeadRows > DeadRows {
 		all = append(all, Problem{
 			Level: Warning, What: fmt.Sprintf("The table pending has %s dead rows: something keeps vacuum from it, and positions are assigned more slowly.", Count(s.Database.DeadRows)),
