@@ -242,10 +242,10 @@ func (r *Reader) IntervalText() string {
 
 // StatusText returns the HTTP status of its last answer.
 func (r *Reader) StatusText() string {
-	switch {
-	case r.Status == 0:
+	switch r.Status {
+	case 0:
 		return "none yet"
-	case r.Status == statusGone:
+	case statusGone:
 		return strconv.Itoa(r.Status) + ", it left before the answer"
 	default:
 		return strings.TrimSpace(strconv.Itoa(r.Status) + " " + http.StatusText(r.Status))
