@@ -3,6 +3,7 @@ package html
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/overview"
 	"github.com/eventfeed/eventfeed/internal/readers"
@@ -11,6 +12,7 @@ import (
 type operationsContent struct {
 	*overview.View
 	One          *overview.Feed // the only feed that the page shows; nil if it shows a list
+	Of           string         // the only reader that it shows; empty if it shows all
 	Self         string
 	All          string
 	FeedsPager   *pager
@@ -37,7 +39,11 @@ func Operations(v *overview.View) ([]byte, error) {
 		{operationsReference(q, "format", "json"), "JSON", "application/json"},
 		{operationsReference(q, "format", "text"), "text", "text/plain"},
 	}}
-	if q.Feed != "" {
+	if q.Reader != "" {
+		c.Of = q.Reader
+		p.Title = "Operations of reader " + q.Reader
+		p.Crumbs = []link{{Href: root, Text: "Operations"}}
+	} else if q.Feed != "" {
 		c.One = &v.Feeds[0]
 		p.Title = "Operations of feed " + q.Feed
 		p.Crumbs = []link{{Href: root, Text: "Operations"}}
@@ -47,7 +53,7 @@ func Operations(v *overview.View) ([]byte, error) {
 }
 
 // Limit returns the maximum number of readers that the server keeps.
-func (operationsContent) Limit() int64 { return readers.Limit }
+func (operationsContent) Limit() int64 { return readers.NamedLimit + readers.Limit }
 
 func pagerOf(label string, of overview.Pages, reference func(page int) string) *pager {
 	if of.Pages == 1 {
@@ -72,6 +78,7 @@ func operationsReference(q overview.Query, more ...string) string {
 		}
 	}
 	set("feed", q.Feed, "")
+	set("reader", q.Reader, "")
 	set("q", q.Search, "")
 	set("feeds", strconv.Itoa(q.Feeds), "1")
 	set("readers", strconv.Itoa(q.Readers), "1")
@@ -82,6 +89,17 @@ func operationsReference(q overview.Query, more ...string) string {
 		return "./"
 	}
 	return "./?" + values.Encode()
+}
+
+// Reader returns the reference to the page of a reader.
+func (operationsContent) Reader(name string) string {
+	return operationsReference(overview.Query{Reader: name, Feeds: 1, Readers: 1})
+}
+
+// Nothing returns the heading of a page without problems.
+func (c operationsContent) Nothing() string {
+	text := c.NothingText()
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 // ProblemsCount returns the number of problems, also of those that are not shown.

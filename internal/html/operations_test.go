@@ -85,16 +85,29 @@ func busyShop(t testing.TB) (url string) {
 	o := newOperated()
 	o.feed(store.Feed{Name: "customers", Position: 12_480}, store.FeedStats{})
 	o.feed(store.Feed{Name: "invoices", Held: true}, store.FeedStats{Pending: 312})
+	o.known.Oldest["invoices"] = 2 * time.Hour
 	o.feed(store.Feed{Name: "orders", Position: 1_204_331, Epochs: []feed.Epoch{{ID: "e1", FirstPosition: 1}, {ID: "e2", FirstPosition: 900_001}}}, store.FeedStats{Pending: 24})
-	o.feed(store.Feed{Name: "stock", Position: 88_020}, store.FeedStats{Refused: 2})
+	o.feed(store.Feed{Name: "stock", Position: 88_020}, store.FeedStats{Refused: 2, RefusedFirst: ago(100 * time.Minute), RefusedLast: ago(4 * time.Minute)})
 	o.known.Oldest["orders"] = 95 * time.Second
 	o.live.Failing = func() (a, b map[string]string) {
 		return map[string]string{"orders": "feed orders: another session has locked its row for 1m35s"}, nil
 	}
 	o.visit(ago(20*time.Second), readers.Token, "orders", "shipping", "eventfeed").Wait("e2", 1_204_331)
-	o.visit(ago(42*time.Minute), readers.Token, "orders", "billing", "eventfeed").At("e2", 1_204_079)
-	o.visit(ago(2*time.Second), readers.Token, "orders", "search-index", "eventfeed").Page("e2", 731, 365_500)
+	billing := o.visit(ago(50*time.Minute), readers.Token, "orders", "billing", "eventfeed")
+	billing.From("10.1.7.12")
+	billing.Wait("e2", 1_204_079)
+	o.list.SetTime(func() time.Time { return ago(42 * time.Minute) })
+	billing.Resume()
+	billing.Answered(http.StatusOK)
+	for second := 40; second >= 0; second -= 2 {
+		o.visit(ago(time.Duration(second)*time.Second), readers.Token, "orders", "search-index", "eventfeed").Page("e2", int64(731-second), int64(365_500-second*500))
+	}
 	o.visit(ago(time.Minute), readers.Token, "orders", "warehouse", "eventfeed").OfOtherHistory()
+	for second := 300; second > 0; second -= 30 {
+		v := o.visit(ago(time.Duration(second)*time.Second), readers.Token, "stock", "mailing", "eventfeed")
+		v.Ask()
+		v.Continue("0b1e55ed", 87_990, 88_020)
+	}
 	o.visit(ago(4*time.Second), readers.Token, "customers", "shipping", "eventfeed").Wait("0b1e55ed", 12_480)
 	o.visit(ago(3*time.Minute), readers.Token, "stock", "dashboard", "Miniflux/2.2.1 (+https://miniflux.app)").At("0b1e55ed", 88_010)
 	return o.serve(t, nil)
@@ -161,20 +174,28 @@ func useOperationsPage(t *testing.T, pages map[string]string, script bool) {
 		b.withoutScript()
 	}
 	b.do(chromedp.Navigate(pages["busy"]))
-	b.see("Needs attention: 5", "Feed orders: 24 events are pending, the oldest for 95 s", "another session has locked its row", "feedserver list",
-		"Reader billing of feed orders has not fetched 252 events, the oldest for 40 min. Its last request was 42 min ago.", "seeder status --into URL",
-		"Reader warehouse of feed orders has events that the feed does not have", "Feed stock: 2 rows were refused", "feedserver refused stock",
-		"Feed invoices: held: 312 events are pending until it is opened.", "feedserver open invoices",
-		"4, 2 late", "reading page 731 of 2,408", "A fetched position is not an applied one", "Readers behind a shared cache appear as that cache")
+	b.see("Needs attention: 7", "Feed orders has 24 pending events, the oldest for 95 s, which readers do not get.", "another session has locked its row", "feedserver list",
+		"Reader billing of feed orders is 252 events behind, and has sent no request for 42 min (before that it waited for new events without a break). Is it running?",
+		"Next, on the consumer's host: seeder status --into URL shows what the consumer has applied.",
+		"Reader warehouse of feed orders has events that the feed does not have",
+		"Reader mailing of feed stock is 30 events behind, and has been stuck at position 87,990 for 5 min, although it sends requests.",
+		"Feed stock lacks 2 rows that were refused, the first at 2026-05-03 10:20:00 UTC", "feedserver refused stock lists the rows that a trigger could not append",
+		"Feed invoices is held, and 312 events wait, the oldest for at least 2 h 0 min.", "If its events shall be published now, on this host: feedserver open invoices",
+		"4, 2 late", "catching up, reads page 731 of 2,408, 500/s", "A fetched position is not an applied one", "Readers behind a shared cache appear as that cache")
 	b.follow("Feed orders", "Operations of feed orders")
-	b.see("This feed: 24 events are pending", "from position 900,001", "1,204,331", "away for 42 min")
+	b.see("This feed has 24 pending events", "from position 900,001", "1,204,331", "2,408 of 2,408", "silent for 42 min", "40 min old", "up to date, waiting for new events")
 	if shown := eval[string](b, "document.body.innerText"); strings.Contains(shown, "dashboard") || strings.Contains(shown, "invoices") {
 		t.Errorf("a page of one feed shows others:\n%s", shown)
 	}
 	b.follow("Reload", "Operations of feed orders")
+	b.follow("billing", "Operations of reader billing")
+	b.see("Needs attention: 1", "10.1.7.12", "200 OK", "2026-05-03 11:18:00", "First request")
+	b.follow("Operations", "Operations")
+	b.follow("shipping", "Operations of reader shipping")
+	b.see("Nothing needs attention of this reader", "customers", "orders")
 	b.follow("Operations", "Operations")
 	find(b, "ship")
-	b.see("Only feeds and readers with “ship”", "shipping", "customers")
+	b.see("The tables show only readers with “ship” in their name, program or feed", "Needs attention: 7", "Feeds: 2 of 4", "Readers: 2 of 7", "shipping", "customers")
 	if rows := eval[int](b, `document.querySelectorAll("table.readers tbody tr").length`); rows != 2 {
 		t.Errorf("%d readers found", rows)
 	}

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/readers"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -16,6 +15,7 @@ type Known struct {
 	store.Stats
 	Answered time.Time // zero if it has not answered yet
 	Err      error     // of the last query; nil if it was answered
+	TimedOut bool      // the last query took too long, which does not say that the database answers no other
 	// Oldest and Unsealed are how long, at least, the feeds have had a pending event and a full page
 	// that is not sealed, by their names.
 	Oldest, Unsealed map[string]time.Duration
@@ -53,7 +53,7 @@ func Gather(from Sources, now time.Time) *Report {
 	known := from.Live.Known()
 	r.Server.Database = databaseOf(from.Live, &known)
 	r.Problems = serverProblems(&r.Server, now)
-	g := &gathering{Live: from.Live, known: &known, now: now, feeds: make(map[string]*feedstate.State), readers: make(map[string]int), late: make(map[string]int)}
+	g := &gathering{Live: from.Live, known: &known, now: now, feeds: make(map[string]*feedstate.State), readers: make(map[string]int), late: make(map[string][]Problem)}
 	for _, state := range from.Live.Feeds() {
 		g.feeds[state.Name] = state
 	}
@@ -70,7 +70,7 @@ func Gather(from Sources, now time.Time) *Report {
 }
 
 func databaseOf(from *Live, known *Known) Database {
-	d := Database{Up: known.Err == nil && !known.Answered.IsZero(), Answered: known.Answered, DeadRows: known.DeadPending}
+	d := Database{Up: known.TimedOut || known.Err == nil && !known.Answered.IsZero(), Answered: known.Answered, DeadRows: known.DeadPending}
 	if known.Err != nil {
 		d.Error = clip(known.Err.Error())
 	}
@@ -85,8 +85,8 @@ type gathering struct {
 	known   *Known
 	now     time.Time
 	feeds   map[string]*feedstate.State
-	readers map[string]int // how many, by feed
-	late    map[string]int // how many of them have problems
+	readers map[string]int       // how many, by feed
+	late    map[string][]Problem // the worst of each of them that has any
 }
 
 func (g *gathering) allFeeds() []Feed {
@@ -102,7 +102,7 @@ func (g *gathering) allFeeds() []Feed {
 		all = append(all, f)
 	}
 	slices.SortFunc(all, func(a, b Feed) int {
-		return cmp.Or(worst(b.Problems)-worst(a.Problems), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(levels[b.Level()]-levels[a.Level()], worst(b.Problems)-worst(a.Problems), cmp.Compare(a.Name, b.Name))
 	})
 	return all
 }
@@ -113,10 +113,11 @@ func (g *gathering) feed(state *feedstate.State, stats *store.FeedStats) Feed {
 		Name: state.Name, Position: state.Position, Published: state.Published, Archives: state.Archives,
 		Unsealed: max(state.Open.Number-1-state.Archives, 0),
 		Held:     state.Held, Moved: state.Moved, Rate: g.Progress.Rate(state.Name, g.now),
-		Epochs: len(state.Epochs), Epoch: Epoch{ID: epoch.ID, First: epoch.FirstPosition}, Readers: g.readers[state.Name], Late: g.late[state.Name],
+		Epochs: len(state.Epochs), Epoch: Epoch{ID: epoch.ID, First: epoch.FirstPosition}, Readers: g.readers[state.Name], Late: len(g.late[state.Name]), late: levelOf(g.late[state.Name]),
 	}
 	if stats != nil {
 		f.Pending, f.Refused = stats.Pending, stats.Refused
+		f.RefusedFirst, f.RefusedLast = stats.RefusedFirst.UTC(), stats.RefusedLast.UTC()
 		f.Epoch.Started, f.Epoch.Reason = stats.EpochStarted, stats.EpochReason
 		f.Oldest = Seconds(g.known.Oldest[state.Name])
 	}
@@ -130,8 +131,8 @@ func (g *gathering) allReaders() []Reader {
 		if state := g.feeds[list[i].Feed]; state != nil {
 			r := ReaderOf(&list[i], state, g.Progress, g.now)
 			g.readers[r.Feed]++
-			if len(r.Problems) > 0 {
-				g.late[r.Feed]++
+			if r.Level() == Warning {
+				g.late[r.Feed] = append(g.late[r.Feed], r.Problems[0])
 			}
 			all = append(all, r)
 		}
@@ -141,51 +142,4 @@ func (g *gathering) allReaders() []Reader {
 			cmp.Compare(a.Feed, b.Feed), cmp.Compare(a.Name, b.Name), cmp.Compare(a.number, b.number))
 	})
 	return all
-}
-
-func (r *Reader) behind() int64 {
-	if r.Behind == nil {
-		return 0
-	}
-	return *r.Behind
-}
-
-// ReaderOf compares a reader with its feed. Its position is never beyond the feed's.
-func ReaderOf(entry *readers.Reader, state *feedstate.State, progress *readers.Progress, now time.Time) Reader {
-	r := Reader{
-		Feed: entry.Feed, Kind: entry.Kind, Name: entry.Name, Agent: entry.Agent, Seen: entry.Seen,
-		OtherHistory: entry.OtherHistory || entry.Epoch != "" && !hasHistory(state, entry.Epoch, entry.Position), number: entry.Number,
-	}
-	switch {
-	case entry.Waiting > 0:
-		r.State, r.Seen = Waiting, now
-	case entry.Page > 0:
-		r.State, r.Page, r.Pages = Reading, entry.Page, max(state.Archives, entry.Page)
-	case now.Sub(entry.Seen) < readers.Away:
-		r.State = Polling
-	default:
-		r.State = Away
-	}
-	r.Away = Seconds(now.Sub(r.Seen))
-	if entry.Epoch != "" && !r.OtherHistory {
-		position := min(entry.Position, state.Published)
-		behind := state.Published - position
-		r.Position, r.Behind = &position, &behind
-		lag, isLonger := progress.Behind(entry.Feed, position, now)
-		r.Lag, r.LagIsLonger = Seconds(lag), isLonger
-	}
-	r.Problems = readerProblems(&r, entry.Interval)
-	return r
-}
-
-// hasHistory reports whether a feed has the history up to a position of an epoch.
-func hasHistory(state *feedstate.State, epoch string, position int64) bool {
-	i := slices.IndexFunc(state.Epochs, func(e feed.Epoch) bool { return e.ID == epoch })
-	if i < 0 {
-		return false
-	}
-	if i+1 < len(state.Epochs) {
-		return position < state.Epochs[i+1].FirstPosition
-	}
-	return true
 }

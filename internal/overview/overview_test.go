@@ -76,26 +76,36 @@ func TestEachProblemNamesTheNextCommand(t *testing.T) {
 			h.known.Err = errors.New("refused")
 			h.now = start.Add(42 * time.Second)
 		}, []string{"critical: The database has not answered for 42 s."}},
+		"one slow query": {func(h *house, _ *store.Feed) {
+			h.known.Err, h.known.TimedOut = errors.New("deadline"), true
+			h.now = start.Add(42 * time.Second)
+		}, []string{"warning: The query for the pending events and refused rows of the feeds took too long. The database answers others. This page shows these numbers as they were 42 s ago. → feedserver list"}},
+		"all queries slow": {func(h *house, _ *store.Feed) {
+			h.known.Err, h.known.TimedOut, h.cutOff = errors.New("deadline"), true, true
+			h.now = start.Add(42 * time.Second)
+		}, []string{"critical: The database has not answered for 42 s."}},
 		"dead rows":     {func(h *house, _ *store.Feed) { h.known.DeadPending = overview.DeadRows + 1 }, []string{"warning: The table pending has 2,000,001 dead rows"}},
-		"held":          {func(h *house, f *store.Feed) { f.Held = true; h.known.Feeds[0].Pending = 1 }, []string{"note: held: 1 event is pending until it is opened. → feedserver open orders"}},
-		"moved":         {func(_ *house, f *store.Feed) { f.Moved = true }, []string{"critical: the database is another one"}},
+		"held":          {func(h *house, f *store.Feed) { f.Held = true; h.pending(1, minutes(90)) }, []string{"note: is held, and 1 event waits, the oldest for at least 1 h 30 min. → feedserver open orders"}},
+		"moved":         {func(_ *house, f *store.Feed) { f.Moved = true }, []string{"critical: was written on another database than this one"}},
 		"pending, 10 s": {func(h *house, _ *store.Feed) { h.pending(12, 10*time.Second) }, nil},
-		"pending, 11 s": {func(h *house, _ *store.Feed) { h.pending(12, 11*time.Second) }, []string{"warning: 12 events are pending, the oldest for 11 s: readers do not get them. → feedserver list"}},
-		"pending, 61 s": {func(h *house, _ *store.Feed) { h.pending(1, 61*time.Second) }, []string{"critical: 1 event is pending, the oldest for 61 s"}},
+		"pending, 11 s": {func(h *house, _ *store.Feed) { h.pending(12, 11*time.Second) }, []string{"warning: has 12 pending events, the oldest for 11 s, which readers do not get. → feedserver list"}},
+		"pending, 61 s": {func(h *house, _ *store.Feed) { h.pending(1, 61*time.Second) }, []string{"critical: has 1 pending event, the oldest for 61 s"}},
 		"cannot place": {func(h *house, _ *store.Feed) {
 			h.pending(1, time.Second)
 			h.sequencer = map[string]string{"orders": "boom"}
-		}, []string{"warning: 1 event is pending"}},
+		}, []string{"warning: has 1 pending event"}},
 		"unsealed": {func(h *house, f *store.Feed) {
 			f.Open.Number, h.known.Unsealed = 12, map[string]time.Duration{"orders": minutes(1)}
-		}, []string{"warning: 2 pages are full and not sealed: readers do not get the events after position 1,000. → feedserver list"}},
-		"a long queue": {func(h *house, _ *store.Feed) { h.pending(store.PendingCounted, minutes(2)) }, []string{"critical: 10,000+ events are pending"}},
+		}, []string{"warning: has 2 full pages that are not sealed. Readers do not get the events after position 1,000. → feedserver list"}},
+		"a long queue": {func(h *house, _ *store.Feed) { h.pending(store.PendingCounted, minutes(2)) }, []string{"critical: has 10,000+ pending events"}},
 		"just unsealed": {func(h *house, f *store.Feed) {
 			f.Open.Number, h.known.Unsealed = 12, map[string]time.Duration{"orders": time.Second}
 		}, nil},
-		"cannot seal":    {func(h *house, f *store.Feed) { f.Open.Number, h.sealer = 12, map[string]string{"orders": "boom"} }, []string{"warning: 2 pages are full"}},
-		"refused":        {func(h *house, _ *store.Feed) { h.known.Feeds[0].Refused = 3 }, []string{"warning: 3 rows were refused: consumers lack them. → feedserver refused orders"}},
-		"several":        {func(h *house, _ *store.Feed) { h.pending(1, minutes(2)); h.known.Feeds[0].Refused = 1 }, []string{"critical: 1 event is pending, the oldest for 2 min", "warning: 1 row was refused"}},
+		"cannot seal": {func(h *house, f *store.Feed) { f.Open.Number, h.sealer = 12, map[string]string{"orders": "boom"} }, []string{"warning: has 2 full pages"}},
+		"refused": {func(h *house, _ *store.Feed) {
+			h.known.Feeds[0].Refused, h.known.Feeds[0].RefusedFirst, h.known.Feeds[0].RefusedLast = 3, start, start.Add(minutes(5))
+		}, []string{"warning: lacks 3 rows that were refused, the first at 2026-05-03 12:00:00 UTC, the last at 2026-05-03 12:05:00 UTC. So do its consumers. → feedserver refused orders"}},
+		"several":        {func(h *house, _ *store.Feed) { h.pending(1, minutes(2)); h.known.Feeds[0].Refused = 1 }, []string{"critical: has 1 pending event, the oldest for 2 min", "warning: lacks 1 row that was refused"}},
 		"a lost history": {func(h *house, _ *store.Feed) { h.visit("shipping").OfOtherHistory() }, []string{"warning: has events that the feed does not have"}},
 	} {
 		h := newHouse()
@@ -130,64 +140,163 @@ func TestServerThatHasNotReadItsFeedsSaysSo(t *testing.T) {
 	}
 }
 
-// A reader is late if it lacks events for five minutes and does not just read them, unless it asks at
-// longer intervals.
-func TestReaderIsAProblemOnlyOnceItIsLate(t *testing.T) {
-	t.Parallel()
-	for name, test := range map[string]struct {
-		visit   func(h *house)
-		later   time.Duration
-		state   string
-		behind  string
-		problem bool
-	}{
-		"has all":        {func(h *house) { h.visit("r").At("e2", 1000) }, minutes(10), "away for 10 min", "0", false},
-		"waits":          {func(h *house) { h.visit("r").Wait("e2", 1000) }, minutes(10), "waiting", "0", false},
-		"a little late":  {func(h *house) { h.visit("r").At("e2", 990) }, minutes(3), "polling", "10 events, 4 min", false},
-		"late":           {func(h *house) { h.visit("r").At("e2", 990) }, minutes(7), "away for 7 min", "10 events, 8 min", true},
-		"very late":      {func(h *house) { h.visit("r").At("e2", 900) }, minutes(7), "away for 7 min", "100 events, more than 9 min", true},
-		"of a lost time": {func(h *house) { h.visit("r").At("e1", 501) }, minutes(1), "polling", "unknown", true},
-		"before it":      {func(h *house) { h.visit("r").At("e1", 500) }, minutes(1), "polling", "500 events, more than 3 min", false},
-		"unknown epoch":  {func(h *house) { h.visit("r").At("e0", 1) }, minutes(1), "polling", "unknown", true},
-		"beyond the end": {func(h *house) { h.visit("r").At("e2", 1007) }, minutes(1), "polling", "0", false},
-		"unknown":        {func(h *house) { h.visit("r") }, minutes(1), "polling", "unknown", false},
-	} {
-		h := newHouse()
-		now := start
-		h.readers.SetTime(func() time.Time { return now })
-		h.progress.Note("orders", "e2", 501, 985, start.Add(-minutes(2)))
-		h.progress.Note("orders", "e2", 501, 1000, start.Add(-minutes(1)))
-		test.visit(h)
-		now = start.Add(test.later)
-		h.now = now
-		r := h.report().Readers[0]
-		if r.StateText() != test.state || r.BehindText() != test.behind || (len(r.Problems) > 0) != test.problem {
-			t.Errorf("%s: %s, %s, %+v", name, r.StateText(), r.BehindText(), r.Problems)
-		}
-		if r.Position != nil && *r.Position > 1000 {
-			t.Errorf("%s: at %d of 1000", name, *r.Position)
+// readerCase is what a reader of the feed orders did, at the times of a clock, and what it shows.
+type readerCase struct {
+	name   string
+	kind   readers.Kind
+	visits func(at func(seconds int) readers.Visit)
+	now    int // seconds
+	state  string
+	behind string
+	level  overview.Level
+	what   string // a part of the problem
+}
+
+// polls lets a reader with all events up to a position ask every few seconds.
+func polls(every, until int, position int64) func(at func(int) readers.Visit) {
+	return func(at func(int) readers.Visit) {
+		for second := 0; second <= until; second += every {
+			v := at(second)
+			v.Ask()
+			v.At("e2", position)
 		}
 	}
 }
 
-func TestReaderThatAsksOnceAnHourIsNotLateInBetween(t *testing.T) {
+// waits lets a reader long-poll until a second.
+func waits(until int, position int64) func(at func(int) readers.Visit) {
+	return func(at func(int) readers.Visit) {
+		at(0).Wait("e2", position)
+		at(until).Resume()
+	}
+}
+
+// The feed gets its last 700 events at second 400. Silence, standing still and catching up are told apart, by
+// what the reader did before.
+func TestReaderShowsWhyItIsBehind(t *testing.T) {
+	t.Parallel()
+	const behind = "700 events, "
+	for _, test := range []readerCase{
+		{"waits", readers.Token, func(at func(int) readers.Visit) { at(390).Wait("e2", 1000) }, 900, "up to date, waiting for new events", "0 events, ", "", ""},
+		{"polls", readers.Token, polls(5, 500, 1000), 502, "up to date, asks about every 5 s", "0 events, ", "", ""},
+		{"silent with all events", readers.Token, polls(5, 400, 1000), 520, "up to date, silent for 2 min", "0 events, ", "", ""},
+		{"killed while it polls", readers.Token, polls(5, 400, 300), 520, "silent for 2 min", behind + "2 min old", overview.Warning, "is 700 events behind, and has sent no request for 2 min (before that about every 5 s). Is it running?"},
+		{"killed while it waits", readers.Certificate, waits(395, 300), 460, "silent for 65 s", behind + "60 s old", overview.Warning, "has sent no request for 65 s (before that it waited for new events without a break)"},
+		{"not silent yet", readers.Token, polls(5, 400, 300), 459, "new events since its last request, asks about every 5 s", behind + "59 s old", "", ""},
+		{"silent, without a name", readers.Address, polls(5, 400, 300), 520, "silent for 2 min", behind + "2 min old", overview.Note, "Is it running?"},
+		{"came once, 4 min ago", readers.Token, func(at func(int) readers.Visit) { at(390).At("e2", 300) }, 640, "new events since its last request", behind + "4 min old", "", ""},
+		{"came once, long ago", readers.Token, polls(5, 0, 300), 800, "silent for 13 min", behind + "6 min old", overview.Warning, "has sent no request for 13 min. Is it running?"},
+		{"came once, without a name", readers.Address, polls(5, 0, 300), 800, "silent for 13 min", behind + "6 min old", "", ""},
+		{"asks at long intervals", readers.Token, polls(200, 400, 300), 990, "new events since its last request, asks about every 3 min", behind + "9 min old", "", ""},
+		{"silent at long intervals", readers.Token, polls(200, 400, 300), 1000, "silent for 10 min", behind + "10 min old", overview.Warning, "(before that about every 3 min)"},
+		{"repeats its request", readers.Token, func(at func(int) readers.Visit) {
+			for second := 410; second <= 530; second += 10 {
+				v := at(second)
+				v.Ask()
+				v.Continue("e2", 300, 1000)
+			}
+		}, 531, "stuck for 2 min, still sends requests", behind + "2 min old", overview.Warning, "is 700 events behind, and has been stuck at position 300 for 2 min, although it sends requests."},
+		{"repeats a page", readers.Token, func(at func(int) readers.Visit) {
+			for second := 410; second <= 530; second += 10 {
+				at(second).Page("e2", 3, 300)
+			}
+		}, 531, "stuck for 2 min, still sends requests", behind + "2 min old", overview.Warning, "stuck at position 300"},
+		{"reads pages", readers.Token, func(at func(int) readers.Visit) {
+			for n := range 13 {
+				at(410+10*n).Page("e2", int64(n+1), int64(100+20*n))
+			}
+		}, 531, "catching up, reads page 13 of 13, 1.9/s, 5 min left", "660 events, 2 min old", "", ""},
+		{"of a lost time", readers.Token, func(at func(int) readers.Visit) { at(0).At("e1", 501) }, 60, "has another history", "unknown, ", overview.Warning, "has events that the feed does not have"},
+		{"of another, without a name", readers.Address, func(at func(int) readers.Visit) { at(0).OfOtherHistory() }, 60, "has another history", "unknown, ", overview.Note, "has events"},
+		{"beyond the end", readers.Token, func(at func(int) readers.Visit) { at(0).At("e2", 1007) }, 60, "up to date", "0 events, ", "", ""},
+		{"nothing known", readers.Token, func(at func(int) readers.Visit) { at(0) }, 60, "has fetched nothing yet", "unknown, ", "", ""},
+	} {
+		checkReader(t, &test)
+	}
+}
+
+func checkReader(t *testing.T, test *readerCase) {
+	t.Helper()
+	h := newHouse()
+	h.states[0].Epochs = []feed.Epoch{{ID: "e1", FirstPosition: 1}, {ID: "e2", FirstPosition: 100}}
+	h.progress.Note("orders", "e2", 100, 50, start.Add(-minutes(10)))
+	h.progress.Note("orders", "e2", 100, 300, start.Add(-minutes(9)))
+	h.progress.Note("orders", "e2", 100, 1000, start.Add(400*time.Second))
+	test.visits(func(second int) readers.Visit {
+		h.readers.SetTime(func() time.Time { return start.Add(time.Duration(second) * time.Second) })
+		return h.readers.Visit(readers.Identity{Feed: "orders", Kind: test.kind, Name: "r"}, "eventfeed")
+	})
+	h.now = start.Add(time.Duration(test.now) * time.Second)
+	h.readers.SetTime(func() time.Time { return h.now })
+	report := h.report()
+	r, f := &report.Readers[0], &report.Feeds[0]
+	what := ""
+	for _, p := range report.Problems {
+		what += p.What
+	}
+	if r.StateText() != test.state || r.BehindText()+", "+r.OldestText() != test.behind || r.Level() != test.level {
+		t.Errorf("%s: %q, %q, %q, %+v", test.name, r.StateText(), r.BehindText()+", "+r.OldestText(), r.Level(), r.Problems)
+	}
+	if !strings.Contains(what, test.what) || (what == "") != (test.what == "") {
+		t.Errorf("%s: %q, want %q", test.name, what, test.what)
+	}
+	if bad := test.level == overview.Warning; bad != (f.StateText() == "1 reader late") || bad != f.Level().IsBad() {
+		t.Errorf("%s: the feed is %q", test.name, f.StateText())
+	}
+}
+
+// EventfeedReaderBehind fires for a reader that catches up for more than five minutes: the page says so, and
+// warns if the feed is faster.
+func TestReaderThatCatchesUpForLongIsANote(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		each  int64 // positions that the feed gets in 10 s
+		level overview.Level
+		text  string
+	}{
+		"fast enough": {1, overview.Note, "is 281 events behind and catching up, reads page 41 of 41, 10/s, 28 s left."},
+		"too slow":    {200, overview.Warning, "events behind and does not catch up: it gets 10/s, and the feed 20/s."},
+	} {
+		h := newHouse()
+		h.progress.Note("orders", "e2", 501, 0, start.Add(-minutes(20)))
+		for n := range int64(41) {
+			now := start.Add(time.Duration(10*n) * time.Second)
+			h.readers.SetTime(func() time.Time { return now })
+			h.now, h.states[0].Published = now, 4_641+test.each*n
+			h.progress.Note("orders", "e2", 501, h.states[0].Published, now)
+			h.visit("r").Page("e2", n+1, 100*n+400)
+		}
+		if all := h.report().Problems; len(all) != 1 || all[0].Level != test.level || !strings.Contains(all[0].What, test.text) {
+			t.Errorf("%s: %+v", name, all)
+		}
+	}
+}
+
+// A search narrows the tables, and never what needs attention.
+func TestSearchHidesNoProblemAndNoTotal(t *testing.T) {
 	t.Parallel()
 	h := newHouse()
-	now := start
-	h.readers.SetTime(func() time.Time { return now })
-	h.progress.Note("orders", "e2", 501, 990, start)
-	for range 2 {
-		v := h.visit("hourly")
-		v.Ask()
-		v.At("e2", 990)
-		now = now.Add(time.Hour)
-	}
-	h.progress.Note("orders", "e2", 501, 1000, now.Add(-minutes(50)))
-	for later, late := range map[time.Duration]bool{0: false, minutes(59): false, minutes(61): true} {
-		h.now = now.Add(later)
-		if r := h.report().Readers[0]; (len(r.Problems) > 0) != late {
-			t.Errorf("%v later: %s, %+v", later, r.StateText(), r.Problems)
+	h.known.Feeds[0].Refused = 1
+	h.visit("mailing").OfOtherHistory()
+	h.visit("shipping").At("e2", 1000)
+	r := h.report()
+	for query, want := range map[string]string{"": "2 2 1 1 2", "q=ship": "2 1 1 1 2", "q=nothing": "2 0 0 1 2", "reader=mailing": "1 1 1 1 2", "feed=orders": "2 2 1 1 2"} {
+		values, err := url.ParseQuery(query)
+		must.OK(t, err)
+		q, err := overview.ParseQuery(values)
+		must.OK(t, err)
+		v, err := overview.Select(r, q, 50)
+		must.OK(t, err)
+		if got := fmt.Sprint(v.ProblemsTotal, len(v.Readers), len(v.Feeds), v.FeedsTotal, v.ReadersTotal); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
 		}
+		if says := strings.Contains(string(overview.Text(v)), "The tables show only readers with"); says != (q.Search != "") {
+			t.Errorf("%s: says that it is a part: %v", query, says)
+		}
+	}
+	_, err := overview.Select(r, overview.Query{Reader: "mailin"}, 50)
+	if err == nil || !strings.Contains(err.Error(), "did you mean mailing?") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -13,7 +13,8 @@ const (
 	PendingWarning  = 10 * time.Second
 	PendingCritical = time.Minute // as EventfeedEventsWait
 	UnsealedWarning = 10 * time.Second
-	ReaderLag       = 5 * time.Minute // as EventfeedReaderBehind
+	StuckAfter      = time.Minute     // for a reader that asks and does not get forward
+	ReaderLag       = 5 * time.Minute // as EventfeedReaderBehind, for a reader of which it is not known how often it asks
 	DeadRows        = 2_000_000       // as EventfeedDeadRows
 )
 
@@ -39,6 +40,13 @@ func serverProblems(s *Server, now time.Time) (all []Problem) {
 		}
 		all = append(all, Problem{Level: Critical, What: what, Why: s.Database.Error, Next: "feedserver list", Where: here})
 	}
+	if s.Database.Up && s.Database.Error != "" {
+		what := "The query for the pending events and refused rows of the feeds took too long. The database answers others."
+		if !s.Database.Answered.IsZero() {
+			what += fmt.Sprintf(" This page shows these numbers as they were %s ago.", Seconds(now.Sub(s.Database.Answered)))
+		}
+		all = append(all, Problem{Level: Warning, What: what, Why: s.Database.Error, Next: "feedserver list", Where: here})
+	}
 	if s.Database.DeadRows > DeadRows {
 		all = append(all, Problem{
 			Level: Warning, What: fmt.Sprintf("The table pending has %s dead rows: something keeps vacuum from it, and positions are assigned more slowly.", Count(s.Database.DeadRows)),
@@ -59,11 +67,16 @@ func feedProblems(f *Feed, unsealed time.Duration, sequencing, sealing string) (
 	oldest := time.Duration(f.Oldest)
 	switch {
 	case f.Moved:
-		add(Critical, "the database is another one than this history was written on, and no epoch has begun on it yet. Requests get 503.", "", "feedserver new-epoch "+f.Name)
+		add(Critical, "was written on another database than this one, and no epoch has begun on this one yet. Requests get 503.", "", "feedserver new-epoch "+f.Name)
 	case f.Held:
-		add(Note, fmt.Sprintf("held: %s pending until it is opened.", numbered(f.Pending, f.PendingText(), "event is", "events are")), "", "feedserver open "+f.Name)
+		what := "is held."
+		if f.Pending > 0 {
+			what = fmt.Sprintf("is held, and %s%s.", numbered(f.Pending, f.PendingText(), "event waits", "events wait"), f.oldestClause())
+		}
+		add(Note, what, "Readers get its events once it is opened. It may be held on purpose.", "feedserver open "+f.Name)
+		all[0].If = "If its events shall be published now"
 	case sequencing != "" || oldest > PendingWarning:
-		level, what := Warning, fmt.Sprintf("%s pending, the oldest for %s: readers do not get them.", numbered(f.Pending, f.PendingText(), "event is", "events are"), f.Oldest)
+		level, what := Warning, fmt.Sprintf("has %s%s, which readers do not get.", numbered(f.Pending, f.PendingText(), "pending event", "pending events"), f.oldestClause())
 		if oldest > PendingCritical {
 			level = Critical
 		}
@@ -78,31 +91,104 @@ func feedProblems(f *Feed, unsealed time.Duration, sequencing, sealing string) (
 		if sealing != "" {
 			why = "cannot seal pages, retrying: " + sealing
 		}
-		add(Warning, fmt.Sprintf("%s full and not sealed: readers do not get the events after position %s.", events(f.Unsealed, "page is", "pages are"), Count(f.Published)), why, "feedserver list")
+		add(Warning, fmt.Sprintf("has %s not sealed. Readers do not get the events after position %s.", events(f.Unsealed, "full page that is", "full pages that are"), Count(f.Published)), why, "feedserver list")
 	}
 	if f.Refused > 0 {
-		add(Warning, fmt.Sprintf("%s refused: consumers lack them.", numbered(f.Refused, f.RefusedText(), "row was", "rows were")), "", "feedserver refused "+f.Name)
+		all = append(all, refusedProblem(f))
 	}
 	return all
 }
 
-// readerProblems returns what is wrong with a reader. One that asks at long intervals lacks events in
-// between, which is as its owner wants it.
-func readerProblems(r *Reader, interval time.Duration) []Problem {
-	p := Problem{Level: Warning, Feed: r.Feed, Reader: r.Name, Next: "seeder status --into URL", Where: consumer}
+func refusedProblem(f *Feed) Problem {
+	what := fmt.Sprintf("lacks %s", numbered(f.Refused, f.RefusedText(), "row that was refused", "rows that were refused"))
+	switch {
+	case f.RefusedFirst.IsZero():
+	case f.RefusedFirst.Equal(f.RefusedLast):
+		what += " at " + stamp(f.RefusedFirst)
+	default:
+		what += fmt.Sprintf(", the first at %s, the last at %s", stamp(f.RefusedFirst), stamp(f.RefusedLast))
+	}
+	return Problem{
+		Level: Warning, Feed: f.Name, What: what + ". So do its consumers.",
+		Why:  "The service's database committed these rows, and a trigger on their table could not append them to the feed.",
+		Next: "feedserver refused " + f.Name, Does: "lists the rows that a trigger could not append, with the reason. Repair or discard them there.", Where: here,
+	}
+}
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// oldestClause returns how long the oldest pending event has waited, as a part of a sentence.
+func (f *Feed) oldestClause() string {
+	switch {
+	case f.Oldest == 0:
+		return ""
+	case f.Held: // as long as this process has seen it
+		return ", the oldest for at least " + f.Oldest.String()
+	default:
+		return ", the oldest for " + f.Oldest.String()
+	}
+}
+
+// readerProblems returns what is wrong with a reader. One without a name may come and go: it is a note at
+// most, and only if it followed the feed.
+func readerProblems(r *Reader) []Problem {
+	p := Problem{Level: Warning, Feed: r.Feed, Reader: r.Name, Next: "seeder status --into URL", Does: "shows what the consumer has applied.", Where: consumer}
 	switch {
 	case r.OtherHistory:
 		p.What = "has events that the feed does not have: the feed was restored, or its database failed over."
 		p.Why = "A seeder that has applied such events stops with status 3, and prints the command with which to go back."
-	case r.State == Reading || r.State == Waiting:
+	case r.behind() == 0:
 		return []Problem{}
-	case time.Duration(r.Lag) < ReaderLag || time.Duration(r.Away) < min(2*interval, readers.Forgotten):
-		return []Problem{}
+	case r.State == Silent && (r.Follows || time.Duration(r.Lag) >= ReaderLag):
+		p.What = fmt.Sprintf("is %s behind, and has sent no request for %s%s. Is it running?", events(r.behind(), "event", "events"), r.Away, r.usually())
+		p.Why = r.lagSentence() + " Either its seeder does not run or cannot reach this server, or it is busy with what it has fetched."
+	case r.State == Stuck:
+		p.What = fmt.Sprintf("is %s behind, and has been stuck at position %s for %s, although it sends requests.", events(r.behind(), "event", "events"), r.PositionText(), r.stuckFor)
+		p.Why = r.lagSentence() + " Its target may reject the next event, or be away."
+	case r.State == CatchingUp && time.Duration(r.Lag) >= ReaderLag:
+		return r.catchingUpProblems(p)
 	default:
-		p.What = fmt.Sprintf("has not fetched %s, the oldest for %s. Its last request was %s ago.", events(r.behind(), "event", "events"), r.LagText(), r.Away)
-		p.Why = "Either its seeder does not run or cannot reach this server, or it is busy with what it has fetched."
+		return []Problem{}
+	}
+	if r.Kind == readers.Address {
+		p.Level = Note
+		if r.State == Silent && !r.Follows && !r.OtherHistory {
+			return []Problem{}
+		}
 	}
 	return []Problem{p}
+}
+
+// catchingUpProblems returns a note of a reader for which EventfeedReaderBehind fires although it gets
+// forward, and a warning if it gets forward too slowly.
+func (r *Reader) catchingUpProblems(p Problem) []Problem {
+	if r.Kind == readers.Address {
+		return []Problem{}
+	}
+	p.What = fmt.Sprintf("is %s behind and %s.", events(r.behind(), "event", "events"), r.StateText())
+	p.Why = r.lagSentence()
+	if r.Rate > 0 && r.Rate <= r.feedRate {
+		p.What = fmt.Sprintf("is %s behind and does not catch up: it gets %s, and the feed %s.", events(r.behind(), "event", "events"), rateText(r.Rate), rateText(r.feedRate))
+		return []Problem{p}
+	}
+	p.Level, p.If = Note, "If it takes longer than you expect"
+	return []Problem{p}
+}
+
+// usually returns how often the reader sent requests before, as a part of a sentence.
+func (r *Reader) usually() string {
+	switch {
+	case !r.Follows:
+		return ""
+	case time.Duration(r.Interval) < time.Second:
+		return " (before that it waited for new events without a break)"
+	default:
+		return fmt.Sprintf(" (before that about every %s)", r.Interval)
+	}
+}
+
+func (r *Reader) lagSentence() string {
+	return fmt.Sprintf("The oldest event that it has not fetched is %s old.", r.LagText())
 }
 
 func events(n int64, one, many string) string { return numbered(n, Count(n), one, many) }

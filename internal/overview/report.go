@@ -4,8 +4,6 @@ package overview
 
 import (
 	"time"
-
-	"github.com/eventfeed/eventfeed/internal/readers"
 )
 
 // Report is the state of a server, its feeds and their readers at a time.
@@ -38,22 +36,27 @@ type Database struct {
 // Feed is the state of a feed, as the server has it in memory. Only Pending, Oldest, Refused and the
 // start of the epoch are from the database's last answer, which is up to 10 seconds old.
 type Feed struct {
-	Name      string    `json:"name"`
-	Position  int64     `json:"position"`  // last position assigned
-	Published int64     `json:"published"` // last position that documents show
-	Rate      float64   `json:"events_per_second"`
-	Pending   int64     `json:"pending_events"`
-	Oldest    Seconds   `json:"oldest_pending_seconds"`
-	Archives  int64     `json:"archives"`
-	Unsealed  int64     `json:"unsealed_pages"`
-	Held      bool      `json:"held"`
-	Moved     bool      `json:"moved"`
-	Refused   int64     `json:"refused_rows"`
-	Epochs    int       `json:"epochs"`
-	Epoch     Epoch     `json:"epoch"`
-	Readers   int       `json:"readers"`
-	Late      int       `json:"readers_with_problems"`
-	Problems  []Problem `json:"problems"`
+	Name      string  `json:"name"`
+	Position  int64   `json:"position"`  // last position assigned
+	Published int64   `json:"published"` // last position that documents show
+	Rate      float64 `json:"events_per_second"`
+	Pending   int64   `json:"pending_events"`
+	Oldest    Seconds `json:"oldest_pending_seconds"`
+	Archives  int64   `json:"archives"`
+	Unsealed  int64   `json:"unsealed_pages"`
+	Held      bool    `json:"held"`
+	Moved     bool    `json:"moved"`
+	Refused   int64   `json:"refused_rows"`
+	// RefusedFirst and RefusedLast are when the first and the last of them were refused.
+	RefusedFirst time.Time `json:"first_refused,omitzero"`
+	RefusedLast  time.Time `json:"last_refused,omitzero"`
+	Epochs       int       `json:"epochs"`
+	Epoch        Epoch     `json:"epoch"`
+	Readers      int       `json:"readers"`
+	Late         int       `json:"readers_with_problems"`
+	Problems     []Problem `json:"problems"`
+
+	late Level // the worst level of its readers
 }
 
 // Epoch is a feed's current epoch.
@@ -62,42 +65,6 @@ type Epoch struct {
 	First   int64     `json:"first_position"`
 	Started time.Time `json:"started"` // zero if the database has not answered yet
 	Reason  string    `json:"reason"`
-}
-
-// State is what a reader does.
-type State string
-
-// The states of a reader.
-const (
-	Waiting State = "waiting" // it has a long poll or a stream open
-	Reading State = "reading" // it reads archives
-	Polling State = "polling" // it has sent a request in the last minutes
-	Away    State = "away"    // it has sent none for [readers.Away]
-)
-
-// Reader is the state of one reader of one feed. Behind is how many events it has not fetched, and
-// nil if that is unknown; so is Position.
-type Reader struct {
-	Feed     string       `json:"feed"`
-	Kind     readers.Kind `json:"kind"`
-	Name     string       `json:"name"`
-	Agent    string       `json:"agent"`
-	Position *int64       `json:"position"`
-	Behind   *int64       `json:"behind_events"`
-	// Lag is how long, at least, it has lacked the first event that it has not fetched. LagIsLonger
-	// reports that this is since before the server's start.
-	Lag          Seconds   `json:"behind_seconds"`
-	LagIsLonger  bool      `json:"behind_since_before_start"`
-	Seen         time.Time `json:"last_seen"`
-	State        State     `json:"state"`
-	Page         int64     `json:"page,omitempty"`
-	Pages        int64     `json:"pages,omitempty"`
-	OtherHistory bool      `json:"other_history"`
-	Problems     []Problem `json:"problems"`
-
-	// Away is the time since Seen; 0 while it waits.
-	Away   Seconds `json:"-"`
-	number int64
 }
 
 // Level is how bad a problem is: that of the alert for it in deploy/alerts.yaml.
@@ -118,9 +85,11 @@ type Problem struct {
 	Feed   string `json:"feed,omitempty"`
 	Reader string `json:"reader,omitempty"`
 	What   string `json:"what"`
-	Why    string `json:"why,omitempty"` // an error, or where to look
-	Next   string `json:"next"`          // a command
-	Where  string `json:"where"`         // on which host to run it
+	Why    string `json:"why,omitempty"`  // an error, or where to look
+	If     string `json:"if,omitempty"`   // what Next depends on; empty if it is to be done in any case
+	Next   string `json:"next"`           // a command
+	Does   string `json:"does,omitempty"` // what it does
+	Where  string `json:"where"`          // on which host to run it
 }
 
 // worst returns the rank of the worst problem; 0 if there is none.

@@ -12,6 +12,9 @@ func Text(v *View) []byte {
 	var b bytes.Buffer
 	_, _ = terminal.Fprintf(&b, "feedserver %s, up %s, %s; %s\n", v.Server.Version, v.Server.Up(v.Time), v.Server.ReadyText(), v.Server.DatabaseText(v.Time))
 	writeProblems(&b, v)
+	if v.Query.Search != "" {
+		_, _ = terminal.Fprintf(&b, "\n%s\n", v.FilterText())
+	}
 	if len(v.Feeds) > 0 {
 		writeFeeds(&b, v)
 	}
@@ -22,13 +25,13 @@ func Text(v *View) []byte {
 	if v.Server.Profiles {
 		paths += " /debug/pprof/"
 	}
-	_, _ = terminal.Fprintf(&b, "\n%s\nalso at /: ?format=json, ?format=html, ?feed=NAME, ?q=TEXT, ?feeds=PAGE, ?readers=PAGE\n", paths)
+	_, _ = terminal.Fprintf(&b, "\n%s\nalso at /: ?format=json, ?format=html, ?feed=NAME, ?reader=NAME, ?q=TEXT, ?feeds=PAGE, ?readers=PAGE\n", paths)
 	return b.Bytes()
 }
 
 func writeProblems(b *bytes.Buffer, v *View) {
 	if v.ProblemsTotal == 0 {
-		_, _ = terminal.Fprintf(b, "nothing needs attention\n")
+		_, _ = terminal.Fprintf(b, "%s\n", v.NothingText())
 		return
 	}
 	_, _ = terminal.Fprintf(b, "\nNEEDS ATTENTION (%d)\n", v.ProblemsTotal)
@@ -38,7 +41,10 @@ func writeProblems(b *bytes.Buffer, v *View) {
 		if p.Why != "" {
 			_, _ = terminal.Fprintf(b, "  %s\n", p.Why)
 		}
-		_, _ = terminal.Fprintf(b, "  next, %s: %s\n", p.Where, p.Next)
+		_, _ = terminal.Fprintf(b, "  %s: %s\n", p.Lead(), p.Next)
+		if p.Does != "" {
+			_, _ = terminal.Fprintf(b, "    %s\n", p.Does)
+		}
 	}
 }
 
@@ -58,13 +64,27 @@ func writeFeeds(b *bytes.Buffer, v *View) {
 func writeReaders(b *bytes.Buffer, v *View) {
 	_, _ = terminal.Fprintf(b, "\n")
 	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
-	_, _ = terminal.Fprintf(table, "READER\tFEED\tPOSITION\tBEHIND\tSEEN\tSTATE\tPROGRAM\n")
+	_, _ = terminal.Fprintf(table, "READER\tFEED\tPOSITION\tBEHIND\tOLDEST UNFETCHED\tSEEN\tSTATE\tPROGRAM\n")
 	for i := range v.Readers {
 		r := &v.Readers[i]
-		_, _ = terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Feed, r.PositionText(), r.BehindText(), r.SeenText(), r.StateText(), orDash(r.Agent))
+		_, _ = terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.Name, r.Feed, r.PositionText(), r.BehindText(), orDash(r.OldestText()), r.SeenText(), r.StateText(), orDash(r.Agent))
 	}
 	_ = table.Flush()
 	writeMore(b, "readers", v.ReadersPages)
+	if v.Query.Reader != "" {
+		writeReaderFacts(b, v)
+	}
+}
+
+func writeReaderFacts(b *bytes.Buffer, v *View) {
+	_, _ = terminal.Fprintf(b, "\n")
+	table := tabwriter.NewWriter(b, 0, 0, 2, ' ', 0)
+	_, _ = terminal.Fprintf(table, "FEED\tFIRST REQUEST\tLAST REQUEST\tASKS\tLAST STATUS\tADDRESS\n")
+	for i := range v.Readers {
+		r := &v.Readers[i]
+		_, _ = terminal.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Feed, stamp(r.First), stamp(r.Seen), r.IntervalText(), r.StatusText(), orDash(r.Address))
+	}
+	_ = table.Flush()
 }
 
 func writeMore(b *bytes.Buffer, name string, p Pages) {

@@ -2,6 +2,7 @@ package overview
 
 import (
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -51,16 +52,18 @@ func clip(text string) string {
 }
 
 // RateText returns the events per second for people.
-func (f *Feed) RateText() string {
+func (f *Feed) RateText() string { return rateText(f.Rate) }
+
+func rateText(rate float64) string {
 	switch {
-	case f.Rate == 0:
+	case rate == 0:
 		return "0/s"
-	case f.Rate < 0.1:
+	case rate < 0.1:
 		return "<0.1/s"
-	case f.Rate < 10:
-		return fmt.Sprintf("%.1f/s", f.Rate)
+	case rate < 10:
+		return fmt.Sprintf("%.1f/s", rate)
 	default:
-		return Count(int64(f.Rate+0.5)) + "/s"
+		return Count(int64(rate+0.5)) + "/s"
 	}
 }
 
@@ -94,22 +97,38 @@ func (f *Feed) ReadersText() string {
 	return fmt.Sprintf("%d, %d late", f.Readers, f.Late)
 }
 
-// StateText returns the state of the feed in a word.
+// StateText returns the state of the feed in a few words: of its own problems the worst, or else that of
+// its readers.
 func (f *Feed) StateText() string {
 	switch {
 	case f.Moved:
 		return "moved"
 	case f.Held:
 		return "held"
-	case len(f.Problems) > 0:
-		return string(f.Level())
+	case worst(f.Problems) > 0:
+		return string(levelOf(f.Problems))
+	case f.Late > 0:
+		return events(int64(f.Late), "reader late", "readers late")
 	default:
 		return "ok"
 	}
 }
 
-// Level returns the level of the feed's worst problem; empty if there is none.
-func (f *Feed) Level() Level { return levelOf(f.Problems) }
+// Level returns the level of the worst problem of the feed and its readers; empty if there is none.
+func (f *Feed) Level() Level {
+	if own := levelOf(f.Problems); levels[own] >= levels[f.late] {
+		return own
+	}
+	return f.late
+}
+
+// IsBad reports whether the level is worse than a note.
+func (l Level) IsBad() bool { return levels[l] > levels[Note] }
+
+// SealedText returns how many of the feed's full pages are sealed.
+func (f *Feed) SealedText() string {
+	return Count(f.Archives) + " of " + Count(f.Archives+f.Unsealed)
+}
 
 // Level returns the level of the reader's worst problem; empty if there is none.
 func (r *Reader) Level() Level { return levelOf(r.Problems) }
@@ -143,35 +162,102 @@ func (r *Reader) PositionText() string {
 	}
 }
 
-// BehindText returns how many events the reader lacks, and for how long.
+// BehindText returns how many events the reader lacks.
 func (r *Reader) BehindText() string {
-	switch {
-	case r.Behind == nil:
+	if r.Behind == nil {
 		return "unknown"
-	case *r.Behind == 0:
-		return "0"
-	default:
-		return events(*r.Behind, "event", "events") + ", " + r.LagText()
 	}
+	return events(*r.Behind, "event", "events")
 }
 
-// StateText returns what the reader does.
+// OldestText returns how old the first event is that the reader has not fetched; empty if there is none.
+func (r *Reader) OldestText() string {
+	if r.behind() == 0 {
+		return ""
+	}
+	return r.LagText() + " old"
+}
+
+// StateText returns what the reader does, and whether that is good.
 func (r *Reader) StateText() string {
 	switch r.State {
 	case Waiting:
-		return "waiting"
-	case Reading:
-		return fmt.Sprintf("reading page %s of %s", Count(r.Page), Count(r.Pages))
-	case Away:
-		return "away for " + r.Away.String()
+		return "up to date, waiting for new events"
+	case CatchingUp:
+		return r.catchingUpText()
+	case Stuck:
+		return "stuck for " + r.stuckFor.String() + ", still sends requests"
+	case Silent:
+		if r.Behind != nil && *r.Behind == 0 {
+			return "up to date, silent for " + r.Away.String()
+		}
+		return "silent for " + r.Away.String()
 	default:
-		return "polling"
+		return r.followingText()
 	}
 }
 
+func (r *Reader) catchingUpText() string {
+	text := "catching up"
+	if r.Page > 0 {
+		text += fmt.Sprintf(", reads page %s of %s", Count(r.Page), Count(r.Pages))
+	}
+	if r.Rate > 0 {
+		text += ", " + rateText(r.Rate)
+	}
+	if r.Left > 0 {
+		text += ", " + r.Left.String() + " left"
+	}
+	return text
+}
+
+func (r *Reader) followingText() string {
+	switch {
+	case r.OtherHistory:
+		return "has another history"
+	case r.Behind == nil:
+		return "has fetched nothing yet"
+	case *r.Behind > 0 && r.Follows:
+		return "new events since its last request, asks " + r.IntervalText()
+	case *r.Behind > 0:
+		return "new events since its last request"
+	case r.Follows:
+		return "up to date, asks " + r.IntervalText()
+	default:
+		return "up to date"
+	}
+}
+
+// IntervalText returns how often the reader asks.
+func (r *Reader) IntervalText() string {
+	switch {
+	case !r.Follows:
+		return "not known yet"
+	case time.Duration(r.Interval) < time.Second:
+		return "all the time"
+	default:
+		return "about every " + r.Interval.String()
+	}
+}
+
+// StatusText returns the HTTP status of its last answer.
+func (r *Reader) StatusText() string {
+	switch r.Status {
+	case 0:
+		return "none yet"
+	case statusGone:
+		return strconv.Itoa(r.Status) + ", it left before the answer"
+	default:
+		return strings.TrimSpace(strconv.Itoa(r.Status) + " " + http.StatusText(r.Status))
+	}
+}
+
+// statusGone is the status of a request whose client has left, as package observe notes it.
+const statusGone = 499
+
 // SeenText returns when the reader was seen.
 func (r *Reader) SeenText() string {
-	if r.State == Waiting {
+	if r.Away == 0 {
 		return "now"
 	}
 	return r.Away.String() + " ago"
@@ -207,8 +293,33 @@ func (p *Problem) Subject() string {
 	case p.Reader != "":
 		return "reader " + p.Reader + " of feed " + p.Feed + " "
 	case p.Feed != "":
-		return "feed " + p.Feed + ": "
+		return "feed " + p.Feed + " "
 	default:
 		return ""
+	}
+}
+
+// Lead returns when and where to run Next, as the beginning of a sentence.
+func (p *Problem) Lead() string {
+	if p.If == "" {
+		return "Next, " + p.Where
+	}
+	return p.If + ", " + p.Where
+}
+
+// FilterText returns which rows the tables show of a search.
+func (v *View) FilterText() string {
+	return fmt.Sprintf("The tables show only readers with “%.80s” in their name, program or feed, and feeds with it in their name or with such a reader.", v.Query.Search)
+}
+
+// NothingText says that there is no problem, of what the view is of.
+func (v *View) NothingText() string {
+	switch {
+	case v.Query.Reader != "":
+		return "nothing needs attention of this reader"
+	case v.Query.Feed != "":
+		return "nothing needs attention of this feed"
+	default:
+		return "nothing needs attention"
 	}
 }

@@ -18,7 +18,7 @@ type Progress struct {
 // course is the progress of one feed.
 type course struct {
 	epoch   string
-	samples []sample // the positions that differ, oldest first
+	samples []noted // the positions that differ, oldest first
 }
 
 type sample struct {
@@ -26,9 +26,19 @@ type sample struct {
 	position int64
 }
 
+// noted is a sample of a course.
+type noted struct {
+	sample
+	thinned bool // there were samples between this one and the one before it
+}
+
 const (
 	// maxSamples is the maximum number of samples of one feed.
 	maxSamples = 64
+	// minSamples is what each feed may have, however many feeds there are.
+	minSamples = 4
+	// allSamples is the maximum number of samples of all feeds together, if that is more: about 10 MiB.
+	allSamples = 1 << 18
 	// rateOver is the time over which Rate is an average.
 	rateOver = time.Minute
 )
@@ -51,20 +61,30 @@ func (p *Progress) Note(feed, epoch string, first, position int64, now time.Time
 	if c.epoch != epoch {
 		c.epoch, last = epoch, min(first-1, position)
 	}
-	c.samples = slices.DeleteFunc(c.samples, func(s sample) bool { return s.position > last })
+	c.samples = slices.DeleteFunc(c.samples, func(s noted) bool { return s.position > last })
 	if len(c.samples) == 0 {
-		c.samples = append(c.samples, sample{now, position})
+		c.samples = append(c.samples, noted{sample: sample{now, position}})
 	}
+	share := min(max(allSamples/len(p.feeds), minSamples), maxSamples)
+	c.shrink(share, now)
 	if position == c.last().position {
 		return
 	}
-	if len(c.samples) == maxSamples {
-		c.thin(now)
-	}
-	c.samples = append(c.samples, sample{now, position})
+	c.shrink(share-1, now)
+	c.samples = append(c.samples, noted{sample: sample{now, position}})
 }
 
-func (c *course) last() sample { return c.samples[len(c.samples)-1] }
+// shrink drops samples until there are at most so many, and returns their memory.
+func (c *course) shrink(to int, now time.Time) {
+	for len(c.samples) > to {
+		c.thin(now)
+	}
+	if cap(c.samples) > 2*(to+1) {
+		c.samples = slices.Clone(c.samples)
+	}
+}
+
+func (c *course) last() sample { return c.samples[len(c.samples)-1].sample }
 
 // thin drops the sample that tells least: the one whose neighbours are closest together, compared
 // with their age. So the samples become sparser the older they are, and reach back to the first.
@@ -78,6 +98,9 @@ func (c *course) thin(now time.Time) {
 		}
 	}
 	c.samples = slices.Delete(c.samples, drop, drop+1)
+	if drop < len(c.samples) {
+		c.samples[drop].thinned = true
+	}
 }
 
 // Behind returns how long, at least, a reader that has the events up to a position has lacked the
@@ -94,7 +117,7 @@ func (p *Progress) Behind(feed string, position int64, now time.Time) (since tim
 }
 
 // Rate returns the events per second of the last minute, or of the time since the feed was noted
-// first; 0 if that is no time.
+// first; 0 if that is no time. Where samples were dropped, it takes the feed to have grown evenly.
 func (p *Progress) Rate(feed string, now time.Time) float64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -102,13 +125,19 @@ func (p *Progress) Rate(feed string, now time.Time) float64 {
 	if c == nil {
 		return 0
 	}
-	after := sort.Search(len(c.samples), func(i int) bool { return c.samples[i].at.After(now.Add(-rateOver)) })
+	begin := now.Add(-rateOver)
+	after := sort.Search(len(c.samples), func(i int) bool { return c.samples[i].at.After(begin) })
 	from := c.samples[max(after-1, 0)]
 	over := min(now.Sub(from.at), rateOver)
 	if over <= 0 {
 		return 0
 	}
-	return float64(c.last().position-from.position) / over.Seconds()
+	position := float64(from.position)
+	if after > 0 && after < len(c.samples) && c.samples[after].thinned {
+		next := c.samples[after]
+		position += float64(next.position-from.position) * float64(begin.Sub(from.at)) / float64(next.at.Sub(from.at))
+	}
+	return (float64(c.last().position) - position) / over.Seconds()
 }
 
 // Keep forgets all feeds but these.

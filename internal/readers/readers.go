@@ -2,12 +2,14 @@
 // and when they were last seen. A conditional request has the reader's position in its ETag, so
 // nobody has to register and no protocol is needed.
 //
-// What the list knows has three limits. It begins with the process, and has at most [Limit] entries.
+// What the list knows has three limits. It begins with the process, and has a limited number of entries:
+// [Limit] and [NamedLimit].
 // A fetched position is not an applied one. A cache that readers share appears in their place.
 package readers
 
 import (
 	"cmp"
+	"container/list"
 	"slices"
 	"strings"
 	"sync"
@@ -16,14 +18,14 @@ import (
 )
 
 const (
-	// Limit is the maximum number of entries. A new one replaces the one that was seen longest ago.
-	Limit = 1000
-	// Away is the time after which a reader that has sent no request counts as away.
+	// Away is the time after which a reader that has sent no request counts as silent, unless more is
+	// known of how often it sends some, see [Reader.SilentAfter].
 	Away = 5 * time.Minute
 	// Forgotten is the time after which a reader that has sent no request is left out.
 	Forgotten = 7 * 24 * time.Hour
-	// readingFor is the time that an archive counts as being read after its request.
-	readingFor = time.Minute
+	// readingFor is the time that an archive counts as being read after its request: a seeder fetches
+	// several, and is busy with them for a while.
+	readingFor = Away
 )
 
 // The maximum length of names and user agents, in bytes.
@@ -62,7 +64,10 @@ type List struct {
 
 	mu      sync.Mutex
 	entries map[key]*entry
+	owners  map[ownerKey]*owner
 	number  int64 // number of the last entry
+
+	named, addresses class
 }
 
 // Reader is what is known of one reader of one feed.
@@ -72,9 +77,23 @@ type Reader struct {
 	Agent  string    // the User-Agent of its last request, shortened
 	First  time.Time // time of its first request
 	Seen   time.Time // time of its last request, or of the last part of a stream that it took
-	// Interval is the time between its last two requests for the subscription document; 0 if there
-	// were fewer.
+	// Interval is how long it usually sends nothing before it asks for the subscription document again:
+	// 0 if it long-polls without a break, or if it has not asked twice.
 	Interval time.Duration
+	// Follows reports that it has waited for events, or has asked again and again for a minute.
+	Follows bool
+	Address string // of its last request; empty if that is unknown
+	Status  int    // HTTP status of its last answer; 0 if there was none yet
+	// Moved is when Position changed last, and Requests how many it has sent since.
+	Moved    time.Time
+	Requests int
+	// Repeats is how often, since RepeatsSince, it has asked for the events after the same position
+	// although it was given them.
+	Repeats      int
+	RepeatsSince time.Time
+	// Rate is how many events a second it gets, on average over half a minute or more; 0 if that is
+	// unknown, or nothing.
+	Rate float64
 	// Waiting is the number of its open long polls and streams.
 	Waiting int
 	// Epoch and Position are the end of the last document that it has got or has named by an ETag.
@@ -92,12 +111,24 @@ type entry struct {
 	asked time.Time // for the subscription document
 	paged time.Time // when Page was requested
 	agent string    // what Agent was made of
+	pace  pace
+	ascent
+	named int64 // position that it named when it got an answer last; 0 if it named none, or had all
+
+	walk        walk
+	hasFollowed bool // it has had the subscription document
+
+	key              key
+	class            *class // nil while it is not in the list
+	owner            *owner
+	inClass, inOwner *list.Element // nil while it waits
 }
 
 // Visit is one request of a reader. The zero Visit does nothing.
 type Visit struct {
 	list  *List
 	entry *entry
+	pause time.Duration // for which the reader had sent nothing
 }
 
 // Visit notes a request that was admitted.
@@ -116,35 +147,40 @@ func (l *List) Visit(id Identity, agent string) Visit {
 	e := l.entries[k]
 	if e == nil {
 		e = l.add(k, now)
+	} else {
+		l.touch(e)
+	}
+	v := Visit{list: l, entry: e}
+	if e.Waiting == 0 && !e.Seen.IsZero() {
+		v.pause = now.Sub(e.Seen)
 	}
 	e.Seen = now
 	if agent = clip(agent, maxAgent); e.agent != agent {
 		e.agent = strings.Clone(agent)
 		e.Agent = clean(e.agent, maxAgent)
 	}
-	return Visit{l, e}
+	return v
 }
 
-// add makes an entry, and drops the one that was seen longest ago if there are too many.
-func (l *List) add(k key, now time.Time) *entry {
-	if l.entries == nil {
-		l.entries = make(map[key]*entry)
-	}
-	if len(l.entries) >= Limit {
-		var last *entry
-		var of key
-		for k, e := range l.entries {
-			if last == nil || e.Seen.Before(last.Seen) {
-				last, of = e, k
-			}
+// From notes the address that the request came from.
+func (v Visit) From(address string) {
+	v.note(func(e *entry, _ time.Time) {
+		if address = clip(address, maxName); e.Address != address {
+			e.Address = clean(strings.Clone(address), maxName)
 		}
-		delete(l.entries, of)
-	}
+	})
+}
+
+// Answered notes the HTTP status of the answer.
+func (v Visit) Answered(status int) { v.note(func(e *entry, _ time.Time) { e.Status = status }) }
+
+// add makes an entry.
+func (l *List) add(k key, now time.Time) *entry {
 	// The request's own memory is larger than these parts of it.
 	k.Feed, k.Name, k.program = strings.Clone(k.Feed), strings.Clone(k.Name), strings.Clone(k.program)
 	l.number++
-	e := &entry{Reader: Reader{Identity: k.Identity, Number: l.number, First: now}}
-	l.entries[k] = e
+	e := &entry{Reader: Reader{Identity: k.Identity, Number: l.number, First: now}, key: k}
+	l.insert(e)
 	return e
 }
 
@@ -163,42 +199,84 @@ func (v Visit) note(change func(e *entry, now time.Time)) {
 	now := v.list.time()
 	v.list.mu.Lock()
 	defer v.list.mu.Unlock()
-	v.entry.Seen = now
-	change(v.entry, now)
+	e := v.list.present(v.entry)
+	e.Seen = now
+	change(e, now)
+	v.list.touch(e)
 }
 
 // Ask notes that the reader asks for the subscription document.
 func (v Visit) Ask() {
 	v.note(func(e *entry, now time.Time) {
+		e.Requests++
 		if !e.asked.IsZero() {
-			e.Interval = now.Sub(e.asked)
+			e.pace.add(v.pause)
+			e.Interval = e.pace.usual()
+			e.Follows = e.Follows || e.pace.n > 1 && now.Sub(e.First) >= followsAfter
 		}
 		e.asked = now
 	})
 }
 
 // Answer notes that the reader gets a document that ends at a position, of a history that ends in this
-// epoch. That does not show that what it had before was of the same history.
-func (v Visit) Answer(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) { e.Epoch, e.Position, e.Page = epoch, position, 0 })
+// epoch. named is the position of the document that it has named; 0 if it named none. That does not show
+// that what it had before was of the same history. If it names the same position again it has not got
+// forward: then that is its position.
+func (v Visit) Answer(epoch string, named, position int64) {
+	v.note(func(e *entry, now time.Time) { e.answer(epoch, named, position, now) })
+}
+
+// Continue is like Answer for a named document of this history.
+func (v Visit) Continue(epoch string, named, position int64) {
+	v.note(func(e *entry, now time.Time) {
+		e.OtherHistory = false
+		e.answer(epoch, named, position, now)
+	})
+}
+
+func (e *entry) answer(epoch string, named, position int64, now time.Time) {
+	if e.named != named || named == 0 {
+		e.named, e.Repeats, e.RepeatsSince = named, 0, now
+	} else {
+		position = named
+		e.Repeats++
+	}
+	e.moveTo(epoch, position, now)
+	e.Page = 0
+	e.follow()
 }
 
 // At notes that the reader has named a document of this history, and that it has all events up to a
 // position of it. Only that ends what OfOtherHistory notes.
 func (v Visit) At(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) { e.at(epoch, position) })
+	v.note(func(e *entry, now time.Time) { e.at(epoch, position, now) })
 }
 
-func (e *entry) at(epoch string, position int64) {
-	e.Epoch, e.Position, e.OtherHistory, e.Page = epoch, position, false, 0
+func (e *entry) at(epoch string, position int64, now time.Time) {
+	e.moveTo(epoch, position, now)
+	e.OtherHistory, e.Page, e.named, e.Repeats = false, 0, 0, 0
+	e.follow()
 }
 
-// Page notes that the reader gets an archive that ends at a position; last is 0 if that is unknown.
+func (e *entry) moveTo(epoch string, position int64, now time.Time) {
+	if epoch == e.Epoch && position == e.Position {
+		return
+	}
+	if epoch != e.Epoch || position < e.Position {
+		e.ascent = ascent{}
+	}
+	e.ascent.note(position, now)
+	e.Epoch, e.Position, e.Moved, e.Requests = epoch, position, now, 0
+}
+
+// Page notes that the reader gets an archive that ends at a position; last is 0 if that is unknown. That
+// is the reader's position only if none is known, or if it goes through the history forward.
 func (v Visit) Page(epoch string, number, last int64) {
 	v.note(func(e *entry, now time.Time) {
 		e.Page, e.paged = number, now
-		if last > 0 {
-			e.Epoch, e.Position = epoch, last
+		e.Requests++
+		if e.isPosition(number, last) {
+			e.moveTo(epoch, last, now)
 		}
 	})
 }
@@ -211,9 +289,10 @@ func (v Visit) OfOtherHistory() {
 // Wait notes that the reader has all events up to a position, as At does, and that its request is
 // held until there are new ones. Resume must follow.
 func (v Visit) Wait(epoch string, position int64) {
-	v.note(func(e *entry, _ time.Time) {
-		e.at(epoch, position)
+	v.note(func(e *entry, now time.Time) {
+		e.at(epoch, position, now)
 		e.Waiting++
+		e.Follows = true
 	})
 }
 
@@ -232,12 +311,13 @@ func (l *List) All() []Reader {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	all := make([]Reader, 0, len(l.entries))
-	for k, e := range l.entries {
+	for _, e := range l.entries {
 		if e.Waiting == 0 && now.Sub(e.Seen) > Forgotten {
-			delete(l.entries, k)
+			l.drop(e)
 			continue
 		}
 		r := e.Reader
+		r.Rate = e.ascent.rate(e.Position, now)
 		if now.Sub(e.paged) > readingFor {
 			r.Page = 0
 		}

@@ -58,24 +58,6 @@ func TestReadersAreToldApartByNameAndAtOneAddressByProgram(t *testing.T) {
 	}
 }
 
-func TestListIsBoundedAndDropsWhoWasSeenLongestAgo(t *testing.T) {
-	t.Parallel()
-	l, c := newList()
-	stays := l.Visit(address("stays"), "")
-	gone := l.Visit(address("goes"), "")
-	gone.Wait("e", 1)
-	for n := range 3 * readers.Limit {
-		c.now = c.now.Add(time.Second)
-		l.Visit(address(fmt.Sprint(n)), "")
-		stays.Seen()
-	}
-	gone.Resume() // of an entry that is not in the list any more
-	all := l.All()
-	if len(all) != readers.Limit || all[0].Name != "stays" || all[1].Name != fmt.Sprint(2*readers.Limit+1) {
-		t.Errorf("%d readers, the first are %+v, %+v", len(all), all[0], all[1])
-	}
-}
-
 func TestWhatAClientSendsIsShortAndValid(t *testing.T) {
 	t.Parallel()
 	l, _ := newList()
@@ -111,19 +93,21 @@ func TestVisitsSayWhatAReaderHas(t *testing.T) {
 	}{
 		{"a first request", v.Ask, readers.Reader{}},
 		{"a document", func() { v.At("e1", 70) }, readers.Reader{Epoch: "e1", Position: 70}},
-		{"an archive", func() { v.Page("e1", 3, 30) }, readers.Reader{Epoch: "e1", Position: 30, Page: 3}},
-		{"a minute later", func() { c.now = c.now.Add(61 * time.Second) }, readers.Reader{Epoch: "e1", Position: 30}},
-		{"another request", v.Ask, readers.Reader{Epoch: "e1", Position: 30, Interval: 61 * time.Second}},
-		{"an unknown document", v.OfOtherHistory, readers.Reader{OtherHistory: true, Interval: 61 * time.Second}},
-		{"an archive all the same", func() { v.Page("e2", 1, 10) }, readers.Reader{Epoch: "e2", Position: 10, Page: 1, OtherHistory: true, Interval: 61 * time.Second}},
-		{"a document all the same", func() { v.Answer("e2", 75) }, readers.Reader{Epoch: "e2", Position: 75, OtherHistory: true, Interval: 61 * time.Second}},
-		{"a known one", func() { v.At("e2", 80) }, readers.Reader{Epoch: "e2", Position: 80, Interval: 61 * time.Second}},
-		{"a long poll", func() { v.Wait("e2", 81) }, readers.Reader{Epoch: "e2", Position: 81, Waiting: 1, Interval: 61 * time.Second}},
-		{"its end", v.Resume, readers.Reader{Epoch: "e2", Position: 81, Interval: 61 * time.Second}},
+		{"an archive", func() { v.Page("e1", 3, 30) }, readers.Reader{Epoch: "e1", Position: 70, Page: 3}},
+		{"the next one", func() { v.Page("e1", 4, 40) }, readers.Reader{Epoch: "e1", Position: 40, Page: 4}},
+		{"five minutes later", func() { c.now = c.now.Add(301 * time.Second) }, readers.Reader{Epoch: "e1", Position: 40}},
+		{"another request", func() { l.Visit(token("f", "shipping"), "").Ask() }, readers.Reader{Epoch: "e1", Position: 40, Interval: 301 * time.Second}},
+		{"an unknown document", v.OfOtherHistory, readers.Reader{OtherHistory: true, Interval: 301 * time.Second}},
+		{"an archive all the same", func() { v.Page("e2", 1, 10) }, readers.Reader{Epoch: "e2", Position: 10, Page: 1, OtherHistory: true, Interval: 301 * time.Second}},
+		{"a document all the same", func() { v.Answer("e2", 0, 75) }, readers.Reader{Epoch: "e2", Position: 75, OtherHistory: true, Interval: 301 * time.Second}},
+		{"a known one", func() { v.At("e2", 80) }, readers.Reader{Epoch: "e2", Position: 80, Interval: 301 * time.Second}},
+		{"a long poll", func() { v.Wait("e2", 81) }, readers.Reader{Epoch: "e2", Position: 81, Waiting: 1, Interval: 301 * time.Second}},
+		{"its end", v.Resume, readers.Reader{Epoch: "e2", Position: 81, Interval: 301 * time.Second}},
 	} {
 		step.do()
 		got := only(t, l)
 		got.Identity, got.Number, got.First, got.Seen = readers.Identity{}, 0, time.Time{}, time.Time{}
+		got.Moved, got.Requests, got.RepeatsSince, got.Rate, got.Follows = time.Time{}, 0, time.Time{}, 0, false
 		if got != step.want {
 			t.Errorf("%s: %+v, want %+v", step.name, got, step.want)
 		}
@@ -163,5 +147,51 @@ func TestVisitsMayOverlap(t *testing.T) {
 		if r.Waiting != 0 {
 			t.Errorf("%+v", r)
 		}
+	}
+}
+
+// A program that runs now and then asks several times each time: the usual pause is that between its runs. A
+// single outage of one that always asks changes nothing for long.
+func TestUsualIntervalIsThatBetweenRuns(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		pauses   []int // seconds
+		interval time.Duration
+		follows  bool
+		silent   time.Duration
+	}{
+		"one request":  {nil, 0, false, readers.Away},
+		"just started": {[]int{1, 1, 1}, time.Second, false, readers.Away},
+		"every 5 s":    {[]int{5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5}, 5 * time.Second, true, time.Minute},
+		"every 5 min":  {[]int{1, 300, 1, 300, 1, 1, 300, 1, 300, 1}, 5 * time.Minute, true, 15 * time.Minute},
+		"an outage":    {[]int{5, 5, 5, 5, 3600, 5, 5, 5, 5}, 5 * time.Second, true, time.Minute},
+		"every week":   {[]int{600000, 600000}, 600000 * time.Second, true, readers.SilentAtMost},
+	} {
+		l, c := newList()
+		l.Visit(token("f", "r"), "").Ask()
+		for _, pause := range test.pauses {
+			c.now = c.now.Add(time.Duration(pause) * time.Second)
+			l.Visit(token("f", "r"), "").Ask()
+		}
+		if r := only(t, l); r.Interval != test.interval || r.Follows != test.follows || r.SilentAfter() != test.silent {
+			t.Errorf("%s: %+v, silent after %v", name, r, r.SilentAfter())
+		}
+	}
+}
+
+// Who is given the events after a position, and asks for them again, has not got forward.
+func TestReaderThatNamesTheSamePositionAgainKeepsIt(t *testing.T) {
+	t.Parallel()
+	l, _ := newList()
+	v := l.Visit(token("f", "r"), "")
+	for n, want := range []int64{100, 70, 70} {
+		v.Continue("e", 70, 100)
+		if r := only(t, l); r.Position != want || r.Repeats != n {
+			t.Errorf("the %d. time: %+v", n+1, r)
+		}
+	}
+	v.Answer("e", 80, 110)
+	if r := only(t, l); r.Position != 110 || r.Repeats != 0 {
+		t.Errorf("named another one: %+v", r)
 	}
 }

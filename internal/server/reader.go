@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/eventfeed/eventfeed/internal/httpd/observe"
 	"github.com/eventfeed/eventfeed/internal/readers"
 )
 
@@ -15,7 +16,10 @@ func (s *server) visit(r *http.Request, feed string) readers.Visit {
 	}
 	id := readers.Identity{Feed: feed}
 	id.Kind, id.Name = s.readerOf(r)
-	return s.Readers.Visit(id, r.UserAgent())
+	visit := s.Readers.Visit(id, r.UserAgent())
+	visit.From(s.Origin.Address(r))
+	observe.Answered(r.Context(), visit.Answered)
+	return visit
 }
 
 // readerOf returns the name of who sent a request: that of its token, or of its certificate, or else
@@ -42,14 +46,14 @@ func (a *ask) noteAnswer(r *http.Request, v *version) {
 		a.visit.At(v.feed.Epoch(), v.document.Last)
 		return
 	}
-	_, _, isKnown := v.base(a.have)
+	_, named, isKnown := v.base(a.have)
 	switch {
 	case v.isOtherHistory(a.have):
 		a.visit.OfOtherHistory()
 	case r.Method != http.MethodGet:
 	case isKnown:
-		a.visit.At(v.feed.Epoch(), v.document.Last)
+		a.visit.Continue(v.feed.Epoch(), named, v.document.Last)
 	default:
-		a.visit.Answer(v.feed.Epoch(), v.document.Last)
+		a.visit.Answer(v.feed.Epoch(), v.earlier(a.have), v.document.Last)
 	}
 }

@@ -87,7 +87,7 @@ func TestReadersPositionIsTheEndOfWhatItHas(t *testing.T) {
 		wantShown(t, list, form, fmt.Sprintf("%s%d\n", me, before.Published))
 		tag := response.Header.Get("ETag")
 		do(t, "GET", archiveURL(t, l, s, 1)+"?format=atom")
-		wantShown(t, list, form+", an archive", me+"100, page 1\n")
+		wantShown(t, list, form+", an archive", fmt.Sprintf("%s%d, page 1\n", me, before.Published))
 		if response, _ := do(t, "GET", url, "If-None-Match", tag); response.StatusCode != 304 {
 			t.Errorf("%s: %d", form, response.StatusCode)
 		}
@@ -100,9 +100,34 @@ func TestReadersPositionIsTheEndOfWhatItHas(t *testing.T) {
 		wantShown(t, list, form+", the next", fmt.Sprintf("%s%d\n", me, before.Published+1))
 	}
 	do(t, "GET", archiveURL(t, l, s, 2)+"?format=cloudevents")
-	wantShown(t, list, "an archive in another form", me+"200, page 2\n")
+	wantShown(t, list, "an archive in another form", me+"254, page 2\n")
+	do(t, "GET", s.URL+"/feeds/f")
+	do(t, "GET", archiveURL(t, l, s, 1))
+	do(t, "GET", archiveURL(t, l, s, 2))
+	wantShown(t, list, "two archives forward", me+"200, page 2\n")
 	do(t, "GET", s.URL+"/feeds/f", "If-Modified-Since", "Thu, 01 Jan 1970 00:00:00 GMT", "If-None-Match", `"of-another-server"`)
 	wantShown(t, list, "an ETag of another server", me+"254\n")
+}
+
+// A reader that asks for the events after the same position again, whether or not the document reaches back to
+// it, has not got forward. Its address is noted.
+func TestReaderThatAsksForTheSameAgainKeepsItsPosition(t *testing.T) {
+	for _, n := range []int{5, 700} {
+		t.Run(fmt.Sprint(n, " events"), func(t *testing.T) {
+			l, s, list := listed(t)
+			response, _ := do(t, "GET", s.URL+"/feeds/f")
+			tag := response.Header.Get("ETag")
+			storetest.Append(t, l, "f", storetest.Events(251, 250+n))
+			storetest.Drain(t, l, "f")
+			for _, want := range []int{250 + n, 250, 250} {
+				do(t, "GET", s.URL+"/feeds/f", "If-None-Match", tag)
+				wantShown(t, list, "the same again", fmt.Sprintf("address 127.0.0.1 at %d\n", want))
+			}
+			if r := list.All()[0]; r.Repeats != 2 || r.Address != "127.0.0.1" {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
 }
 
 // People in browsers are no consumers, and who is not admitted is nobody.
@@ -139,7 +164,7 @@ func TestETagOfAnotherHistoryIsNoPosition(t *testing.T) {
 	do(t, "GET", s.URL+"/feeds/f")
 	wantShown(t, list, "then without an ETag", "address 127.0.0.1 at 250, of another history\n")
 	do(t, "GET", archiveURL(t, l, s, 2))
-	wantShown(t, list, "an archive", "address 127.0.0.1 at 200, of another history, page 2\n")
+	wantShown(t, list, "an archive", "address 127.0.0.1 at 250, of another history, page 2\n")
 	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", tag)
 	wantShown(t, list, "with an ETag of the feed's own", "address 127.0.0.1 at 250\n")
 	do(t, "GET", s.URL+"/feeds/f", "If-None-Match", with(0, "900"))
@@ -153,14 +178,15 @@ func TestReadersThatWaitAreShownWhileTheyWait(t *testing.T) {
 	response, _ := do(t, "GET", s.URL+"/feeds/f")
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
-	for path, header := range map[string][]string{
-		"/feeds/f":        {"If-None-Match", response.Header.Get("ETag"), "Prefer", "wait=60"},
-		"/feeds/f/stream": {"Last-Event-ID", "190", "User-Agent", "streamer/2"},
+	for _, header := range [][]string{
+		{"/feeds/f", "If-None-Match", response.Header.Get("ETag"), "Prefer", "wait=60"},
+		{"/feeds/f/stream", "Last-Event-ID", "190", "User-Agent", "streamer/2"},
 	} {
+		path := header[0]
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+path, nil)
 		must.OK(t, err)
 		request.Header.Set("Accept-Encoding", "identity")
-		for i := 0; i < len(header); i += 2 {
+		for i := 1; i < len(header); i += 2 {
 			request.Header.Set(header[i], header[i+1])
 		}
 		go func() {

@@ -238,6 +238,19 @@ func (v *version) base(tags []string) (tag string, position int64, found bool) {
 	return "", 0, false
 }
 
+// earlier returns the position of a client's tag that is older than the document, so that nobody can tell
+// here whether it is of the same history; 0 if there is none.
+func (v *version) earlier(tags []string) int64 {
+	for _, tag := range tags {
+		if p, ours := placeOf(tag); ours {
+			if _, certain := v.knows(p); !certain {
+				return p.last
+			}
+		}
+	}
+	return 0
+}
+
 // since returns the entries after a position as a complete document, which readers verify like any
 // other.
 func (v *version) since(position int64) (*feed.Document, error) {

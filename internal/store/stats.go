@@ -25,6 +25,9 @@ type FeedStats struct {
 	Oldest   int64 // insertion number of the first pending event; 0 if there is none
 	Refused  int64 // refused rows, see RefusedRow, counted up to PendingCounted
 
+	// When the first and the last of the refused rows were refused; zero if there are none.
+	RefusedFirst, RefusedLast time.Time
+
 	EpochStarted time.Time // when the current epoch started
 	EpochReason  string    // why
 }

@@ -26,6 +26,7 @@ type record struct {
 	metrics *Metrics
 	route   string
 	paused  time.Duration // in which nothing was to be done for it
+	done    func(status int)
 }
 
 type recordKey struct{}
@@ -59,6 +60,9 @@ func Handler(next http.Handler, config Config) http.Handler {
 		returned := false
 		defer func() { // also if the handler panics, which net/http logs
 			answer.Code = status(r.Context(), &answer, returned)
+			if record.done != nil {
+				record.done(answer.Code)
+			}
 			config.Metrics.answered(record, r.Method, &answer)
 			config.log(record, r, &answer)
 		}()
@@ -67,6 +71,14 @@ func Handler(next http.Handler, config Config) http.Handler {
 			returned = true
 		})
 	})
+}
+
+// Answered calls done with the status of the request whose context this is, once it is answered. It
+// replaces what it was given before for the same request. Without a [Handler] it does nothing.
+func Answered(ctx context.Context, done func(status int)) {
+	if record, observed := ctx.Value(recordKey{}).(*record); observed {
+		record.done = done
+	}
 }
 
 // statusGone is for requests whose client did not wait for the answer: no

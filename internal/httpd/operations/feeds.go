@@ -2,6 +2,7 @@ package operations
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -17,11 +18,13 @@ type Log interface {
 }
 
 // How often the database is asked at most, however many scrape, how often it is asked if nobody
-// does, and for how long an answer is waited for.
+// does, and for how long an answer is waited for. restAfter times as long as the last query took, the
+// database is left alone.
 const (
 	defaultEvery = 5 * time.Second
 	lookEvery    = 10 * time.Second
 	askTimeout   = 2 * time.Second
+	restAfter    = 10
 )
 
 var (
@@ -46,8 +49,10 @@ type Feeds struct {
 	log   Log
 	every time.Duration
 
-	mu       sync.Mutex
-	asked    time.Time
+	mu       sync.Mutex    // not held while the database is asked
+	asking   chan struct{} // closed once the query that runs is answered; nil if none runs
+	asked    time.Time     // end of the last query
+	took     time.Duration // by it
 	answered time.Time
 	err      error
 	stats    store.Stats
@@ -59,6 +64,7 @@ type Feeds struct {
 type waiting struct {
 	oldest, position int64
 	since            time.Time
+	held             bool
 }
 
 // NewFeeds returns a collector of how the feeds of the log stand. Metrics of
@@ -83,20 +89,28 @@ func (f *Feeds) Run(ctx context.Context) error {
 }
 
 // look asks the database, unless it has been asked a moment ago.
+// If it is being asked, look waits for that answer.
 func (f *Feeds) look() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if time.Since(f.asked) > f.every {
+	asking := f.asking
+	if asking == nil && time.Since(f.asked) > max(f.every, restAfter*f.took) {
+		f.asking = make(chan struct{})
+		f.mu.Unlock()
 		f.ask()
+		return
+	}
+	f.mu.Unlock()
+	if asking != nil {
+		<-asking
 	}
 }
 
-// Known returns what was read last. It does not ask the database.
+// Known returns what was read last. It does not ask the database, nor wait for it.
 func (f *Feeds) Known() overview.Known {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := overview.Known{
-		Stats: f.stats, Answered: f.answered, Err: f.err,
+		Stats: f.stats, Answered: f.answered, Err: f.err, TimedOut: errors.Is(f.err, context.DeadlineExceeded),
 		Oldest: make(map[string]time.Duration, len(f.waiting)), Unsealed: make(map[string]time.Duration, len(f.unsealed)),
 	}
 	for name, w := range f.waiting {
@@ -117,11 +131,9 @@ func (f *Feeds) Describe(descriptions chan<- *prometheus.Desc) {
 
 // Collect asks the database, unless it has been asked a moment ago, and sends the metrics.
 func (f *Feeds) Collect(metrics chan<- prometheus.Metric) {
+	f.look()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if time.Since(f.asked) > f.every {
-		f.ask()
-	}
 	gauge := func(d *prometheus.Desc, value float64, labels ...string) {
 		metrics <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
@@ -142,11 +154,21 @@ func (f *Feeds) Collect(metrics chan<- prometheus.Metric) {
 	}
 }
 
+// ask asks the database. Its caller has set asking.
 func (f *Feeds) ask() {
 	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
 	defer cancel()
+	began := time.Now()
 	stats, err := f.log.Stats(ctx)
-	f.asked, f.err = time.Now(), err
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.note(stats, err, began)
+	close(f.asking)
+	f.asking = nil
+}
+
+func (f *Feeds) note(stats store.Stats, err error, began time.Time) {
+	f.asked, f.took, f.err = time.Now(), time.Since(began), err
 	if err != nil {
 		return // what waited goes on waiting
 	}
@@ -161,24 +183,25 @@ func (f *Feeds) ask() {
 				f.unsealed[s.Name] = since
 			}
 		}
-		if s.Oldest == 0 || s.Held {
+		if s.Oldest == 0 {
 			continue
 		}
 		w, was := before[s.Name]
 		// An older one that came in later, from a long transaction, changes
 		// nothing as long as none has got its position.
-		if !was || s.Oldest != w.oldest && (s.Oldest > w.oldest || s.Position != w.position) {
+		// What waited in a held feed did so on purpose, until it was opened.
+		if !was || w.held && !s.Held || s.Oldest != w.oldest && (s.Oldest > w.oldest || s.Position != w.position) {
 			w.since = f.asked
 		}
-		w.oldest, w.position = s.Oldest, s.Position
+		w.oldest, w.position, w.held = s.Oldest, s.Position, s.Held
 		f.waiting[s.Name] = w
 	}
 }
 
-// age is how long a feed's oldest pending event has been seen there.
+// age is how long a feed's oldest pending event has been seen there; 0 if the feed is held.
 func (f *Feeds) age(s *store.FeedStats) time.Duration {
 	w, waits := f.waiting[s.Name]
-	if !waits {
+	if !waits || s.Held {
 		return 0
 	}
 	return time.Since(w.since)

@@ -17,11 +17,17 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 )
 
+// askNow asks the database, however short a time ago it was asked.
+func askNow(f *Feeds) {
+	f.asked, f.took = time.Time{}, 0
+	f.look()
+}
+
 // ages asks the database, and returns since when the feed's oldest event is
 // known to wait.
 func ages(t *testing.T, f *Feeds) (since time.Time, waits bool) {
 	t.Helper()
-	f.ask()
+	askNow(f)
 	must.OK(t, f.err)
 	w, waits := f.waiting["f"]
 	return w.since, waits
@@ -76,8 +82,21 @@ func TestHeldFeedHasNoAge(t *testing.T) {
 	_, err := l.Create(t.Context(), store.Feed{Name: "f", Held: true})
 	must.OK(t, err)
 	storetest.Append(t, l, "f", storetest.Events(1, 3))
-	if _, waits := ages(t, NewFeeds(l)); waits {
-		t.Error("it has an age")
+	f := NewFeeds(l)
+	askNow(f)
+	if f.waiting["f"].oldest == 0 || f.age(&f.stats.Feeds[0]) != 0 {
+		t.Errorf("it has an age: %+v", f.waiting)
+	}
+	// The operations page shows how long they have been there; once the feed is open they wait anew.
+	f.waiting["f"] = waiting{f.waiting["f"].oldest, 0, time.Now().Add(-time.Hour), true}
+	if known := f.Known(); known.Oldest["f"] < time.Hour {
+		t.Errorf("known for %v", known.Oldest["f"])
+	}
+	_, err = l.Open(t.Context(), "f")
+	must.OK(t, err)
+	askNow(f)
+	if known := f.Known(); known.Oldest["f"] > time.Minute {
+		t.Errorf("after it was opened: %v", known.Oldest["f"])
 	}
 }
 
@@ -100,12 +119,66 @@ func TestDatabaseIsAskedOnceInAWhile(t *testing.T) {
 	count(9)
 	l.Close()
 	count(9) // as it stood
-	f.asked = time.Time{}
+	f.asked, f.took = time.Time{}, 0
 	count(1)
 	problems, err := testutil.GatherAndLint(registry)
 	must.OK(t, err)
 	if len(problems) > 0 {
 		t.Error(problems)
+	}
+}
+
+// The table is locked as a migration may lock it, so that the query hangs and the database answers others.
+func TestPageDoesNotWaitForAQueryThatHangs(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "f", 10)
+	f := NewFeeds(l)
+	askNow(f)
+	must.OK(t, f.err)
+	conn, err := pgx.Connect(t.Context(), url)
+	must.OK(t, err)
+	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
+	lock, err := conn.Begin(t.Context())
+	must.OK(t, err)
+	_, err = lock.Exec(t.Context(), "LOCK TABLE eventfeed.feeds")
+	must.OK(t, err)
+	f.asked, f.took = time.Time{}, 0
+	answered := make(chan struct{})
+	go func() {
+		f.look()
+		close(answered)
+	}()
+	for running := false; !running; time.Sleep(time.Millisecond) {
+		f.mu.Lock()
+		running = f.asking != nil
+		f.mu.Unlock()
+	}
+	for range 3 {
+		if known := f.Known(); len(known.Feeds) != 1 || known.Err != nil {
+			t.Errorf("known meanwhile: %+v", known)
+		}
+	}
+	select {
+	case <-answered:
+		t.Error("the page has waited for the query")
+	default:
+	}
+	f.look() // one that waits for the answer of the other
+	<-answered
+	if known := f.Known(); !known.TimedOut || len(known.Feeds) != 1 {
+		t.Errorf("known afterwards: %+v", known)
+	}
+	must.OK(t, lock.Rollback(t.Context()))
+	// It took 2 s, so the database is left alone for 20.
+	f.asked = time.Now().Add(-askTimeout * (restAfter - 2))
+	if f.look(); f.err == nil {
+		t.Error("the database was asked again soon")
+	}
+	f.asked = time.Now().Add(-askTimeout * (restAfter + 20))
+	if f.look(); f.err != nil {
+		t.Error("the database was not asked again:", f.err)
 	}
 }
 

@@ -28,7 +28,7 @@ func Overview(sources func() overview.Sources, now func() time.Time) http.Handle
 		}
 		from := sources()
 		if from.Live == nil {
-			query.Feed = "" // nobody knows yet which feeds there are
+			query.Feed, query.Reader = "", "" // nobody knows yet which there are
 		}
 		view, err := overview.Select(overview.Gather(from, now()), query, rows)
 		if err != nil {

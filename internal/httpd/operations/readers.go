@@ -15,7 +15,7 @@ import (
 const namedReaders = 100
 
 var (
-	readerCount    = describe("readers", "Readers of the feed that this server has seen in the last week, at most 1,000 of all feeds.", "feed")
+	readerCount    = describe("readers", "Readers of the feed that this server has seen in the last week, at most 10,000 with a name and 1,000 without one in all feeds.", "feed")
 	readerPosition = describe("reader_position", "Position up to which a reader with a token or certificate has fetched the feed from this server.", "feed", "reader")
 	readerLag      = describe("reader_lag_events", "Events of the feed that the reader has not fetched from this server.", "feed", "reader")
 	readerAge      = describe("reader_lag_seconds", "How long, at least, the reader has lacked the first event that it has not fetched from this server; 0 if it lacks none.", "feed", "reader")

@@ -45,7 +45,7 @@ eventfeed_reader_lag_events{feed="f",reader="shipping"} 3
 # TYPE eventfeed_reader_position gauge
 eventfeed_reader_position{feed="f",reader="bad\nname"} 10
 eventfeed_reader_position{feed="f",reader="shipping"} 7
-# HELP eventfeed_readers Readers of the feed that this server has seen in the last week, at most 1,000 of all feeds.
+# HELP eventfeed_readers Readers of the feed that this server has seen in the last week, at most 10,000 with a name and 1,000 without one in all feeds.
 # TYPE eventfeed_readers gauge
 eventfeed_readers{feed="f"} 5
 eventfeed_readers{feed="g"} 0

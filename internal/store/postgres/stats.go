@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,6 +23,8 @@ const StatsQuery = `
 		WHERE b.feed IS NOT NULL)
 	SELECT f.name, f.held, f.position, f.archives, f.open_page - 1 - f.archives, coalesce(q.pending, 0), coalesce(q.oldest, 0),
 	       (SELECT count(*) FROM (SELECT FROM eventfeed.refused r WHERE r.feed = f.feed ORDER BY r.number LIMIT $1) refused),
+	       (SELECT r.refused FROM eventfeed.refused r WHERE r.feed = f.feed ORDER BY r.number LIMIT 1),
+	       (SELECT r.refused FROM eventfeed.refused r WHERE r.feed = f.feed ORDER BY r.number DESC LIMIT 1),
 	       e.started, e.reason,
 	       coalesce((SELECT t.n_dead_tup FROM pg_catalog.pg_stat_user_tables t WHERE t.relid = 'eventfeed.pending'::regclass), 0)
 	FROM eventfeed.feeds f
@@ -37,7 +40,11 @@ func (l *Log) Stats(ctx context.Context) (s store.Stats, err error) {
 		return s, err
 	}
 	s.Feeds, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (f store.FeedStats, err error) {
-		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest, &f.Refused, &f.EpochStarted, &f.EpochReason, &s.DeadPending)
+		var first, last *time.Time
+		err = row.Scan(&f.Name, &f.Held, &f.Position, &f.Archives, &f.Unsealed, &f.Pending, &f.Oldest, &f.Refused, &first, &last, &f.EpochStarted, &f.EpochReason, &s.DeadPending)
+		if first != nil && last != nil {
+			f.RefusedFirst, f.RefusedLast = *first, *last
+		}
 		return f, err
 	})
 	return s, err

@@ -28,7 +28,8 @@ func TestStatsAreReadByIndexes(t *testing.T) {
 		`INSERT INTO eventfeed.epochs (feed, ordinal, epoch, first_position, first_page, digest_before, reason)
 			SELECT 1, n, 'e' || n, n, n, decode(repeat('00', 32), 'hex'), '' FROM generate_series(2, 20000) n`,
 		"INSERT INTO eventfeed.pending SELECT 1, n FROM generate_series(1, 100000) n",
-		"ANALYZE eventfeed.epochs, eventfeed.pending, eventfeed.feeds",
+		"INSERT INTO eventfeed.refused (feed, reason) SELECT 1, '' FROM generate_series(1, 20000)",
+		"ANALYZE eventfeed.epochs, eventfeed.pending, eventfeed.refused, eventfeed.feeds",
 	} {
 		_, err := pool.Exec(t.Context(), statement)
 		must.OK(t, err)
@@ -38,13 +39,13 @@ func TestStatsAreReadByIndexes(t *testing.T) {
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	must.OK(t, err)
 	plan := strings.Join(lines, "\n")
-	for _, index := range []string{"epochs_pkey", "pending_pkey"} {
+	for _, index := range []string{"epochs_pkey", "pending_pkey", "refused_"} {
 		if !strings.Contains(plan, index) {
 			t.Errorf("does not use %s:\n%s", index, plan)
 		}
 	}
 	for _, scan := range regexp.MustCompile(`Seq Scan on (\w+)`).FindAllStringSubmatch(plan, -1) {
-		if scan[1] == "epochs" || scan[1] == "pending" {
+		if scan[1] == "epochs" || scan[1] == "pending" || scan[1] == "refused" {
 			t.Errorf("reads all of %s:\n%s", scan[1], plan)
 		}
 	}
