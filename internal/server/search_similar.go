@@ -27,7 +27,7 @@ func (s searcher) bySimilar(ctx context.Context) error {
 		return nil
 	}
 	if !isTime {
-		for _, word := range strings.Fields(text) {
+		for word := range strings.FieldsSeq(text) {
 			if word = trimWord(word); when.LooksLikeDate(word) {
 				s.found.Misread = word
 			}
