@@ -138,14 +138,14 @@ type EntityPeriod struct {
 // ReadEntityPeriod finds a place by bisection, as if they did, and another one by recorded times, which
 // do rise, and looks through the versions near both.
 func ReadEntityPeriod(ctx context.Context, log Snapshot, f *Feed, subject string, last int64, start, end time.Time) (p EntityPeriod, err error) {
-	happened, err := bisect(1, last, func(version int64) (bool, error) {
+	happened, err := bisect(last, func(version int64) (bool, error) {
 		at, err := log.EntityOutline(ctx, f.Key, subject, version, version)
 		return len(at) == 0 || !at[0].Time.Before(end), err
 	})
 	if err != nil {
 		return p, err
 	}
-	recorded, err := bisect(1, last, func(version int64) (bool, error) {
+	recorded, err := bisect(last, func(version int64) (bool, error) {
 		place, err := log.EntityPlace(ctx, f.Key, subject, version)
 		return !place.Recorded.Before(end), err
 	})

@@ -53,7 +53,7 @@ type Lookup interface {
 // recorded at or after a time; last+1 if there is none. It reads at most 64 positions, because
 // recorded times never decrease.
 func FirstRecorded(ctx context.Context, log Lookup, key, last int64, at time.Time) (int64, error) {
-	return bisect(1, last, func(position int64) (bool, error) {
+	return bisect(last, func(position int64) (bool, error) {
 		recorded, err := log.RecordedAt(ctx, key, position)
 		return !recorded.Before(at), err
 	})
@@ -62,7 +62,7 @@ func FirstRecorded(ctx context.Context, log Lookup, key, last int64, at time.Tim
 // PageAt returns the closed page, among those with numbers up to last, that has the event at a
 // position. It returns ErrNoPage, wrapped, if there is none. It reads at most 65 pages.
 func PageAt(ctx context.Context, log Lookup, key, last, position int64) (Page, error) {
-	number, err := bisect(1, last, func(number int64) (bool, error) {
+	number, err := bisect(last, func(number int64) (bool, error) {
 		page, err := log.ClosedPage(ctx, key, number)
 		return page.Last >= position, err
 	})
@@ -78,21 +78,21 @@ func PageAt(ctx context.Context, log Lookup, key, last, position int64) (Page, e
 // VersionAt returns the version that an entity had at a position: the number of its events up to
 // there. last is a version that the entity has reached. It reads at most 64 versions.
 func VersionAt(ctx context.Context, log Lookup, key int64, subject string, last, position int64) (int64, error) {
-	after, err := bisect(1, last, func(version int64) (bool, error) {
+	after, err := bisect(last, func(version int64) (bool, error) {
 		at, err := log.VersionPosition(ctx, key, subject, version)
 		return at == 0 || at > position, err
 	})
 	return after - 1, err
 }
 
-// bisect returns the first number from first to last that is late, if all after it are late too;
-// last+1 if none is.
-func bisect(first, last int64, isLate func(int64) (bool, error)) (found int64, err error) {
-	found = first + int64(sort.Search(int(last-first+1), func(i int) bool {
+// bisect returns the first number from 1 to last that is late, if all after it are late too; last+1 if
+// none is.
+func bisect(last int64, isLate func(int64) (bool, error)) (found int64, err error) {
+	found = 1 + int64(sort.Search(int(last), func(i int) bool {
 		if err != nil {
 			return true
 		}
-		late, failed := isLate(first + int64(i))
+		late, failed := isLate(1 + int64(i))
 		err = failed
 		return late
 	}))
