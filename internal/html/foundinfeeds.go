@@ -12,11 +12,11 @@ type FoundInFeed struct {
 	Name, Title string
 	HasEntities bool  // its subjects were searched
 	Events      int64 // number of the events that have the text as their id
-	// Versions is the number of the events of Subject, which is the text, or the text without a
-	// time if IsTime.
-	Subject  string
-	IsTime   bool
-	Versions int64
+	// Versions is the number of the events of Subject, which is the text, or a part of it if IsPart: the
+	// text without a time if IsTime.
+	Subject        string
+	IsPart, IsTime bool
+	Versions       int64
 }
 
 type foundInFeedsContent struct {

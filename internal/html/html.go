@@ -109,7 +109,7 @@ func parse(names ...string) *template.Template {
 	t := template.New("layout.html").Funcs(template.FuncMap{
 		"count": count, "stamp": stamp, "moment": moment, "machine": machineTime, "web": webAddress, "plain": plain, "clip": clip,
 		"pieces": pieces, "clock": clock, "day": dayName, "isoDay": isoDay,
-		"add": func(n, m int64) int64 { return n + m }, "figure": newFigure, "words": words, "middle": middle,
+		"add": func(n, m int64) int64 { return n + m }, "figure": newFigure, "words": words, "errorLine": errorLine,
 	})
 	for _, name := range append([]string{"layout.html"}, names...) {
 		template.Must(t.Parse(asset(name)))

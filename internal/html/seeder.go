@@ -251,8 +251,13 @@ func numbered(n int64, one, many string) string {
 	return count(n) + " " + many
 }
 
-// middle shortens a long text in the middle to one line of at most n characters.
-func middle(n int, text string) string {
+// errorLine shortens an error in the middle to one line of at most n characters. It leaves out what
+// PostgreSQL says after the SQLSTATE, such as the row that failed.
+func errorLine(n int, text string) string {
+	if before, after, has := strings.Cut(text, "(SQLSTATE "); has {
+		state, _, _ := strings.Cut(after, ")")
+		text = before + "(SQLSTATE " + state + ")"
+	}
 	runes := []rune(strings.Join(strings.Fields(text), " "))
 	if len(runes) <= n {
 		return string(runes)

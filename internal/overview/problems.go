@@ -141,7 +141,7 @@ func readerProblems(r *Reader) []Problem {
 		return []Problem{}
 	case r.State == Silent && (r.Follows || time.Duration(r.Lag) >= ReaderLag):
 		p.What = fmt.Sprintf("is %s behind, and has sent no request for %s%s. Is it running?", events(r.behind(), "event", "events"), r.Away, r.usually())
-		p.Why = r.lagSentence() + " Either its seeder does not run or cannot reach this server, or it is busy with what it has fetched."
+		p.Why = r.lagSentence() + r.whySilent()
 	case r.State == Stuck:
 		p.What = fmt.Sprintf("is %s behind, and has been stuck at position %s for %s, although it sends requests.", events(r.behind(), "event", "events"), r.PositionText(), r.stuckFor)
 		p.Why = r.lagSentence() + " Its target may reject the next event, or be away."
@@ -157,6 +157,18 @@ func readerProblems(r *Reader) []Problem {
 		}
 	}
 	return []Problem{p}
+}
+
+// whySilent says what may be the cause if a reader sends no request, and from where the last one came.
+func (r *Reader) whySilent() string {
+	why := " Either its seeder does not run or cannot reach this server, or it is busy with what it has fetched."
+	if r.Status == statusGone {
+		why = " It closed its last connection before the answer: probably it was stopped, or was cut off."
+	}
+	if r.Address != "" {
+		why += " Its last request came from " + r.Address + "."
+	}
+	return why
 }
 
 // catchingUpProblems returns a note of a reader for which EventfeedReaderBehind fires although it gets

@@ -16,15 +16,19 @@ import (
 const maxSearchedFeeds = 20
 
 // searchAll looks for an event's id, a subject, or a subject and a time in the feeds that the client may
-// read, by indexes only. If there is one feed, it redirects to the search in that feed.
+// read, by indexes only. If there is one feed, or all were searched and one of them has something, it
+// redirects to the search in that feed, which shows what it has.
 func (s *server) searchAll(w http.ResponseWriter, r *http.Request, explicit bool, text string) error {
 	visible := s.visible(r)
-	if len(visible) == 1 {
-		reference := "feeds/" + visible[0].Name + "?" + url.Values{"q": {text}}.Encode()
+	inFeed := func(name string) error {
+		reference := "feeds/" + name + "?" + url.Values{"q": {text}}.Encode()
 		if explicit {
 			reference += "&format=" + htmlForm.name
 		}
 		return seeOther(w, reference)
+	}
+	if len(visible) == 1 {
+		return inFeed(visible[0].Name)
 	}
 	coding, err := s.coding(r)
 	if err != nil {
@@ -34,11 +38,28 @@ func (s *server) searchAll(w http.ResponseWriter, r *http.Request, explicit bool
 	if err := s.searchFeeds(r.Context(), visible[:min(len(visible), maxSearchedFeeds)], found); err != nil {
 		return err
 	}
+	if only, is := onlyResult(found); is {
+		return inFeed(only)
+	}
 	content, err := html.FoundInFeedsPage(found)
 	if err != nil {
 		return err
 	}
 	return s.serveView(w, r, &ask{explicit: explicit, representationKey: representationKey{coding: coding}}, content)
+}
+
+// onlyResult returns the name of the feed in which something was found, if it is the only one of all.
+func onlyResult(found *html.FoundInFeeds) (name string, is bool) {
+	for _, in := range found.Feeds {
+		if in.Events == 0 && in.Versions == 0 {
+			continue
+		}
+		if is {
+			return "", false
+		}
+		name, is = in.Name, true
+	}
+	return name, is && len(found.Feeds) == found.Of
 }
 
 // searchFeeds looks through feeds, one after the other, when it is its turn.
@@ -78,12 +99,16 @@ func (s searcher) inFeed(ctx context.Context, text string) (in html.FoundInFeed,
 		return in, nil
 	}
 	subjects := []string{text}
-	if subject, _, _, is := splitTime(text, s.feed.Updated); is {
+	subject, _, _, isTime := splitTime(text, s.feed.Updated)
+	if isTime {
 		subjects = append(subjects, subject)
+	}
+	if words := strings.Fields(text); len(words) > 1 { // as in "order o-1"
+		subjects = append(subjects, words[:min(len(words), maxWords)]...)
 	}
 	for i, subject := range subjects {
 		if in.Versions == 0 && strings.TrimSpace(subject) != "" {
-			in.Subject, in.IsTime = subject, i > 0
+			in.Subject, in.IsPart, in.IsTime = subject, i > 0, i == 1 && isTime
 			if in.Versions, err = s.published(ctx, subject); err != nil {
 				return in, err
 			}
@@ -91,3 +116,6 @@ func (s searcher) inFeed(ctx context.Context, text string) (in html.FoundInFeed,
 	}
 	return in, nil
 }
+
+// maxWords is the maximum number of words of a text that are looked for as subjects.
+const maxWords = 5

@@ -24,6 +24,12 @@ func TestASearchAtTheRootLooksThroughTheFeeds(t *testing.T) {
 	storetest.Create(t, l, "plain", 10)
 	storetest.Append(t, l, "plain", storetest.Events(1, 3))
 	storetest.Drain(t, l, "plain")
+	s = servertest.Serve(t, l)
+	for query, want := range map[string]string{"o-1": "feeds/f?q=o-1", "o-1 3 May": "feeds/f?q=o-1+3+May", "order o-1": "feeds/f?q=order+o-1", "2": "feeds/plain?q=2", "nobody": ""} {
+		if response, _ := browse(t, s.URL+"/?"+urlQuery("q", query)); response.Header.Get("Location") != want {
+			t.Errorf("%s in two feeds: %d %s, want %q", query, response.StatusCode, response.Header.Get("Location"), want)
+		}
+	}
 	for n := range 20 {
 		storetest.Create(t, l, fmt.Sprintf("z%02d", n), 10)
 	}
@@ -31,6 +37,7 @@ func TestASearchAtTheRootLooksThroughTheFeeds(t *testing.T) {
 	for query, want := range map[string]string{
 		"o-1":       `href="./feeds/f?q=o-1">a subject</a>: 6 events`,
 		"o-1 3 May": `href="./feeds/f?q=o-1&#43;3&#43;May">a time and the subject <bdi>o-1</bdi></a>: 6 events at any time`,
+		"order o-1": `href="./feeds/f?q=order&#43;o-1">a word and the subject <bdi>o-1</bdi></a>: 6 events`,
 		"o-1.2":     `href="./feeds/f?q=o-1.2">the id of an event</a>`,
 		"2":         `href="./feeds/plain?q=2">the id of an event</a>`,
 		"nobody":    "Nothing found",

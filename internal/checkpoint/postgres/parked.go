@@ -146,10 +146,12 @@ func (s *Session) FailedParked(ctx context.Context, consumer string, most int) (
 	})
 }
 
-// countFailed counts the first events that failed by their errors, the most frequent ones first.
+// countFailed counts the first events that failed by their errors, the most frequent ones first. What
+// PostgreSQL says after the SQLSTATE, such as the row that failed, is another one for each event.
 const countFailed = `
 	SELECT error, count(*), (sum(count(*)) OVER ())::bigint, (sum(count(*) FILTER (WHERE subject <> '')) OVER ())::bigint, count(*) OVER ()
-	FROM (SELECT error, subject FROM eventfeed_seed.parked WHERE consumer = $1 AND error <> '' ORDER BY feed_id, position LIMIT $2) AS failed
+	FROM (SELECT regexp_replace(error, '([(]SQLSTATE [0-9A-Z]{5}[)]); .*', '\1') AS error, subject
+	      FROM eventfeed_seed.parked WHERE consumer = $1 AND error <> '' ORDER BY feed_id, position LIMIT $2) AS failed
 	GROUP BY error ORDER BY 2 DESC, error LIMIT $3`
 
 // Failures counts the first of a consumer's parked events that have failed, and their most

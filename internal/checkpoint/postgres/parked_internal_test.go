@@ -54,14 +54,14 @@ func checkFailures(t *testing.T, s *Session) {
 	t.Helper()
 	_, err := s.pool.Exec(t.Context(), `
 		INSERT INTO eventfeed_seed.parked (consumer, feed_id, position, feed, id, type, subject, live, event, error)
-			SELECT 'many', 'urn:1', n, 'f', 'id' || n, 'T', CASE WHEN n % 5 = 0 THEN '' ELSE 's' || n END, false, '', 'broken ' || (n % 7)
+			SELECT 'many', 'urn:1', n, 'f', 'id' || n, 'T', CASE WHEN n % 5 = 0 THEN '' ELSE 's' || n END, false, '', format('broken %s (SQLSTATE 23505); Key (id)=(%s) already exists.', n % 7, n)
 			FROM generate_series(1, 30000) n`)
 	must.OK(t, err)
 	_, err = s.pool.Exec(t.Context(), "ANALYZE eventfeed_seed.parked")
 	must.OK(t, err)
 	got, err := s.Failures(t.Context(), "many")
 	must.OK(t, err)
-	if got.Events != checkpoint.MaxFailures+1 || got.Entities != 801 || got.Errors != 7 || len(got.Frequent) != checkpoint.FrequentFailures || got.Frequent[0].Events != 143 || got.Frequent[4].Error != "broken 4" {
+	if got.Events != checkpoint.MaxFailures+1 || got.Entities != 801 || got.Errors != 7 || len(got.Frequent) != checkpoint.FrequentFailures || got.Frequent[0].Events != 143 || got.Frequent[4].Error != "broken 4 (SQLSTATE 23505)" {
 		t.Errorf("%+v", got)
 	}
 	rows, err := s.pool.Query(t.Context(), "EXPLAIN "+countFailed, "many", checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
