@@ -96,11 +96,11 @@ func (s *shownEntity) run(name, database string) error {
 	if s.upTo == 0 {
 		s.upTo = end.Version
 	}
-	print := s.printTable
+	show := s.printTable
 	if s.asJSON {
-		print = s.printJSON
+		show = s.printJSON
 	}
-	if err := print(ctx, f, &end, snapshots); err != nil {
+	if err := show(ctx, f, &end, snapshots); err != nil {
 		return err
 	}
 	if pending := end.Committed - end.Version; pending > 0 {

@@ -130,7 +130,7 @@ func TestWrongQueriesSayWhatThereIs(t *testing.T) {
 		{"/feeds/empty?position=1", 404, "feed empty has no events yet"},
 		{"/feeds/f?before=1", 404, "feed f has positions 1 to 250"},
 		{"/feeds/f?before=5000", 404, "feed f has positions 1 to 250"},
-		{"/feeds/f?time=2999-01-01", 404, "no event was recorded at or after 2999-01-01: the newest event of feed f was recorded at 20"},
+		{"/feeds/f?time=2999-01-01", 404, "no event was recorded at or after 1 January 2999: the newest event of feed f was recorded at 20"},
 		{"/feeds/empty?time=2026-01-01", 404, "feed empty has no events yet"},
 		{"/feeds/f?time=soon", 400, `time is "soon", which is not a date or a time; write 2026-05-03`},
 		{"/feeds/f?page=1&position=2", 400, "fill in one of"},
