@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
 	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/store"
@@ -98,16 +99,13 @@ func (s searcher) inFeed(ctx context.Context, text string) (in html.FoundInFeed,
 	if !s.feed.Entities {
 		return in, nil
 	}
-	subjects := []string{text}
+	subjects, words := []string{text}, text
 	subject, _, _, isTime := splitTime(text, s.feed.Updated)
 	if isTime {
-		subjects = append(subjects, subject)
+		subjects, words = append(subjects, subject), subject // "3" of "o-1 3 May" is no subject
 	}
-	if words := strings.Fields(text); len(words) > 1 { // as in "order o-1"
-		subjects = append(subjects, words[:min(len(words), maxWords)]...)
-	}
-	for i, subject := range subjects {
-		if in.Versions == 0 && strings.TrimSpace(subject) != "" {
+	for i, subject := range append(subjects, similarTexts(words)...) {
+		if in.Versions == 0 && strings.TrimSpace(subject) != "" && len(subject) <= event.MaxAttribute {
 			in.Subject, in.IsPart, in.IsTime = subject, i > 0, i == 1 && isTime
 			if in.Versions, err = s.published(ctx, subject); err != nil {
 				return in, err
@@ -116,6 +114,3 @@ func (s searcher) inFeed(ctx context.Context, text string) (in html.FoundInFeed,
 	}
 	return in, nil
 }
-
-// maxWords is the maximum number of words of a text that are looked for as subjects.
-const maxWords = 5
