@@ -53,9 +53,12 @@ func TestPeopleFindWhatTheyLookFor(t *testing.T) {
 			}
 			const shop = " · Orders of the web shop"
 			b.do(chromedp.Navigate(url + "/"))
-			b.send("Find", "Find: 0198c0de-0000-7000-8000-000000000077", map[string]string{"Find in all feeds": "0198c0de-0000-7000-8000-000000000077"})
-			b.see("Searched: orders, payments, stock")
-			b.follow("the id of an event", "Find: 0198c0de-0000-7000-8000-000000000077"+shop)
+			b.send("Find", "Find: nobody", map[string]string{"Find in all feeds": "nobody"})
+			b.see("Nothing found", "Searched: orders, payments, stock")
+			b.follow("payments", "Find: nobody · Payments, refunds and chargebacks")
+			b.do(chromedp.Navigate(url + "/"))
+			b.send("Find", "Find: 0198c0de-0000-7000-8000-000000000077"+shop, map[string]string{"Find in all feeds": "0198c0de-0000-7000-8000-000000000077"})
+			b.see("Event at position 77: OrderPaid order/4019") // the only feed with a result
 			b.do(chromedp.Navigate(url + "/"))
 			b.follow("orders", "Orders of the web shop")
 			b.send("Find", "Find: order/4010"+shop, map[string]string{"Find in this feed": "order/4010"})
