@@ -39,10 +39,13 @@ type connection struct {
 // open connects, and checks that the exchange exists.
 func (s *sink) open(ctx context.Context) (c *connection, err error) {
 	config := amqp.Config{
-		Vhost: s.to.vhost, Heartbeat: heartbeat, FrameSize: maxFrame, TLSClientConfig: s.tlsConfig(),
+		Vhost: s.to.vhost, Heartbeat: heartbeat, FrameSize: maxFrame,
 		Properties: amqp.NewConnectionProperties(),
 	}
-	if config.SASL, err = s.login(); err != nil {
+	if config.TLSClientConfig, err = s.tlsConfig(); err != nil {
+		return nil, err
+	}
+	if config.SASL, err = s.login(config.TLSClientConfig); err != nil {
 		return nil, err
 	}
 	config.Properties.SetClientConnectionName("eventfeed publisher, " + checkpoint.Process())
@@ -70,27 +73,31 @@ func (s *sink) open(ctx context.Context) (c *connection, err error) {
 }
 
 // tlsConfig returns the TLS configuration for one connection; nil without TLS.
-func (s *sink) tlsConfig() *tls.Config {
-	if !s.to.tls {
-		return nil
-	}
-	config := s.TLS.Clone() // of nil it is nil
-	if config == nil {
+func (s *sink) tlsConfig() (config *tls.Config, err error) {
+	switch {
+	case !s.to.tls:
+		return nil, nil
+	case s.TLS == nil:
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	default:
+		if config, err = s.TLS(); err != nil {
+			return nil, err
+		}
+		config = config.Clone()
 	}
 	if config.ServerName == "" {
 		config.ServerName = s.to.host
 	}
-	return config
+	return config, nil
 }
 
 // login returns how to log in.
-func (s *sink) login() ([]amqp.Authentication, error) {
+func (s *sink) login(config *tls.Config) ([]amqp.Authentication, error) {
 	if s.Credentials != nil {
 		user, password, err := s.Credentials()
 		return []amqp.Authentication{&amqp.PlainAuth{Username: user, Password: password}}, err
 	}
-	if s.to.tls && s.TLS != nil && (len(s.TLS.Certificates) > 0 || s.TLS.GetClientCertificate != nil) {
+	if config != nil && (len(config.Certificates) > 0 || config.GetClientCertificate != nil) {
 		return []amqp.Authentication{&amqp.ExternalAuth{}}, nil
 	}
 	return []amqp.Authentication{&amqp.PlainAuth{Username: "guest", Password: "guest"}}, nil

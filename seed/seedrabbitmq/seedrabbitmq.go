@@ -57,10 +57,11 @@ type Exchange struct {
 	Unroutable Unroutable
 	// Credentials returns user and password; it is called for each connection. nil means guest and
 	// guest, which RabbitMQ accepts on the loopback interface only; or, if TLS has a client
-	// certificate, the user that the certificate names (SASL EXTERNAL).
+	// certificate, the user that it names (SASL EXTERNAL).
 	Credentials func() (user, password string, err error)
-	// TLS configures the connection of an amqps URL. nil means the system's authorities.
-	TLS *tls.Config
+	// TLS returns the configuration of a connection to an amqps URL; it is called for each
+	// connection. nil means the system's authorities.
+	TLS func() (*tls.Config, error)
 	// PlainPassword allows to send a password without TLS to another host than this one.
 	PlainPassword bool
 	// Patience is the retry timeout: how long a broker that is unavailable, or that refuses a
