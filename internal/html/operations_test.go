@@ -87,7 +87,10 @@ func busyShop(t testing.TB) (url string) {
 	o.feed(store.Feed{Name: "invoices", Held: true}, store.FeedStats{Pending: 312})
 	o.known.Oldest["invoices"] = 2 * time.Hour
 	o.feed(store.Feed{Name: "orders", Position: 1_204_331, Epochs: []feed.Epoch{{ID: "e1", FirstPosition: 1}, {ID: "e2", FirstPosition: 900_001}}}, store.FeedStats{Pending: 24})
-	o.feed(store.Feed{Name: "stock", Position: 88_020}, store.FeedStats{Refused: 2, RefusedFirst: ago(100 * time.Minute), RefusedLast: ago(4 * time.Minute)})
+	o.feed(store.Feed{Name: "stock", Position: 88_020}, store.FeedStats{
+		Refused: 3, RefusedFirst: ago(100 * time.Minute), RefusedLast: ago(4 * time.Minute),
+		RefusedReason: store.RefusedReason{Text: "an attribute holds a control character or a noncharacter", Rows: 2, First: 1},
+	})
 	o.known.Oldest["orders"] = 95 * time.Second
 	o.live.Failing = func() (a, b map[string]string) {
 		return map[string]string{"orders": "feed orders: another session has locked its row for 1m35s"}, nil
@@ -176,10 +179,11 @@ func useOperationsPage(t *testing.T, pages map[string]string, script bool) {
 	b.do(chromedp.Navigate(pages["busy"]))
 	b.see("Needs attention: 7", "Feed orders has 24 pending events, the oldest for 95 s, which readers do not get.", "another session has locked its row", "feedserver list",
 		"Reader billing of feed orders is 252 events behind, and has sent no request for 42 min (before that it waited for new events without a break). Is it running?",
-		"Next, on the consumer's host: seeder status --into URL shows what the consumer has applied.",
+		"Next, on the consumer's host (its last request came from 10.1.7.12): seeder status --into URL shows what the consumer has applied. Replace URL with the --into of that seeder",
 		"Reader warehouse of feed orders has events that the feed does not have",
 		"Reader mailing of feed stock is 30 events behind, and has been stuck at position 87,990 for 5 min, although it sends requests.",
-		"Feed stock lacks 2 rows that were refused, the first at 2026-05-03 10:20:00 UTC", "feedserver refused stock lists the rows that a trigger could not append",
+		"Feed stock lacks 3 rows that were refused, the first at 2026-05-03 10:20:00 UTC", "2 of them: an attribute holds a control character or a noncharacter.",
+		"feedserver refused stock lists the rows with their numbers and reasons.", "feedserver refused stock --append 1 < row.json appends the corrected event",
 		"Feed invoices is held, and 312 events wait, the oldest for at least 2 h 0 min.", "If its events shall be published now, on this host: feedserver open invoices",
 		"4, 2 late", "catching up, reads page 731 of 2,408, 500/s", "A fetched position is not an applied one", "Readers behind a shared cache appear as that cache")
 	b.follow("Feed orders", "Operations of feed orders")
