@@ -67,7 +67,9 @@ func (o *operated) feed(f store.Feed, stats store.FeedStats) {
 // visit notes a reader's visit at a time.
 func (o *operated) visit(at time.Time, kind readers.Kind, feed, name, agent string) readers.Visit {
 	o.list.SetTime(func() time.Time { return at })
-	return o.list.Visit(readers.Identity{Feed: feed, Kind: kind, Name: name}, agent)
+	v := o.list.Visit(readers.Identity{Feed: feed, Kind: kind, Name: name}, agent)
+	v.From(fmt.Sprint("10.1.7.", len(name)+5))
+	return v
 }
 
 // serve serves the page until the end of the test.
@@ -87,14 +89,16 @@ func busyShop(t testing.TB) (url string) {
 	o.feed(store.Feed{Name: "invoices", Held: true}, store.FeedStats{Pending: 312})
 	o.known.Oldest["invoices"] = 2 * time.Hour
 	o.feed(store.Feed{Name: "orders", Position: 1_204_331, Epochs: []feed.Epoch{{ID: "e1", FirstPosition: 1}, {ID: "e2", FirstPosition: 900_001}}}, store.FeedStats{Pending: 24})
-	o.feed(store.Feed{Name: "stock", Position: 88_020}, store.FeedStats{Refused: 2, RefusedFirst: ago(100 * time.Minute), RefusedLast: ago(4 * time.Minute)})
+	o.feed(store.Feed{Name: "stock", Position: 88_020}, store.FeedStats{
+		Refused: 3, RefusedFirst: ago(100 * time.Minute), RefusedLast: ago(4 * time.Minute),
+		RefusedReason: store.RefusedReason{Text: "an attribute holds a control character or a noncharacter", Rows: 2, First: 1},
+	})
 	o.known.Oldest["orders"] = 95 * time.Second
 	o.live.Failing = func() (a, b map[string]string) {
 		return map[string]string{"orders": "feed orders: another session has locked its row for 1m35s"}, nil
 	}
 	o.visit(ago(20*time.Second), readers.Token, "orders", "shipping", "eventfeed").Wait("e2", 1_204_331)
 	billing := o.visit(ago(50*time.Minute), readers.Token, "orders", "billing", "eventfeed")
-	billing.From("10.1.7.12")
 	billing.Wait("e2", 1_204_079)
 	o.list.SetTime(func() time.Time { return ago(42 * time.Minute) })
 	billing.Resume()
@@ -176,10 +180,11 @@ func useOperationsPage(t *testing.T, pages map[string]string, script bool) {
 	b.do(chromedp.Navigate(pages["busy"]))
 	b.see("Needs attention: 7", "Feed orders has 24 pending events, the oldest for 95 s, which readers do not get.", "another session has locked its row", "feedserver list",
 		"Reader billing of feed orders is 252 events behind, and has sent no request for 42 min (before that it waited for new events without a break). Is it running?",
-		"Next, on the consumer's host: seeder status --into URL shows what the consumer has applied.",
+		"Next, on the consumer's host (its last request came from 10.1.7.12): seeder status --into URL shows what the consumer has applied. Replace URL with the --into of that seeder",
 		"Reader warehouse of feed orders has events that the feed does not have",
 		"Reader mailing of feed stock is 30 events behind, and has been stuck at position 87,990 for 5 min, although it sends requests.",
-		"Feed stock lacks 2 rows that were refused, the first at 2026-05-03 10:20:00 UTC", "feedserver refused stock lists the rows that a trigger could not append",
+		"Feed stock lacks 3 rows that were refused, the first at 2026-05-03 10:20:00 UTC", "2 of them: an attribute holds a control character or a noncharacter.",
+		"feedserver refused stock lists the rows with their numbers and reasons.", "feedserver refused stock --append 1 < row.json appends the corrected event",
 		"Feed invoices is held, and 312 events wait, the oldest for at least 2 h 0 min.", "If its events shall be published now, on this host: feedserver open invoices",
 		"4, 2 late", "catching up, reads page 731 of 2,408, 500/s", "A fetched position is not an applied one", "Readers behind a shared cache appear as that cache")
 	b.follow("Feed orders", "Operations of feed orders")
@@ -307,9 +312,9 @@ func keepOperationsScreens(t *testing.T, url string) {
 		name, query, scheme string
 		width, height       int64
 	}{
-		{"operations-desktop", "", "light", 1100, 1520}, {"operations-dark", "", "dark", 1100, 1520},
-		{"operations-phone", "", "light", 360, 2900}, {"operations-phone-dark", "?feed=orders", "dark", 360, 1400},
-		{"operations-feed-desktop", "?feed=orders", "light", 1100, 1050},
+		{"operations-desktop", "", "light", 1100, 1950}, {"operations-dark", "", "dark", 1100, 1950},
+		{"operations-phone", "", "light", 360, 3400}, {"operations-phone-dark", "?feed=orders", "dark", 360, 2600},
+		{"operations-feed-desktop", "?feed=orders", "light", 1100, 1200},
 	} {
 		b := open(t, look.width)
 		b.do(chromedp.EmulateViewport(look.width, look.height))

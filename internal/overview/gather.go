@@ -118,6 +118,7 @@ func (g *gathering) feed(state *feedstate.State, stats *store.FeedStats) Feed {
 	if stats != nil {
 		f.Pending, f.Refused = stats.Pending, stats.Refused
 		f.RefusedFirst, f.RefusedLast = stats.RefusedFirst.UTC(), stats.RefusedLast.UTC()
+		f.RefusedReason = RefusedReason{Text: clip(stats.RefusedReason.Text), Rows: stats.RefusedReason.Rows, First: stats.RefusedReason.First}
 		f.Epoch.Started, f.Epoch.Reason = stats.EpochStarted, stats.EpochReason
 		f.Oldest = Seconds(g.known.Oldest[state.Name])
 	}

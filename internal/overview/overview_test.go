@@ -105,6 +105,9 @@ func TestEachProblemNamesTheNextCommand(t *testing.T) {
 		"refused": {func(h *house, _ *store.Feed) {
 			h.known.Feeds[0].Refused, h.known.Feeds[0].RefusedFirst, h.known.Feeds[0].RefusedLast = 3, start, start.Add(minutes(5))
 		}, []string{"warning: lacks 3 rows that were refused, the first at 2026-05-03 12:00:00 UTC, the last at 2026-05-03 12:05:00 UTC. So do its consumers. → feedserver refused orders"}},
+		"refused within a second": {func(h *house, _ *store.Feed) {
+			h.known.Feeds[0].Refused, h.known.Feeds[0].RefusedFirst, h.known.Feeds[0].RefusedLast = 3, start, start.Add(time.Millisecond)
+		}, []string{"warning: lacks 3 rows that were refused at 2026-05-03 12:00:00 UTC. So do its consumers."}},
 		"several":        {func(h *house, _ *store.Feed) { h.pending(1, minutes(2)); h.known.Feeds[0].Refused = 1 }, []string{"critical: has 1 pending event, the oldest for 2 min", "warning: lacks 1 row that was refused"}},
 		"a lost history": {func(h *house, _ *store.Feed) { h.visit("shipping").OfOtherHistory() }, []string{"warning: has events that the feed does not have"}},
 	} {
@@ -122,6 +125,50 @@ func TestEachProblemNamesTheNextCommand(t *testing.T) {
 		}
 		if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+// The most frequent reason, and commands for the first row that has it.
+func TestRefusedRowsHaveTheirReasonAndTheCommandsToRepairThem(t *testing.T) {
+	t.Parallel()
+	for want, test := range map[string]struct {
+		refused int64
+		reason  store.RefusedReason
+		row     string
+	}{
+		"Reason: type is missing. The ":                     {2, store.RefusedReason{Text: "type is missing", Rows: 2, First: 7}, "7"},
+		"2 of them: type is missing. The ":                  {3, store.RefusedReason{Text: "type is missing", Rows: 2, First: 7}, "7"},
+		"990 of the first 1,000 rows: type is missing. The": {1001, store.RefusedReason{Text: "type is missing", Rows: 990, First: 12}, "12"},
+		"The service's database committed":                  {1, store.RefusedReason{}, "NUMBER"},
+	} {
+		h := newHouse()
+		h.known.Feeds[0].Refused, h.known.Feeds[0].RefusedReason = test.refused, test.reason
+		report := h.report()
+		p := &report.Problems[0]
+		if !strings.HasPrefix(p.Why, want) || p.Next != "feedserver refused orders" {
+			t.Errorf("%q, want %q: %+v", p.Why, want, p)
+		}
+		view, err := overview.Select(report, overview.Query{}, 50)
+		must.OK(t, err)
+		text := string(overview.Text(view))
+		for _, command := range []string{"--show " + test.row + " > row.json\n", "--append " + test.row + " < row.json\n", "--discard " + test.row + "\n"} {
+			if !strings.Contains(text, "  feedserver refused orders "+command) {
+				t.Errorf("%q is not in\n%s", command, text)
+			}
+		}
+	}
+}
+
+// A feed is held as long as this process has seen it, at least.
+func TestAHeldFeedsOldestEventHasAnAgeOfAtLeastThat(t *testing.T) {
+	t.Parallel()
+	for held, want := range map[bool]string{true: "at least 1 h 30 min", false: "1 h 30 min"} {
+		h := newHouse()
+		h.states[0].Held = held
+		h.pending(1, minutes(90))
+		if got := h.report().Feeds[0].OldestText(); got != want {
+			t.Errorf("held %v: %q, want %q", held, got, want)
 		}
 	}
 }

@@ -2,9 +2,11 @@ package overview
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/readers"
+	"github.com/eventfeed/eventfeed/internal/store"
 )
 
 // The limits from which on something is a problem. Where an alert of deploy/alerts.yaml has the same
@@ -103,15 +105,40 @@ func refusedProblem(f *Feed) Problem {
 	what := fmt.Sprintf("lacks %s", numbered(f.Refused, f.RefusedText(), "row that was refused", "rows that were refused"))
 	switch {
 	case f.RefusedFirst.IsZero():
-	case f.RefusedFirst.Equal(f.RefusedLast):
+	case stamp(f.RefusedFirst) == stamp(f.RefusedLast):
 		what += " at " + stamp(f.RefusedFirst)
 	default:
 		what += fmt.Sprintf(", the first at %s, the last at %s", stamp(f.RefusedFirst), stamp(f.RefusedLast))
 	}
+	row := "NUMBER"
+	if f.RefusedReason.First > 0 {
+		row = strconv.FormatInt(f.RefusedReason.First, 10)
+	}
+	command := "feedserver refused " + f.Name
 	return Problem{
 		Level: Warning, Feed: f.Name, What: what + ". So do its consumers.",
-		Why:  "The service's database committed these rows, and a trigger on their table could not append them to the feed.",
-		Next: "feedserver refused " + f.Name, Does: "lists the rows that a trigger could not append, with the reason. Repair or discard them there.", Where: here,
+		Why:  f.refusedReason() + "The service's database committed these rows, and a trigger on their table could not append them to the feed.",
+		Next: command, Does: "lists the rows with their numbers and reasons.", Where: here,
+		Then: []Step{
+			{command + " --show " + row + " > row.json", "writes row " + row + " to a file. Correct the event there."},
+			{command + " --append " + row + " < row.json", "appends the corrected event to the feed, and removes the row."},
+			{command + " --discard " + row, "removes the row instead, if no consumer needs it."},
+		},
+	}
+}
+
+// refusedReason returns the most frequent reason of the refused rows as a sentence; empty if none is known.
+func (f *Feed) refusedReason() string {
+	r := &f.RefusedReason
+	switch {
+	case r.Rows == 0:
+		return ""
+	case f.Refused > store.RefusedCompared:
+		return fmt.Sprintf("%s of the first %s rows: %s. ", Count(r.Rows), Count(store.RefusedCompared), r.Text)
+	case r.Rows < f.Refused:
+		return fmt.Sprintf("%s of them: %s. ", Count(r.Rows), r.Text)
+	default:
+		return fmt.Sprintf("Reason: %s. ", r.Text)
 	}
 }
 
@@ -119,20 +146,16 @@ func stamp(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC"
 
 // oldestClause returns how long the oldest pending event has waited, as a part of a sentence.
 func (f *Feed) oldestClause() string {
-	switch {
-	case f.Oldest == 0:
-		return ""
-	case f.Held: // as long as this process has seen it
-		return ", the oldest for at least " + f.Oldest.String()
-	default:
-		return ", the oldest for " + f.Oldest.String()
+	if oldest := f.OldestText(); oldest != "" {
+		return ", the oldest for " + oldest
 	}
+	return ""
 }
 
 // readerProblems returns what is wrong with a reader. One without a name may come and go: it is a note at
 // most, and only if it followed the feed.
 func readerProblems(r *Reader) []Problem {
-	p := Problem{Level: Warning, Feed: r.Feed, Reader: r.Name, Next: "seeder status --into URL", Does: "shows what the consumer has applied.", Where: consumer}
+	p := Problem{Level: Warning, Feed: r.Feed, Reader: r.Name, Next: "seeder status --into URL", Does: "shows what the consumer has applied. Replace URL with the --into of that seeder: this server does not know it.", Where: r.consumersHost()}
 	switch {
 	case r.OtherHistory:
 		p.What = "has events that the feed does not have: the feed was restored, or its database failed over."
@@ -159,14 +182,20 @@ func readerProblems(r *Reader) []Problem {
 	return []Problem{p}
 }
 
-// whySilent says what may be the cause if a reader sends no request, and from where the last one came.
+// consumersHost says on which host to run a command for the reader. Its address may be that of a proxy or a
+// gateway.
+func (r *Reader) consumersHost() string {
+	if r.Address == "" {
+		return consumer
+	}
+	return consumer + " (its last request came from " + r.Address + ")"
+}
+
+// whySilent says what may be the cause if a reader sends no request.
 func (r *Reader) whySilent() string {
 	why := " Either its seeder does not run or cannot reach this server, or it is busy with what it has fetched."
 	if r.Status == statusGone {
 		why = " It closed its last connection before the answer: probably it was stopped, or was cut off."
-	}
-	if r.Address != "" {
-		why += " Its last request came from " + r.Address + "."
 	}
 	return why
 }

@@ -50,13 +50,22 @@ type Feed struct {
 	// RefusedFirst and RefusedLast are when the first and the last of them were refused.
 	RefusedFirst time.Time `json:"first_refused,omitzero"`
 	RefusedLast  time.Time `json:"last_refused,omitzero"`
-	Epochs       int       `json:"epochs"`
-	Epoch        Epoch     `json:"epoch"`
-	Readers      int       `json:"readers"`
-	Late         int       `json:"readers_with_problems"`
-	Problems     []Problem `json:"problems"`
+	// RefusedReason is the most frequent reason.
+	RefusedReason RefusedReason `json:"refused_reason,omitzero"`
+	Epochs        int           `json:"epochs"`
+	Epoch         Epoch         `json:"epoch"`
+	Readers       int           `json:"readers"`
+	Late          int           `json:"readers_with_problems"`
+	Problems      []Problem     `json:"problems"`
 
 	late Level // the worst level of its readers
+}
+
+// RefusedReason is the most frequent reason of a feed's refused rows.
+type RefusedReason struct {
+	Text  string `json:"text"`
+	Rows  int64  `json:"rows"`  // how many of the first store.RefusedCompared rows have it
+	First int64  `json:"first"` // number of the first of them
 }
 
 // Epoch is a feed's current epoch.
@@ -90,6 +99,13 @@ type Problem struct {
 	Next   string `json:"next"`           // a command
 	Does   string `json:"does,omitempty"` // what it does
 	Where  string `json:"where"`          // on which host to run it
+	Then   []Step `json:"then,omitempty"` // commands to run there after Next
+}
+
+// Step is a command, and what it does.
+type Step struct {
+	Command string `json:"command"`
+	Does    string `json:"does"`
 }
 
 // worst returns the rank of the worst problem; 0 if there is none.

@@ -45,6 +45,9 @@ func writeProblems(b *bytes.Buffer, v *View) {
 		if p.Does != "" {
 			_, _ = terminal.Fprintf(b, "    %s\n", p.Does)
 		}
+		for _, step := range p.Then {
+			_, _ = terminal.Fprintf(b, "  %s\n    %s\n", step.Command, step.Does)
+		}
 	}
 }
 

@@ -81,12 +81,17 @@ func counted(n int64) string {
 	return Count(n)
 }
 
-// OldestText returns the age of the oldest pending event; empty if none waits.
+// OldestText returns the age of the oldest pending event; empty if none waits. Of a held feed it is known
+// only since when this process has seen it.
 func (f *Feed) OldestText() string {
-	if f.Oldest == 0 {
+	switch {
+	case f.Oldest == 0:
 		return ""
+	case f.Held:
+		return "at least " + f.Oldest.String()
+	default:
+		return f.Oldest.String()
 	}
-	return f.Oldest.String()
 }
 
 // ReadersText returns how many readers the feed has, and how many of them have problems.

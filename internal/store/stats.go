@@ -6,6 +6,10 @@ import "time"
 // queue costs no more than a short one.
 const PendingCounted = 10_000
 
+// RefusedCompared is the number of a feed's refused rows, the first ones, among which [Stats] looks for
+// the most frequent reason.
+const RefusedCompared = 1000
+
 // Stats is the state of a log's feeds, for monitoring.
 type Stats struct {
 	Feeds []FeedStats // by name
@@ -27,7 +31,16 @@ type FeedStats struct {
 
 	// When the first and the last of the refused rows were refused; zero if there are none.
 	RefusedFirst, RefusedLast time.Time
+	// RefusedReason is the most frequent reason of the refused rows; zero if there are none.
+	RefusedReason RefusedReason
 
 	EpochStarted time.Time // when the current epoch started
 	EpochReason  string    // why
+}
+
+// RefusedReason is a reason that several refused rows may have.
+type RefusedReason struct {
+	Text  string // cut after 500 characters
+	Rows  int64  // how many of the first RefusedCompared rows have it
+	First int64  // number of the first row that has it
 }
