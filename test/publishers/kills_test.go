@@ -201,15 +201,15 @@ func (c *chaos) check(t *testing.T) string {
 			missing++
 		}
 	}
+	if missing > 0 {
+		t.Errorf("%d of %d events are in no message", missing, c.appended)
+	}
 	reader := newConsumer(t, c.log)
 	for _, m := range all {
 		must.OK(t, reader.take(m, func(position int64) (message, error) { return first[position], nil }))
 	}
 	_, digest := storetest.Verify(t, c.log, "orders")
 	reader.wantState(t, storetest.Read(t, c.log, "orders"), digest)
-	if missing > 0 {
-		t.Errorf("%d events are in no message", missing)
-	}
 	if doubles == 0 || c.atWork == 0 {
 		t.Errorf("%d messages came again, %d faults came while events were not confirmed: the faults missed", doubles, c.atWork)
 	}
