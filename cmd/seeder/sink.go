@@ -22,6 +22,9 @@ type sinkFlags struct {
 	program    string
 	programEnv []string
 	unmatched  bool
+
+	access       string   // flags of the run for access to the feed's server, for a command that reads it anew
+	accessSecret []string // what access lacks
 }
 
 // isInbox reports whether the sink is the inbox.
