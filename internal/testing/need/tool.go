@@ -18,15 +18,18 @@ var tools = map[string][]string{
 	// Debian keeps servers where only root looks.
 	"nginx":     {"nginx", "/usr/sbin/nginx"},
 	"pgbouncer": {"pgbouncer", "/usr/sbin/pgbouncer"},
+	"pika":      {"/usr/bin/python3"},
 	"psycopg":   {"/usr/bin/python3"},
 	"python3":   {"/usr/bin/python3", "python3"},
-	"systemd":   {"systemd-analyze"},
-	"varnish":   {"varnishd", "/usr/sbin/varnishd"},
+	// The one on the PATH refuses users other than root and rabbitmq.
+	"rabbitmq": {"/usr/lib/rabbitmq/bin/rabbitmq-server"},
+	"systemd":  {"systemd-analyze"},
+	"varnish":  {"varnishd", "/usr/sbin/varnishd"},
 }
 
 // libraries are those of tools that are libraries of Python: Debian's own interpreter finds them;
 // another one may be first on the PATH.
-var libraries = []string{"feedparser", "psycopg"}
+var libraries = []string{"feedparser", "pika", "psycopg"}
 
 // Tool returns the path of a tool's program. A name that test/install-tools does not have is a panic.
 // For a library, it is the Python interpreter that finds it.

@@ -1,0 +1,99 @@
+//go:build unix
+
+package testrabbit
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Eval evaluates Erlang in the node and returns the result as Erlang writes it. The text ends with a
+// full stop. It takes some 10 ms, where rabbitmqctl takes half a second of a core.
+func (n *Node) Eval(t testing.TB, erlang string) string {
+	t.Helper()
+	command := n.command(t, "erl_call", "-r", "-n", name, "-e")
+	command.Stdin = strings.NewReader(erlang + "\n")
+	out, err := command.CombinedOutput()
+	result, ok := strings.CutPrefix(string(out), "{ok, ")
+	if err != nil || !ok {
+		t.Fatalf("evaluate %s: %v\n%s", erlang, err, out)
+	}
+	return strings.TrimSuffix(strings.TrimSpace(result), "}")
+}
+
+// Ctl runs rabbitmqctl for the node and returns its output. It is slow, see [Node.Eval].
+func (n *Node) Ctl(t testing.TB, arguments ...string) string {
+	t.Helper()
+	command := n.command(t, filepath.Join(filepath.Dir(n.server), "rabbitmqctl"), append([]string{"-q", "-n", name}, arguments...)...)
+	out, err := command.CombinedOutput()
+	if err != nil {
+		t.Fatalf("rabbitmqctl %s: %v\n%s", strings.Join(arguments, " "), err, out)
+	}
+	return string(out)
+}
+
+func (n *Node) command(t testing.TB, program string, arguments ...string) *exec.Cmd {
+	command := exec.CommandContext(context.WithoutCancel(t.Context()), program, arguments...)
+	command.Dir, command.Env = n.folder, n.environment()
+	return command
+}
+
+// VHost makes a vhost on which guest may do everything. The URL has no user: clients take guest, whom
+// the node accepts from loopback. The vhost goes with the node, so that a test may kill and restart it.
+func (n *Node) VHost(t testing.TB) (name, url string) {
+	t.Helper()
+	name = "test-" + strings.ToLower(rand.Text()[:10])
+	n.wantOK(t, fmt.Sprintf(`rabbit_vhost:add(<<"%s">>, <<"test">>).`, name))
+	n.permit(t, "guest", name, ".*", ".*", ".*")
+	return name, "amqp://" + n.Address() + "/" + name
+}
+
+// User makes a user with a password who has rights on a vhost: a regular expression each for the names
+// that it may configure, write to and read from; "" is none.
+func (n *Node) User(t testing.TB, vhost, configure, write, read string) (user, password string) {
+	t.Helper()
+	user, password = "user-"+strings.ToLower(rand.Text()[:10]), rand.Text()
+	n.wantOK(t, fmt.Sprintf(`rabbit_auth_backend_internal:add_user(<<"%s">>, <<"%s">>, <<"test">>).`, user, password))
+	n.permit(t, user, vhost, configure, write, read)
+	return user, password
+}
+
+func (n *Node) permit(t testing.TB, user, vhost, configure, write, read string) {
+	t.Helper()
+	n.wantOK(t, fmt.Sprintf(`rabbit_auth_backend_internal:set_permissions(<<"%s">>, <<"%s">>, %s, %s, %s, <<"test">>).`,
+		user, vhost, binary(configure), binary(write), binary(read)))
+}
+
+// binary writes a text as Erlang.
+func binary(text string) string {
+	return `<<"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `">>`
+}
+
+func (n *Node) wantOK(t testing.TB, erlang string) {
+	t.Helper()
+	if got := n.Eval(t, erlang); got != "ok" {
+		t.Fatalf("%s returned %s", erlang, got)
+	}
+}
+
+// SetDiskAlarm makes the node believe that its disk is nearly full, or has room again. While the alarm
+// is on, the node tells its clients that it is blocked, and reads nothing of connections that publish.
+func (n *Node) SetDiskAlarm(t testing.TB, on bool) {
+	t.Helper()
+	limit := "50000000"
+	if on {
+		limit = "1000000000000000000"
+	}
+	n.wantOK(t, fmt.Sprintf(`rabbit_disk_monitor:set_disk_free_limit(%s).`, limit))
+}
+
+// Messages returns how many messages a queue holds that wait for a consumer.
+func (n *Node) Messages(t testing.TB, vhost, queue string) string {
+	t.Helper()
+	return n.Eval(t, fmt.Sprintf(`{ok, Q} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"%s">>, queue, <<"%s">>)), {ok, N, _} = rabbit_amqqueue:stat(Q), N.`, vhost, queue))
+}
