@@ -16,6 +16,8 @@ import (
 // full stop. It takes some 10 ms, where rabbitmqctl takes half a second of a core.
 func (n *Node) Eval(t testing.TB, erlang string) string {
 	t.Helper()
+	n.calls.Lock() // calls at once may take the same name for themselves, and all but one fail
+	defer n.calls.Unlock()
 	command := n.command(t, "erl_call", "-r", "-n", name, "-e")
 	command.Stdin = strings.NewReader(erlang + "\n")
 	out, err := command.CombinedOutput()
