@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 
 -- Every event as it came. NULL stands for an attribute, or data, that is not there.
 CREATE TABLE eventfeed_inbox_events (
@@ -17,3 +18,4 @@ CREATE TABLE eventfeed_inbox_events (
     data            BLOB,
     PRIMARY KEY (consumer, feed_id, position)
 );
+-- +goose StatementEnd

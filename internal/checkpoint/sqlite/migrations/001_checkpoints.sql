@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 
 CREATE TABLE eventfeed_checkpoints (
     consumer TEXT    NOT NULL,
@@ -110,3 +111,4 @@ CREATE TABLE eventfeed_entries (
     PRIMARY KEY (consumer, feed_id, entry)
 ) WITHOUT ROWID;
 CREATE INDEX eventfeed_entries_pending ON eventfeed_entries (consumer, feed_id, archive) WHERE applied IS NOT latest;
+-- +goose StatementEnd

@@ -18,7 +18,9 @@ import (
 // in common.
 type Migrations struct {
 	Prefix string
-	Files  fs.FS
+	// Files holds one +goose statement each: of several, goose looks for the ends, with a
+	// buffer of 4 MiB for each line, which takes longer than to execute them.
+	Files fs.FS
 }
 
 // Up makes the tables if they are not there, and brings them up to date. It

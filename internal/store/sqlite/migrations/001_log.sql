@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 
 -- The oldest version of the schema whose programs work on this one as well. A
 -- migration that takes something away raises it, a release after the one that
@@ -60,11 +61,9 @@ CREATE TABLE eventfeed_pending (
     PRIMARY KEY (feed, insert_no)
 ) WITHOUT ROWID;
 
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_events_pending AFTER INSERT ON eventfeed_events BEGIN
     INSERT INTO eventfeed_pending (feed, insert_no) VALUES (NEW.feed, NEW.insert_no);
 END;
--- +goose StatementEnd
 
 -- Which feeds have entities, and how far the history of one is numbered; see the
 -- same tables in PostgreSQL.
@@ -107,7 +106,6 @@ CREATE TABLE eventfeed_snapshots (
 );
 
 -- A trigger numbers, so that programs in any language do.
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_events_entity AFTER INSERT ON eventfeed_events
 WHEN NEW.subject IS NOT NULL AND (SELECT n.entities FROM eventfeed_entity_feeds n WHERE n.feed = NEW.feed) BEGIN
     INSERT INTO eventfeed_entities (feed, subject, version) VALUES (NEW.feed, NEW.subject, 1)
@@ -115,7 +113,6 @@ WHEN NEW.subject IS NOT NULL AND (SELECT n.entities FROM eventfeed_entity_feeds 
     INSERT INTO eventfeed_entity_events (feed, subject, version, insert_no)
         SELECT n.feed, n.subject, n.version, NEW.insert_no FROM eventfeed_entities n WHERE n.feed = NEW.feed AND n.subject = NEW.subject;
 END;
--- +goose StatementEnd
 
 CREATE TABLE eventfeed_positions (
     feed      INTEGER NOT NULL,
@@ -156,39 +153,16 @@ CREATE TABLE eventfeed_event_types (
     PRIMARY KEY (feed, type, dataschema)
 ) WITHOUT ROWID;
 
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_events_no_update BEFORE UPDATE ON eventfeed_events BEGIN SELECT RAISE(ABORT, 'eventfeed_events is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_events_no_delete BEFORE DELETE ON eventfeed_events BEGIN SELECT RAISE(ABORT, 'eventfeed_events is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_positions_no_update BEFORE UPDATE ON eventfeed_positions BEGIN SELECT RAISE(ABORT, 'eventfeed_positions is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_positions_no_delete BEFORE DELETE ON eventfeed_positions BEGIN SELECT RAISE(ABORT, 'eventfeed_positions is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_pages_no_update BEFORE UPDATE ON eventfeed_pages BEGIN SELECT RAISE(ABORT, 'eventfeed_pages is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_pages_no_delete BEFORE DELETE ON eventfeed_pages BEGIN SELECT RAISE(ABORT, 'eventfeed_pages is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_epochs_no_update BEFORE UPDATE ON eventfeed_epochs BEGIN SELECT RAISE(ABORT, 'eventfeed_epochs is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_epochs_no_delete BEFORE DELETE ON eventfeed_epochs BEGIN SELECT RAISE(ABORT, 'eventfeed_epochs is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_entity_events_no_update BEFORE UPDATE ON eventfeed_entity_events BEGIN SELECT RAISE(ABORT, 'eventfeed_entity_events is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_entity_events_no_delete BEFORE DELETE ON eventfeed_entity_events BEGIN SELECT RAISE(ABORT, 'eventfeed_entity_events is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_documents_no_update BEFORE UPDATE ON eventfeed_documents BEGIN SELECT RAISE(ABORT, 'eventfeed_documents is append-only'); END;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE TRIGGER eventfeed_documents_no_delete BEFORE DELETE ON eventfeed_documents WHEN OLD.stage = 'final' BEGIN SELECT RAISE(ABORT, 'eventfeed_documents is append-only'); END;
 -- +goose StatementEnd
