@@ -149,12 +149,11 @@ func (r *relay) run(t *testing.T, command ...string) {
 func (r *relay) fails(t *testing.T, status int, command ...string) string {
 	t.Helper()
 	c := r.command(t, command...)
-	if out, err := c.CombinedOutput(); c.ProcessState.ExitCode() == status {
-		return string(out)
-	} else {
+	out, err := c.CombinedOutput()
+	if c.ProcessState.ExitCode() != status {
 		t.Fatalf("%q: %v, want status %d\n%s", command, err, status, out)
 	}
-	return ""
+	return string(out)
 }
 
 func (r *relay) command(t *testing.T, command ...string) *exec.Cmd {

@@ -279,7 +279,7 @@ func newConsumerProgram(t *testing.T, program, feedURL, brokerURL string) *broke
 	}
 	c.build(t)
 	seeder := fmt.Sprintf("#!/bin/sh\necho run >>%s/seeded\nexec %s/seeder \"$@\"\n", c.folder, programs)
-	must.OK(t, os.WriteFile(filepath.Join(c.folder, "seeder"), []byte(seeder), 0o700)) //nolint:gosec // a program
+	must.OK(t, os.WriteFile(filepath.Join(c.folder, "seeder"), []byte(seeder), 0o700))
 	c.env = append(os.Environ(), "PATH="+c.folder+":"+os.Getenv("PATH"), "FEED="+feedURL, "DATABASE="+database, "AMQP_URL="+brokerURL)
 	seed := regexp.MustCompile("\nseeder run [^\n]*--projection shipping.sql\n").FindString(brokersText(t))
 	first := exec.CommandContext(t.Context(), "sh", "-c", seed)
@@ -379,7 +379,8 @@ func (c *brokerConsumer) startOn(t *testing.T, queue string) (ended <-chan error
 	t.Helper()
 	var said bytes.Buffer
 	command := exec.CommandContext(t.Context(), c.command[0], c.command[1:]...)
-	command.Dir, command.Env, command.Stderr, command.Stdout = c.folder, append(c.env, "QUEUE="+queue), &said, &said
+	command.Dir, command.Env = c.folder, slices.Concat(c.env, []string{"QUEUE=" + queue})
+	command.Stderr, command.Stdout = &said, &said
 	must.OK(t, command.Start())
 	result, done := make(chan error, 1), make(chan struct{})
 	go func() {
