@@ -41,16 +41,16 @@ const passwordVariable = "EVENTFEED_BROKER_PASSWORD" //nolint:gosec // its name
 func addPublishFlags(command *cobra.Command) *publishFlags {
 	p := &publishFlags{}
 	flags := command.Flags()
-	flags.StringVar(&p.url, "publish", "", "publish events to a message broker, at `URL`: amqp://HOST:PORT/VHOST?exchange=NAME; --into keeps the checkpoint")
-	flags.StringVar(&p.route, "route", "", "`TEMPLATE` of the routing key, of text, {feed}, {type} and {subject} (default {feed}.{type})")
-	flags.Var((*unroutable)(&p.unroutable), "unroutable", "`WORD` is stop or count: for a message that goes to no queue")
+	flags.StringVar(&p.url, "publish", "", "publish to the broker at `URL`: amqp://HOST:PORT/VHOST?exchange=NAME")
+	flags.StringVar(&p.route, "route", "", "`TEMPLATE` of the routing key (default {feed}.{type}); also {subject}")
+	flags.Var((*unroutable)(&p.unroutable), "unroutable", "`WORD` is stop or count, for a message without a queue")
 	flags.StringVar(&p.startAt, "start-at", "", "on the first run, begin after `POSITION`, or at the end: end")
-	flags.StringVar(&p.user, "broker-user", "", "log in to the broker as `USER`; the password is in $"+passwordVariable+" or a file")
+	flags.StringVar(&p.user, "broker-user", "", "`USER` of the broker; password: $"+passwordVariable+" or a file")
 	flags.StringVar(&p.passwordFile, "broker-password-file", "", "the password for the broker is in `FILE`")
 	flags.StringVar(&p.files.CA, "broker-ca", "", "also trust the authorities in the PEM `FILE` for the broker")
-	flags.StringVar(&p.files.ClientCertificate, "broker-certificate", "", "show the certificate in the PEM `FILE` to the broker; without a user it also logs in")
-	flags.StringVar(&p.files.ClientKey, "broker-key", "", "PEM `FILE` with the key of --broker-certificate, not encrypted")
-	flags.BoolVar(&p.plain, "broker-plaintext", false, "allow to send the password without TLS to another host than this one")
+	flags.StringVar(&p.files.ClientCertificate, "broker-certificate", "", "client certificate, PEM `FILE`; without a user it also logs in")
+	flags.StringVar(&p.files.ClientKey, "broker-key", "", "PEM `FILE` with its key, not encrypted")
+	flags.BoolVar(&p.plain, "broker-plaintext", false, "allow a password without TLS to another host than this one")
 	return p
 }
 
