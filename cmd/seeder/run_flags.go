@@ -75,6 +75,7 @@ func (f *runFlags) check(command *cobra.Command) (err error) {
 	if err := f.sinks.apply(command, &f.config); err != nil {
 		return err
 	}
+	f.sinks.access, f.sinks.accessSecret = accessLine(command)
 	if f.config.Prefetch < 1 {
 		return cli.Usage("--prefetch %d: must be at least 1", f.config.Prefetch)
 	}

@@ -23,6 +23,9 @@ type sinkFlags struct {
 	programEnv []string
 	unmatched  bool
 	publish    *publishFlags // nil where there are no such flags
+
+	access       string   // flags of the run for access to the feed's server, for a command that reads it anew
+	accessSecret []string // what access lacks
 }
 
 // isInbox reports whether the sink is the inbox.

@@ -30,7 +30,6 @@ type Node struct {
 	ports   ports
 	starts  int
 	process *process // nil while the node is down
-	calls   sync.Mutex
 }
 
 var shared struct {
