@@ -109,7 +109,7 @@ func (p *runPage) sink() (kind, inWords string) {
 	file, schema := p.sinks.projection, p.sinks.schema
 	switch {
 	case p.sinks.isPublisher():
-		return checkpoint.SinkPublisher, "a message broker, " + cli.Redact(p.sinks.publish.url)
+		return checkpoint.SinkPublisher, "a message broker, " + withoutPassword(p.sinks.publish.url)
 	case p.sinks.program != "":
 		return checkpoint.SinkProgram, "a program (--exec)"
 	case file != "" && schema != "":
