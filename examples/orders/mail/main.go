@@ -42,8 +42,9 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := s.run(ctx)
+	stopped := ctx.Err() != nil
 	stop()
-	if err != nil {
+	if err != nil && !stopped {
 		fmt.Fprintln(os.Stderr, "mail:", err)
 		os.Exit(1)
 	}
@@ -76,7 +77,7 @@ func (s *service) run(ctx context.Context) error {
 	if err := channel.Qos(100, 0, false); err != nil {
 		return err
 	}
-	messages, err := channel.ConsumeWithContext(ctx, s.queue, "", false, false, false, false, nil)
+	messages, err := channel.Consume(s.queue, "", false, false, false, false, nil)
 	if err != nil {
 		return err
 	}
@@ -88,10 +89,7 @@ func (s *service) consume(ctx context.Context, db *sql.DB, messages <-chan amqp.
 	for due := time.Tick(check); ; {
 		select {
 		case m, open := <-messages:
-			switch {
-			case ctx.Err() != nil:
-				return nil
-			case !open:
+			if !open {
 				return errors.New("the broker has closed the channel")
 			}
 			if err := s.handle(ctx, db, m); err != nil {
