@@ -191,6 +191,9 @@ func TestASeedersPageStaysSmall(t *testing.T) {
 	if len(s.Parked.Failed) != 50 || !s.Parked.More || len(s.Types) != 50 || s.MoreTypes != 249 {
 		t.Errorf("%d parked events, more %v, %d types and %d more", len(s.Parked.Failed), s.Parked.More, len(s.Types), s.MoreTypes)
 	}
+	if len(s.Parked.Errors) != 1 || s.Parked.Errors[0].Events != 299 || s.Parked.Errors[0].Example.Position != 2 || s.Parked.Errors[0].Example.Data != `{"n":2}` {
+		t.Errorf("the same error of all events is not one cause with an example: %+v", s.Parked.Errors)
+	}
 	if !slices.IsSortedFunc(s.Parked.Failed, func(a, b html.SeederParkedEvent) int { return int(a.Position - b.Position) }) || s.Parked.Failed[0].Position != 2 {
 		t.Error("they are not the first ones, in order")
 	}

@@ -51,22 +51,21 @@ func TestGoOfTheREADMERuns(t *testing.T) {
 	}
 }
 
+// indentedProgram matches a program in a comment: up to the next line that is not indented.
+var indentedProgram = regexp.MustCompile(`\n\tpackage main\n(?:\t.*\n|\n)*`)
+
 // TestProgramsInPackageCommentsCompile: a reader of go doc copies them whole.
 func TestProgramsInPackageCommentsCompile(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"outbox/outbox.go", "seed/seedpgx/seedpgx.go", "seed/seedsqlite/seedsqlite.go"} {
+	for _, path := range []string{"outbox/outbox.go", "seed/seedpgx/seedpgx.go", "seed/seedsqlite/seedsqlite.go", "seed/seedrabbitmq/seedrabbitmq.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), "../"+path, nil, parser.ParseComments|parser.PackageClauseOnly)
 		must.OK(t, err)
-		_, program, found := strings.Cut("\n"+file.Doc.Text(), "\n\tpackage main\n")
-		program, _, ended := strings.Cut(program, "\n\t}\n\n#") // the next heading
-		if !ended {
-			program = strings.TrimSuffix(program, "\n\t}\n")
-		}
-		if !found {
+		program := indentedProgram.FindString("\n" + file.Doc.Text())
+		if program == "" {
 			t.Errorf("%s: its comment has no program", path)
 			continue
 		}
-		build(t, strings.ReplaceAll(filepath.Dir(path), "/", "_"), "package main\n"+strings.ReplaceAll("\n"+program+"\n\t}\n", "\n\t", "\n"))
+		build(t, strings.ReplaceAll(filepath.Dir(path), "/", "_"), strings.ReplaceAll(program, "\n\t", "\n"))
 	}
 }
 

@@ -56,7 +56,7 @@ func (r *runner) apply(ctx context.Context, s *step) error {
 	started := time.Now()
 	var applying time.Duration
 	err := r.into.Apply(ctx, checkpoint.Work{
-		Batch: checkpoint.Batch{Consumer: r.Consumer, Events: s.events, After: func(n int) ([]checkpoint.Move, error) {
+		Batch: checkpoint.Batch{Consumer: r.Consumer, Events: s.events, Places: s.places, After: func(n int) ([]checkpoint.Move, error) {
 			moves, err := s.after(n)
 			return joinMoves(r.withheld.moves, moves), err
 		}},

@@ -113,6 +113,9 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	}
 	back := at
 	back.Epoch, back.Position, back.Digest = place.Epoch, place.Position, place.Digest
+	if was.Sink == checkpoint.SinkPublisher {
+		back.Generation, back.GenerationStart = at.Generation+1, place.Position
+	}
 	back.SeedEnd = max(at.SeedEnd, common) // an event that was applied before is not live the second time
 	return c.into.Rewind(ctx, at, back)
 }
@@ -250,7 +253,7 @@ func (e *NotUndoneError) Error() string {
 // checkUndone returns a NotUndoneError if something other than an inbox has applied
 // events after a position, and the caller has not confirmed that they are undone.
 func (c *opened) checkUndone(was *checkpoint.Consumer, all []checkpoint.Checkpoint, to int64) error {
-	if c.Undone || was.KeepsEvents {
+	if c.Undone || was.KeepsEvents || was.Sink == checkpoint.SinkPublisher { // whose consumers a new generation tells
 		return nil
 	}
 	for _, at := range all {

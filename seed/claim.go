@@ -9,6 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/refused"
+	"github.com/eventfeed/eventfeed/internal/walk"
 )
 
 // claim claims the consumer, if this run does not hold it, and loads its
@@ -82,19 +83,23 @@ func (r *runner) begin(ctx context.Context, now checkpoint.Consumer, missing []*
 		if err := f.Check(ctx, f.Start(), keptNothing); err != nil { // sets Last
 			return err
 		}
-		f.checkpoint = r.firstCheckpoint(f)
+		start, err := r.start(ctx, f)
+		if err != nil {
+			return err
+		}
+		f.checkpoint = r.firstCheckpoint(f, start)
 		first = append(first, f.checkpoint)
 	}
 	return r.into.Begin(ctx, now, first, fresh)
 }
 
-// firstCheckpoint returns the checkpoint of a feed of which nothing is applied.
-func (r *runner) firstCheckpoint(f *reading) checkpoint.Checkpoint {
+// firstCheckpoint returns the checkpoint of a feed of which nothing is applied, at its start.
+func (r *runner) firstCheckpoint(f *reading, start walk.Place) checkpoint.Checkpoint {
 	_, name := f.Feed()
-	start := f.Start()
 	return checkpoint.Checkpoint{ // clones, so that name and epoch do not keep the document in memory
 		Consumer: r.Consumer, Feed: strings.Clone(name), FeedID: f.id, URL: fetch.Shown(f.url),
 		Epoch: strings.Clone(start.Epoch), Position: start.Position, Digest: start.Digest, SeedEnd: f.Last(),
+		Generation: r.firstGeneration(), GenerationStart: start.Position,
 	}
 }
 

@@ -24,6 +24,8 @@ func (c *opened) checkConsumer(ctx context.Context, was checkpoint.Consumer, at 
 		return now, fmt.Errorf("consumer %s: %w: it was started without a point in time, which only a fresh target accepts", was.Name, refused.ErrAsOf)
 	case was.Sink != now.Sink:
 		return now, fmt.Errorf("consumer %s: %w: its events are applied by %s, not by %s", was.Name, refused.ErrSink, describeSink(was), describeSink(now))
+	case was.PublishesTo != now.PublishesTo:
+		return now, fmt.Errorf("consumer %s: %w: it publishes to %s, not to %s", was.Name, refused.ErrSink, was.PublishesTo, now.PublishesTo)
 	case was.Schema != now.Schema:
 		return now, fmt.Errorf("consumer %s: %w: its projection is in schema %q, not %q", was.Name, refused.ErrSink, was.Schema, now.Schema)
 	case was.TimeZone != now.TimeZone && !c.AcceptProjection:
@@ -110,6 +112,8 @@ func describeSink(c checkpoint.Consumer) string {
 		return "the projection " + c.Projection
 	case checkpoint.SinkProgram:
 		return "a program"
+	case checkpoint.SinkPublisher:
+		return "a publisher"
 	case checkpoint.SinkHandler:
 		return "a handler of a Go program's"
 	default:

@@ -151,7 +151,7 @@ func (s *stream) before(other *stream) bool {
 // moveEvents moves events of the stream lead into a step, up to the first event that comes
 // after second's next one.
 func (m *merge) moveEvents(s *step, lead, second *stream) {
-	p := piece{feed: lead.reading, run: lead.run}
+	p := piece{feed: lead.reading, run: lead.run, first: len(s.events)}
 	for lead.next < len(lead.run.Events) && !s.isFull() {
 		e := lead.event()
 		if e.Position > lead.last || second != nil && second.before(lead) {

@@ -17,7 +17,9 @@ type Progress struct {
 	Skipped int64 // those of Applied for which the projection has no block
 	Parked  int64 // events that this run parked
 	LeftOut int64 // events later than Config.AsOf
-	SameID  int64 // entries that were left out because another one has the same id, see Config.KeepSameID
+	// Unroutable counts the events that a Publisher published and that went to no queue.
+	Unroutable int64
+	SameID     int64 // entries that were left out because another one has the same id, see Config.KeepSameID
 
 	Types        map[string]int64 // the number of applied events by type, see OtherTypes
 	SkippedTypes map[string]int64 // the number of skipped events by type
@@ -68,6 +70,7 @@ type FeedProgress struct {
 // totals are the counts of a run.
 type totals struct {
 	applied, skipped, parked, leftOut int64
+	unroutable                        int64
 	types, skippedTypes, parkedTypes  map[string]int64
 	first, last                       time.Time
 	apply, commit, waitPages          time.Duration
@@ -97,6 +100,7 @@ func (t *totals) count(s *step, from, n int, outcome checkpoint.Outcome) {
 	}
 	t.applied += int64(n - from - len(outcome.Parked))
 	t.parked += int64(len(outcome.Parked))
+	t.unroutable += outcome.Unroutable
 	for kind, skipped := range outcome.Skipped {
 		t.skipped += skipped
 		t.countSkipped(kind.Type, skipped)
@@ -159,7 +163,7 @@ func (t *totals) countSkipped(name string, n int64) {
 func (r *runner) report() {
 	p := Progress{
 		Following: r.following, Target: r.target,
-		Applied: r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut,
+		Applied: r.totals.applied, Skipped: r.totals.skipped, Parked: r.totals.parked, LeftOut: r.totals.leftOut, Unroutable: r.totals.unroutable,
 		Types: maps.Clone(r.totals.types), SkippedTypes: maps.Clone(r.totals.skippedTypes), ParkedTypes: maps.Clone(r.totals.parkedTypes), Unmatched: unmatched(r.heads), First: r.totals.first, Last: r.totals.last,
 		Apply: r.totals.apply, Commit: r.totals.commit, WaitPages: r.totals.waitPages,
 	}

@@ -75,6 +75,7 @@ func newRunner(config Config) (*runner, error) {
 	if config.OnError == Park {
 		r.parkErrors()
 	}
+	r.into.Watch(r.sinkAway)
 	for _, raw := range config.From {
 		from, err := fetch.ParseURL(raw)
 		if err != nil {

@@ -89,6 +89,10 @@ type Config struct {
 	// the feed ends before Until, Run returns an error and applies nothing; with Follow, it
 	// waits.
 	Until int64
+	// StartAt lets a Publisher begin after this position, or AtEnd, instead of with the first
+	// event. It counts for the first run of a consumer in a feed, and for a single feed unless it
+	// is AtEnd. 0 means the first event.
+	StartAt int64
 	// AsOf builds the state as of a point in time: a run reads the feeds to the ends that
 	// they had when the consumer first read them, and leaves out, and counts, events with a
 	// later time. Such a consumer cannot continue after that. Zero leaves nothing out.
@@ -168,6 +172,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case c.Until < 0 || c.Until > 0 && len(c.From) > 1:
 		return c, errors.New("seed: Config.Until must be a position, of a single feed")
+	case c.StartAt < AtEnd || c.StartAt > 0 && len(c.From) > 1:
+		return c, errors.New("seed: Config.StartAt must be a position, of a single feed, or AtEnd")
 	case !c.AsOf.IsZero() && (c.Follow || c.Until > 0):
 		return c, errors.New("seed: Config.AsOf goes together with neither Follow nor Until")
 	case c.DryRun && c.Follow:

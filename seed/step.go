@@ -1,6 +1,8 @@
 package seed
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -30,6 +32,7 @@ type piece struct {
 	feed    *reading
 	run     walk.Run
 	to      int64
+	first   int   // index in the step of its first event to apply
 	events  int   // events to apply
 	leftOut int64 // events that are left out
 	whole   bool  // the piece ends the run
@@ -114,6 +117,20 @@ func (e *end) move() (m checkpoint.Move, err error) {
 		m.Kept, err = e.kept(m.From.Position)
 	}
 	return m, err
+}
+
+// places returns the place of an event, given its index, and the place before it in its feed.
+func (s *step) places(i int) (before, at walk.Place, err error) {
+	piece, _ := slices.BinarySearchFunc(s.pieces, i, func(p piece, i int) int { return p.first + p.events - 1 - i })
+	p, position := &s.pieces[piece], s.events[i].Position
+	if client, _ := p.feed.Served(); client == nil {
+		return before, at, fmt.Errorf("feed %s: %w", s.events[i].Feed, errors.ErrUnsupported)
+	}
+	if before, err = p.run.At(position - 1); err != nil {
+		return before, at, err
+	}
+	at, err = p.at(position)
+	return before, at, err
 }
 
 // keptOf returns those of the places that the target keeps after a move: one for each of the

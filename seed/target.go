@@ -2,6 +2,7 @@ package seed
 
 import (
 	"context"
+	"errors"
 
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -45,6 +46,9 @@ func (c *opened) missing() error {
 		if err := c.into.Lacks(is.feature); is.asked && err != nil {
 			return err
 		}
+	}
+	if c.StartAt != 0 && c.into.Describe().Sink.Sink != checkpoint.SinkPublisher {
+		return errors.New("seed: Config.StartAt is for a Publisher; other sinks need the history from its first event on")
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/eventfeed/eventfeed/internal/broker"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
@@ -16,6 +17,13 @@ import (
 // explained adds the meaning and the next step to an error of the target.
 func explained(err error, into string) error {
 	meaning := explain.At(err, into)
+	if refusal, is := errors.AsType[*broker.Refusal](err); is {
+		status := cli.StatusFailed
+		if refusal.Usage {
+			status = cli.StatusUsage
+		}
+		return &cli.StatusError{Status: status, Err: err, Next: refusal.Next}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return noDatabase(err)

@@ -48,6 +48,8 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "use another database, or another consumer in this one: --consumer NAME; for a projection, use another schema: --schema NAME (PostgreSQL)"}
 	case errors.Is(err, refused.ErrUntil):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
+	case errors.Is(err, refused.ErrStart):
+		return &cli.StatusError{Status: cli.StatusUsage, Err: err, Next: "start at a position that it has, or at the end: --start-at end"}
 	case errors.Is(err, refused.ErrBeyond):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "use a fresh database; or go back with: seeder rewind, which deletes events only from an inbox"}
 	case errors.Is(err, refused.ErrFewerFeeds):

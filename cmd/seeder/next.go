@@ -26,6 +26,8 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	switch {
 	case errors.Is(err, seed.ErrOtherFeed) && sinks.isInbox():
 		return "check the URL; to read this feed too, use another consumer: --consumer NAME"
+	case errors.Is(err, seed.ErrOtherFeed) && sinks.isPublisher():
+		return "check the URL; to publish this feed too, use another consumer: --consumer NAME; if the feed was deleted and created again, " + buildAnew(config, into, sinks)
 	case errors.Is(err, seed.ErrOtherFeed): // under a consumer of its own it would fill the same tables
 		return "check the URL; if the feed was deleted and created again, " + buildAnew(config, into, sinks)
 	case errors.Is(err, refused.ErrNoWayBack):
@@ -34,6 +36,8 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 		return lookAtFeed(err, config)
 	case !isLost:
 		return lookAtFeed(err, config) + "; if it passes, " + buildAnew(config, into, sinks)
+	case sinks.isPublisher():
+		return "go back to the common part, and tell the consumers with a marker, with: " + rewindLine(err, config, into, lost.Common)
 	case sinks.isInbox() && lost.Common > 0:
 		return "go back to the common part with: " + rewindLine(err, config, into, lost.Common)
 	case sinks.isInbox():
@@ -49,6 +53,8 @@ func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	switch {
 	case sinks.isInbox():
 		return "start over with: " + resetLine(config, into, sinks)
+	case sinks.isPublisher():
+		return "start over with: " + resetLine(config, into, sinks) + "; consumers that have applied events stop at the marker of the new publication"
 	case sinks.projection != "":
 		return rebuild(config, into, sinks)
 	default:
@@ -76,7 +82,7 @@ func rewindLine(err error, config seed.Config, into string, to int64) string {
 // the inbox, so the caller says first what is to be undone.
 func resetLine(config seed.Config, into string, sinks *sinkFlags) string {
 	line := "seeder reset" + urlFlag("into", into) + consumerFlag(config)
-	if !sinks.isInbox() {
+	if !sinks.isInbox() && !sinks.isPublisher() {
 		line += " --undone"
 	}
 	return line

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func (p *runPage) state() *html.Seeder {
 		p.advise(&s.Troubles[i])
 	}
 	if (s.Events.Skipped > 0 || len(s.Unmatched) > 0) && p.sinks.projection != "" {
-		s.Rebuild = rebuildLine(p.config, p.into, p.sinks)
+		s.Rebuild, s.RebuildNote = rebuildLine(p.config, p.into, p.sinks), strings.TrimSpace(notShown(p.sinks.accessSecret))
 	}
 	s.Parked.Inspect, s.Parked.Retry = parkedLine(p.config, p.into), retryLine(p.config, p.into, p.sinks, seed.ParkedFilter{})
 	if s.Parked.Events > 0 && !p.config.DryRun {
@@ -161,7 +162,7 @@ func (p *runPage) listParked(s *html.SeederParked) {
 		s.FailedEvents, s.MoreFailed = checkpoint.MaxFailures, true
 	}
 	for _, one := range counts.Frequent {
-		s.Errors = append(s.Errors, html.SeederError{Error: cli.ErrorText(parkedError(one.Error)), Events: one.Events})
+		s.Errors = append(s.Errors, html.SeederError{Error: cli.ErrorText(parkedError(one.Error)), Events: one.Events, Example: exampleOf(&one)})
 	}
 	s.More = len(list) > shownParked
 	for i := range list[:min(len(list), shownParked)] {
@@ -173,6 +174,19 @@ func (p *runPage) listParked(s *html.SeederParked) {
 			Inspect: parkedLine(p.config, p.into) + parkedFlags(of), Retry: retryLine(p.config, p.into, p.sinks, of),
 		})
 	}
+}
+
+// exampleOf returns the example of a failure, with what its error has beyond that of the others.
+func exampleOf(f *checkpoint.Failure) html.SeederExample {
+	e := &f.Example
+	example := html.SeederExample{Feed: e.Feed, Position: e.Position, Type: e.Type, Subject: e.Subject, IsLong: f.IsCut}
+	if !f.IsCut {
+		example.Data = html.ExampleData(&e.Event)
+	}
+	if detail, has := strings.CutPrefix(e.Error, f.Error+"; "); has {
+		example.Detail = cli.ErrorText(parkedError(detail))
+	}
+	return example
 }
 
 // parkedError is the error of a parked event, as the target has it.

@@ -89,7 +89,7 @@ func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 	if !config.AsOf.IsZero() {
 		line += " --as-of " + cloudevents.FormatTime(config.AsOf)
 	}
-	return line
+	return line + sinks.access
 }
 
 // urlFlags returns a flag once for each value.

@@ -89,6 +89,8 @@ func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
 		is := &all[i].Consumer
 		switch {
 		case is.Name != consumer:
+		case is.Sink == checkpoint.SinkPublisher:
+			return &sinkFlags{publish: &publishFlags{url: is.PublishesTo}}
 		case is.Sink == checkpoint.SinkProjection:
 			return &sinkFlags{projection: is.Projection, schema: is.Schema}
 		case is.Sink != checkpoint.SinkInbox:
@@ -127,6 +129,10 @@ func describe(c seed.Change) string {
 	switch {
 	case c.Events == 1:
 		text += "1 event is deleted from " + c.Inbox
+	case c.Sink == checkpoint.SinkPublisher && c.Deleted:
+		text += "consumers that have got messages stop at the marker of the new publication"
+	case c.Sink == checkpoint.SinkPublisher:
+		text += fmt.Sprintf("the next run begins another generation with a marker at position %d; consumers that have applied more stop there", c.To)
 	case c.From == c.To && c.Events == 0 && c.Sink != "" && c.Sink != checkpoint.SinkInbox:
 		text += fmt.Sprintf("%s has applied no event after position %d", writer(c), c.To)
 	case c.Sink == checkpoint.SinkInbox || c.Events > 1 || c.From == c.To:

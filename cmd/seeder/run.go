@@ -26,11 +26,11 @@ was applied, and ends at the end of the feed; with --follow it continues until y
 		Args: cobra.NoArgs,
 	}
 	flags := addRunFlags(command)
-	cli.HelpEnd(command, `Without --projection or --exec, events go into the table eventfeed_inbox.events (SQLite: eventfeed_inbox_events).
+	cli.HelpEnd(command, `Without --projection, --exec or --publish, events go into the table eventfeed_inbox.events (SQLite: eventfeed_inbox_events).
 After a crash, run the same command again. Exit status 3: the feed fails verification, and nothing of the
 inconsistent part was applied; 4: another seeder holds the consumer.
 See docs/commands.md#seeder-run,
-docs/projections.md, docs/exec.md, docs/several-feeds.md, docs/parked-events.md and docs/foreign.md.`)
+docs/projections.md, docs/exec.md, docs/brokers.md, docs/several-feeds.md, docs/parked-events.md and docs/foreign.md.`)
 	command.RunE = func(command *cobra.Command, _ []string) (err error) {
 		if err := flags.check(command); err != nil {
 			return err

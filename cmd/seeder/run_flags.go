@@ -41,11 +41,12 @@ func addRunFlags(command *cobra.Command) *runFlags {
 	f.sinks = addSinkFlags(command)
 	f.sinks.addRunFlags(command)
 	flags.DurationVar(&f.wait, "wait", seed.DefaultWait, "`DURATION` of a long poll of --follow, in whole seconds; 0 polls once a second")
-	f.patience = patienceFlag(command, "retry an unavailable server, database or program for `DURATION` (default 1m; with --follow: no limit)")
+	f.patience = patienceFlag(command, "retry an unavailable server, database, broker or program for `DURATION` (default 1m; with --follow: no limit)")
 	f.network = networkFlags(command)
 	f.listen = addListenFlags(command)
 	cli.GroupFlags(command, "Feeds and database: from into consumer add-feed",
 		"Sink (default: an inbox table): projection schema strict allow-unmatched accept-projection exec exec-env on-error dry-run",
+		publishGroups[0], publishGroups[1],
 		"Where to stop: until as-of", "Following and retries: follow wait patience prefetch",
 		accessGroup, "Feeds not served by eventfeed: keep-same-id ignore-feed-id max-document",
 		"Operation: listen max-lag profiles")
@@ -74,6 +75,7 @@ func (f *runFlags) check(command *cobra.Command) (err error) {
 	if err := f.sinks.apply(command, &f.config); err != nil {
 		return err
 	}
+	f.sinks.access, f.sinks.accessSecret = accessLine(command)
 	if f.config.Prefetch < 1 {
 		return cli.Usage("--prefetch %d: must be at least 1", f.config.Prefetch)
 	}
@@ -108,7 +110,7 @@ func (f *runFlags) open(command *cobra.Command, watch *watch) (closeAll func(), 
 	return func() { closeListener(); closeTarget() }, nil
 }
 
-// programPatience returns the default of --patience for a program.
+// programPatience returns the default of --patience for a program or a broker.
 func programPatience(follow bool) time.Duration {
 	if follow {
 		return -1

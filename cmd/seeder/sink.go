@@ -22,10 +22,19 @@ type sinkFlags struct {
 	program    string
 	programEnv []string
 	unmatched  bool
+	publish    *publishFlags // nil where there are no such flags
+
+	access       string   // flags of the run for access to the feed's server, for a command that reads it anew
+	accessSecret []string // what access lacks
 }
 
 // isInbox reports whether the sink is the inbox.
-func (s *sinkFlags) isInbox() bool { return s == nil || s.projection == "" && s.program == "" }
+func (s *sinkFlags) isInbox() bool {
+	return s == nil || s.projection == "" && s.program == "" && !s.isPublisher()
+}
+
+// isPublisher reports whether the sink is a publisher to a message broker.
+func (s *sinkFlags) isPublisher() bool { return s != nil && s.publish != nil && s.publish.url != "" }
 
 func addSinkFlags(command *cobra.Command) *sinkFlags {
 	s := &sinkFlags{}
@@ -41,12 +50,13 @@ func addSinkFlags(command *cobra.Command) *sinkFlags {
 func (s *sinkFlags) addRunFlags(command *cobra.Command) {
 	command.Flags().BoolVar(&s.unmatched, "allow-unmatched", false, "start even if the projection has no block for any event")
 	command.Flags().StringVar(&s.program, "exec", "", "pass events to the standard input of `COMMAND`, at least once; it prints the positions it has done")
+	s.publish = addPublishFlags(command)
 	command.Flags().StringSliceVar(&s.programEnv, "exec-env", nil, "pass on the variable `NAME` to --exec, which gets no EVENTFEED_… and no database password")
 }
 
 // apply checks the flags and sets their values in the configuration.
 func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
-	for _, name := range []string{"projection", "exec"} {
+	for _, name := range []string{"projection", "exec", "publish"} {
 		if f := command.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
 			return cli.Usage("--%s: is empty; omit it to fill the inbox", name) // a shell's variable that is not set, most likely
 		}
@@ -68,6 +78,10 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 		}
 	}
 	switch {
+	case s.isPublisher() && s.projection != "":
+		return cli.Usage("--publish and --projection: use only one of them; run a seeder for each")
+	case s.isPublisher() && s.program != "":
+		return cli.Usage("--publish and --exec: use only one of them; run a seeder for each")
 	case s.program == "":
 	case s.projection != "":
 		return cli.Usage("--exec and --projection: use only one of them")
@@ -76,6 +90,11 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	case config.DryRun:
 		return cli.Usage("--dry-run: what --exec does cannot be rolled back")
 	}
+	if s.publish != nil {
+		if err := s.publish.apply(command, config); err != nil {
+			return err
+		}
+	}
 	if s.schema != "" && !command.Flags().Changed("consumer") {
 		config.Consumer = s.schema
 	}
@@ -83,7 +102,8 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 	return nil
 }
 
-// target opens a database with the sink of the flags. patience is the retry timeout of a program.
+// target opens a database with the sink of the flags. patience is the retry timeout of a program or a
+// broker.
 func (s *sinkFlags) target(command *cobra.Command, into string, patience time.Duration) (target seed.Target, closeTarget func(), err error) {
 	pool, path, err := openDatabase(command.Context(), into)
 	if err != nil {
@@ -104,11 +124,18 @@ type database interface {
 	Inbox() seed.Target
 	Projection(p seed.Projection) (seed.Target, error)
 	Program(p seed.Program) seed.Target
+	Publish(p seed.Publisher) seed.Target
 }
 
 // on returns the target in a database with the sink of the flags.
 func (s *sinkFlags) on(command *cobra.Command, d database, patience time.Duration) (target seed.Target, err error) {
 	switch {
+	case s.isPublisher():
+		publisher, err := s.publish.publisher(command, patience)
+		if err != nil {
+			return target, err
+		}
+		return d.Publish(publisher), nil
 	case s.program != "":
 		stderr := command.ErrOrStderr()
 		return d.Program(seed.Program{Command: s.program, PassEnvironment: s.programEnv, Patience: patience, Stderr: stderr, Logger: cli.Logger(stderr)}), nil

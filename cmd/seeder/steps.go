@@ -23,13 +23,19 @@ func thisProcess() html.SeederProcess {
 // steps returns the steps that apply the parked events of the run.
 func (p *runPage) steps(retry string) []html.SeederStep {
 	cause := html.SeederStep{
-		Do: fmt.Sprintf("Fix the cause: in the target’s tables (a constraint, a missing row), or in the projection %s.", p.sinks.projection),
-		Note: "The cause may also be the publisher’s data. Published events do not change, so let the projection correct or skip such events. " +
-			"If you change the projection, add --accept-projection to the command of step 3.",
+		Do:   fmt.Sprintf("Fix the cause: in the target’s tables (a constraint, a missing row), or in the projection %s.", p.sinks.projection),
+		Note: "The cause may also be the publisher’s data. Published events do not change, so let the projection correct or skip such events.",
 	}
 	if p.sinks.isInbox() {
 		cause.Do = "Fix the cause: the inbox stores events as they are, so look for a constraint or a trigger on its table."
 		cause.Note = "The cause may also be the publisher’s data, such as text that the database cannot store."
+	}
+	apply := html.SeederStep{
+		Do: "Apply the parked events.", Command: retry,
+		Note: "It prints how many it applied, and which still fail. Until this seeder has stopped, it changes nothing and exits with status 4." + notShown(hidden(p.into, "--into")),
+	}
+	if p.sinks.projection != "" {
+		apply.Or, apply.OrCommand = fmt.Sprintf("If you changed %s in step 1, run this command instead, which accepts the change:", p.sinks.projection), retry+" --accept-projection"
 	}
 	on := ""
 	if p.process.Host != "" {
@@ -41,10 +47,7 @@ func (p *runPage) steps(retry string) []html.SeederStep {
 			Do: fmt.Sprintf("Stop this seeder, process %d%s.", p.process.ID, on), Command: fmt.Sprintf("kill %d", p.process.ID),
 			Note: "If a service manager (systemd, Docker, Kubernetes) started it, stop it there instead, and start it there in step 4.",
 		},
-		{
-			Do: "Apply the parked events.", Command: retry,
-			Note: "It prints how many it applied, and which still fail. Until this seeder has stopped, it changes nothing and exits with status 4." + notShown(hidden(p.into, "--into")),
-		},
+		apply,
 		{Do: "Start the seeder again. It continues where it stopped.", Command: p.again, Note: strings.TrimSpace(notShown(p.secret))},
 	}
 }
@@ -90,12 +93,32 @@ func againLine(command *cobra.Command) (line string, secret []string) {
 	return line, slices.Compact(secret)
 }
 
+// accessLine returns the flags for access to the feed's server, as a command has them or the file of its
+// --config, and which of them it lacks because they may be secret.
+func accessLine(command *cobra.Command) (line string, secret []string) {
+	for _, group := range []string{accessGroup, foreignGroup} {
+		_, names, _ := strings.Cut(group, ": ")
+		for name := range strings.FieldsSeq(names) {
+			if f := command.Flags().Lookup(name); f.Changed {
+				text, hides := flagLine(f)
+				line, secret = line+text, append(secret, hides...)
+			}
+		}
+	}
+	return line, secret
+}
+
 // againFlag returns a flag with its value for a shell; empty if it has its default, or its value
 // from the file of --config.
 func againFlag(f *pflag.Flag) (text string, secret []string) {
 	if !f.Changed || cli.FromFile(f) || slices.Contains(doneOnce, f.Name) {
 		return "", nil
 	}
+	return flagLine(f)
+}
+
+// flagLine returns a flag with its value for a shell.
+func flagLine(f *pflag.Flag) (text string, secret []string) {
 	name := " --" + f.Name
 	switch value := f.Value.(type) {
 	case *cli.URLs:

@@ -6,6 +6,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/html"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/seed"
 )
 
 func TestRunIsStartedAgainWithItsSettingsAndNoSecret(t *testing.T) {
@@ -33,6 +34,31 @@ func TestRunIsStartedAgainWithItsSettingsAndNoSecret(t *testing.T) {
 				t.Errorf("got  %s\nwant %s\nwithout %q, want %q", line, test.line, secret, test.secret)
 			}
 		})
+	}
+}
+
+func TestANewCopyHasTheAccessOfTheRun(t *testing.T) {
+	t.Parallel()
+	command := runCommand()
+	must.OK(t, command.ParseFlags([]string{"--from=http://a.example/feeds/f", "--into=sqlite:a.db", "--follow", "--bearer-file=/run/to ken", "--header=X-Api-Key: hush", "--ca=ca.pem", "--max-document=9", "--projection=shop.sql"}))
+	line, secret := accessLine(command)
+	if line != " --bearer-file '/run/to ken' --ca ca.pem --max-document 9" || strings.Join(secret, ", ") != "--header" {
+		t.Errorf("%q without %q", line, secret)
+	}
+	sinks := &sinkFlags{projection: "shop.sql", access: line}
+	const want = "seeder run --from http://a.example/feeds/f --into sqlite:a-2.db --projection shop.sql --bearer-file '/run/to ken' --ca ca.pem --max-document 9"
+	if got := rebuildLine(seed.Config{From: []string{"http://a.example/feeds/f"}, Consumer: seed.DefaultConsumer}, "sqlite:a.db", sinks); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestAChangedProjectionIsAcceptedByACommandOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for projection, want := range map[string]string{"shop.sql": "seeder retry --accept-projection", "": ""} {
+		p := &runPage{sinks: &sinkFlags{projection: projection}, into: "sqlite:a.db"}
+		if step := p.steps("seeder retry")[2]; step.OrCommand != want || (step.Or == "") != (want == "") || !strings.Contains(step.Or, projection) {
+			t.Errorf("projection %q: %+v", projection, step)
+		}
 	}
 }
 

@@ -50,7 +50,11 @@ type Checkpoint struct {
 	SeedEnd  int64 // last position of the initial seed; later events are live
 	Skipped  int64 // events that the sink skipped
 	LeftOut  int64 // events later than the consumer's AsOf
-	Updated  time.Time
+	// Generation is the generation that a publisher publishes, and GenerationStart the position
+	// after which it began. 0 for another sink, unless the consumer's program has stored there
+	// which generation of a publisher it follows.
+	Generation, GenerationStart int64
+	Updated                     time.Time
 }
 
 // String names the checkpoint in errors.
@@ -86,6 +90,7 @@ const (
 	SinkHandler    = "handler"
 	SinkProjection = "projection"
 	SinkProgram    = "program"
+	SinkPublisher  = "publisher"
 )
 
 // Consumer holds what all checkpoints of a consumer have in common.
@@ -98,6 +103,7 @@ type Consumer struct {
 	SetupHash      []byte    // SHA-256 of the projection's setup
 	Schema         string    // schema of the projection's tables; empty if none was given
 	TimeZone       string    // time zone of the SQL and handlers of users; empty if the sink has neither
+	PublishesTo    string    // where a publisher sends the events: exchange orders of vhost /; empty for another sink
 	AsOf           time.Time // events later than this were left out; zero: none were
 	HeldBy         string    // process that claimed the consumer last
 	HeldSince      time.Time

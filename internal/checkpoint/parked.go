@@ -60,15 +60,21 @@ type Failures struct {
 
 // Failure is an error that parked events have.
 type Failure struct {
-	Error  string
-	Events int64
+	Error   string
+	Events  int64
+	Example Parked // the first of them by feed id and position
+	// IsCut means that Example has no source, time, extensions and data, because the event is longer
+	// than MaxExample.
+	IsCut bool
 }
 
 // MaxFailures is the number of failed events up to which Failures counts: the first ones by feed
-// id and position. FrequentFailures is the maximum number of errors that it names.
+// id and position. FrequentFailures is the maximum number of errors that it names, and MaxExample the
+// maximum size of their examples.
 const (
 	MaxFailures      = 1000
 	FrequentFailures = 5
+	MaxExample       = 64 << 10 // bytes of an event in JSON
 )
 
 // The limits of a ParkedPage.
@@ -99,6 +105,14 @@ func (p *Parked) Restore(text []byte) (err error) {
 		return fmt.Errorf("parked event at position %d of feed %s: %w", p.Position, p.Feed, err)
 	}
 	return nil
+}
+
+// RestoreExample sets the example from its column, which is nil if the event is longer than MaxExample.
+func (f *Failure) RestoreExample(text []byte) error {
+	if f.IsCut = text == nil; f.IsCut {
+		return nil
+	}
+	return f.Example.Restore(text)
 }
 
 // maxError is the maximum length of a stored error, in bytes.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
@@ -14,15 +17,16 @@ import (
 type Session struct {
 	Backend
 	about    Description
-	consumer string            // the claimed consumer
-	feeds    map[string]string // the names of its feeds, by id
-	external External          // nil until the first events for an external sink
+	consumer string                // the claimed consumer
+	begun    map[string]Checkpoint // of its feeds, by id, as they were loaded or begun
+	external External              // nil before Begin, and for a sink inside of the target
+	away     func(error)           // see Watch; may be nil
 	parking  parking
 }
 
 // Open opens a target. If dryRun is set, Close undoes all changes.
 func Open(t Target, dryRun bool) *Session {
-	return &Session{Backend: t.Open(dryRun), about: t.Describe(), feeds: make(map[string]string)}
+	return &Session{Backend: t.Open(dryRun), about: t.Describe(), begun: make(map[string]Checkpoint)}
 }
 
 // Describe returns the description of the target and its sink.
@@ -55,6 +59,7 @@ func (s *Session) Lacks(f Feature) error {
 // claim first.
 func (s *Session) Claim(ctx context.Context, consumer string) error {
 	s.endExternal()
+	clear(s.begun)
 	s.consumer = consumer
 	return s.at("claim consumer "+consumer, s.Backend.Claim(ctx, consumer))
 }
@@ -67,20 +72,30 @@ func (s *Session) Load(ctx context.Context) (Consumer, []Checkpoint, error) {
 	return c, found, s.at("read the checkpoint", err)
 }
 
-// Begin is that of the Backend.
+// Begin is that of the Backend, and starts an external sink.
 func (s *Session) Begin(ctx context.Context, c Consumer, first []Checkpoint, fresh bool) error {
 	s.know(first)
 	what := "prepare to apply"
 	if len(first) > 0 {
 		what = "write the first checkpoint"
 	}
-	return s.at(what, s.Backend.Begin(ctx, c, first, fresh))
+	if err := s.Backend.Begin(ctx, c, first, fresh); err != nil {
+		return s.at(what, err)
+	}
+	return s.startExternal(ctx)
 }
 
 func (s *Session) know(all []Checkpoint) {
 	for _, c := range all {
-		s.feeds[c.FeedID] = c.Feed
+		s.begun[c.FeedID] = c
 	}
+}
+
+// held returns the checkpoints that were loaded or begun, in the order of feed ids.
+func (s *Session) held() []Checkpoint {
+	all := slices.Collect(maps.Values(s.begun))
+	slices.SortFunc(all, func(a, b Checkpoint) int { return strings.Compare(a.FeedID, b.FeedID) })
+	return all
 }
 
 // Kept returns the places of a checkpoint's feed that the target keeps, in order; none if it

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
 // ErrThere is returned, wrapped, if the inbox already has an event at an event's position.
@@ -20,13 +21,19 @@ type Batch struct {
 	// After returns the moves of the checkpoints for the first n events. A log that keeps
 	// each event's place with it calls After for each event.
 	After func(n int) ([]Move, error)
+	// Places returns the place of an event, given its index, and the place before it in its
+	// feed. It fails for a foreign feed, which has no digests.
+	Places func(i int) (before, at feed.Place, err error)
 }
 
 // Outcome is the result of applying a batch.
 type Outcome struct {
 	Skipped map[FeedType]int64 // number of events that the sink skipped
 	Parked  []int              // indices of parked events, ascending
-	Took    time.Duration      // the time to apply the events, without the commit
+	// Unroutable is the number of events that an external sink passed on and that went to no
+	// queue.
+	Unroutable int64
+	Took       time.Duration // the time to apply the events, without the commit
 }
 
 // FeedType is an event type of one feed.

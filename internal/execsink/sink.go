@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
@@ -50,8 +49,8 @@ type sink struct {
 // newSink returns a sink that kills its program at once when the consumer's lock is lost.
 func newSink(config Config, h checkpoint.Hold) *sink {
 	config.Lock = h.ShareLock
-	for id, name := range h.Feeds {
-		config.Feeds = append(config.Feeds, Feed{ID: id, Name: name})
+	for i := range h.Checkpoints {
+		config.Feeds = append(config.Feeds, Feed{ID: h.Checkpoints[i].FeedID, Name: h.Checkpoints[i].Feed})
 	}
 	s := &sink{program: New(config), idle: make(chan struct{})}
 	go func() {
@@ -64,9 +63,12 @@ func newSink(config Config, h checkpoint.Hold) *sink {
 	return s
 }
 
+// Start does nothing: the program is started when there is an event for it.
+func (*sink) Start(context.Context) error { return nil }
+
 // Deliver delivers events to the program. It returns checkpoint.ErrLost if the program was killed.
-func (s *sink) Deliver(ctx context.Context, events []event.Delivered, acknowledged func(n int) error) error {
-	err := s.program.Deliver(ctx, events, acknowledged)
+func (s *sink) Deliver(ctx context.Context, b checkpoint.Batch, acknowledged func(checkpoint.Acknowledged) error) error {
+	err := s.program.Deliver(ctx, b.Events, func(n int) error { return acknowledged(checkpoint.Acknowledged{Events: n}) })
 	if errors.Is(err, ErrKilled) {
 		return fmt.Errorf("%w: %w", checkpoint.ErrLost, err)
 	}

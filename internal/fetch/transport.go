@@ -89,7 +89,7 @@ type changingTransport struct {
 
 	mu         sync.Mutex
 	own, other *http.Transport
-	held       []string // the contents of the files
+	held       [3]string // the contents of the files
 	looked     time.Time
 }
 
@@ -127,19 +127,9 @@ func (t *changingTransport) load() error {
 // read creates the transports again if the contents of the files have changed.
 func (t *changingTransport) read() error {
 	t.looked = time.Now()
-	var contents []string
-	for _, path := range []string{t.config.CA, t.config.ClientCertificate, t.config.ClientKey} {
-		var content []byte
-		if path != "" {
-			var err error
-			if content, err = os.ReadFile(path); err != nil {
-				return err
-			}
-		}
-		contents = append(contents, string(content))
-	}
-	if slices.Equal(contents, t.held) {
-		return nil
+	contents, err := t.config.read()
+	if err != nil || t.own != nil && contents == t.held {
+		return err
 	}
 	own, err := t.config.tls([]byte(contents[0]), []byte(contents[1]), []byte(contents[2]))
 	if err != nil {
@@ -154,6 +144,30 @@ func (t *changingTransport) read() error {
 		beforeOther.CloseIdleConnections()
 	}
 	return nil
+}
+
+// TLS returns the TLS configuration of the files as they are now.
+func (c HTTPConfig) TLS() (*tls.Config, error) {
+	contents, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	return c.tls([]byte(contents[0]), []byte(contents[1]), []byte(contents[2]))
+}
+
+// read returns the contents of the files: authorities, certificate and key.
+func (c HTTPConfig) read() (contents [3]string, err error) {
+	for i, path := range []string{c.CA, c.ClientCertificate, c.ClientKey} {
+		if path == "" {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return contents, err
+		}
+		contents[i] = string(content)
+	}
+	return contents, nil
 }
 
 // tls returns the configuration for the contents of the files.

@@ -18,8 +18,8 @@ const (
 	shownData    = 128 << 10 // on its own page
 	shownBinary  = 512       // of it, as hexadecimal digits
 	shownLine    = 160       // characters in a list
-	readLine     = 8 * shownLine
-	deepestShift = 20 // levels of JSON that are indented any further
+	shownFailure = 400       // characters of an event that failed
+	deepestShift = 20        // levels of JSON that are indented any further
 )
 
 // dataView is an event's data as its page shows it.
@@ -149,9 +149,16 @@ func skipSpace(data []byte, i int) int {
 	return i
 }
 
+// ExampleData returns the beginning of an event's data in one line, without characters that turn text.
+func ExampleData(e *event.Event) string { return dataLineOf(e, int64(len(e.Data)), shownFailure) }
+
 // dataLine is the data in one line, for a list. The event may have only the beginning of it; all of
 // it has so many bytes.
-func dataLine(e *event.Event, all int64) string {
+func dataLine(e *event.Event, all int64) string { return dataLineOf(e, all, shownLine) }
+
+// dataLineOf is a dataLine of at most so many characters.
+func dataLineOf(e *event.Event, all int64, shown int) string {
+	readLine := 8 * shown // bytes
 	if len(e.Data) == 0 {
 		return ""
 	}
@@ -172,10 +179,10 @@ func dataLine(e *event.Event, all int64) string {
 		cut = isPart || len(data) > readLine
 	}
 	line = plain(strings.ToValidUTF8(line, ""))
-	if cut && utf8.RuneCountInString(line) <= shownLine {
+	if cut && utf8.RuneCountInString(line) <= shown {
 		return line + "…"
 	}
-	return clip(shownLine, line)
+	return clip(shown, line)
 }
 
 // compact returns the beginning of JSON, to a little more than a limit of bytes,

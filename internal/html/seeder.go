@@ -32,6 +32,7 @@ type Seeder struct {
 	MoreTypes    int               `json:"more_types"`    // number of types that are not listed
 	SkippedTypes int               `json:"skipped_types"` // number of types for which the projection has no block
 	Rebuild      string            `json:"rebuild"`       // the command that fills a new copy after the projection got the missing blocks; empty if none is missing
+	RebuildNote  string            `json:"rebuild_note"`  // what Rebuild lacks because it may be secret
 	Took         []SeederTime      `json:"took"`          // parts of the time since the start, which do not overlap
 	InParallel   []SeederTime      `json:"in_parallel"`
 	Paths        []string          `json:"paths"` // of the same listener
@@ -132,16 +133,30 @@ type SeederParked struct {
 
 // SeederError is an error, and the number of events that failed with it.
 type SeederError struct {
-	Error  string `json:"error"`
-	Events int64  `json:"events"`
+	Error   string        `json:"error"`
+	Events  int64         `json:"events"`
+	Example SeederExample `json:"example"` // the first of them by feed and position
+}
+
+// SeederExample is an event that failed.
+type SeederExample struct {
+	Feed     string `json:"feed"`
+	Position int64  `json:"position"`
+	Type     string `json:"type"`
+	Subject  string `json:"subject"`
+	Data     string `json:"data"`   // the beginning of its data; empty if it has none or IsLong
+	IsLong   bool   `json:"long"`   // the event is too long to be read for an example
+	Detail   string `json:"detail"` // what the database says of this event alone
 }
 
 // SeederStep is a step to apply parked events. A step without a command has none that is the same
 // everywhere.
 type SeederStep struct {
-	Do      string `json:"do"`
-	Command string `json:"command"`
-	Note    string `json:"note"`
+	Do        string `json:"do"`
+	Command   string `json:"command"`
+	Or        string `json:"or"` // when to run OrCommand instead
+	OrCommand string `json:"or_command"`
+	Note      string `json:"note"`
 }
 
 // SeederParkedEvent is a parked event that failed.
@@ -201,8 +216,7 @@ func (p SeederParked) Split() string {
 	case p.FailedEvents == 1:
 		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event of the same entity waits", "later events of the same entity wait") + " for it"
 	default:
-		of := " of " + numbered(p.Entities, "entity", "entities")
-		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event"+of+" waits", "later events"+of+" wait") + " for them"
+		return count(p.FailedEvents) + " failed, and " + numbered(waiting, "later event of the same entities waits", "later events of the same entities wait") + " for them"
 	}
 }
 

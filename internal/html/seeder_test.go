@@ -147,8 +147,9 @@ func TestSeedersPage(t *testing.T) {
 				b.withoutScript()
 			}
 			b.do(chromedp.Navigate(pages["following"]))
-			b.see("Seeder, consumer default", "Following, but 16 events are parked, so the target is not up to date: 4 failed, and 12 later events of 4 entities wait for them.",
-				"sqlite:shipping.db", "tables, by the SQL in shipping.sql (the projection)", "4 events failed: shipping.sql:3:", "Stop this seeder, process ", "List all 16 parked events",
+			b.see("Seeder, consumer default", "Following, but 16 events are parked, so the target is not up to date: 4 failed, and 12 later events of the same entities wait for them.",
+				"sqlite:shipping.db", "tables, by the SQL in shipping.sql (the projection)", "4 events failed: shipping.sql:3:", "Example: event orders 32, type OrderPlaced, subject order/4008, data:", `{"order":4008,"customer":{"name":"Zoë Ångström"`,
+				"If you changed shipping.sql in step 1, run this command instead, which accepts the change:", "seeder retry --into sqlite:shipping.db --projection shipping.sql --accept-projection", "Stop this seeder, process ", "List all 16 parked events",
 				"seeder run --from http://127.0.0.1:", "--into sqlite:shipping.db --follow --listen 127.0.0.1:0 --on-error park --projection shipping.sql", "To fill a new copy beside this one",
 				"200", "100 %", "shipping.sql:6 on OrderShiped: no event had this type; did you mean OrderShipped?",
 				"seeder retry --into sqlite:shipping.db --projection shipping.sql", "CHECK constraint failed", "OrderPacked", "waiting for new events")
@@ -265,8 +266,8 @@ func keepSeederScreens(t *testing.T, pages map[string]string) {
 		name, page, scheme string
 		width, height      int64
 	}{
-		{"seeder-desktop", "following", "light", 1100, 1500}, {"seeder-dark", "following", "dark", 1100, 900},
-		{"seeder-phone", "following", "light", 360, 1400}, {"seeder-waiting-phone", "waiting", "dark", 360, 1100},
+		{"seeder-desktop", "following", "light", 1100, 1650}, {"seeder-dark", "following", "dark", 1100, 1000},
+		{"seeder-phone", "following", "light", 360, 2000}, {"seeder-phone-dark", "following", "dark", 360, 2000}, {"seeder-waiting-phone", "waiting", "dark", 360, 1100},
 	} {
 		b := open(t, look.width)
 		b.do(chromedp.EmulateViewport(look.width, look.height))

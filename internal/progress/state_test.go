@@ -195,11 +195,14 @@ func TestStateAsTextIsShortAndHoldsNothingThatATerminalObeys(t *testing.T) {
 		Process: html.SeederProcess{ID: 4711, Host: "shop-3", Directory: "/srv/\x1b[31mshipping"},
 		Parked: html.SeederParked{
 			Events: 60, FailedEvents: 52, Entities: 50, More: true, Read: &at, Inspect: "seeder parked --into sqlite:shop.db", Retry: "seeder retry --into sqlite:shop.db --projection shop.sql",
-			Errors: []html.SeederError{{Error: "CHECK constraint\nfailed", Events: 51}, {Error: "no such\x1b[31m", Events: 1}}, MoreErrors: 2,
-			Steps: []html.SeederStep{{Do: "Fix the cause.", Note: "It may be the data."}, {Do: "Stop it.", Command: "kill 4711"}},
+			Errors: []html.SeederError{
+				{Error: "CHECK constraint\nfailed", Events: 51, Example: html.SeederExample{Feed: "orders", Position: 7, Type: "T\tx\x1b]0;", Subject: "o-1", Data: `{"total":42.9}` + "\x1b[31m", Detail: "Failing row contains\n(o-1)."}},
+				{Error: "no such\x1b[31m", Events: 1, Example: html.SeederExample{Feed: "orders", Position: 9, IsLong: true}},
+			}, MoreErrors: 2,
+			Steps: []html.SeederStep{{Do: "Fix the cause.", Note: "It may be the data."}, {Do: "Stop it.", Command: "kill 4711", Or: "Or if it hangs:", OrCommand: "kill -9 4711"}},
 		},
 		Unmatched: []html.SeederUnmatched{{Place: "shop.sql:4", Name: "OrderPayed", Reason: "no event had this type", Meant: "OrderPaid"}},
-		Rebuild:   "seeder run --into sqlite:shop-2.db", Took: []html.SeederTime{{On: "pages", Time: "1.0 s", Share: "10 %"}, {On: "all", Time: "10.0 s", Share: "100 %"}},
+		Rebuild:   "seeder run --into sqlite:shop-2.db", RebuildNote: "Not shown: --header.", Took: []html.SeederTime{{On: "pages", Time: "1.0 s", Share: "10 %"}, {On: "all", Time: "10.0 s", Share: "100 %"}},
 		MoreTypes: 3, SkippedTypes: 2, Events: html.SeederEvents{Skipped: 46}, Paths: []string{"/healthz", "/metrics"},
 	}
 	for range 50 {
@@ -228,12 +231,12 @@ func TestSentenceSaysHowManyParkedEventsFailed(t *testing.T) {
 	t.Parallel()
 	read := time.Now()
 	for want, parked := range map[string]html.SeederParked{
-		"Following, but 266 events are parked, so the target is not up to date: 169 failed, and 97 later events of 160 entities wait for them.": {Events: 266, FailedEvents: 169, Entities: 160, Read: &read},
-		"Following, but 3 events are parked, so the target is not up to date: 1 failed, and 2 later events of the same entity wait for it.":     {Events: 3, FailedEvents: 1, Entities: 1, Read: &read},
-		"Following, but 3 events are parked, so the target is not up to date: 2 failed, and 1 later event of 1 entity waits for them.":          {Events: 3, FailedEvents: 2, Entities: 1, Read: &read},
-		"Following, but 2,000 events are parked, so the target is not up to date: more than 1,000 failed, and others wait for them.":            {Events: 2000, FailedEvents: 1000, MoreFailed: true, Read: &read},
-		"Following, but 1 event is parked, so the target is not up to date: it failed.":                                                         {Events: 1, FailedEvents: 1, Read: &read},
-		"Following, but 2 events are parked, so the target is not up to date: each of them failed.":                                             {Events: 2, FailedEvents: 2, Read: &read},
+		"Following, but 266 events are parked, so the target is not up to date: 169 failed, and 97 later events of the same entities wait for them.": {Events: 266, FailedEvents: 169, Entities: 160, Read: &read},
+		"Following, but 3 events are parked, so the target is not up to date: 1 failed, and 2 later events of the same entity wait for it.":          {Events: 3, FailedEvents: 1, Entities: 1, Read: &read},
+		"Following, but 3 events are parked, so the target is not up to date: 2 failed, and 1 later event of the same entities waits for them.":      {Events: 3, FailedEvents: 2, Entities: 1, Read: &read},
+		"Following, but 2,000 events are parked, so the target is not up to date: more than 1,000 failed, and others wait for them.":                 {Events: 2000, FailedEvents: 1000, MoreFailed: true, Read: &read},
+		"Following, but 1 event is parked, so the target is not up to date: it failed.":                                                              {Events: 1, FailedEvents: 1, Read: &read},
+		"Following, but 2 events are parked, so the target is not up to date: each of them failed.":                                                  {Events: 2, FailedEvents: 2, Read: &read},
 		"Following, but 2 events are parked, so the target is not up to date: each failed, or waits for an earlier event of the same entity that failed.": {
 			Events: 2, FailedEvents: 3, Read: &read, // read before a retry
 		},

@@ -88,6 +88,9 @@ func writeTypeStates(b *strings.Builder, s *html.Seeder) {
 	if s.Rebuild != "" {
 		say("only to fill a new copy beside this one, after correcting the projection:\n  %s\n", s.Rebuild)
 	}
+	if s.RebuildNote != "" {
+		say("%s\n", s.RebuildNote)
+	}
 }
 
 func writeParked(b *strings.Builder, s *html.Seeder) {
@@ -129,6 +132,9 @@ func writeSteps(b *strings.Builder, s *html.Seeder) {
 		if step.Command != "" {
 			say("     %s\n", step.Command)
 		}
+		if step.OrCommand != "" {
+			say("   %s\n     %s\n", step.Or, step.OrCommand)
+		}
 		if step.Note != "" {
 			say("   %s\n", step.Note)
 		}
@@ -143,9 +149,23 @@ func writeErrors(b *strings.Builder, p *html.SeederParked) {
 	}
 	for i := range p.Errors {
 		say("   %s%s failed: %s\n", number(p.Errors[i].Events, "event"), first, clipped(p.Errors[i].Error))
+		writeExample(b, &p.Errors[i].Example)
 	}
 	if p.MoreErrors > 0 {
 		say("   the others failed with %s\n", number(p.MoreErrors, "other error"))
+	}
+}
+
+// writeExample writes an event that failed.
+func writeExample(b *strings.Builder, e *html.SeederExample) {
+	data := e.Data
+	if e.IsLong {
+		data = "data is too long to show here"
+	}
+	_, _ = terminal.Fprintf(b, "     for example feed %s, position %d (%s, subject %s): %s\n", e.Feed, e.Position, shortened(terminal.Line(e.Type), maxTypeName),
+		cmp.Or(shortened(terminal.Line(e.Subject), maxTypeName), "-"), cmp.Or(data, "no data"))
+	if e.Detail != "" {
+		_, _ = terminal.Fprintf(b, "     the database says: %s\n", clipped(e.Detail))
 	}
 }
 

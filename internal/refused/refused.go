@@ -15,6 +15,8 @@ var (
 	// ErrNoWayBack reports that the feed is a foreign one, which cannot be read from a position on:
 	// its positions belong to the consumer.
 	ErrNoWayBack = errors.New("only a feed served by eventfeed can be rewound")
+	// ErrStart reports that a feed ends before the position to start at.
+	ErrStart = errors.New("has no position to start at")
 	// ErrPosition reports that a position is not one to rewind to.
 	ErrPosition = errors.New("must be between 0 and the checkpoint")
 	// ErrAtStart reports, together with seed.ErrProjection, that only the setup of the projection

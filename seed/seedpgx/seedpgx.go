@@ -128,3 +128,9 @@ func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 func (d Database) Program(p seed.Program) seed.Target {
 	return seed.NewTarget(postgres.Target{Pool: d.pool, About: execsink.Describe(execsink.Command(p))})
 }
+
+// Publish returns a target whose events go to a message broker, each at least once and in order.
+// The database keeps the checkpoint.
+func (d Database) Publish(p seed.Publisher) seed.Target {
+	return seed.NewTarget(postgres.Target{Pool: d.pool, About: p.Description()})
+}

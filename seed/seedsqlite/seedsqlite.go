@@ -113,3 +113,9 @@ func (d Database) Projection(p seed.Projection) (seed.Target, error) {
 func (d Database) Program(p seed.Program) seed.Target {
 	return seed.NewTarget(sqlite.Target{Path: d.path, About: execsink.Describe(execsink.Command(p))})
 }
+
+// Publish returns a target whose events go to a message broker, each at least once and in order.
+// The database keeps the checkpoint.
+func (d Database) Publish(p seed.Publisher) seed.Target {
+	return seed.NewTarget(sqlite.Target{Path: d.path, About: p.Description()})
+}

@@ -168,9 +168,11 @@ func countsSkipped(t *testing.T, p Place) {
 // delivery is an external sink that does no more than one event each time.
 type delivery struct{ got *[]int64 }
 
-func (d delivery) Deliver(_ context.Context, events []event.Delivered, acknowledged func(n int) error) error {
-	*d.got = append(*d.got, events[0].Position)
-	if err := acknowledged(1); err != nil || len(events) == 1 {
+func (delivery) Start(context.Context) error { return nil }
+
+func (d delivery) Deliver(_ context.Context, b checkpoint.Batch, acknowledged func(checkpoint.Acknowledged) error) error {
+	*d.got = append(*d.got, b.Events[0].Position)
+	if err := acknowledged(checkpoint.Acknowledged{Events: 1}); err != nil || len(b.Events) == 1 {
 		return err
 	}
 	return errDelivery

@@ -23,9 +23,9 @@ func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first
 		}
 		for _, c := range first {
 			_, err := tx.Exec(ctx, `
-				INSERT INTO eventfeed_seed.checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, holder)
-				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, s.holder)
+				INSERT INTO eventfeed_seed.checkpoints (consumer, feed, feed_id, url, epoch, position, digest, seed_end, generation, generation_start, holder)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+				c.Consumer, c.Feed, c.FeedID, c.URL, c.Epoch, c.Position, c.Digest[:], c.SeedEnd, c.Generation, c.GenerationStart, s.holder)
 			if err != nil {
 				return err
 			}
@@ -63,10 +63,10 @@ func (s *Session) saveConsumer(ctx context.Context, tx pgx.Tx, c checkpoint.Cons
 		asOf = &c.AsOf
 	}
 	_, err := tx.Exec(ctx, `
-		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, keeps_events)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, setup_hash = $5, schema = $6, time_zone = $7, as_of = $8, keeps_events = $10`,
-		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.SetupHash, c.Schema, c.TimeZone, asOf, checkpoint.Process(), c.KeepsEvents)
+		INSERT INTO eventfeed_seed.consumers (consumer, sink, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, keeps_events, publishes_to)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+		ON CONFLICT (consumer) DO UPDATE SET sink = $2, projection = $3, projection_hash = $4, setup_hash = $5, schema = $6, time_zone = $7, as_of = $8, keeps_events = $10, publishes_to = $11`,
+		c.Name, c.Sink, c.Projection, c.ProjectionHash, c.SetupHash, c.Schema, c.TimeZone, asOf, checkpoint.Process(), c.KeepsEvents, c.PublishesTo)
 	return err
 }
 
@@ -74,9 +74,9 @@ func (s *Session) saveConsumer(ctx context.Context, tx pgx.Tx, c checkpoint.Cons
 func loadConsumer(ctx context.Context, tx pgx.Tx, name string) (c checkpoint.Consumer, err error) {
 	var asOf *time.Time
 	err = tx.QueryRow(ctx, `
-		SELECT consumer, sink, keeps_events, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
+		SELECT consumer, sink, publishes_to, keeps_events, projection, projection_hash, setup_hash, schema, time_zone, as_of, held_by, held_since
 		FROM eventfeed_seed.consumers WHERE consumer = $1`, name).
-		Scan(&c.Name, &c.Sink, &c.KeepsEvents, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &c.HeldSince)
+		Scan(&c.Name, &c.Sink, &c.PublishesTo, &c.KeepsEvents, &c.Projection, &c.ProjectionHash, &c.SetupHash, &c.Schema, &c.TimeZone, &asOf, &c.HeldBy, &c.HeldSince)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return checkpoint.Consumer{}, nil
 	}

@@ -68,14 +68,14 @@ func (s *Session) Consumers(ctx context.Context) ([]string, error) {
 
 func loadCheckpoints(ctx context.Context, tx pgx.Tx, consumer string) ([]checkpoint.Checkpoint, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated
+		SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, generation, generation_start, updated
 		FROM eventfeed_seed.checkpoints WHERE consumer = $1 ORDER BY feed_id`, consumer)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (c checkpoint.Checkpoint, err error) {
 		var digest []byte
-		if err = row.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, &c.Updated); err == nil {
+		if err = row.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, &c.Generation, &c.GenerationStart, &c.Updated); err == nil {
 			c.Digest = feed.Digest(digest)
 		}
 		return c, err

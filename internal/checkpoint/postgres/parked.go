@@ -146,13 +146,19 @@ func (s *Session) FailedParked(ctx context.Context, consumer string, most int) (
 	})
 }
 
-// countFailed counts the first events that failed by their errors, the most frequent ones first. What
-// PostgreSQL says after the SQLSTATE, such as the row that failed, is another one for each event.
+// countFailed counts the first events that failed by their errors, the most frequent ones first, and reads
+// the first event of each. What PostgreSQL says after the SQLSTATE, such as the row that failed, is another
+// one for each event.
 const countFailed = `
-	SELECT error, count(*), (sum(count(*)) OVER ())::bigint, (sum(count(*) FILTER (WHERE subject <> '')) OVER ())::bigint, count(*) OVER ()
-	FROM (SELECT regexp_replace(error, '([(]SQLSTATE [0-9A-Z]{5}[)]); .*', '\1') AS error, subject
-	      FROM eventfeed_seed.parked WHERE consumer = $1 AND error <> '' ORDER BY feed_id, position LIMIT $2) AS failed
-	GROUP BY error ORDER BY 2 DESC, error LIMIT $3`
+	SELECT f.cause, f.events, f.of, f.entities, f.causes, p.feed_id, p.feed, p.position, p.id, p.type, p.subject, p.error,
+	       CASE WHEN octet_length(p.event) <= $4 THEN p.event END
+	FROM (SELECT cause, count(*) AS events, (sum(count(*)) OVER ())::bigint AS of, (sum(count(*) FILTER (WHERE subject <> '')) OVER ())::bigint AS entities,
+	             count(*) OVER () AS causes, (array_agg(feed_id ORDER BY feed_id, position))[1] AS feed_id, (array_agg(position ORDER BY feed_id, position))[1] AS position
+	      FROM (SELECT regexp_replace(error, '([(]SQLSTATE [0-9A-Z]{5}[)]); .*', '\1') AS cause, subject, feed_id, position
+	            FROM eventfeed_seed.parked WHERE consumer = $1 AND error <> '' ORDER BY feed_id, position LIMIT $2) AS failed
+	      GROUP BY cause ORDER BY events DESC, cause LIMIT $3) AS f
+	JOIN eventfeed_seed.parked p ON p.consumer = $1 AND p.feed_id = f.feed_id AND p.position = f.position
+	ORDER BY f.events DESC, f.cause`
 
 // Failures counts the first of a consumer's parked events that have failed, and their most
 // frequent errors. Without the table there are none.
@@ -160,12 +166,17 @@ func (s *Session) Failures(ctx context.Context, consumer string) (f checkpoint.F
 	if there, err := s.hasParked(ctx); err != nil || !there {
 		return f, err
 	}
-	rows, err := postgresdb.NewReader(s.pool).Query(ctx, countFailed, consumer, checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
+	rows, err := postgresdb.NewReader(s.pool).Query(ctx, countFailed, consumer, checkpoint.MaxFailures+1, checkpoint.FrequentFailures, checkpoint.MaxExample)
 	if err != nil {
 		return f, err
 	}
 	f.Frequent, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (one checkpoint.Failure, err error) {
-		err = row.Scan(&one.Error, &one.Events, &f.Events, &f.Entities, &f.Errors)
+		var text []byte
+		e := &one.Example
+		err = row.Scan(&one.Error, &one.Events, &f.Events, &f.Entities, &f.Errors, &e.FeedID, &e.Feed, &e.Position, &e.ID, &e.Type, &e.Subject, &e.Error, &text)
+		if err == nil {
+			err = one.RestoreExample(text)
+		}
 		return one, err
 	})
 	return f, err

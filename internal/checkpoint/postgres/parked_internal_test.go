@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func checkFailures(t *testing.T, s *Session) {
 	t.Helper()
 	_, err := s.pool.Exec(t.Context(), `
 		INSERT INTO eventfeed_seed.parked (consumer, feed_id, position, feed, id, type, subject, live, event, error)
-			SELECT 'many', 'urn:1', n, 'f', 'id' || n, 'T', CASE WHEN n % 5 = 0 THEN '' ELSE 's' || n END, false, '', format('broken %s (SQLSTATE 23505); Key (id)=(%s) already exists.', n % 7, n)
+			SELECT 'many', 'urn:1', n, 'f', 'id' || n, 'T', CASE WHEN n % 5 = 0 THEN '' ELSE 's' || n END, false, convert_to(format('{"specversion":"1.0","id":"x","source":"/shop","type":"T","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","data":{"n":%s}}', CASE WHEN n = 2 THEN '"' || repeat('x', 70000) || '"' ELSE n::text END), 'UTF8'), format('broken %s (SQLSTATE 23505); Key (id)=(%s) already exists.', n % 7, n)
 			FROM generate_series(1, 30000) n`)
 	must.OK(t, err)
 	_, err = s.pool.Exec(t.Context(), "ANALYZE eventfeed_seed.parked")
@@ -64,7 +65,12 @@ func checkFailures(t *testing.T, s *Session) {
 	if got.Events != checkpoint.MaxFailures+1 || got.Entities != 801 || got.Errors != 7 || len(got.Frequent) != checkpoint.FrequentFailures || got.Frequent[0].Events != 143 || got.Frequent[4].Error != "broken 4 (SQLSTATE 23505)" {
 		t.Errorf("%+v", got)
 	}
-	rows, err := s.pool.Query(t.Context(), "EXPLAIN "+countFailed, "many", checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
+	for i, one := range got.Frequent { // the first ones with an error are those at 1, 2, 3 …
+		if e := &one.Example; e.Position != int64(i) && i > 0 || e.Error != fmt.Sprintf("%s; Key (id)=(%d) already exists.", one.Error, e.Position) || one.IsCut != (e.Position == 2) || !one.IsCut && string(e.Data) != fmt.Sprintf(`{"n":%d}`, e.Position) {
+			t.Errorf("example %d: %+v", i, one)
+		}
+	}
+	rows, err := s.pool.Query(t.Context(), "EXPLAIN "+countFailed, "many", checkpoint.MaxFailures+1, checkpoint.FrequentFailures, checkpoint.MaxExample)
 	must.OK(t, err)
 	lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	must.OK(t, err)

@@ -20,7 +20,7 @@ func (s *Session) Statuses(ctx context.Context) ([]checkpoint.Status, error) {
 	}
 	rows, err := postgresdb.NewReader(s.pool).Query(ctx, `
 		SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated, `+postgresdb.IsLocked("'"+lockPrefix+"' || c.consumer")+`,
-			c.url, c.seed_end, c.skipped, c.left_out, n.sink, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
+			c.url, c.seed_end, c.skipped, c.left_out, c.generation, n.sink, n.publishes_to, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
 			(SELECT count(*) FROM eventfeed_seed.parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
 		FROM eventfeed_seed.checkpoints c JOIN eventfeed_seed.consumers n USING (consumer)
 		ORDER BY c.consumer, c.feed, c.feed_id`)
@@ -35,7 +35,7 @@ func scanStatus(row pgx.CollectableRow) (s checkpoint.Status, err error) {
 	var digest []byte
 	var asOf *time.Time
 	err = row.Scan(&n.Name, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, &c.Updated, &s.Held,
-		&c.URL, &c.SeedEnd, &c.Skipped, &c.LeftOut, &n.Sink, &n.Projection, &n.Schema, &asOf, &n.HeldBy, &n.HeldSince, &s.Parked)
+		&c.URL, &c.SeedEnd, &c.Skipped, &c.LeftOut, &c.Generation, &n.Sink, &n.PublishesTo, &n.Projection, &n.Schema, &asOf, &n.HeldBy, &n.HeldSince, &s.Parked)
 	if err != nil {
 		return s, err
 	}

@@ -61,7 +61,11 @@ func (s *Session) move(ctx context.Context, tx pgx.Tx, m *checkpoint.Move) error
 	if tag.RowsAffected() != 1 {
 		return fmt.Errorf("%s: %w", from, checkpoint.ErrMoved)
 	}
-	if to.Position < from.Position {
+	if to.Generation != from.Generation { // otherwise it may be that of a program, which stores it itself
+		_, err = tx.Exec(ctx, "UPDATE eventfeed_seed.checkpoints SET generation = $3, generation_start = $4 WHERE consumer = $1 AND feed_id = $2",
+			to.Consumer, to.FeedID, to.Generation, to.GenerationStart)
+	}
+	if err == nil && to.Position < from.Position {
 		_, err = tx.Exec(ctx, "DELETE FROM eventfeed_seed.parked WHERE consumer = $1 AND feed_id = $2 AND position > $3",
 			to.Consumer, to.FeedID, to.Position)
 	}

@@ -63,7 +63,7 @@ func insertIntoInbox(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error 
 			err = fmt.Errorf("%w: %w", checkpoint.ErrThere, err)
 		}
 		if err != nil {
-			return fmt.Errorf("position %d (event %s): %w", e.Position, e.ID, err)
+			return &checkpoint.EventError{Feed: e.Feed, Position: e.Position, ID: e.ID, Err: err}
 		}
 	}
 	return nil

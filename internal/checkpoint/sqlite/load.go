@@ -88,13 +88,13 @@ func (s *Session) Consumers(ctx context.Context) (names []string, err error) {
 
 func (s *Session) loadCheckpoints(ctx context.Context, consumer string) ([]checkpoint.Checkpoint, error) {
 	return sqlitedb.CollectRows(ctx, s.db, scanCheckpoint, `
-		SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, updated
+		SELECT consumer, feed, feed_id, url, epoch, position, digest, seed_end, skipped, left_out, generation, generation_start, updated
 		FROM eventfeed_checkpoints WHERE consumer = ? ORDER BY feed_id`, consumer)
 }
 
 func scanCheckpoint(row sqlitedb.Row) (c checkpoint.Checkpoint, err error) {
 	var digest []byte
-	err = row.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, sqlitedb.Time(&c.Updated))
+	err = row.Scan(&c.Consumer, &c.Feed, &c.FeedID, &c.URL, &c.Epoch, &c.Position, &digest, &c.SeedEnd, &c.Skipped, &c.LeftOut, &c.Generation, &c.GenerationStart, sqlitedb.Time(&c.Updated))
 	if err != nil {
 		return c, err
 	}

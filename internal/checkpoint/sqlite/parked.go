@@ -137,11 +137,21 @@ func (s *Session) FailedParked(ctx context.Context, consumer string, most int) (
 	return sqlitedb.CollectRows(ctx, s.db, scan, selectFailed, consumer, most)
 }
 
-// countFailed counts the first events that failed by their errors, the most frequent ones first.
+// countFailed counts the first events that failed by their errors, the most frequent ones first, and reads
+// the first event of each.
 const countFailed = `
-	SELECT error, count(*), sum(count(*)) OVER (), sum(count(*) FILTER (WHERE subject <> '')) OVER (), count(*) OVER ()
-	FROM (SELECT error, subject FROM eventfeed_parked INDEXED BY eventfeed_parked_failed WHERE consumer = ? AND error <> '' ORDER BY feed_id, position LIMIT ?)
-	GROUP BY error ORDER BY 2 DESC, error LIMIT ?`
+	WITH failed AS MATERIALIZED (
+		SELECT error, subject, feed_id, position, row_number() OVER (ORDER BY feed_id, position) AS number
+		FROM (SELECT error, subject, feed_id, position FROM eventfeed_parked INDEXED BY eventfeed_parked_failed
+		      WHERE consumer = ?1 AND error <> '' ORDER BY feed_id, position LIMIT ?2)),
+	causes AS MATERIALIZED (
+		SELECT error, count(*) AS events, sum(count(*)) OVER () AS of, sum(count(*) FILTER (WHERE subject <> '')) OVER () AS entities, count(*) OVER () AS causes, min(number) AS first
+		FROM failed GROUP BY error ORDER BY events DESC, error LIMIT ?3)
+	SELECT c.error, c.events, c.of, c.entities, c.causes, p.feed_id, p.feed, p.position, p.id, p.type, p.subject, p.error,
+	       CASE WHEN length(p.event) <= ?4 THEN p.event END
+	FROM causes c JOIN failed f ON f.number = c.first
+	JOIN eventfeed_parked p ON p.consumer = ?1 AND p.feed_id = f.feed_id AND p.position = f.position
+	ORDER BY c.events DESC, c.error`
 
 // Failures counts the first of a consumer's parked events that have failed, and their most
 // frequent errors. Without the table there are none.
@@ -150,10 +160,15 @@ func (s *Session) Failures(ctx context.Context, consumer string) (f checkpoint.F
 		return f, err
 	}
 	scan := func(row sqlitedb.Row) (one checkpoint.Failure, err error) {
-		err = row.Scan(&one.Error, &one.Events, &f.Events, &f.Entities, &f.Errors)
+		var text []byte
+		e := &one.Example
+		err = row.Scan(&one.Error, &one.Events, &f.Events, &f.Entities, &f.Errors, &e.FeedID, &e.Feed, &e.Position, &e.ID, &e.Type, &e.Subject, &e.Error, &text)
+		if err == nil {
+			err = one.RestoreExample(text)
+		}
 		return one, err
 	}
-	f.Frequent, err = sqlitedb.CollectRows(ctx, s.db, scan, countFailed, consumer, checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
+	f.Frequent, err = sqlitedb.CollectRows(ctx, s.db, scan, countFailed, consumer, checkpoint.MaxFailures+1, checkpoint.FrequentFailures, checkpoint.MaxExample)
 	return f, err
 }
 

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,7 +26,7 @@ func TestFailedParkedReadsByItsIndexOnly(t *testing.T) {
 	_, err := s.db.ExecContext(t.Context(), `
 		INSERT INTO eventfeed_parked (consumer, feed_id, position, feed, id, type, subject, live, event, error, attempts, parked)
 			WITH RECURSIVE numbers (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM numbers WHERE n < 30000)
-			SELECT CASE WHEN n % 2 = 0 THEN 'c' ELSE 'other' END, 'urn:' || (n % 3), n, 'f', 'id' || n, 'T', CASE WHEN n % 50 = 0 THEN '' ELSE 's' || n END, 0, '', CASE WHEN n % 10 = 0 THEN 'broken ' || (n % 7) ELSE '' END, 1, '2026-01-01T00:00:00Z'
+			SELECT CASE WHEN n % 2 = 0 THEN 'c' ELSE 'other' END, 'urn:' || (n % 3), n, 'f', 'id' || n, 'T', CASE WHEN n % 50 = 0 THEN '' ELSE 's' || n END, 0, CAST(format('{"specversion":"1.0","id":"x","source":"/shop","type":"T","time":"2026-01-01T00:00:00Z","datacontenttype":"application/json","data":{"n":%s}}', CASE WHEN n = 30 THEN '"' || hex(zeroblob(35000)) || '"' ELSE n END) AS BLOB), CASE WHEN n % 10 = 0 THEN 'broken ' || (n % 7) ELSE '' END, 1, '2026-01-01T00:00:00Z'
 			FROM numbers`)
 	must.OK(t, err)
 	checkFailures(t, s)
@@ -54,12 +55,17 @@ func checkFailures(t *testing.T, s *Session) {
 	if got.Events != checkpoint.MaxFailures+1 || got.Entities != 801 || got.Errors != 7 || len(got.Frequent) != checkpoint.FrequentFailures || got.Frequent[0].Events != 144 || got.Frequent[4].Error != "broken 5" {
 		t.Errorf("%+v", got)
 	}
+	for _, one := range got.Frequent {
+		if e := &one.Example; e.FeedID != "urn:0" || e.Position > 210 || e.Error != one.Error || one.IsCut != (e.Position == 30) || !one.IsCut && string(e.Data) != fmt.Sprintf(`{"n":%d}`, e.Position) {
+			t.Errorf("example: %+v", one)
+		}
+	}
 	scan := func(row sqlitedb.Row) (detail string, err error) {
 		var id, parent, unused int
 		err = row.Scan(&id, &parent, &unused, &detail)
 		return detail, err
 	}
-	steps, err := sqlitedb.CollectRows(t.Context(), s.db, scan, "EXPLAIN QUERY PLAN "+countFailed, "c", checkpoint.MaxFailures+1, checkpoint.FrequentFailures)
+	steps, err := sqlitedb.CollectRows(t.Context(), s.db, scan, "EXPLAIN QUERY PLAN "+countFailed, "c", checkpoint.MaxFailures+1, checkpoint.FrequentFailures, checkpoint.MaxExample)
 	must.OK(t, err)
 	if plan := strings.Join(steps, "\n"); !strings.Contains(plan, "SEARCH eventfeed_parked USING INDEX eventfeed_parked_failed (consumer=?)") || strings.Contains(plan, "SCAN eventfeed_parked ") {
 		t.Errorf("the plan:\n%s", plan)

@@ -21,7 +21,7 @@ func (s *Session) Statuses(ctx context.Context) (all []checkpoint.Status, err er
 	}
 	all, err = sqlitedb.CollectRows(ctx, s.db, scanStatus, `
 		SELECT c.consumer, c.feed, c.feed_id, c.epoch, c.position, c.digest, c.updated,
-			c.url, c.seed_end, c.skipped, c.left_out, n.sink, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
+			c.url, c.seed_end, c.skipped, c.left_out, c.generation, n.sink, n.publishes_to, n.projection, n.schema, n.as_of, n.held_by, n.held_since,
 			(SELECT count(*) FROM eventfeed_parked p WHERE p.consumer = c.consumer AND p.feed_id = c.feed_id)
 		FROM eventfeed_checkpoints c JOIN eventfeed_consumers n USING (consumer)
 		ORDER BY c.consumer, c.feed, c.feed_id`)
@@ -36,7 +36,7 @@ func scanStatus(row sqlitedb.Row) (s checkpoint.Status, err error) {
 	c, n := &s.Checkpoint, &s.Consumer
 	var digest []byte
 	err = row.Scan(&n.Name, &c.Feed, &c.FeedID, &c.Epoch, &c.Position, &digest, sqlitedb.Time(&c.Updated),
-		&c.URL, &c.SeedEnd, &c.Skipped, &c.LeftOut, &n.Sink, &n.Projection, &n.Schema, sqlitedb.Time(&n.AsOf), &n.HeldBy, sqlitedb.Time(&n.HeldSince), &s.Parked)
+		&c.URL, &c.SeedEnd, &c.Skipped, &c.LeftOut, &c.Generation, &n.Sink, &n.PublishesTo, &n.Projection, &n.Schema, sqlitedb.Time(&n.AsOf), &n.HeldBy, sqlitedb.Time(&n.HeldSince), &s.Parked)
 	if err != nil {
 		return s, err
 	}

@@ -58,7 +58,11 @@ func (s *Session) move(ctx context.Context, tx *sql.Tx, m *checkpoint.Move) erro
 	if moved, err := result.RowsAffected(); err != nil || moved != 1 {
 		return errors.Join(err, fmt.Errorf("%s: %w", from, checkpoint.ErrMoved))
 	}
-	if to.Position < from.Position {
+	if to.Generation != from.Generation { // otherwise it may be that of a program, which stores it itself
+		_, err = tx.ExecContext(ctx, "UPDATE eventfeed_checkpoints SET generation = ?, generation_start = ? WHERE consumer = ? AND feed_id = ?",
+			to.Generation, to.GenerationStart, to.Consumer, to.FeedID)
+	}
+	if err == nil && to.Position < from.Position {
 		_, err = tx.ExecContext(ctx, "DELETE FROM eventfeed_parked WHERE consumer = ? AND feed_id = ? AND position > ?",
 			to.Consumer, to.FeedID, to.Position)
 	}

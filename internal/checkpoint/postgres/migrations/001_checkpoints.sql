@@ -11,6 +11,8 @@ CREATE TABLE eventfeed_seed.checkpoints (
     seed_end bigint      NOT NULL,              -- last position of the history; what lies behind it is news
     skipped  bigint      NOT NULL DEFAULT 0,    -- events that the sink had no use for
     left_out bigint      NOT NULL DEFAULT 0,    -- events later than as_of
+    generation       bigint NOT NULL DEFAULT 0, -- of a publisher, or that a consumer of its messages follows; 0: none, or not known yet
+    generation_start bigint NOT NULL DEFAULT 0, -- position after which a publisher's generation began
     holder   text        NOT NULL,   -- who may move it on
     updated  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (consumer, feed_id)
@@ -32,13 +34,14 @@ CREATE TABLE eventfeed_seed.digests (
 -- What all checkpoints of a consumer have in common.
 CREATE TABLE eventfeed_seed.consumers (
     consumer        text        PRIMARY KEY,
-    sink            text        NOT NULL,              -- what applies its events: inbox, handler, projection, program
+    sink            text        NOT NULL,              -- what applies its events: inbox, handler, projection, program, publisher
     keeps_events    boolean     NOT NULL DEFAULT false, -- as they came, so that they can be taken away again
     projection      text        NOT NULL DEFAULT '',   -- name of the file
     projection_hash bytea,                             -- SHA-256 of its text
     setup_hash      bytea,                             -- SHA-256 of its set-up
     schema          text        NOT NULL DEFAULT '',   -- where the projection's tables are
     time_zone       text        NOT NULL DEFAULT '',   -- that users' SQL and handlers run in
+    publishes_to    text        NOT NULL DEFAULT '',   -- where a publisher sends the events
     as_of           timestamptz,                       -- later events were left out
     held_by         text        NOT NULL DEFAULT '',   -- process that claimed it last
     held_since      timestamptz NOT NULL DEFAULT now()

@@ -12,6 +12,8 @@ CREATE TABLE eventfeed_checkpoints (
     seed_end INTEGER NOT NULL,              -- last position of the history; what lies behind it is news
     skipped  INTEGER NOT NULL DEFAULT 0,    -- events that the sink had no use for
     left_out INTEGER NOT NULL DEFAULT 0,    -- events later than as_of
+    generation       INTEGER NOT NULL DEFAULT 0, -- of a publisher, or that a consumer of its messages follows; 0: none, or not known yet
+    generation_start INTEGER NOT NULL DEFAULT 0, -- position after which a publisher's generation began
     holder   TEXT    NOT NULL,   -- who may move it on
     updated  TEXT    NOT NULL,
     PRIMARY KEY (consumer, feed_id)
@@ -33,13 +35,14 @@ CREATE TABLE eventfeed_digests (
 -- What all checkpoints of a consumer have in common.
 CREATE TABLE eventfeed_consumers (
     consumer        TEXT NOT NULL PRIMARY KEY,
-    sink            TEXT NOT NULL,              -- what applies its events: inbox, handler, projection, program
+    sink            TEXT NOT NULL,              -- what applies its events: inbox, handler, projection, program, publisher
     keeps_events    INTEGER NOT NULL DEFAULT 0, -- as they came, so that they can be taken away again
     projection      TEXT NOT NULL DEFAULT '',   -- name of the file
     projection_hash BLOB,                       -- SHA-256 of its text
     setup_hash      BLOB,                       -- SHA-256 of its set-up
     schema          TEXT NOT NULL DEFAULT '',   -- always empty: SQLite has none
     time_zone       TEXT NOT NULL DEFAULT '',   -- that users' SQL and handlers run in
+    publishes_to    TEXT NOT NULL DEFAULT '',   -- where a publisher sends the events
     as_of           TEXT,                       -- later events were left out
     held_by         TEXT NOT NULL DEFAULT '',   -- process that claimed it last
     held_since      TEXT NOT NULL

@@ -1,0 +1,160 @@
+package seedrabbitmq
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+const (
+	// dialLimit is the timeout of connecting, of the TLS handshake and of the login.
+	dialLimit = 15 * time.Second
+	// heartbeat is how often both sides show that they live. A connection whose other side is
+	// silent for twice as long is dead.
+	heartbeat = 10 * time.Second
+	// maxFrame is the frame size to ask for. The broker has the last word, with frame_max.
+	maxFrame = 16 << 20
+)
+
+// connection is a connection with a channel in confirm mode. It is never repaired: after any
+// error it is closed, and another one is opened.
+type connection struct {
+	conn    *amqp.Connection
+	channel *amqp.Channel
+	raw     net.Conn
+
+	confirms chan amqp.Confirmation // of each published message, in order; closed with the channel
+	returns  chan amqp.Return       // each before the confirmation of its message
+	blocked  chan amqp.Blocking
+	closed   chan *amqp.Error // why the channel was closed
+	lost     chan *amqp.Error // why the connection was closed
+}
+
+// open connects, and checks that the exchange exists.
+func (s *sink) open(ctx context.Context) (c *connection, err error) {
+	config := amqp.Config{
+		Vhost: s.to.vhost, Heartbeat: heartbeat, FrameSize: maxFrame,
+		Properties: amqp.NewConnectionProperties(),
+	}
+	if config.TLSClientConfig, err = s.tlsConfig(); err != nil {
+		return nil, err
+	}
+	if config.SASL, err = s.login(config.TLSClientConfig); err != nil {
+		return nil, err
+	}
+	config.Properties.SetClientConnectionName("eventfeed publisher, " + checkpoint.Process())
+	c = &connection{}
+	config.Dial = func(network, addr string) (net.Conn, error) {
+		dialing, cancel := context.WithTimeout(ctx, dialLimit)
+		defer cancel()
+		raw, err := (&net.Dialer{}).DialContext(dialing, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c.raw = raw
+		return raw, raw.SetDeadline(time.Now().Add(dialLimit)) // the library lifts it after the login
+	}
+	stop := context.AfterFunc(ctx, c.cut)
+	defer stop()
+	if c.conn, err = amqp.DialConfig(s.to.server(), config); err != nil {
+		return nil, dialError{err}
+	}
+	if err := c.begin(s.to.exchange); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// tlsConfig returns the TLS configuration for one connection; nil without TLS.
+func (s *sink) tlsConfig() (config *tls.Config, err error) {
+	switch {
+	case !s.to.tls:
+		return nil, nil
+	case s.TLS == nil:
+		config = &tls.Config{MinVersion: tls.VersionTLS12}
+	default:
+		if config, err = s.TLS(); err != nil {
+			return nil, err
+		}
+		config = config.Clone()
+	}
+	if config.ServerName == "" {
+		config.ServerName = s.to.host
+	}
+	return config, nil
+}
+
+// login returns how to log in.
+func (s *sink) login(config *tls.Config) ([]amqp.Authentication, error) {
+	if s.Credentials != nil {
+		user, password, err := s.Credentials()
+		return []amqp.Authentication{&amqp.PlainAuth{Username: user, Password: password}}, err
+	}
+	if config != nil && (len(config.Certificates) > 0 || config.GetClientCertificate != nil) {
+		return []amqp.Authentication{&amqp.ExternalAuth{}}, nil
+	}
+	return []amqp.Authentication{&amqp.PlainAuth{Username: "guest", Password: "guest"}}, nil
+}
+
+// begin opens the channel. The buffers hold what a whole window can cause: the library throws a
+// return away if nobody takes it within five seconds, and the confirmation would count.
+func (c *connection) begin(exchange string) (err error) {
+	c.blocked = c.conn.NotifyBlocked(make(chan amqp.Blocking, 64))
+	c.lost = c.conn.NotifyClose(make(chan *amqp.Error, 1))
+	if c.channel, err = c.conn.Channel(); err != nil {
+		return err
+	}
+	c.closed = c.channel.NotifyClose(make(chan *amqp.Error, 1))
+	if err := c.channel.ExchangeDeclarePassive(exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
+		return err
+	}
+	c.confirms = c.channel.NotifyPublish(make(chan amqp.Confirmation, windowMessages))
+	c.returns = c.channel.NotifyReturn(make(chan amqp.Return, windowMessages))
+	return c.channel.Confirm(false)
+}
+
+// why returns the error that closed the channel, whose confirms are closed.
+func (c *connection) why() error {
+	for _, closed := range []chan *amqp.Error{c.closed, c.lost} {
+		select {
+		case err := <-closed:
+			if err != nil {
+				return err
+			}
+		default:
+		}
+	}
+	return amqp.ErrClosed
+}
+
+// isOpen reports whether messages can be published, as far as it is known.
+func (c *connection) isOpen() bool { return c != nil && !c.channel.IsClosed() && !c.conn.IsClosed() }
+
+// cut ends the connection at once, whatever it is doing.
+func (c *connection) cut() {
+	if c.raw != nil {
+		_ = c.raw.Close()
+	}
+}
+
+// closeLimit is how long a connection may take to close in order.
+const closeLimit = 2 * time.Second
+
+// close closes the connection, in order if the broker answers.
+func (c *connection) close() {
+	if c.conn == nil {
+		return
+	}
+	timer := time.AfterFunc(closeLimit, c.cut)
+	defer timer.Stop()
+	var done sync.WaitGroup
+	done.Go(func() { _ = c.conn.Close() })
+	done.Wait()
+}

@@ -1,0 +1,214 @@
+package seedrabbitmq
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/eventfeed/eventfeed/internal/broker"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+const (
+	// windowMessages is how many messages may be published and not confirmed yet.
+	windowMessages = 2048
+	// acknowledgeInterval is the least time between two moves of the checkpoint.
+	acknowledgeInterval = 200 * time.Millisecond
+	// silence is how long the broker may confirm nothing before a warning.
+	silence = 30 * time.Second
+	// grace is how long a run that is stopped waits for the confirmations of what it has published.
+	grace = 5 * time.Second
+)
+
+// messages are n messages in order.
+type messages struct {
+	n  int
+	at func(i int) (*broker.Message, error)
+}
+
+// delivery publishes messages in order. A message is done when it is confirmed, and all messages
+// before it.
+type delivery struct {
+	*sink
+	messages
+	acknowledged func(checkpoint.Acknowledged) error
+
+	done       int   // number of messages that are done
+	told       int   // the number passed to acknowledged
+	unroutable int64 // number of unroutable ones between told and done
+	broke      bool  // acknowledged has returned an error
+	returned   map[returnKey]bool
+}
+
+// attempt publishes the messages that are not done, over one connection. After an error the
+// connection must not be used again: what was published and is not confirmed may arrive or not.
+func (d *delivery) attempt(ctx context.Context) error {
+	if err := d.connect(ctx); err != nil {
+		return err
+	}
+	if d.done == d.n {
+		return nil
+	}
+	c := d.connection
+	d.returned = make(map[returnKey]bool)
+	w := &window{
+		offset: int(c.channel.GetNextPublishSeqNo()) - d.done, //nolint:gosec // a count of messages
+		slots:  make(chan struct{}, windowMessages), ended: make(chan published, 1),
+	}
+	publishing, stop := context.WithCancel(ctx)
+	from := d.done
+	go func() { w.ended <- d.publishAfter(publishing, c, w, from) }()
+	err := d.confirmed(ctx, c, w)
+	stop()
+	if err != nil {
+		c.cut() // the goroutine may wait for a broker that reads nothing
+	}
+	if !w.over {
+		<-w.ended
+	}
+	return d.tell(err)
+}
+
+// window is what is published over one connection.
+type window struct {
+	offset int            // the delivery tag of the first of all messages
+	slots  chan struct{}  // one element for each message that is published and not confirmed
+	ended  chan published // when nothing more is published
+	over   bool           // ended was received
+}
+
+// published is how publishing has ended: all messages before n were published.
+type published struct {
+	n   int
+	err error // why not all
+}
+
+// publishAfter publishes the messages after the first n ones.
+func (d *delivery) publishAfter(ctx context.Context, c *connection, w *window, n int) published {
+	for ; n < d.n; n++ {
+		m, err := d.at(n)
+		if err != nil {
+			return published{n, err}
+		}
+		key, p, err := d.encode(m, c.conn.Config.FrameSize)
+		if err != nil {
+			return published{n, err}
+		}
+		select {
+		case w.slots <- struct{}{}:
+		case <-ctx.Done():
+			return published{n, ctx.Err()}
+		}
+		if err := c.channel.PublishWithContext(ctx, d.to.exchange, key, true, false, p); err != nil {
+			return published{n, err}
+		}
+	}
+	return published{n, nil}
+}
+
+// confirmed takes the confirmations, and moves the checkpoint.
+func (d *delivery) confirmed(ctx context.Context, c *connection, w *window) (err error) {
+	tick, silent := time.NewTicker(acknowledgeInterval), time.NewTimer(silence)
+	defer tick.Stop()
+	defer silent.Stop()
+	stopping, stopped := ctx.Done(), (<-chan time.Time)(nil)
+	for end := d.n; d.done < end; {
+		select {
+		case confirmation, open := <-c.confirms:
+			if !open {
+				return c.why()
+			}
+			<-w.slots
+			silent.Reset(silence)
+			if err := d.confirm(c, int(confirmation.DeliveryTag)-w.offset, confirmation.Ack); err != nil { //nolint:gosec // as above
+				return err
+			}
+		case p := <-w.ended:
+			w.over, end, err = true, p.n, p.err
+		case <-tick.C:
+			if err := d.tell(nil); err != nil {
+				return err
+			}
+		case b := <-c.blocked:
+			d.block(ctx, b)
+		case <-silent.C:
+			d.silent(ctx)
+			silent.Reset(silence)
+		case <-d.hold.Lost:
+			return checkpoint.ErrLost
+		case <-stopping:
+			stopping, stopped = nil, time.After(grace)
+		case <-stopped:
+			return ctx.Err()
+		}
+	}
+	return err
+}
+
+// confirm notes that the broker has taken a message, given its index, or has refused it.
+func (d *delivery) confirm(c *connection, i int, taken bool) error {
+	d.takeReturns(c)
+	switch {
+	case !taken:
+		m, err := d.at(i)
+		if err != nil {
+			return err
+		}
+		return refused(m)
+	case len(d.returned) > 0:
+		m, err := d.at(i)
+		if err != nil {
+			return err
+		}
+		if key := keyOf(m); d.returned[key] {
+			delete(d.returned, key)
+			if d.Unroutable == Stop {
+				return unroutable(d.to, d.route.Of(m, nil), m)
+			}
+			d.unroutable++
+		}
+	}
+	d.done = i + 1
+	return nil
+}
+
+// tell moves the checkpoint past what is done, unless another process may hold the consumer. It
+// returns err, or why the checkpoint was not moved.
+func (d *delivery) tell(err error) error {
+	if d.done == d.told || errors.Is(err, checkpoint.ErrLost) {
+		return err
+	}
+	if failed := d.acknowledged(checkpoint.Acknowledged{Events: d.done, Unroutable: d.unroutable}); failed != nil {
+		d.broke = true
+		return failed
+	}
+	d.told, d.unroutable = d.done, 0
+	d.available()
+	return err
+}
+
+// block notes that the broker takes no messages, or takes them again.
+func (d *delivery) block(ctx context.Context, b amqp.Blocking) {
+	if !b.Active {
+		d.available()
+		return
+	}
+	err := blocked(b.Reason)
+	d.hold.Away(err)
+	d.Logger.Log(ctx, d.outage.Level(0), "the broker takes no messages, waiting", "broker", d.to.String(), "reason", b.Reason)
+}
+
+// silent notes that the broker confirms nothing.
+func (d *delivery) silent(ctx context.Context) {
+	name := ""
+	if m, err := d.at(d.done); err == nil {
+		name = m.String()
+	}
+	d.hold.Away(errSilent)
+	d.Logger.Log(ctx, d.outage.Level(repeatInterval), "the broker confirms no messages, waiting", "broker", d.to.String(), "for", silence, "message", name)
+}
+
+// errSilent reports that the broker has confirmed nothing for the time of silence.
+var errSilent = errors.New("the broker confirms no messages")

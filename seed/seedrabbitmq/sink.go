@@ -1,0 +1,137 @@
+package seedrabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/broker"
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/retry"
+)
+
+// sink is a checkpoint.External that publishes to an exchange.
+type sink struct {
+	Exchange
+	to    address
+	route broker.Route
+	hold  checkpoint.Hold
+
+	generations map[string]int64 // of the feeds, by id
+	connection  *connection      // nil if there is none
+	loggedIn    bool             // the broker has accepted the credentials before
+	outage      retry.Outage
+}
+
+func newSink(e Exchange, to address, route broker.Route, h checkpoint.Hold) *sink {
+	s := &sink{Exchange: e, to: to, route: route, hold: h, generations: make(map[string]int64)}
+	for i := range h.Checkpoints {
+		s.generations[h.Checkpoints[i].FeedID] = h.Checkpoints[i].Generation
+	}
+	return s
+}
+
+// Start connects, and publishes the marker of each generation of which nothing else is published.
+func (s *sink) Start(ctx context.Context) error {
+	var markers []broker.Message
+	for i := range s.hold.Checkpoints {
+		if c := &s.hold.Checkpoints[i]; c.Position == c.GenerationStart {
+			markers = append(markers, broker.Marker(c))
+		}
+	}
+	return s.publish(ctx, messages{
+		n:  len(markers),
+		at: func(i int) (*broker.Message, error) { return &markers[i], nil },
+	}, func(checkpoint.Acknowledged) error { return nil })
+}
+
+// Deliver publishes events.
+func (s *sink) Deliver(ctx context.Context, b checkpoint.Batch, acknowledged func(checkpoint.Acknowledged) error) error {
+	return s.publish(ctx, messages{n: len(b.Events), at: func(i int) (*broker.Message, error) {
+		before, at, err := b.Places(i)
+		e := &b.Events[i]
+		return &broker.Message{Delivered: *e, Generation: s.generations[e.FeedID], Before: before, At: at}, err
+	}}, acknowledged)
+}
+
+// publish publishes messages, and opens another connection after an error that may pass, until
+// the retry timeout is over.
+func (s *sink) publish(ctx context.Context, m messages, acknowledged func(checkpoint.Acknowledged) error) error {
+	d := &delivery{sink: s, messages: m, acknowledged: acknowledged}
+	tries := retry.Begin(100*time.Millisecond, 5*time.Second)
+	for {
+		done := d.done
+		err := d.attempt(ctx)
+		if err == nil {
+			s.available()
+			return nil
+		}
+		s.disconnect()
+		if d.done > done {
+			tries.Again()
+		}
+		err = d.explain(err)
+		if _, refused := errors.AsType[*broker.Refusal](err); refused || d.broke || ctx.Err() != nil || s.isLost() || s.Patience >= 0 && tries.Lasted() > s.Patience {
+			return s.ended(ctx, d, err)
+		}
+		wait := tries.Next()
+		s.hold.Away(err)
+		s.Logger.Log(ctx, s.outage.Level(repeatInterval), "the broker is unavailable, retrying", "broker", s.to.String(), "error", err, "wait", wait.Round(time.Millisecond))
+		if err := retry.Sleep(ctx, wait); err != nil {
+			return err
+		}
+	}
+}
+
+// repeatInterval is how often the warning of an outage is repeated.
+const repeatInterval = time.Minute
+
+// ended returns the error with which a delivery ends.
+func (s *sink) ended(ctx context.Context, d *delivery, err error) error {
+	switch {
+	case d.broke:
+		return err
+	case s.isLost():
+		return fmt.Errorf("%w: publishing has stopped", checkpoint.ErrLost)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	default:
+		return fmt.Errorf("publish to %s: %w", s.to, err)
+	}
+}
+
+// available notes that the broker does what it is asked for.
+func (s *sink) available() {
+	s.hold.Away(nil)
+	if s.outage.Over() {
+		s.Logger.Info("the broker is available again", "broker", s.to.String())
+	}
+}
+
+// isLost reports whether another process may hold the consumer.
+func (s *sink) isLost() bool { return s.hold.Lost != nil && checkpoint.IsClosed(s.hold.Lost) }
+
+// connect opens a connection unless one is open.
+func (s *sink) connect(ctx context.Context) (err error) {
+	if s.connection.isOpen() {
+		return nil
+	}
+	s.disconnect()
+	if s.connection, err = s.open(ctx); err != nil {
+		s.connection = nil
+		return err
+	}
+	s.loggedIn = true
+	return nil
+}
+
+func (s *sink) disconnect() {
+	if s.connection != nil {
+		s.connection.close()
+		s.connection = nil
+	}
+}
+
+// Close closes the connection.
+func (s *sink) Close() { s.disconnect() }
