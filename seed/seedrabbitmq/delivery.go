@@ -195,8 +195,7 @@ func (d *delivery) block(ctx context.Context, b amqp.Blocking) {
 		d.available()
 		return
 	}
-	err := blocked(b.Reason)
-	d.hold.Away(err)
+	d.away(blocked(b.Reason))
 	d.Logger.Log(ctx, d.outage.Level(0), "the broker takes no messages, waiting", "broker", d.to.String(), "reason", b.Reason)
 }
 
@@ -206,7 +205,7 @@ func (d *delivery) silent(ctx context.Context) {
 	if m, err := d.at(d.done); err == nil {
 		name = m.String()
 	}
-	d.hold.Away(errSilent)
+	d.away(errSilent)
 	d.Logger.Log(ctx, d.outage.Level(repeatInterval), "the broker confirms no messages, waiting", "broker", d.to.String(), "for", silence, "message", name)
 }
 

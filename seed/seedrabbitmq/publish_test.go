@@ -5,6 +5,7 @@ package seedrabbitmq_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -302,6 +303,24 @@ func TestALeastRightSufficesToPublish(t *testing.T) {
 	b := newBench(t, node, 3)
 	user, password := node.User(t, b.vhost, "^$", "^orders$", "^$")
 	b.exchange.Credentials = func() (string, string, error) { return user, password, nil }
+	must.OK(t, b.run())
+	if got := positions(t, b.read()); len(got) != 4 {
+		t.Errorf("published %v", got)
+	}
+}
+
+func TestACertificateLogsInWithoutAPassword(t *testing.T) {
+	t.Parallel()
+	node := testrabbit.Start(t)
+	b := newBench(t, node, 3)
+	user, _ := node.User(t, b.vhost, "^$", "^orders$", "^$")
+	certificate, key := node.Authority.Issue(t, user, time.Now().Add(time.Hour))
+	pair, err := tls.X509KeyPair(certificate, key)
+	must.OK(t, err)
+	b.exchange.URL = "amqps://" + node.AddressTLS() + "/" + b.vhost + "?exchange=orders"
+	b.exchange.TLS = func() (*tls.Config, error) {
+		return &tls.Config{RootCAs: node.Authority.Pool(), Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	}
 	must.OK(t, b.run())
 	if got := positions(t, b.read()); len(got) != 4 {
 		t.Errorf("published %v", got)

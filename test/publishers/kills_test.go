@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -63,7 +64,8 @@ func kills(t *testing.T, node *testrabbit.Node, seeder string) {
 	defer stop()
 	command := []string{seeder, "run", "--from", c.from, "--publish", c.exchange(c.proxy.Address()), "--into", c.into}
 	for i := range c.publishers {
-		c.publishers[i] = supervise(ctx, t, append(command, "--follow")...)
+		// With the limit they end by themselves, should this process be killed.
+		c.publishers[i] = supervise(ctx, t, append(slices.Clip(command), "--follow", "--patience", "10m")...)
 	}
 	started := time.Now()
 	faults := c.faults(t, times)
