@@ -54,7 +54,7 @@ func (d *delivery) attempt(ctx context.Context) error {
 	c := d.connection
 	d.returned = make(map[returnKey]bool)
 	w := &window{
-		offset: int(c.channel.GetNextPublishSeqNo()) - d.done, //nolint:gosec // a count of messages
+		offset: int(c.channel.GetNextPublishSeqNo()) - d.done,
 		slots:  make(chan struct{}, windowMessages), ended: make(chan published, 1),
 	}
 	publishing, stop := context.WithCancel(ctx)
@@ -122,7 +122,7 @@ func (d *delivery) confirmed(ctx context.Context, c *connection, w *window) (err
 			}
 			<-w.slots
 			silent.Reset(silence)
-			if err := d.confirm(c, int(confirmation.DeliveryTag)-w.offset, confirmation.Ack); err != nil { //nolint:gosec // as above
+			if err := d.confirm(c, int(confirmation.DeliveryTag)-w.offset, confirmation.Ack); err != nil {
 				return err
 			}
 		case p := <-w.ended:
