@@ -72,7 +72,7 @@ func (s *sink) publish(ctx context.Context, m messages, acknowledged func(checkp
 			tries.Again()
 		}
 		err = d.explain(err)
-		if _, refused := errors.AsType[*broker.Refusal](err); refused || d.broke || ctx.Err() != nil || s.isLost() || s.Patience >= 0 && tries.Lasted() > s.Patience {
+		if _, refused := errors.AsType[*broker.OperatorError](err); refused || d.broke || ctx.Err() != nil || s.isLost() || s.Patience >= 0 && tries.Lasted() > s.Patience {
 			return s.ended(ctx, d, err)
 		}
 		wait := tries.Next()
