@@ -29,6 +29,8 @@ type connection struct {
 	channel *amqp.Channel
 	raw     net.Conn
 
+	isBlocked bool // the broker has said that it takes no messages
+
 	confirms chan amqp.Confirmation // of each published message, in order; closed with the channel
 	returns  chan amqp.Return       // each before the confirmation of its message
 	blocked  chan amqp.Blocking

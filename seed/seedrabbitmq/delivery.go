@@ -191,7 +191,7 @@ func (d *delivery) tell(err error) error {
 
 // block notes that the broker takes no messages, or takes them again.
 func (d *delivery) block(ctx context.Context, b amqp.Blocking) {
-	if !b.Active {
+	if d.connection.isBlocked = b.Active; !b.Active {
 		d.available()
 		return
 	}

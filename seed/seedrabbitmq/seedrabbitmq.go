@@ -97,7 +97,7 @@ func Open(e Exchange) (seed.Publisher, error) {
 		return seed.Publisher{}, err
 	}
 	if e.Credentials != nil && !to.tls && !to.isLoopback() && !e.PlainPassword {
-		return seed.Publisher{}, fmt.Errorf("%s: the password would cross the network unencrypted; use amqps://, or allow it with PlainPassword", to)
+		return seed.Publisher{}, fmt.Errorf("%s: the password would cross the network unencrypted; use amqps://, or allow it with --broker-plaintext (in Go: PlainPassword)", to)
 	}
 	if e.Patience == 0 {
 		e.Patience = defaultPatience

@@ -104,8 +104,12 @@ func (s *sink) ended(ctx context.Context, d *delivery, err error) error {
 // away reports that the broker does not do what it is asked for.
 func (s *sink) away(err error) { s.hold.Away(fmt.Errorf("%s: %w", s.to, err)) }
 
-// available notes that the broker does what it is asked for.
+// available notes that the broker does what it is asked for. While it takes no messages, what it
+// confirms was on its way before.
 func (s *sink) available() {
+	if s.connection != nil && s.connection.isBlocked {
+		return
+	}
 	s.hold.Away(nil)
 	if s.outage.Over() {
 		s.Logger.Info("the broker is available again", "broker", s.to.String())
