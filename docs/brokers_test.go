@@ -385,6 +385,7 @@ func (c *brokerConsumer) startOn(t *testing.T, queue string) (ended <-chan error
 	result, done := make(chan error, 1), make(chan struct{})
 	go func() {
 		result <- command.Wait()
+		close(result) // each of the next cases learns that it has ended
 		close(done)
 	}()
 	stop = func() string {

@@ -22,7 +22,7 @@ func TestAnEntityIsReadAsAnArchivedFeed(t *testing.T) {
 		s := openSource(t, testdb.SQLite(t))
 		storetest.CreateWithEntities(t, s.Log, "f")
 		last := 0
-		for _, upTo := range []int{3, 499, 500, 501, 1600} {
+		for _, upTo := range []int{3, 499, 500, 501, 1001} {
 			for _, subject := range []string{"o-1", "a/b c"} {
 				var events []event.Event
 				for n := last + 1; n <= upTo; n++ {

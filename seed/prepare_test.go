@@ -33,7 +33,7 @@ func TestConnectionThatIsLostWhileATargetIsPreparedIsMadeAgain(t *testing.T) {
 	}
 	all, err := seedThrough(t, -1)
 	must.OK(t, err)
-	const cuts = 40
+	const cuts = 20
 	for n := range int64(cuts) {
 		at := n*all/cuts + n%7
 		t.Run(fmt.Sprintf("behind byte %d of %d", at, all), func(t *testing.T) {

@@ -17,12 +17,12 @@ import (
 // explained adds the meaning and the next step to an error of the target.
 func explained(err error, into string) error {
 	meaning := explain.At(err, into)
-	if refusal, is := errors.AsType[*broker.Refusal](err); is {
+	if mend, is := errors.AsType[*broker.OperatorError](err); is {
 		status := cli.StatusFailed
-		if refusal.Usage {
+		if mend.Usage {
 			status = cli.StatusUsage
 		}
-		return &cli.StatusError{Status: status, Err: err, Next: refusal.Next}
+		return &cli.StatusError{Status: status, Err: err, Next: mend.Next}
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -108,6 +108,8 @@ func (p *runPage) state() *html.Seeder {
 func (p *runPage) sink() (kind, inWords string) {
 	file, schema := p.sinks.projection, p.sinks.schema
 	switch {
+	case p.sinks.isPublisher():
+		return checkpoint.SinkPublisher, "a message broker, " + withoutPassword(p.sinks.publish.url)
 	case p.sinks.program != "":
 		return checkpoint.SinkProgram, "a program (--exec)"
 	case file != "" && schema != "":
@@ -126,7 +128,11 @@ func (p *runPage) advise(t *html.SeederTrouble) {
 	case html.SeederHeld:
 		t.Advice, t.Command = "The run goes on when the other seeder stops. This shows which process it is, under HELD BY:", status+" --offline"
 	case "target":
-		t.Advice, t.Command = "The run retries by itself. Repair the database, or the way to it, and check it with:", status+" --offline"
+		what := "the database"
+		if p.sinks.isPublisher() {
+			what = "the database or the broker"
+		}
+		t.Advice, t.Command = "The run retries by itself. Repair "+what+", or the way to it, and check it with:", status+" --offline"
 	case "server":
 		t.Advice, t.Command = "The run retries by itself. Repair the server, or the way to it, and check it with:", p.inspectLine(t.About)
 	default:

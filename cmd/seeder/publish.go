@@ -36,7 +36,7 @@ var publishGroups = []string{
 }
 
 // passwordVariable is the environment variable with the password of the broker.
-const passwordVariable = "EVENTFEED_BROKER_PASSWORD" //nolint:gosec // its name
+const passwordVariable = "EVENTFEED_BROKER_PASSWORD"
 
 func addPublishFlags(command *cobra.Command) *publishFlags {
 	p := &publishFlags{}

@@ -132,7 +132,7 @@ func describe(c seed.Change) string {
 	case c.Sink == checkpoint.SinkPublisher && c.Deleted:
 		text += "consumers that have got messages stop at the marker of the new publication"
 	case c.Sink == checkpoint.SinkPublisher:
-		text += fmt.Sprintf("the next run begins another generation with a marker at position %d; consumers that have applied more stop there", c.To)
+		text += fmt.Sprintf("the next run begins another generation with a marker at position %d; consumers that have applied more compare themselves with the feed there", c.To)
 	case c.From == c.To && c.Events == 0 && c.Sink != "" && c.Sink != checkpoint.SinkInbox:
 		text += fmt.Sprintf("%s has applied no event after position %d", writer(c), c.To)
 	case c.Sink == checkpoint.SinkInbox || c.Events > 1 || c.From == c.To:

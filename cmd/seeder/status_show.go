@@ -31,6 +31,8 @@ type shownStatus struct {
 	HeldBy        *string    `json:"held_by"`
 	HeldSince     *time.Time `json:"held_since"`
 	Sink          string     `json:"sink"`
+	PublishesTo   string     `json:"publishes_to"`
+	Generation    int64      `json:"generation"`
 	Projection    string     `json:"projection"`
 	Schema        string     `json:"schema"`
 	AsOf          *time.Time `json:"as_of"`
@@ -48,7 +50,7 @@ func printJSON(w io.Writer, all []lag.Reader) error {
 		s := &all[i]
 		one := shownStatus{
 			Consumer: s.Consumer.Name, Feed: s.Feed, FeedID: s.FeedID, URL: s.URL, Epoch: s.Epoch, Position: s.Position,
-			State: s.State(), Sink: s.Consumer.Sink, Projection: s.Consumer.Projection, Schema: s.Consumer.Schema,
+			State: s.State(), Sink: s.Consumer.Sink, PublishesTo: s.Consumer.PublishesTo, Generation: s.Generation, Projection: s.Consumer.Projection, Schema: s.Consumer.Schema,
 			SeedEnd: s.SeedEnd, Skipped: s.Skipped, LeftOut: s.LeftOut, Parked: s.Parked,
 			Updated: s.Updated.UTC(), Digest: s.Digest.String(),
 		}
@@ -78,18 +80,20 @@ func printTable(w io.Writer, all []lag.Reader) error {
 			holder = s.Consumer.HeldBy
 		}
 		_, _ = terminal.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
-			s.Consumer.Name, s.Feed, s.Position, s.Behind(), s.State(), holder, sinkOf(&s.Consumer),
+			s.Consumer.Name, s.Feed, s.Position, s.Behind(), s.State(), holder, sinkOf(&s.Consumer, s.Generation),
 			s.Skipped, s.LeftOut, s.Parked, s.Updated.UTC().Format(time.RFC3339), s.Digest)
 	}
 	return table.Flush()
 }
 
-// sinkOf returns the kind and the name of a consumer's sink.
-func sinkOf(c *checkpoint.Consumer) string {
+// sinkOf returns the kind and the name of a consumer's sink, and the generation of a publisher.
+func sinkOf(c *checkpoint.Consumer, generation int64) string {
 	sink := c.Sink
 	switch {
 	case sink == "":
 		sink = "?"
+	case c.PublishesTo != "":
+		sink += fmt.Sprintf(" to %s, generation %d", c.PublishesTo, generation)
 	case c.Projection != "":
 		sink += " " + c.Projection
 	}

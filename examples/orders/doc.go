@@ -9,6 +9,8 @@
 //   - shipping.sql is a shipping service's table of shipments, and how it is filled from
 //     these events, by seeder run --projection.
 //   - shipping does the same in Go, for a service whose own code applies them.
+//   - mail writes a mail when an order is shipped: it is seeded from the feed, and takes new
+//     events from RabbitMQ.
 //   - python does as shop in Python, by SQL alone.
 //
 // Compare shows that shop and shipping hold the same. The script examples/demo runs them.

@@ -130,7 +130,7 @@ func build(t *testing.T) string {
 }
 
 var built = sync.OnceValue(func() error {
-	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", folder+string(filepath.Separator), "./shop", "./shipping", "../../cmd/seeder")
+	command := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", folder+string(filepath.Separator), "./shop", "./shipping", "./mail", "../../cmd/seeder")
 	command.Env = append(command.Environ(), "CGO_ENABLED=0")
 	if output, err := command.CombinedOutput(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, output)

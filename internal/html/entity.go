@@ -28,7 +28,7 @@ type entityContent struct {
 	FeedHref string
 	Self     string
 	InQuery  bool // the subject is a parameter of the entity's URL
-	Days     []timelineDay
+	Timeline timelineView
 	From, To int64 // first and last version that is shown
 	Shown    int64 // number of versions that are shown
 	// References, empty for none: Newer leads to the versions right after those that are shown, if they
@@ -45,7 +45,7 @@ func EntityPage(e *Entity) ([]byte, error) {
 	self := root + feed.EntityPath(e.Feed, e.Subject)[1:]
 	c := entityContent{
 		Entity: e, Heading: heading(e.Feed, e.Title), FeedHref: feedReference(root, e.Feed), Self: self, InQuery: strings.Contains(self, "?"),
-		Days: timeline(root, e.Feed, e.Versions),
+		Timeline: timeline(root, e.Feed, e.Versions),
 	}
 	if e.Asked != nil {
 		c.Day = isoDay(e.Asked.Start)

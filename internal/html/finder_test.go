@@ -2,6 +2,7 @@ package html_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -62,17 +63,22 @@ func TestPeopleFindWhatTheyLookFor(t *testing.T) {
 			b.do(chromedp.Navigate(url + "/"))
 			b.follow("orders", "Orders of the web shop")
 			b.send("Find", "Find: order/4010"+shop, map[string]string{"Find in this feed": "order/4010"})
-			b.see("Found in Orders", "All 4 events of order/4010", "Not found: an event with this id.", "KB-6", "OrderShipped")
+			b.see("Found in Orders", "All 4 events of order/4010, newest first", "What else was searched", "KB-6", "OrderShipped")
 			b.send("Find", "Find: 0198c0de-0000-7000-8000-000000000077"+shop, map[string]string{"Find in this feed": "0198c0de-0000-7000-8000-000000000077"})
-			b.see("Event at position 77: OrderPaid order/4019", "Not found: events of this subject")
+			b.see("Event at position 77: OrderPaid order/4019", "What else was searched")
+			if shown := eval[string](b, "document.body.innerText"); strings.Contains(shown, "No other match") || strings.Contains(shown, "Not found") {
+				t.Errorf("a search that has found something reads like a failure:\n%s", shown)
+			}
+			eval[int](b, `document.querySelector(".searched").open = true; 0`)
+			b.see("No other match: events of this subject")
 			b.send("Find", "Find: 120"+shop, map[string]string{"Find in this feed": "120"})
 			b.follow("Position 120 in the list", "Page 2 of 4, positions 71 to 120"+shop)
 			b.send("Find", "Find: order/4010 on "+today+shop, map[string]string{"Find in this feed": "order/4010 on " + today})
-			b.see("What changed for order/4010 on "+today+": ", "Events that happened or were recorded then.", "KB-3")
+			b.see("What changed for order/4010 on "+today+": ", "Events that happened or were recorded then, newest first.", "KB-3")
 			b.send("Find", "Find: "+today+shop, map[string]string{"Find in this feed": today})
 			b.see("First event recorded at or after that time: position 1", "Recorded then: position 1 to position 200")
 			b.send("Find", "Find: nobody"+shop, map[string]string{"Find in this feed": "nobody"})
-			b.see("Nothing found", "Not searched: types, data and other attributes")
+			b.see("Nothing found", "Not found: an event with this id", "Not searched: types, data and other attributes")
 			b.send("Find", "Find: OrderPaid"+shop, map[string]string{"Find in this feed": "OrderPaid"})
 			b.follow("Events of the type “OrderPaid”", "Filter: OrderPaid"+shop)
 			b.do(chromedp.Navigate(url + "/feeds/orders?type=nobody"))

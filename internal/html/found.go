@@ -91,7 +91,7 @@ type foundContent struct {
 	ByID          []row
 	At            *row
 	Rows          []row
-	Days          []timelineDay
+	Timeline      timelineView
 	Entity        string // reference
 	ByType, About string // references to filters
 	Missing       string // what was not found, in a sentence
@@ -106,7 +106,7 @@ type similar struct {
 // Events is the subject's events, as the heading above them says it.
 func (c *foundContent) Events() string {
 	shown := len(c.Rows)
-	for _, day := range c.Days {
+	for _, day := range c.Timeline.Days {
 		shown += len(day.Rows)
 	}
 	s := c.Subject
@@ -193,7 +193,7 @@ func FoundPageOf(f *Found) ([]byte, error) {
 	}
 	if s := f.Subject; s != nil {
 		list.subject = s.Subject
-		c.Rows, c.Days, c.About = list.rows(s.Events), timeline(root, d.Name, s.Versions), filterReference(self, Filter{Subject: s.Subject})
+		c.Rows, c.Timeline, c.About = list.rows(s.Events), timeline(root, d.Name, s.Versions), filterReference(self, Filter{Subject: s.Subject})
 		if s.Entity != "" {
 			c.Entity = root + s.Entity[1:]
 		}

@@ -3,17 +3,13 @@ package html_test
 import (
 	"errors"
 	"fmt"
-	"image"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/accessibility"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"github.com/eventfeed/eventfeed/event"
@@ -267,15 +263,13 @@ func checkOperationsAccessible(t *testing.T, pages map[string]string) {
 	t.Helper()
 	b := open(t, 1000)
 	for _, url := range []string{pages["busy"], pages["busy"] + "/?feed=orders", pages["many"] + "/?feeds=2"} {
+		b.do(chromedp.Navigate(url))
 		for _, look := range []struct {
 			width  int64
 			scheme string
 		}{{1000, "light"}, {360, "dark"}} {
 			b.do(chromedp.EmulateViewport(look.width, 800))
-			call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-			})
-			b.do(chromedp.Navigate(url))
+			b.scheme(look.scheme)
 			if weak := eval[[]string](b, contrast); len(weak) > 0 {
 				t.Errorf("%s, %s: %q", url, look.scheme, weak)
 			}
@@ -308,28 +302,9 @@ func checkOperationsAccessible(t *testing.T, pages map[string]string) {
 // keepOperationsScreens keeps the pictures of the documentation.
 func keepOperationsScreens(t *testing.T, url string) {
 	t.Helper()
-	for _, look := range []struct {
-		name, query, scheme string
-		width, height       int64
-	}{
-		{"operations-desktop", "", "light", 1100, 1950}, {"operations-dark", "", "dark", 1100, 1950},
-		{"operations-phone", "", "light", 360, 3400}, {"operations-phone-dark", "?feed=orders", "dark", 360, 2600},
-		{"operations-feed-desktop", "?feed=orders", "light", 1100, 1200},
-	} {
-		b := open(t, look.width)
-		b.do(chromedp.EmulateViewport(look.width, look.height))
-		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-		})
-		b.do(chromedp.Navigate(url + "/" + look.query))
-		screen, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-		must.OK(t, err)
-		path := filepath.Join(screens, look.name+".png")
-		if *update {
-			must.OK(t, os.WriteFile(path, shrink(t, screen), 0o644))
-		}
-		kept, err := os.ReadFile(path)
-		must.OK(t, err)
-		checkScreen(t, path, kept, image.Pt(int(look.width), int(look.height)))
-	}
+	keepPictures(t, []picture{
+		{"operations-desktop", url, "light", 1100, 1950}, {"operations-dark", url, "dark", 1100, 1950},
+		{"operations-phone", url, "light", 360, 3400}, {"operations-phone-dark", url + "/?feed=orders", "dark", 360, 2600},
+		{"operations-feed-desktop", url + "/?feed=orders", "light", 1100, 1200},
+	}, func(*tab) {})
 }

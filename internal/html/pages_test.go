@@ -85,7 +85,12 @@ func TestPeopleGetFromTheListToEveryEvent(t *testing.T) {
 			}
 			b.do(chromedp.Navigate(url + "/"))
 			b.follow("orders", "Orders of the web shop")
-			b.see("Newest events", "200", "order/4050", "seeder run --from")
+			b.see("Newest events", "200", "order/4050")
+			if first := eval[float64](b, `document.querySelector("table.events tbody tr").getBoundingClientRect().top`); first > 620 {
+				t.Errorf("the newest event is %v pixels below the top of the page", first)
+			}
+			eval[int](b, `document.querySelector(".about").open = true; 0`)
+			b.see("seeder run --from", "Atom", "urn:uuid:")
 			if !script {
 				b.see("Reload to see new ones", "URL stands for this page")
 			}

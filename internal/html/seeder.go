@@ -95,6 +95,7 @@ type SeederEvents struct {
 	SameID     int64 `json:"same_id"`
 	Parked     int64 `json:"parked"`      // by this run
 	OldAnswers int64 `json:"old_answers"` // of servers or caches that showed less than before
+	Unroutable int64 `json:"unroutable"`  // published, and gone to no queue of the broker
 }
 
 // SeederType counts the events of a type in a run.

@@ -3,7 +3,6 @@ package html_test
 import (
 	"bufio"
 	"fmt"
-	"image"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/accessibility"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
@@ -205,15 +203,13 @@ func checkAccessible(t *testing.T, pages map[string]string) {
 	t.Helper()
 	b := open(t, 1000)
 	for name, url := range pages {
+		b.do(chromedp.Navigate(url))
 		for _, look := range []struct {
 			width  int64
 			scheme string
 		}{{1000, "light"}, {360, "dark"}} {
 			b.do(chromedp.EmulateViewport(look.width, 800))
-			call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-			})
-			b.do(chromedp.Navigate(url))
+			b.scheme(look.scheme)
 			if weak := eval[[]string](b, contrast); len(weak) > 0 {
 				t.Errorf("%s, %s: %q", name, look.scheme, weak)
 			}
@@ -262,28 +258,9 @@ const anyMachine = `document.querySelectorAll(".part > p > code").forEach((code,
 // keepSeederScreens keeps the pictures of the documentation.
 func keepSeederScreens(t *testing.T, pages map[string]string) {
 	t.Helper()
-	for _, look := range []struct {
-		name, page, scheme string
-		width, height      int64
-	}{
-		{"seeder-desktop", "following", "light", 1100, 1650}, {"seeder-dark", "following", "dark", 1100, 1000},
-		{"seeder-phone", "following", "light", 360, 2000}, {"seeder-phone-dark", "following", "dark", 360, 2000}, {"seeder-waiting-phone", "waiting", "dark", 360, 1100},
-	} {
-		b := open(t, look.width)
-		b.do(chromedp.EmulateViewport(look.width, look.height))
-		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-		})
-		b.do(chromedp.Navigate(pages[look.page]))
-		eval[int](b, anyMachine)
-		screen, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-		must.OK(t, err)
-		path := filepath.Join(screens, look.name+".png")
-		if *update {
-			must.OK(t, os.WriteFile(path, shrink(t, screen), 0o644))
-		}
-		kept, err := os.ReadFile(path)
-		must.OK(t, err)
-		checkScreen(t, path, kept, image.Pt(int(look.width), int(look.height)))
-	}
+	keepPictures(t, []picture{
+		{"seeder-desktop", pages["following"], "light", 1100, 1650}, {"seeder-dark", pages["following"], "dark", 1100, 1000},
+		{"seeder-phone", pages["following"], "light", 360, 2000}, {"seeder-phone-dark", pages["following"], "dark", 360, 2000},
+		{"seeder-waiting-phone", pages["waiting"], "dark", 360, 1100},
+	}, func(b *tab) { eval[int](b, anyMachine) })
 }

@@ -21,6 +21,12 @@ type EntityVersion struct {
 	IsCompared bool  // the version after it is compared with it, and it is not shown
 }
 
+// timelineView has versions by days, the newest first.
+type timelineView struct {
+	Days        []timelineDay
+	HasRecorded bool // one of them IsRecordedApart
+}
+
 // timelineDay has the versions of one day by their events' time, newest first.
 type timelineDay struct {
 	Day         time.Time
@@ -33,11 +39,16 @@ type timelineRow struct {
 	Href, Principal string
 	Changes         changes // from the version before it
 	Data            string
+	IsRecordedApart bool // recorded more than recordedApart from when it happened
 	IsOtherDay      bool // recorded on another day
 }
 
+// recordedApart is up to how long before or after an event's time its recorded time says nothing new.
+const recordedApart = time.Second
+
 // timeline groups versions, which are in order, by the days of their events' times, the newest first.
-func timeline(root, name string, versions []EntityVersion) (days []timelineDay) {
+func timeline(root, name string, versions []EntityVersion) (view timelineView) {
+	var days []timelineDay
 	for i, v := range slices.Backward(versions) {
 		if v.IsCompared {
 			continue
@@ -45,7 +56,9 @@ func timeline(root, name string, versions []EntityVersion) (days []timelineDay) 
 		row := timelineRow{
 			EntityVersion: v, Href: eventReference(root, name, &v.Event), Principal: cloudevents.Principal(&v.Event),
 			Data: dataLine(&v.Event, v.DataSize), IsOtherDay: !dayOf(v.Time).Equal(dayOf(v.Recorded)),
+			IsRecordedApart: v.Recorded.Sub(v.Time).Abs() > recordedApart,
 		}
+		view.HasRecorded = view.HasRecorded || row.IsRecordedApart
 		if i > 0 && versions[i-1].Version == v.Version-1 {
 			row.Changes = changesOf(&versions[i-1], &v)
 		}
@@ -58,7 +71,8 @@ func timeline(root, name string, versions []EntityVersion) (days []timelineDay) 
 		last := &days[len(days)-1]
 		last.Rows = append(last.Rows, row)
 	}
-	return days
+	view.Days = days
+	return view
 }
 
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }

@@ -15,7 +15,7 @@ type metrics struct {
 	position, head, lagEvents, lagSeconds, applied    *prometheus.Desc // by feed
 	answered, failed                                  *prometheus.Desc // by origin
 	skipped, leftOut, parked, waiting, pages, bytes   *prometheus.Desc
-	old                                               *prometheus.Desc
+	old, unroutable                                   *prometheus.Desc
 	lastCommit, retries, targetUp, following, seconds *prometheus.Desc
 }
 
@@ -40,6 +40,7 @@ func (s *Health) Collector() prometheus.Collector {
 		pages:      of("pages_total", "Pages fetched."),
 		bytes:      of("page_bytes_total", "Size of the pages fetched."),
 		old:        of("old_answers_total", "Responses with an older state of a feed than the seeder knows, from a cache or a server that lags."),
+		unroutable: of("unroutable_events_total", "Events that --publish has published and that went to no queue of the broker."),
 		lastCommit: of("last_commit_timestamp_seconds", "Time when the checkpoint last moved, or the run started."),
 		retries:    of("target_retries_total", "Retries of operations on the target."),
 		targetUp:   of("target_up", "Whether the target was available when it was last used."),
@@ -52,7 +53,7 @@ func (s *Health) Collector() prometheus.Collector {
 func (m *metrics) Describe(all chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		m.position, m.head, m.lagEvents, m.lagSeconds, m.applied, m.answered, m.failed, m.skipped, m.leftOut,
-		m.parked, m.waiting, m.pages, m.bytes, m.old, m.lastCommit, m.retries, m.targetUp, m.following, m.seconds,
+		m.parked, m.waiting, m.pages, m.bytes, m.old, m.unroutable, m.lastCommit, m.retries, m.targetUp, m.following, m.seconds,
 	} {
 		all <- d
 	}
@@ -89,6 +90,7 @@ func (m *metrics) Collect(all chan<- prometheus.Metric) {
 	counter(m.pages, float64(p.Pages))
 	counter(m.bytes, float64(p.Bytes))
 	counter(m.old, float64(p.Old))
+	counter(m.unroutable, float64(p.Unroutable))
 	gauge(m.lastCommit, unix(m.commit))
 	counter(m.retries, float64(p.Target.Retries))
 	gauge(m.targetUp, truth(p.Target.Err == nil))

@@ -29,6 +29,7 @@ func WriteReport(w io.Writer, p seed.Progress, took time.Duration) error {
 		{"left out", count(p.LeftOut), "later than the time as of which it was built"},
 		{"same id", count(p.SameID), "left out, another has it: see --keep-same-id"},
 		{"parked", count(p.Parked), "see: seeder parked"},
+		{"unroutable", count(p.Unroutable), "published, and gone to no queue of the broker"},
 	}
 	writeRows(b, "events", slices.DeleteFunc(rows, func(r row) bool { return r.value == "0" && r.note != "" }))
 	if !p.First.IsZero() || !p.Last.IsZero() {

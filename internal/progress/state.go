@@ -27,7 +27,7 @@ func (s *Health) State(errorText func(error) string) *html.Seeder {
 		Started: s.started.UTC(), Now: now.UTC(), Running: wholeSeconds(now.Sub(s.started)),
 		Troubles: s.troubles(now, errorText),
 		Events: html.SeederEvents{
-			Applied: p.Applied - p.Skipped, Skipped: p.Skipped, LeftOut: p.LeftOut, SameID: p.SameID, Parked: p.Parked, OldAnswers: p.Old,
+			Applied: p.Applied - p.Skipped, Skipped: p.Skipped, LeftOut: p.LeftOut, SameID: p.SameID, Parked: p.Parked, OldAnswers: p.Old, Unroutable: p.Unroutable,
 		},
 		Parked: html.SeederParked{Errors: []html.SeederError{}, Failed: []html.SeederParkedEvent{}, Steps: []html.SeederStep{}},
 		Feeds:  []html.SeederFeed{}, Unmatched: []html.SeederUnmatched{},

@@ -320,12 +320,12 @@ func TestSearchTellsAllThatATextCanBe(t *testing.T) {
 			query, lists string
 			says         []string
 		}{
-			{"11", "", []string{"Event at position 10 : Even o-3", "Event at position 11 : Odd o-4", "Position 11 : Odd o-4", "Not found: events of this subject"}},
-			{" #300 ", "", []string{"Not found: an event with this id", "Position 300 : Even o-6"}},
+			{"11", "", []string{"Event at position 10 : Even o-3", "Event at position 11 : Odd o-4", "Position 11 : Odd o-4", "No other match: events of this subject"}},
+			{" #300 ", "", []string{"No other match: an event with this id", "Position 300 : Even o-6"}},
 			{"position 88,123", "", []string{"Nothing found", "this position (the feed has positions 1 to 300"}},
 			{"page 2", "", []string{"Page 2 of 4"}},
 			{"page 9", "", []string{"Nothing found", "page 9 (the feed has pages 1 to 4"}},
-			{"o-1", "295 to 1: 43", []string{"All 43 events of o-1", "Not found: an event with this id. Not searched"}},
+			{"o-1", "295 to 1: 43", []string{"All 43 events of o-1", "No other match: an event with this id. Not searched"}},
 			{"Odd", "", []string{"Nothing found", "Events of the type “ Odd ”"}},
 			{"2026-01-02", "", []string{"Event at position 9 : Odd o-2", "a time: 2 January 2026", "First event recorded at or after that time: position 1"}},
 			{"1 January 2999", "", []string{"Nothing found", "an event recorded at or after 1 January 2999 (the newest was recorded at " + year}},

@@ -20,10 +20,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 )
 
-// largeData is more than the kernel takes for a connection that nobody reads.
+// largeData is more than the kernel takes for a connection that nobody reads, see startWeb.
 const (
-	largeData = 5 << 20
-	newData   = 4_000_000 // fits a page, which stays open
+	largeData = 1 << 20
+	newData   = 800_000
+	pageBytes = 900_000 // newData fits a page, which stays open
 )
 
 // serveLarge serves a feed "f" with four sealed pages of one large event each, and one
@@ -31,7 +32,8 @@ const (
 func serveLarge(t *testing.T) (*Server, *httptest.Server) {
 	t.Helper()
 	l := storetest.Open(t, storetest.Databases["sqlite"](t))
-	storetest.Create(t, l, "f", 2)
+	_, err := l.Create(t.Context(), store.Feed{Name: "f", PageSize: 2, PageBytes: pageBytes})
+	must.OK(t, err)
 	events := storetest.Events(1, 5)
 	for i := range events {
 		size := largeData
@@ -43,11 +45,25 @@ func serveLarge(t *testing.T) (*Server, *httptest.Server) {
 	}
 	storetest.Drain(t, l, "f")
 	s := New(Config{Log: l, Feeds: runFeeds(t, l)})
-	web := httptest.NewServer(s)
-	t.Cleanup(web.Close)
-	t.Cleanup(web.CloseClientConnections)
+	web := startWeb(t, s)
 	t.Cleanup(s.Release)
 	return s, web
+}
+
+// startWeb serves over connections for which the kernel keeps little that nobody reads.
+func startWeb(t *testing.T, s *Server) *httptest.Server {
+	t.Helper()
+	web := httptest.NewUnstartedServer(s)
+	web.Config.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
+		if err := conn.(*net.TCPConn).SetWriteBuffer(64 << 10); err != nil {
+			t.Error(err)
+		}
+		return ctx
+	}
+	web.Start()
+	t.Cleanup(web.Close)
+	t.Cleanup(web.CloseClientConnections)
+	return web
 }
 
 // runFeeds returns the states of a log's feeds, which are kept up to date until the
@@ -188,7 +204,7 @@ func TestMoreThanMayBeSentAtOnceIs503(t *testing.T) {
 func TestTheLargestBodyIsSent(t *testing.T) {
 	t.Parallel()
 	s, web := serveLarge(t)
-	s.sending = newBodies(1<<20, 1<<20)
+	s.sending = newBodies(largeData/4, largeData/4)
 	response, err := http.Get(web.URL + "/feeds/f/events/1?format=cloudevents")
 	must.OK(t, err)
 	defer response.Body.Close()
@@ -227,5 +243,7 @@ func TestASlowStreamHoldsNoDocument(t *testing.T) {
 			return false
 		}
 	})
-	_ = v
+	if s.sending.held() == 0 {
+		t.Error("the version was held until the client was given up")
+	}
 }

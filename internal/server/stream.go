@@ -85,14 +85,15 @@ func (s *server) follow(r *http.Request, name string, out *eventStream) {
 			return
 		}
 		v, next, err := s.subscriptions.at(r.Context(), name, false)
-		more := false
-		if err == nil {
-			more, err = s.sendNew(r, v, out)
-		}
 		if err != nil {
 			return // the client reconnects, and the database may be available by then
 		}
-		out.visit.At(v.feed.Epoch(), out.position)
+		epoch := v.feed.Epoch() // not later: v would stay in memory until a slow client has read
+		more, err := s.sendNew(r, v, out)
+		if err != nil {
+			return
+		}
+		out.visit.At(epoch, out.position)
 		if more && !s.isClosing() {
 			continue
 		}

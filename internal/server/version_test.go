@@ -13,7 +13,7 @@ import (
 // A client can ask by as many hosts, and from as many positions, as it likes.
 func TestWhatClientsMakeUpTakesLittleMemory(t *testing.T) {
 	t.Parallel()
-	const data, events = 10_000, 100
+	const data, events = 2_000, 100
 	d := &feed.Document{Kind: feed.Subscription, ID: "urn:uuid:f", Name: "f", First: 1, Last: events}
 	for i := range events {
 		e := event.Event{ID: fmt.Sprint(i), Source: "/s", Type: "T", DataContentType: "text/plain", Data: bytes.Repeat([]byte("x"), data)}

@@ -44,8 +44,12 @@ type serviceTx interface {
 	exec(ctx context.Context, statement string) error
 }
 
-// A failure names its seed; its file would be in the way of the next run.
-func init() { _ = flag.Set("rapid.nofailfile", "true") }
+// A failure names its seed; its file would be in the way of the next run. Each run draws other
+// numbers: 40 sequences of steps are enough for one, and -rapid.checks 1000 makes more.
+func init() {
+	_ = flag.Set("rapid.nofailfile", "true")
+	_ = flag.Set("rapid.checks", "40")
+}
 
 // TestEntitiesAreWhatAMapWouldBe does at random what services do, in the database and
 // in a map, and compares them.

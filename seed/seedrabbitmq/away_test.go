@@ -106,5 +106,5 @@ func TestABrokerThatIsAwayIsWaitedFor(t *testing.T) {
 	storetest.Append(t, b.log, "orders", []event.Event{{ID: "large", Source: "/s", Type: "T", DataContentType: "text/plain", Data: []byte(strings.Repeat("x", 1001))}})
 	storetest.Drain(t, b.log, "orders")
 	b.exchange.Patience, b.config.Until = time.Millisecond, 91
-	wantRefusal(t, b.run(), false, "position 91 of feed orders (event large), with 1001 bytes, is too large", "max_message_size")
+	wantOperator(t, b.run(), false, "position 91 of feed orders (event large), with 1001 bytes, is too large", "max_message_size")
 }

@@ -54,7 +54,7 @@ func (d *delivery) attempt(ctx context.Context) error {
 	c := d.connection
 	d.returned = make(map[returnKey]bool)
 	w := &window{
-		offset: int(c.channel.GetNextPublishSeqNo()) - d.done, //nolint:gosec // a count of messages
+		offset: int(c.channel.GetNextPublishSeqNo()) - d.done,
 		slots:  make(chan struct{}, windowMessages), ended: make(chan published, 1),
 	}
 	publishing, stop := context.WithCancel(ctx)
@@ -122,7 +122,7 @@ func (d *delivery) confirmed(ctx context.Context, c *connection, w *window) (err
 			}
 			<-w.slots
 			silent.Reset(silence)
-			if err := d.confirm(c, int(confirmation.DeliveryTag)-w.offset, confirmation.Ack); err != nil { //nolint:gosec // as above
+			if err := d.confirm(c, int(confirmation.DeliveryTag)-w.offset, confirmation.Ack); err != nil {
 				return err
 			}
 		case p := <-w.ended:
@@ -195,8 +195,7 @@ func (d *delivery) block(ctx context.Context, b amqp.Blocking) {
 		d.available()
 		return
 	}
-	err := blocked(b.Reason)
-	d.hold.Away(err)
+	d.away(blocked(b.Reason))
 	d.Logger.Log(ctx, d.outage.Level(0), "the broker takes no messages, waiting", "broker", d.to.String(), "reason", b.Reason)
 }
 
@@ -206,7 +205,7 @@ func (d *delivery) silent(ctx context.Context) {
 	if m, err := d.at(d.done); err == nil {
 		name = m.String()
 	}
-	d.hold.Away(errSilent)
+	d.away(errSilent)
 	d.Logger.Log(ctx, d.outage.Level(repeatInterval), "the broker confirms no messages, waiting", "broker", d.to.String(), "for", silence, "message", name)
 }
 

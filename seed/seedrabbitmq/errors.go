@@ -16,13 +16,13 @@ type dialError struct{ error }
 
 func (e dialError) Unwrap() error { return e.error }
 
-// explain makes a broker.Refusal of an error that needs an operator. It leaves other errors, which
+// explain makes a broker.OperatorError of an error that needs an operator. It leaves other errors, which
 // may pass, in plain words.
 func (d *delivery) explain(err error) error {
 	_, dialing := errors.AsType[dialError](err)
 	if dialing {
-		if refusal := d.explainTLS(err); refusal != nil {
-			return refusal
+		if mend := d.explainTLS(err); mend != nil {
+			return mend
 		}
 	}
 	e, is := errors.AsType[*amqp.Error](err)
@@ -32,31 +32,31 @@ func (d *delivery) explain(err error) error {
 	said := fmt.Errorf("the broker said: %s (%d)", e.Reason, e.Code)
 	switch {
 	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "not found"):
-		return &broker.Refusal{Usage: true, Err: fmt.Errorf("there is no vhost %s: %w", d.to.vhost, said), Next: "check the URL, or create the vhost with: rabbitmqctl add_vhost " + d.to.vhost}
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no vhost %s: %w", d.to.vhost, said), Next: "check the URL, or create the vhost with: rabbitmqctl add_vhost " + d.to.vhost}
 	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "refused for user"), e.Code == amqp.AccessRefused && dialing && e.Reason == amqp.ErrVhost.Reason:
-		return &broker.Refusal{Err: fmt.Errorf("the user may not use the vhost %s: %w", d.to.vhost, said), Next: d.permissions()}
+		return &broker.OperatorError{Err: fmt.Errorf("the user may not use the vhost %s: %w", d.to.vhost, said), Next: d.permissions()}
 	case e.Code == amqp.AccessRefused && dialing && d.loggedIn:
 		return said // the credentials may be exchanged at this moment
 	case e.Code == amqp.AccessRefused && dialing:
-		return &broker.Refusal{Err: fmt.Errorf("the broker refused user and password: %w", said), Next: "check EVENTFEED_BROKER_USER, and the password; a broker lets guest in from its own machine only"}
+		return &broker.OperatorError{Err: fmt.Errorf("the broker refused user and password: %w", said), Next: "check EVENTFEED_BROKER_USER, and the password; a broker lets guest in from its own machine only"}
 	case e.Code == amqp.AccessRefused:
-		return &broker.Refusal{Err: fmt.Errorf("the user may not publish to the exchange: %w", said), Next: d.permissions()}
+		return &broker.OperatorError{Err: fmt.Errorf("the user may not publish to the exchange: %w", said), Next: d.permissions()}
 	case e.Code == amqp.NotFound:
-		return &broker.Refusal{Usage: true, Err: fmt.Errorf("the exchange does not exist: %w", said),
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("the exchange does not exist: %w", said),
 			Next: fmt.Sprintf("create it, with the queues that get its messages; for example: rabbitmqadmin --vhost=%s declare exchange name=%s type=topic durable=true", d.to.vhost, d.to.exchange)}
 	case e.Code == amqp.PreconditionFailed:
-		return &broker.Refusal{Err: fmt.Errorf("%s: %w", d.tooLarge(e.Reason), said), Next: "raise max_message_size in the broker's rabbitmq.conf"}
+		return &broker.OperatorError{Err: fmt.Errorf("%s: %w", d.tooLarge(e.Reason), said), Next: "raise max_message_size in the broker's rabbitmq.conf"}
 	}
 	return said
 }
 
-// explainTLS returns a refusal for an error of the TLS handshake; nil for other errors.
+// explainTLS returns an OperatorError for an error of the TLS handshake; nil for other errors.
 func (d *delivery) explainTLS(err error) error {
 	if verify, is := errors.AsType[*tls.CertificateVerificationError](err); is {
-		return &broker.Refusal{Err: fmt.Errorf("the broker's certificate is not trusted: %w", verify.Err), Next: "trust its authority with: --broker-ca FILE"}
+		return &broker.OperatorError{Err: fmt.Errorf("the broker's certificate is not trusted: %w", verify.Err), Next: "trust its authority with: --broker-ca FILE"}
 	}
 	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
-		return &broker.Refusal{Usage: true, Err: fmt.Errorf("no TLS on port %s: %w", d.to.port, err), Next: "check the port: RabbitMQ has 5671 for TLS, and 5672 without"}
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("no TLS on port %s: %w", d.to.port, err), Next: "check the port: RabbitMQ has 5671 for TLS, and 5672 without"}
 	}
 	return nil
 }
@@ -82,21 +82,21 @@ func refused(m *broker.Message) error {
 }
 
 func unroutable(to address, key string, m *broker.Message) error {
-	return &broker.Refusal{
+	return &broker.OperatorError{
 		Err:  fmt.Errorf("%s went to no queue: %s has no binding for the routing key %q", m, to.target(), key),
 		Next: "bind a queue to it, or go on without such messages with: --unroutable count",
 	}
 }
 
 func longKey(key string, m *broker.Message) error {
-	return &broker.Refusal{
+	return &broker.OperatorError{
 		Err:  fmt.Errorf("%s has a routing key of %d bytes, and AMQP allows %d: %.80q…", m, len(key), maxShort, key),
 		Next: "choose a --route that is shorter, such as {feed}",
 	}
 }
 
 func largeHeaders(size, frame int, m *broker.Message) error {
-	return &broker.Refusal{
+	return &broker.OperatorError{
 		Err:  fmt.Errorf("the attributes of %s take %d bytes as headers, and the broker's frames have %d", m, size, frame),
 		Next: "raise frame_max in the broker's rabbitmq.conf",
 	}

@@ -9,9 +9,8 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 )
 
-// prefix is that of the headers with attributes: the prefix of application properties in the
-// AMQP binding of CloudEvents, section 3.1.3.1, with a colon, which JMS accepts less often than
-// brokers and clients of AMQP 0-9-1 do.
+// prefix is that of the headers with attributes. The AMQP binding of CloudEvents (section 3.1.3.1)
+// has it for application properties of AMQP 1.0, which RabbitMQ converts from and to headers.
 const prefix = "cloudEvents:"
 
 // maxShort is the maximum length of a short string of AMQP 0-9-1, in bytes: a routing key, or a

@@ -5,6 +5,7 @@ package seedrabbitmq_test
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"log/slog"
 	"strconv"
@@ -120,12 +121,12 @@ func positions(t *testing.T, all []testrabbit.Message) (found []int64) {
 	return found
 }
 
-// wantRefusal checks that a run ended with an error that needs an operator.
-func wantRefusal(t *testing.T, err error, usage bool, text, next string) {
+// wantOperator checks that a run ended with an error that needs an operator.
+func wantOperator(t *testing.T, err error, usage bool, text, next string) {
 	t.Helper()
-	refusal, is := errors.AsType[*broker.Refusal](err)
-	if !is || refusal.Usage != usage || !strings.Contains(err.Error(), text) || !strings.Contains(refusal.Next, next) {
-		t.Errorf("%v (%+v), want %q and %q", err, refusal, text, next)
+	mend, is := errors.AsType[*broker.OperatorError](err)
+	if !is || mend.Usage != usage || !strings.Contains(err.Error(), text) || !strings.Contains(mend.Next, next) {
+		t.Errorf("%v (%+v), want %q and %q", err, mend, text, next)
 	}
 }
 
@@ -249,7 +250,7 @@ func TestAnUnroutableMessageStopsTheRunOrIsCounted(t *testing.T) {
 	storetest.Append(t, b.log, "orders", storetest.Events(6, 7))
 	storetest.Drain(t, b.log, "orders")
 	b.config.Follow, b.config.Until = true, 7
-	wantRefusal(t, b.run(), false, `position 5 of feed orders (event `, "--unroutable count")
+	wantOperator(t, b.run(), false, `position 5 of feed orders (event `, "--unroutable count")
 	if at := b.last.Feeds[0].Position; at != 4 {
 		t.Errorf("the checkpoint is at %d, want before the message", at)
 	}
@@ -291,7 +292,7 @@ func TestWhatAnOperatorHasToMendIsSaid(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, node, 2)
 			test.change(b)
-			wantRefusal(t, b.run(), test.usage, test.text, test.next)
+			wantOperator(t, b.run(), test.usage, test.text, test.next)
 		})
 	}
 }
@@ -302,6 +303,24 @@ func TestALeastRightSufficesToPublish(t *testing.T) {
 	b := newBench(t, node, 3)
 	user, password := node.User(t, b.vhost, "^$", "^orders$", "^$")
 	b.exchange.Credentials = func() (string, string, error) { return user, password, nil }
+	must.OK(t, b.run())
+	if got := positions(t, b.read()); len(got) != 4 {
+		t.Errorf("published %v", got)
+	}
+}
+
+func TestACertificateLogsInWithoutAPassword(t *testing.T) {
+	t.Parallel()
+	node := testrabbit.Start(t)
+	b := newBench(t, node, 3)
+	user, _ := node.User(t, b.vhost, "^$", "^orders$", "^$")
+	certificate, key := node.Authority.Issue(t, user, time.Now().Add(time.Hour))
+	pair, err := tls.X509KeyPair(certificate, key)
+	must.OK(t, err)
+	b.exchange.URL = "amqps://" + node.AddressTLS() + "/" + b.vhost + "?exchange=orders"
+	b.exchange.TLS = func() (*tls.Config, error) {
+		return &tls.Config{RootCAs: node.Authority.Pool(), Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+	}
 	must.OK(t, b.run())
 	if got := positions(t, b.read()); len(got) != 4 {
 		t.Errorf("published %v", got)

@@ -72,11 +72,11 @@ func (s *sink) publish(ctx context.Context, m messages, acknowledged func(checkp
 			tries.Again()
 		}
 		err = d.explain(err)
-		if _, refused := errors.AsType[*broker.Refusal](err); refused || d.broke || ctx.Err() != nil || s.isLost() || s.Patience >= 0 && tries.Lasted() > s.Patience {
+		if _, refused := errors.AsType[*broker.OperatorError](err); refused || d.broke || ctx.Err() != nil || s.isLost() || s.Patience >= 0 && tries.Lasted() > s.Patience {
 			return s.ended(ctx, d, err)
 		}
 		wait := tries.Next()
-		s.hold.Away(err)
+		s.away(err)
 		s.Logger.Log(ctx, s.outage.Level(repeatInterval), "the broker is unavailable, retrying", "broker", s.to.String(), "error", err, "wait", wait.Round(time.Millisecond))
 		if err := retry.Sleep(ctx, wait); err != nil {
 			return err
@@ -100,6 +100,9 @@ func (s *sink) ended(ctx context.Context, d *delivery, err error) error {
 		return fmt.Errorf("publish to %s: %w", s.to, err)
 	}
 }
+
+// away reports that the broker does not do what it is asked for.
+func (s *sink) away(err error) { s.hold.Away(fmt.Errorf("%s: %w", s.to, err)) }
 
 // available notes that the broker does what it is asked for.
 func (s *sink) available() {

@@ -116,13 +116,14 @@ func TestNoURLOfAnEntityAnswersOtherBytesWhileFresh(t *testing.T) {
 					return do(t, "GET", base+r.path, "Accept", r.accept, "Accept-Encoding", r.coding)
 				}
 				for _, path := range entityPaths(t, server.URL) {
-					for _, accept := range []string{"application/atom+xml", "application/cloudevents-batch+json"} {
-						for _, coding := range codings {
-							r := request{path, accept, coding}
-							before[r] = ask(proxy, r)
-							if before[r].StatusCode != http.StatusOK {
-								t.Fatalf("%v: %s\n%s", r, before[r].Status, before[r].body)
-							}
+					requests := []request{{path, "application/cloudevents-batch+json", "identity"}}
+					for _, coding := range codings {
+						requests = append(requests, request{path, "application/atom+xml", coding})
+					}
+					for _, r := range requests {
+						before[r] = ask(proxy, r)
+						if before[r].StatusCode != http.StatusOK {
+							t.Fatalf("%v: %s\n%s", r, before[r].Status, before[r].body)
 						}
 					}
 				}

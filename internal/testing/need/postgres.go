@@ -46,20 +46,32 @@ func PostgresOfExample() (server string, err error) {
 // the examples whose names match one of these regular expressions, which need one: an example cannot
 // skip itself.
 func RunWithExamples(m *testing.M, needPostgres ...string) int {
+	if !hasPostgres() && !allMustRun() {
+		skipExamples(needPostgres)
+	}
+	return m.Run()
+}
+
+// RunWithExamplesOf is [RunWithExamples] for examples that need a tool.
+func RunWithExamplesOf(m *testing.M, tool string, needTool ...string) int {
+	if _, found := find(tool); !found && !allMustRun() {
+		skipExamples(needTool)
+	}
+	return m.Run()
+}
+
+func skipExamples(names []string) {
 	if !flag.Parsed() {
 		flag.Parse()
 	}
-	if !hasPostgres() && !allMustRun() {
-		skip := flag.Lookup("test.skip").Value
-		ours := "^(" + strings.Join(needPostgres, "|") + ")$"
-		if users := skip.String(); users != "" {
-			ours = users + "|" + ours // go test reads each side of the bar by itself
-		}
-		if err := skip.Set(ours); err != nil {
-			panic(err)
-		}
+	skip := flag.Lookup("test.skip").Value
+	ours := "^(" + strings.Join(names, "|") + ")$"
+	if users := skip.String(); users != "" {
+		ours = users + "|" + ours // go test reads each side of the bar by itself
 	}
-	return m.Run()
+	if err := skip.Set(ours); err != nil {
+		panic(err)
+	}
 }
 
 func hasPostgres() bool { return os.Getenv(serverVar) != "" }

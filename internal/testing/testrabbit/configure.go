@@ -22,7 +22,8 @@ var erlang = []string{
 	"-kernel", "prevent_overlapping_partitions", "false",
 }
 
-// configuration has the ports without and with TLS.
+// configuration has the ports without and with TLS. A certificate logs its common name in, if the client
+// asks for that (SASL EXTERNAL).
 const configuration = `
 listeners.tcp.1 = 127.0.0.1:%d
 listeners.ssl.1 = 127.0.0.1:%d
@@ -31,6 +32,9 @@ ssl_options.certfile = certificate.pem
 ssl_options.keyfile = key.pem
 ssl_options.verify = verify_peer
 ssl_options.fail_if_no_peer_cert = false
+auth_mechanisms.1 = PLAIN
+auth_mechanisms.2 = EXTERNAL
+ssl_cert_login_from = common_name
 `
 
 // configure writes what the node reads when it starts.
@@ -42,7 +46,7 @@ func (n *Node) configure(t testing.TB) {
 		"certificate.pem": certificate,
 		"key.pem":         key,
 		"rabbitmq.conf":   fmt.Appendf(nil, configuration, n.ports.amqp, n.ports.tls),
-		"enabled_plugins": []byte("[].\n"),
+		"enabled_plugins": []byte("[rabbitmq_auth_mechanism_ssl].\n"),
 	} {
 		must.OK(t, os.WriteFile(filepath.Join(n.folder, name), content, 0o600))
 	}
@@ -77,7 +81,7 @@ func (n *Node) linkLibraries(t testing.TB) {
 
 func onlyOfPlugins(library string) bool {
 	switch library {
-	case "rabbitmq_prelaunch":
+	case "rabbitmq_prelaunch", "rabbitmq_auth_mechanism_ssl":
 		return false
 	case "accept", "amqp10_client", "cowboy", "cowlib", "eetcd", "gun", "jose", "prometheus", "quantile_estimator":
 		return true
