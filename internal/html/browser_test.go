@@ -51,6 +51,7 @@ func (b *browser) start(path string) {
 		chromedp.NoSandbox, // it cannot be had as root, and all pages are our own
 		chromedp.WSURLReadTimeout(patience),
 		chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("disable-gpu", true), // to emulate one takes a quarter of the CPU time of the tests
 		chromedp.Flag("hide-scrollbars", true),
 		chromedp.Flag("font-render-hinting", "none"),
 	)

@@ -230,7 +230,6 @@ func TestASlowStreamHoldsNoDocument(t *testing.T) {
 	v, _, err := s.subscriptions.at(t.Context(), "f", false)
 	must.OK(t, err)
 	runtime.AddCleanup(v, func(struct{}) { close(let) }, struct{}{})
-	v = nil
 	s.subscriptions.mu.Lock()
 	s.subscriptions.latest["f"].built.Store(nil)
 	s.subscriptions.mu.Unlock()

@@ -87,7 +87,7 @@ func kills(t *testing.T, node *testrabbit.Node, seeder string) {
 
 	r := c.check(t)
 	t.Logf("%d events in %.0f s: %d kills of both publishers, %d of the broker, %d other faults; %d of them while events were not confirmed; publishers were started %d times; %s",
-		events, took.Seconds(), times, times, len(faults)-2*times, c.atWork, c.publishers[0].starts+c.publishers[1].starts, r)
+		events, took.Seconds(), times+1, times, len(faults)-2*times-1, c.atWork, c.publishers[0].starts+c.publishers[1].starts, r)
 }
 
 // faults returns kills of the publishers and of the broker, and other faults of connections, in a
