@@ -54,7 +54,7 @@ func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	case sinks.isInbox():
 		return "start over with: " + resetLine(config, into, sinks)
 	case sinks.isPublisher():
-		return "start over with: " + resetLine(config, into, sinks) + "; consumers that have applied events stop at the marker of the new publication"
+		return "start over with: " + resetLine(config, into, sinks) + "; consumers that have applied events compare themselves with the feed at its marker"
 	case sinks.projection != "":
 		return rebuild(config, into, sinks)
 	default:

@@ -111,7 +111,7 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 		"a publisher that has nothing in common": {nothing, "sqlite:new.db", &sinkFlags{publish: &publishFlags{url: "amqp://mq/?exchange=e"}},
 			"go back to the common part, and tell the consumers with a marker, with: seeder rewind --from " + two + " --into sqlite:new.db --to 0"},
 		"a publisher of another history": {replaced, "sqlite:new.db", &sinkFlags{publish: &publishFlags{url: "amqp://mq/?exchange=e"}},
-			"verify the feed with: seeder verify --from " + two + "; if it passes, start over with: seeder reset --into sqlite:new.db; consumers that have applied events stop at the marker of the new publication"},
+			"verify the feed with: seeder verify --from " + two + "; if it passes, start over with: seeder reset --into sqlite:new.db; consumers that have applied events compare themselves with the feed at its marker"},
 		"a foreign feed": {refused.ErrNoWayBack, "sqlite:new.db", &sinkFlags{}, "start over with: seeder reset --into sqlite:new.db"},
 		"a foreign feed, for a program": {refused.ErrNoWayBack, "sqlite:new.db", &sinkFlags{program: "./mail"},
 			"empty what the program fills, then start over with: seeder reset --into sqlite:new.db --undone"},

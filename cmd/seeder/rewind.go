@@ -130,7 +130,7 @@ func describe(c seed.Change) string {
 	case c.Events == 1:
 		text += "1 event is deleted from " + c.Inbox
 	case c.Sink == checkpoint.SinkPublisher && c.Deleted:
-		text += "consumers that have got messages stop at the marker of the new publication"
+		text += "consumers that have got messages compare themselves with the feed at the marker of the new publication"
 	case c.Sink == checkpoint.SinkPublisher:
 		text += fmt.Sprintf("the next run begins another generation with a marker at position %d; consumers that have applied more compare themselves with the feed there", c.To)
 	case c.From == c.To && c.Events == 0 && c.Sink != "" && c.Sink != checkpoint.SinkInbox:

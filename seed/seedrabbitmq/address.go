@@ -28,7 +28,7 @@ func parseURL(raw string) (a address, err error) {
 	case "amqps", "amqp+tls":
 		a.tls, a.port = true, "5671"
 	default:
-		return a, fmt.Errorf("scheme %q: must be amqp or amqps", u.Scheme)
+		return a, errors.New("the scheme must be amqp or amqps")
 	}
 	if u.User != nil {
 		return a, errors.New("has a user or a password, which other users of the machine could read; remove them from the URL")
@@ -60,14 +60,17 @@ func parseURL(raw string) (a address, err error) {
 	return a, nil
 }
 
-// shown returns a URL without user and password.
+// shown returns the parts of a URL that are no secret, whatever was typed.
 func shown(raw string) string {
 	u, err := url.Parse(raw)
-	if err != nil {
+	if err != nil || u.Opaque != "" || u.Host == "" {
 		return "the URL of the broker"
 	}
-	u.User = nil
-	return u.String()
+	shown := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if exchange := u.Query().Get("exchange"); exchange != "" {
+		shown.RawQuery = url.Values{"exchange": {exchange}}.Encode()
+	}
+	return shown.String()
 }
 
 // target names the exchange: where a consumer of the target publishes to, whatever host its

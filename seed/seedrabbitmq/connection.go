@@ -15,9 +15,10 @@ import (
 const (
 	// dialLimit is the timeout of connecting, of the TLS handshake and of the login.
 	dialLimit = 15 * time.Second
-	// heartbeat is how often both sides show that they live. A connection whose other side is
-	// silent for twice as long is dead.
+	// heartbeat is the interval of which both sides show at least twice that they live.
 	heartbeat = 10 * time.Second
+	// deadAfter is how long the other side may be silent before the connection is dead.
+	deadAfter = 25 * time.Second
 	// maxFrame is the frame size to ask for. The broker has the last word, with frame_max.
 	maxFrame = 16 << 20
 )
@@ -27,15 +28,16 @@ const (
 type connection struct {
 	conn    *amqp.Connection
 	channel *amqp.Channel
+	mu      sync.Mutex // protects raw and isCut
 	raw     net.Conn
+	isCut   bool
 
 	isBlocked bool // the broker has said that it takes no messages
 
-	confirms chan amqp.Confirmation // of each published message, in order; closed with the channel
-	returns  chan amqp.Return       // each before the confirmation of its message
-	blocked  chan amqp.Blocking
-	closed   chan *amqp.Error // why the channel was closed
-	lost     chan *amqp.Error // why the connection was closed
+	returns chan amqp.Return // each before the confirmation of its message
+	blocked chan amqp.Blocking
+	closed  chan *amqp.Error // why the channel was closed
+	lost    chan *amqp.Error // why the connection was closed
 }
 
 // open connects, and checks that the exchange exists.
@@ -59,12 +61,12 @@ func (s *sink) open(ctx context.Context) (c *connection, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.raw = raw
-		return raw, raw.SetDeadline(time.Now().Add(dialLimit)) // the library lifts it after the login
+		return c.keep(raw)
 	}
 	stop := context.AfterFunc(ctx, c.cut)
 	defer stop()
 	if c.conn, err = amqp.DialConfig(s.to.server(), config); err != nil {
+		c.cut() // the library may have left it open
 		return nil, dialError{err}
 	}
 	if err := c.begin(s.to.exchange); err != nil {
@@ -105,7 +107,37 @@ func (s *sink) login(config *tls.Config) ([]amqp.Authentication, error) {
 	return []amqp.Authentication{&amqp.PlainAuth{Username: "guest", Password: "guest"}}, nil
 }
 
-// begin opens the channel. The buffers hold what a whole window can cause: the library throws a
+// keep notes the connection to the server, so that it can be cut.
+func (c *connection) keep(raw net.Conn) (net.Conn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.raw = raw
+	if c.isCut {
+		_ = raw.Close()
+		return nil, net.ErrClosed
+	}
+	return liveConn{raw}, raw.SetWriteDeadline(time.Now().Add(dialLimit)) // the library lifts it after the login
+}
+
+// liveConn is a connection that breaks if the other side sends nothing for deadAfter. The library
+// counts that time only while it can write, which a broker with an alarm does not let it do.
+type liveConn struct{ net.Conn }
+
+// Read sets the deadline of this read.
+func (c liveConn) Read(b []byte) (int, error) {
+	if err := c.Conn.SetReadDeadline(time.Now().Add(deadAfter)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// SetReadDeadline does nothing.
+func (liveConn) SetReadDeadline(time.Time) error { return nil }
+
+// SetDeadline sets the deadline of writes.
+func (c liveConn) SetDeadline(t time.Time) error { return c.Conn.SetWriteDeadline(t) }
+
+// begin opens the channel. The buffer holds what a whole window can cause: the library throws a
 // return away if nobody takes it within five seconds, and the confirmation would count.
 func (c *connection) begin(exchange string) (err error) {
 	c.blocked = c.conn.NotifyBlocked(make(chan amqp.Blocking, 64))
@@ -117,12 +149,11 @@ func (c *connection) begin(exchange string) (err error) {
 	if err := c.channel.ExchangeDeclarePassive(exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
 		return err
 	}
-	c.confirms = c.channel.NotifyPublish(make(chan amqp.Confirmation, windowMessages))
-	c.returns = c.channel.NotifyReturn(make(chan amqp.Return, windowMessages))
+	c.returns = c.channel.NotifyReturn(make(chan amqp.Return, 2*windowMessages))
 	return c.channel.Confirm(false)
 }
 
-// why returns the error that closed the channel, whose confirms are closed.
+// why returns the error that closed the channel.
 func (c *connection) why() error {
 	for _, closed := range []chan *amqp.Error{c.closed, c.lost} {
 		select {
@@ -141,7 +172,9 @@ func (c *connection) isOpen() bool { return c != nil && !c.channel.IsClosed() &&
 
 // cut ends the connection at once, whatever it is doing.
 func (c *connection) cut() {
-	if c.raw != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.isCut = true; c.raw != nil {
 		_ = c.raw.Close()
 	}
 }

@@ -42,8 +42,9 @@ type delivery struct {
 	returned   map[returnKey]bool
 }
 
-// attempt publishes the messages that are not done, over one connection. After an error the
-// connection must not be used again: what was published and is not confirmed may arrive or not.
+// attempt publishes the messages that are not done, over one connection; after a refusal only the
+// first of them. After an error the connection must not be used again: what was published and is not
+// confirmed may arrive or not.
 func (d *delivery) attempt(ctx context.Context) error {
 	if err := d.connect(ctx); err != nil {
 		return err
@@ -51,16 +52,16 @@ func (d *delivery) attempt(ctx context.Context) error {
 	if d.done == d.n {
 		return nil
 	}
-	c := d.connection
-	d.returned = make(map[returnKey]bool)
-	w := &window{
-		offset: int(c.channel.GetNextPublishSeqNo()) - d.done,
-		slots:  make(chan struct{}, windowMessages), ended: make(chan published, 1),
+	c, last := d.connection, d.n
+	if d.careful {
+		last = d.done + 1
 	}
+	d.returned = make(map[returnKey]bool)
+	w := &window{sent: make(chan *amqp.DeferredConfirmation, windowMessages), ended: make(chan published, 1)}
 	publishing, stop := context.WithCancel(ctx)
 	from := d.done
-	go func() { w.ended <- d.publishAfter(publishing, c, w, from) }()
-	err := d.confirmed(ctx, c, w)
+	go func() { w.ended <- d.publishTo(publishing, c, w, from, last) }()
+	err := d.confirmed(ctx, c, w, last)
 	stop()
 	if err != nil {
 		c.cut() // the goroutine may wait for a broker that reads nothing
@@ -68,15 +69,15 @@ func (d *delivery) attempt(ctx context.Context) error {
 	if !w.over {
 		<-w.ended
 	}
+	d.careful = d.careful && err != nil || isRefused(err)
 	return d.tell(err)
 }
 
 // window is what is published over one connection.
 type window struct {
-	offset int            // the delivery tag of the first of all messages
-	slots  chan struct{}  // one element for each message that is published and not confirmed
-	ended  chan published // when nothing more is published
-	over   bool           // ended was received
+	sent  chan *amqp.DeferredConfirmation // of each message that is published, in order
+	ended chan published                  // when nothing more is published
+	over  bool                            // ended was received
 }
 
 // published is how publishing has ended: all messages before n were published.
@@ -85,48 +86,62 @@ type published struct {
 	err error // why not all
 }
 
-// publishAfter publishes the messages after the first n ones.
-func (d *delivery) publishAfter(ctx context.Context, c *connection, w *window, n int) published {
-	for ; n < d.n; n++ {
+// publishTo publishes the messages from n on and before last. It waits while the window is full.
+func (d *delivery) publishTo(ctx context.Context, c *connection, w *window, n, last int) published {
+	for ; n < last; n++ {
 		m, err := d.at(n)
 		if err != nil {
-			return published{n, err}
+			return published{n, &broker.OperatorError{Err: err}}
 		}
 		key, p, err := d.encode(m, c.conn.Config.FrameSize)
 		if err != nil {
 			return published{n, err}
 		}
-		select {
-		case w.slots <- struct{}{}:
-		case <-ctx.Done():
+		if ctx.Err() != nil {
 			return published{n, ctx.Err()}
 		}
-		if err := c.channel.PublishWithContext(ctx, d.to.exchange, key, true, false, p); err != nil {
+		confirmation, err := c.channel.PublishWithDeferredConfirm(d.to.exchange, key, true, false, p)
+		if err != nil {
 			return published{n, err}
+		}
+		select {
+		case w.sent <- confirmation:
+		case <-ctx.Done():
+			return published{n, ctx.Err()}
 		}
 	}
 	return published{n, nil}
 }
 
-// confirmed takes the confirmations, and moves the checkpoint.
-func (d *delivery) confirmed(ctx context.Context, c *connection, w *window) (err error) {
+// confirmed takes the confirmations of the messages before end, and moves the checkpoint. It waits for
+// one message after the other: the library's common channel of confirmations forgets a refusal if a
+// later confirmation is for several messages.
+func (d *delivery) confirmed(ctx context.Context, c *connection, w *window, end int) (err error) {
 	tick, silent := time.NewTicker(acknowledgeInterval), time.NewTimer(silence)
 	defer tick.Stop()
 	defer silent.Stop()
 	stopping, stopped := ctx.Done(), (<-chan time.Time)(nil)
-	for end := d.n; d.done < end; {
+	sent, next := w.sent, (*amqp.DeferredConfirmation)(nil)
+	var settled <-chan struct{} // when the broker has said what became of next
+	for d.done < end {
 		select {
-		case confirmation, open := <-c.confirms:
-			if !open {
-				return c.why()
-			}
-			<-w.slots
+		case next = <-sent:
+			sent, settled = nil, next.Done()
+		case <-settled:
 			silent.Reset(silence)
-			if err := d.confirm(c, int(confirmation.DeliveryTag)-w.offset, confirmation.Ack); err != nil {
+			if err := d.confirm(c, next.Acked()); err != nil {
 				return err
 			}
+			sent, settled = w.sent, nil
 		case p := <-w.ended:
-			w.over, end, err = true, p.n, p.err
+			if w.over, end, err = true, p.n, p.err; errors.Is(err, amqp.ErrClosed) {
+				return c.why()
+			}
+		case e := <-c.lost: // the library may wait for a write before it says more
+			if e == nil {
+				return c.why()
+			}
+			return e
 		case <-tick.C:
 			if err := d.tell(nil); err != nil {
 				return err
@@ -147,18 +162,21 @@ func (d *delivery) confirmed(ctx context.Context, c *connection, w *window) (err
 	return err
 }
 
-// confirm notes that the broker has taken a message, given its index, or has refused it.
-func (d *delivery) confirm(c *connection, i int, taken bool) error {
+// confirm notes that the broker has taken the next message, or has refused it.
+func (d *delivery) confirm(c *connection, taken bool) error {
 	d.takeReturns(c)
+	if !taken && !c.isOpen() { // the library settles all messages of a channel that ends
+		return c.why()
+	}
 	switch {
 	case !taken:
-		m, err := d.at(i)
+		m, err := d.at(d.done)
 		if err != nil {
 			return err
 		}
-		return refused(m)
+		return refusedError{m.String()}
 	case len(d.returned) > 0:
-		m, err := d.at(i)
+		m, err := d.at(d.done)
 		if err != nil {
 			return err
 		}
@@ -170,7 +188,7 @@ func (d *delivery) confirm(c *connection, i int, taken bool) error {
 			d.unroutable++
 		}
 	}
-	d.done = i + 1
+	d.done++
 	return nil
 }
 

@@ -30,21 +30,26 @@ func (d *delivery) explain(err error) error {
 		return err
 	}
 	said := fmt.Errorf("the broker said: %s (%d)", e.Reason, e.Code)
+	if !e.Server {
+		said = fmt.Errorf("the connection to the broker broke: %s", e.Reason)
+	}
 	switch {
+	case strings.Contains(e.Reason, "limit"), dialing && !e.Server && e.Code == amqp.AccessRefused && e.Reason != amqp.ErrCredentials.Reason:
+		return said // of connections; or it broke off before it was said whether the vhost may be used
 	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "not found"):
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no vhost %s: %w", d.to.vhost, said), Next: "check the URL, or create the vhost with: rabbitmqctl add_vhost " + d.to.vhost}
-	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "refused for user"), e.Code == amqp.AccessRefused && dialing && e.Reason == amqp.ErrVhost.Reason:
+	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "refused for user"):
 		return &broker.OperatorError{Err: fmt.Errorf("the user may not use the vhost %s: %w", d.to.vhost, said), Next: d.permissions()}
 	case e.Code == amqp.AccessRefused && dialing && d.loggedIn:
 		return said // the credentials may be exchanged at this moment
 	case e.Code == amqp.AccessRefused && dialing:
-		return &broker.OperatorError{Err: fmt.Errorf("the broker refused user and password: %w", said), Next: "check EVENTFEED_BROKER_USER, and the password; a broker lets guest in from its own machine only"}
+		return &broker.OperatorError{Err: errors.New("the broker refused user and password"), Next: "check EVENTFEED_BROKER_USER, and the password; a broker lets guest in from its own machine only"}
 	case e.Code == amqp.AccessRefused:
 		return &broker.OperatorError{Err: fmt.Errorf("the user may not publish to the exchange: %w", said), Next: d.permissions()}
 	case e.Code == amqp.NotFound:
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("the exchange does not exist: %w", said),
 			Next: fmt.Sprintf("create it, with the queues that get its messages; for example: rabbitmqadmin --vhost=%s declare exchange name=%s type=topic durable=true", d.to.vhost, d.to.exchange)}
-	case e.Code == amqp.PreconditionFailed:
+	case e.Code == amqp.PreconditionFailed && strings.Contains(e.Reason, "message size"):
 		return &broker.OperatorError{Err: fmt.Errorf("%s: %w", d.tooLarge(e.Reason), said), Next: "raise max_message_size in the broker's rabbitmq.conf"}
 	}
 	return said
@@ -57,6 +62,9 @@ func (d *delivery) explainTLS(err error) error {
 	}
 	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("no TLS on port %s: %w", d.to.port, err), Next: "check the port: RabbitMQ has 5671 for TLS, and 5672 without"}
+	}
+	if alert, is := errors.AsType[tls.AlertError](err); is {
+		return &broker.OperatorError{Err: fmt.Errorf("the broker ended the TLS handshake: %w", alert), Next: "it may want a certificate: --broker-certificate FILE --broker-key FILE"}
 	}
 	return nil
 }
@@ -77,8 +85,16 @@ func (d *delivery) tooLarge(reason string) string {
 	return "a message is too large for the broker"
 }
 
-func refused(m *broker.Message) error {
-	return fmt.Errorf("%s was refused: a queue that it is routed to is full and rejects messages (x-overflow), or has failed", m)
+// refusedError reports a message that the broker does not take.
+type refusedError struct{ message string }
+
+func (e refusedError) Error() string {
+	return e.message + " was refused: a queue that it is routed to is full and rejects messages (x-overflow), or has failed"
+}
+
+func isRefused(err error) bool {
+	_, is := errors.AsType[refusedError](err)
+	return is
 }
 
 func unroutable(to address, key string, m *broker.Message) error {

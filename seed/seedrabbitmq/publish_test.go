@@ -362,13 +362,13 @@ func TestAPublisherRefusesWhatItCannotKeep(t *testing.T) {
 	open := func(e seedrabbitmq.Exchange) error { _, err := seedrabbitmq.Open(e); return err }
 	password := func() (string, string, error) { return "u", "secret", nil }
 	for want, err := range map[string]error{
-		"names no exchange":        open(seedrabbitmq.Exchange{URL: "amqp://h/v"}),
-		"must be amqp or amqps":    open(seedrabbitmq.Exchange{URL: "http://h/?exchange=e"}),
-		`parameter "queue"`:        open(seedrabbitmq.Exchange{URL: "amqp://h/?exchange=e&queue=q"}),
-		"remove them from the URL": open(seedrabbitmq.Exchange{URL: "amqp://u:secret@h/?exchange=e"}),
-		"has no host":              open(seedrabbitmq.Exchange{URL: "amqp:///?exchange=e"}),
-		"{id} is none of":          open(seedrabbitmq.Exchange{URL: "amqp://h/?exchange=e", Route: "a.{id}"}),
-		"cross the network":        open(seedrabbitmq.Exchange{URL: "amqp://h.example/?exchange=e", Credentials: password}),
+		"names no exchange":            open(seedrabbitmq.Exchange{URL: "amqp://h/v"}),
+		"scheme must be amqp or amqps": open(seedrabbitmq.Exchange{URL: "http://h/?exchange=e"}),
+		`parameter "queue"`:            open(seedrabbitmq.Exchange{URL: "amqp://h/?exchange=e&queue=q"}),
+		"remove them from the URL":     open(seedrabbitmq.Exchange{URL: "amqp://u:secret@h/?exchange=e"}),
+		"has no host":                  open(seedrabbitmq.Exchange{URL: "amqp:///?exchange=e"}),
+		"{id} is none of":              open(seedrabbitmq.Exchange{URL: "amqp://h/?exchange=e", Route: "a.{id}"}),
+		"cross the network":            open(seedrabbitmq.Exchange{URL: "amqp://h.example/?exchange=e", Credentials: password}),
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%v, want %q", err, want)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/eventfeed/eventfeed/internal/broker"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/retry"
@@ -21,6 +23,7 @@ type sink struct {
 	generations map[string]int64 // of the feeds, by id
 	connection  *connection      // nil if there is none
 	loggedIn    bool             // the broker has accepted the credentials before
+	careful     bool             // the last message was refused, so the next one goes alone
 	outage      retry.Outage
 }
 
@@ -59,17 +62,20 @@ func (s *sink) Deliver(ctx context.Context, b checkpoint.Batch, acknowledged fun
 // the retry timeout is over.
 func (s *sink) publish(ctx context.Context, m messages, acknowledged func(checkpoint.Acknowledged) error) error {
 	d := &delivery{sink: s, messages: m, acknowledged: acknowledged}
-	tries := retry.Begin(100*time.Millisecond, 5*time.Second)
+	var tries *retry.Tries // since the first failure without progress
 	for {
-		done := d.done
+		done, began := d.done, time.Now()
 		err := d.attempt(ctx)
+		if err == nil && d.done < d.n {
+			continue
+		}
 		if err == nil {
 			s.available()
 			return nil
 		}
 		s.disconnect()
-		if d.done > done {
-			tries.Again()
+		if tries == nil || d.done > done || time.Since(began) > longAttempt {
+			tries = retry.Begin(100*time.Millisecond, 5*time.Second)
 		}
 		err = d.explain(err)
 		if _, refused := errors.AsType[*broker.OperatorError](err); refused || d.broke || ctx.Err() != nil || s.isLost() || s.Patience >= 0 && tries.Lasted() > s.Patience {
@@ -84,6 +90,10 @@ func (s *sink) publish(ctx context.Context, m messages, acknowledged func(checkp
 	}
 }
 
+// longAttempt is how long an attempt lasts at least that counts as progress: it had a connection, and
+// waited for the broker.
+const longAttempt = 10 * time.Second
+
 // repeatInterval is how often the warning of an outage is repeated.
 const repeatInterval = time.Minute
 
@@ -96,9 +106,12 @@ func (s *sink) ended(ctx context.Context, d *delivery, err error) error {
 		return fmt.Errorf("%w: publishing has stopped", checkpoint.ErrLost)
 	case ctx.Err() != nil:
 		return ctx.Err()
-	default:
+	}
+	if _, is := errors.AsType[*broker.OperatorError](err); is {
 		return fmt.Errorf("publish to %s: %w", s.to, err)
 	}
+	// Not wrapped, since a broken connection would count as one to the target, which is tried again.
+	return fmt.Errorf("publish to %s: %s", s.to, err.Error())
 }
 
 // away reports that the broker does not do what it is asked for.
@@ -125,13 +138,27 @@ func (s *sink) connect(ctx context.Context) (err error) {
 		return nil
 	}
 	s.disconnect()
-	if s.connection, err = s.open(ctx); err != nil {
+	for tries := 1; ; tries++ {
+		if s.connection, err = s.open(ctx); err == nil {
+			s.loggedIn = true
+			return nil
+		}
 		s.connection = nil
-		return err
+		// RabbitMQ closes the connection after a wrong password without a word, as it does when it
+		// is stopped in this moment.
+		if e, is := errors.AsType[*amqp.Error](err); !is || e.Server || e.Code != amqp.AccessRefused || tries == loginTries {
+			return err
+		}
+		if err := retry.Sleep(ctx, loginWait); err != nil {
+			return err
+		}
 	}
-	s.loggedIn = true
-	return nil
 }
+
+const (
+	loginTries = 2                      // after so many the credentials count as refused
+	loginWait  = 300 * time.Millisecond // between two of them
+)
 
 func (s *sink) disconnect() {
 	if s.connection != nil {
