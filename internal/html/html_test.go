@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -128,8 +129,23 @@ func types(d *feed.Document) []feed.TypeCount {
 	return counts.Sorted()
 }
 
-// pages renders every kind of page with all of the nasty events.
+// shared are the pages of all tests, which do not change them.
+var shared struct {
+	once  sync.Once
+	pages map[string][]byte
+}
+
+// pages returns every kind of page with all of the nasty events, by their paths.
 func pages(t testing.TB) map[string][]byte {
+	t.Helper()
+	shared.once.Do(func() { shared.pages = renderPages(t) })
+	if shared.pages == nil {
+		t.Fatal("the pages could not be rendered: see the first test that needed them")
+	}
+	return shared.pages
+}
+
+func renderPages(t testing.TB) map[string][]byte {
 	t.Helper()
 	events, rendered := nasty(t), map[string][]byte{}
 	put := func(path string, page []byte, err error) {

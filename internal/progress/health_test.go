@@ -158,6 +158,7 @@ func TestMetricsOfARun(t *testing.T) {
 		eventfeed_seeder_skipped_events_total 1
 		eventfeed_seeder_target_retries_total 9
 		eventfeed_seeder_target_up 1
+		eventfeed_seeder_unroutable_events_total 0
 	`
 	recorder := httptest.NewRecorder()
 	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", http.NoBody))
