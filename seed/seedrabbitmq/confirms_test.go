@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func refuseSecond(t *testing.T, broker string) string {
 			if err != nil {
 				return
 			}
-			server, err := net.Dial("tcp", broker) //nolint:noctx // it is there
+			server, err := net.Dial("tcp", broker)
 			if err != nil {
 				_ = client.Close()
 				continue
@@ -95,7 +96,7 @@ func rewriteConfirms(client io.Writer, server io.Reader) {
 			}
 			continue
 		}
-		if _, err := client.Write(append(header, payload...)); err != nil {
+		if _, err := client.Write(slices.Concat(header, payload)); err != nil {
 			return
 		}
 	}
