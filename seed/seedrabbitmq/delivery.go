@@ -219,6 +219,9 @@ func (d *delivery) block(ctx context.Context, b amqp.Blocking) {
 
 // silent notes that the broker confirms nothing.
 func (d *delivery) silent(ctx context.Context) {
+	if d.connection.isBlocked {
+		return // which was told
+	}
 	name := ""
 	if m, err := d.at(d.done); err == nil {
 		name = m.String()
