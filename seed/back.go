@@ -27,7 +27,7 @@ type Change struct {
 	// goes back.
 	Inbox  string
 	Events int64
-	// Sink is inbox, handler, projection or program; empty if it is not known.
+	// Sink is inbox, handler, projection, program or publisher; empty if it is not known.
 	Sink string
 	// Projection is the name of the projection file; empty for another sink.
 	Projection string
@@ -46,7 +46,7 @@ var errNoDryRun = errors.New("seed: Config.DryRun is for Run only")
 // compares the events that stay in an inbox with the feed; it returns a LostError if to is after
 // the last position that the feed and the target are known to have in common. What a projection,
 // a handler or a program wrote stays, so Rewind returns a NotUndoneError unless Config.Undone is
-// set.
+// set. A Publisher begins another generation with the next run, and needs no Undone.
 //
 // Before it changes anything Rewind calls confirm, if that is not nil. If confirm returns an
 // error, Rewind changes nothing.

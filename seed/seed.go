@@ -2,7 +2,7 @@
 // and each event exactly once, then new events.
 //
 // Run writes the events and the checkpoint in one transaction of the target. A crash at any
-// instant leaves both or neither. Only a program as sink gets each event at least once. Run
+// instant leaves both or neither. Only a program or a message broker gets each event at least once. Run
 // verifies everything that it reads from an eventfeed server before it applies it: positions
 // have no gap, and a digest covers the whole history. docs/foreign.md describes how it reads
 // foreign feeds.

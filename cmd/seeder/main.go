@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/refused"
@@ -39,6 +40,7 @@ func command() *cobra.Command {
 
 // withStatus adds the exit status and the next step to an error of reading a feed.
 func withStatus(err error, from, lookAt string) error {
+	_, lacks := errors.AsType[*checkpoint.FeatureError](err)
 	switch {
 	case errors.Is(err, seed.ErrNewFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, run the same command with --add-feed, or use another consumer: --consumer NAME"}
@@ -48,6 +50,8 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "use another database, or another consumer in this one: --consumer NAME; for a projection, use another schema: --schema NAME (PostgreSQL)"}
 	case errors.Is(err, refused.ErrUntil):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, or wait for that position with: --follow"}
+	case lacks:
+		return &cli.StatusError{Status: cli.StatusUsage, Err: err}
 	case errors.Is(err, refused.ErrStart):
 		return &cli.StatusError{Status: cli.StatusUsage, Err: err, Next: "start at a position that it has, or at the end: --start-at end"}
 	case errors.Is(err, refused.ErrBeyond):

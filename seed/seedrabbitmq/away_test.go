@@ -93,9 +93,6 @@ func TestABrokerThatIsAwayIsWaitedFor(t *testing.T) {
 	must.OK(t, <-w.done)
 
 	got := positions(t, b.read())
-	if !slices.IsSorted(slices.Compact(slices.Clone(got))) {
-		t.Logf("not once each, as it may be: %v", got)
-	}
 	for p := int64(1); p <= 90; p++ {
 		if !slices.Contains(got, p) {
 			t.Errorf("position %d is missing", p)

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// dialLimit is the timeout of connecting, of the TLS handshake and of the login.
+	// dialLimit is the timeout of connecting, and of sending the login.
 	dialLimit = 15 * time.Second
 	// heartbeat is the interval of which both sides show at least twice that they live.
 	heartbeat = 10 * time.Second
@@ -189,7 +189,5 @@ func (c *connection) close() {
 	}
 	timer := time.AfterFunc(closeLimit, c.cut)
 	defer timer.Stop()
-	var done sync.WaitGroup
-	done.Go(func() { _ = c.conn.Close() })
-	done.Wait()
+	_ = c.conn.Close()
 }

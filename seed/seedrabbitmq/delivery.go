@@ -195,7 +195,7 @@ func (d *delivery) confirm(c *connection, taken bool) error {
 // tell moves the checkpoint past what is done, unless another process may hold the consumer. It
 // returns err, or why the checkpoint was not moved.
 func (d *delivery) tell(err error) error {
-	if d.done == d.told || errors.Is(err, checkpoint.ErrLost) {
+	if d.done == d.told || d.broke || errors.Is(err, checkpoint.ErrLost) {
 		return err
 	}
 	if failed := d.acknowledged(checkpoint.Acknowledged{Events: d.done, Unroutable: d.unroutable}); failed != nil {
@@ -203,7 +203,9 @@ func (d *delivery) tell(err error) error {
 		return failed
 	}
 	d.told, d.unroutable = d.done, 0
-	d.available()
+	if !d.connection.isBlocked { // otherwise what was confirmed was on its way before
+		d.available()
+	}
 	return err
 }
 

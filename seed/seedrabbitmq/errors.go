@@ -34,9 +34,12 @@ func (d *delivery) explain(err error) error {
 		said = fmt.Errorf("the connection to the broker broke: %s", e.Reason)
 	}
 	switch {
-	case strings.Contains(e.Reason, "limit"), dialing && !e.Server && e.Code == amqp.AccessRefused && e.Reason != amqp.ErrCredentials.Reason:
-		return said // of connections; or it broke off before it was said whether the vhost may be used
-	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "not found"):
+	// The ends of the reasons tell them apart: what stands before may be the name of an exchange or a user.
+	case e.Code == amqp.NotAllowed && strings.HasSuffix(e.Reason, "is reached"): // a limit of connections
+		return said
+	case dialing && !e.Server && e.Code == amqp.AccessRefused && e.Reason != amqp.ErrCredentials.Reason:
+		return said // it broke off before it was said whether the vhost may be used
+	case e.Code == amqp.NotAllowed && strings.HasSuffix(e.Reason, "not found"):
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no vhost %s: %w", d.to.vhost, said), Next: "check the URL, or create the vhost with: rabbitmqctl add_vhost " + d.to.vhost}
 	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "refused for user"):
 		return &broker.OperatorError{Err: fmt.Errorf("the user may not use the vhost %s: %w", d.to.vhost, said), Next: d.permissions()}

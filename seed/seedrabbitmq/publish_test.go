@@ -7,7 +7,10 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -269,8 +272,9 @@ func TestWhatAnOperatorHasToMendIsSaid(t *testing.T) {
 		usage      bool
 		text, next string
 	}{
-		"no exchange": {func(b *bench) { must.OK(t, b.channel.ExchangeDelete("orders", false, false)) }, true, "the exchange does not exist", "declare exchange name=orders"},
-		"no vhost":    {func(b *bench) { b.exchange.URL = "amqp://" + node.Address() + "/nowhere?exchange=orders" }, true, "there is no vhost nowhere", "rabbitmqctl add_vhost nowhere"},
+		"no exchange":                            {func(b *bench) { must.OK(t, b.channel.ExchangeDelete("orders", false, false)) }, true, "the exchange does not exist", "declare exchange name=orders"},
+		"no exchange, with a name like a reason": {func(b *bench) { b.exchange.URL = b.url + "?exchange=limit" }, true, "the exchange does not exist", "name=limit "},
+		"no vhost":                               {func(b *bench) { b.exchange.URL = "amqp://" + node.Address() + "/nowhere?exchange=orders" }, true, "there is no vhost nowhere", "rabbitmqctl add_vhost nowhere"},
 		"wrong password": {func(b *bench) {
 			user, _ := node.User(t, b.vhost, "", ".*", "")
 			b.exchange.Credentials = func() (string, string, error) { return user, "wrong", nil }
@@ -395,5 +399,24 @@ func TestAPublisherRefusesWhatItCannotKeep(t *testing.T) {
 	}
 	if err := seed.Run(t.Context(), seed.Config{From: []string{"http://127.0.0.1:1/feeds/f"}, Into: into.Inbox(), StartAt: 3}); err == nil || !strings.Contains(err.Error(), "StartAt") {
 		t.Errorf("an inbox that starts in the middle: %v", err)
+	}
+}
+
+// TestAForeignFeedIsRefusedBeforeAnythingIsPublished: its events have no digests.
+func TestAForeignFeedIsRefusedBeforeAnythingIsPublished(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testrabbit.Start(t), 1)
+	foreign := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/atom+xml")
+		_, _ = io.WriteString(w, `<feed xmlns="http://www.w3.org/2005/Atom"><id>urn:news</id><title>News</title><updated>2026-05-03T10:00:00Z</updated>
+			<entry><id>urn:news:1</id><title>One</title><updated>2026-05-03T10:00:00Z</updated><content>one</content></entry></feed>`)
+	}))
+	t.Cleanup(foreign.Close)
+	b.config.From = []string{foreign.URL + "/news.atom"}
+	if err := b.run(); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "no foreign feeds: each message carries a digest") {
+		t.Errorf("a foreign feed: %v", err)
+	}
+	if got := positions(t, b.read()); len(got) > 0 {
+		t.Errorf("published %v", got)
 	}
 }

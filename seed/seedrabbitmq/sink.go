@@ -70,7 +70,7 @@ func (s *sink) publish(ctx context.Context, m messages, acknowledged func(checkp
 			continue
 		}
 		if err == nil {
-			s.available()
+			s.available() // while nothing is to be published, nobody sees that a block ends
 			return nil
 		}
 		s.disconnect()
@@ -117,12 +117,8 @@ func (s *sink) ended(ctx context.Context, d *delivery, err error) error {
 // away reports that the broker does not do what it is asked for.
 func (s *sink) away(err error) { s.hold.Away(fmt.Errorf("%s: %w", s.to, err)) }
 
-// available notes that the broker does what it is asked for. While it takes no messages, what it
-// confirms was on its way before.
+// available notes that the broker does what it is asked for.
 func (s *sink) available() {
-	if s.connection != nil && s.connection.isBlocked {
-		return
-	}
 	s.hold.Away(nil)
 	if s.outage.Over() {
 		s.Logger.Info("the broker is available again", "broker", s.to.String())
