@@ -19,12 +19,7 @@ type Publisher struct{ about checkpoint.Description }
 // NewPublisher is for the packages that create publishers.
 func NewPublisher(about checkpoint.Description) Publisher {
 	about.Sink.Sink = checkpoint.SinkPublisher
-	about.Cannot = map[checkpoint.Feature]string{
-		checkpoint.DryRun:       "a message cannot be taken back",
-		checkpoint.Parking:      "consumers get the history without gaps",
-		checkpoint.AsOf:         "consumers get the history without gaps",
-		checkpoint.ForeignFeeds: "each message carries a digest of the history, which only feeds of eventfeed have",
-	}
+	about.Cannot = checkpoint.PublisherCannot()
 	return Publisher{about}
 }
 
@@ -49,13 +44,19 @@ func (r *runner) start(ctx context.Context, f *reading) (walk.Place, error) {
 	return place, f.about(err)
 }
 
-// firstGeneration returns the generation of a publisher that begins, which is higher than those
-// of any publisher before it, even if their checkpoints are lost: the Unix time in seconds.
+// firstGeneration returns the generation of a publisher that begins. It is higher than those of
+// any publisher before it, even if their checkpoints are lost: the Unix time in seconds. A log that
+// has messages has the checkpoint too, so its first one is 1.
 func (c *opened) firstGeneration() int64 {
-	if c.into.Describe().Sink.Sink != checkpoint.SinkPublisher {
+	about := c.into.Describe()
+	switch {
+	case about.IsLog():
+		return 1
+	case about.Sink.Sink == checkpoint.SinkPublisher:
+		return time.Now().Unix()
+	default:
 		return 0
 	}
-	return time.Now().Unix()
 }
 
 // sinkAway reports that an external sink is unavailable; nil reports that it is available again.

@@ -131,6 +131,8 @@ func (r *runner) run(ctx context.Context) error {
 	if err := r.distinct(); err != nil {
 		return err
 	}
+	_, name := r.feeds[0].Feed()
+	r.into.Bind(r.feeds[0].id, strings.Clone(name))
 	err := r.whileOld(ctx, func() error {
 		err := r.retry(ctx, func() error { return r.seed(ctx) })
 		if isOld(err) {

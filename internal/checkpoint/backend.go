@@ -122,6 +122,12 @@ type Rememberer interface {
 	Memory(consumer, feedID string) Memory
 }
 
+// FeedBinder is a Backend that is opened for one feed, and has to know it before any other call but
+// Prepare.
+type FeedBinder interface {
+	Bind(feedID, name string)
+}
+
 // Replaceable is a Backend whose database can be replaced by another one while it is open, as a
 // file can.
 type Replaceable interface {

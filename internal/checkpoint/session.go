@@ -40,7 +40,7 @@ func (s *Session) Lacks(f Feature) error {
 		switch f {
 		case Parking:
 			_, has = s.Backend.(Parker)
-		case GoingBack:
+		case GoingBack, StartingOver:
 			_, has = s.Backend.(Rewinder)
 		case ForeignFeeds:
 			_, has = s.Backend.(Rememberer)
@@ -53,6 +53,13 @@ func (s *Session) Lacks(f Feature) error {
 		reason = "it keeps nothing but its checkpoint"
 	}
 	return &FeatureError{Target: s.about.Name, Feature: f, Reason: reason}
+}
+
+// Bind tells a FeedBinder the feed that it is opened for. It does nothing for other backends.
+func (s *Session) Bind(feedID, name string) {
+	if backend, can := s.Backend.(FeedBinder); can {
+		backend.Bind(feedID, name)
+	}
 }
 
 // Claim makes this process the consumer's holder. It stops the external sink of the previous

@@ -51,9 +51,11 @@ const (
 	DryRun       Feature = "dry run"
 	Parking      Feature = "parking"
 	GoingBack    Feature = "rewind or reset"
+	StartingOver Feature = "reset"
 	ForeignFeeds Feature = "foreign feeds"
 	SeveralFeeds Feature = "second feed"
 	AsOf         Feature = "state as of a point in time"
+	Names        Feature = "consumer names"
 )
 
 // BlockName is an event type in the first line of a projection's block.

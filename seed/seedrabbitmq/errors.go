@@ -8,7 +8,7 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/eventfeed/eventfeed/internal/broker"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
 // dialError is an error of connecting or of the login.

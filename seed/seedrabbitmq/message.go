@@ -5,8 +5,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/eventfeed/eventfeed/internal/broker"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
 // prefix is that of the headers with attributes. The AMQP binding of CloudEvents (section 3.1.3.1)

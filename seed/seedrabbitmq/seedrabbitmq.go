@@ -39,9 +39,9 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/broker"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
 // Exchange configures a publisher. URL is required.

@@ -8,9 +8,9 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/eventfeed/eventfeed/internal/broker"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/retry"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
 // sink is a checkpoint.External that publishes to an exchange.
@@ -40,7 +40,9 @@ func (s *sink) Start(ctx context.Context) error {
 	var markers []broker.Message
 	for i := range s.hold.Checkpoints {
 		if c := &s.hold.Checkpoints[i]; c.Position == c.GenerationStart {
-			markers = append(markers, broker.Marker(c))
+			markers = append(markers, broker.Marker(broker.Place{
+				Feed: broker.Feed{ID: c.FeedID, Name: c.Feed}, Generation: c.Generation, Epoch: c.Epoch, Position: c.Position, Digest: c.Digest,
+			}))
 		}
 	}
 	return s.publish(ctx, messages{
@@ -54,7 +56,9 @@ func (s *sink) Deliver(ctx context.Context, b checkpoint.Batch, acknowledged fun
 	return s.publish(ctx, messages{n: len(b.Events), at: func(i int) (*broker.Message, error) {
 		before, at, err := b.Places(i)
 		e := &b.Events[i]
-		return &broker.Message{Delivered: *e, Generation: s.generations[e.FeedID], Before: before, At: at}, err
+		return &broker.Message{
+			Delivered: *e, Generation: s.generations[e.FeedID], Epoch: at.Epoch, DigestBefore: before.Digest, Digest: at.Digest,
+		}, err
 	}}, acknowledged)
 }
 

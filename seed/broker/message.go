@@ -1,5 +1,3 @@
-// Package broker has what publishers to all message brokers have in common: which attributes a
-// message carries, how its route is made of them, and errors that need an operator.
 package broker
 
 import (
@@ -10,20 +8,31 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
 
+// Digest is the SHA-256 of a feed's history up to a position. String returns it as 64 hexadecimal
+// digits.
+type Digest = feed.Digest
+
+// ParseDigest parses what Digest.String returns.
+func ParseDigest(s string) (Digest, error) { return feed.ParseDigest(s) }
+
 // Message is an event with its place in the feed's history, as a publisher sends it.
 type Message struct {
 	event.Delivered
-	Generation int64
-	Before, At feed.Place // the places before and after the event
+	Generation   int64  // number of the publication, see docs/brokers.md
+	Epoch        string // the feed's epoch at the event
+	DigestBefore Digest // of the history before the event
+	Digest       Digest // of the history with the event
 }
 
 // Extension attributes of messages, beside those of a delivered event.
 const (
+	PositionAttribute     = cloudevents.PositionAttribute
+	FeedAttribute         = cloudevents.FeedAttribute
+	FeedIDAttribute       = cloudevents.FeedIDAttribute
 	EpochAttribute        = "efepoch"
 	GenerationAttribute   = "efgeneration"
 	DigestAttribute       = "efdigest"
@@ -33,8 +42,8 @@ const (
 // ours are all attributes that describe the place of a message. An extension of the event's own
 // under one of these names gives way.
 var ours = []string{
-	cloudevents.PositionAttribute, cloudevents.RecordedAttribute, cloudevents.VersionAttribute, cloudevents.LiveAttribute,
-	cloudevents.FeedAttribute, cloudevents.FeedIDAttribute, EpochAttribute, GenerationAttribute, DigestAttribute, DigestBeforeAttribute,
+	PositionAttribute, cloudevents.RecordedAttribute, cloudevents.VersionAttribute, cloudevents.LiveAttribute,
+	FeedAttribute, FeedIDAttribute, EpochAttribute, GenerationAttribute, DigestAttribute, DigestBeforeAttribute,
 }
 
 // Attributes calls yield with each CloudEvents attribute of the message and its value as a string,
@@ -58,44 +67,51 @@ func (m *Message) Attributes(yield func(name, value string)) {
 			yield(name, m.Extensions[name])
 		}
 	}
-	yield(cloudevents.PositionAttribute, strconv.FormatInt(m.Position, 10))
+	yield(PositionAttribute, strconv.FormatInt(m.Position, 10))
 	if !m.Recorded.IsZero() {
 		yield(cloudevents.RecordedAttribute, cloudevents.FormatTime(m.Recorded))
 	}
-	yield(cloudevents.FeedAttribute, m.Feed)
-	yield(cloudevents.FeedIDAttribute, m.FeedID)
-	yield(EpochAttribute, m.At.Epoch)
+	yield(FeedAttribute, m.Feed)
+	yield(FeedIDAttribute, m.FeedID)
+	yield(EpochAttribute, m.Epoch)
 	yield(GenerationAttribute, strconv.FormatInt(m.Generation, 10))
-	yield(DigestAttribute, m.At.Digest.String())
-	yield(DigestBeforeAttribute, m.Before.Digest.String())
+	yield(DigestAttribute, m.Digest.String())
+	yield(DigestBeforeAttribute, m.DigestBefore.String())
 }
 
 // String names the message in errors.
 func (m *Message) String() string {
-	if m.Type == MarkerType {
+	if m.IsMarker() {
 		return fmt.Sprintf("the marker of generation %d of feed %s", m.Generation, m.Feed)
 	}
 	return fmt.Sprintf("position %d of feed %s (event %s)", m.Position, m.Feed, m.ID)
 }
 
+// Place returns the place of the message.
+func (m *Message) Place() Place {
+	return Place{Feed: Feed{ID: m.FeedID, Name: m.Feed}, Generation: m.Generation, Epoch: m.Epoch, Position: m.Position, Digest: m.Digest}
+}
+
 // MarkerType is the type of the message that begins a generation.
 const MarkerType = "eventfeed.marker"
 
-// Marker returns the message that begins a checkpoint's generation: its position is the last one
+// IsMarker reports whether the message begins a generation, instead of being an event.
+func (m *Message) IsMarker() bool { return m.Type == MarkerType }
+
+// Marker returns the message that begins a generation at a place: its position is the last one
 // that the generation has in common with what was published before it.
-func Marker(c *checkpoint.Checkpoint) Message {
-	place := feed.Place{Epoch: c.Epoch, Position: c.Position, Digest: c.Digest}
+func Marker(p Place) Message {
 	return Message{
 		Delivered: event.Delivered{
 			Placed: event.Placed{
 				Event: event.Event{
-					ID:     fmt.Sprintf("marker-%d-%d", c.Generation, c.Position),
-					Source: c.FeedID, Type: MarkerType, Time: time.Now().UTC().Truncate(time.Microsecond),
+					ID:     fmt.Sprintf("marker-%d-%d", p.Generation, p.Position),
+					Source: p.Feed.ID, Type: MarkerType, Time: time.Now().UTC().Truncate(time.Microsecond),
 				},
-				Position: c.Position,
+				Position: p.Position,
 			},
-			Feed: c.Feed, FeedID: c.FeedID,
+			Feed: p.Feed.Name, FeedID: p.Feed.ID,
 		},
-		Generation: c.Generation, Before: place, At: place,
+		Generation: p.Generation, Epoch: p.Epoch, DigestBefore: p.Digest, Digest: p.Digest,
 	}
 }
