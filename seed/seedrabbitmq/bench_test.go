@@ -12,7 +12,6 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
@@ -103,7 +102,7 @@ func benchMessages(events []event.Placed) (all []amqp.Publishing) {
 	for i := range events {
 		m := broker.Message{
 			Delivered: event.Delivered{Placed: events[i], Feed: "orders", FeedID: "urn:uuid:321f966e-5ede-4d71-900e-836b44dae192"}, Generation: 1_800_000_000,
-			At: feed.Place{Epoch: "e603573e-d703-4da4-85f8-0a1e2d34208f"},
+			Epoch: "e603573e-d703-4da4-85f8-0a1e2d34208f",
 		}
 		p := amqp.Publishing{Headers: amqp.Table{}, DeliveryMode: amqp.Persistent, MessageId: m.ID, ContentType: m.DataContentType, Body: m.Data}
 		m.Attributes(func(name, value string) { p.Headers["cloudEvents:"+name] = value })
