@@ -3,8 +3,11 @@ package need
 import (
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -14,7 +17,10 @@ var tools = map[string][]string{
 	"chromium":   {"chromium", "chromium-browser", "google-chrome"},
 	"curl":       {"curl"},
 	"feedparser": {"/usr/bin/python3"},
-	"newsboat":   {"newsboat"},
+	// A program that runs a class of Kafka, such as kafka.Kafka.
+	"kafka":    {".tools/kafka-4.3.1/run"},
+	"kcat":     {"kcat", "kafkacat"},
+	"newsboat": {"newsboat"},
 	// Debian keeps servers where only root looks.
 	"nginx":     {"nginx", "/usr/sbin/nginx"},
 	"pgbouncer": {"pgbouncer", "/usr/sbin/pgbouncer"},
@@ -50,6 +56,9 @@ func find(name string) (path string, found bool) {
 		panic("need: no such tool: " + name)
 	}
 	for _, place := range places {
+		if strings.HasPrefix(place, ".tools/") {
+			place = filepath.Join(module(), place)
+		}
 		path, err := exec.LookPath(place)
 		if err != nil || slices.Contains(libraries, name) && exec.Command(path, "-c", "import "+name).Run() != nil { //nolint:noctx // as long as an import takes
 			continue
@@ -57,6 +66,18 @@ func find(name string) (path string, found bool) {
 		return path, true
 	}
 	return "", false
+}
+
+// module returns the folder of the module, above the one that a test runs in.
+func module() string {
+	folder, err := os.Getwd()
+	for err == nil && folder != filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+	return ""
 }
 
 // missing returns what this machine lacks, PostgreSQL first.
