@@ -3,18 +3,24 @@ package need
 import (
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
 // tools are what tests may need, by the names that test/install-tools has for them, each with the
-// places where its program may be. The first place that has it counts.
+// places where its program may be. The first place that has it counts. Those in .tools are below the
+// module's root.
 var tools = map[string][]string{
 	"chromium":   {"chromium", "chromium-browser", "google-chrome"},
 	"curl":       {"curl"},
 	"feedparser": {"/usr/bin/python3"},
-	"newsboat":   {"newsboat"},
+	// Built from source: the version that is tested, which Debian does not have.
+	"nats-server": {".tools/nats-server-v2.15.3/nats-server"},
+	"newsboat":    {"newsboat"},
 	// Debian keeps servers where only root looks.
 	"nginx":     {"nginx", "/usr/sbin/nginx"},
 	"pgbouncer": {"pgbouncer", "/usr/sbin/pgbouncer"},
@@ -50,6 +56,9 @@ func find(name string) (path string, found bool) {
 		panic("need: no such tool: " + name)
 	}
 	for _, place := range places {
+		if strings.HasPrefix(place, ".tools/") {
+			place = filepath.Join(moduleRoot(), place)
+		}
 		path, err := exec.LookPath(place)
 		if err != nil || slices.Contains(libraries, name) && exec.Command(path, "-c", "import "+name).Run() != nil { //nolint:noctx // as long as an import takes
 			continue
@@ -57,6 +66,18 @@ func find(name string) (path string, found bool) {
 		return path, true
 	}
 	return "", false
+}
+
+// moduleRoot returns the folder of go.mod: a test runs in the folder of its package.
+func moduleRoot() string {
+	folder, err := os.Getwd()
+	for err == nil && folder != filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder
+		}
+		folder = filepath.Dir(folder)
+	}
+	return "."
 }
 
 // missing returns what this machine lacks, PostgreSQL first.
