@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -70,14 +71,13 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 		return err
 	}
 	defer c.into.Close()
+	if c.into.Describe().IsLog() {
+		return c.rewindLog(ctx, from, to, confirm)
+	}
 	if err := c.openConsumer(ctx); err != nil {
 		return err
 	}
-	client := &walk.Client{Client: c.fetcher(from)}
-	head, err := client.Subscription(ctx, from, "", true)
-	if errors.Is(err, feed.ErrNotOurs) {
-		return fmt.Errorf("%s: %w", from.Redacted(), refused.ErrNoWayBack)
-	}
+	client, head, err := c.subscription(ctx, from)
 	if err != nil {
 		return err
 	}
@@ -120,6 +120,16 @@ func rewind(ctx context.Context, config Config, to int64, confirm func([]Change)
 	return c.into.Rewind(ctx, at, back)
 }
 
+// subscription fetches the subscription document of a feed, whose server must be eventfeed's.
+func (c *opened) subscription(ctx context.Context, from *url.URL) (*walk.Client, *walk.Subscription, error) {
+	client := &walk.Client{Client: c.fetcher(from)}
+	head, err := client.Subscription(ctx, from, "", true)
+	if errors.Is(err, feed.ErrNotOurs) {
+		err = fmt.Errorf("%s: %w", from.Redacted(), refused.ErrNoWayBack)
+	}
+	return client, head, err
+}
+
 // Reset deletes a consumer's checkpoints, its parked events and its events in the inbox, in one
 // transaction. The next Run starts at position 1. If something other than an inbox applied the
 // events, undone must say that the caller has undone what it wrote; otherwise Reset returns a
@@ -131,6 +141,11 @@ func Reset(ctx context.Context, into Target, consumer string, undone bool, confi
 		return err
 	}
 	defer c.into.Close()
+	for _, feature := range []checkpoint.Feature{checkpoint.GoingBack, checkpoint.StartingOver} {
+		if err := c.into.Lacks(feature); err != nil {
+			return err
+		}
+	}
 	if err := c.openConsumer(ctx); err != nil {
 		return err
 	}

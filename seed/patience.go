@@ -23,7 +23,7 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 			r.report()
 		}
 		if (err == nil || r.commits > commits) && outage.Over() {
-			r.Logger.Info("the target database is available again")
+			r.Logger.Info("the " + r.what() + " is available again")
 		}
 		waited := tries.Lasted()
 		if r.commits > commits {
@@ -46,15 +46,23 @@ func (r *runner) retry(ctx context.Context, do func() error) error {
 		r.claimed = false
 		r.noteAway(err)
 		wait := tries.Next()
-		text, repeat := "the target database is unavailable, retrying", time.Duration(0)
+		text, repeat := "the "+r.what()+" is unavailable, retrying", time.Duration(0)
 		if trouble == checkpoint.Refused {
-			text, repeat = "the target database failed a step, retrying", repeatInterval
+			text, repeat = "the "+r.what()+" failed a step, retrying", repeatInterval
 		}
 		r.Logger.Log(ctx, outage.Level(repeat), text, "error", err, "wait", wait.Round(time.Millisecond), "position", r.where())
 		if err := retry.Sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
+}
+
+// what names the kind of the target in the log.
+func (r *runner) what() string {
+	if about := r.into.Describe(); about.IsLog() {
+		return "broker"
+	}
+	return "target database"
 }
 
 // heldPatience is how long to wait for a consumer that this run has held before:

@@ -21,6 +21,9 @@ type Target struct{ target checkpoint.Target }
 // NewTarget is for the packages that create targets.
 func NewTarget(t checkpoint.Target) Target { return Target{t} }
 
+// Checkpoint is for the commands, which look at a target without a run.
+func (t Target) Checkpoint() checkpoint.Target { return t.target }
+
 // opened is a configuration whose target is open.
 type opened struct {
 	Config

@@ -7,11 +7,12 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/eventfeed/eventfeed/seed/broker"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/db/explain"
 	explainpostgres "github.com/eventfeed/eventfeed/internal/db/explain/postgres"
+	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
 // explained adds the meaning and the next step to an error of the target.
@@ -23,6 +24,9 @@ func explained(err error, into string) error {
 			status = cli.StatusUsage
 		}
 		return &cli.StatusError{Status: status, Err: err, Next: mend.Next}
+	}
+	if isLog(into) && errors.Is(err, seed.ErrMoved) {
+		return &cli.StatusError{Status: cli.StatusHeld, Err: err, Next: "stop the other publisher of this feed, then run the same command again"}
 	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -13,6 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/walk"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
 // wayOn returns the next step after an error of reading a feed into a database: rewind to the last
@@ -24,6 +25,10 @@ import (
 func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string {
 	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
+	case isLostEnd(err):
+		return "begin another generation after a position that all consumers have, or after 0, with: " + rewindLine(err, config, into, 0)
+	case errors.Is(err, seed.ErrOtherFeed) && sinks.isLog():
+		return "check the URL; each feed needs a log of its own"
 	case errors.Is(err, seed.ErrOtherFeed) && sinks.isInbox():
 		return "check the URL; to read this feed too, use another consumer: --consumer NAME"
 	case errors.Is(err, seed.ErrOtherFeed) && sinks.isPublisher():
@@ -53,6 +58,8 @@ func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	switch {
 	case sinks.isInbox():
 		return "start over with: " + resetLine(config, into, sinks)
+	case sinks.isLog():
+		return "start over with: " + rewindLine(nil, config, into, 0)
 	case sinks.isPublisher():
 		return "start over with: " + resetLine(config, into, sinks) + "; consumers that have applied events compare themselves with the feed at its marker"
 	case sinks.projection != "":
@@ -75,13 +82,13 @@ func feedOf(err error, config seed.Config) string {
 }
 
 func rewindLine(err error, config seed.Config, into string, to int64) string {
-	return "seeder rewind" + urlFlag("from", feedOf(err, config)) + urlFlag("into", into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
+	return "seeder rewind" + urlFlag("from", feedOf(err, config)) + placeFlag(into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
 }
 
 // resetLine returns the command that starts over. Without --undone it is refused for another sink than
 // the inbox, so the caller says first what is to be undone.
 func resetLine(config seed.Config, into string, sinks *sinkFlags) string {
-	line := "seeder reset" + urlFlag("into", into) + consumerFlag(config)
+	line := "seeder reset" + placeFlag(into) + consumerFlag(config)
 	if !sinks.isInbox() && !sinks.isPublisher() {
 		line += " --undone"
 	}
@@ -90,7 +97,7 @@ func resetLine(config seed.Config, into string, sinks *sinkFlags) string {
 
 // retryLine returns the command that retries the parked events of a run that are selected.
 func retryLine(config seed.Config, into string, sinks *sinkFlags, of seed.ParkedFilter) string {
-	line := "seeder retry" + urlFlag("into", into) + consumerFlag(config)
+	line := "seeder retry" + placeFlag(into) + consumerFlag(config)
 	if sinks != nil && sinks.projection != "" {
 		line += " --projection " + cli.Quote(sinks.projection)
 		if sinks.schema != "" {
@@ -155,4 +162,10 @@ func withoutPassword(raw string) string {
 	}
 	u.RawQuery = query.Encode()
 	return u.String()
+}
+
+// isLostEnd reports whether an error is of a message log that has lost its last messages.
+func isLostEnd(err error) bool {
+	_, is := errors.AsType[*broker.LostEndError](err)
+	return is
 }

@@ -106,11 +106,11 @@ func TestNoCommandAfterALossLeavesAMix(t *testing.T) {
 				"its SQL may name the schema of its tables, which --schema does not change: drop the tables, then start over with: " +
 				"seeder reset --into postgres://me@host/db --undone; or create another database, and build it there with: " +
 				"seeder run --from " + one + " --from " + two + " --into postgres://me@host/db_2 --projection named.sql"},
-		"a publisher": {lost, "sqlite:new.db", &sinkFlags{publish: &publishFlags{url: "amqp://mq/?exchange=e"}},
+		"a publisher": {lost, "sqlite:new.db", &sinkFlags{publish: &publishFlags{brokerFlags: brokerFlags{url: "amqp://mq/?exchange=e"}}},
 			"go back to the common part, and tell the consumers with a marker, with: seeder rewind --from " + two + " --into sqlite:new.db --to 120"},
-		"a publisher that has nothing in common": {nothing, "sqlite:new.db", &sinkFlags{publish: &publishFlags{url: "amqp://mq/?exchange=e"}},
+		"a publisher that has nothing in common": {nothing, "sqlite:new.db", &sinkFlags{publish: &publishFlags{brokerFlags: brokerFlags{url: "amqp://mq/?exchange=e"}}},
 			"go back to the common part, and tell the consumers with a marker, with: seeder rewind --from " + two + " --into sqlite:new.db --to 0"},
-		"a publisher of another history": {replaced, "sqlite:new.db", &sinkFlags{publish: &publishFlags{url: "amqp://mq/?exchange=e"}},
+		"a publisher of another history": {replaced, "sqlite:new.db", &sinkFlags{publish: &publishFlags{brokerFlags: brokerFlags{url: "amqp://mq/?exchange=e"}}},
 			"verify the feed with: seeder verify --from " + two + "; if it passes, start over with: seeder reset --into sqlite:new.db; consumers that have applied events compare themselves with the feed at its marker"},
 		"a foreign feed": {refused.ErrNoWayBack, "sqlite:new.db", &sinkFlags{}, "start over with: seeder reset --into sqlite:new.db"},
 		"a foreign feed, for a program": {refused.ErrNoWayBack, "sqlite:new.db", &sinkFlags{program: "./mail"},

@@ -123,7 +123,7 @@ func (p *runPage) sink() (kind, inWords string) {
 
 // advise adds what to do about a trouble.
 func (p *runPage) advise(t *html.SeederTrouble) {
-	status := "seeder status" + urlFlag("into", p.into)
+	status := "seeder status" + placeFlag(p.into)
 	switch t.Kind {
 	case html.SeederHeld:
 		t.Advice, t.Command = "The run goes on when the other seeder stops. This shows which process it is, under HELD BY:", status+" --offline"

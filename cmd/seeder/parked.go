@@ -192,7 +192,7 @@ func sayParked(out io.Writer, p seed.Progress, config seed.Config, into string) 
 }
 
 func parkedLine(config seed.Config, into string) string {
-	return "seeder parked" + urlFlag("into", into) + consumerFlag(config)
+	return "seeder parked" + placeFlag(into) + consumerFlag(config)
 }
 
 // orPark adds --on-error park as a next step to an error that an event itself caused.

@@ -1,56 +1,38 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
-	"net/url"
-	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eventfeed/eventfeed/internal/cli"
-	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedrabbitmq"
 )
 
 // publishFlags are the flags of a publisher to a message broker.
 type publishFlags struct {
-	url          string
-	route        string
-	unroutable   seedrabbitmq.Unroutable
-	startAt      string
-	user         string
-	passwordFile string
-	plain        bool
-	files        fetch.HTTPConfig // certificates
+	brokerFlags
+	route      string
+	unroutable seedrabbitmq.Unroutable
+	startAt    string
 }
 
-// publishGroups are the groups of its flags in the help.
-var publishGroups = []string{
-	"Publisher: publish route unroutable start-at",
-	"Access to the broker: broker-user broker-password-file broker-ca broker-certificate broker-key broker-plaintext",
-}
+// publishGroup is their group in the help.
+const publishGroup = "Publisher: publish route unroutable start-at"
 
-// passwordVariable is the environment variable with the password of the broker.
-const passwordVariable = "EVENTFEED_BROKER_PASSWORD"
+// publishUsage is the help of --publish.
+const publishUsage = "`URL` of a broker, kafka://HOST/TOPIC for example (docs/brokers.md)"
 
 func addPublishFlags(command *cobra.Command) *publishFlags {
 	p := &publishFlags{}
+	p.add(command, publishUsage)
 	flags := command.Flags()
-	flags.StringVar(&p.url, "publish", "", "publish to the broker at `URL`: amqp://HOST:PORT/VHOST?exchange=NAME")
-	flags.StringVar(&p.route, "route", "", "`TEMPLATE` of the routing key (default {feed}.{type}); also {subject}")
-	flags.Var((*unroutable)(&p.unroutable), "unroutable", "`WORD` is stop or count, for a message without a queue")
+	flags.StringVar(&p.route, "route", "", "`TEMPLATE` of routing key or subject (default {feed}.{type})")
+	flags.Var((*unroutable)(&p.unroutable), "unroutable", "if no queue takes a message: `WORD` stop or count")
 	flags.StringVar(&p.startAt, "start-at", "", "on the first run, begin after `POSITION`, or at the end: end")
-	flags.StringVar(&p.user, "broker-user", "", "`USER` of the broker; password: $"+passwordVariable+" or a file")
-	flags.StringVar(&p.passwordFile, "broker-password-file", "", "the password for the broker is in `FILE`")
-	flags.StringVar(&p.files.CA, "broker-ca", "", "also trust the authorities in the PEM `FILE` for the broker")
-	flags.StringVar(&p.files.ClientCertificate, "broker-certificate", "", "client certificate, PEM `FILE`; without a user it also logs in")
-	flags.StringVar(&p.files.ClientKey, "broker-key", "", "PEM `FILE` with its key, not encrypted")
-	flags.BoolVar(&p.plain, "broker-plaintext", false, "allow a password without TLS to another host than this one")
 	return p
 }
 
@@ -81,12 +63,12 @@ func (*unroutable) Type() string { return "word" }
 // apply checks the flags and sets their values in the configuration.
 func (p *publishFlags) apply(command *cobra.Command, config *seed.Config) error {
 	if p.url == "" {
-		for _, name := range []string{"route", "unroutable", "start-at", "broker-user", "broker-password-file", "broker-ca", "broker-certificate", "broker-key", "broker-plaintext"} {
+		for _, name := range []string{"route", "unroutable", "start-at"} {
 			if cli.Given(command, name) {
 				return cli.Usage("--%s: requires --publish", name)
 			}
 		}
-		return nil
+		return p.check(command)
 	}
 	switch {
 	case config.OnError == seed.Park:
@@ -96,19 +78,33 @@ func (p *publishFlags) apply(command *cobra.Command, config *seed.Config) error 
 	case !config.AsOf.IsZero():
 		return cli.Usage("--as-of: consumers of a broker get the history without gaps")
 	}
-	if err := p.files.Check(); err != nil {
-		return cli.Usage("--broker-certificate and --broker-key: %w", err)
+	if err := p.check(command); err != nil {
+		return err
 	}
-	if u, err := url.Parse(p.url); err == nil && u.User != nil {
-		return cli.Usage("--publish: has a user or a password, which everyone on this machine could read; use --broker-user, and $%s or --broker-password-file", passwordVariable)
-	}
-	switch {
-	case p.user != "" && p.passwordFile == "" && os.Getenv(passwordVariable) == "":
-		return cli.Usage("--broker-user: has no password: set $%s, or use --broker-password-file", passwordVariable)
-	case p.user == "" && p.passwordFile != "":
-		return cli.Usage("--broker-password-file: requires --broker-user")
+	if err := p.fits(command, config); err != nil {
+		return err
 	}
 	return p.start(config)
+}
+
+// fits returns an error for flags that the kind of the broker does not go together with.
+func (p *publishFlags) fits(command *cobra.Command, config *seed.Config) error {
+	kind := kindOf(p.url)
+	switch {
+	case cli.Given(command, "unroutable") && kind != exchangeBroker:
+		return cli.Usage("--unroutable: is for an exchange of RabbitMQ, and --publish names %s", kind)
+	case p.route != "" && kind != exchangeBroker && kind != natsBroker:
+		return cli.Usage("--route: %s has no routes", kind)
+	case kind == exchangeBroker:
+		return nil
+	case cli.Given(command, "into"):
+		return cli.Usage("--into: %s holds the checkpoint itself; omit --into", kind)
+	case cli.Given(command, "consumer"):
+		return cli.Usage("--consumer: a feed has one publisher to %s", kind)
+	case config.AddFeed, len(config.From) > 1:
+		return cli.Usage("--publish: %s has the history of one feed, so there is one --from and no --add-feed; run a publisher for each feed", kind)
+	}
+	return nil
 }
 
 // start sets where the first run begins.
@@ -131,34 +127,17 @@ func (p *publishFlags) start(config *seed.Config) error {
 	return nil
 }
 
-// publisher returns the publisher of the flags. patience is its retry timeout.
+// publisher returns the publisher to an exchange. patience is its retry timeout.
 func (p *publishFlags) publisher(command *cobra.Command, patience time.Duration) (seed.Publisher, error) {
-	exchange := seedrabbitmq.Exchange{
-		URL: p.url, Route: p.route, Unroutable: p.unroutable, PlainPassword: p.plain, Patience: patience, TLS: p.tls, Logger: cli.Logger(command.ErrOrStderr()),
+	if err := p.readable(); err != nil {
+		return seed.Publisher{}, err
 	}
-	if p.user != "" {
-		exchange.Credentials = p.credentials
-		if _, _, err := p.credentials(); err != nil {
-			return seed.Publisher{}, cli.Usage("--broker-password-file: %w", err)
-		}
-	}
-	if _, err := p.tls(); err != nil {
-		return seed.Publisher{}, cli.Usage("--broker-ca, --broker-certificate, --broker-key: %w", err)
-	}
-	publisher, err := seedrabbitmq.Open(exchange)
+	publisher, err := seedrabbitmq.Open(seedrabbitmq.Exchange{
+		URL: p.url, Route: p.route, Unroutable: p.unroutable, Credentials: p.login(), PlainPassword: p.plain, Patience: patience, TLS: p.tls,
+		Logger: cli.Logger(command.ErrOrStderr()),
+	})
 	if err != nil {
 		return publisher, cli.Usage("--publish %w", err)
 	}
 	return publisher, nil
-}
-
-func (p *publishFlags) tls() (*tls.Config, error) { return p.files.TLS() }
-
-// credentials reads the password again for each connection, because it may have been changed.
-func (p *publishFlags) credentials() (user, password string, err error) {
-	if p.passwordFile == "" {
-		return p.user, os.Getenv(passwordVariable), nil
-	}
-	content, err := os.ReadFile(p.passwordFile)
-	return p.user, strings.TrimRight(string(content), "\r\n"), err
 }

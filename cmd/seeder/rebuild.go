@@ -65,7 +65,7 @@ func rebuildLine(config seed.Config, into string, sinks *sinkFlags) string {
 		extension := filepath.Ext(into)
 		into = successor(strings.TrimSuffix(into, extension), "-") + extension
 	}
-	line += urlFlag("into", into) + " --projection " + cli.Quote(sinks.projection)
+	line += placeFlag(into) + " --projection " + cli.Quote(sinks.projection)
 	switch {
 	case named && sinks.schema != "":
 		line += " --schema " + cli.Quote(sinks.schema) + consumerFlag(config)

@@ -34,8 +34,10 @@ and the parked events, in one transaction. Use it after a feed has lost events t
 	flags.BoolVar(&config.Undone, "undone", false, "confirm that you have undone what a projection, a program or a handler wrote for the later events")
 	cli.Own(flags, "undone")
 	yes := flags.Bool("yes", false, "do not ask")
+	var broker brokerFlags
+	broker.add(command, "`URL` of the message log that the feed is published to, instead of --into")
 	network := networkFlags(command)
-	cli.GroupFlags(command, "Feed and database: from into consumer to", "Confirmation: undone yes", accessGroup, "Feeds not served by eventfeed: max-document")
+	cli.GroupFlags(command, "Feed and database or broker: from into publish consumer to", "Confirmation: undone yes", accessGroup, brokerGroup, "Feeds not served by eventfeed: max-document")
 	cli.HelpEnd(command, "It does not touch the tables of a projection: build a new one beside the old one instead.\nSee docs/commands.md#seeder-rewind and docs/operations.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		switch _, err := fetch.ParseURL(*from); {
@@ -48,7 +50,7 @@ and the parked events, in one transaction. Use it after a feed has lost events t
 		case *to < 0:
 			return cli.Usage("--to %d: must not be below 0", *to)
 		}
-		target, closeTarget, err := openTarget(command.Context(), *into)
+		target, closeTarget, err := rewound(command, into, &broker)
 		if err != nil {
 			return err
 		}
@@ -72,10 +74,31 @@ and the parked events, in one transaction. Use it after a feed has lost events t
 	return command
 }
 
+// rewound returns the database or the message log to go back in. It sets into to the URL of a log.
+func rewound(command *cobra.Command, into *string, broker *brokerFlags) (target seed.Target, closeTarget func(), err error) {
+	if err := broker.check(command); err != nil {
+		return target, nil, err
+	}
+	switch {
+	case broker.url == "":
+		return openTarget(command.Context(), *into)
+	case !isLog(broker.url):
+		return target, nil, cli.Usage("--publish: the checkpoint of a publisher to %s is in its database: use --into", kindOf(broker.url))
+	case cli.Given(command, "into"), cli.Given(command, "consumer"), cli.Given(command, "undone"):
+		return target, nil, cli.Usage("--publish: goes together with none of --into, --consumer and --undone")
+	}
+	*into = broker.url
+	target, err = broker.log(command, "")
+	return target, func() {}, err
+}
+
 // appliedBy returns the sink of a consumer: the flags of its run, as far as the target stores them. It
 // returns the inbox if the target cannot be read.
 func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
 	sinks := &sinkFlags{}
+	if isLog(into) {
+		return &sinkFlags{publish: &publishFlags{brokerFlags: brokerFlags{url: into}}}
+	}
 	target, done, err := lookAt(ctx, into)
 	if err != nil {
 		return sinks
@@ -90,7 +113,7 @@ func appliedBy(ctx context.Context, into, consumer string) *sinkFlags {
 		switch {
 		case is.Name != consumer:
 		case is.Sink == checkpoint.SinkPublisher:
-			return &sinkFlags{publish: &publishFlags{url: is.PublishesTo}}
+			return &sinkFlags{publish: &publishFlags{brokerFlags: brokerFlags{url: is.PublishesTo}}}
 		case is.Sink == checkpoint.SinkProjection:
 			return &sinkFlags{projection: is.Projection, schema: is.Schema}
 		case is.Sink != checkpoint.SinkInbox:

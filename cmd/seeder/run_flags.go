@@ -46,7 +46,7 @@ func addRunFlags(command *cobra.Command) *runFlags {
 	f.listen = addListenFlags(command)
 	cli.GroupFlags(command, "Feeds and database: from into consumer add-feed",
 		"Sink (default: an inbox table): projection schema strict allow-unmatched accept-projection exec exec-env on-error dry-run",
-		publishGroups[0], publishGroups[1],
+		publishGroup, brokerGroup,
 		"Where to stop: until as-of", "Following and retries: follow wait patience prefetch",
 		accessGroup, "Feeds not served by eventfeed: keep-same-id ignore-feed-id max-document",
 		"Operation: listen max-lag profiles")
@@ -95,6 +95,9 @@ func (f *runFlags) open(command *cobra.Command, watch *watch) (closeAll func(), 
 	}
 	if err := f.network.configure(config); err != nil {
 		return nil, err
+	}
+	if f.sinks.isLog() {
+		f.into = f.sinks.publish.url
 	}
 	into, closeTarget, err := f.sinks.target(command, f.into, f.patience.or(programPatience(config.Follow)))
 	if err != nil {

@@ -36,6 +36,9 @@ func (s *sinkFlags) isInbox() bool {
 // isPublisher reports whether the sink is a publisher to a message broker.
 func (s *sinkFlags) isPublisher() bool { return s != nil && s.publish != nil && s.publish.url != "" }
 
+// isLog reports whether the sink is a message log, which holds the checkpoint itself.
+func (s *sinkFlags) isLog() bool { return s.isPublisher() && isLog(s.publish.url) }
+
 func addSinkFlags(command *cobra.Command) *sinkFlags {
 	s := &sinkFlags{}
 	flags := command.Flags()
@@ -105,6 +108,10 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 // target opens a database with the sink of the flags. patience is the retry timeout of a program or a
 // broker.
 func (s *sinkFlags) target(command *cobra.Command, into string, patience time.Duration) (target seed.Target, closeTarget func(), err error) {
+	if s.isLog() {
+		target, err = s.publish.log(command, s.publish.route)
+		return target, func() {}, err
+	}
 	pool, path, err := openDatabase(command.Context(), into)
 	if err != nil {
 		return target, nil, err

@@ -8,6 +8,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/lag"
 	"github.com/eventfeed/eventfeed/internal/terminal"
+	"github.com/eventfeed/eventfeed/seed"
 )
 
 // Defaults of the flags of status.
@@ -19,6 +20,8 @@ const (
 // statusFlags are the flags of status.
 type statusFlags struct {
 	into     string
+	broker   brokerFlags
+	log      seed.Target // of the broker
 	consumer string
 	from     []string
 	network  *network
@@ -44,6 +47,7 @@ skipped, left-out and parked events, and digest. With --max-lag it is a check fo
 	var s statusFlags
 	flags := command.Flags()
 	flags.StringVar(&s.into, "into", "", "`URL` of the target database: sqlite:PATH or postgres://USER@HOST:PORT/NAME")
+	s.broker.add(command, "`URL` of the message log that a feed is published to, instead of --into; with --from")
 	flags.StringVar(&s.consumer, "consumer", "", "show only the consumer `NAME`")
 	flags.Var((*cli.URLs)(&s.from), "from", "`URL` of a feed whose server needs credentials; repeat the flag for several feeds")
 	flags.BoolVar(&s.offline, "offline", false, "do not ask the feeds for their ends; the lag is then unknown")
@@ -54,7 +58,7 @@ skipped, left-out and parked events, and digest. With --max-lag it is a check fo
 	cli.Own(flags, "max-lag")
 	flags.DurationVar(&s.timeout, "timeout", defaultTimeout, "maximum `DURATION` of --wait; 0: no limit")
 	s.network = networkFlags(command)
-	cli.GroupFlags(command, "Database: into consumer json", "Lag: offline max-lag wait timeout", "Feeds that need credentials: from", accessGroup,
+	cli.GroupFlags(command, "Database or broker: into publish consumer json", "Lag: offline max-lag wait timeout", "Feeds that need credentials: from", accessGroup, brokerGroup,
 		"Feeds not served by eventfeed: max-document")
 	cli.HelpEnd(command, `States: seeding (a seeder applies the history), following (the history is applied), stopped (no seeder runs),
 done (a state --as-of is complete), mismatch (the feed no longer continues from the checkpoint), unknown.
@@ -62,7 +66,7 @@ The command is read-only, and you can run it while seeders run.
 See docs/commands.md#seeder-status.`)
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		s.probe = s.wait || flags.Changed("max-lag")
-		if err := s.check(); err != nil {
+		if err := s.check(command); err != nil {
 			return err
 		}
 		return s.run(command)
@@ -70,8 +74,19 @@ See docs/commands.md#seeder-status.`)
 	return command
 }
 
-func (s *statusFlags) check() error {
+func (s *statusFlags) check(command *cobra.Command) error {
+	if err := s.broker.check(command); err != nil {
+		return err
+	}
 	switch {
+	case s.broker.url != "" && !isLog(s.broker.url):
+		return cli.Usage("--publish: the checkpoint of a publisher to %s is in its database: use --into", kindOf(s.broker.url))
+	case s.broker.url != "" && cli.Given(command, "into"):
+		return cli.Usage("--into and --publish: use only one of them")
+	case s.broker.url != "" && cli.Given(command, "consumer"):
+		return cli.Usage("--consumer: a feed has one publisher to %s", kindOf(s.broker.url))
+	case s.broker.url != "" && len(s.from) != 1:
+		return cli.Usage("--publish: requires --from, the URL of the feed that is published")
 	case s.probe && s.offline:
 		return cli.Usage("--offline: only the feeds know the lag; omit --wait and --max-lag")
 	case s.maxLag < 0:
@@ -83,7 +98,13 @@ func (s *statusFlags) check() error {
 }
 
 // run reads the status, repeatedly with --wait, and prints the last one.
-func (s *statusFlags) run(command *cobra.Command) error {
+func (s *statusFlags) run(command *cobra.Command) (err error) {
+	if s.broker.url != "" {
+		if s.log, err = s.broker.log(command, ""); err != nil {
+			return err
+		}
+		s.into = s.broker.url
+	}
 	asker, err := newAsker(s.from, s.network)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/lag"
@@ -70,17 +71,30 @@ func (a *asker) ask(ctx context.Context, all []lag.Reader, target lag.Target) {
 	}
 }
 
+// read reads the checkpoints. The caller closes the target when the feeds are requested.
+func (s *statusFlags) read(ctx context.Context, asker *asker) (found []checkpoint.Status, target lag.Target, done func(), err error) {
+	if s.broker.url != "" {
+		for _, client := range asker.given {
+			return lookAtLog(ctx, s.log, client)
+		}
+	}
+	database, done, err := lookAt(ctx, s.into)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if found, err = database.Statuses(ctx); err != nil {
+		done()
+	}
+	return found, database, done, err
+}
+
 // look reads the checkpoints, and requests their feeds.
 func (s *statusFlags) look(ctx context.Context, asker *asker) ([]lag.Reader, error) {
-	target, done, err := lookAt(ctx, s.into)
+	found, target, done, err := s.read(ctx, asker)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	found, err := target.Statuses(ctx)
-	if err != nil {
-		return nil, err
-	}
 	all := make([]lag.Reader, 0, len(found))
 	for _, f := range found {
 		if s.consumer == "" || s.consumer == f.Consumer.Name {

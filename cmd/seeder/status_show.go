@@ -40,7 +40,7 @@ type shownStatus struct {
 	Skipped       int64      `json:"skipped"`
 	LeftOut       int64      `json:"left_out"`
 	Parked        int64      `json:"parked"`
-	Updated       time.Time  `json:"updated"`
+	Updated       *time.Time `json:"updated"`
 	Digest        string     `json:"digest"`
 }
 
@@ -52,7 +52,11 @@ func printJSON(w io.Writer, all []lag.Reader) error {
 			Consumer: s.Consumer.Name, Feed: s.Feed, FeedID: s.FeedID, URL: s.URL, Epoch: s.Epoch, Position: s.Position,
 			State: s.State(), Sink: s.Consumer.Sink, PublishesTo: s.Consumer.PublishesTo, Generation: s.Generation, Projection: s.Consumer.Projection, Schema: s.Consumer.Schema,
 			SeedEnd: s.SeedEnd, Skipped: s.Skipped, LeftOut: s.LeftOut, Parked: s.Parked,
-			Updated: s.Updated.UTC(), Digest: s.Digest.String(),
+			Digest: s.Digest.String(),
+		}
+		if !s.Updated.IsZero() {
+			updated := s.Updated.UTC()
+			one.Updated = &updated
 		}
 		if s.Unknown == nil {
 			seconds := math.Round(s.Lag.For(s.Now).Seconds()*1000) / 1000
@@ -75,13 +79,16 @@ func printTable(w io.Writer, all []lag.Reader) error {
 	_, _ = terminal.Fprintf(table, "CONSUMER\tFEED\tPOSITION\tBEHIND\tSTATE\tHELD BY\tSINK\tSKIPPED\tLEFT OUT\tPARKED\tUPDATED\tDIGEST\n")
 	for i := range all {
 		s := &all[i]
-		holder := "-"
+		holder, updated := "-", "-"
 		if s.Held {
 			holder = s.Consumer.HeldBy
 		}
+		if !s.Updated.IsZero() {
+			updated = s.Updated.UTC().Format(time.RFC3339)
+		}
 		_, _ = terminal.Fprintf(table, "%s\t%s\t%d\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n",
 			s.Consumer.Name, s.Feed, s.Position, s.Behind(), s.State(), holder, sinkOf(&s.Consumer, s.Generation),
-			s.Skipped, s.LeftOut, s.Parked, s.Updated.UTC().Format(time.RFC3339), s.Digest)
+			s.Skipped, s.LeftOut, s.Parked, updated, s.Digest)
 	}
 	return table.Flush()
 }
@@ -116,7 +123,7 @@ func warnOfUnknown(command *cobra.Command, all []lag.Reader) {
 		if s.Unknown != nil && !errors.Is(s.Unknown, lag.ErrNotAsked) {
 			warn(s, s.Unknown)
 		}
-		if s.HeldErr != nil {
+		if s.HeldErr != nil && !errors.Is(s.HeldErr, checkpoint.ErrHolderUnknown) {
 			warn(s, fmt.Errorf("cannot determine whether a seeder runs: %w", s.HeldErr))
 		}
 	}

@@ -65,6 +65,9 @@ func (s *statusFlags) none() string {
 	if s.consumer != "" {
 		return fmt.Sprintf("consumer %s has not started", s.consumer)
 	}
+	if s.broker.url != "" {
+		return "the feed was not published there"
+	}
 	return "no consumer has started in this database"
 }
 

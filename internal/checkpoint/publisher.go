@@ -11,4 +11,4 @@ func PublisherCannot() map[Feature]string {
 }
 
 // IsLog reports whether the target is a message log, which holds the checkpoint itself.
-func (d *Description) IsLog() bool { return d.Sink.Sink == SinkPublisher && d.External == nil }
+func (d Description) IsLog() bool { return d.Sink.Sink == SinkPublisher && d.External == nil }

@@ -1,6 +1,12 @@
 package checkpoint
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// ErrHolderUnknown reports that a target does not tell whether a seeder holds a consumer.
+var ErrHolderUnknown = errors.New("a message log does not tell whether a publisher runs")
 
 // Status is a checkpoint with the state of its consumer, for monitoring. Reading it changes
 // nothing and needs no lock.

@@ -35,8 +35,8 @@ type Log interface {
 	End(ctx context.Context) (place Place, found bool, err error)
 	// Earlier returns places of messages before End, in the order of positions and all of the same
 	// history as End; none if the log cannot tell. With them a publisher finds the last position that
-	// a restored feed has in common with what was published. They should lie close together near the
-	// end: 1, 2, 4, 8 … messages before it.
+	// a restored feed has in common with what was published. Back says which messages to read.
+	// It is called after End.
 	Earlier(ctx context.Context) ([]Place, error)
 	// Append publishes messages in this order, and returns when the broker has acknowledged all of
 	// them. It begins after the place that End returned last, or after the last message that Append
@@ -56,9 +56,14 @@ type Log interface {
 // that the consumers have, or to 0.
 type LostEndError struct {
 	Err error // what is missing, with the log's own numbers: sequence, offset
+	// Generation is that of the last message, if the broker still knows it; otherwise 0.
+	Generation int64
 }
 
 func (e *LostEndError) Error() string { return e.Err.Error() }
+
+// LastGeneration returns the generation of the last message; 0 if it is not known.
+func (e *LostEndError) LastGeneration() int64 { return e.Generation }
 
 // Unwrap returns what is missing, and seed.ErrMismatch.
 func (e *LostEndError) Unwrap() []error { return []error{e.Err, seed.ErrMismatch} }

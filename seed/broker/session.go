@@ -157,10 +157,8 @@ func (s *session) Statuses(ctx context.Context) ([]checkpoint.Status, error) {
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
-	return []checkpoint.Status{{Checkpoint: found[0], Consumer: c, HeldErr: errHolderUnknown}}, nil
+	return []checkpoint.Status{{Checkpoint: found[0], Consumer: c, HeldErr: checkpoint.ErrHolderUnknown}}, nil
 }
-
-var errHolderUnknown = errors.New("a log does not tell whether a publisher runs")
 
 // Consumers returns the one consumer that a log has, if the feed was published to it.
 func (s *session) Consumers(ctx context.Context) ([]string, error) {
