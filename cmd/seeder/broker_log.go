@@ -11,8 +11,8 @@ import (
 	"github.com/eventfeed/eventfeed/seed/seednats"
 )
 
-// log returns the message log of the flags as a target. route is for a stream of JetStream.
-func (b *brokerFlags) log(command *cobra.Command, route string) (target seed.Target, err error) {
+// log returns the message log of the flags as a target.
+func (b *brokerFlags) log(command *cobra.Command) (target seed.Target, err error) {
 	if err := b.readable(); err != nil {
 		return target, err
 	}
@@ -24,7 +24,7 @@ func (b *brokerFlags) log(command *cobra.Command, route string) (target seed.Tar
 		})
 	case natsBroker:
 		target, err = seednats.Open(seednats.Stream{
-			URL: b.url, Route: route, Credentials: b.login(), CredsFile: b.creds, PlainPassword: b.plain, TLS: b.tls, Logger: logger,
+			URL: b.url, Route: b.route, Credentials: b.login(), CredsFile: b.creds, PlainPassword: b.plain, TLS: b.tls, Logger: logger,
 		})
 	default:
 		err = fmt.Errorf("%s: %s is no log", b.url, kind)
