@@ -19,13 +19,11 @@ import (
 	"testing"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
-	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
 )
 
 func TestScripts(t *testing.T) {
@@ -44,6 +42,8 @@ func TestScripts(t *testing.T) {
 			"postgres":  postgres,
 			"rabbitmq":  rabbitmq,
 			"queue":     queue,
+			"kafka":     kafka,
+			"topic":     topic,
 			"serve":     serve(bin),
 			"follow":    follow(bin),
 			"settle":    settle,
@@ -106,43 +106,6 @@ func postgres(ts *testscript.TestScript, _ bool, arguments []string) {
 	ts.Setenv(name, url)
 	ts.Setenv(name+"_SERVER", testdb.As(url, testdb.Server))
 	ts.Setenv(name+"_WRITER", testdb.As(url, testdb.Writer))
-}
-
-// rabbitmq sets AMQP to the URL of a vhost of RabbitMQ in which exchange orders has the queue all, and
-// VHOST, BROKER and BROKER_TLS to its name and to the addresses of the broker. AMQP_USER and
-// AMQP_PASSWORD have the right to write to that exchange only; ca.pem is the authority of the broker.
-func rabbitmq(ts *testscript.TestScript, _ bool, _ []string) {
-	t := testOf(ts)
-	node := testrabbit.Start(t)
-	vhost, url := node.VHost(t)
-	user, password := node.User(t, vhost, "^$", "^orders$", "^$")
-	connection, err := amqp.Dial(url)
-	ts.Check(err)
-	defer func() { _ = connection.Close() }()
-	channel, err := connection.Channel()
-	ts.Check(err)
-	ts.Check(channel.ExchangeDeclare("orders", "topic", true, false, false, false, nil))
-	_, err = channel.QueueDeclare("all", true, false, false, false, nil)
-	ts.Check(err)
-	for _, key := range []string{"orders.OrderPlaced", "orders.OrderPaid", "orders.eventfeed.marker"} {
-		ts.Check(channel.QueueBind("all", key, "orders", false, nil))
-	}
-	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), node.Authority.PEM, 0o600))
-	for name, value := range map[string]string{
-		"AMQP": url, "VHOST": vhost, "BROKER": node.Address(), "BROKER_TLS": node.AddressTLS(), "AMQP_USER": user, "AMQP_PASSWORD": password,
-	} {
-		ts.Setenv(name, value)
-	}
-}
-
-// queue writes the routing keys and positions of the messages of queue all into the file messages,
-// one that came again at once only once, and empties the queue.
-func queue(ts *testscript.TestScript, _ bool, _ []string) {
-	var lines []string
-	for _, m := range testrabbit.Read(testOf(ts), ts.Getenv("AMQP"), "all", testrabbit.Until{}) {
-		lines = append(lines, m.RoutingKey+" "+m.Headers["cloudEvents:efposition"]+"\n")
-	}
-	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(strings.Join(slices.Compact(lines), "")), 0o600))
 }
 
 // bouncer NAME sets the variables that postgres NAME has set to URLs through a

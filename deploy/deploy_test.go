@@ -148,7 +148,7 @@ func output(t *testing.T, name string, arguments ...string) string {
 
 func containers(t *testing.T) []container {
 	all := append(composed(t), orchestrated(t)...)
-	if len(all) < 8 {
+	if len(all) < 9 {
 		t.Fatalf("only %d containers found", len(all))
 	}
 	return all
@@ -187,7 +187,7 @@ func composed(t *testing.T) (all []container) {
 	return all
 }
 
-// orchestrated returns the containers of kubernetes.yaml.
+// orchestrated returns the containers of the manifests for Kubernetes.
 func orchestrated(t *testing.T) (all []container) {
 	type podContainer struct {
 		Name, Image     string
@@ -210,7 +210,7 @@ func orchestrated(t *testing.T) (all []container) {
 			}
 		}
 	}
-	decoder := yaml.NewDecoder(strings.NewReader(read(t, "kubernetes.yaml")))
+	decoder := yaml.NewDecoder(strings.NewReader(read(t, "kubernetes.yaml") + "\n---\n" + read(t, "kubernetes-publisher.yaml")))
 	for {
 		var o object
 		if err := decoder.Decode(&o); errors.Is(err, io.EOF) {

@@ -30,6 +30,8 @@ type Change struct {
 	Events int64
 	// Sink is inbox, handler, projection, program or publisher; empty if it is not known.
 	Sink string
+	// Log names the message log in which a marker is published; empty for another target.
+	Log string
 	// Projection is the name of the projection file; empty for another sink.
 	Projection string
 	// Parked is the number of parked events after To, which are deleted.

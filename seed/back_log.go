@@ -40,7 +40,7 @@ func (c *opened) rewindLog(ctx context.Context, from *url.URL, to int64, confirm
 		return err
 	}
 	about := c.into.Describe().Sink
-	if err := c.confirm(ctx, &about, []checkpoint.Checkpoint{at}, Change{To: to}, confirm); err != nil {
+	if err := c.confirm(ctx, &about, []checkpoint.Checkpoint{at}, Change{To: to, Log: c.into.Describe().Name}, confirm); err != nil {
 		return err
 	}
 	back := at

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/seedkafka"
 )
 
 // log returns the message log of the flags as a target. route is for a stream of JetStream.
@@ -14,9 +15,14 @@ func (b *brokerFlags) log(command *cobra.Command, route string) (target seed.Tar
 	if err := b.readable(); err != nil {
 		return target, err
 	}
+	logger := cli.Logger(command.ErrOrStderr())
 	switch kind := kindOf(b.url); kind {
+	case kafkaBroker:
+		target, err = seedkafka.Open(seedkafka.Topic{
+			URL: b.url, Mechanism: b.sasl, Credentials: b.login(), PlainPassword: b.plain, TLS: b.tls, Logger: logger,
+		})
 	default:
-		err = fmt.Errorf("%s is not a log", kind)
+		err = fmt.Errorf("%s: %s is no log", b.url, kind)
 	}
 	if err != nil {
 		return target, cli.Usage("--publish %w", err)

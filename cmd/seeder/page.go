@@ -123,16 +123,22 @@ func (p *runPage) sink() (kind, inWords string) {
 
 // advise adds what to do about a trouble.
 func (p *runPage) advise(t *html.SeederTrouble) {
-	status := "seeder status" + placeFlag(p.into)
+	status, offline := "seeder status"+placeFlag(p.into), " --offline"
+	if isLog(p.into) {
+		status, offline = status+urlFlag("from", p.config.From[0]), ""
+	}
 	switch t.Kind {
 	case html.SeederHeld:
-		t.Advice, t.Command = "The run goes on when the other seeder stops. This shows which process it is, under HELD BY:", status+" --offline"
+		t.Advice, t.Command = "The run goes on when the other seeder stops. This shows which process it is, under HELD BY:", status+offline
 	case "target":
 		what := "the database"
-		if p.sinks.isPublisher() {
+		switch {
+		case p.sinks.isLog():
+			what = "the broker"
+		case p.sinks.isPublisher():
 			what = "the database or the broker"
 		}
-		t.Advice, t.Command = "The run retries by itself. Repair "+what+", or the way to it, and check it with:", status+" --offline"
+		t.Advice, t.Command = "The run retries by itself. Repair "+what+", or the way to it, and check it with:", status+offline
 	case "server":
 		t.Advice, t.Command = "The run retries by itself. Repair the server, or the way to it, and check it with:", p.inspectLine(t.About)
 	default:

@@ -134,6 +134,10 @@ func confirm(command *cobra.Command, changes []seed.Change, yes bool) error {
 }
 
 func describe(c seed.Change) string {
+	if c.Log != "" {
+		return fmt.Sprintf("publication of feed %s (%s) to %s: position %d, goes back to %d: another generation begins with a marker at position %d; no message is deleted, and consumers that have applied more compare themselves with the feed there",
+			c.Feed, c.FeedID, c.Log, c.From, c.To, c.To)
+	}
 	text := fmt.Sprintf("consumer %s, feed %s (%s): the checkpoint ", c.Consumer, c.Feed, c.FeedID)
 	if c.Deleted {
 		text += fmt.Sprintf("at position %d is deleted, so that the next run starts at position 1; ", c.From)

@@ -3,16 +3,16 @@
 package publishers_test
 
 import (
-	"database/sql"
+	"errors"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	amqp "github.com/rabbitmq/amqp091-go"
 	_ "modernc.org/sqlite" // the driver
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
-	"github.com/eventfeed/eventfeed/internal/testing/testdb"
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
 )
 
@@ -21,15 +21,15 @@ type bench struct {
 	source
 	node       *testrabbit.Node
 	vhost, url string
-	into       string
+	into       string // the publisher's target
 }
 
 // queue is the name of the queue.
 const queue = "all"
 
-func newBench(t *testing.T, node *testrabbit.Node, random *rand.Rand, queues ...string) *bench {
+func newBench(t *testing.T, node *testrabbit.Node, random *rand.Rand, into string, queues ...string) *bench {
 	t.Helper()
-	b := &bench{source: source{random: random}, node: node, into: testdb.SQLite(t)}
+	b := &bench{source: source{random: random}, node: node, into: into}
 	b.vhost, b.url = node.VHost(t)
 	connection, err := amqp.Dial(b.url)
 	must.OK(t, err)
@@ -50,17 +50,30 @@ func (b *bench) exchange(address string) string {
 	return "amqp://" + address + "/" + b.vhost + "?exchange=orders"
 }
 
-// place returns the position of the publisher's checkpoint; 0 before there is one.
+// place returns the position of the publisher's checkpoint in PostgreSQL; 0 before there is one.
 func (b *bench) place(t *testing.T) (position int64) {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+strings.TrimPrefix(b.into, "sqlite:")+"?mode=ro&_pragma=busy_timeout(60000)")
+	db, err := pgx.Connect(t.Context(), b.into)
 	must.OK(t, err)
-	defer func() { _ = db.Close() }()
-	err = db.QueryRowContext(t.Context(), "SELECT coalesce(max(position), 0) FROM main.eventfeed_checkpoints").Scan(&position)
-	if err != nil && !strings.Contains(err.Error(), "no such table") && !strings.Contains(err.Error(), "unable to open") {
-		t.Fatal(err)
+	defer func() { _ = db.Close(t.Context()) }()
+	err = db.QueryRow(t.Context(), "SELECT coalesce(max(position), 0) FROM eventfeed_seed.checkpoints").Scan(&position)
+	if missing, is := errors.AsType[*pgconn.PgError](err); is && missing.Code == "42P01" {
+		return 0
 	}
+	must.OK(t, err)
 	return position
+}
+
+// loseSessions ends all sessions of the publisher's database, and with them the lock of the one that
+// publishes: another one then begins, while the first one still has messages on their way.
+func (b *bench) loseSessions(t *testing.T) {
+	t.Helper()
+	db, err := pgx.Connect(t.Context(), b.into)
+	must.OK(t, err)
+	defer func() { _ = db.Close(t.Context()) }()
+	_, err = db.Exec(t.Context(), `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+		WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid()`)
+	must.OK(t, err)
 }
 
 // read returns what a queue holds, and empties it.

@@ -43,7 +43,8 @@ type chaos struct {
 	broker     brokerUnderTest
 	proxy      *testproxy.Faulty
 	publishers [2]*supervised
-	atWork     int // faults that came while events were not confirmed
+	other      func() // a fault of this broker's own; may be nil
+	atWork     int    // faults that came while events were not confirmed
 }
 
 // newRandom returns random numbers, which EVENTFEED_TEST_SEED repeats.
@@ -95,6 +96,9 @@ func (c *chaos) faults(t *testing.T, kills int) []func() {
 	var all []func()
 	for range kills {
 		all = append(all, func() { c.killPublishers(t) }, func() { c.killBroker(t) })
+		if c.other != nil {
+			all = append(all, c.other)
+		}
 	}
 	for i := range max(3, kills) {
 		all = append(all, []func(){func() { c.cut(t) }, func() { c.stall(t) }, func() { c.cutWithin(t) }}[i%3])

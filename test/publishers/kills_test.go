@@ -27,10 +27,11 @@ func TestPublishers(t *testing.T) {
 // kills publishes events to an exchange, while publishers and broker are killed. The first fault is a kill
 // that finds messages at the broker whose confirmations have not reached the publisher.
 func kills(t *testing.T, node *testrabbit.Node, seeder string) {
-	b := newBench(t, node, newRandom(t), queue)
+	b := newBench(t, node, newRandom(t), testdb.Postgres(t), queue)
 	b.serve(t, storetest.Open(t, testdb.SQLite(t)))
 	storetest.Create(t, b.log, "orders", pageSize)
 	c := &chaos{source: &b.source, broker: b, proxy: testproxy.NewFaulty(t, node.Address())}
+	c.other = func() { c.pause(t); b.loseSessions(t) }
 	command := []string{seeder, "run", "--from", b.from, "--publish", b.exchange(c.proxy.Address()), "--into", b.into}
 	figures := c.run(t, command, func() { b.killUnconfirmed(t, c) })
 	t.Logf("%s; %s", figures, b.check(t))

@@ -26,7 +26,7 @@ const backedUp = 20
 // restore publishes a history whose source is then restored, twice, from the same backup. Each time the
 // publisher stops until somebody rewinds it, and then the consumers do; they end with the source's state.
 func restore(t *testing.T, node *testrabbit.Node, seeder string) {
-	b := newBench(t, node, rand.New(rand.NewPCG(1, 1)), queue, "later")
+	b := newBench(t, node, rand.New(rand.NewPCG(1, 1)), testdb.SQLite(t), queue, "later")
 	source := testdb.SQLite(t)
 	b.serve(t, storetest.Open(t, source))
 	storetest.Create(t, b.log, "orders", 10)

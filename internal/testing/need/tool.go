@@ -18,6 +18,9 @@ var tools = map[string][]string{
 	"chromium":   {"chromium", "chromium-browser", "google-chrome"},
 	"curl":       {"curl"},
 	"feedparser": {"/usr/bin/python3"},
+	// A program that runs a class of Kafka, such as kafka.Kafka.
+	"kafka": {".tools/kafka-4.3.1/run"},
+	"kcat":  {"kcat", "kafkacat"},
 	// Built from source: the version that is tested, which Debian does not have.
 	"nats-server": {".tools/nats-server-v2.15.3/nats-server"},
 	"newsboat":    {"newsboat"},
@@ -57,7 +60,7 @@ func find(name string) (path string, found bool) {
 	}
 	for _, place := range places {
 		if strings.HasPrefix(place, ".tools/") {
-			place = filepath.Join(moduleRoot(), place)
+			place = filepath.Join(module(), place)
 		}
 		path, err := exec.LookPath(place)
 		if err != nil || slices.Contains(libraries, name) && exec.Command(path, "-c", "import "+name).Run() != nil { //nolint:noctx // as long as an import takes
@@ -68,8 +71,8 @@ func find(name string) (path string, found bool) {
 	return "", false
 }
 
-// moduleRoot returns the folder of go.mod: a test runs in the folder of its package.
-func moduleRoot() string {
+// module returns the folder of the module, above the one that a test runs in.
+func module() string {
 	folder, err := os.Getwd()
 	for err == nil && folder != filepath.Dir(folder) {
 		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
@@ -77,7 +80,7 @@ func moduleRoot() string {
 		}
 		folder = filepath.Dir(folder)
 	}
-	return "."
+	return ""
 }
 
 // missing returns what this machine lacks, PostgreSQL first.

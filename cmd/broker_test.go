@@ -1,0 +1,81 @@
+//go:build unix
+
+package cmd_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/eventfeed/eventfeed/internal/testing/testkafka"
+	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
+)
+
+// rabbitmq sets AMQP to the URL of a vhost of RabbitMQ in which exchange orders has the queue all, and
+// VHOST, BROKER and BROKER_TLS to its name and to the addresses of the broker. AMQP_USER and
+// AMQP_PASSWORD have the right to write to that exchange only; ca.pem is the authority of the broker.
+func rabbitmq(ts *testscript.TestScript, _ bool, _ []string) {
+	t := testOf(ts)
+	node := testrabbit.Start(t)
+	vhost, url := node.VHost(t)
+	user, password := node.User(t, vhost, "^$", "^orders$", "^$")
+	connection, err := amqp.Dial(url)
+	ts.Check(err)
+	defer func() { _ = connection.Close() }()
+	channel, err := connection.Channel()
+	ts.Check(err)
+	ts.Check(channel.ExchangeDeclare("orders", "topic", true, false, false, false, nil))
+	_, err = channel.QueueDeclare("all", true, false, false, false, nil)
+	ts.Check(err)
+	for _, key := range []string{"orders.OrderPlaced", "orders.OrderPaid", "orders.eventfeed.marker"} {
+		ts.Check(channel.QueueBind("all", key, "orders", false, nil))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), node.Authority.PEM, 0o600))
+	for name, value := range map[string]string{
+		"AMQP": url, "VHOST": vhost, "BROKER": node.Address(), "BROKER_TLS": node.AddressTLS(), "AMQP_USER": user, "AMQP_PASSWORD": password,
+	} {
+		ts.Setenv(name, value)
+	}
+}
+
+// queue writes the routing keys and positions of the messages of queue all into the file messages,
+// one that came again at once only once, and empties the queue.
+func queue(ts *testscript.TestScript, _ bool, _ []string) {
+	var lines []string
+	for _, m := range testrabbit.Read(testOf(ts), ts.Getenv("AMQP"), "all", testrabbit.Until{}) {
+		lines = append(lines, m.RoutingKey+" "+m.Headers["cloudEvents:efposition"]+"\n")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(strings.Join(slices.Compact(lines), "")), 0o600))
+}
+
+// kafka sets KAFKA to the URL of a new topic of Kafka with one partition, KAFKA_TOPIC to its name, and
+// BROKER, BROKER_TLS, BROKER_SASL to addresses of the broker. KAFKA_USER and KAFKA_PASSWORD log in and
+// have no rights; ca.pem is the authority of the broker.
+func kafka(ts *testscript.TestScript, _ bool, _ []string) {
+	t := testOf(ts)
+	node := testkafka.Start(t)
+	node.Checkpoints(t)
+	name := node.Topic(t, 1, "max.message.bytes=20000")
+	user, password := node.User(t)
+	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), node.Authority.PEM, 0o600))
+	for variable, value := range map[string]string{
+		"KAFKA": "kafka://" + node.Address() + "/" + name, "KAFKA_TOPIC": name, "BROKER": node.Address(), "BROKER_TLS": node.AddressTLS(),
+		"BROKER_SASL": node.AddressSASL(), "KAFKA_USER": user, "KAFKA_PASSWORD": password,
+	} {
+		ts.Setenv(variable, value)
+	}
+}
+
+// topic writes the types, generations and positions of the messages of the topic into the file messages.
+func topic(ts *testscript.TestScript, _ bool, _ []string) {
+	var lines strings.Builder
+	t := testOf(ts)
+	for _, m := range testkafka.Start(t).Read(t, ts.Getenv("KAFKA_TOPIC")) {
+		_, _ = fmt.Fprintf(&lines, "%s %s:%s\n", m.Headers["ce_type"], m.Headers["ce_efgeneration"], m.Headers["ce_efposition"])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
+}
