@@ -59,13 +59,13 @@ func (l *log) take(messages []broker.Message) (records []*kgo.Record, n int, ref
 func (l *log) distribute(r *kgo.Record, m *broker.Message) []*kgo.Record {
 	n := len(l.topic.leaders)
 	if !m.IsMarker() {
-		r.Partition = int32(partitioner.Partition(r, n)) //nolint:gosec // less than n
+		r.Partition = int32(partitioner.Partition(r, n))
 		return []*kgo.Record{r}
 	}
 	all := make([]*kgo.Record, n)
 	for p := range all {
 		c := *r
-		c.Partition = int32(p) //nolint:gosec // less than n
+		c.Partition = int32(p)
 		all[p] = &c
 	}
 	return all

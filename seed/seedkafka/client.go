@@ -61,7 +61,7 @@ func (l *log) newClient() (*kgo.Client, error) {
 		kgo.TransactionalID(l.key()),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return int32(l.maxBatch()) }), //nolint:gosec // at most maxBatch
+		kgo.ProducerBatchMaxBytesFn(func(string) int32 { return int32(l.maxBatch()) }),
 		kgo.ProducerLinger(0),
 	}
 	if l.config.Credentials != nil {
@@ -79,16 +79,19 @@ func (l *log) connect(ctx context.Context, network, address string) (net.Conn, e
 	if err != nil || !l.to.tls {
 		return connection, err
 	}
-	encrypted, err := l.encrypt(ctx, connection, address)
-	if err != nil {
-		_ = connection.Close()
-		return nil, err
+	config, err := l.configTLS(address)
+	if err == nil {
+		encrypted := tls.Client(connection, config)
+		if err = encrypted.HandshakeContext(ctx); err == nil {
+			return encrypted, nil
+		}
 	}
-	return encrypted, nil
+	_ = connection.Close()
+	return nil, err
 }
 
-// encrypt begins TLS on a connection.
-func (l *log) encrypt(ctx context.Context, connection net.Conn, address string) (net.Conn, error) {
+// configTLS returns the configuration of TLS with a broker.
+func (l *log) configTLS(address string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if l.config.TLS != nil {
 		given, err := l.config.TLS()
@@ -104,8 +107,7 @@ func (l *log) encrypt(ctx context.Context, connection net.Conn, address string) 
 		}
 		config.ServerName = host
 	}
-	encrypted := tls.Client(connection, config)
-	return encrypted, encrypted.HandshakeContext(ctx)
+	return config, nil
 }
 
 // Mechanisms of SASL.

@@ -40,7 +40,7 @@ func (l *log) bounds(ctx context.Context, t *topic) ([]bounds, error) {
 }
 
 func listed(all kadm.ListedOffsets, topic string, partition int) (int64, error) {
-	found, ok := all.Lookup(topic, int32(partition)) //nolint:gosec // few
+	found, ok := all.Lookup(topic, int32(partition))
 	if ok && found.Err == nil {
 		return found.Offset, nil
 	}
@@ -112,7 +112,7 @@ func (l *log) fetch(ctx context.Context, t *topic, partition int, offset int64) 
 	ofTopic := kmsg.NewFetchRequestTopic()
 	ofTopic.Topic, ofTopic.TopicID = t.name, t.id
 	ofPartition := kmsg.NewFetchRequestTopicPartition()
-	ofPartition.Partition, ofPartition.FetchOffset, ofPartition.PartitionMaxBytes = int32(partition), offset, maxFetch //nolint:gosec // few
+	ofPartition.Partition, ofPartition.FetchOffset, ofPartition.PartitionMaxBytes = int32(partition), offset, maxFetch
 	ofTopic.Partitions = append(ofTopic.Partitions, ofPartition)
 	request.Topics = append(request.Topics, ofTopic)
 

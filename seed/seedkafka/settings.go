@@ -63,7 +63,8 @@ func (l *log) describe(ctx context.Context, metadata kadm.Metadata, name, create
 	t = topic{name: name, bootstrap: l.to.servers(), createExtra: create}
 	found := metadata.Topics[name]
 	if err := found.Err; errors.Is(err, kerr.UnknownTopicOrPartition) || err == nil && len(found.Partitions) == 0 {
-		return t, t.usage(fmt.Errorf("topic %s does not exist", name), fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s %s", t.bootstrap, name, create))
+		err = t.usage(fmt.Errorf("topic %s does not exist", name), fmt.Sprintf("kafka-topics.sh --bootstrap-server %s --create --topic %s %s", t.bootstrap, name, create))
+		return t, err
 	} else if err != nil {
 		return t, fmt.Errorf("topic %s: %w", name, err)
 	}

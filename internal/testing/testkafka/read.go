@@ -36,7 +36,7 @@ func (n *Node) Read(t testing.TB, topic string) (all []Message) {
 			Key       string
 			Headers   []string
 		}
-		if err := decoder.Decode(&m); err == io.EOF { //nolint:errorlint // the decoder's own
+		if err := decoder.Decode(&m); err == io.EOF {
 			break
 		} else if err != nil {
 			t.Fatalf("what kcat says of topic %s: %v", topic, err)
