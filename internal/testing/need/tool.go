@@ -12,15 +12,18 @@ import (
 )
 
 // tools are what tests may need, by the names that test/install-tools has for them, each with the
-// places where its program may be. The first place that has it counts.
+// places where its program may be. The first place that has it counts. Those in .tools are below the
+// module's root.
 var tools = map[string][]string{
 	"chromium":   {"chromium", "chromium-browser", "google-chrome"},
 	"curl":       {"curl"},
 	"feedparser": {"/usr/bin/python3"},
 	// A program that runs a class of Kafka, such as kafka.Kafka.
-	"kafka":    {".tools/kafka-4.3.1/run"},
-	"kcat":     {"kcat", "kafkacat"},
-	"newsboat": {"newsboat"},
+	"kafka": {".tools/kafka-4.3.1/run"},
+	"kcat":  {"kcat", "kafkacat"},
+	// Built from source: the version that is tested, which Debian does not have.
+	"nats-server": {".tools/nats-server-v2.15.3/nats-server"},
+	"newsboat":    {"newsboat"},
 	// Debian keeps servers where only root looks.
 	"nginx":     {"nginx", "/usr/sbin/nginx"},
 	"pgbouncer": {"pgbouncer", "/usr/sbin/pgbouncer"},

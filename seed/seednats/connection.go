@@ -1,0 +1,263 @@
+package seednats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/eventfeed/eventfeed/internal/checkpoint"
+)
+
+const (
+	// dialLimit is the timeout of connecting to a server, and of each of its answers until the login is
+	// done.
+	dialLimit = 10 * time.Second
+	// pingInterval is the interval in which the server shows that it lives.
+	pingInterval = 8 * time.Second
+	// deadAfter is how long the server may be silent, or take no bytes, before the connection is dead.
+	deadAfter = 25 * time.Second
+	// answerLimit is the timeout of an answer of JetStream. The server may live, and the stream have no
+	// leader.
+	answerLimit = 20 * time.Second
+)
+
+// inboxPrefix begins the subjects of all answers, so that a user needs no right to read others.
+const inboxPrefix = "_INBOX.eventfeed"
+
+// connection is a connection to a server. It is never repaired: after any error it is closed, and
+// another one is opened.
+type connection struct {
+	nc     *nats.Conn
+	acks   chan *nats.Msg // the answers to published messages
+	prefix string         // of their subjects, with a dot at the end
+
+	alive context.Context // canceled when the connection is lost, or the server refused something
+	fail  context.CancelCauseFunc
+
+	mu      sync.Mutex // protects what follows
+	raw     []*liveConn
+	isCut   bool
+	dialErr error
+}
+
+var errLost = errors.New("the connection to the server was lost")
+
+// connect connects to one of the servers and logs in.
+func (l *log) connect(ctx context.Context) (c *connection, err error) {
+	options := nats.GetDefaultOptions()
+	options.Servers = l.to.servers()
+	options.Name = "eventfeed publisher, " + checkpoint.Process()
+	options.AllowReconnect, options.IgnoreDiscoveredServers, options.SkipHostLookup = false, true, true
+	options.Timeout, options.FlusherTimeout = dialLimit, deadAfter
+	options.PingInterval, options.MaxPingsOut = pingInterval, int(deadAfter/pingInterval)
+	options.InboxPrefix = inboxPrefix
+	if options.Secure = l.to.tls; l.TLS != nil {
+		if options.TLSConfig, err = l.TLS(); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.login(&options); err != nil {
+		return nil, err
+	}
+	c = &connection{acks: make(chan *nats.Msg, windowMessages+1)}
+	c.alive, c.fail = context.WithCancelCause(context.WithoutCancel(ctx))
+	options.CustomDialer = dialer{c, ctx}
+	options.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) { c.fail(err) }
+	options.DisconnectedErrCB = func(_ *nats.Conn, err error) { c.fail(lost(err)) }
+	options.ClosedCB = func(nc *nats.Conn) { c.fail(lost(nc.LastError())) }
+	stop := context.AfterFunc(ctx, c.cut)
+	defer stop()
+	if c.nc, err = options.Connect(); err != nil {
+		c.close()
+		if errors.Is(err, nats.ErrNoServers) && c.dialErr != nil {
+			err = c.dialErr
+		}
+		return nil, l.explainLogin(err)
+	}
+	c.established()
+	c.prefix = c.nc.NewInbox() + "."
+	if _, err := c.nc.ChanSubscribe(c.prefix+"*", c.acks); err != nil {
+		c.close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func lost(err error) error {
+	if err == nil {
+		return errLost
+	}
+	return fmt.Errorf("%w: %w", errLost, err)
+}
+
+// login sets how to log in.
+func (l *log) login(o *nats.Options) (err error) {
+	switch {
+	case l.Credentials != nil:
+		o.User, o.Password, err = l.Credentials()
+	case l.CredsFile != "":
+		var content []byte
+		if content, err = os.ReadFile(l.CredsFile); err != nil {
+			return l.refuseLogin(fmt.Errorf("read the credentials file: %w", err))
+		}
+		err = nats.UserCredentialBytes(content)(o)
+	}
+	return err
+}
+
+// dialer opens the connections of a connection: one, or several if the first servers do not answer.
+type dialer struct {
+	c   *connection
+	ctx context.Context // the library's interface has none
+}
+
+// Dial connects to a server.
+func (d dialer) Dial(network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(d.ctx, dialLimit)
+	defer cancel()
+	raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+	d.c.mu.Lock()
+	defer d.c.mu.Unlock()
+	if err != nil {
+		d.c.dialErr = err
+		return nil, err
+	}
+	live := &liveConn{Conn: raw, silence: dialLimit}
+	d.c.raw = append(d.c.raw, live)
+	if d.c.isCut {
+		_ = raw.Close()
+		return nil, net.ErrClosed
+	}
+	return live, nil
+}
+
+// liveConn is a connection that breaks if the other side sends nothing for a time.
+type liveConn struct {
+	net.Conn
+	mu      sync.Mutex
+	silence time.Duration
+}
+
+// Read sets the deadline of this read.
+func (c *liveConn) Read(b []byte) (int, error) {
+	c.mu.Lock()
+	deadline := time.Now().Add(c.silence)
+	c.mu.Unlock()
+	if err := c.Conn.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// SetReadDeadline does nothing.
+func (*liveConn) SetReadDeadline(time.Time) error { return nil }
+
+// SetDeadline sets the deadline of writes.
+func (c *liveConn) SetDeadline(t time.Time) error { return c.SetWriteDeadline(t) }
+
+// established lets the server be silent for longer than while it was connecting.
+func (c *connection) established() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, raw := range c.raw {
+		raw.mu.Lock()
+		raw.silence = deadAfter
+		raw.mu.Unlock()
+	}
+}
+
+// cut ends the connection at once, whatever it is doing.
+func (c *connection) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.isCut = true
+	for _, raw := range c.raw {
+		_ = raw.Close()
+	}
+}
+
+// close closes the connection. What is not sent yet is not sent any more.
+func (c *connection) close() {
+	c.cut()
+	if c.nc != nil {
+		c.nc.Close()
+	}
+	c.fail(errLost)
+}
+
+// request asks JetStream something, and decodes the answer.
+func (c *connection) request(ctx context.Context, subject string, body []byte, answer any) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(c.alive, func() { cancel(context.Cause(c.alive)) })
+	defer stop()
+	limited, cancelLimit := context.WithTimeoutCause(ctx, answerLimit, errSilent)
+	defer cancelLimit()
+	msg, err := c.nc.RequestWithContext(limited, subject, body)
+	switch {
+	case limited.Err() != nil:
+		return context.Cause(limited)
+	case err != nil:
+		return err
+	}
+	var refused struct {
+		Error *jetstream.APIError `json:"error"`
+	}
+	if err := json.Unmarshal(msg.Data, &refused); err != nil {
+		return fmt.Errorf("an answer to %s that is not of JetStream: %w", subject, err)
+	}
+	if refused.Error != nil {
+		return refused.Error
+	}
+	return json.Unmarshal(msg.Data, answer)
+}
+
+var errSilent = fmt.Errorf("JetStream has not answered within %v; the stream may have no leader", answerLimit)
+
+// info returns the settings and the state of a stream, as its leader has them.
+func (c *connection) info(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
+	info := new(jetstream.StreamInfo)
+	return info, c.request(ctx, "$JS.API.STREAM.INFO."+stream, nil, info)
+}
+
+// stored is a message of a stream, without its data.
+type stored struct {
+	Subject  string `json:"subject"`
+	Sequence uint64 `json:"seq"`
+	Headers  []byte `json:"hdrs"`
+}
+
+// message returns the first message of a stream at a sequence or after it. It asks the leader: a direct
+// get is answered by replicas that lag.
+func (c *connection) message(ctx context.Context, stream string, sequence uint64) (m stored, header nats.Header, err error) {
+	body := fmt.Appendf(nil, `{"seq":%d,"next_by_subj":">"}`, sequence)
+	answer := struct {
+		Message *stored `json:"message"`
+	}{&m}
+	if err := c.request(ctx, "$JS.API.STREAM.MSG.GET."+stream, body, &answer); err != nil {
+		return m, nil, err
+	}
+	if len(m.Headers) > 0 {
+		header, err = nats.DecodeHeadersMsg(m.Headers)
+	}
+	return m, header, err
+}
+
+// isOlderThan reports whether a version of a server is lower than another one; false if it cannot be
+// read.
+func isOlderThan(version string, major, minor int) bool {
+	var a, b int
+	if _, err := fmt.Sscanf(strings.TrimPrefix(version, "v"), "%d.%d", &a, &b); err != nil {
+		return false
+	}
+	return a < major || a == major && b < minor
+}
