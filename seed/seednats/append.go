@@ -18,7 +18,7 @@ import (
 // The window is what is published and not acknowledged. It stays well below what a server buffers for a
 // stream, 10,000 messages and 128 MB, beyond which it drops messages.
 const (
-	windowMessages = 2048
+	windowMessages = 1024
 	windowBytes    = 8 << 20
 )
 
@@ -42,8 +42,8 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	return nil
 }
 
-// pipeline publishes messages, several at once. Each of them is stored only right after the one before
-// it, so one that is lost or refused takes all after it along.
+// pipeline publishes messages, several at once. Each of them is stored only right after the sequence
+// before it, so a message that is lost takes all after it along.
 type pipeline struct {
 	*log
 	messages    []broker.Message

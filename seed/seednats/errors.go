@@ -74,7 +74,7 @@ func (l *log) explain(err error) error {
 	case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return noJetStream(err)
 	case jetstream.JSErrCodeStreamNotFound:
-		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no %s", l.to.target()), Next: "create it with: " + l.create()}
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no %s", l.to.target()), Next: "create it with: " + l.create(l.to.stream)}
 	}
 	return said(refused)
 }
