@@ -120,9 +120,9 @@ func (c *connection) messages(ctx context.Context, stream string, from, to uint6
 			return nil, err
 		}
 	}
-	timer := time.NewTimer(answerLimit)
+	timer := time.NewTimer(c.answer)
 	for range headers {
-		timer.Reset(answerLimit)
+		timer.Reset(c.answer)
 		select {
 		case msg := <-c.acks:
 			sequence, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, c.prefix), 10, 64)
@@ -137,7 +137,7 @@ func (c *connection) messages(ctx context.Context, stream string, from, to uint6
 		case <-c.alive.Done():
 			return nil, context.Cause(c.alive)
 		case <-timer.C:
-			return nil, errSilent
+			return nil, c.silent()
 		}
 	}
 	return headers, nil
