@@ -3,15 +3,19 @@
 package cmd_test
 
 import (
+	"crypto/rand"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/eventfeed/eventfeed/internal/testing/testkafka"
+	"github.com/eventfeed/eventfeed/internal/testing/testnats"
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
 )
 
@@ -76,6 +80,54 @@ func topic(ts *testscript.TestScript, _ bool, _ []string) {
 	t := testOf(ts)
 	for _, m := range testkafka.Start(t).Read(t, ts.Getenv("KAFKA_TOPIC")) {
 		_, _ = fmt.Fprintf(&lines, "%s %s:%s\n", m.Headers["ce_type"], m.Headers["ce_efgeneration"], m.Headers["ce_efposition"])
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
+}
+
+// startNATS sets NATS to the URL of a new stream of JetStream, NATS_STREAM to its name, and BROKER to the
+// address of the server. EVENTFEED_ROUTE leads to the stream. It discards new messages after the ninth.
+func startNATS(ts *testscript.TestScript, _ bool, _ []string) {
+	t := testOf(ts)
+	node := testnats.Start(t)
+	name := "T" + rand.Text()[:10]
+	testnats.CreateStream(t, testnats.Client(t, node), jetstream.StreamConfig{
+		Name: name, Subjects: []string{name + ".>"}, MaxMsgs: 9, Discard: jetstream.DiscardNew, MaxMsgSize: 20_000,
+	})
+	for variable, value := range map[string]string{
+		"NATS": "nats://" + node.Address() + "/" + name, "NATS_STREAM": name, "BROKER": node.Address(), "EVENTFEED_ROUTE": name + ".{feed}.{type}",
+	} {
+		ts.Setenv(variable, value)
+	}
+}
+
+// stream writes the subjects, generations and positions of the messages of the stream into the file
+// messages; stream purge deletes all messages, stream age gives the stream an age limit, and stream more
+// lets it have more messages.
+func stream(ts *testscript.TestScript, _ bool, arguments []string) {
+	t, name := testOf(ts), ts.Getenv("NATS_STREAM")
+	node := testnats.Start(t)
+	if len(arguments) > 0 {
+		js := testnats.Client(t, node)
+		s, err := js.Stream(t.Context(), name)
+		ts.Check(err)
+		config := s.CachedInfo().Config
+		switch arguments[0] {
+		case "purge":
+			ts.Check(s.Purge(t.Context()))
+			return
+		case "age":
+			config.MaxAge = time.Hour
+		case "more":
+			config.MaxMsgs, config.MaxAge = 100, 0
+		}
+		_, err = js.UpdateStream(t.Context(), config)
+		ts.Check(err)
+		return
+	}
+	var lines strings.Builder
+	for _, m := range node.Read(t, name) {
+		attributes := m.Attributes(t)
+		_, _ = fmt.Fprintf(&lines, "%s %s:%s\n", strings.TrimPrefix(m.Subject, name+"."), attributes["efgeneration"], attributes["efposition"])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
 }

@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 			"queue":     queue,
 			"kafka":     kafka,
 			"topic":     topic,
+			"nats":      startNATS,
+			"stream":    stream,
 			"serve":     serve(bin),
 			"follow":    follow(bin),
 			"settle":    settle,

@@ -24,6 +24,7 @@ type brokerFlags struct {
 	user         string
 	passwordFile string
 	creds        string // NATS
+	route        string // RabbitMQ exchanges and NATS
 	sasl         string // Kafka
 	plain        bool
 	files        fetch.HTTPConfig // certificates
@@ -52,6 +53,11 @@ func (b *brokerFlags) add(command *cobra.Command, usage string) {
 	flags.StringVar(&b.files.ClientCertificate, "broker-certificate", "", "client certificate, PEM `FILE`; without a user it also logs in")
 	flags.StringVar(&b.files.ClientKey, "broker-key", "", "PEM `FILE` with its key, not encrypted")
 	flags.BoolVar(&b.plain, "broker-plaintext", false, "allow a password without TLS to another host than this one")
+}
+
+// addRoute adds --route, for commands that publish.
+func (b *brokerFlags) addRoute(command *cobra.Command) {
+	command.Flags().StringVar(&b.route, "route", "", "`TEMPLATE` of routing key or subject (default {feed}.{type})")
 }
 
 // brokerKind is a kind of message broker.
@@ -96,8 +102,8 @@ func placeFlag(into string) string {
 // check returns an error for flags that are wrong or do not go together.
 func (b *brokerFlags) check(command *cobra.Command) error {
 	if b.url == "" {
-		for _, name := range brokerNames {
-			if cli.Given(command, name) {
+		for _, name := range append([]string{"route"}, brokerNames...) {
+			if command.Flags().Lookup(name) != nil && cli.Given(command, name) {
 				return cli.Usage("--%s: requires --publish", name)
 			}
 		}
@@ -117,6 +123,8 @@ func (b *brokerFlags) check(command *cobra.Command) error {
 		return cli.Usage("--broker-creds: is for NATS, and --publish names %s", kind)
 	case b.sasl != "" && kind != kafkaBroker:
 		return cli.Usage("--broker-sasl: is for Kafka, and --publish names %s", kind)
+	case b.route != "" && kind != exchangeBroker && kind != natsBroker:
+		return cli.Usage("--route: %s has no routes", kind)
 	case b.user != "" && b.passwordFile == "" && os.Getenv(passwordVariable) == "":
 		return cli.Usage("--broker-user: has no password: set $%s, or use --broker-password-file", passwordVariable)
 	case b.user == "" && b.passwordFile != "":
@@ -130,6 +138,11 @@ func (b *brokerFlags) readable() error {
 	if b.user != "" {
 		if _, _, err := b.credentials(); err != nil {
 			return cli.Usage("--broker-password-file: %w", err)
+		}
+	}
+	if b.creds != "" {
+		if _, err := os.ReadFile(b.creds); err != nil {
+			return cli.Usage("--broker-creds: %w", err)
 		}
 	}
 	if _, err := b.tls(); err != nil {

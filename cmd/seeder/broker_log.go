@@ -8,10 +8,11 @@ import (
 	"github.com/eventfeed/eventfeed/internal/cli"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedkafka"
+	"github.com/eventfeed/eventfeed/seed/seednats"
 )
 
-// log returns the message log of the flags as a target. route is for a stream of JetStream.
-func (b *brokerFlags) log(command *cobra.Command, route string) (target seed.Target, err error) {
+// log returns the message log of the flags as a target.
+func (b *brokerFlags) log(command *cobra.Command) (target seed.Target, err error) {
 	if err := b.readable(); err != nil {
 		return target, err
 	}
@@ -20,6 +21,10 @@ func (b *brokerFlags) log(command *cobra.Command, route string) (target seed.Tar
 	case kafkaBroker:
 		target, err = seedkafka.Open(seedkafka.Topic{
 			URL: b.url, Mechanism: b.sasl, Credentials: b.login(), PlainPassword: b.plain, TLS: b.tls, Logger: logger,
+		})
+	case natsBroker:
+		target, err = seednats.Open(seednats.Stream{
+			URL: b.url, Route: b.route, Credentials: b.login(), CredsFile: b.creds, PlainPassword: b.plain, TLS: b.tls, Logger: logger,
 		})
 	default:
 		err = fmt.Errorf("%s: %s is no log", b.url, kind)

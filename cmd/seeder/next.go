@@ -26,7 +26,7 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	lost, isLost := errors.AsType[*seed.LostError](err)
 	switch {
 	case isLostEnd(err):
-		return "begin another generation after a position that all consumers have, or after 0, with: " + rewindLine(err, config, into, 0)
+		return "begin another generation after a position that all consumers have, or after 0, with: " + rewindLine(err, config, into, sinks, 0)
 	case errors.Is(err, seed.ErrOtherFeed) && sinks.isLog():
 		return "check the URL; each feed needs a log of its own"
 	case errors.Is(err, seed.ErrOtherFeed) && sinks.isInbox():
@@ -42,9 +42,9 @@ func wayOn(err error, config seed.Config, into string, sinks *sinkFlags) string 
 	case !isLost:
 		return lookAtFeed(err, config) + "; if it passes, " + buildAnew(config, into, sinks)
 	case sinks.isPublisher():
-		return "go back to the common part, and tell the consumers with a marker, with: " + rewindLine(err, config, into, lost.Common)
+		return "go back to the common part, and tell the consumers with a marker, with: " + rewindLine(err, config, into, sinks, lost.Common)
 	case sinks.isInbox() && lost.Common > 0:
-		return "go back to the common part with: " + rewindLine(err, config, into, lost.Common)
+		return "go back to the common part with: " + rewindLine(err, config, into, sinks, lost.Common)
 	case sinks.isInbox():
 		return buildAnew(config, into, sinks)
 	default:
@@ -59,7 +59,7 @@ func buildAnew(config seed.Config, into string, sinks *sinkFlags) string {
 	case sinks.isInbox():
 		return "start over with: " + resetLine(config, into, sinks)
 	case sinks.isLog():
-		return "start over with: " + rewindLine(nil, config, into, 0)
+		return "start over with: " + rewindLine(nil, config, into, sinks, 0)
 	case sinks.isPublisher():
 		return "start over with: " + resetLine(config, into, sinks) + "; consumers that have applied events compare themselves with the feed at its marker"
 	case sinks.projection != "":
@@ -81,8 +81,12 @@ func feedOf(err error, config seed.Config) string {
 	return config.From[0]
 }
 
-func rewindLine(err error, config seed.Config, into string, to int64) string {
-	return "seeder rewind" + urlFlag("from", feedOf(err, config)) + placeFlag(into) + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
+func rewindLine(err error, config seed.Config, into string, sinks *sinkFlags, to int64) string {
+	line := "seeder rewind" + urlFlag("from", feedOf(err, config)) + placeFlag(into)
+	if sinks.isLog() && sinks.publish.route != "" { // of the marker
+		line += " --route " + cli.Quote(sinks.publish.route)
+	}
+	return line + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
 }
 
 // resetLine returns the command that starts over. Without --undone it is refused for another sink than

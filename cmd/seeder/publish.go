@@ -15,7 +15,6 @@ import (
 // publishFlags are the flags of a publisher to a message broker.
 type publishFlags struct {
 	brokerFlags
-	route      string
 	unroutable seedrabbitmq.Unroutable
 	startAt    string
 }
@@ -29,8 +28,8 @@ const publishUsage = "`URL` of a broker, kafka://HOST/TOPIC for example (docs/br
 func addPublishFlags(command *cobra.Command) *publishFlags {
 	p := &publishFlags{}
 	p.add(command, publishUsage)
+	p.addRoute(command)
 	flags := command.Flags()
-	flags.StringVar(&p.route, "route", "", "`TEMPLATE` of routing key or subject (default {feed}.{type})")
 	flags.Var((*unroutable)(&p.unroutable), "unroutable", "if no queue takes a message: `WORD` stop or count")
 	flags.StringVar(&p.startAt, "start-at", "", "on the first run, begin after `POSITION`, or at the end: end")
 	return p
@@ -63,7 +62,7 @@ func (*unroutable) Type() string { return "word" }
 // apply checks the flags and sets their values in the configuration.
 func (p *publishFlags) apply(command *cobra.Command, config *seed.Config) error {
 	if p.url == "" {
-		for _, name := range []string{"route", "unroutable", "start-at"} {
+		for _, name := range []string{"unroutable", "start-at"} {
 			if cli.Given(command, name) {
 				return cli.Usage("--%s: requires --publish", name)
 			}
@@ -93,8 +92,6 @@ func (p *publishFlags) fits(command *cobra.Command, config *seed.Config) error {
 	switch {
 	case cli.Given(command, "unroutable") && kind != exchangeBroker:
 		return cli.Usage("--unroutable: is for an exchange of RabbitMQ, and --publish names %s", kind)
-	case p.route != "" && kind != exchangeBroker && kind != natsBroker:
-		return cli.Usage("--route: %s has no routes", kind)
 	case kind == exchangeBroker:
 		return nil
 	case cli.Given(command, "into"):

@@ -35,9 +35,10 @@ and the parked events, in one transaction. Use it after a feed has lost events t
 	cli.Own(flags, "undone")
 	yes := flags.Bool("yes", false, "do not ask")
 	var broker brokerFlags
+	broker.addRoute(command)
 	broker.add(command, "`URL` of the message log that the feed is published to, instead of --into")
 	network := networkFlags(command)
-	cli.GroupFlags(command, "Feed and database or broker: from into publish consumer to", "Confirmation: undone yes", accessGroup, brokerGroup, "Feeds not served by eventfeed: max-document")
+	cli.GroupFlags(command, "Feed and database or broker: from into publish route consumer to", "Confirmation: undone yes", accessGroup, brokerGroup, "Feeds not served by eventfeed: max-document")
 	cli.HelpEnd(command, "It does not touch the tables of a projection: build a new one beside the old one instead.\nSee docs/commands.md#seeder-rewind and docs/operations.md.")
 	command.RunE = func(command *cobra.Command, _ []string) error {
 		switch _, err := fetch.ParseURL(*from); {
@@ -88,7 +89,7 @@ func rewound(command *cobra.Command, into *string, broker *brokerFlags) (target 
 		return target, nil, cli.Usage("--publish: goes together with none of --into, --consumer and --undone")
 	}
 	*into = broker.url
-	target, err = broker.log(command, "")
+	target, err = broker.log(command)
 	return target, func() {}, err
 }
 

@@ -109,7 +109,7 @@ func (s *sinkFlags) apply(command *cobra.Command, config *seed.Config) error {
 // broker.
 func (s *sinkFlags) target(command *cobra.Command, into string, patience time.Duration) (target seed.Target, closeTarget func(), err error) {
 	if s.isLog() {
-		target, err = s.publish.log(command, s.publish.route)
+		target, err = s.publish.log(command)
 		return target, func() {}, err
 	}
 	pool, path, err := openDatabase(command.Context(), into)

@@ -100,7 +100,7 @@ func (s *statusFlags) check(command *cobra.Command) error {
 // run reads the status, repeatedly with --wait, and prints the last one.
 func (s *statusFlags) run(command *cobra.Command) (err error) {
 	if s.broker.url != "" {
-		if s.log, err = s.broker.log(command, ""); err != nil {
+		if s.log, err = s.broker.log(command); err != nil {
 			return err
 		}
 		s.into = s.broker.url

@@ -172,8 +172,11 @@ func (s *session) Consumers(ctx context.Context) ([]string, error) {
 	return nil, err
 }
 
-// Kept returns earlier places in the log.
+// Kept returns earlier places in the log; none in one that has lost its end.
 func (s *session) Kept(ctx context.Context, _, _ string) (all []feed.Place, err error) {
+	if s.end.Feed.ID == "" {
+		return nil, nil
+	}
 	earlier, err := s.log.Earlier(ctx)
 	for _, p := range earlier {
 		if p.Position < s.end.Position {

@@ -22,6 +22,8 @@ type checkpoint struct {
 	Digest     string  `json:"digest"`
 	Partitions []last  `json:"partitions"`
 	Begins     []begin `json:"begins,omitempty"`
+
+	offset int64 // of the record
 }
 
 // last is the last message in a partition.
@@ -96,12 +98,13 @@ func decodeCheckpoint(text []byte) (c checkpoint, err error) {
 	return c, nil
 }
 
-// keepOffsets notes the last record of each partition, given records that are acknowledged.
+// keepOffsets notes the last record of each partition, given records that are acknowledged, in their
+// order. Their offsets may be lower than what is noted: the topic may have lost its end.
 func (c *checkpoint) keepOffsets(records []*kgo.Record) {
 	for _, r := range records {
 		place, err := broker.ReadPlace(attributes(r))
-		if at := &c.Partitions[r.Partition]; err == nil && r.Offset > at.Offset {
-			*at = last{Offset: r.Offset, Generation: place.Generation, Position: place.Position}
+		if err == nil {
+			c.Partitions[r.Partition] = last{Offset: r.Offset, Generation: place.Generation, Position: place.Position}
 		}
 	}
 }

@@ -13,11 +13,7 @@ import (
 // Earlier returns the places of messages 1, 2, 4, 8 … offsets before the last one of each partition,
 // as far as the topic has them.
 func (l *log) Earlier(ctx context.Context) (places []broker.Place, err error) {
-	var all []bounds
-	err = l.bounded(ctx, "read the end of topic "+l.topic.name, func(ctx context.Context) (err error) {
-		all, err = l.bounds(ctx, &l.topic)
-		return err
-	})
+	all, err := l.boundsOf(ctx, &l.topic)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package seedkafka
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -14,27 +15,32 @@ import (
 func (l *log) End(ctx context.Context) (place broker.Place, found bool, err error) {
 	// The bounds of the topic come first: a publisher that runs meanwhile cannot add messages to
 	// them whose checkpoint is not read.
-	var topic []bounds
-	err = l.bounded(ctx, "read the end of topic "+l.topic.name, func(ctx context.Context) (err error) {
-		topic, err = l.bounds(ctx, &l.topic)
-		return err
-	})
+	before, err := l.boundsOf(ctx, &l.topic)
 	if err != nil {
 		return place, false, err
 	}
 	l.end = newCheckpoint(l.feed, l.topic.id.String(), len(l.topic.leaders))
-	committed, open, err := l.readCheckpoint(ctx)
+	committed, open, err := l.settledCheckpoint(ctx)
 	if err != nil {
 		return place, false, err
 	}
 	if committed == nil {
-		return place, false, l.wantEmpty(ctx, topic, open)
+		return place, false, l.wantEmpty(ctx, before, open)
 	}
 	if err := l.adopt(committed); err != nil {
 		return place, false, err
 	}
-	for partition := range topic {
-		if err := l.checkPartition(ctx, partition, topic[partition], open); err != nil {
+	// It may have added the messages of this checkpoint, though.
+	after, err := l.boundsOf(ctx, &l.topic)
+	if err != nil {
+		return place, false, err
+	}
+	for partition, ours := range l.end.Partitions {
+		if ours.Offset >= after[partition].end {
+			return place, false, l.lost("partition %d ends at offset %d, and position %d of feed %s was published at offset %d", partition, after[partition].end, ours.Position, l.feed.Name, ours.Offset)
+		}
+		read := bounds{after[partition].start, max(before[partition].end, ours.Offset+1)}
+		if err := l.checkPartition(ctx, partition, read, open); err != nil {
 			return place, false, err
 		}
 	}
@@ -47,15 +53,31 @@ func (l *log) lost(format string, values ...any) error {
 	return &broker.LostEndError{Err: fmt.Errorf("%s: "+format, append([]any{l.to}, values...)...)}
 }
 
+// settlement is how long End waits for the end of a transaction that is open.
+const settlement = 2 * time.Second
+
+// settledCheckpoint is readCheckpoint after a transaction that is open at first has ended, if it does
+// so soon. A broker tells a publisher that its transaction is committed before it tells the readers
+// of each partition.
+func (l *log) settledCheckpoint(ctx context.Context) (committed, open *checkpoint, err error) {
+	committed, open, err = l.readCheckpoint(ctx)
+	first := open
+	for deadline := time.Now().Add(settlement); err == nil && open != nil && open.offset == first.offset && time.Now().Before(deadline); {
+		select {
+		case <-ctx.Done():
+			return nil, nil, context.Cause(ctx)
+		case <-time.After(10 * time.Millisecond):
+		}
+		committed, open, err = l.readCheckpoint(ctx)
+	}
+	return committed, open, err
+}
+
 // readCheckpoint returns the last checkpoint of the feed that is committed, and the one of a
 // transaction that is open; nil if there is none. It reads backwards from the end in steps that grow:
 // most publications have theirs near the end.
 func (l *log) readCheckpoint(ctx context.Context) (committed, open *checkpoint, err error) {
-	var all []bounds
-	err = l.bounded(ctx, "read the end of topic "+l.checkpoints.name, func(ctx context.Context) (err error) {
-		all, err = l.bounds(ctx, &l.checkpoints)
-		return err
-	})
+	all, err := l.boundsOf(ctx, &l.checkpoints)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -90,21 +112,28 @@ func (l *log) decode(r *kgo.Record) (*checkpoint, error) {
 	if err != nil {
 		return nil, l.lost("offset %d of topic %s: %w", r.Offset, l.checkpoints.name, err)
 	}
+	c.offset = r.Offset
 	return &c, nil
 }
 
-// wantEmpty returns a LostEndError if the topic has, or had, messages.
+// wantEmpty returns a LostEndError if the topic has, or had, messages. Those of a transaction that is
+// open count too, unless they are of the feed: its publisher is at its first transaction.
 func (l *log) wantEmpty(ctx context.Context, topic []bounds, open *checkpoint) error {
-	if open != nil { // a publisher is at its first transaction
+	if open != nil {
 		return nil
 	}
 	for partition, b := range topic {
 		held := b.start
 		if b.start == 0 {
 			held = -1
-			_, err := l.scan(ctx, &l.topic, partition, 0, b.end, anything, func(r *kgo.Record) bool { held = r.Offset; return false })
+			undecided, err := l.scan(ctx, &l.topic, partition, 0, b.end, anything, func(r *kgo.Record) bool { held = r.Offset; return false })
 			if err != nil {
 				return err
+			}
+			for _, r := range undecided {
+				if !l.isOurs(r) {
+					held = max(held, r.Offset)
+				}
 			}
 		}
 		if held >= 0 {
@@ -135,16 +164,13 @@ func (l *log) adopt(c *checkpoint) error {
 // publisher that runs meanwhile, or nil.
 func (l *log) checkPartition(ctx context.Context, partition int, b bounds, open *checkpoint) error {
 	ours := l.end.Partitions[partition]
-	if ours.Offset >= b.end {
-		return l.lost("partition %d ends at offset %d, and position %d of feed %s was published at offset %d", partition, b.end, ours.Position, l.feed.Name, ours.Offset)
-	}
 	known := ours.Offset
 	if open != nil && partition < len(open.Partitions) {
 		known = max(known, open.Partitions[partition].Offset)
 	}
 	there := ours.Offset < b.start // retention took it, or there is none
 	var mismatch error
-	_, err := l.scan(ctx, &l.topic, partition, max(ours.Offset, b.start), b.end, l.isOurs, func(r *kgo.Record) bool {
+	compare := func(r *kgo.Record) bool {
 		switch {
 		case r.Offset == ours.Offset:
 			there = true
@@ -154,7 +180,13 @@ func (l *log) checkPartition(ctx context.Context, partition int, b bounds, open 
 				l.checkpoints.name, l.feed.Name, l.end.Position, ours.Offset, partition, r.Offset, attributes(r)(broker.PositionAttribute))
 		}
 		return mismatch == nil
-	})
+	}
+	undecided, err := l.scan(ctx, &l.topic, partition, max(ours.Offset, b.start), b.end, l.isOurs, compare)
+	for _, r := range undecided { // the commit is known in the topic of the checkpoints, and not yet here
+		if r.Offset == ours.Offset {
+			compare(r)
+		}
+	}
 	if err != nil || mismatch != nil {
 		return errorOr(err, mismatch)
 	}

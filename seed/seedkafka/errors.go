@@ -14,6 +14,12 @@ import (
 
 var errTooOld = errors.New("the broker is too old for transactions")
 
+// isTooOld reports whether the broker lacks a request. The library does not export its errors.
+func isTooOld(err error) bool {
+	text := err.Error()
+	return errors.Is(err, errTooOld) || strings.Contains(text, "broker is too old") || strings.Contains(text, "below the user defined min") || strings.Contains(text, "request key is unknown")
+}
+
 // explain makes a broker.OperatorError of an error that needs an operator, and leaves others.
 func (l *log) explain(err error) error {
 	if _, is := errors.AsType[*broker.OperatorError](err); is || errors.Is(err, seed.ErrMismatch) {
@@ -23,7 +29,7 @@ func (l *log) explain(err error) error {
 		return mend
 	}
 	switch {
-	case errors.Is(err, errTooOld), strings.Contains(err.Error(), "broker is too old"):
+	case isTooOld(err):
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("%w: it needs Kafka 0.11 or later: %w", errTooOld, err), Next: "upgrade the brokers"}
 	case errors.Is(err, kerr.SaslAuthenticationFailed) && !l.loggedIn:
 		return &broker.OperatorError{Err: fmt.Errorf("the broker refused user and password: %w", err), Next: "check EVENTFEED_BROKER_USER, the password, and the mechanism (--broker-sasl)"}

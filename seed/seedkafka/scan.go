@@ -14,8 +14,16 @@ import (
 // bounds are the first offset of a partition, and the offset after the last one that is replicated.
 type bounds struct{ start, end int64 }
 
-// bounds returns those of the partitions of a topic.
-func (l *log) bounds(ctx context.Context, t *topic) ([]bounds, error) {
+// boundsOf returns the bounds of the partitions of a topic.
+func (l *log) boundsOf(ctx context.Context, t *topic) (all []bounds, err error) {
+	err = l.bounded(ctx, "read the end of topic "+t.name, func(ctx context.Context) (err error) {
+		all, err = l.listBounds(ctx, t)
+		return err
+	})
+	return all, err
+}
+
+func (l *log) listBounds(ctx context.Context, t *topic) ([]bounds, error) {
 	starts, err := l.admin.ListStartOffsets(ctx, t.name)
 	if err != nil {
 		return nil, err

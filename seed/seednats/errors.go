@@ -54,7 +54,7 @@ func (l *log) refuseLogin(err error) error {
 	if l.loggedIn {
 		return err
 	}
-	return &broker.OperatorError{Err: err, Next: "check EVENTFEED_BROKER_USER and the password, or EVENTFEED_BROKER_CREDS_FILE"}
+	return &broker.OperatorError{Err: err, Next: "check --broker-user and the password, or --broker-creds"}
 }
 
 // explain makes a broker.OperatorError of an error that needs an operator. It leaves other errors, which

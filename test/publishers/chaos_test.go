@@ -86,8 +86,8 @@ func (c *chaos) run(t *testing.T, command []string, first ...func()) string {
 	if c.atWork == 0 {
 		t.Error("no fault came while events were not confirmed: the faults missed")
 	}
-	return fmt.Sprintf("%d events in %.0f s: %d kills of both publishers, %d of the broker, %d other faults; %d of them while events were not confirmed; publishers were started %d times",
-		events, took.Seconds(), times+len(first), times, len(faults)-2*times-len(first), c.atWork, c.publishers[0].starts+c.publishers[1].starts)
+	return fmt.Sprintf("%d events in %.0f s: %d kills of both publishers, %d of the broker, %d other faults; %d of them while events were not confirmed; publishers were started %d times, and found another one at work %d times",
+		events, took.Seconds(), times+len(first), times, len(faults)-2*times-len(first), c.atWork, c.publishers[0].starts+c.publishers[1].starts, c.publishers[0].held+c.publishers[1].held)
 }
 
 // faults returns kills of the publishers and of the broker, and other faults of connections, in a

@@ -38,6 +38,7 @@ type supervised struct {
 	process *exec.Cmd // nil between two of them
 	killed  bool      // this process
 	starts  int
+	held    int           // how often it found another one at work
 	done    chan struct{} // closed when it is started no more
 }
 
@@ -79,6 +80,9 @@ func (s *supervised) once(ctx context.Context) {
 	switch {
 	case killed, ctx.Err() != nil:
 	case errors.As(err, &exit) && exit.ExitCode() == cli.StatusHeld:
+		s.mu.Lock()
+		s.held++
+		s.mu.Unlock()
 		time.Sleep(heldPause)
 	default:
 		s.t.Errorf("the publisher ended: %v\n%s", err, &said)

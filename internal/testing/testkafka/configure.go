@@ -18,6 +18,7 @@ const (
 	tls
 	sasl
 	saslTLS
+	proxied
 	controller
 	listeners
 )
@@ -26,9 +27,10 @@ const (
 const configuration = `
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@%[5]s
-listeners=PLAIN://%[1]s,TLS://%[2]s,SASL://%[3]s,SASLTLS://%[4]s,CONTROLLER://%[5]s
-listener.security.protocol.map=PLAIN:PLAINTEXT,TLS:SSL,SASL:SASL_PLAINTEXT,SASLTLS:SASL_SSL,CONTROLLER:PLAINTEXT
+controller.quorum.voters=1@%[6]s
+listeners=PLAIN://%[1]s,TLS://%[2]s,SASL://%[3]s,SASLTLS://%[4]s,PROXIED://%[5]s,CONTROLLER://%[6]s
+advertised.listeners=PLAIN://%[1]s,TLS://%[2]s,SASL://%[3]s,SASLTLS://%[4]s,PROXIED://%[7]s
+listener.security.protocol.map=PLAIN:PLAINTEXT,TLS:SSL,SASL:SASL_PLAINTEXT,SASLTLS:SASL_SSL,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=PLAIN
 controller.listener.names=CONTROLLER
 log.dirs=data
@@ -78,7 +80,7 @@ const (
 func (n *Node) configure(t testing.TB) {
 	t.Helper()
 	certificate, key := n.Authority.Issue(t, "kafka", time.Now().Add(24*time.Hour))
-	properties := fmt.Appendf(nil, configuration, n.address(plain), n.address(tls), n.address(sasl), n.address(saslTLS), n.address(controller))
+	properties := fmt.Appendf(nil, configuration, n.address(plain), n.address(tls), n.address(sasl), n.address(saslTLS), n.address(proxied), n.address(controller), n.proxy(n.address(proxied)))
 	for _, listener := range []string{"sasl", "sasltls"} {
 		properties = fmt.Appendf(properties, login, listener, PlainUser, PlainPassword)
 	}
@@ -98,6 +100,7 @@ func (n *Node) configure(t testing.TB) {
 func (n *Node) environment() []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "JAVA_HOME=" + os.Getenv("JAVA_HOME"),
-		"KAFKA_JAVA=-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.showDateTime=true",
+		"KAFKA_JAVA=-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 " +
+			"-Dorg.slf4j.simpleLogger.showDateTime=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info -Dorg.slf4j.simpleLogger.log.org.apache.kafka.clients.NetworkClient=error",
 	}
 }

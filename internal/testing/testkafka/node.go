@@ -32,6 +32,7 @@ type Node struct {
 	folder  string
 	remove  func() // removes the folder; the folder is there as long as this is reachable
 	port    int    // of the first listener
+	proxy   func(upstream string) (address string)
 	starts  int
 	group   *testprocess.Group // nil while the broker is down
 }
@@ -52,15 +53,20 @@ func Start(t testing.TB) *Node {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.node == nil {
-		shared.node = begin(t)
+		shared.node = begin(t, directly)
 	}
 	return shared.node
 }
 
 // Own starts a broker that belongs to one test, and ends it with the test.
-func Own(t testing.TB) *Node {
+func Own(t testing.TB) *Node { t.Helper(); return OwnBehind(t, directly) }
+
+// OwnBehind is [Own] for a broker that tells its clients to connect by way of a proxy: proxy returns
+// the address of a proxy for an upstream, where the broker is not yet. Clients that connect to the
+// proxy are told of no other address.
+func OwnBehind(t testing.TB, proxy func(upstream string) (address string)) *Node {
 	t.Helper()
-	n := begin(t)
+	n := begin(t, proxy)
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("Kafka:\n%s", tail(n.log()))
@@ -71,10 +77,12 @@ func Own(t testing.TB) *Node {
 	return n
 }
 
+func directly(upstream string) string { return upstream }
+
 // begin makes a broker and starts it on ports that are free.
-func begin(t testing.TB) *Node {
+func begin(t testing.TB, proxy func(string) string) *Node {
 	t.Helper()
-	n := &Node{program: need.Tool(t, "kafka"), Authority: testcert.New(t)}
+	n := &Node{proxy: proxy, program: need.Tool(t, "kafka"), Authority: testcert.New(t)}
 	var err error
 	if n.folder, n.remove, err = testprocess.Folder("eventfeed-kafka-"); err != nil {
 		t.Fatalf("make a folder for Kafka: %v", err)
@@ -131,6 +139,15 @@ func (n *Node) Partition(topic string, partition int) string {
 	return filepath.Join(n.folder, "data", fmt.Sprint(topic, "-", partition))
 }
 
+// ForgetShutdown lets a broker that is down look at all of its data when it starts, as after a
+// failure of the machine: data that were changed meanwhile are found.
+func (n *Node) ForgetShutdown(t testing.TB) {
+	t.Helper()
+	for _, name := range []string{".kafka_cleanshutdown", "recovery-point-offset-checkpoint", "replication-offset-checkpoint"} {
+		must.OK(t, os.RemoveAll(filepath.Join(n.folder, "data", name)))
+	}
+}
+
 func (n *Node) address(listener int) string { return fmt.Sprintf("127.0.0.1:%d", n.port+listener) }
 
 // Address is the host and port, on loopback, where everybody may do everything, without TLS.
@@ -147,6 +164,9 @@ func (n *Node) AddressSASL() string { return n.address(sasl) }
 // AddressSASLTLS is where users log in, with TLS.
 func (n *Node) AddressSASLTLS() string { return n.address(saslTLS) }
 
+// AddressProxied is where the broker's proxy leads to, see [OwnBehind].
+func (n *Node) AddressProxied() string { return n.address(proxied) }
+
 func (n *Node) log() string { return filepath.Join(n.folder, fmt.Sprintf("start-%d.log", n.starts)) }
 
 // tail returns the end of a log.
@@ -155,5 +175,5 @@ func tail(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	return string(said[max(0, len(said)-20_000):])
+	return string(said[max(0, len(said)-5_000):])
 }

@@ -8,8 +8,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
@@ -24,9 +27,11 @@ type Message struct {
 	Value     []byte
 }
 
-// Read returns the messages of a topic that are committed, by partition and offset.
+// Read returns the messages of a topic that are committed, by partition and offset, once no
+// transaction is open: for a moment after a commit, it is.
 func (n *Node) Read(t testing.TB, topic string) (all []Message) {
 	t.Helper()
+	n.awaitCommits(t, topic)
 	// kcat's JSON has the headers, but no value that is not UTF-8.
 	values := n.values(t, topic)
 	for decoder := json.NewDecoder(bytes.NewReader(n.kcat(t, topic, "-J"))); ; {
@@ -54,6 +59,19 @@ func (n *Node) Read(t testing.TB, topic string) (all []Message) {
 		t.Fatalf("kcat read %d messages of topic %s with headers and %d with values", len(all), topic, len(values))
 	}
 	return all
+}
+
+// awaitCommits waits until no transaction is open in a topic.
+func (n *Node) awaitCommits(t testing.TB, topic string) {
+	t.Helper()
+	admin := n.Admin(t)
+	await(t, "the end of a transaction in topic "+topic, func() bool {
+		ends, err := admin.ListEndOffsets(t.Context(), topic)
+		must.OK(t, err)
+		stable, err := admin.ListCommittedOffsets(t.Context(), topic)
+		must.OK(t, err)
+		return maps.EqualFunc(ends[topic], stable[topic], func(a, b kadm.ListedOffset) bool { return a.Err == nil && b.Err == nil && a.Offset == b.Offset })
+	})
 }
 
 // at is the place of a message.

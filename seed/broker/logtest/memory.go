@@ -111,6 +111,9 @@ func (l *memoryLog) End(ctx context.Context) (end broker.Place, found bool, err 
 func (l *memoryLog) Earlier(context.Context) (places []broker.Place, err error) {
 	l.place.mu.Lock()
 	defer l.place.mu.Unlock()
+	if l.place.lost {
+		return nil, errors.New("the log has no messages")
+	}
 	all := l.place.messages
 	for _, before := range broker.Back(int64(len(all))) {
 		p := all[int64(len(all))-1-before].Place()
