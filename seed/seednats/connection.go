@@ -25,7 +25,7 @@ type timeouts struct {
 	answer time.Duration // of an answer of JetStream: the server may live, and the stream have no leader
 }
 
-var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 20 * time.Second}
+var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second}
 
 // inboxPrefix begins the subjects of all answers, so that a user needs no right to read others.
 const inboxPrefix = "_INBOX.eventfeed"

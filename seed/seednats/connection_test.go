@@ -51,7 +51,7 @@ func TestWrongCredentialsArePermanentUntilALoginSucceeds(t *testing.T) {
 	p.config.Route = "ORDERS.{feed}.{type}"
 	wrong := p.config
 	wrong.Credentials = password("publisher", "wrong")
-	wantOperator(t, newLogOf(t, wrong).Open(t.Context(), logtest.Feed), false, "refused the login", "EVENTFEED_BROKER_USER")
+	wantOperator(t, newLogOf(t, wrong).Open(t.Context(), logtest.Feed), false, "refused the login", "--broker-user")
 
 	given := "secret"
 	p.config.Credentials = func() (string, string, error) { return "publisher", given, nil }
@@ -63,7 +63,7 @@ func TestWrongCredentialsArePermanentUntilALoginSucceeds(t *testing.T) {
 	given = "another"
 	publish(t, l, 6)
 	wantPositions(t, p.read(t), 6)
-	wantOperator(t, newLogOf(t, Stream{URL: p.config.URL, CredsFile: t.TempDir() + "/missing.creds"}).Open(t.Context(), logtest.Feed), false, "credentials file", "EVENTFEED_BROKER_CREDS_FILE")
+	wantOperator(t, newLogOf(t, Stream{URL: p.config.URL, CredsFile: t.TempDir() + "/missing.creds"}).Open(t.Context(), logtest.Feed), false, "credentials file", "--broker-creds")
 }
 
 func TestAMissingRightIsNamed(t *testing.T) {

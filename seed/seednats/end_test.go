@@ -3,6 +3,7 @@
 package seednats
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -46,7 +47,7 @@ func wantPositions(t *testing.T, read []logtest.Message, to int64) {
 		t.Errorf("%d messages, want %d", len(read), len(want))
 	}
 	for i := range min(len(read), len(want)) {
-		if at := read[i].Attributes[broker.PositionAttribute]; at != fmt.Sprint(i+1) || string(read[i].Data) != string(want[i].Data) {
+		if at := read[i].Attributes[broker.PositionAttribute]; at != fmt.Sprint(i+1) || !bytes.Equal(read[i].Data, want[i].Data) {
 			t.Fatalf("message %d has position %s, want %d", i, at, i+1)
 		}
 	}

@@ -17,6 +17,7 @@ type log struct {
 	timeouts timeouts
 	run      string // a random id, in each message
 	feed     broker.Feed
+	encoder  encoder
 
 	conn     *connection // nil while it is closed
 	settings jetstream.StreamConfig
