@@ -131,3 +131,42 @@ func stream(ts *testscript.TestScript, _ bool, arguments []string) {
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
 }
+
+// mqstream makes a stream of RabbitMQ and sets MQSTREAM to its URL, and VHOST, BROKER and BROKER_TLS to
+// its vhost and to addresses of the broker. MQ_USER and MQ_PASSWORD may publish to it and read it; ca.pem
+// is the authority of the broker. mqstream read writes the types, generations and positions of its
+// messages into the file messages, and mqstream other publishes a message that is not eventfeed's.
+func mqstream(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	node := testrabbit.Start(t)
+	switch {
+	case len(arguments) == 0:
+		vhost, url := node.VHost(t)
+		node.Stream(t, vhost, "orders", nil)
+		user, password := node.User(t, vhost, "^$", "^orders$", "^orders$")
+		ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), node.Authority.PEM, 0o600))
+		for variable, value := range map[string]string{
+			"MQSTREAM": "rabbitmq-stream://" + node.AddressStream() + "/" + vhost + "?stream=orders", "AMQP": url, "VHOST": vhost,
+			"BROKER": node.AddressStream(), "BROKER_TLS": node.AddressStreamTLS(), "MQ_USER": user, "MQ_PASSWORD": password,
+		} {
+			ts.Setenv(variable, value)
+		}
+	case arguments[0] == "other":
+		connection, err := amqp.Dial(ts.Getenv("AMQP"))
+		ts.Check(err)
+		defer func() { _ = connection.Close() }()
+		channel, err := connection.Channel()
+		ts.Check(err)
+		ts.Check(channel.Confirm(false))
+		confirmation, err := channel.PublishWithDeferredConfirm("", "orders", true, false, amqp.Publishing{Headers: amqp.Table{"cloudEvents:type": "other"}})
+		ts.Check(err)
+		_, err = confirmation.WaitContext(t.Context())
+		ts.Check(err)
+	default:
+		var lines strings.Builder
+		for _, m := range node.ReadStream(t, ts.Getenv("VHOST"), ts.Getenv("AMQP"), "orders") {
+			_, _ = fmt.Fprintf(&lines, "%s %s:%s\n", m.Headers["cloudEvents:type"], m.Headers["cloudEvents:efgeneration"], m.Headers["cloudEvents:efposition"])
+		}
+		ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
+	}
+}

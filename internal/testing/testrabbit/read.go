@@ -38,7 +38,23 @@ type Until struct {
 // at most a minute for each message.
 func Read(t testing.TB, url, queue string, until Until) []Message {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), need.Tool(t, "pika"), "-c", reader, url, queue, fmt.Sprint(until.Messages), fmt.Sprint(until.Position))
+	return read(t, url, queue, until)
+}
+
+// ReadStream returns the messages of a stream, read over AMQP 0-9-1 at the URL of the vhost.
+func (n *Node) ReadStream(t testing.TB, vhost, url, stream string) []Message {
+	t.Helper()
+	size := n.StreamMessages(t, vhost, stream)
+	if size == 0 {
+		return nil
+	}
+	return read(t, url, stream, Until{Messages: size}, "stream")
+}
+
+func read(t testing.TB, url, queue string, until Until, kind ...string) []Message {
+	t.Helper()
+	arguments := append([]string{"-c", reader, url, queue, fmt.Sprint(until.Messages), fmt.Sprint(until.Position)}, kind...)
+	command := exec.CommandContext(t.Context(), need.Tool(t, "pika"), arguments...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	lines, err := command.StdoutPipe()
