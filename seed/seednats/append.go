@@ -18,7 +18,7 @@ import (
 // The window is what is published and not acknowledged. It stays well below what a server buffers for a
 // stream, 10,000 messages and 128 MB, beyond which it drops messages.
 const (
-	windowMessages = 2048
+	windowMessages = 1024
 	windowBytes    = 8 << 20
 )
 
@@ -30,7 +30,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	l.lastKnown = false
 	stop := context.AfterFunc(ctx, l.conn.cut) // a write may block
 	defer stop()
-	p := &pipeline{log: l, messages: messages, timer: time.NewTimer(answerLimit)}
+	p := &pipeline{log: l, messages: messages, timer: time.NewTimer(l.conn.answer)}
 	if err := p.publish(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -42,8 +42,8 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	return nil
 }
 
-// pipeline publishes messages, several at once. Each of them is stored only right after the one before
-// it, so one that is lost or refused takes all after it along.
+// pipeline publishes messages, several at once. Each of them is stored only right after the sequence
+// before it, so a message that is lost takes all after it along.
 type pipeline struct {
 	*log
 	messages    []broker.Message
@@ -118,7 +118,7 @@ func (p *pipeline) fits(m *broker.Message, msg *nats.Msg, headerSize int) error 
 
 // takeAck waits for an acknowledgement.
 func (p *pipeline) takeAck(ctx context.Context) error {
-	p.timer.Reset(answerLimit)
+	p.timer.Reset(p.conn.answer)
 	select {
 	case msg := <-p.conn.acks:
 		return p.acknowledge(msg)
@@ -127,7 +127,7 @@ func (p *pipeline) takeAck(ctx context.Context) error {
 	case <-p.conn.alive.Done():
 		return p.explain(context.Cause(p.conn.alive))
 	case <-p.timer.C:
-		return errSilent
+		return p.conn.silent()
 	}
 }
 

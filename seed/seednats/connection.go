@@ -17,18 +17,15 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-const (
-	// dialLimit is the timeout of connecting to a server, and of each of its answers until the login is
-	// done.
-	dialLimit = 10 * time.Second
-	// pingInterval is the interval in which the server shows that it lives.
-	pingInterval = 8 * time.Second
-	// deadAfter is how long the server may be silent, or take no bytes, before the connection is dead.
-	deadAfter = 25 * time.Second
-	// answerLimit is the timeout of an answer of JetStream. The server may live, and the stream have no
-	// leader.
-	answerLimit = 20 * time.Second
-)
+// timeouts are those of a connection.
+type timeouts struct {
+	dial   time.Duration // of connecting to a server, and of each of its answers until the login is done
+	ping   time.Duration // the interval in which the server shows that it lives
+	dead   time.Duration // how long the server may be silent, or take no bytes, before the connection is dead
+	answer time.Duration // of an answer of JetStream: the server may live, and the stream have no leader
+}
+
+var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second}
 
 // inboxPrefix begins the subjects of all answers, so that a user needs no right to read others.
 const inboxPrefix = "_INBOX.eventfeed"
@@ -36,6 +33,7 @@ const inboxPrefix = "_INBOX.eventfeed"
 // connection is a connection to a server. It is never repaired: after any error it is closed, and
 // another one is opened.
 type connection struct {
+	timeouts
 	nc     *nats.Conn
 	acks   chan *nats.Msg // the answers to published messages
 	prefix string         // of their subjects, with a dot at the end
@@ -57,8 +55,8 @@ func (l *log) connect(ctx context.Context) (c *connection, err error) {
 	options.Servers = l.to.servers()
 	options.Name = "eventfeed publisher, " + checkpoint.Process()
 	options.AllowReconnect, options.IgnoreDiscoveredServers, options.SkipHostLookup = false, true, true
-	options.Timeout, options.FlusherTimeout = dialLimit, deadAfter
-	options.PingInterval, options.MaxPingsOut = pingInterval, int(deadAfter/pingInterval)
+	options.Timeout, options.FlusherTimeout = l.timeouts.dial, l.timeouts.dead
+	options.PingInterval, options.MaxPingsOut = l.timeouts.ping, int(l.timeouts.dead/l.timeouts.ping)
 	options.InboxPrefix = inboxPrefix
 	if options.Secure = l.to.tls; l.TLS != nil {
 		if options.TLSConfig, err = l.TLS(); err != nil {
@@ -68,7 +66,7 @@ func (l *log) connect(ctx context.Context) (c *connection, err error) {
 	if err := l.login(&options); err != nil {
 		return nil, err
 	}
-	c = &connection{acks: make(chan *nats.Msg, windowMessages+1)}
+	c = &connection{timeouts: l.timeouts, acks: make(chan *nats.Msg, windowMessages+1)}
 	c.alive, c.fail = context.WithCancelCause(context.WithoutCancel(ctx))
 	options.CustomDialer = dialer{c, ctx}
 	options.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) { c.fail(err) }
@@ -122,7 +120,7 @@ type dialer struct {
 
 // Dial connects to a server.
 func (d dialer) Dial(network, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(d.ctx, dialLimit)
+	ctx, cancel := context.WithTimeout(d.ctx, d.c.dial)
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 	d.c.mu.Lock()
@@ -131,7 +129,7 @@ func (d dialer) Dial(network, addr string) (net.Conn, error) {
 		d.c.dialErr = err
 		return nil, err
 	}
-	live := &liveConn{Conn: raw, silence: dialLimit}
+	live := &liveConn{Conn: raw, silence: d.c.dial}
 	d.c.raw = append(d.c.raw, live)
 	if d.c.isCut {
 		_ = raw.Close()
@@ -170,7 +168,7 @@ func (c *connection) established() {
 	defer c.mu.Unlock()
 	for _, raw := range c.raw {
 		raw.mu.Lock()
-		raw.silence = deadAfter
+		raw.silence = c.dead
 		raw.mu.Unlock()
 	}
 }
@@ -200,7 +198,7 @@ func (c *connection) request(ctx context.Context, subject string, body []byte, a
 	defer cancel(nil)
 	stop := context.AfterFunc(c.alive, func() { cancel(context.Cause(c.alive)) })
 	defer stop()
-	limited, cancelLimit := context.WithTimeoutCause(ctx, answerLimit, errSilent)
+	limited, cancelLimit := context.WithTimeoutCause(ctx, c.answer, c.silent())
 	defer cancelLimit()
 	msg, err := c.nc.RequestWithContext(limited, subject, body)
 	switch {
@@ -221,7 +219,9 @@ func (c *connection) request(ctx context.Context, subject string, body []byte, a
 	return json.Unmarshal(msg.Data, answer)
 }
 
-var errSilent = fmt.Errorf("JetStream has not answered within %v; the stream may have no leader", answerLimit)
+func (c *connection) silent() error {
+	return fmt.Errorf("JetStream has not answered within %v; the stream may have no leader", c.answer)
+}
 
 // info returns the settings and the state of a stream, as its leader has them.
 func (c *connection) info(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {

@@ -15,7 +15,7 @@ import (
 // errNoMessage is JetStream's error code for a message that is not there.
 const errNoMessage = jetstream.ErrorCode(10037)
 
-// End returns the place of the stream's last message.
+// End returns the place of the stream's last message, if it continues the messages before it.
 func (l *log) End(ctx context.Context) (place broker.Place, found bool, err error) {
 	l.lastKnown = false
 	for {
@@ -41,6 +41,9 @@ func (l *log) End(ctx context.Context) (place broker.Place, found bool, err erro
 		}
 		if place, err = placeOf(header); err != nil {
 			return place, false, l.lostEnd("on subject %s is not a message of eventfeed: %w", m.Subject, err)
+		}
+		if err := l.verifyChain(ctx, state.FirstSeq); err != nil {
+			return place, false, err
 		}
 		return place, true, l.compete(header.Get(runHeader))
 	}
@@ -82,5 +85,5 @@ func (l *log) compete(run string) error {
 
 func isMissing(err error) bool {
 	refused, is := errors.AsType[*jetstream.APIError](err)
-	return is && refused.ErrorCode == errNoMessage
+	return is && refused != nil && refused.ErrorCode == errNoMessage
 }

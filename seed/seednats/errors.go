@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -24,10 +25,12 @@ func (l *log) explainLogin(err error) error {
 	if verify, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return &broker.OperatorError{Err: fmt.Errorf("the broker's certificate is not trusted: %w", verify.Err), Next: "trust its authority with: --broker-ca FILE"}
 	}
-	if alert, is := errors.AsType[tls.AlertError](err); is {
+	if alert, is := errors.AsType[*net.OpError](err); is && alert.Op == "remote error" {
 		return &broker.OperatorError{Err: fmt.Errorf("the broker ended the TLS handshake: %w", alert), Next: "it may want a certificate: --broker-certificate FILE --broker-key FILE"}
 	}
 	switch {
+	case errors.Is(err, nats.ErrTLS):
+		return fmt.Errorf("the TLS handshake with %s failed; the server may want a certificate (--broker-certificate FILE --broker-key FILE): %w", strings.Join(l.to.hosts, ","), err)
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("the server has no TLS: %w", err), Next: "configure tls in the server, or use nats://"}
 	case isAuthorization(err):
@@ -74,7 +77,7 @@ func (l *log) explain(err error) error {
 	case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return noJetStream(err)
 	case jetstream.JSErrCodeStreamNotFound:
-		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no %s", l.to.target()), Next: "create it with: " + l.create()}
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no %s", l.to.target()), Next: "create it with: " + l.create(l.to.stream)}
 	}
 	return said(refused)
 }

@@ -12,10 +12,12 @@ import (
 // log is a broker.Log in a stream.
 type log struct {
 	Stream
-	to    address
-	route broker.Route
-	run   string // a random id, in each message
-	feed  broker.Feed
+	to       address
+	route    broker.Route
+	timeouts timeouts
+	run      string // a random id, in each message
+	feed     broker.Feed
+	encoder  encoder
 
 	conn     *connection // nil while it is closed
 	settings jetstream.StreamConfig
@@ -28,7 +30,7 @@ type log struct {
 }
 
 func newLog(s Stream, to address, route broker.Route) *log {
-	return &log{Stream: s, to: to, route: route, run: rand.Text()}
+	return &log{Stream: s, to: to, route: route, timeouts: defaultTimeouts, run: rand.Text()}
 }
 
 // Open connects, and checks the settings of the stream.

@@ -4,6 +4,7 @@ package seednats
 
 import (
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testnats"
+	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 	"github.com/eventfeed/eventfeed/seed/broker/logtest"
 )
@@ -73,4 +75,17 @@ func (p *place) read(t *testing.T) (all []logtest.Message) {
 		all = append(all, logtest.Message{Attributes: m.Attributes(t), Data: m.Body})
 	}
 	return all
+}
+
+// stream returns the name of the stream.
+func (s *Stream) stream(t *testing.T) string {
+	t.Helper()
+	to, err := parseURL(s.URL)
+	must.OK(t, err)
+	return to.stream
+}
+
+// isFinal reports whether an error ends a run, though no operator can mend it.
+func isFinal(err error) bool {
+	return errors.Is(err, seed.ErrMismatch) || errors.Is(err, seed.ErrMoved)
 }

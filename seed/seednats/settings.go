@@ -24,8 +24,9 @@ type refusal struct {
 var refusals = []refusal{
 	{func(c *jetstream.StreamConfig) bool { return c.Sealed }, "it is sealed and takes no messages", ""},
 	{func(c *jetstream.StreamConfig) bool { return c.Mirror != nil }, "it is a mirror of another stream, and takes no messages itself", ""},
-	{func(c *jetstream.StreamConfig) bool { return len(c.Sources) > 0 }, "it has sources: messages of other streams would get between the feed's", "--no-sources"},
-	{func(c *jetstream.StreamConfig) bool { return c.Retention != jetstream.LimitsPolicy }, "its retention is not limits: messages that were consumed are deleted, the last one too", ""},
+	{func(c *jetstream.StreamConfig) bool { return len(c.Sources) > 0 }, "it has sources: messages of other streams would get between the feed's", ""},
+	{func(c *jetstream.StreamConfig) bool { return c.Retention == jetstream.WorkQueuePolicy }, "it is a work queue: messages that were consumed are deleted, the last one too", ""},
+	{func(c *jetstream.StreamConfig) bool { return c.Retention != jetstream.LimitsPolicy }, "its retention is not limits: messages that were consumed are deleted, the last one too", "--retention=limits"},
 	{func(c *jetstream.StreamConfig) bool { return c.Storage == jetstream.MemoryStorage }, "its storage is memory: a restart of the server loses it", ""},
 	{func(c *jetstream.StreamConfig) bool { return c.AllowMsgCounter }, "it counts (allow_msg_counter), and takes no events", ""},
 	{func(c *jetstream.StreamConfig) bool { return c.NoAck }, "it acknowledges nothing (no_ack)", "--ack"},
@@ -38,7 +39,7 @@ func (l *log) checkSettings() error {
 		if !r.is(&l.settings) {
 			continue
 		}
-		next := "publish to another stream, made with: " + l.create()
+		next := "publish to a stream of its own, created with: " + l.create("NAME")
 		if r.flags != "" {
 			next = fmt.Sprintf("change it with: nats stream edit %s %s", l.to.stream, r.flags)
 		}
@@ -48,9 +49,9 @@ func (l *log) checkSettings() error {
 }
 
 // create returns the command that creates a stream for the publication.
-func (l *log) create() string {
+func (l *log) create(name string) string {
 	return fmt.Sprintf("nats stream add %s --subjects='%s' --storage=file --retention=limits --discard=old --max-age=0s --deny-delete --deny-purge --defaults",
-		l.to.stream, l.wanted())
+		name, l.wanted())
 }
 
 // notTaken reports a subject that the stream does not take.
