@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
@@ -104,12 +105,26 @@ func (l *log) login(o *nats.Options) (err error) {
 		o.User, o.Password, err = l.Credentials()
 	case l.CredsFile != "":
 		var content []byte
-		if content, err = os.ReadFile(l.CredsFile); err != nil {
+		if content, err = readCreds(l.CredsFile); err != nil {
 			return l.refuseLogin(fmt.Errorf("read the credentials file: %w", err))
 		}
 		err = nats.UserCredentialBytes(content)(o)
 	}
 	return err
+}
+
+// readCreds reads a credentials file and makes sure that it has a JWT and a key.
+func readCreds(path string) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	_, jwtErr := nkeys.ParseDecoratedJWT(content)
+	_, keyErr := nkeys.ParseDecoratedNKey(content)
+	if err := errors.Join(jwtErr, keyErr); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return content, nil
 }
 
 // dialer opens the connections of a connection: one, or several if the first servers do not answer.
