@@ -24,9 +24,10 @@ type timeouts struct {
 	ping   time.Duration // the interval in which the server shows that it lives
 	dead   time.Duration // how long the server may be silent, or take no bytes, before the connection is dead
 	answer time.Duration // of an answer of JetStream: the server may live, and the stream have no leader
+	quiet  time.Duration // how long no message comes after the last one of a publisher that has died
 }
 
-var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second}
+var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second, quiet: time.Second}
 
 // inboxPrefix begins the subjects of all answers, so that a user needs no right to read others.
 const inboxPrefix = "_INBOX.eventfeed"
