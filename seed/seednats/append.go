@@ -38,7 +38,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 		return err
 	}
 	l.last += uint64(len(messages))
-	l.lastKnown = true
+	l.lastKnown, l.published = true, l.published || len(messages) > 0
 	return nil
 }
 
@@ -92,6 +92,9 @@ func (p *pipeline) send(m *broker.Message) error {
 	return nil
 }
 
+// overhead is more than what a stream stores beside a message's subject, headers and data, in bytes.
+const overhead = 64
+
 // fits returns an OperatorError if the stream cannot take a message.
 func (p *pipeline) fits(m *broker.Message, msg *nats.Msg, headerSize int) error {
 	size, ofServer, ofStream := int64(headerSize+len(msg.Data)), p.conn.nc.MaxPayload(), int64(p.settings.MaxMsgSize)
@@ -106,6 +109,11 @@ func (p *pipeline) fits(m *broker.Message, msg *nats.Msg, headerSize int) error 
 		return &broker.OperatorError{
 			Err:  fmt.Errorf("%s takes %d bytes with its attributes, and the server allows %d", m, size, ofServer),
 			Next: "raise max_payload in the server's configuration",
+		}
+	case p.settings.MaxBytes > 0 && size+overhead+int64(len(msg.Subject)) > p.settings.MaxBytes: // it would be stored, acknowledged and discarded
+		return &broker.OperatorError{
+			Err:  fmt.Errorf("%s takes %d bytes with its attributes, and %s holds %d in all", m, size, p.to.target(), p.settings.MaxBytes),
+			Next: fmt.Sprintf("raise it with: nats stream edit %s --max-bytes=BYTES", p.to.stream),
 		}
 	case ofStream > 0 && size > ofStream:
 		return &broker.OperatorError{
@@ -131,25 +139,26 @@ func (p *pipeline) takeAck(ctx context.Context) error {
 	}
 }
 
-// acknowledge counts an acknowledgement, and returns an error for any other answer than the one that
-// the message is stored where it was expected to be.
+// acknowledge counts an acknowledgement, and returns an error for any other answer of JetStream than the
+// one that the message is stored where it was expected to be. A message has other subscribers than the
+// stream, and their answers say nothing.
 func (p *pipeline) acknowledge(msg *nats.Msg) error {
+	var ack struct {
+		jetstream.PubAck
+		Error *jetstream.APIError `json:"error"`
+	}
+	nobody := len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
+	if err := json.Unmarshal(msg.Data, &ack); !nobody && (err != nil || ack.Error == nil && ack.Stream == "") {
+		return nil
+	}
 	expected, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, p.conn.prefix), 10, 64)
 	if err != nil || expected <= p.last || expected > p.last+uint64(p.sent) {
 		return fmt.Errorf("an answer to no message, on subject %s", msg.Subject)
 	}
 	m := &p.messages[expected-p.last-1]
-	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
-		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
-	}
-	var ack struct {
-		jetstream.PubAck
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(msg.Data, &ack); err != nil {
-		return fmt.Errorf("%s has an answer that is not of JetStream: %w", m, err)
-	}
 	switch {
+	case nobody:
+		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
 	case ack.Error != nil:
 		return p.refused(m, ack.Error)
 	case ack.Stream != p.to.stream || ack.Sequence != expected || ack.Duplicate:

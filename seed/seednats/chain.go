@@ -110,25 +110,29 @@ func (l *log) links(ctx context.Context, from, to uint64) (found []link, err err
 	return found, nil
 }
 
+// readToken begins the last token of the subject of an answer to a request for a message.
+const readToken = "read-"
+
 // messages returns the headers of the messages from one sequence to another; nil for a message that is
 // not there.
 func (c *connection) messages(ctx context.Context, stream string, from, to uint64) ([]nats.Header, error) {
 	headers := make([]nats.Header, to-from+1)
 	for sequence := from; sequence <= to; sequence++ {
 		body := fmt.Appendf(nil, `{"seq":%d}`, sequence)
-		if err := c.nc.PublishRequest("$JS.API.STREAM.MSG.GET."+stream, c.prefix+strconv.FormatUint(sequence, 10), body); err != nil {
+		if err := c.nc.PublishRequest("$JS.API.STREAM.MSG.GET."+stream, c.prefix+readToken+strconv.FormatUint(sequence, 10), body); err != nil {
 			return nil, err
 		}
 	}
 	timer := time.NewTimer(c.answer)
-	for range headers {
+	for left := len(headers); left > 0; {
 		timer.Reset(c.answer)
 		select {
 		case msg := <-c.acks:
-			sequence, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, c.prefix), 10, 64)
+			sequence, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, c.prefix+readToken), 10, 64)
 			if err != nil || sequence < from || sequence > to {
-				return nil, fmt.Errorf("an answer to no request, on subject %s", msg.Subject)
+				continue // a late answer to a message, by another subscriber than the stream
 			}
+			left--
 			if headers[sequence-from], err = headersOf(msg); err != nil {
 				return nil, err
 			}

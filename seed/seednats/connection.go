@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
@@ -23,9 +24,10 @@ type timeouts struct {
 	ping   time.Duration // the interval in which the server shows that it lives
 	dead   time.Duration // how long the server may be silent, or take no bytes, before the connection is dead
 	answer time.Duration // of an answer of JetStream: the server may live, and the stream have no leader
+	quiet  time.Duration // how long no message comes after the last one of a publisher that has died
 }
 
-var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second}
+var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second, quiet: time.Second}
 
 // inboxPrefix begins the subjects of all answers, so that a user needs no right to read others.
 const inboxPrefix = "_INBOX.eventfeed"
@@ -104,12 +106,26 @@ func (l *log) login(o *nats.Options) (err error) {
 		o.User, o.Password, err = l.Credentials()
 	case l.CredsFile != "":
 		var content []byte
-		if content, err = os.ReadFile(l.CredsFile); err != nil {
+		if content, err = readCreds(l.CredsFile); err != nil {
 			return l.refuseLogin(fmt.Errorf("read the credentials file: %w", err))
 		}
 		err = nats.UserCredentialBytes(content)(o)
 	}
 	return err
+}
+
+// readCreds reads a credentials file and makes sure that it has a JWT and a key.
+func readCreds(path string) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	_, jwtErr := nkeys.ParseDecoratedJWT(content)
+	_, keyErr := nkeys.ParseDecoratedNKey(content)
+	if err := errors.Join(jwtErr, keyErr); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return content, nil
 }
 
 // dialer opens the connections of a connection: one, or several if the first servers do not answer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,35 +18,49 @@ const errNoMessage = jetstream.ErrorCode(10037)
 
 // End returns the place of the stream's last message, if it continues the messages before it.
 func (l *log) End(ctx context.Context) (place broker.Place, found bool, err error) {
+	for {
+		place, run, found, err := l.readEnd(ctx)
+		if err != nil || !found {
+			return place, false, err
+		}
+		switch again, err := l.compete(ctx, run); {
+		case err != nil:
+			return place, true, err
+		case !again:
+			l.published = true
+			return place, true, nil
+		}
+	}
+}
+
+// readEnd returns the place of the last message, and the run that published it.
+func (l *log) readEnd(ctx context.Context) (place broker.Place, run string, found bool, err error) {
 	l.lastKnown = false
 	for {
 		info, err := l.conn.info(ctx, l.to.stream)
 		if err != nil {
-			return place, false, l.explain(err)
+			return place, "", false, l.explain(err)
 		}
 		state := &info.State
 		again := l.lastKnown && state.LastSeq == l.last // nothing was published while it was read
 		l.last, l.lastKnown = state.LastSeq, true
 		if state.Msgs == 0 {
-			return place, false, l.emptied(&info.Config)
+			return place, "", false, l.emptied(&info.Config)
 		}
 		m, header, err := l.conn.message(ctx, l.to.stream, l.last)
 		if isMissing(err) || err == nil && m.Sequence != l.last {
 			if again {
-				return place, false, l.lostEnd("was deleted; %d messages are left", state.Msgs)
+				return place, "", false, l.lostEnd("was deleted; %d messages are left", state.Msgs)
 			}
 			continue
 		}
 		if err != nil {
-			return place, false, l.explain(err)
+			return place, "", false, l.explain(err)
 		}
 		if place, err = placeOf(header); err != nil {
-			return place, false, l.lostEnd("on subject %s is not a message of eventfeed: %w", m.Subject, err)
+			return place, "", false, l.lostEnd("on subject %s is not a message of eventfeed: %w", m.Subject, err)
 		}
-		if err := l.verifyChain(ctx, state.FirstSeq); err != nil {
-			return place, false, err
-		}
-		return place, true, l.compete(header.Get(runHeader))
+		return place, header.Get(runHeader), true, l.verifyChain(ctx, state.FirstSeq)
 	}
 }
 
@@ -56,7 +71,9 @@ func placeOf(header nats.Header) (broker.Place, error) {
 
 // emptied returns an error if a stream without messages has had one.
 func (l *log) emptied(settings *jetstream.StreamConfig) error {
-	if l.last == 0 || l.last+1 == settings.FirstSeq {
+	if fresh := l.last == 0 || l.last+1 == settings.FirstSeq; fresh && l.published {
+		return &broker.LostEndError{Err: fmt.Errorf("%s is empty, and this run has published to it: it was replaced by another one", l.to.target())}
+	} else if fresh {
 		return nil
 	}
 	return l.lostEnd("was deleted, and no message is left: the stream was purged")
@@ -67,20 +84,49 @@ func (l *log) lostEnd(format string, arguments ...any) error {
 }
 
 // compete decides whether to continue after a message met another last sequence than expected. A
-// publisher that has just died may have left messages on the way, so another run may be met once. If
-// the same one has published again since, it lives.
-func (l *log) compete(run string) error {
-	contested := l.contested
-	l.contested = false
-	if !contested || run == l.run {
-		return nil
+// publisher that has just died may have left a window of messages on the way: its successor waits until
+// no more of them come, and reads the end again. If the same one has published again since, it lives.
+func (l *log) compete(ctx context.Context, run string) (again bool, err error) {
+	if !l.contested || run == l.run {
+		l.contested = false
+		return false, nil
 	}
+	moved := fmt.Errorf("another publisher (run %s) publishes to %s; its last message is of sequence %d: %w", run, l.to.target(), l.last, seed.ErrMoved)
 	if run == l.met && run != "" {
-		return fmt.Errorf("another publisher (run %s) publishes to %s; its last message is of sequence %d: %w", run, l.to.target(), l.last, seed.ErrMoved)
+		return false, moved
 	}
-	l.met = run
-	l.Logger.Warn("another publisher has published to the stream; continuing after its last message", "stream", l.to.stream, "sequence", l.last, "run", run)
-	return nil
+	quiet, err := l.waitForQuiet(ctx)
+	switch {
+	case err != nil:
+		return false, err
+	case !quiet:
+		return false, moved
+	}
+	l.contested, l.met = false, run
+	l.Logger.Warn("another publisher has published to the stream; continuing after its last message", "stream", l.to.stream, "run", run)
+	return true, nil
+}
+
+// waitForQuiet waits until no message has come for a while, and reports false if more come than a
+// publisher that died can have left, or they come for longer.
+func (l *log) waitForQuiet(ctx context.Context) (quiet bool, err error) {
+	last := l.last
+	for began := time.Now(); time.Since(began) < l.timeouts.answer && last-l.last <= windowMessages; {
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(l.timeouts.quiet):
+		}
+		info, err := l.conn.info(ctx, l.to.stream)
+		if err != nil {
+			return false, l.explain(err)
+		}
+		if info.State.LastSeq == last {
+			return true, nil
+		}
+		last = info.State.LastSeq
+	}
+	return false, nil
 }
 
 func isMissing(err error) bool {

@@ -6,9 +6,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,18 +278,122 @@ func TestAnAnswerThatAcknowledgesSomethingElseIsAnError(t *testing.T) {
 		`{"stream":"ORDERS","seq":11,"duplicate":true}`: "duplicate: true",
 		`{"stream":"ORDERS","seq":12}`:                  "acknowledged message 12",
 		`{"stream":"OTHERS","seq":11}`:                  "of stream OTHERS",
-		`+OK`:                                           "not of JetStream",
-		`{}`:                                            "acknowledged message 0",
+		`{"stream":"ORDERS","seq":0}`:                   "acknowledged message 0",
+		`+OK`:                                           "-", `{}`: "-", `{"seq":11}`: "-", ``: "-", // of another subscriber
 		`{"error":{"code":503,"err_code":10077,"description":"strange"}}`: "strange",
 	} {
 		p := &pipeline{log: l, messages: logtest.Messages(1, 10, 11), sent: 1}
 		l.conn = &connection{prefix: "_INBOX.x."}
 		err := p.acknowledge(&nats.Msg{Subject: "_INBOX.x.11", Data: []byte(answer)})
+		if want == "-" {
+			if err != nil || p.acked != 0 {
+				t.Errorf("%s: %v, %d acknowledged", answer, err, p.acked)
+			}
+			continue
+		}
 		if want == "" && (err != nil || p.acked != 1) || want != "" && (err == nil || p.acked != 0 || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %v, %d acknowledged", answer, err, p.acked)
 		}
 	}
 	l.conn = nil
+}
+
+// A subject has other subscribers than the stream. Some of them answer whatever they get.
+func TestAnswersOfOtherSubscribersSayNothing(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, testnats.Start(t), jetstream.StreamConfig{})
+	var answers atomic.Int64
+	_, err := p.client.Conn().Subscribe(p.config.stream(t)+".>", func(m *nats.Msg) {
+		answers.Add(1)
+		_ = m.Respond([]byte("ok"))
+	})
+	must.OK(t, err)
+	must.OK(t, p.client.Conn().Flush())
+	l := p.newLog(t)
+	for to := int64(100); to <= 500; to += 100 {
+		publish(t, l, to)
+		must.OK(t, l.Append(t.Context(), logtest.Messages(1, to, to+1)))
+		if end, _, err := l.End(t.Context()); err != nil || end.Position != to+1 {
+			t.Fatalf("end %+v: %v", end, err)
+		}
+	}
+	if answers.Load() == 0 {
+		t.Error("nobody has answered")
+	}
+	wantPositions(t, p.read(t), 501)
+}
+
+// A run remembers that it has published.
+func TestAStreamThatWasReplacedByAnEmptyOneHasLostItsEnd(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, testnats.Start(t), jetstream.StreamConfig{})
+	l := p.newLog(t)
+	publish(t, l, 5)
+	must.OK(t, p.client.DeleteStream(t.Context(), p.config.stream(t)))
+	testnats.CreateStream(t, p.client, p.stream.CachedInfo().Config)
+	wantTransient(t, l.Append(t.Context(), logtest.Messages(1, 5, 6)), "does not follow the last message")
+	must.OK(t, l.Open(t.Context(), logtest.Feed))
+	_, _, err := l.End(t.Context())
+	if _, lost := errors.AsType[*broker.LostEndError](err); !lost || !strings.Contains(err.Error(), "it was replaced") {
+		t.Errorf("%v", err)
+	}
+	must.OK(t, l.Append(t.Context(), []broker.Message{broker.Marker(logtest.Messages(2, 4, 5)[0].Place())}))
+}
+
+// What a publisher that was killed has sent arrives for a while: at the rate of its network.
+func TestTheSuccessorOfAPublisherThatDiedWaitsForWhatIsOnTheWay(t *testing.T) {
+	t.Parallel()
+	node := testnats.Start(t)
+	p := newPlace(t, node, jetstream.StreamConfig{})
+	slow := p.config
+	slow.URL = "nats://" + delayed(t, node.Address()) + "/" + p.config.stream(t)
+	dying := newLogOf(t, slow)
+	begin(t, dying)
+	go func() { _ = dying.Append(t.Context(), logtest.Messages(1, 0, 900)) }()
+	settled(t, p, 20)
+	dying.conn.cut()
+	successor := p.newLog(t)
+	successor.timeouts.quiet = time.Second
+	var at atomic.Int64
+	persist(t, successor, 1000, &at)
+	wantPositions(t, p.read(t), 1000)
+}
+
+// delayed returns the address of a relay that passes on what clients send piece by piece, with pauses, also
+// after they have closed the connection.
+func delayed(t *testing.T, upstream string) (address string) {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	must.OK(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		client, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("tcp", upstream)
+		if err != nil {
+			return
+		}
+		defer func() { _ = server.Close() }()
+		go func() { _, _ = io.Copy(client, server) }()
+		pieces := make(chan []byte, 10_000)
+		go func() {
+			defer close(pieces)
+			for {
+				piece := make([]byte, 16_384)
+				n, err := client.Read(piece)
+				if pieces <- piece[:n]; err != nil {
+					return
+				}
+			}
+		}()
+		for piece := range pieces {
+			time.Sleep(10 * time.Millisecond)
+			_, _ = server.Write(piece)
+		}
+	}()
+	return listener.Addr().String()
 }
 
 // A stream with overlapping subjects cannot be, but the one with the name may be replaced while its

@@ -26,6 +26,7 @@ type log struct {
 	last      uint64 // the stream's last sequence
 	lastKnown bool   // End was called, and no Append has failed since
 	contested bool   // a message met another last sequence than expected; End sees whose message is there
+	published bool   // this run has found or published a message
 	met       string // the run of another publisher whose message was there
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -65,7 +66,9 @@ func newLogOf(t *testing.T, s Stream) *log {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
-	return newLog(s, to, route)
+	l := newLog(s, to, route)
+	l.timeouts.quiet = 50 * time.Millisecond
+	return l
 }
 
 // read returns the messages as a reader gets them that shares no code with the publisher.

@@ -167,6 +167,7 @@ func TestAMessageThatTheStreamCannotTakeIsNamedAndThoseBeforeItStay(t *testing.T
 		next     string
 	}{
 		"the stream's maximum size":  {jetstream.StreamConfig{MaxMsgSize: 15_000}, func(*broker.Message) {}, false, "allows 15000", "--max-msg-size="},
+		"the stream's size":          {jetstream.StreamConfig{MaxBytes: 18_000, Discard: jetstream.DiscardOld}, func(*broker.Message) {}, false, "holds 18000 in all", "--max-bytes="},
 		"another subject":            {jetstream.StreamConfig{Subjects: []string{"UNIQUE.orders.OrderPaid", "UNIQUE.orders.com.>"}}, func(m *broker.Message) { m.Type = "Odd" }, true, "has the subject UNIQUE.orders.Odd", "--subjects='UNIQUE.orders.OrderPaid,UNIQUE.orders.com.>,UNIQUE.orders.>'"},
 		"a subject that is too long": {jetstream.StreamConfig{}, func(m *broker.Message) { m.Type = strings.Repeat("ü", 1000) }, false, "has a subject of 6", "--route"},
 		"headers that are too large": {jetstream.StreamConfig{}, func(m *broker.Message) { m.Extensions = map[string]string{"large": strings.Repeat("ü", 12_000)} }, false, "as headers, and a stream allows 65535", "into its data"},
