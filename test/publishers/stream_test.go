@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker/logtest"
@@ -17,16 +18,16 @@ func TestPublishersToAStreamOfRabbitMQ(t *testing.T) {
 	node := testrabbit.Own(t)
 	vhost, url := node.VHost(t)
 	node.Stream(t, vhost, "orders", nil)
-	publish := func(address string) string { return "rabbitmq-stream://" + address + "/" + vhost + "?stream=orders" }
+	at := func(address string) string { return "rabbitmq-stream://" + address + "/" + vhost + "?stream=orders" }
+	proxy := testproxy.NewFaulty(t, node.AddressStream())
 	logKills(t, build(t), &logUnderTest{
-		address: node.AddressStream(),
-		publish: publish,
+		proxy: proxy, publish: at(proxy.Address()),
 		restart: func(t *testing.T) {
 			t.Helper()
 			node.Restart(t)
 		},
 		target: func() (seed.Target, error) {
-			return seedrabbitmqstream.Open(seedrabbitmqstream.Stream{URL: publish(node.AddressStream())})
+			return seedrabbitmqstream.Open(seedrabbitmqstream.Stream{URL: at(node.AddressStream())})
 		},
 		read: func(t *testing.T) (all []logtest.Message) {
 			t.Helper()
