@@ -24,11 +24,14 @@ type bench struct {
 
 const name = "orders"
 
-func newBench(t testing.TB, node *testrabbit.Node) *bench {
+func newBench(t testing.TB, node *testrabbit.Node) *bench { return newBenchWith(t, node, nil) }
+
+// newBenchWith makes a stream with arguments.
+func newBenchWith(t testing.TB, node *testrabbit.Node, arguments map[string]any) *bench {
 	t.Helper()
 	b := &bench{node: node}
 	b.vhost, b.url = node.VHost(t)
-	node.Stream(t, b.vhost, name, nil)
+	node.Stream(t, b.vhost, name, arguments)
 	b.config.URL = b.at(node.AddressStream())
 	return b
 }
@@ -76,13 +79,22 @@ func (b *bench) read(t *testing.T) (all []logtest.Message) {
 func TestALogPassesTheTestsOfLogs(t *testing.T) {
 	t.Parallel()
 	node := testrabbit.Start(t)
-	logtest.Run(t, func(t *testing.T) logtest.Place {
-		b := newBench(t, node)
-		return logtest.Place{
-			NewLog: func() broker.Log { return b.log(t) }, Read: b.read,
-			MaxData: 600_000, // of the 1 MiB that a frame has by default
-		}
-	})
+	for name, arguments := range map[string]map[string]any{
+		"a stream": nil,
+		// Each segment begins with a record of the broker's own, which takes an offset.
+		"segments of a few messages": {"x-stream-max-segment-size-bytes": 3000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			logtest.Run(t, func(t *testing.T) logtest.Place {
+				b := newBenchWith(t, node, arguments)
+				return logtest.Place{
+					NewLog: func() broker.Log { return b.log(t) }, Read: b.read,
+					MaxData: 600_000, // of the 1 MiB that a frame has by default
+				}
+			})
+		})
+	}
 }
 
 func TestAFeedIsPublishedToAStream(t *testing.T) {

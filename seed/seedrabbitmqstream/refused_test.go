@@ -222,10 +222,7 @@ func TestAStreamThatDoesNotShowThePlaceHasLostItsEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b := &bench{node: node}
-			b.vhost, b.url = node.VHost(t)
-			node.Stream(t, b.vhost, "orders", test.arguments)
-			b.config.URL = b.at(node.AddressStream())
+			b := newBenchWith(t, node, test.arguments)
 			l, err := b.begin(t)
 			must.OK(t, err)
 			_, _, err = l.End(t.Context())

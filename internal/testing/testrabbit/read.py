@@ -1,8 +1,8 @@
 """Consumes a queue and writes a JSON object on a line for each message.
 
-read.py URL QUEUE MESSAGES POSITION [stream]
+read.py URL QUEUE MESSAGES POSITION
 
-A stream is read from its first message on. It ends after MESSAGES messages, or after one whose position is POSITION or later. With 0 for both
+It ends after MESSAGES messages, or after one whose position is POSITION or later. With 0 for both
 it ends after the messages that the queue holds at the beginning.
 """
 
@@ -23,12 +23,10 @@ if not messages and not position:
         sys.exit()
 
 read = 0
-arguments = {"x-stream-offset": "first"} if "stream" in sys.argv[5:] else None
-for method, properties, body in channel.consume(queue, inactivity_timeout=60, arguments=arguments):
+for method, properties, body in channel.consume(queue, inactivity_timeout=60):
     if method is None:
         sys.exit(f"no further message within 60 s, after {read}")
     headers = properties.headers or {}
-    headers.pop("x-stream-offset", None)  # the broker's own
     for name, value in headers.items():
         if not isinstance(value, str):
             sys.exit(f"header {name} is {type(value).__name__} {value!r}, not a string")
@@ -51,7 +49,5 @@ for method, properties, body in channel.consume(queue, inactivity_timeout=60, ar
     if last:
         break
 sys.stdout.flush()
-if arguments:
-    sys.exit()  # pika would refuse the messages that came already, and a stream knows no refusal
 channel.cancel()
 connection.close()
