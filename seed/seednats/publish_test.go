@@ -126,6 +126,11 @@ func TestOfTwoPublishersThatFollowOneEndsAndNothingDoubles(t *testing.T) {
 	for range 2 {
 		config := p.config(t)
 		config.Follow = true
+		config.Into = broker.NewTarget("stream", "stream", func() broker.Log {
+			l := p.newLog(t)
+			l.timeouts.rival = 2 * time.Second
+			return l
+		})
 		go func() { ended <- seed.Run(ctx, config) }()
 	}
 	var first error

@@ -87,6 +87,7 @@ func (p *publication) check(t *testing.T) {
 	if len(all) != len(events) {
 		t.Fatalf("%d messages for %d events", len(all), len(events))
 	}
+	generation := all[0].Attributes[broker.GenerationAttribute]
 	for i := range events {
 		m := broker.Message{}
 		m.Event = events[i].Event
@@ -101,7 +102,7 @@ func (p *publication) check(t *testing.T) {
 			}
 		})
 		place, err := broker.ReadPlace(func(name string) string { return attributes[name] })
-		if err != nil || place.Position != int64(i+1) || place.Generation != 1 || place.Feed.ID != p.id {
+		if err != nil || place.Position != int64(i+1) || attributes[broker.GenerationAttribute] != generation || place.Feed.ID != p.id {
 			t.Fatalf("message %d is at %s: %v: %v", i+1, place, err, maps.Clone(attributes))
 		}
 		if !bytes.Equal(all[i].Data, events[i].Data) {
