@@ -123,8 +123,8 @@ func (r *reading) chunk(head *fields, input io.Reader) error {
 	if magic>>4 != 5 || kind != 0 {
 		return fmt.Errorf("the broker sent a chunk of format %#x and type %d", magic, kind)
 	}
-	data, actual := io.LimitReader(input, int64(size)), crc32.NewIEEE()
-	data = io.TeeReader(data, actual)
+	whole, actual := &io.LimitedReader{R: input, N: int64(size)}, crc32.NewIEEE()
+	data := io.TeeReader(whole, actual)
 	var spare []byte // the memory for the next entry
 	have := false
 	for range entries {
@@ -142,6 +142,9 @@ func (r *reading) chunk(head *fields, input io.Reader) error {
 	}
 	if _, err := io.Copy(io.Discard, data); err != nil {
 		return err
+	}
+	if whole.N > 0 {
+		return fmt.Errorf("%d of %d bytes are missing", whole.N, size)
 	}
 	if actual.Sum32() != sum {
 		return fmt.Errorf("the checksum is %#x instead of %#x", actual.Sum32(), sum)

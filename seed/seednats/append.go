@@ -30,7 +30,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	l.lastKnown = false
 	stop := context.AfterFunc(ctx, l.conn.cut) // a write may block
 	defer stop()
-	p := &pipeline{log: l, messages: messages, timer: time.NewTimer(l.conn.answer)}
+	p := &pipeline{log: l, messages: messages, stored: make([]bool, len(messages)), timer: time.NewTimer(l.conn.answer)}
 	if err := p.publish(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -38,7 +38,10 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 		return err
 	}
 	l.last += uint64(len(messages))
-	l.lastKnown, l.published = true, l.published || len(messages) > 0
+	l.lastKnown = true
+	if len(messages) > 0 {
+		l.generation = messages[len(messages)-1].Generation
+	}
 	return nil
 }
 
@@ -47,6 +50,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 type pipeline struct {
 	*log
 	messages    []broker.Message
+	stored      []bool // which of them are acknowledged
 	sent, acked int
 	bytes       int // in the window
 	timer       *time.Timer
@@ -139,21 +143,20 @@ func (p *pipeline) takeAck(ctx context.Context) error {
 	}
 }
 
-// acknowledge counts an acknowledgement, and returns an error for any other answer of JetStream than the
+// acknowledge counts an acknowledgement, and returns an error for any other answer of the stream than the
 // one that the message is stored where it was expected to be. A message has other subscribers than the
-// stream, and their answers say nothing.
+// stream, maybe other streams behind a leaf node, and their answers say nothing.
 func (p *pipeline) acknowledge(msg *nats.Msg) error {
 	var ack struct {
 		jetstream.PubAck
 		Error *jetstream.APIError `json:"error"`
 	}
 	nobody := len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
-	if err := json.Unmarshal(msg.Data, &ack); !nobody && (err != nil || ack.Error == nil && ack.Stream == "") {
-		return nil
-	}
+	isAnswer := json.Unmarshal(msg.Data, &ack) == nil && (ack.Stream == p.to.stream || ack.Stream == "" && ack.Error != nil)
 	expected, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, p.conn.prefix), 10, 64)
-	if err != nil || expected <= p.last || expected > p.last+uint64(p.sent) {
-		return fmt.Errorf("an answer to no message, on subject %s", msg.Subject)
+	isOurs := err == nil && expected > p.last && expected <= p.last+uint64(p.sent)
+	if !isOurs || !nobody && !isAnswer || p.stored[expected-p.last-1] {
+		return nil
 	}
 	m := &p.messages[expected-p.last-1]
 	switch {
@@ -161,10 +164,10 @@ func (p *pipeline) acknowledge(msg *nats.Msg) error {
 		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
 	case ack.Error != nil:
 		return p.refused(m, ack.Error)
-	case ack.Stream != p.to.stream || ack.Sequence != expected || ack.Duplicate:
-		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d of stream %s (duplicate: %t)",
-			m, expected, p.to.target(), ack.Sequence, ack.Stream, ack.Duplicate)
+	case ack.Sequence != expected || ack.Duplicate:
+		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d (duplicate: %t)", m, expected, p.to.target(), ack.Sequence, ack.Duplicate)
 	}
+	p.stored[expected-p.last-1] = true
 	p.acked++
 	p.bytes -= sizeOf(m)
 	return nil

@@ -86,7 +86,7 @@ func wantMessages(b *testing.B, client jetstream.JetStream) {
 func benchMessages(events []event.Placed) (all []*nats.Msg) {
 	for i := range events {
 		m := broker.Message{
-			Delivered: event.Delivered{Placed: events[i], Feed: "orders", FeedID: "urn:uuid:321f966e-5ede-4d71-900e-836b44dae192"}, Generation: 1,
+			Delivered: event.Delivered{Placed: events[i], Feed: "orders", FeedID: "urn:uuid:321f966e-5ede-4d71-900e-836b44dae192"}, Generation: 1_800_000_000,
 			Epoch: "e603573e-d703-4da4-85f8-0a1e2d34208f",
 		}
 		msg := &nats.Msg{Subject: "bench.orders.Counted", Header: nats.Header{}, Data: m.Data}

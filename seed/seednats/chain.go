@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,101 +23,110 @@ import (
 // refuses this message and stores the second one: an event is missing before the end. So whoever reads
 // the end reads the window before it, too.
 func (l *log) verifyChain(ctx context.Context, first uint64) error {
-	from := first
-	if l.last > windowMessages {
-		from = max(first, l.last-windowMessages)
+	later, err := l.linksBefore(ctx, l.last, 1)
+	if err != nil {
+		return err
 	}
-	later, err := l.linkAt(ctx, l.last)
-	for to := l.last - 1; err == nil && to >= from && to > 0; to -= min(to, chainStep) {
-		start := max(from, to-min(to, chainStep)+1)
-		var links []link
-		if links, err = l.links(ctx, start, to); err != nil {
-			break
+	end, at, read := later[0].place, later[0], 0
+	for at.sequence > first && l.last-at.sequence < windowMessages && read <= windowBytes && !at.marker {
+		count := min(l.readAhead(), at.sequence-first)
+		links, err := l.linksBefore(ctx, at.sequence-1, count)
+		if err != nil {
+			return err
 		}
-		for i := len(links) - 1; i >= 0; i-- {
-			if later.marker {
+		for i := range links {
+			if at.marker {
 				return nil // it continues whatever is before it
 			}
-			if !later.continues(&links[i]) {
-				return l.lostEnd("does not continue what was published: message %d, %s, does not follow message %d, %s", later.sequence, &later, links[i].sequence, &links[i])
+			earlier := &links[i]
+			if earlier.missing && l.isDiscarded(ctx, earlier.sequence) {
+				return nil
 			}
-			later = links[i]
+			if !at.continues(earlier) {
+				return l.lostEnd(end.Generation, "does not continue what was published: message %d, %s, does not follow message %d, %s", at.sequence, &at, earlier.sequence, earlier)
+			}
+			at = links[i]
+			read += at.size
 		}
 	}
-	return err
+	return nil
 }
 
-// chainStep is the number of messages that are read at once.
-const chainStep = 256
+// isDiscarded reports whether the stream has discarded a message by its limits, as others have published.
+func (l *log) isDiscarded(ctx context.Context, sequence uint64) bool {
+	info, err := l.conn.info(ctx, l.to.stream)
+	return err == nil && sequence < info.State.FirstSeq
+}
+
+// readAhead returns how many messages may be asked for at once, so that the answers take at most about
+// 16 MiB. The server says how large a message may be, and disconnects a client that is far behind.
+func (l *log) readAhead() uint64 {
+	largest := l.conn.nc.MaxPayload()
+	if limit := int64(l.settings.MaxMsgSize); limit > 0 {
+		largest = min(largest, limit)
+	}
+	return uint64(min(max(windowBytes*3/2/max(largest, 1), 1), maxReadAhead))
+}
+
+const maxReadAhead = 256
 
 // link is a message in the chain of messages.
 type link struct {
 	mark
-	before string // the digest of the history before it
-	marker bool
+	before  string // the digest of the history before it
+	marker  bool
+	missing bool
+	size    int // of its data, in bytes, and not more
 }
 
-// continues reports whether a message continues an earlier one. What was between them may have been
-// discarded.
+// continues reports whether a message continues the one before it.
 func (m *link) continues(earlier *link) bool {
-	if m.place.Feed.ID != earlier.place.Feed.ID || m.place.Generation != earlier.place.Generation {
-		return false
-	}
-	if m.sequence == earlier.sequence+1 && m.before != earlier.place.Digest.String() {
-		return false
-	}
-	return m.place.Position-earlier.place.Position == int64(m.sequence-earlier.sequence)
+	return !earlier.missing && m.place.Feed.ID == earlier.place.Feed.ID && m.place.Generation == earlier.place.Generation &&
+		m.place.Position == earlier.place.Position+1 && m.before == earlier.place.Digest.String()
 }
 
 // String names the message in errors.
 func (m *link) String() string {
-	if m.place.Feed.ID == "" {
+	switch {
+	case m.missing:
+		return "which was deleted"
+	case m.place.Feed.ID == "":
 		return "which is not of eventfeed"
 	}
 	return m.place.String()
 }
 
-func newLink(sequence uint64, header nats.Header) link {
-	l := link{mark: mark{sequence: sequence}, before: attribute(header, broker.DigestBeforeAttribute), marker: attribute(header, "type") == broker.MarkerType}
-	if place, err := placeOf(header); err == nil {
-		l.place = place
-	}
-	return l
-}
-
-func (l *log) linkAt(ctx context.Context, sequence uint64) (link, error) {
-	found, err := l.links(ctx, sequence, sequence)
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("message %d of %s was deleted while it was read", sequence, l.to.target())
-	}
-	if err != nil {
-		return link{}, err
-	}
-	return found[0], nil
-}
-
-// links returns the messages from one sequence to another, at most chainStep, without those that are
-// deleted.
-func (l *log) links(ctx context.Context, from, to uint64) (found []link, err error) {
-	answers, err := l.conn.messages(ctx, l.to.stream, from, to)
+// linksBefore returns a number of messages, the last one first.
+func (l *log) linksBefore(ctx context.Context, last, count uint64) (links []link, err error) {
+	answers, err := l.conn.messages(ctx, l.to.stream, last-count+1, last)
 	if err != nil {
 		return nil, l.explain(err)
 	}
-	for i, header := range answers {
-		if header != nil {
-			found = append(found, newLink(from+uint64(i), header))
+	for i, a := range slices.Backward(answers) {
+		m := link{mark: mark{sequence: last - count + 1 + uint64(i)}, size: a.size, missing: a.header == nil}
+		if !m.missing {
+			m.before, m.marker = attribute(a.header, broker.DigestBeforeAttribute), attribute(a.header, "type") == broker.MarkerType
+			if place, err := placeOf(a.header); err == nil {
+				m.place = place
+			}
 		}
+		links = append(links, m)
 	}
-	return found, nil
+	return links, nil
 }
 
 // readToken begins the last token of the subject of an answer to a request for a message.
 const readToken = "read-"
 
-// messages returns the headers of the messages from one sequence to another; nil for a message that is
-// not there.
-func (c *connection) messages(ctx context.Context, stream string, from, to uint64) ([]nats.Header, error) {
-	headers := make([]nats.Header, to-from+1)
+// answered is a message that was asked for.
+type answered struct {
+	header nats.Header // nil if the message is not there
+	size   int         // of its data, in bytes, and not more
+}
+
+// messages returns the messages from one sequence to another.
+func (c *connection) messages(ctx context.Context, stream string, from, to uint64) ([]answered, error) {
+	all := make([]answered, to-from+1)
 	for sequence := from; sequence <= to; sequence++ {
 		body := fmt.Appendf(nil, `{"seq":%d}`, sequence)
 		if err := c.nc.PublishRequest("$JS.API.STREAM.MSG.GET."+stream, c.prefix+readToken+strconv.FormatUint(sequence, 10), body); err != nil {
@@ -124,7 +134,8 @@ func (c *connection) messages(ctx context.Context, stream string, from, to uint6
 		}
 	}
 	timer := time.NewTimer(c.answer)
-	for left := len(headers); left > 0; {
+	defer timer.Stop()
+	for left := len(all); left > 0; {
 		timer.Reset(c.answer)
 		select {
 		case msg := <-c.acks:
@@ -133,7 +144,7 @@ func (c *connection) messages(ctx context.Context, stream string, from, to uint6
 				continue // a late answer to a message, by another subscriber than the stream
 			}
 			left--
-			if headers[sequence-from], err = headersOf(msg); err != nil {
+			if all[sequence-from], err = readAnswer(msg); err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():
@@ -144,30 +155,35 @@ func (c *connection) messages(ctx context.Context, stream string, from, to uint6
 			return nil, c.silent()
 		}
 	}
-	return headers, nil
+	return all, nil
 }
 
-// headersOf returns the headers of the message in an answer; nil if there is no such message.
-func headersOf(msg *nats.Msg) (nats.Header, error) {
+// readAnswer reads an answer to a request for a message.
+func readAnswer(msg *nats.Msg) (a answered, err error) {
 	if msg.Header.Get("Status") == "503" {
-		return nil, nats.ErrNoResponders
+		return a, nats.ErrNoResponders
 	}
 	var answer struct {
 		Message *stored             `json:"message"`
 		Error   *jetstream.APIError `json:"error"`
 	}
 	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return nil, err
+		return a, err
 	}
 	switch {
 	case isMissing(answer.Error):
-		return nil, nil
+		return a, nil
 	case answer.Error != nil:
-		return nil, answer.Error
+		return a, answer.Error
 	case answer.Message == nil:
-		return nil, fmt.Errorf("an answer without a message: %.100s", msg.Data)
-	case len(answer.Message.Headers) == 0:
-		return nats.Header{}, nil
+		return a, fmt.Errorf("an answer without a message: %.100s", msg.Data)
 	}
-	return nats.DecodeHeadersMsg(answer.Message.Headers)
+	// Headers and data are in base64, among names and numbers.
+	const others = 400
+	a.size = max(0, (len(msg.Data)-others-len(answer.Message.Subject))*3/4-len(answer.Message.Headers))
+	a.header = nats.Header{}
+	if len(answer.Message.Headers) > 0 {
+		a.header, err = nats.DecodeHeadersMsg(answer.Message.Headers)
+	}
+	return a, err
 }

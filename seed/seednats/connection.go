@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
 // timeouts are those of a connection.
@@ -25,9 +26,10 @@ type timeouts struct {
 	dead   time.Duration // how long the server may be silent, or take no bytes, before the connection is dead
 	answer time.Duration // of an answer of JetStream: the server may live, and the stream have no leader
 	quiet  time.Duration // how long no message comes after the last one of a publisher that has died
+	rival  time.Duration // how long messages of a publisher that has died can be on the way
 }
 
-var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second, quiet: time.Second}
+var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second, quiet: time.Second, rival: 30 * time.Second}
 
 // inboxPrefix begins the subjects of all answers, so that a user needs no right to read others.
 const inboxPrefix = "_INBOX.eventfeed"
@@ -107,7 +109,11 @@ func (l *log) login(o *nats.Options) (err error) {
 	case l.CredsFile != "":
 		var content []byte
 		if content, err = readCreds(l.CredsFile); err != nil {
-			return l.refuseLogin(fmt.Errorf("read the credentials file: %w", err))
+			err = fmt.Errorf("read the credentials file: %w", err)
+			if l.loggedIn {
+				return err // it may be replaced at this moment
+			}
+			return &broker.OperatorError{Usage: true, Err: err, Next: "check --broker-creds"}
 		}
 		err = nats.UserCredentialBytes(content)(o)
 	}

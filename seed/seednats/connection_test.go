@@ -59,11 +59,11 @@ func TestWrongCredentialsArePermanentUntilALoginSucceeds(t *testing.T) {
 	publish(t, l, 3) // with the least rights
 	node.Reconfigure(t, fmt.Sprintf(users, "another"))
 	node.Restart(t)
-	wantTransient(t, l.Open(t.Context(), logtest.Feed), "refused the login")
+	wantTransient(t, l.Open(t.Context(), logtest.Feed), "Authorization Violation")
 	given = "another"
 	publish(t, l, 6)
 	wantPositions(t, p.read(t), 6)
-	wantOperator(t, newLogOf(t, Stream{URL: p.config.URL, CredsFile: t.TempDir() + "/missing.creds"}).Open(t.Context(), logtest.Feed), false, "credentials file", "--broker-creds")
+	wantOperator(t, newLogOf(t, Stream{URL: p.config.URL, CredsFile: t.TempDir() + "/missing.creds"}).Open(t.Context(), logtest.Feed), true, "credentials file", "--broker-creds")
 }
 
 func TestAMissingRightIsNamed(t *testing.T) {

@@ -49,7 +49,7 @@ func TestACredentialsFileLogsIn(t *testing.T) {
 	}
 	text := filepath.Join(t.TempDir(), "text.creds")
 	must.OK(t, os.WriteFile(text, []byte("text"), 0o600))
-	wantOperator(t, newLogOf(t, Stream{URL: "nats://" + node.Address() + "/ORDERS", CredsFile: text}).Open(t.Context(), logtest.Feed), false, "credentials file", "--broker-creds")
+	wantOperator(t, newLogOf(t, Stream{URL: "nats://" + node.Address() + "/ORDERS", CredsFile: text}).Open(t.Context(), logtest.Feed), true, "credentials file", "--broker-creds")
 }
 
 func newKey(t *testing.T, create func() (nkeys.KeyPair, error)) nkeys.KeyPair {

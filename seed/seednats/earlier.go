@@ -69,6 +69,9 @@ func (l *log) nextGeneration(ctx context.Context, after, later mark) (mark, erro
 	for low, high := after.sequence, later.sequence; low+1 < high; {
 		middle := low + (high-low)/2
 		m, err := l.markAt(ctx, middle)
+		for err == nil && m.place.Feed.ID == "" && m.sequence < high { // another one's message
+			m, err = l.markAt(ctx, m.sequence+1)
+		}
 		switch {
 		case err != nil:
 			return m, err

@@ -22,6 +22,9 @@ const (
 
 // explainLogin explains an error of connecting and of the login.
 func (l *log) explainLogin(err error) error {
+	if l.loggedIn { // certificates and passwords may be exchanged at this moment
+		return fmt.Errorf("connect to %s: %w", strings.Join(l.to.hosts, ","), err)
+	}
 	if verify, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return &broker.OperatorError{Err: fmt.Errorf("the broker's certificate is not trusted: %w", verify.Err), Next: "trust its authority with: --broker-ca FILE"}
 	}
@@ -34,7 +37,7 @@ func (l *log) explainLogin(err error) error {
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("the server has no TLS: %w", err), Next: "configure tls in the server, or use nats://"}
 	case isAuthorization(err):
-		return l.refuseLogin(fmt.Errorf("the server refused the login: %w", err))
+		return &broker.OperatorError{Err: fmt.Errorf("the server refused the login: %w", err), Next: "check --broker-user and the password, or --broker-creds"}
 	}
 	return fmt.Errorf("connect to %s: %w", strings.Join(l.to.hosts, ","), err)
 }
@@ -46,15 +49,6 @@ func isAuthorization(err error) bool {
 		}
 	}
 	return false
-}
-
-// refuseLogin makes an error of the login permanent if none has succeeded yet. Later the credentials may
-// be exchanged at this moment.
-func (l *log) refuseLogin(err error) error {
-	if l.loggedIn {
-		return err
-	}
-	return &broker.OperatorError{Err: err, Next: "check --broker-user and the password, or --broker-creds"}
 }
 
 // explain makes a broker.OperatorError of an error that needs an operator. It leaves other errors, which
@@ -70,8 +64,11 @@ func (l *log) explain(err error) error {
 		return noJetStream(err)
 	}
 	refused, is := errors.AsType[*jetstream.APIError](err)
-	if !is {
+	switch {
+	case !is:
 		return err
+	case l.settings.Name != "": // this run has seen the stream: it may be moved or restored at this moment
+		return fmt.Errorf("%s: %w", l.to.target(), said(refused))
 	}
 	switch refused.ErrorCode {
 	case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:

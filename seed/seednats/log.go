@@ -23,11 +23,11 @@ type log struct {
 	settings jetstream.StreamConfig
 	loggedIn bool // a server has accepted the login before
 
-	last      uint64 // the stream's last sequence
-	lastKnown bool   // End was called, and no Append has failed since
-	contested bool   // a message met another last sequence than expected; End sees whose message is there
-	published bool   // this run has found or published a message
-	met       string // the run of another publisher whose message was there
+	last       uint64 // the stream's last sequence
+	lastKnown  bool   // End was called, and no Append has failed since
+	generation int64  // of the last message that this run has found or published; 0 if there was none
+	contested  bool   // a message met another last sequence than expected; End sees whose message is there
+	rival      rival
 }
 
 func newLog(s Stream, to address, route broker.Route) *log {

@@ -19,8 +19,16 @@ type refusal struct {
 	flags string // of nats stream edit; "" if it cannot be changed
 }
 
+// A stream that discards old messages keeps at least so much: what can be in flight, twice, and an event
+// of the largest size.
+const (
+	minMessages = 2 * windowMessages
+	minBytes    = 4 * windowBytes
+)
+
 // refusals are the settings under which the last message vanishes, so that the end of the publication is
-// lost, or under which a message is acknowledged and not stored.
+// lost, or the messages before it, so that a gap is not found, or under which a message is acknowledged and
+// not stored.
 var refusals = []refusal{
 	{func(c *jetstream.StreamConfig) bool { return c.Sealed }, "it is sealed and takes no messages", ""},
 	{func(c *jetstream.StreamConfig) bool { return c.Mirror != nil }, "it is a mirror of another stream, and takes no messages itself", ""},
@@ -31,6 +39,13 @@ var refusals = []refusal{
 	{func(c *jetstream.StreamConfig) bool { return c.AllowMsgCounter }, "it counts (allow_msg_counter), and takes no events", ""},
 	{func(c *jetstream.StreamConfig) bool { return c.NoAck }, "it acknowledges nothing (no_ack)", "--ack"},
 	{func(c *jetstream.StreamConfig) bool { return c.MaxAge > 0 }, "it deletes messages by their age (max_age), the last one too; bound it by max_bytes or max_msgs, and put an age limit on a second stream that sources this one", "--max-age=0s"},
+	{func(c *jetstream.StreamConfig) bool { return c.MaxMsgsPerSubject > 0 && !c.DiscardNewPerSubject }, "it discards old messages of each subject (max_msgs_per_subject), so that a gap could not be found", "--max-msgs-per-subject=-1"},
+	{func(c *jetstream.StreamConfig) bool {
+		return c.Discard == jetstream.DiscardOld && c.MaxMsgs > 0 && c.MaxMsgs < minMessages
+	}, fmt.Sprintf("it keeps fewer messages than %d (max_msgs), so that a gap could not be found", minMessages), fmt.Sprintf("--max-msgs=%d", minMessages)},
+	{func(c *jetstream.StreamConfig) bool {
+		return c.Discard == jetstream.DiscardOld && c.MaxBytes > 0 && c.MaxBytes < minBytes
+	}, fmt.Sprintf("it keeps fewer bytes than %d (max_bytes), so that a gap could not be found", minBytes), fmt.Sprintf("--max-bytes=%d", minBytes)},
 }
 
 // checkSettings returns an OperatorError if the stream's settings lose the end of the publication.

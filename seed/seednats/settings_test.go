@@ -43,14 +43,17 @@ func TestAStreamThatCouldLoseItsEndIsRefused(t *testing.T) {
 		settings   jetstream.StreamConfig
 		text, next string
 	}{
-		"work queue":  {jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}, "is a work queue", "nats stream add NAME --subjects="},
-		"interest":    {jetstream.StreamConfig{Retention: jetstream.InterestPolicy}, "its retention is not limits", "nats stream edit STREAM --retention=limits"},
-		"maximum age": {jetstream.StreamConfig{MaxAge: 24 * time.Hour}, "max_age", "nats stream edit STREAM --max-age=0s"},
-		"mirror":      {jetstream.StreamConfig{Mirror: &jetstream.StreamSource{Name: other}}, "is a mirror", "nats stream add NAME"},
-		"sources":     {jetstream.StreamConfig{Sources: []*jetstream.StreamSource{{Name: other}}}, "has sources", "nats stream add NAME"},
-		"no acks":     {jetstream.StreamConfig{NoAck: true}, "acknowledges nothing", "nats stream edit STREAM --ack"},
-		"memory":      {jetstream.StreamConfig{Storage: jetstream.MemoryStorage}, "its storage is memory", "--storage=file"},
-		"counter":     {jetstream.StreamConfig{AllowMsgCounter: true, AllowDirect: true}, "it counts", "nats stream add NAME"},
+		"work queue":      {jetstream.StreamConfig{Retention: jetstream.WorkQueuePolicy}, "is a work queue", "nats stream add NAME --subjects="},
+		"interest":        {jetstream.StreamConfig{Retention: jetstream.InterestPolicy}, "its retention is not limits", "nats stream edit STREAM --retention=limits"},
+		"maximum age":     {jetstream.StreamConfig{MaxAge: 24 * time.Hour}, "max_age", "nats stream edit STREAM --max-age=0s"},
+		"mirror":          {jetstream.StreamConfig{Mirror: &jetstream.StreamSource{Name: other}}, "is a mirror", "nats stream add NAME"},
+		"sources":         {jetstream.StreamConfig{Sources: []*jetstream.StreamSource{{Name: other}}}, "has sources", "nats stream add NAME"},
+		"no acks":         {jetstream.StreamConfig{NoAck: true}, "acknowledges nothing", "nats stream edit STREAM --ack"},
+		"memory":          {jetstream.StreamConfig{Storage: jetstream.MemoryStorage}, "its storage is memory", "--storage=file"},
+		"one per subject": {jetstream.StreamConfig{MaxMsgsPerSubject: 1}, "max_msgs_per_subject", "nats stream edit STREAM --max-msgs-per-subject=-1"},
+		"few messages":    {jetstream.StreamConfig{MaxMsgs: 2047, Discard: jetstream.DiscardOld}, "keeps fewer messages than 2048", "nats stream edit STREAM --max-msgs=2048"},
+		"few bytes":       {jetstream.StreamConfig{MaxBytes: 1 << 20, Discard: jetstream.DiscardOld}, "keeps fewer bytes than 33554432", "nats stream edit STREAM --max-bytes=33554432"},
+		"counter":         {jetstream.StreamConfig{AllowMsgCounter: true, AllowDirect: true}, "it counts", "nats stream add NAME"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -80,27 +83,29 @@ func TestAStreamThatCouldLoseItsEndIsRefused(t *testing.T) {
 func TestSettingsThatKeepTheEndAreAllowed(t *testing.T) {
 	t.Parallel()
 	node := testnats.Start(t)
+	const all = 3000
 	for name, test := range map[string]struct {
 		settings jetstream.StreamConfig
-		keeps    int // of 30 messages
+		keeps    int // of all messages; 0 if it does not matter
 	}{
-		"one message, old ones discarded":    {jetstream.StreamConfig{MaxMsgs: 1, Discard: jetstream.DiscardOld}, 1},
-		"one message per subject":            {jetstream.StreamConfig{MaxMsgsPerSubject: 1}, 2},
-		"few bytes, old ones discarded":      {jetstream.StreamConfig{MaxBytes: 30_000, Discard: jetstream.DiscardOld}, 0},
-		"a first sequence":                   {jetstream.StreamConfig{FirstSeq: 1000}, 30},
-		"no deletion":                        {jetstream.StreamConfig{DenyDelete: true, DenyPurge: true}, 30},
-		"direct get":                         {jetstream.StreamConfig{AllowDirect: true}, 30},
-		"a long dedupe window":               {jetstream.StreamConfig{Duplicates: time.Hour}, 30},
-		"compression":                        {jetstream.StreamConfig{Compression: jetstream.S2Compression}, 30},
-		"lifetimes that messages could have": {jetstream.StreamConfig{AllowMsgTTL: true}, 30},
-		"rollups that messages could ask":    {jetstream.StreamConfig{AllowRollup: true}, 30},
+		"old messages are discarded":         {jetstream.StreamConfig{MaxMsgs: 2048, Discard: jetstream.DiscardOld}, 2048},
+		"old bytes are discarded":            {jetstream.StreamConfig{MaxBytes: 32 << 20, Discard: jetstream.DiscardOld}, 0},
+		"few messages, new ones are refused": {jetstream.StreamConfig{MaxMsgs: 5000, Discard: jetstream.DiscardNew}, all},
+		"few per subject, new are refused":   {jetstream.StreamConfig{MaxMsgsPerSubject: 5000, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true}, all},
+		"a first sequence":                   {jetstream.StreamConfig{FirstSeq: 1000}, all},
+		"no deletion":                        {jetstream.StreamConfig{DenyDelete: true, DenyPurge: true}, all},
+		"direct get":                         {jetstream.StreamConfig{AllowDirect: true}, all},
+		"a long dedupe window":               {jetstream.StreamConfig{Duplicates: time.Hour}, all},
+		"compression":                        {jetstream.StreamConfig{Compression: jetstream.S2Compression}, all},
+		"lifetimes that messages could have": {jetstream.StreamConfig{AllowMsgTTL: true}, all},
+		"rollups that messages could ask":    {jetstream.StreamConfig{AllowRollup: true}, all},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t, node, test.settings)
 			l := p.newLog(t)
 			t.Cleanup(l.Close)
-			for _, to := range []int64{5, 30} {
+			for _, to := range []int64{5, 1500, all} {
 				must.OK(t, l.Open(t.Context(), logtest.Feed))
 				end, _, err := l.End(t.Context())
 				must.OK(t, err)
@@ -167,7 +172,6 @@ func TestAMessageThatTheStreamCannotTakeIsNamedAndThoseBeforeItStay(t *testing.T
 		next     string
 	}{
 		"the stream's maximum size":  {jetstream.StreamConfig{MaxMsgSize: 15_000}, func(*broker.Message) {}, false, "allows 15000", "--max-msg-size="},
-		"the stream's size":          {jetstream.StreamConfig{MaxBytes: 18_000, Discard: jetstream.DiscardOld}, func(*broker.Message) {}, false, "holds 18000 in all", "--max-bytes="},
 		"another subject":            {jetstream.StreamConfig{Subjects: []string{"UNIQUE.orders.OrderPaid", "UNIQUE.orders.com.>"}}, func(m *broker.Message) { m.Type = "Odd" }, true, "has the subject UNIQUE.orders.Odd", "--subjects='UNIQUE.orders.OrderPaid,UNIQUE.orders.com.>,UNIQUE.orders.>'"},
 		"a subject that is too long": {jetstream.StreamConfig{}, func(m *broker.Message) { m.Type = strings.Repeat("ü", 1000) }, false, "has a subject of 6", "--route"},
 		"headers that are too large": {jetstream.StreamConfig{}, func(m *broker.Message) { m.Extensions = map[string]string{"large": strings.Repeat("ü", 12_000)} }, false, "as headers, and a stream allows 65535", "into its data"},
@@ -195,6 +199,19 @@ func TestAMessageThatTheStreamCannotTakeIsNamedAndThoseBeforeItStay(t *testing.T
 				t.Errorf("end %+v, found %t, %v, want position 6", end, found, err)
 			}
 		})
+	}
+}
+
+// Such a message would be stored, acknowledged, and discarded with all before it.
+func TestAMessageThatTheWholeStreamCannotHoldIsRefused(t *testing.T) {
+	t.Parallel()
+	p := newPlace(t, testnats.Start(t), jetstream.StreamConfig{MaxBytes: 33 << 20})
+	l := p.newLog(t)
+	publish(t, l, 3)
+	l.settings.MaxBytes = 20_000 // as a stream of 8 MiB would have it for an event of that size
+	wantOperator(t, l.Append(t.Context(), logtest.Messages(1, 3, 8)), false, "position 7 of feed orders (event id-7) takes ", "--max-bytes=")
+	if at := begin(t, l); at != 6 {
+		t.Errorf("the end is %d, want 6", at)
 	}
 }
 

@@ -28,6 +28,7 @@ func TestOpenRefusesWhatItCannotKeep(t *testing.T) {
 		`"a b" is no name of a stream`:   {URL: "nats://h/a%20b"},
 		`"" is not HOST`:                 {URL: "nats:///S"},
 		`"b:x" is not HOST`:              {URL: "nats://a,b:x/S"},
+		"must be 1 to 65535":             {URL: "nats://h:99999/S"},
 		"remove them from the URL":       {URL: "nats://u:secret@h/S"},
 		"there are none":                 {URL: "nats://h/S?domain=secret"},
 		"{id} is none of":                {URL: "nats://h/S", Route: "a.{id}"},
@@ -46,7 +47,7 @@ func TestOpenRefusesWhatItCannotKeep(t *testing.T) {
 	for _, s := range []Stream{
 		{URL: "nats://127.0.0.1/S", Credentials: secret}, {URL: "nats://localhost,[::1]:4223/S", Credentials: secret},
 		{URL: "tls://h.example/S", Credentials: secret, TLS: func() (*tls.Config, error) { return nil, nil }},
-		{URL: "nats://h.example/S", Credentials: secret, PlainPassword: true}, {URL: "nats+tls://a,b,c/S", CredsFile: "f"},
+		{URL: "nats://h.example/S", Credentials: secret, PlainPassword: true}, {URL: "nats+tls://a,b,c/S", CredsFile: "f"}, {URL: "NATS://h/S"},
 	} {
 		_, err := Open(s)
 		must.OK(t, err)
