@@ -2,15 +2,7 @@ package seednats
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
@@ -113,77 +105,4 @@ func (l *log) linksBefore(ctx context.Context, last, count uint64) (links []link
 		links = append(links, m)
 	}
 	return links, nil
-}
-
-// readToken begins the last token of the subject of an answer to a request for a message.
-const readToken = "read-"
-
-// answered is a message that was asked for.
-type answered struct {
-	header nats.Header // nil if the message is not there
-	size   int         // of its data, in bytes, and not more
-}
-
-// messages returns the messages from one sequence to another.
-func (c *connection) messages(ctx context.Context, stream string, from, to uint64) ([]answered, error) {
-	all := make([]answered, to-from+1)
-	for sequence := from; sequence <= to; sequence++ {
-		body := fmt.Appendf(nil, `{"seq":%d}`, sequence)
-		if err := c.nc.PublishRequest("$JS.API.STREAM.MSG.GET."+stream, c.prefix+readToken+strconv.FormatUint(sequence, 10), body); err != nil {
-			return nil, err
-		}
-	}
-	timer := time.NewTimer(c.answer)
-	defer timer.Stop()
-	for left := len(all); left > 0; {
-		timer.Reset(c.answer)
-		select {
-		case msg := <-c.acks:
-			sequence, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, c.prefix+readToken), 10, 64)
-			if err != nil || sequence < from || sequence > to {
-				continue // a late answer to a message, by another subscriber than the stream
-			}
-			left--
-			if all[sequence-from], err = readAnswer(msg); err != nil {
-				return nil, err
-			}
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-c.alive.Done():
-			return nil, context.Cause(c.alive)
-		case <-timer.C:
-			return nil, c.silent()
-		}
-	}
-	return all, nil
-}
-
-// readAnswer reads an answer to a request for a message.
-func readAnswer(msg *nats.Msg) (a answered, err error) {
-	if msg.Header.Get("Status") == "503" {
-		return a, nats.ErrNoResponders
-	}
-	var answer struct {
-		Message *stored             `json:"message"`
-		Error   *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(msg.Data, &answer); err != nil {
-		return a, err
-	}
-	switch {
-	case isMissing(answer.Error):
-		return a, nil
-	case answer.Error != nil:
-		return a, answer.Error
-	case answer.Message == nil:
-		return a, fmt.Errorf("an answer without a message: %.100s", msg.Data)
-	}
-	// Headers and data are in base64, among names and numbers.
-	const others = 400
-	a.size = max(0, (len(msg.Data)-others-len(answer.Message.Subject))*3/4-len(answer.Message.Headers))
-	a.header = nats.Header{}
-	if len(answer.Message.Headers) > 0 {
-		a.header, err = nats.DecodeHeadersMsg(answer.Message.Headers)
-	}
-	return a, err
 }

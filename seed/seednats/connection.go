@@ -2,7 +2,6 @@ package seednats
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
@@ -212,66 +210,6 @@ func (c *connection) close() {
 		c.nc.Close()
 	}
 	c.fail(errLost)
-}
-
-// request asks JetStream something, and decodes the answer.
-func (c *connection) request(ctx context.Context, subject string, body []byte, answer any) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stop := context.AfterFunc(c.alive, func() { cancel(context.Cause(c.alive)) })
-	defer stop()
-	limited, cancelLimit := context.WithTimeoutCause(ctx, c.answer, c.silent())
-	defer cancelLimit()
-	msg, err := c.nc.RequestWithContext(limited, subject, body)
-	switch {
-	case limited.Err() != nil:
-		return context.Cause(limited)
-	case err != nil:
-		return err
-	}
-	var refused struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(msg.Data, &refused); err != nil {
-		return fmt.Errorf("an answer to %s that is not of JetStream: %w", subject, err)
-	}
-	if refused.Error != nil {
-		return refused.Error
-	}
-	return json.Unmarshal(msg.Data, answer)
-}
-
-func (c *connection) silent() error {
-	return fmt.Errorf("JetStream has not answered within %v; the stream may have no leader", c.answer)
-}
-
-// info returns the settings and the state of a stream, as its leader has them.
-func (c *connection) info(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
-	info := new(jetstream.StreamInfo)
-	return info, c.request(ctx, "$JS.API.STREAM.INFO."+stream, nil, info)
-}
-
-// stored is a message of a stream, without its data.
-type stored struct {
-	Subject  string `json:"subject"`
-	Sequence uint64 `json:"seq"`
-	Headers  []byte `json:"hdrs"`
-}
-
-// message returns the first message of a stream at a sequence or after it. It asks the leader: a direct
-// get is answered by replicas that lag.
-func (c *connection) message(ctx context.Context, stream string, sequence uint64) (m stored, header nats.Header, err error) {
-	body := fmt.Appendf(nil, `{"seq":%d,"next_by_subj":">"}`, sequence)
-	answer := struct {
-		Message *stored `json:"message"`
-	}{&m}
-	if err := c.request(ctx, "$JS.API.STREAM.MSG.GET."+stream, body, &answer); err != nil {
-		return m, nil, err
-	}
-	if len(m.Headers) > 0 {
-		header, err = nats.DecodeHeadersMsg(m.Headers)
-	}
-	return m, header, err
 }
 
 // isOlderThan reports whether a version of a server is lower than another one; false if it cannot be

@@ -4,6 +4,7 @@ package seednats
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -237,18 +239,19 @@ func TestAPublisherThatPublishesOnIsNotWaitedFor(t *testing.T) {
 	wantTransient(t, a.Append(t.Context(), logtest.Messages(1, 0, 1)), "does not follow the last message")
 	must.OK(t, a.Open(t.Context(), logtest.Feed))
 	a.timeouts.quiet = 200 * time.Millisecond
-	go func() {
-		for at := int64(10); at < 5000; at += 50 {
-			if b.Append(t.Context(), logtest.Messages(1, at, at+50)) != nil {
-				return
-			}
+	ctx, stop := context.WithCancel(t.Context())
+	var publishing sync.WaitGroup
+	publishing.Go(func() {
+		for at := int64(10); b.Append(ctx, logtest.Messages(1, at, at+50)) == nil; at += 50 {
 			time.Sleep(20 * time.Millisecond)
 		}
-	}()
+	})
 	settled(t, p, 11)
 	if _, _, err := a.End(t.Context()); !errors.Is(err, seed.ErrMoved) {
 		t.Errorf("%v", err)
 	}
+	stop()
+	publishing.Wait()
 }
 
 // A publisher meets its own messages that were on the way when it lost the connection, and others that
@@ -406,13 +409,17 @@ func TestTheSuccessorOfAPublisherThatDiedWaitsForWhatIsOnTheWay(t *testing.T) {
 	slow.URL = "nats://" + delayed(t, node.Address()) + "/" + p.config.stream(t)
 	dying := newLogOf(t, slow)
 	begin(t, dying)
-	go func() { _ = dying.Append(t.Context(), logtest.Messages(1, 0, 900)) }()
+	ctx, kill := context.WithCancel(t.Context())
+	var publishing sync.WaitGroup
+	publishing.Go(func() { _ = dying.Append(ctx, logtest.Messages(1, 0, 900)) })
 	settled(t, p, 20)
-	dying.conn.cut()
+	kill()
+	publishing.Wait()
 	successor := p.newLog(t)
 	successor.timeouts.quiet = time.Second
 	var at atomic.Int64
-	persist(t, successor, 1000, &at)
+	_, err := persist(t.Context(), successor, 1000, &at)
+	must.OK(t, err)
 	wantPositions(t, p.read(t), 1000)
 }
 

@@ -3,10 +3,12 @@
 package seednats
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -16,45 +18,42 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testnats"
 	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
+	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 	"github.com/eventfeed/eventfeed/seed/broker/logtest"
 )
 
 // persist publishes up to a position, whatever happens to the broker, as a session does: after an error it
 // closes the log, and continues where the log ends. at is the position that is published.
-func persist(t *testing.T, l *log, to int64, at *atomic.Int64) (failures int) {
-	t.Helper()
+// It also returns how many errors there were.
+func persist(ctx context.Context, l *log, to int64, at *atomic.Int64) (failures int, err error) {
 	defer l.Close()
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		err := attempt(t, l, to, at)
+		err := attempt(ctx, l, to, at)
 		if err == nil {
-			return failures
+			return failures, nil
 		}
 		failures++
-		if _, operator := errors.AsType[*broker.OperatorError](err); operator || isFinal(err) {
-			t.Fatalf("at position %d: %v", at.Load(), err)
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("still at position %d: %v", at.Load(), err)
+		if _, operator := errors.AsType[*broker.OperatorError](err); operator || isFinal(err) || time.Now().After(deadline) {
+			return failures, fmt.Errorf("at position %d: %w", at.Load(), err)
 		}
 		l.Close()
 	}
 }
 
-func attempt(t *testing.T, l *log, to int64, at *atomic.Int64) error {
-	t.Helper()
-	if err := l.Open(t.Context(), logtest.Feed); err != nil {
+func attempt(ctx context.Context, l *log, to int64, at *atomic.Int64) error {
+	if err := l.Open(ctx, logtest.Feed); err != nil {
 		return err
 	}
-	end, _, err := l.End(t.Context())
+	end, _, err := l.End(ctx)
 	if err != nil {
 		return err
 	}
 	if end.Position < at.Load() {
-		t.Errorf("the end is %d, and up to %d was acknowledged", end.Position, at.Load())
+		return fmt.Errorf("the end is %d, and up to %d was acknowledged: %w", end.Position, at.Load(), seed.ErrMismatch)
 	}
 	for at.Store(end.Position); at.Load() < to; at.Store(min(to, at.Load()+500)) {
-		if err := l.Append(t.Context(), logtest.Messages(1, at.Load(), min(to, at.Load()+500))); err != nil {
+		if err := l.Append(ctx, logtest.Messages(1, at.Load(), min(to, at.Load()+500))); err != nil {
 			return err
 		}
 	}
@@ -70,14 +69,16 @@ func TestNothingIsLostOrDoubledWhenConnectionsAreCut(t *testing.T) {
 	l := p.newLog(t)
 	var at atomic.Int64
 	failures := 0
-	for to := int64(400); to <= 6000; to += 400 {
-		cut.After(rand.Int64N(40_000))
-		failures += persist(t, l, to, &at)
+	for to := int64(250); to <= 3000; to += 250 {
+		cut.After(rand.Int64N(20_000))
+		failed, err := persist(t.Context(), l, to, &at)
+		must.OK(t, err)
+		failures += failed
 	}
 	if failures == 0 {
 		t.Error("no connection was cut")
 	}
-	wantPositions(t, p.read(t), 6000)
+	wantPositions(t, p.read(t), 3000)
 }
 
 func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
@@ -86,18 +87,37 @@ func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
 	p := newPlace(t, node, jetstream.StreamConfig{})
 	l := p.newLog(t)
 	var at atomic.Int64
-	const all = 8000
-	done := make(chan int, 1)
-	go func() { done <- persist(t, l, all, &at) }()
+	const all = 4000
+	wait := persistBeside(t, l, all, &at)
 	for kill := int64(1); kill <= 4; kill++ {
 		awaitPosition(t, &at, kill*all/6)
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		node.Restart(t)
 	}
-	if failures := <-done; failures == 0 {
+	if failures := wait(); failures == 0 {
 		t.Error("no kill was noticed")
 	}
 	wantPositions(t, p.read(t), all)
+}
+
+// persistBeside lets persist run beside the test. wait waits for its end, and returns how many errors there
+// were.
+func persistBeside(t *testing.T, l *log, to int64, at *atomic.Int64) (wait func() int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	var failures int
+	var err error
+	var running sync.WaitGroup
+	running.Go(func() { failures, err = persist(ctx, l, to, at) })
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	return func() int {
+		running.Wait()
+		must.OK(t, err)
+		return failures
+	}
 }
 
 // awaitPosition waits until a position is published.
@@ -125,15 +145,14 @@ func TestNothingIsLostOrDoubledWhenALeaderIsKilled(t *testing.T) {
 	l := newLogOf(t, Stream{URL: "nats://" + strings.Join(hosts, ",") + "/ORDERS"})
 	l.timeouts.answer = 2 * time.Second // an election takes longer than that
 	var at atomic.Int64
-	const all = 6000
-	done := make(chan int, 1)
-	go func() { done <- persist(t, l, all, &at) }()
+	const all = 3000
+	wait := persistBeside(t, l, all, &at)
 	for kill := int64(1); kill <= 2; kill++ {
 		awaitPosition(t, &at, kill*all/4)
 		leader := awaitLeader(t, nodes, stream)
 		nodes[leader].Restart(t)
 	}
-	if failures := <-done; failures == 0 {
+	if failures := wait(); failures == 0 {
 		t.Error("no kill was noticed")
 	}
 	var read []logtest.Message

@@ -83,15 +83,15 @@ func TestAStreamThatCouldLoseItsEndIsRefused(t *testing.T) {
 func TestSettingsThatKeepTheEndAreAllowed(t *testing.T) {
 	t.Parallel()
 	node := testnats.Start(t)
-	const all = 3000
+	const all = 120
 	for name, test := range map[string]struct {
 		settings jetstream.StreamConfig
 		keeps    int // of all messages; 0 if it does not matter
 	}{
 		"old messages are discarded":         {jetstream.StreamConfig{MaxMsgs: 2048, Discard: jetstream.DiscardOld}, 2048},
 		"old bytes are discarded":            {jetstream.StreamConfig{MaxBytes: 32 << 20, Discard: jetstream.DiscardOld}, 0},
-		"few messages, new ones are refused": {jetstream.StreamConfig{MaxMsgs: 5000, Discard: jetstream.DiscardNew}, all},
-		"few per subject, new are refused":   {jetstream.StreamConfig{MaxMsgsPerSubject: 5000, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true}, all},
+		"few messages, new ones are refused": {jetstream.StreamConfig{MaxMsgs: 200, Discard: jetstream.DiscardNew}, all},
+		"few per subject, new are refused":   {jetstream.StreamConfig{MaxMsgsPerSubject: 200, Discard: jetstream.DiscardNew, DiscardNewPerSubject: true}, all},
 		"a first sequence":                   {jetstream.StreamConfig{FirstSeq: 1000}, all},
 		"no deletion":                        {jetstream.StreamConfig{DenyDelete: true, DenyPurge: true}, all},
 		"direct get":                         {jetstream.StreamConfig{AllowDirect: true}, all},
@@ -102,10 +102,14 @@ func TestSettingsThatKeepTheEndAreAllowed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			last := int64(all)
+			if test.keeps != all {
+				last = 2500 // more than are kept
+			}
 			p := newPlace(t, node, test.settings)
 			l := p.newLog(t)
 			t.Cleanup(l.Close)
-			for _, to := range []int64{5, 1500, all} {
+			for _, to := range []int64{5, last} {
 				must.OK(t, l.Open(t.Context(), logtest.Feed))
 				end, _, err := l.End(t.Context())
 				must.OK(t, err)
@@ -222,12 +226,12 @@ func TestTheLargestEventIsPublishedIfTheServerTakesIt(t *testing.T) {
 	p := newPlace(t, node, jetstream.StreamConfig{})
 	l := p.newLog(t)
 	begin(t, l)
-	all := logtest.Messages(1, 0, 4)
+	all := logtest.Messages(1, 0, 2)
 	for i := range all {
 		all[i].Data = []byte(strings.Repeat(string(rune('a'+i)), 8<<20))
 	}
 	must.OK(t, l.Append(t.Context(), all))
-	if end, found, err := l.End(t.Context()); err != nil || !found || end.Position != 4 {
+	if end, found, err := l.End(t.Context()); err != nil || !found || end.Position != 2 {
 		t.Errorf("end %+v, found %t, %v", end, found, err)
 	}
 	_, err := l.Earlier(t.Context())
