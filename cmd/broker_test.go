@@ -75,11 +75,12 @@ func kafka(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // topic writes the types, generations and positions of the messages of the topic into the file messages.
+// Generations are counted from 1.
 func topic(ts *testscript.TestScript, _ bool, _ []string) {
 	var lines strings.Builder
-	t := testOf(ts)
+	t, count := testOf(ts), newGenerations()
 	for _, m := range testkafka.Start(t).Read(t, ts.Getenv("KAFKA_TOPIC")) {
-		_, _ = fmt.Fprintf(&lines, "%s %s:%s\n", m.Headers["ce_type"], m.Headers["ce_efgeneration"], m.Headers["ce_efposition"])
+		_, _ = fmt.Fprintf(&lines, "%s %d:%s\n", m.Headers["ce_type"], count(m.Headers["ce_efgeneration"]), m.Headers["ce_efposition"])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
 }
@@ -100,8 +101,8 @@ func startNATS(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// stream writes the subjects, generations and positions of the messages of the stream into the file
-// messages; stream purge deletes all messages, stream age gives the stream an age limit, and stream more
+// stream writes the subjects, generations (counted from 1) and positions of the messages of the stream into
+// the file messages; stream purge deletes all messages, stream age gives the stream an age limit, and stream more
 // lets it have more messages.
 func stream(ts *testscript.TestScript, _ bool, arguments []string) {
 	t, name := testOf(ts), ts.Getenv("NATS_STREAM")
@@ -125,9 +126,61 @@ func stream(ts *testscript.TestScript, _ bool, arguments []string) {
 		return
 	}
 	var lines strings.Builder
+	count := newGenerations()
 	for _, m := range node.Read(t, name) {
 		attributes := m.Attributes(t)
-		_, _ = fmt.Fprintf(&lines, "%s %s:%s\n", strings.TrimPrefix(m.Subject, name+"."), attributes["efgeneration"], attributes["efposition"])
+		_, _ = fmt.Fprintf(&lines, "%s %d:%s\n", strings.TrimPrefix(m.Subject, name+"."), count(attributes["efgeneration"]), attributes["efposition"])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
+}
+
+// mqstream makes a stream of RabbitMQ and sets MQSTREAM to its URL, and VHOST, BROKER and BROKER_TLS to
+// its vhost and to addresses of the broker. MQ_USER and MQ_PASSWORD may publish to it and read it; ca.pem
+// is the authority of the broker. mqstream read writes the types, generations and positions of its
+// messages into the file messages, and mqstream other publishes a message that is not eventfeed's.
+func mqstream(ts *testscript.TestScript, _ bool, arguments []string) {
+	t := testOf(ts)
+	node := testrabbit.Start(t)
+	switch {
+	case len(arguments) == 0:
+		vhost, url := node.VHost(t)
+		node.Stream(t, vhost, "orders", nil)
+		user, password := node.User(t, vhost, "^$", "^orders$", "^orders$")
+		ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), node.Authority.PEM, 0o600))
+		for variable, value := range map[string]string{
+			"MQSTREAM": "rabbitmq-stream://" + node.AddressStream() + "/" + vhost + "?stream=orders", "AMQP": url, "VHOST": vhost,
+			"BROKER": node.AddressStream(), "BROKER_TLS": node.AddressStreamTLS(), "MQ_USER": user, "MQ_PASSWORD": password,
+		} {
+			ts.Setenv(variable, value)
+		}
+	case arguments[0] == "other":
+		connection, err := amqp.Dial(ts.Getenv("AMQP"))
+		ts.Check(err)
+		defer func() { _ = connection.Close() }()
+		channel, err := connection.Channel()
+		ts.Check(err)
+		ts.Check(channel.Confirm(false))
+		confirmation, err := channel.PublishWithDeferredConfirm("", "orders", true, false, amqp.Publishing{Headers: amqp.Table{"cloudEvents:type": "other"}})
+		ts.Check(err)
+		_, err = confirmation.WaitContext(t.Context())
+		ts.Check(err)
+	default:
+		var lines strings.Builder
+		count := newGenerations()
+		for _, m := range node.ReadStream(t, ts.Getenv("VHOST"), ts.Getenv("AMQP"), "orders") {
+			_, _ = fmt.Fprintf(&lines, "%s %d:%s\n", m.Headers["cloudEvents:type"], count(m.Headers["cloudEvents:efgeneration"]), m.Headers["cloudEvents:efposition"])
+		}
+		ts.Check(os.WriteFile(ts.MkAbs("messages"), []byte(lines.String()), 0o600))
+	}
+}
+
+// newGenerations returns a function that counts generations.
+func newGenerations() func(generation string) int {
+	seen := make(map[string]int)
+	return func(generation string) int {
+		if seen[generation] == 0 {
+			seen[generation] = len(seen) + 1
+		}
+		return seen[generation]
+	}
 }

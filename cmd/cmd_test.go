@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			"topic":     topic,
 			"nats":      startNATS,
 			"stream":    stream,
+			"mqstream":  mqstream,
 			"serve":     serve(bin),
 			"follow":    follow(bin),
 			"settle":    settle,

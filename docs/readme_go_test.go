@@ -57,7 +57,7 @@ var indentedProgram = regexp.MustCompile(`\n\tpackage main\n(?:\t.*\n|\n)*`)
 // TestProgramsInPackageCommentsCompile: a reader of go doc copies them whole.
 func TestProgramsInPackageCommentsCompile(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"outbox/outbox.go", "seed/seedpgx/seedpgx.go", "seed/seedsqlite/seedsqlite.go", "seed/seedrabbitmq/seedrabbitmq.go"} {
+	for _, path := range []string{"outbox/outbox.go", "seed/seedpgx/seedpgx.go", "seed/seedsqlite/seedsqlite.go", "seed/seedrabbitmq/seedrabbitmq.go", "seed/seedrabbitmqstream/seedrabbitmqstream.go"} {
 		file, err := parser.ParseFile(token.NewFileSet(), "../"+path, nil, parser.ParseComments|parser.PackageClauseOnly)
 		must.OK(t, err)
 		program := indentedProgram.FindString("\n" + file.Doc.Text())

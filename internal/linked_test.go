@@ -18,6 +18,7 @@ func TestPublicPackagesLinkNoMoreThanTheyNeed(t *testing.T) {
 		pgx        = "github.com/jackc/pgx"
 		sqlite     = "modernc.org/sqlite"
 		feedReader = "github.com/mmcdole/gofeed"
+		nats       = "github.com/nats-io/nats.go"
 	)
 	tests := []string{"testing", "net/http/httptest", "github.com/rogpeppe/go-internal",
 		module + "internal/testing"}
@@ -25,9 +26,10 @@ func TestPublicPackagesLinkNoMoreThanTheyNeed(t *testing.T) {
 		"event":                        {pgx, sqlite, feedReader, "database/sql", "net/http"},
 		"outbox":                       {sqlite, feedReader},
 		"entity":                       {sqlite, feedReader},
-		"seed":                         {pgx, sqlite},
+		"seed":                         {pgx, sqlite, nats},
 		"seed/seedpgx":                 {sqlite},
 		"seed/seedsqlite":              {pgx},
+		"seed/seednats":                {pgx, sqlite},
 		"internal/checkpoint":          {pgx, sqlite, feedReader},
 		"internal/projection":          {pgx, sqlite, feedReader},
 		"internal/db/explain/postgres": {sqlite},

@@ -44,19 +44,14 @@ func (r *runner) start(ctx context.Context, f *reading) (walk.Place, error) {
 	return place, f.about(err)
 }
 
-// firstGeneration returns the generation of a publisher that begins. It is higher than those of
-// any publisher before it, even if their checkpoints are lost: the Unix time in seconds. A log that
-// has messages has the checkpoint too, so its first one is 1.
+// firstGeneration returns the generation of a publisher that begins, which is higher than those
+// of any publisher before it, even if their checkpoints are lost, or their logs were deleted and
+// created again: the Unix time in seconds.
 func (c *opened) firstGeneration() int64 {
-	about := c.into.Describe()
-	switch {
-	case about.IsLog():
-		return 1
-	case about.Sink.Sink == checkpoint.SinkPublisher:
-		return time.Now().Unix()
-	default:
+	if c.into.Describe().Sink.Sink != checkpoint.SinkPublisher {
 		return 0
 	}
+	return time.Now().Unix()
 }
 
 // sinkAway reports that an external sink is unavailable; nil reports that it is available again.

@@ -9,6 +9,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/seedkafka"
 	"github.com/eventfeed/eventfeed/seed/seednats"
+	"github.com/eventfeed/eventfeed/seed/seedrabbitmqstream"
 )
 
 // log returns the message log of the flags as a target.
@@ -25,6 +26,10 @@ func (b *brokerFlags) log(command *cobra.Command) (target seed.Target, err error
 	case natsBroker:
 		target, err = seednats.Open(seednats.Stream{
 			URL: b.url, Route: b.route, Credentials: b.login(), CredsFile: b.creds, PlainPassword: b.plain, TLS: b.tls, Logger: logger,
+		})
+	case streamBroker:
+		target, err = seedrabbitmqstream.Open(seedrabbitmqstream.Stream{
+			URL: b.url, Credentials: b.login(), PlainPassword: b.plain, TLS: b.tls,
 		})
 	default:
 		err = fmt.Errorf("%s: %s is no log", b.url, kind)

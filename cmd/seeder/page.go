@@ -94,7 +94,9 @@ func (p *runPage) state() *html.Seeder {
 	if (s.Events.Skipped > 0 || len(s.Unmatched) > 0) && p.sinks.projection != "" {
 		s.Rebuild, s.RebuildNote = rebuildLine(p.config, p.into, p.sinks), strings.TrimSpace(notShown(p.sinks.accessSecret))
 	}
-	s.Parked.Inspect, s.Parked.Retry = parkedLine(p.config, p.into), retryLine(p.config, p.into, p.sinks, seed.ParkedFilter{})
+	if !p.sinks.isLog() { // which has no parked events
+		s.Parked.Inspect, s.Parked.Retry = parkedLine(p.config, p.into), retryLine(p.config, p.into, p.sinks, seed.ParkedFilter{})
+	}
 	if s.Parked.Events > 0 && !p.config.DryRun {
 		p.listParked(&s.Parked)
 		s.Parked.Steps = p.steps(s.Parked.Retry)

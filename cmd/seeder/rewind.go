@@ -135,6 +135,10 @@ func confirm(command *cobra.Command, changes []seed.Change, yes bool) error {
 }
 
 func describe(c seed.Change) string {
+	if c.Log != "" && c.From == c.To {
+		return fmt.Sprintf("publication of feed %s (%s) to %s: another generation begins with a marker at position %d; no message is deleted, and consumers that have applied more compare themselves with the feed there",
+			c.Feed, c.FeedID, c.Log, c.To)
+	}
 	if c.Log != "" {
 		return fmt.Sprintf("publication of feed %s (%s) to %s: position %d, goes back to %d: another generation begins with a marker at position %d; no message is deleted, and consumers that have applied more compare themselves with the feed there",
 			c.Feed, c.FeedID, c.Log, c.From, c.To, c.To)

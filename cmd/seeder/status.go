@@ -118,6 +118,9 @@ func (s *statusFlags) run(command *cobra.Command) (err error) {
 			err = s.late(all)
 		}
 	}
+	if all == nil && err != nil && isLog(s.into) {
+		return withStatus(explained(err, s.into), s.from[0], wayOn(err, seed.Config{From: s.from, Consumer: seed.DefaultConsumer}, s.into, &sinkFlags{publish: &publishFlags{brokerFlags: s.broker}}))
+	}
 	if all == nil && err != nil {
 		return explained(err, s.into)
 	}

@@ -12,12 +12,27 @@ import (
 
 // session is a checkpoint.Backend whose checkpoint is the end of a log.
 type session struct {
-	target   target
-	log      Log
-	feed     Feed
-	claimed  bool
-	end      Place     // after Load, where the log ends; its feed is empty if nothing was published
-	messages []Message // of a step; kept for the next one
+	target    target
+	log       Log
+	feed      Feed
+	claimed   bool
+	published bool      // this session has seen or published a message of the feed
+	end       Place     // after Load, where the log ends; its feed is empty if nothing was published
+	messages  []Message // of a step; kept for the next one
+}
+
+// logError is an error of a log, which may pass unless the log says otherwise. All other errors of a run
+// are not the broker's.
+type logError struct{ error }
+
+func (e logError) Unwrap() error { return e.error }
+
+// ofLog marks an error of the log.
+func ofLog(err error) error {
+	if err == nil {
+		return nil
+	}
+	return logError{err}
 }
 
 // Bind sets the feed that is published.
@@ -35,7 +50,7 @@ func (s *session) Claim(ctx context.Context, consumer string) error {
 		return err
 	}
 	if err := s.log.Claim(ctx); err != nil {
-		return err
+		return ofLog(err)
 	}
 	s.claimed = true
 	return nil
@@ -43,7 +58,7 @@ func (s *session) Claim(ctx context.Context, consumer string) error {
 
 func (s *session) open(ctx context.Context) error {
 	s.Close()
-	return s.log.Open(ctx, s.feed)
+	return ofLog(s.log.Open(ctx, s.feed))
 }
 
 // Lost returns nil: a log says at the next Append that another publisher has taken over.
@@ -52,11 +67,16 @@ func (*session) Lost() <-chan struct{} { return nil }
 // Load returns the checkpoint that the end of the log is.
 func (s *session) Load(ctx context.Context) (checkpoint.Consumer, []checkpoint.Checkpoint, error) {
 	end, found, err := s.log.End(ctx)
-	if err != nil || !found {
-		s.end = Place{}
-		return checkpoint.Consumer{}, nil, err
+	if err == nil && !found && s.published {
+		err = &LostEndError{Err: fmt.Errorf("%s is empty, and this publisher had reached %s: it was deleted and created again", s.target.name, s.end), Generation: s.end.Generation}
 	}
-	s.end = end
+	if err != nil || !found {
+		if !s.published {
+			s.end = Place{}
+		}
+		return checkpoint.Consumer{}, nil, ofLog(err)
+	}
+	s.end, s.published = end, true
 	return s.consumer(), []checkpoint.Checkpoint{checkpointOf(end)}, nil
 }
 
@@ -126,20 +146,24 @@ func (s *session) Apply(_ context.Context, b checkpoint.Batch) (checkpoint.Outco
 func (s *session) append(ctx context.Context, messages []Message) error {
 	if err := s.log.Append(ctx, messages); err != nil {
 		s.claimed = false // a first part may be there
-		return err
+		return ofLog(err)
 	}
-	s.end = messages[len(messages)-1].Place()
+	s.end, s.published = messages[len(messages)-1].Place(), true
 	return nil
 }
 
-// Diagnose returns Away for every error that may pass.
-func (s *session) Diagnose(err error) checkpoint.Trouble {
+// Diagnose returns Away for the errors of the log that may pass.
+func (*session) Diagnose(err error) checkpoint.Trouble {
+	_, ofLog := errors.AsType[logError](err)
 	_, operator := errors.AsType[*OperatorError](err)
-	_, lacks := errors.AsType[*checkpoint.FeatureError](err)
-	if operator || lacks || errors.Is(err, seed.ErrMismatch) || errors.Is(err, seed.ErrMoved) {
+	switch {
+	case operator, errors.Is(err, seed.ErrMismatch), errors.Is(err, seed.ErrMoved):
+		return checkpoint.Permanent
+	case ofLog, errors.Is(err, checkpoint.ErrLost):
+		return checkpoint.Away
+	default:
 		return checkpoint.Permanent
 	}
-	return checkpoint.Away
 }
 
 // Close disconnects.
@@ -169,7 +193,7 @@ func (s *session) Consumers(ctx context.Context) ([]string, error) {
 	if _, lost := errors.AsType[*LostEndError](err); lost || found {
 		return []string{seed.DefaultConsumer}, nil
 	}
-	return nil, err
+	return nil, ofLog(err)
 }
 
 // Kept returns earlier places in the log; none in one that has lost its end.
@@ -183,7 +207,7 @@ func (s *session) Kept(ctx context.Context, _, _ string) (all []feed.Place, err 
 			all = append(all, feed.Place{Epoch: p.Epoch, Position: p.Position, Digest: p.Digest})
 		}
 	}
-	return all, err
+	return all, ofLog(err)
 }
 
 // Rewind begins another generation with a marker.

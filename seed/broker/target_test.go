@@ -1,8 +1,10 @@
 package broker_test
 
 import (
+	"errors"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
 	"github.com/eventfeed/eventfeed/internal/testing/storetest"
@@ -76,5 +78,39 @@ func TestMessagesThatALogHasLostArePublishedAgain(t *testing.T) {
 	for _, lost := range []int{0, 1, 17, 60} {
 		p.place.Cut(min(lost, len(p.place.Messages())))
 		p.run(t)
+	}
+}
+
+// TestWhatIsNotTheBrokersFaultIsNotTriedAgain, although the log could be opened again.
+func TestWhatIsNotTheBrokersFaultIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	p := newPublished(t)
+	fails := func(want error, c seed.Config) {
+		t.Helper()
+		var retries int64
+		c.From, c.Into, c.Progress = []string{p.from}, intoMemory(&p.place)(), func(p seed.Progress) { retries = max(retries, p.Target.Retries) }
+		if err := seed.Run(t.Context(), c); !errors.Is(err, want) || retries > 0 {
+			t.Errorf("%v after %d retries, want %v", err, retries, want)
+		}
+	}
+	fails(refused.ErrStart, seed.Config{StartAt: 99})
+	fails(refused.ErrUntil, seed.Config{Until: 99})
+	p.run(t)
+	fails(refused.ErrBeyond, seed.Config{Until: 5})
+}
+
+// TestALogThatIsEmptiedUnderItsPublisherIsNotFilledFromTheStart: consumers may be at any position.
+func TestALogThatIsEmptiedUnderItsPublisherIsNotFilledFromTheStart(t *testing.T) {
+	t.Parallel()
+	p := newPublished(t)
+	p.place.Break(func(position int64) bool { return position == 20 })
+	err := seed.Run(t.Context(), seed.Config{From: []string{p.from}, Into: intoMemory(&p.place)(), Progress: func(seed.Progress) {
+		p.place.Cut(len(p.place.Messages()))
+	}})
+	if lost, is := errors.AsType[*broker.LostEndError](err); !is || !errors.Is(err, seed.ErrMismatch) || lost.Generation == 0 {
+		t.Errorf("%v", err)
+	}
+	if all := p.place.Messages(); len(all) > 0 {
+		t.Errorf("%d messages", len(all))
 	}
 }

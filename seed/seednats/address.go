@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -19,6 +20,7 @@ type address struct {
 // parseURL parses the URL of a Stream.
 func parseURL(raw string) (a address, err error) {
 	scheme, rest, found := strings.Cut(raw, "://")
+	scheme = strings.ToLower(scheme)
 	switch {
 	case !found:
 		return a, errors.New("not a URL such as nats://HOST:4222/STREAM")
@@ -42,6 +44,8 @@ func parseURL(raw string) (a address, err error) {
 		port := u.Port()
 		if port == "" {
 			port = "4222"
+		} else if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return a, fmt.Errorf("%q: the port must be 1 to 65535", host)
 		}
 		a.hosts = append(a.hosts, net.JoinHostPort(u.Hostname(), port))
 	}

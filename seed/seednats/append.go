@@ -18,7 +18,7 @@ import (
 // The window is what is published and not acknowledged. It stays well below what a server buffers for a
 // stream, 10,000 messages and 128 MB, beyond which it drops messages.
 const (
-	windowMessages = 2048
+	windowMessages = 1024
 	windowBytes    = 8 << 20
 )
 
@@ -30,7 +30,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	l.lastKnown = false
 	stop := context.AfterFunc(ctx, l.conn.cut) // a write may block
 	defer stop()
-	p := &pipeline{log: l, messages: messages, timer: time.NewTimer(answerLimit)}
+	p := &pipeline{log: l, messages: messages, stored: make([]bool, len(messages)), timer: time.NewTimer(l.conn.answer)}
 	if err := p.publish(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -39,14 +39,18 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	}
 	l.last += uint64(len(messages))
 	l.lastKnown = true
+	if len(messages) > 0 {
+		l.generation = messages[len(messages)-1].Generation
+	}
 	return nil
 }
 
-// pipeline publishes messages, several at once. Each of them is stored only right after the one before
-// it, so one that is lost or refused takes all after it along.
+// pipeline publishes messages, several at once. Each of them is stored only right after the sequence
+// before it, so a message that is lost takes all after it along.
 type pipeline struct {
 	*log
 	messages    []broker.Message
+	stored      []bool // which of them are acknowledged
 	sent, acked int
 	bytes       int // in the window
 	timer       *time.Timer
@@ -92,6 +96,9 @@ func (p *pipeline) send(m *broker.Message) error {
 	return nil
 }
 
+// overhead is more than what a stream stores beside a message's subject, headers and data, in bytes.
+const overhead = 64
+
 // fits returns an OperatorError if the stream cannot take a message.
 func (p *pipeline) fits(m *broker.Message, msg *nats.Msg, headerSize int) error {
 	size, ofServer, ofStream := int64(headerSize+len(msg.Data)), p.conn.nc.MaxPayload(), int64(p.settings.MaxMsgSize)
@@ -107,6 +114,11 @@ func (p *pipeline) fits(m *broker.Message, msg *nats.Msg, headerSize int) error 
 			Err:  fmt.Errorf("%s takes %d bytes with its attributes, and the server allows %d", m, size, ofServer),
 			Next: "raise max_payload in the server's configuration",
 		}
+	case p.settings.MaxBytes > 0 && size+overhead+int64(len(msg.Subject)) > p.settings.MaxBytes: // it would be stored, acknowledged and discarded
+		return &broker.OperatorError{
+			Err:  fmt.Errorf("%s takes %d bytes with its attributes, and %s holds %d in all", m, size, p.to.target(), p.settings.MaxBytes),
+			Next: fmt.Sprintf("raise it with: nats stream edit %s --max-bytes=BYTES", p.to.stream),
+		}
 	case ofStream > 0 && size > ofStream:
 		return &broker.OperatorError{
 			Err:  fmt.Errorf("%s takes %d bytes with its attributes, and %s allows %d", m, size, p.to.target(), ofStream),
@@ -118,7 +130,7 @@ func (p *pipeline) fits(m *broker.Message, msg *nats.Msg, headerSize int) error 
 
 // takeAck waits for an acknowledgement.
 func (p *pipeline) takeAck(ctx context.Context) error {
-	p.timer.Reset(answerLimit)
+	p.timer.Reset(p.conn.answer)
 	select {
 	case msg := <-p.conn.acks:
 		return p.acknowledge(msg)
@@ -127,35 +139,35 @@ func (p *pipeline) takeAck(ctx context.Context) error {
 	case <-p.conn.alive.Done():
 		return p.explain(context.Cause(p.conn.alive))
 	case <-p.timer.C:
-		return errSilent
+		return p.conn.silent()
 	}
 }
 
-// acknowledge counts an acknowledgement, and returns an error for any other answer than the one that
-// the message is stored where it was expected to be.
+// acknowledge counts an acknowledgement, and returns an error for any other answer of the stream than the
+// one that the message is stored where it was expected to be. A message has other subscribers than the
+// stream, maybe other streams behind a leaf node, and their answers say nothing.
 func (p *pipeline) acknowledge(msg *nats.Msg) error {
-	expected, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, p.conn.prefix), 10, 64)
-	if err != nil || expected <= p.last || expected > p.last+uint64(p.sent) {
-		return fmt.Errorf("an answer to no message, on subject %s", msg.Subject)
-	}
-	m := &p.messages[expected-p.last-1]
-	if len(msg.Data) == 0 && msg.Header.Get("Status") == "503" {
-		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
-	}
 	var ack struct {
 		jetstream.PubAck
 		Error *jetstream.APIError `json:"error"`
 	}
-	if err := json.Unmarshal(msg.Data, &ack); err != nil {
-		return fmt.Errorf("%s has an answer that is not of JetStream: %w", m, err)
+	nobody := len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
+	isAnswer := json.Unmarshal(msg.Data, &ack) == nil && (ack.Stream == p.to.stream || ack.Stream == "" && ack.Error != nil)
+	expected, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, p.conn.prefix), 10, 64)
+	isOurs := err == nil && expected > p.last && expected <= p.last+uint64(p.sent)
+	if !isOurs || !nobody && !isAnswer || p.stored[expected-p.last-1] {
+		return nil
 	}
+	m := &p.messages[expected-p.last-1]
 	switch {
+	case nobody:
+		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
 	case ack.Error != nil:
 		return p.refused(m, ack.Error)
-	case ack.Stream != p.to.stream || ack.Sequence != expected || ack.Duplicate:
-		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d of stream %s (duplicate: %t)",
-			m, expected, p.to.target(), ack.Sequence, ack.Stream, ack.Duplicate)
+	case ack.Sequence != expected || ack.Duplicate:
+		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d (duplicate: %t)", m, expected, p.to.target(), ack.Sequence, ack.Duplicate)
 	}
+	p.stored[expected-p.last-1] = true
 	p.acked++
 	p.bytes -= sizeOf(m)
 	return nil

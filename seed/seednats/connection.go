@@ -2,7 +2,6 @@ package seednats
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -12,23 +11,23 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
-const (
-	// dialLimit is the timeout of connecting to a server, and of each of its answers until the login is
-	// done.
-	dialLimit = 10 * time.Second
-	// pingInterval is the interval in which the server shows that it lives.
-	pingInterval = 8 * time.Second
-	// deadAfter is how long the server may be silent, or take no bytes, before the connection is dead.
-	deadAfter = 25 * time.Second
-	// answerLimit is the timeout of an answer of JetStream. The server may live, and the stream have no
-	// leader.
-	answerLimit = 20 * time.Second
-)
+// timeouts are those of a connection.
+type timeouts struct {
+	dial   time.Duration // of connecting to a server, and of each of its answers until the login is done
+	ping   time.Duration // the interval in which the server shows that it lives
+	dead   time.Duration // how long the server may be silent, or take no bytes, before the connection is dead
+	answer time.Duration // of an answer of JetStream: the server may live, and the stream have no leader
+	quiet  time.Duration // how long no message comes after the last one of a publisher that has died
+	rival  time.Duration // how long messages of a publisher that has died can be on the way
+}
+
+var defaultTimeouts = timeouts{dial: 10 * time.Second, ping: 8 * time.Second, dead: 25 * time.Second, answer: 10 * time.Second, quiet: time.Second, rival: 30 * time.Second}
 
 // inboxPrefix begins the subjects of all answers, so that a user needs no right to read others.
 const inboxPrefix = "_INBOX.eventfeed"
@@ -36,6 +35,7 @@ const inboxPrefix = "_INBOX.eventfeed"
 // connection is a connection to a server. It is never repaired: after any error it is closed, and
 // another one is opened.
 type connection struct {
+	timeouts
 	nc     *nats.Conn
 	acks   chan *nats.Msg // the answers to published messages
 	prefix string         // of their subjects, with a dot at the end
@@ -57,8 +57,8 @@ func (l *log) connect(ctx context.Context) (c *connection, err error) {
 	options.Servers = l.to.servers()
 	options.Name = "eventfeed publisher, " + checkpoint.Process()
 	options.AllowReconnect, options.IgnoreDiscoveredServers, options.SkipHostLookup = false, true, true
-	options.Timeout, options.FlusherTimeout = dialLimit, deadAfter
-	options.PingInterval, options.MaxPingsOut = pingInterval, int(deadAfter/pingInterval)
+	options.Timeout, options.FlusherTimeout = l.timeouts.dial, l.timeouts.dead
+	options.PingInterval, options.MaxPingsOut = l.timeouts.ping, int(l.timeouts.dead/l.timeouts.ping)
 	options.InboxPrefix = inboxPrefix
 	if options.Secure = l.to.tls; l.TLS != nil {
 		if options.TLSConfig, err = l.TLS(); err != nil {
@@ -68,7 +68,7 @@ func (l *log) connect(ctx context.Context) (c *connection, err error) {
 	if err := l.login(&options); err != nil {
 		return nil, err
 	}
-	c = &connection{acks: make(chan *nats.Msg, windowMessages+1)}
+	c = &connection{timeouts: l.timeouts, acks: make(chan *nats.Msg, windowMessages+1)}
 	c.alive, c.fail = context.WithCancelCause(context.WithoutCancel(ctx))
 	options.CustomDialer = dialer{c, ctx}
 	options.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) { c.fail(err) }
@@ -106,12 +106,30 @@ func (l *log) login(o *nats.Options) (err error) {
 		o.User, o.Password, err = l.Credentials()
 	case l.CredsFile != "":
 		var content []byte
-		if content, err = os.ReadFile(l.CredsFile); err != nil {
-			return l.refuseLogin(fmt.Errorf("read the credentials file: %w", err))
+		if content, err = readCreds(l.CredsFile); err != nil {
+			err = fmt.Errorf("read the credentials file: %w", err)
+			if l.loggedIn {
+				return err // it may be replaced at this moment
+			}
+			return &broker.OperatorError{Usage: true, Err: err, Next: "check --broker-creds"}
 		}
 		err = nats.UserCredentialBytes(content)(o)
 	}
 	return err
+}
+
+// readCreds reads a credentials file and makes sure that it has a JWT and a key.
+func readCreds(path string) ([]byte, error) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	_, jwtErr := nkeys.ParseDecoratedJWT(content)
+	_, keyErr := nkeys.ParseDecoratedNKey(content)
+	if err := errors.Join(jwtErr, keyErr); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return content, nil
 }
 
 // dialer opens the connections of a connection: one, or several if the first servers do not answer.
@@ -122,7 +140,7 @@ type dialer struct {
 
 // Dial connects to a server.
 func (d dialer) Dial(network, addr string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(d.ctx, dialLimit)
+	ctx, cancel := context.WithTimeout(d.ctx, d.c.dial)
 	defer cancel()
 	raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 	d.c.mu.Lock()
@@ -131,7 +149,7 @@ func (d dialer) Dial(network, addr string) (net.Conn, error) {
 		d.c.dialErr = err
 		return nil, err
 	}
-	live := &liveConn{Conn: raw, silence: dialLimit}
+	live := &liveConn{Conn: raw, silence: d.c.dial}
 	d.c.raw = append(d.c.raw, live)
 	if d.c.isCut {
 		_ = raw.Close()
@@ -170,7 +188,7 @@ func (c *connection) established() {
 	defer c.mu.Unlock()
 	for _, raw := range c.raw {
 		raw.mu.Lock()
-		raw.silence = deadAfter
+		raw.silence = c.dead
 		raw.mu.Unlock()
 	}
 }
@@ -192,64 +210,6 @@ func (c *connection) close() {
 		c.nc.Close()
 	}
 	c.fail(errLost)
-}
-
-// request asks JetStream something, and decodes the answer.
-func (c *connection) request(ctx context.Context, subject string, body []byte, answer any) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stop := context.AfterFunc(c.alive, func() { cancel(context.Cause(c.alive)) })
-	defer stop()
-	limited, cancelLimit := context.WithTimeoutCause(ctx, answerLimit, errSilent)
-	defer cancelLimit()
-	msg, err := c.nc.RequestWithContext(limited, subject, body)
-	switch {
-	case limited.Err() != nil:
-		return context.Cause(limited)
-	case err != nil:
-		return err
-	}
-	var refused struct {
-		Error *jetstream.APIError `json:"error"`
-	}
-	if err := json.Unmarshal(msg.Data, &refused); err != nil {
-		return fmt.Errorf("an answer to %s that is not of JetStream: %w", subject, err)
-	}
-	if refused.Error != nil {
-		return refused.Error
-	}
-	return json.Unmarshal(msg.Data, answer)
-}
-
-var errSilent = fmt.Errorf("JetStream has not answered within %v; the stream may have no leader", answerLimit)
-
-// info returns the settings and the state of a stream, as its leader has them.
-func (c *connection) info(ctx context.Context, stream string) (*jetstream.StreamInfo, error) {
-	info := new(jetstream.StreamInfo)
-	return info, c.request(ctx, "$JS.API.STREAM.INFO."+stream, nil, info)
-}
-
-// stored is a message of a stream, without its data.
-type stored struct {
-	Subject  string `json:"subject"`
-	Sequence uint64 `json:"seq"`
-	Headers  []byte `json:"hdrs"`
-}
-
-// message returns the first message of a stream at a sequence or after it. It asks the leader: a direct
-// get is answered by replicas that lag.
-func (c *connection) message(ctx context.Context, stream string, sequence uint64) (m stored, header nats.Header, err error) {
-	body := fmt.Appendf(nil, `{"seq":%d,"next_by_subj":">"}`, sequence)
-	answer := struct {
-		Message *stored `json:"message"`
-	}{&m}
-	if err := c.request(ctx, "$JS.API.STREAM.MSG.GET."+stream, body, &answer); err != nil {
-		return m, nil, err
-	}
-	if len(m.Headers) > 0 {
-		header, err = nats.DecodeHeadersMsg(m.Headers)
-	}
-	return m, header, err
 }
 
 // isOlderThan reports whether a version of a server is lower than another one; false if it cannot be

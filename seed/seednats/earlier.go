@@ -7,7 +7,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
-// Earlier returns the places 1, 2, 4, 8 … messages before the end. Those of earlier generations count up
+// Earlier returns the places of the messages that broker.Back names. Those of earlier generations count up
 // to the position at which the next one began.
 func (l *log) Earlier(ctx context.Context) (places []broker.Place, err error) {
 	info, err := l.conn.info(ctx, l.to.stream)
@@ -20,8 +20,8 @@ func (l *log) Earlier(ctx context.Context) (places []broker.Place, err error) {
 	}
 	end := later.place
 	common := end.Position - 1 // the highest position that may still be of the end's history
-	for back := uint64(1); back < l.last && l.last-back >= info.State.FirstSeq; back *= 2 {
-		at, err := l.markAt(ctx, l.last-back)
+	for _, back := range broker.Back(int64(l.last - info.State.FirstSeq + 1)) {
+		at, err := l.markAt(ctx, l.last-uint64(back))
 		if err != nil {
 			return nil, err
 		}
@@ -69,6 +69,9 @@ func (l *log) nextGeneration(ctx context.Context, after, later mark) (mark, erro
 	for low, high := after.sequence, later.sequence; low+1 < high; {
 		middle := low + (high-low)/2
 		m, err := l.markAt(ctx, middle)
+		for err == nil && m.place.Feed.ID == "" && m.sequence < high { // another one's message
+			m, err = l.markAt(ctx, m.sequence+1)
+		}
 		switch {
 		case err != nil:
 			return m, err

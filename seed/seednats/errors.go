@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -21,17 +22,22 @@ const (
 
 // explainLogin explains an error of connecting and of the login.
 func (l *log) explainLogin(err error) error {
+	if l.loggedIn { // certificates and passwords may be exchanged at this moment
+		return fmt.Errorf("connect to %s: %w", strings.Join(l.to.hosts, ","), err)
+	}
 	if verify, is := errors.AsType[*tls.CertificateVerificationError](err); is {
 		return &broker.OperatorError{Err: fmt.Errorf("the broker's certificate is not trusted: %w", verify.Err), Next: "trust its authority with: --broker-ca FILE"}
 	}
-	if alert, is := errors.AsType[tls.AlertError](err); is {
+	if alert, is := errors.AsType[*net.OpError](err); is && alert.Op == "remote error" {
 		return &broker.OperatorError{Err: fmt.Errorf("the broker ended the TLS handshake: %w", alert), Next: "it may want a certificate: --broker-certificate FILE --broker-key FILE"}
 	}
 	switch {
+	case errors.Is(err, nats.ErrTLS):
+		return fmt.Errorf("the TLS handshake with %s failed; the server may want a certificate (--broker-certificate FILE --broker-key FILE): %w", strings.Join(l.to.hosts, ","), err)
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("the server has no TLS: %w", err), Next: "configure tls in the server, or use nats://"}
 	case isAuthorization(err):
-		return l.refuseLogin(fmt.Errorf("the server refused the login: %w", err))
+		return &broker.OperatorError{Err: fmt.Errorf("the server refused the login: %w", err), Next: "check --broker-user and the password, or --broker-creds"}
 	}
 	return fmt.Errorf("connect to %s: %w", strings.Join(l.to.hosts, ","), err)
 }
@@ -43,15 +49,6 @@ func isAuthorization(err error) bool {
 		}
 	}
 	return false
-}
-
-// refuseLogin makes an error of the login permanent if none has succeeded yet. Later the credentials may
-// be exchanged at this moment.
-func (l *log) refuseLogin(err error) error {
-	if l.loggedIn {
-		return err
-	}
-	return &broker.OperatorError{Err: err, Next: "check --broker-user and the password, or --broker-creds"}
 }
 
 // explain makes a broker.OperatorError of an error that needs an operator. It leaves other errors, which
@@ -67,14 +64,17 @@ func (l *log) explain(err error) error {
 		return noJetStream(err)
 	}
 	refused, is := errors.AsType[*jetstream.APIError](err)
-	if !is {
+	switch {
+	case !is:
 		return err
+	case l.settings.Name != "": // this run has seen the stream: it may be moved or restored at this moment
+		return fmt.Errorf("%s: %w", l.to.target(), said(refused))
 	}
 	switch refused.ErrorCode {
 	case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 		return noJetStream(err)
 	case jetstream.JSErrCodeStreamNotFound:
-		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no %s", l.to.target()), Next: "create it with: " + l.create()}
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no %s", l.to.target()), Next: "create it with: " + l.create(l.to.stream)}
 	}
 	return said(refused)
 }

@@ -12,23 +12,26 @@ import (
 // log is a broker.Log in a stream.
 type log struct {
 	Stream
-	to    address
-	route broker.Route
-	run   string // a random id, in each message
-	feed  broker.Feed
+	to       address
+	route    broker.Route
+	timeouts timeouts
+	run      string // a random id, in each message
+	feed     broker.Feed
+	encoder  encoder
 
 	conn     *connection // nil while it is closed
 	settings jetstream.StreamConfig
 	loggedIn bool // a server has accepted the login before
 
-	last      uint64 // the stream's last sequence
-	lastKnown bool   // End was called, and no Append has failed since
-	contested bool   // a message met another last sequence than expected; End sees whose message is there
-	met       string // the run of another publisher whose message was there
+	last       uint64 // the stream's last sequence
+	lastKnown  bool   // End was called, and no Append has failed since
+	generation int64  // of the last message that this run has found or published; 0 if there was none
+	contested  bool   // a message met another last sequence than expected; End sees whose message is there
+	rival      rival
 }
 
 func newLog(s Stream, to address, route broker.Route) *log {
-	return &log{Stream: s, to: to, route: route, run: rand.Text()}
+	return &log{Stream: s, to: to, route: route, timeouts: defaultTimeouts, run: rand.Text()}
 }
 
 // Open connects, and checks the settings of the stream.

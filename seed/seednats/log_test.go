@@ -4,13 +4,16 @@ package seednats
 
 import (
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testnats"
+	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 	"github.com/eventfeed/eventfeed/seed/broker/logtest"
 )
@@ -63,7 +66,9 @@ func newLogOf(t *testing.T, s Stream) *log {
 	if s.Logger == nil {
 		s.Logger = slog.New(slog.DiscardHandler)
 	}
-	return newLog(s, to, route)
+	l := newLog(s, to, route)
+	l.timeouts.quiet = 50 * time.Millisecond
+	return l
 }
 
 // read returns the messages as a reader gets them that shares no code with the publisher.
@@ -73,4 +78,17 @@ func (p *place) read(t *testing.T) (all []logtest.Message) {
 		all = append(all, logtest.Message{Attributes: m.Attributes(t), Data: m.Body})
 	}
 	return all
+}
+
+// stream returns the name of the stream.
+func (s *Stream) stream(t *testing.T) string {
+	t.Helper()
+	to, err := parseURL(s.URL)
+	must.OK(t, err)
+	return to.stream
+}
+
+// isFinal reports whether an error ends a run, though no operator can mend it.
+func isFinal(err error) bool {
+	return errors.Is(err, seed.ErrMismatch) || errors.Is(err, seed.ErrMoved)
 }

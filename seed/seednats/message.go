@@ -3,6 +3,7 @@ package seednats
 import (
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 
@@ -26,23 +27,52 @@ const (
 // maxHeader is the maximum size of a message's headers in a stream, in bytes.
 const maxHeader = 1<<16 - 1
 
+// encoder encodes messages, one after the other.
+type encoder struct {
+	header nats.Header       // of the last message; the client library has copied it when it is sent
+	values []string          // those of header
+	names  map[string]string // of headers, by the names of attributes
+	size   int               // of header, in bytes
+}
+
+// maxNames is the maximum number of names that are kept: extension attributes have any name.
+const maxNames = 256
+
 // encode returns a message as the server gets it, after the message of a sequence, and the size of its
-// headers in bytes.
+// headers in bytes. It is valid until the next call.
 func (l *log) encode(m *broker.Message, last uint64) (msg *nats.Msg, headerSize int) {
-	msg = &nats.Msg{Subject: l.route.Of(m, encodeTokens), Header: make(nats.Header, 20+len(m.Extensions)), Data: m.Data}
-	headerSize = len("NATS/1.0\r\n") + len("\r\n")
-	set := func(name, value string) {
-		msg.Header[name] = []string{value}
-		headerSize += len(name) + len(": ") + len(value) + len("\r\n")
+	e := &l.encoder
+	if e.header == nil {
+		e.header, e.names = make(nats.Header), make(map[string]string)
 	}
-	m.Attributes(func(name, value string) { set(prefix+name, encodeValue(value)) })
+	clear(e.header)
+	e.values, e.size = e.values[:0], len("NATS/1.0\r\n")+len("\r\n")
+	m.Attributes(e.attribute)
 	if m.DataContentType != "" {
-		set(prefix+contentType, encodeValue(m.DataContentType))
+		e.attribute(contentType, m.DataContentType)
 	}
-	set(runHeader, l.run)
-	set(expectStreamHeader, l.to.stream)
-	set(expectSequenceHeader, strconv.FormatUint(last, 10))
-	return msg, headerSize
+	e.set(runHeader, l.run)
+	e.set(expectStreamHeader, l.to.stream)
+	e.set(expectSequenceHeader, strconv.FormatUint(last, 10))
+	return &nats.Msg{Subject: l.route.Of(m, encodeTokens), Header: e.header, Data: m.Data}, e.size
+}
+
+// attribute sets the header of an attribute.
+func (e *encoder) attribute(name, value string) {
+	header, known := e.names[name]
+	if !known {
+		header = prefix + name
+		if len(e.names) < maxNames {
+			e.names[strings.Clone(name)] = header
+		}
+	}
+	e.set(header, encodeValue(value))
+}
+
+func (e *encoder) set(name, value string) {
+	e.values = append(e.values, value)
+	e.header[name] = e.values[len(e.values)-1 : len(e.values) : len(e.values)]
+	e.size += len(name) + len(": ") + len(value) + len("\r\n")
 }
 
 // encodeValue writes an attribute as the value of a header (CloudEvents NATS binding, section 3.1.3.2).

@@ -67,7 +67,7 @@ func (c *chaos) run(t *testing.T, command []string, first ...func()) string {
 		c.publishers[i] = supervise(ctx, t, append(slices.Clip(command), "--follow", "--patience", "10m")...)
 	}
 	started := time.Now()
-	faults := append(first, c.faults(t, times)...)
+	faults := slices.Concat(first, c.faults(t, times))
 	for i, f := range faults {
 		if i%3 != 0 { // every third fault comes while the last one is being mended
 			c.waitForEnd(t)

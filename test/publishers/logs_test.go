@@ -21,12 +21,11 @@ import (
 
 // logUnderTest is a broker with a message log that holds one feed.
 type logUnderTest struct {
-	address string                               // of the broker, for the proxy
-	publish func(address string) string          // the URL for --publish, by way of an address that leads to the broker
+	proxy   *testproxy.Faulty                    // in front of the broker
+	publish string                               // the URL for --publish, by way of the proxy
 	restart func(t *testing.T)                   // kills the broker, and starts it again
 	target  func() (seed.Target, error)          // the log, not by way of the proxy
 	read    func(t *testing.T) []logtest.Message // all messages, by an independent client
-	flags   []string                             // of a publisher, beside those of all
 }
 
 // logKills publishes events to a message log, while publishers and broker are killed.
@@ -36,9 +35,8 @@ func logKills(t *testing.T, seeder string, l *logUnderTest) {
 	p.serve(t, storetest.Open(t, testdb.SQLite(t)))
 	storetest.Create(t, p.log, "orders", pageSize)
 	p.feed(t)
-	c := &chaos{source: &p.source, broker: p, proxy: testproxy.NewFaulty(t, l.address)}
-	command := append([]string{seeder, "run", "--from", p.from, "--publish", l.publish(c.proxy.Address())}, l.flags...)
-	t.Log(c.run(t, command))
+	c := &chaos{source: &p.source, broker: p, proxy: l.proxy}
+	t.Log(c.run(t, []string{seeder, "run", "--from", p.from, "--publish", l.publish}))
 	p.check(t)
 }
 
@@ -89,6 +87,7 @@ func (p *publication) check(t *testing.T) {
 	if len(all) != len(events) {
 		t.Fatalf("%d messages for %d events", len(all), len(events))
 	}
+	generation := all[0].Attributes[broker.GenerationAttribute]
 	for i := range events {
 		m := broker.Message{}
 		m.Event = events[i].Event
@@ -103,7 +102,7 @@ func (p *publication) check(t *testing.T) {
 			}
 		})
 		place, err := broker.ReadPlace(func(name string) string { return attributes[name] })
-		if err != nil || place.Position != int64(i+1) || place.Generation != 1 || place.Feed.ID != p.id {
+		if err != nil || place.Position != int64(i+1) || attributes[broker.GenerationAttribute] != generation || place.Feed.ID != p.id {
 			t.Fatalf("message %d is at %s: %v: %v", i+1, place, err, maps.Clone(attributes))
 		}
 		if !bytes.Equal(all[i].Data, events[i].Data) {

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/eventfeed/eventfeed/internal/testing/testnats"
+	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker/logtest"
 	"github.com/eventfeed/eventfeed/seed/seednats"
@@ -20,9 +21,9 @@ func TestPublishersToJetStream(t *testing.T) {
 	t.Parallel()
 	node := testnats.Own(t)
 	testnats.CreateStream(t, testnats.Client(t, node), jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}})
+	proxy := testproxy.NewFaulty(t, node.Address())
 	logKills(t, build(t), &logUnderTest{
-		address: node.Address(),
-		publish: func(address string) string { return "nats://" + address + "/ORDERS" },
+		proxy: proxy, publish: "nats://" + proxy.Address() + "/ORDERS",
 		restart: func(t *testing.T) {
 			t.Helper()
 			node.Kill()
@@ -40,20 +41,19 @@ func TestPublishersToAClusterOfJetStream(t *testing.T) {
 	t.Parallel()
 	nodes := testnats.Cluster(t)
 	stream := testnats.CreateStream(t, testnats.Client(t, nodes[:]...), jetstream.StreamConfig{Name: "ORDERS", Subjects: []string{"orders.>"}, Replicas: 3})
-	all := nodes[0].Address() + "," + nodes[1].Address() + "," + nodes[2].Address()
+	proxy, others := testproxy.NewFaulty(t, nodes[0].Address()), ","+nodes[1].Address()+","+nodes[2].Address()+"/ORDERS"
 	logKills(t, build(t), &logUnderTest{
-		address: nodes[0].Address(),
-		publish: func(address string) string {
-			return "nats://" + address + "," + nodes[1].Address() + "," + nodes[2].Address() + "/ORDERS"
-		},
+		proxy: proxy, publish: "nats://" + proxy.Address() + others,
 		restart: func(t *testing.T) {
 			t.Helper()
 			leader := leaderOf(t, stream, nodes)
 			leader.Kill()
 			leader.Restart(t)
 		},
-		target: func() (seed.Target, error) { return seednats.Open(seednats.Stream{URL: "nats://" + all + "/ORDERS"}) },
-		read:   func(t *testing.T) []logtest.Message { t.Helper(); return readStream(t, nodes[0]) },
+		target: func() (seed.Target, error) {
+			return seednats.Open(seednats.Stream{URL: "nats://" + nodes[0].Address() + others})
+		},
+		read: func(t *testing.T) []logtest.Message { t.Helper(); return readStream(t, nodes[0]) },
 	})
 }
 

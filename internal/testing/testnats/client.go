@@ -63,6 +63,7 @@ func ForExample(stream, subjects string) (url string) {
 	if err != nil {
 		panic(err)
 	}
+	_ = js.DeleteStream(context.Background(), stream) // of an earlier run of the example
 	if _, err := js.CreateStream(context.Background(), jetstream.StreamConfig{Name: stream, Subjects: []string{subjects}}); err != nil {
 		panic(err)
 	}

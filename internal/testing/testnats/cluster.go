@@ -37,8 +37,11 @@ func Cluster(t testing.TB) [3]*Node {
 // Leader returns the index of the server that leads a stream; -1 if none does at the moment.
 func Leader(t testing.TB, nodes [3]*Node, stream *jetstream.StreamInfo) int {
 	t.Helper()
+	if stream.Cluster == nil {
+		t.Fatal("the stream is not in a cluster")
+	}
 	for i, n := range nodes {
-		if stream.Cluster != nil && stream.Cluster.Leader == fmt.Sprint(n.port) {
+		if stream.Cluster.Leader == fmt.Sprint(n.port) {
 			return i
 		}
 	}

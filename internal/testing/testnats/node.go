@@ -115,29 +115,44 @@ func create(t testing.TB, more string) *Node {
 // makeFolder makes a folder that outlives a test: the shared server uses it.
 func makeFolder() (string, error) { return os.MkdirTemp("/tmp", "eventfeed-nats-") }
 
-// configuration has one port, with and without TLS.
 const configuration = `
 server_name: "%[1]s"
 listen: "127.0.0.1:%[1]s"
 jetstream { store_dir: "%[2]s/data" }
+%[3]s
+%[4]s
+`
+
+// withTLS lets clients with TLS and without it use the same port.
+const withTLS = `
 tls {
-	cert_file: "%[2]s/certificate.pem"
-	key_file: "%[2]s/key.pem"
-	ca_file: "%[2]s/authority.pem"
+	cert_file: "certificate.pem"
+	key_file: "key.pem"
+	ca_file: "authority.pem"
 }
 allow_non_tls: true
-%[3]s
 `
+
+// NoTLS is a line of the configuration of a server without TLS.
+const NoTLS = "# no TLS"
+
+// OnlyTLS is a line of the configuration of a server that refuses clients without a certificate of its
+// authority.
+const OnlyTLS = `tls { cert_file: "certificate.pem", key_file: "key.pem", ca_file: "authority.pem", verify: true }`
 
 // configure writes what the server reads when it starts.
 func (n *Node) configure(t testing.TB) {
 	t.Helper()
+	tls := withTLS
+	if strings.Contains(n.more, NoTLS) || strings.Contains(n.more, OnlyTLS) {
+		tls = ""
+	}
 	certificate, key := n.Authority.Issue(t, "nats", time.Now().Add(24*time.Hour))
 	for name, content := range map[string][]byte{
 		"authority.pem":   n.Authority.PEM,
 		"certificate.pem": certificate,
 		"key.pem":         key,
-		"nats.conf":       fmt.Appendf(nil, configuration, fmt.Sprint(n.port), n.folder, n.more),
+		"nats.conf":       fmt.Appendf(nil, configuration, fmt.Sprint(n.port), n.folder, tls, n.more),
 	} {
 		must.OK(t, os.WriteFile(filepath.Join(n.folder, name), content, 0o600))
 	}

@@ -22,11 +22,13 @@ var erlang = []string{
 	"-kernel", "prevent_overlapping_partitions", "false",
 }
 
-// configuration has the ports without and with TLS. A certificate logs its common name in, if the client
-// asks for that (SASL EXTERNAL).
+// configuration has the ports of AMQP without and with TLS, and those of the stream protocol. A
+// certificate logs its common name in, if the client asks for that (SASL EXTERNAL).
 const configuration = `
 listeners.tcp.1 = 127.0.0.1:%d
 listeners.ssl.1 = 127.0.0.1:%d
+stream.listeners.tcp.1 = 127.0.0.1:%d
+stream.listeners.ssl.1 = 127.0.0.1:%d
 ssl_options.cacertfile = authority.pem
 ssl_options.certfile = certificate.pem
 ssl_options.keyfile = key.pem
@@ -45,8 +47,8 @@ func (n *Node) configure(t testing.TB) {
 		"authority.pem":   n.Authority.PEM,
 		"certificate.pem": certificate,
 		"key.pem":         key,
-		"rabbitmq.conf":   fmt.Appendf(nil, configuration, n.ports.amqp, n.ports.tls),
-		"enabled_plugins": []byte("[rabbitmq_auth_mechanism_ssl].\n"),
+		"rabbitmq.conf":   fmt.Appendf(nil, configuration, n.ports.amqp, n.ports.tls, n.ports.stream, n.ports.streamTLS),
+		"enabled_plugins": []byte("[rabbitmq_auth_mechanism_ssl, rabbitmq_stream].\n"),
 	} {
 		must.OK(t, os.WriteFile(filepath.Join(n.folder, name), content, 0o600))
 	}
@@ -81,7 +83,7 @@ func (n *Node) linkLibraries(t testing.TB) {
 
 func onlyOfPlugins(library string) bool {
 	switch library {
-	case "rabbitmq_prelaunch", "rabbitmq_auth_mechanism_ssl":
+	case "rabbitmq_prelaunch", "rabbitmq_auth_mechanism_ssl", "rabbitmq_stream", "rabbitmq_stream_common":
 		return false
 	case "accept", "amqp10_client", "cowboy", "cowlib", "eetcd", "gun", "jose", "prometheus", "quantile_estimator":
 		return true

@@ -16,6 +16,17 @@ func ForExample() (url string) {
 	return url
 }
 
+// StreamForExample makes a stream on the node of [Start], for an example, and returns its URL and a
+// function that reads it.
+func StreamForExample(stream string) (url string, read func() []Message) {
+	t := exampleTB{}
+	n := Start(t)
+	vhost, amqp := n.VHost(t)
+	n.Stream(t, vhost, stream, nil)
+	return "rabbitmq-stream://" + n.AddressStream() + "/" + vhost + "?stream=" + stream,
+		func() []Message { return n.ReadStream(t, vhost, amqp, stream) }
+}
+
 // exampleTB is what a node needs of a test, where there is none.
 type exampleTB struct{ testing.TB }
 

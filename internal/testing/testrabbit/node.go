@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testcert"
 )
@@ -113,11 +114,30 @@ func (n *Node) Restart(t testing.TB) {
 	}
 }
 
+// CopyData copies the data of a node that is down, and returns a function that puts them back, while
+// the node is down again.
+func (n *Node) CopyData(t testing.TB) (restore func()) {
+	t.Helper()
+	data, copied := filepath.Join(n.folder, "data"), filepath.Join(n.folder, "copy")
+	must.OK(t, os.CopyFS(copied, os.DirFS(data)))
+	return func() {
+		t.Helper()
+		must.OK(t, os.RemoveAll(data))
+		must.OK(t, os.Rename(copied, data))
+	}
+}
+
 // Address is the host and port that the node listens on without TLS, on loopback.
 func (n *Node) Address() string { return fmt.Sprintf("127.0.0.1:%d", n.ports.amqp) }
 
 // AddressTLS is the host and port that the node listens on with TLS, on loopback. The node accepts
 // clients without a certificate, and of those with one only certificates of [Node.Authority].
 func (n *Node) AddressTLS() string { return fmt.Sprintf("127.0.0.1:%d", n.ports.tls) }
+
+// AddressStream is the host and port that the node listens on for the stream protocol without TLS.
+func (n *Node) AddressStream() string { return fmt.Sprintf("127.0.0.1:%d", n.ports.stream) }
+
+// AddressStreamTLS is the host and port that the node listens on for the stream protocol with TLS.
+func (n *Node) AddressStreamTLS() string { return fmt.Sprintf("127.0.0.1:%d", n.ports.streamTLS) }
 
 func (n *Node) log() string { return filepath.Join(n.folder, fmt.Sprintf("start-%d.log", n.starts)) }

@@ -127,16 +127,16 @@ func keepFolder(folder string) (remove func(), err error) {
 }
 
 // ports are those that a node listens on.
-type ports struct{ epmd, distribution, amqp, tls int }
+type ports struct{ epmd, distribution, amqp, tls, stream, streamTLS int }
 
 // freePorts returns ports that nothing listens on. They are below the ones that Linux gives out by
 // itself.
 func freePorts(t testing.TB) ports {
 	t.Helper()
 	for range 100 {
-		first := 20000 + 4*rand.IntN(3000)
-		if free(t, first) && free(t, first+1) && free(t, first+2) && free(t, first+3) {
-			return ports{first, first + 1, first + 2, first + 3}
+		first := 20000 + 6*rand.IntN(2000)
+		if free(t, first) && free(t, first+1) && free(t, first+2) && free(t, first+3) && free(t, first+4) && free(t, first+5) {
+			return ports{first, first + 1, first + 2, first + 3, first + 4, first + 5}
 		}
 	}
 	t.Fatal("no ports are free")

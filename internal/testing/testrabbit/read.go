@@ -18,6 +18,9 @@ import (
 //go:embed read.py
 var reader string
 
+//go:embed stream.py
+var streamReader string
+
 // Message is a message as pika, a client in another language than the publisher's, reads it.
 type Message struct {
 	RoutingKey  string            `json:"routing_key"`
@@ -38,7 +41,23 @@ type Until struct {
 // at most a minute for each message.
 func Read(t testing.TB, url, queue string, until Until) []Message {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), need.Tool(t, "pika"), "-c", reader, url, queue, fmt.Sprint(until.Messages), fmt.Sprint(until.Position))
+	return run(t, reader, url, queue, fmt.Sprint(until.Messages), fmt.Sprint(until.Position))
+}
+
+// ReadStream returns the messages of a stream, read over AMQP 0-9-1 at the URL of the vhost.
+func (n *Node) ReadStream(t testing.TB, vhost, url, stream string) []Message {
+	t.Helper()
+	last := n.StreamEnd(t, vhost, stream)
+	if last < 0 {
+		return nil
+	}
+	return run(t, streamReader, url, stream, fmt.Sprint(last))
+}
+
+// run runs a reader.
+func run(t testing.TB, program string, arguments ...string) []Message {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), need.Tool(t, "pika"), append([]string{"-c", program}, arguments...)...)
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
 	lines, err := command.StdoutPipe()
@@ -51,7 +70,7 @@ func Read(t testing.TB, url, queue string, until Until) []Message {
 	messages, decodeErr := decode(lines)
 	_, _ = io.Copy(io.Discard, lines) // so that the reader gets to its end
 	if err := errors.Join(command.Wait(), decodeErr); err != nil {
-		t.Fatalf("read queue %s of %s: %v\n%s", queue, url, err, stderr.Bytes())
+		t.Fatalf("read %s: %v\n%s", arguments, err, stderr.Bytes())
 	}
 	return messages
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/event"
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
@@ -183,13 +184,21 @@ func startsAt(t *testing.T, b *feedBench) {
 	b.wantPublished(t, []string{"13 marker"}, 14, 30)
 }
 
-// restoredTwice restores the same backup twice, so that the numbers of epochs come again.
+// restoredTwice restores the same backup twice, so that the numbers of epochs come again. A consumer that
+// takes each message at once, and one that takes all at the end, have what the feed has.
 func restoredTwice(t *testing.T, b *feedBench) {
 	backup := filepath.Join(t.TempDir(), "backup.db")
 	vacuumInto(t, b.database, backup)
 	b.append(t, 26, 60, "")
 	must.OK(t, errOf(b.run(t)))
-	published := b.published(t)
+	published, taken := b.published(t), 0
+	quick, slow := &consumer{digest: b.firstDigest(t)}, &consumer{digest: b.firstDigest(t)}
+	follow := func() {
+		all := b.Read(t)
+		quick.follow(t, all[taken:], historyOf(t, all))
+		taken = len(all)
+	}
+	follow()
 	for restored := range 2 {
 		copied := filepath.Join(t.TempDir(), "restored.db")
 		vacuumInto(t, "sqlite:"+backup, copied)
@@ -211,7 +220,21 @@ func restoredTwice(t *testing.T, b *feedBench) {
 		published = append(published, fmt.Sprint(lost.Common, " marker"))
 		b.wantPublished(t, published, int(lost.Common)+1, 40+restored)
 		published = b.published(t)
+		follow()
 	}
+	all := b.Read(t)
+	slow.follow(t, all, historyOf(t, all))
+	if quick.startedOver != 2 {
+		t.Errorf("the consumer that had applied lost events was told %d times, want 2", quick.startedOver)
+	}
+}
+
+// firstDigest returns the digest before the first event.
+func (b *feedBench) firstDigest(t *testing.T) string {
+	t.Helper()
+	f, err := b.log.Feed(t.Context(), "orders")
+	must.OK(t, err)
+	return feed.FirstDigest(f.ID).String()
 }
 
 // vacuumInto copies a SQLite database.
@@ -237,7 +260,7 @@ func purged(t *testing.T, b *feedBench) {
 	config := b.config
 	config.Into = b.Into()
 	if err := seed.Rewind(t.Context(), config, 26, nil); err == nil {
-		t.Error("rewound after the feed's end")
+		t.Errorf("rewound to position %d of %d", 26, 25)
 	}
 	must.OK(t, seed.Rewind(t.Context(), config, 12, nil))
 	must.OK(t, errOf(b.run(t)))

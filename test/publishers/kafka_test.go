@@ -1,0 +1,48 @@
+//go:build unix
+
+package publishers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/eventfeed/eventfeed/internal/testing/testkafka"
+	"github.com/eventfeed/eventfeed/internal/testing/testproxy"
+	"github.com/eventfeed/eventfeed/seed"
+	"github.com/eventfeed/eventfeed/seed/broker/logtest"
+	"github.com/eventfeed/eventfeed/seed/seedkafka"
+)
+
+// TestPublishersToKafka has a topic of one partition.
+func TestPublishersToKafka(t *testing.T) {
+	t.Parallel()
+	var proxy *testproxy.Faulty
+	node := testkafka.OwnBehind(t, func(upstream string) string {
+		proxy = testproxy.NewFaulty(t, upstream)
+		return proxy.Address()
+	})
+	node.Checkpoints(t)
+	topic := node.Topic(t, 1)
+	logKills(t, build(t), &logUnderTest{
+		proxy: proxy, publish: "kafka://" + proxy.Address() + "/" + topic,
+		restart: func(t *testing.T) {
+			t.Helper()
+			node.Kill()
+			node.Restart(t)
+		},
+		target: func() (seed.Target, error) {
+			return seedkafka.Open(seedkafka.Topic{URL: "kafka://" + node.Address() + "/" + topic})
+		},
+		read: func(t *testing.T) (all []logtest.Message) {
+			t.Helper()
+			for _, m := range node.Read(t, topic) {
+				attributes := make(map[string]string)
+				for name, value := range m.Headers {
+					attributes[strings.TrimPrefix(name, "ce_")] = value
+				}
+				all = append(all, logtest.Message{Attributes: attributes, Data: m.Value})
+			}
+			return all
+		},
+	})
+}
