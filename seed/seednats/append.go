@@ -1,6 +1,7 @@
 package seednats
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	stop := context.AfterFunc(ctx, l.conn.cut) // a write may block
 	defer stop()
 	p := &pipeline{log: l, messages: messages, stored: make([]bool, len(messages)), timer: time.NewTimer(l.conn.answer)}
+	p.usual = fmt.Appendf(nil, `{"stream":%q, "seq":`, l.to.stream)
 	if err := p.publish(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -54,6 +56,7 @@ type pipeline struct {
 	sent, acked int
 	bytes       int // in the window
 	timer       *time.Timer
+	usual       []byte // how the usual acknowledgement begins; its sequence and a brace follow
 }
 
 // publish publishes all messages. If the stream cannot take one, those before it are published.
@@ -147,18 +150,22 @@ func (p *pipeline) takeAck(ctx context.Context) error {
 // one that the message is stored where it was expected to be. A message has other subscribers than the
 // stream, maybe other streams behind a leaf node, and their answers say nothing.
 func (p *pipeline) acknowledge(msg *nats.Msg) error {
+	token := strings.TrimPrefix(msg.Subject, p.conn.prefix)
+	expected, err := strconv.ParseUint(token, 10, 64)
+	if err != nil || expected <= p.last || expected > p.last+uint64(p.sent) || p.stored[expected-p.last-1] {
+		return nil
+	}
+	m := &p.messages[expected-p.last-1]
 	var ack struct {
 		jetstream.PubAck
 		Error *jetstream.APIError `json:"error"`
 	}
 	nobody := len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
-	isAnswer := json.Unmarshal(msg.Data, &ack) == nil && (ack.Stream == p.to.stream || ack.Stream == "" && ack.Error != nil)
-	expected, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, p.conn.prefix), 10, 64)
-	isOurs := err == nil && expected > p.last && expected <= p.last+uint64(p.sent)
-	if !isOurs || !nobody && !isAnswer || p.stored[expected-p.last-1] {
+	if rest, is := bytes.CutPrefix(msg.Data, p.usual); is && string(rest) == token+"}" {
+		ack.Stream, ack.Sequence = p.to.stream, expected
+	} else if err := json.Unmarshal(msg.Data, &ack); !nobody && (err != nil || ack.Stream != p.to.stream && (ack.Stream != "" || ack.Error == nil)) {
 		return nil
 	}
-	m := &p.messages[expected-p.last-1]
 	switch {
 	case nobody:
 		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
