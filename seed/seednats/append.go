@@ -152,30 +152,42 @@ func (p *pipeline) takeAck(ctx context.Context) error {
 func (p *pipeline) acknowledge(msg *nats.Msg) error {
 	token := strings.TrimPrefix(msg.Subject, p.conn.prefix)
 	expected, err := strconv.ParseUint(token, 10, 64)
-	if err != nil || expected <= p.last || expected > p.last+uint64(p.sent) || p.stored[expected-p.last-1] {
+	isOfAppend := err == nil && expected > p.last && expected <= p.last+uint64(p.sent)
+	if !isOfAppend || p.stored[expected-p.last-1] {
 		return nil
 	}
 	m := &p.messages[expected-p.last-1]
-	var ack struct {
-		jetstream.PubAck
-		Error *jetstream.APIError `json:"error"`
-	}
-	nobody := len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
-	if rest, is := bytes.CutPrefix(msg.Data, p.usual); is && string(rest) == token+"}" {
-		ack.Stream, ack.Sequence = p.to.stream, expected
-	} else if err := json.Unmarshal(msg.Data, &ack); !nobody && (err != nil || ack.Stream != p.to.stream && (ack.Stream != "" || ack.Error == nil)) {
-		return nil
-	}
+	a, isAnswer := p.readAck(msg.Data, token, expected)
 	switch {
-	case nobody:
+	case len(msg.Data) == 0 && msg.Header.Get("Status") == "503":
 		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
-	case ack.Error != nil:
-		return p.refused(m, ack.Error)
-	case ack.Sequence != expected || ack.Duplicate:
-		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d (duplicate: %t)", m, expected, p.to.target(), ack.Sequence, ack.Duplicate)
+	case !isAnswer:
+		return nil
+	case a.Error != nil:
+		return p.refused(m, a.Error)
+	case a.Sequence != expected || a.Duplicate:
+		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d (duplicate: %t)", m, expected, p.to.target(), a.Sequence, a.Duplicate)
 	}
 	p.stored[expected-p.last-1] = true
 	p.acked++
 	p.bytes -= sizeOf(m)
 	return nil
+}
+
+// ack is an answer of JetStream to a message.
+type ack struct {
+	jetstream.PubAck
+	Error *jetstream.APIError `json:"error"`
+}
+
+// readAck returns an answer, and whether it is the stream's.
+func (p *pipeline) readAck(data []byte, token string, expected uint64) (a ack, is bool) {
+	if rest, is := bytes.CutPrefix(data, p.usual); is && string(rest) == token+"}" {
+		a.Stream, a.Sequence = p.to.stream, expected
+		return a, true
+	}
+	if json.Unmarshal(data, &a) != nil {
+		return a, false
+	}
+	return a, a.Stream == p.to.stream || a.Stream == "" && a.Error != nil
 }
