@@ -2,6 +2,7 @@ package seedkafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,22 +54,33 @@ func (l *log) lost(format string, values ...any) error {
 	return &broker.LostEndError{Err: fmt.Errorf("%s: "+format, append([]any{l.to}, values...)...)}
 }
 
-// settlement is how long End waits for the end of a transaction that is open.
+// settlement is how long End waits for the end of a transaction of a publisher that runs.
 const settlement = 2 * time.Second
 
-// settledCheckpoint is readCheckpoint after a transaction that is open at first has ended, if it does
-// so soon. A broker tells a publisher that its transaction is committed before it tells the readers
-// of each partition.
+// errUnsettled reports that a transaction of the feed is open although its publisher was fenced. What
+// it holds may become visible at any time, so nothing can be said of the end.
+var errUnsettled = errors.New("a transaction of an earlier publisher has not ended yet; if it does not within minutes, find it with kafka-transactions.sh find-hanging, and abort it")
+
+// settledCheckpoint is readCheckpoint after a transaction that is open at first has ended. A broker
+// tells a publisher that its transaction is committed before it tells the readers of each partition,
+// and goes on with that after it was started again.
 func (l *log) settledCheckpoint(ctx context.Context) (committed, open *checkpoint, err error) {
+	limit := settlement
+	if l.claimed {
+		limit = l.options.silence
+	}
 	committed, open, err = l.readCheckpoint(ctx)
 	first := open
-	for deadline := time.Now().Add(settlement); err == nil && open != nil && open.offset == first.offset && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(limit); err == nil && open != nil && open.offset == first.offset && time.Now().Before(deadline); {
 		select {
 		case <-ctx.Done():
 			return nil, nil, context.Cause(ctx)
 		case <-time.After(10 * time.Millisecond):
 		}
 		committed, open, err = l.readCheckpoint(ctx)
+	}
+	if err == nil && open != nil && l.claimed {
+		err = fmt.Errorf("%s: offset %d of topic %s: %w", l.to, open.offset, l.checkpoints.name, errUnsettled)
 	}
 	return committed, open, err
 }
@@ -133,6 +145,8 @@ func (l *log) wantEmpty(ctx context.Context, topic []bounds, open *checkpoint) e
 			for _, r := range undecided {
 				if !l.isOurs(r) {
 					held = max(held, r.Offset)
+				} else if l.claimed {
+					return l.unsettled(r)
 				}
 			}
 		}
@@ -141,6 +155,10 @@ func (l *log) wantEmpty(ctx context.Context, topic []bounds, open *checkpoint) e
 		}
 	}
 	return nil
+}
+
+func (l *log) unsettled(r *kgo.Record) error {
+	return fmt.Errorf("%s: offset %d of partition %d of topic %s: %w", l.to, r.Offset, r.Partition, r.Topic, errUnsettled)
 }
 
 func anything(*kgo.Record) bool { return true }
@@ -185,6 +203,8 @@ func (l *log) checkPartition(ctx context.Context, partition int, b bounds, open 
 	for _, r := range undecided { // the commit is known in the topic of the checkpoints, and not yet here
 		if r.Offset == ours.Offset {
 			compare(r)
+		} else if l.claimed && err == nil {
+			err = l.unsettled(r)
 		}
 	}
 	if err != nil || mismatch != nil {

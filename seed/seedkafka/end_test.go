@@ -399,3 +399,25 @@ func TestTwoFeedsShareATopic(t *testing.T) {
 		t.Errorf("%+v, %t, %v", end, found, err)
 	}
 }
+
+// A transaction that no coordinator knows hangs: what it holds may become visible at any time.
+func TestATransactionThatHangsIsNotPassedOver(t *testing.T) {
+	t.Parallel()
+	node := sharedNode(t)
+	topic := node.Topic(t, 1)
+	// As a producer with another transactional id has it, which is not fenced.
+	transaction(t, node, "hanging-"+topic, ourRecord(topic, 1))
+	l := through(node, topic, node.Address())
+	t.Cleanup(l.Close)
+	must.OK(t, l.Open(t.Context(), logtest.Feed))
+	must.OK(t, l.Claim(t.Context()))
+	_, _, err := l.End(t.Context())
+	wantAgain(t, err)
+	if !strings.Contains(err.Error(), "has not ended yet") || !strings.Contains(err.Error(), "kafka-transactions.sh") {
+		t.Error(err)
+	}
+	node.AbortHanging(t, topic)
+	if p := start(t, newLog(node, topic), logtest.Feed); p.position != 0 {
+		t.Errorf("the end is at %d", p.position)
+	}
+}

@@ -49,10 +49,10 @@ func (l *log) listBounds(ctx context.Context, t *topic) ([]bounds, error) {
 
 func listed(all kadm.ListedOffsets, topic string, partition int) (int64, error) {
 	found, ok := all.Lookup(topic, int32(partition))
-	if ok && found.Err == nil {
+	if ok && found.Err == nil && found.Offset >= 0 {
 		return found.Offset, nil
 	}
-	if !ok {
+	if !ok || found.Err == nil {
 		return 0, fmt.Errorf("partition %d of topic %s: the broker told no offset", partition, topic)
 	}
 	return 0, fmt.Errorf("partition %d of topic %s: %w", partition, topic, found.Err)

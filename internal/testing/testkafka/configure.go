@@ -101,6 +101,6 @@ func (n *Node) environment() []string {
 	return []string{
 		"PATH=" + os.Getenv("PATH"), "LANG=C.UTF-8", "JAVA_HOME=" + os.Getenv("JAVA_HOME"),
 		"KAFKA_JAVA=-Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 " +
-			"-Dorg.slf4j.simpleLogger.showDateTime=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info -Dorg.slf4j.simpleLogger.log.org.apache.kafka.clients.NetworkClient=error",
+			"-Dorg.slf4j.simpleLogger.showDateTime=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info -Dorg.slf4j.simpleLogger.log.org.apache.kafka.clients.NetworkClient=error ",
 	}
 }

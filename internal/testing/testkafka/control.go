@@ -138,3 +138,31 @@ func (n *Node) Allow(t testing.TB, user string, rights *kadm.ACLBuilder) {
 		return known >= len(answers)
 	})
 }
+
+// AbortHanging aborts the transactions that are open in topics, as kafka-transactions.sh
+// abort does for those that no coordinator knows any more.
+func (n *Node) AbortHanging(t testing.TB, topics ...string) {
+	t.Helper()
+	admin := n.Admin(t)
+	set := make(kadm.TopicsSet)
+	for _, topic := range topics {
+		found, err := admin.ListTopics(t.Context(), topic)
+		must.OK(t, err)
+		for _, p := range found[topic].Partitions {
+			set.Add(topic, p.Partition)
+		}
+	}
+	described, err := admin.DescribeProducers(t.Context(), set)
+	must.OK(t, err)
+	for _, p := range described.SortedProducers() {
+		if p.CurrentTxnStartOffset < 0 {
+			continue
+		}
+		in := make(kadm.TopicsSet)
+		in.Add(p.Topic, p.Partition)
+		_, err := admin.WriteTxnMarkers(t.Context(), kadm.TxnMarkers{
+			ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, CoordinatorEpoch: max(0, p.CoordinatorEpoch), Topics: in,
+		})
+		must.OK(t, err)
+	}
+}
