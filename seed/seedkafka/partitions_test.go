@@ -97,7 +97,7 @@ func wantUsualPartitions(t *testing.T, node *testkafka.Node, of map[string]int) 
 // murmur2 is the hash of Kafka's own clients, as org.apache.kafka.common.utils.Utils has it.
 func murmur2(data []byte) uint32 {
 	const m = 0x5bd1e995
-	h := 0x9747b28c ^ uint32(len(data)) //nolint:gosec // short
+	h := 0x9747b28c ^ uint32(len(data))
 	for ; len(data) >= 4; data = data[4:] {
 		k := uint32(data[0]) | uint32(data[1])<<8 | uint32(data[2])<<16 | uint32(data[3])<<24
 		k *= m

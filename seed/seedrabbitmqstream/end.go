@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/rabbitstream"
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
@@ -19,37 +18,16 @@ const (
 	lostAfter  = 10 * time.Second
 )
 
-// End returns the place of the stream's last message, if it is the one whose id the broker has
-// recorded.
+// End returns the place of the stream's last message, if its id is the one that the broker has recorded.
+// While another publisher publishes, it is the place of the message that was the last one meanwhile.
 func (l *log) End(ctx context.Context) (end broker.Place, found bool, err error) {
 	if l.connection == nil {
 		return end, false, errClosed
 	}
 	for try := 1; ; try++ {
-		recorded, err := l.connection.LastID(ctx, l.producer(), l.to.stream)
-		if err != nil {
-			return end, false, l.explain(err)
-		}
-		l.last = id(recorded)
-		patience := lostAfter
-		if recorded == 0 {
-			patience = emptyAfter
-		}
-		message, any, err := l.connection.ReadLast(ctx, l.to.stream, patience)
-		switch {
-		case err != nil:
-			return end, false, l.explain(err)
-		case !any && recorded == 0:
-			return end, false, nil
-		case !any:
-			return end, false, l.lost(0, fmt.Errorf("it shows no message, and the broker has recorded that the feed was published to it up to position %d", l.last.position()))
-		}
-		end, behind, err := l.endAt(message)
-		if !behind {
-			return end, err == nil, err
-		}
-		if try == tries {
-			return end, false, err
+		end, found, behind, err := l.readEnd(ctx)
+		if !behind || try == tries {
+			return end, found, err
 		}
 		select {
 		case <-ctx.Done():
@@ -59,26 +37,62 @@ func (l *log) End(ctx context.Context) (end broker.Place, found bool, err error)
 	}
 }
 
-// endAt compares the stream's last message with the id that the broker has recorded. behind reports
-// that the message may not be the last one any more: another publisher publishes, or replicas lag.
-func (l *log) endAt(message rabbitstream.Message) (end broker.Place, behind bool, err error) {
-	p, err := placeOf(message)
+// readEnd reads the end once. behind reports that message and record may agree a little later.
+func (l *log) readEnd(ctx context.Context) (end broker.Place, found, behind bool, err error) {
+	before, err := l.lastID(ctx)
+	if err != nil {
+		return end, false, false, err
+	}
+	l.last = before
+	patience := lostAfter
+	if before == 0 {
+		patience = emptyAfter
+	}
+	message, any, err := l.connection.ReadLast(ctx, l.to.stream, patience)
 	switch {
 	case err != nil:
-		return end, false, l.lost(0, err)
-	case p.Feed.ID != l.feed.ID:
-		return p.Place, false, nil // which is told by its feed
-	case l.last == 0: // the broker forgets producers beyond 255, and a copied stream has none
-		l.last = id(1<<positionBits) + id(p.Position)
-	case p.Position != l.last.position():
-		return end, true, fmt.Errorf("the last message of %s, at offset %d, is %s, and the broker has recorded position %d: another publisher is at work, or replicas of the stream lag", l.to, p.offset, p.Place, l.last.position())
+		return end, false, false, l.explain(err)
+	case !any && before == 0:
+		return end, false, false, nil
+	case !any:
+		return end, false, false, l.lost(fmt.Errorf("it shows no message, and the broker has recorded that the feed was published to it up to position %d", before.position()))
+	}
+	p, err := placeOf(message)
+	if err != nil {
+		return end, false, false, l.lost(err)
+	}
+	if p.Feed.ID != l.feed.ID {
+		return p.Place, true, false, nil // which is told by its feed
+	}
+	after, err := l.lastID(ctx)
+	if err != nil {
+		return end, false, false, err
+	}
+	if l.last, err = l.idBetween(before, p, after); err != nil {
+		return end, false, true, err
 	}
 	l.end = p
-	return p.Place, false, nil
+	return p.Place, true, false, nil
 }
 
-func (l *log) lost(generation int64, err error) error {
-	return &broker.LostEndError{Err: fmt.Errorf("%s does not show what was published last: %w", l.to, err), Generation: generation}
+func (l *log) lastID(ctx context.Context) (id, error) {
+	last, err := l.connection.LastID(ctx, l.producer(), l.to.stream)
+	return id(last), l.explain(err)
+}
+
+// idBetween returns the id of a message that was the last one between two questions for the last id.
+func (l *log) idBetween(before id, p placed, after id) (id, error) {
+	switch {
+	case after == 0: // the broker forgets producers beyond 255, and a copied stream has none
+		return id(1<<positionBits) + id(p.Position), nil
+	case before.count() == after.count() && before.position() <= p.Position && p.Position <= after.position():
+		return id(after.count()<<positionBits) + id(p.Position), nil
+	}
+	return 0, fmt.Errorf("the last message of %s, at offset %d, is %s, and the broker has recorded position %d: another publisher is at work, or replicas of the stream lag", l.to, p.offset, p.Place, after.position())
+}
+
+func (l *log) lost(err error) error {
+	return &broker.LostEndError{Err: fmt.Errorf("%s does not show what was published last: %w", l.to, err)}
 }
 
 // Earlier reads messages before the end.

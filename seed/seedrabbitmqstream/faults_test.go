@@ -105,6 +105,7 @@ func TestConnectionsThatBreakLeaveNoGapAndDoubleNothing(t *testing.T) {
 	b.wantOnce(t, to)
 }
 
+// TestTwoPublishersDoubleNothing also looks at their place meanwhile.
 func TestTwoPublishersDoubleNothingAndLeaveNoGap(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testrabbit.Start(t))
@@ -112,6 +113,17 @@ func TestTwoPublishersDoubleNothingAndLeaveNoGap(t *testing.T) {
 	var publishers sync.WaitGroup
 	for _, step := range []int64{70, 110} {
 		publishers.Go(func() { publish(t, b.log(t), to, step) })
+	}
+	for look := b.log(t); ; {
+		must.OK(t, look.Open(t.Context(), logtest.Feed))
+		end, found, err := look.End(t.Context())
+		look.Close()
+		if err != nil || found && end != (broker.Place{Feed: logtest.Feed, Generation: 1, Epoch: "e1", Position: end.Position, Digest: logtest.Messages(1, end.Position-1, end.Position)[0].Digest}) {
+			t.Fatalf("while they publish, the end is %v: %v", end, err)
+		}
+		if end.Position == to {
+			break
+		}
 	}
 	publishers.Wait()
 	b.wantOnce(t, to)
