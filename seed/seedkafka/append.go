@@ -13,9 +13,13 @@ import (
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
-// maxTransaction is the maximum size of the messages of a transaction, in bytes; one message may be
-// larger.
-const maxTransaction = 8 << 20
+// A transaction has at most maxTransaction bytes of messages, or one message that is larger. After one
+// that has failed, the next ones have half as many, so that a slow way to the broker, or a quota, lets
+// one of them be committed in time; down to minTransaction.
+const (
+	maxTransaction = 8 << 20
+	minTransaction = 64 << 10
+)
 
 // Append publishes messages in transactions.
 func (l *log) Append(ctx context.Context, messages []broker.Message) error {
@@ -47,7 +51,7 @@ func (l *log) take(messages []broker.Message) (records []*kgo.Record, n int, ref
 		if itself > l.maxBatch() {
 			return records, n, l.tooLarge(m, itself)
 		}
-		if size += itself; n > 0 && size > maxTransaction {
+		if size += itself; n > 0 && size > l.transactionBytes() {
 			break
 		}
 		records = append(records, l.distribute(r, m)...)
@@ -84,12 +88,17 @@ func (l *log) tooLarge(m *broker.Message, size int) error {
 
 // publish publishes messages in one transaction.
 func (l *log) publish(ctx context.Context, messages []broker.Message, records []*kgo.Record) error {
+	if err := l.verifyEnd(ctx); err != nil {
+		return err
+	}
 	began := time.Now()
 	end, err := l.transact(ctx, messages, records)
 	if err == nil {
-		l.end = end
+		l.end, l.committed, l.endLost = end, end, false
+		l.most = min(maxTransaction, 2*l.transactionBytes())
 		return nil
 	}
+	l.most = max(minTransaction, l.transactionBytes()/2)
 	l.client.Close() // no message is used any more
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -115,7 +124,12 @@ func (l *log) transact(ctx context.Context, messages []broker.Message, records [
 		end.moveTo(&messages[i])
 	}
 	end.keepOffsets(records)
+	l.attempted = end
 	if err := l.produce(ctx, []*kgo.Record{{Topic: l.checkpoints.name, Key: []byte(l.key()), Value: end.encode()}}); err != nil {
+		return end, err
+	}
+	if err := l.unchanged(); err != nil && !l.endLost {
+		l.abort(ctx)
 		return end, err
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, l.options.silence, errSilent)
@@ -123,7 +137,31 @@ func (l *log) transact(ctx context.Context, messages []broker.Message, records [
 	if err := l.client.EndTransaction(limited, kgo.TryCommit); err != nil {
 		return end, fmt.Errorf("commit: %w", err)
 	}
+	if err := l.unchanged(); err != nil && !l.endLost {
+		return end, fmt.Errorf("commit: %w", err) // what it has committed, the end tells
+	}
 	return end, nil
+}
+
+// transactionBytes returns how many bytes of messages the next transaction has at most.
+func (l *log) transactionBytes() int {
+	if l.most == 0 {
+		return maxTransaction
+	}
+	return l.most
+}
+
+// abortLimit is how long the abort of a transaction may take.
+const abortLimit = 2 * time.Second
+
+// abort aborts the transaction, so that consumers of the topic need not wait for its timeout. It has no
+// result: the next Claim aborts what it could not.
+func (l *log) abort(ctx context.Context) {
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortLimit)
+	defer cancel()
+	if l.client.AbortBufferedRecords(limited) == nil {
+		_ = l.client.EndTransaction(limited, kgo.TryAbort)
+	}
 }
 
 // isFenced reports whether another publisher has claimed the transactional id.

@@ -55,6 +55,11 @@ func (c checkpoint) clone() checkpoint {
 	return c
 }
 
+// isAt reports whether two checkpoints are at the same place.
+func (c *checkpoint) isAt(other *checkpoint) bool {
+	return c.Generation == other.Generation && c.Position == other.Position && c.Digest == other.Digest
+}
+
 // moveTo moves the checkpoint to a message.
 func (c *checkpoint) moveTo(m *broker.Message) {
 	c.Generation, c.Epoch, c.Position, c.Digest = m.Generation, m.Epoch, m.Position, m.Digest.String()

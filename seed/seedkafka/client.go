@@ -40,7 +40,7 @@ func (o options) withDefaults() options {
 }
 
 // transactionTimeout is after how long a broker aborts a transaction whose publisher has vanished. It
-// is longer than all waits of a transaction together.
+// is longer than a transaction may wait for one acknowledgement after the other.
 const transactionTimeout = time.Minute
 
 // maxBatch is the maximum size of a batch of records, in bytes: an event with 8 MiB of data fits.
@@ -58,6 +58,7 @@ func (l *log) newClient() (*kgo.Client, error) {
 		kgo.MinVersions(oldest()),
 		kgo.RetryTimeout(l.options.silence),
 		kgo.MetadataMinAge(250 * time.Millisecond),
+		kgo.ConnIdleTimeout(15 * time.Minute), // a connection that ends lets the end be read again
 		kgo.TransactionalID(l.key()),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -76,14 +77,17 @@ func (l *log) connect(ctx context.Context, network, address string) (net.Conn, e
 		return nil, &broker.OperatorError{Usage: true, Err: fmt.Errorf("broker %s: %w", address, errPlainPassword), Next: "use kafka+tls:// in the URL, or allow it with --broker-plaintext"}
 	}
 	connection, err := l.options.dial(ctx, network, address)
-	if err != nil || !l.to.tls {
-		return connection, err
+	if err != nil {
+		return nil, err
+	}
+	if !l.to.tls {
+		return l.watch(connection), nil
 	}
 	config, err := l.configTLS(address)
 	if err == nil {
 		encrypted := tls.Client(connection, config)
 		if err = encrypted.HandshakeContext(ctx); err == nil {
-			return encrypted, nil
+			return l.watch(encrypted), nil
 		}
 	}
 	_ = connection.Close()

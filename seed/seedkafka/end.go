@@ -14,6 +14,16 @@ import (
 // End returns the place of the last checkpoint, if the topic has its message or retention took it,
 // and no message of the feed after it.
 func (l *log) End(ctx context.Context) (place broker.Place, found bool, err error) {
+	if err := l.noteEnd(ctx); err != nil {
+		return place, false, err
+	}
+	place, found, err = l.readEnd(ctx)
+	l.endLost = isLostEnd(err)
+	return place, found, err
+}
+
+// readEnd compares both topics.
+func (l *log) readEnd(ctx context.Context) (place broker.Place, found bool, err error) {
 	// The bounds of the topic come first: a publisher that runs meanwhile cannot add messages to
 	// them whose checkpoint is not read.
 	before, err := l.boundsOf(ctx, &l.topic)

@@ -39,6 +39,8 @@ func (l *log) explain(err error) error {
 		return &broker.OperatorError{Err: fmt.Errorf("the user may not write, read and describe the topics: %w", err), Next: l.permitTopics()}
 	case errors.Is(err, kerr.TransactionalIDAuthorizationFailed):
 		return &broker.OperatorError{Err: fmt.Errorf("the user may not use the transactional id: %w", err), Next: l.permitID()}
+	case isRefused(err):
+		return &broker.OperatorError{Err: fmt.Errorf("the broker refused messages: %w", err), Next: "look at the settings of the topic, at the broker's log, and at its clock"}
 	case errors.Is(err, kerr.InvalidTransactionTimeout):
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("the broker allows no transactions of %v: %w", transactionTimeout, err),
 			Next: fmt.Sprintf("set transaction.max.timeout.ms to at least %d in the brokers' server.properties", transactionTimeout.Milliseconds())}
@@ -68,4 +70,17 @@ func (l *log) permitTopics() string {
 
 func (l *log) permitID() string {
 	return fmt.Sprintf("run kafka-acls.sh --bootstrap-server %s --add --allow-principal User:NAME --operation Write --operation Describe --transactional-id %s", l.to.servers(), l.key())
+}
+
+// isRefused reports whether the broker refused messages, and would refuse them again.
+func isRefused(err error) bool {
+	for _, refused := range []error{
+		kerr.MessageTooLarge, kerr.RecordListTooLarge, kerr.InvalidRecord, kerr.InvalidTimestamp, kerr.PolicyViolation,
+		kerr.ClusterAuthorizationFailed, kerr.UnsupportedForMessageFormat, kerr.InvalidRequiredAcks,
+	} {
+		if errors.Is(err, refused) {
+			return true
+		}
+	}
+	return false
 }

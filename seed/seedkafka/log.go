@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
@@ -31,7 +33,15 @@ type log struct {
 	claimed     bool
 
 	// From End on.
-	end checkpoint // after the last message that is committed
+	end        checkpoint // after the last message that is committed
+	endLost    bool       // End has returned a LostEndError
+	endedAtEnd int64      // the value of ended when End began
+
+	// For the whole run.
+	ended     atomic.Int64 // how many connections have ended
+	committed checkpoint   // by this log, last
+	attempted checkpoint   // by this log, last; maybe committed
+	most      int          // bytes of a transaction, fewer after one that has failed
 }
 
 // Open connects, and checks the topics.
@@ -59,7 +69,12 @@ func (l *log) key() string { return "eventfeed/" + l.to.topic + "/" + l.feed.ID 
 
 // Claim fences other publishers of the feed. When it returns, each of their transactions is committed
 // or aborted.
+//
+// A publisher that was away, and whose topic another one has continued meanwhile, claims nothing.
 func (l *log) Claim(ctx context.Context) error {
+	if err := l.isOvertaken(ctx); err != nil {
+		return err
+	}
 	err := l.bounded(ctx, "claim the transactional id "+l.key(), func(ctx context.Context) error {
 		id, _, err := l.client.ProducerID(ctx)
 		if err == nil && id < 0 {
@@ -69,6 +84,22 @@ func (l *log) Claim(ctx context.Context) error {
 	})
 	l.claimed = err == nil
 	return err
+}
+
+// isOvertaken returns an error that matches seed.ErrMoved if this log has published, and another one
+// after it.
+func (l *log) isOvertaken(ctx context.Context) error {
+	if l.committed.Generation == 0 {
+		return nil
+	}
+	last, _, err := l.readCheckpoint(ctx)
+	switch {
+	case err != nil && !isLostEnd(err):
+		return err
+	case err != nil, last == nil, last.isAt(&l.committed), last.isAt(&l.attempted), last.Generation == l.committed.Generation && last.Position < l.committed.Position:
+		return nil // or the topic has lost its end, as End will tell
+	}
+	return fmt.Errorf("%s: another publisher has published up to position %d: %w", l.to, last.Position, seed.ErrMoved)
 }
 
 // Close disconnects.

@@ -18,10 +18,11 @@ type topic struct {
 	name        string
 	id          kadm.TopicID
 	leaders     []int32 // the broker that leads each partition; -1 if there is none at the moment
+	epochs      []int32 // of these leaders, when the end was read; -1 if the broker does not tell
 	replicas    int     // of the partition that has the fewest
 	inSync      int     // min.insync.replicas
 	cleanup     string  // cleanup.policy
-	maxMessage  int     // max.message.bytes
+	maxMessage  int     // max.message.bytes, or segment.bytes if that is less
 	bootstrap   string
 	createExtra string // what the command that creates it has beside
 }
@@ -69,12 +70,12 @@ func (l *log) describe(ctx context.Context, metadata kadm.Metadata, name, create
 		return t, fmt.Errorf("topic %s: %w", name, err)
 	}
 	t.id = found.ID
-	t.leaders = make([]int32, len(found.Partitions))
+	t.leaders, t.epochs = make([]int32, len(found.Partitions)), make([]int32, len(found.Partitions))
 	for _, p := range found.Partitions.Sorted() {
 		if int(p.Partition) >= len(t.leaders) {
 			return t, fmt.Errorf("topic %s: the broker told of partition %d of %d", name, p.Partition, len(t.leaders))
 		}
-		t.leaders[p.Partition] = p.Leader
+		t.leaders[p.Partition], t.epochs[p.Partition] = p.Leader, p.LeaderEpoch
 		if t.replicas == 0 || len(p.Replicas) < t.replicas {
 			t.replicas = len(p.Replicas)
 		}
@@ -103,8 +104,11 @@ func (t *topic) read(settings []kadm.Config) (err error) {
 		}
 		return n
 	}
+	segment := 0
 	for _, s := range settings {
 		switch s.Key {
+		case "segment.bytes": // a batch must fit into one
+			segment = number(s)
 		case "cleanup.policy":
 			t.cleanup = s.MaybeValue()
 		case "min.insync.replicas":
@@ -115,6 +119,9 @@ func (t *topic) read(settings []kadm.Config) (err error) {
 	}
 	if err == nil && t.maxMessage == 0 {
 		err = errors.New("the broker does not tell max.message.bytes")
+	}
+	if segment > 0 {
+		t.maxMessage = min(t.maxMessage, segment)
 	}
 	return err
 }

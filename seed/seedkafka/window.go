@@ -31,6 +31,7 @@ func (l *log) produce(ctx context.Context, records []*kgo.Record) error {
 	}
 	err = w.wait(ctx, l.options.silence)
 	if err != nil {
+		l.abort(ctx)
 		l.client.Close() // which ends all that is left with an error
 		w.drain()
 	}
