@@ -1,6 +1,7 @@
 package seednats
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -31,6 +32,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	stop := context.AfterFunc(ctx, l.conn.cut) // a write may block
 	defer stop()
 	p := &pipeline{log: l, messages: messages, stored: make([]bool, len(messages)), timer: time.NewTimer(l.conn.answer)}
+	p.usual = fmt.Appendf(nil, `{"stream":%q, "seq":`, l.to.stream)
 	if err := p.publish(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -54,6 +56,7 @@ type pipeline struct {
 	sent, acked int
 	bytes       int // in the window
 	timer       *time.Timer
+	usual       []byte // how the usual acknowledgement begins; its sequence and a brace follow
 }
 
 // publish publishes all messages. If the stream cannot take one, those before it are published.
@@ -147,28 +150,44 @@ func (p *pipeline) takeAck(ctx context.Context) error {
 // one that the message is stored where it was expected to be. A message has other subscribers than the
 // stream, maybe other streams behind a leaf node, and their answers say nothing.
 func (p *pipeline) acknowledge(msg *nats.Msg) error {
-	var ack struct {
-		jetstream.PubAck
-		Error *jetstream.APIError `json:"error"`
-	}
-	nobody := len(msg.Data) == 0 && msg.Header.Get("Status") == "503"
-	isAnswer := json.Unmarshal(msg.Data, &ack) == nil && (ack.Stream == p.to.stream || ack.Stream == "" && ack.Error != nil)
-	expected, err := strconv.ParseUint(strings.TrimPrefix(msg.Subject, p.conn.prefix), 10, 64)
-	isOurs := err == nil && expected > p.last && expected <= p.last+uint64(p.sent)
-	if !isOurs || !nobody && !isAnswer || p.stored[expected-p.last-1] {
+	token := strings.TrimPrefix(msg.Subject, p.conn.prefix)
+	expected, err := strconv.ParseUint(token, 10, 64)
+	isOfAppend := err == nil && expected > p.last && expected <= p.last+uint64(p.sent)
+	if !isOfAppend || p.stored[expected-p.last-1] {
 		return nil
 	}
 	m := &p.messages[expected-p.last-1]
+	a, isAnswer := p.readAck(msg.Data, token, expected)
 	switch {
-	case nobody:
+	case len(msg.Data) == 0 && msg.Header.Get("Status") == "503":
 		return fmt.Errorf("%s was not taken: the stream has no leader at the moment, or does not take its subject any more", m)
-	case ack.Error != nil:
-		return p.refused(m, ack.Error)
-	case ack.Sequence != expected || ack.Duplicate:
-		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d (duplicate: %t)", m, expected, p.to.target(), ack.Sequence, ack.Duplicate)
+	case !isAnswer:
+		return nil
+	case a.Error != nil:
+		return p.refused(m, a.Error)
+	case a.Sequence != expected || a.Duplicate:
+		return fmt.Errorf("%s was to be message %d of %s, and the server acknowledged message %d (duplicate: %t)", m, expected, p.to.target(), a.Sequence, a.Duplicate)
 	}
 	p.stored[expected-p.last-1] = true
 	p.acked++
 	p.bytes -= sizeOf(m)
 	return nil
+}
+
+// ack is an answer of JetStream to a message.
+type ack struct {
+	jetstream.PubAck
+	Error *jetstream.APIError `json:"error"`
+}
+
+// readAck returns an answer, and whether it is the stream's.
+func (p *pipeline) readAck(data []byte, token string, expected uint64) (a ack, is bool) {
+	if rest, is := bytes.CutPrefix(data, p.usual); is && string(rest) == token+"}" {
+		a.Stream, a.Sequence = p.to.stream, expected
+		return a, true
+	}
+	if json.Unmarshal(data, &a) != nil {
+		return a, false
+	}
+	return a, a.Stream == p.to.stream || a.Stream == "" && a.Error != nil
 }

@@ -77,11 +77,15 @@ func (e *encoder) set(name, value string) {
 
 // encodeValue writes an attribute as the value of a header (CloudEvents NATS binding, section 3.1.3.2).
 func encodeValue(value string) string {
-	return percent(value, func(i int) bool {
-		c := value[i]
-		return c <= ' ' || c > '~' || c == '"' || c == '%'
-	})
+	for i := range len(value) {
+		if isEncodedInValues(value[i]) {
+			return percent(value, func(i int) bool { return isEncodedInValues(value[i]) })
+		}
+	}
+	return value
 }
+
+func isEncodedInValues(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
 
 // attribute returns an attribute of a message; "" if the message does not have it.
 func attribute(h nats.Header, name string) string {
