@@ -106,9 +106,13 @@ func decodeCheckpoint(text []byte) (c checkpoint, err error) {
 // keepOffsets notes the last record of each partition, given records that are acknowledged, in their
 // order. Their offsets may be lower than what is noted: the topic may have lost its end.
 func (c *checkpoint) keepOffsets(records []*kgo.Record) {
-	for _, r := range records {
-		place, err := broker.ReadPlace(attributes(r))
-		if err == nil {
+	noted := make(map[int32]bool, len(c.Partitions))
+	for _, r := range slices.Backward(records) {
+		if noted[r.Partition] {
+			continue
+		}
+		noted[r.Partition] = true
+		if place, err := broker.ReadPlace(attributes(r)); err == nil {
 			c.Partitions[r.Partition] = last{Offset: r.Offset, Generation: place.Generation, Position: place.Position}
 		}
 	}

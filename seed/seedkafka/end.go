@@ -69,7 +69,7 @@ const settlement = 2 * time.Second
 
 // errUnsettled reports that a transaction of the feed is open although its publisher was fenced. What
 // it holds may become visible at any time, so nothing can be said of the end.
-var errUnsettled = errors.New("a transaction of an earlier publisher has not ended yet; if it does not within minutes, find it with kafka-transactions.sh find-hanging, and abort it")
+var errUnsettled = errors.New("a transaction of an earlier publisher has not ended yet; if it does not within minutes, find it with kafka-transactions.sh describe-producers, and abort it")
 
 // settledCheckpoint is readCheckpoint after a transaction that is open at first has ended. A broker
 // tells a publisher that its transaction is committed before it tells the readers of each partition,
