@@ -210,11 +210,13 @@ func (l *log) checkPartition(ctx context.Context, partition int, b bounds, open 
 		return mismatch == nil
 	}
 	undecided, err := l.scan(ctx, &l.topic, partition, max(ours.Offset, b.start), b.end, l.isOurs, compare)
-	for _, r := range undecided { // the commit is known in the topic of the checkpoints, and not yet here
-		if r.Offset == ours.Offset {
-			compare(r)
-		} else if l.claimed && err == nil {
+	for _, r := range undecided {
+		switch {
+		case err != nil:
+		case l.claimed: // the broker has ended all transactions before it let this log claim, so this one hangs
 			err = l.unsettled(r)
+		case r.Offset == ours.Offset: // the commit is known in the topic of the checkpoints, and not yet here
+			compare(r)
 		}
 	}
 	if err != nil || mismatch != nil {
