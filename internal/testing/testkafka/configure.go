@@ -34,6 +34,9 @@ listener.security.protocol.map=PLAIN:PLAINTEXT,TLS:SSL,SASL:SASL_PLAINTEXT,SASLT
 inter.broker.listener.name=PLAIN
 controller.listener.names=CONTROLLER
 log.dirs=data
+# A node that was killed is let in again when its session has ended.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 auto.create.topics.enable=false
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS
