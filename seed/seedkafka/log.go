@@ -93,11 +93,12 @@ func (l *log) isOvertaken(ctx context.Context) error {
 		return nil
 	}
 	last, _, err := l.readCheckpoint(ctx)
-	switch {
-	case err != nil && !isLostEnd(err):
+	if err != nil && !isLostEnd(err) {
 		return err
-	case err != nil, last == nil, last.isAt(&l.committed), last.isAt(&l.attempted), last.Generation == l.committed.Generation && last.Position < l.committed.Position:
-		return nil // or the topic has lost its end, as End will tell
+	}
+	isBehind := last != nil && last.Generation == l.committed.Generation && last.Position < l.committed.Position
+	if last == nil || isBehind || last.isAt(&l.committed) || last.isAt(&l.attempted) {
+		return nil // the topic may have lost its end, as End will tell
 	}
 	return fmt.Errorf("%s: another publisher has published up to position %d: %w", l.to, last.Position, seed.ErrMoved)
 }
