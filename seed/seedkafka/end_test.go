@@ -286,16 +286,23 @@ func TestOlderDataAreNoticedOrContinued(t *testing.T) {
 	for _, topic := range all {
 		start(t, newLog(node, topic), logtest.Feed).publishTo(5)
 	}
+	kill := func() {
+		t.Helper()
+		for _, topic := range append([]string{checkpoints}, all...) {
+			node.AwaitCommits(t, topic)
+		}
+		node.Kill()
+	}
 	older := t.TempDir()
 	restore := restorer(t, node, older)
-	node.Kill()
+	kill()
 	restore(func(topic string) (from, to string) { return node.Partition(topic, 0), older + "/" + topic }, append(all, checkpoints)...)
 	node.Restart(t)
 
 	for _, topic := range all {
 		start(t, newLog(node, topic), logtest.Feed).publishTo(9)
 	}
-	node.Kill()
+	kill()
 	back := func(topic string) (from, to string) { return older + "/" + topic, node.Partition(topic, 0) }
 	restore(back, onlyMessages, rewritten)
 	node.Restart(t)
@@ -306,7 +313,7 @@ func TestOlderDataAreNoticedOrContinued(t *testing.T) {
 		t.Fatalf("the end is at %d", p.position)
 	}
 
-	node.Kill()
+	kill()
 	restore(back, checkpoints, both)
 	node.Restart(t)
 	wantLost(t, newLog(node, onlyCheckpoint), "has a checkpoint of feed orders at position 5, offset 4 of partition 0, but offset ", " has a later message of the feed, position 6")

@@ -31,7 +31,7 @@ type Message struct {
 // transaction is open: for a moment after a commit, it is.
 func (n *Node) Read(t testing.TB, topic string) (all []Message) {
 	t.Helper()
-	n.awaitCommits(t, topic)
+	n.AwaitCommits(t, topic)
 	// kcat's JSON has the headers, but no value that is not UTF-8.
 	values := n.values(t, topic)
 	for decoder := json.NewDecoder(bytes.NewReader(n.kcat(t, topic, "-J"))); ; {
@@ -61,8 +61,9 @@ func (n *Node) Read(t testing.TB, topic string) (all []Message) {
 	return all
 }
 
-// awaitCommits waits until no transaction is open in a topic.
-func (n *Node) awaitCommits(t testing.TB, topic string) {
+// AwaitCommits waits until no transaction is open in a topic. A broker that is killed before can
+// forget the transaction.
+func (n *Node) AwaitCommits(t testing.TB, topic string) {
 	t.Helper()
 	admin := n.Admin(t)
 	await(t, "the end of a transaction in topic "+topic, func() bool {
