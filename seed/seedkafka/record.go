@@ -1,8 +1,11 @@
 package seedkafka
 
 import (
+	"time"
+
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
@@ -16,8 +19,11 @@ const (
 // retention goes by it; the event's own is ce_time.
 func newRecord(topic string, m *broker.Message) *kgo.Record {
 	r := &kgo.Record{Topic: topic, Key: []byte(keyOf(m)), Value: m.Data, Headers: make([]kgo.RecordHeader, 0, headers+len(m.Extensions))}
+	values := make([]byte, 0, usualValues) // of all headers: one allocation instead of sixteen
 	m.Attributes(func(name, value string) {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: prefix + name, Value: []byte(value)})
+		from := len(values)
+		values = append(values, value...)
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: headerName(name), Value: values[from:len(values):len(values)]})
 	})
 	if m.DataContentType != "" {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: contentType, Value: []byte(m.DataContentType)})
@@ -25,8 +31,29 @@ func newRecord(topic string, m *broker.Message) *kgo.Record {
 	return r
 }
 
-// headers is how many headers a message has at most, without extensions of its own.
-const headers = 16
+// headers is how many headers a message has at most, without extensions of its own, and usualValues how
+// many bytes their values have together in most messages.
+const (
+	headers     = 16
+	usualValues = 512
+)
+
+// headerNames are the names of the headers of most messages, by attributes.
+var headerNames = func() map[string]string {
+	names := make(map[string]string)
+	m := broker.Message{Delivered: event.Delivered{Placed: event.Placed{
+		Event: event.Event{Subject: "s", DataSchema: "d", Time: time.Unix(0, 0)}, Recorded: time.Unix(0, 0),
+	}}}
+	m.Attributes(func(name, _ string) { names[name] = prefix + name })
+	return names
+}()
+
+func headerName(attribute string) string {
+	if name, is := headerNames[attribute]; is {
+		return name
+	}
+	return prefix + attribute
+}
 
 // keyOf returns the key of a message, which decides about its partition.
 func keyOf(m *broker.Message) string {
