@@ -10,8 +10,8 @@ import (
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
-// Earlier returns the places of messages 1, 2, 4, 8 … offsets before the last one of each partition,
-// as far as the topic has them.
+// Earlier returns the places of the messages that broker.Back names, counted in offsets before the last
+// one of each partition.
 func (l *log) Earlier(ctx context.Context) (places []broker.Place, err error) {
 	all, err := l.boundsOf(ctx, &l.topic)
 	if err != nil {
@@ -19,7 +19,7 @@ func (l *log) Earlier(ctx context.Context) (places []broker.Place, err error) {
 	}
 	for partition, b := range all {
 		end := l.end.Partitions[partition].Offset
-		for back := int64(1); end-back >= b.start; back *= 2 {
+		for _, back := range broker.Back(end - b.start + 1) {
 			found, err := l.placeFrom(ctx, partition, end-back, b.end)
 			if err != nil {
 				return nil, err
