@@ -85,6 +85,22 @@ func kindOf(url string) brokerKind {
 	return brokerSchemes[strings.ToLower(scheme)]
 }
 
+// line returns the flags of access, and of the route of a marker, for another command.
+func (b *brokerFlags) line() (line string) {
+	for _, flag := range []struct{ name, value string }{
+		{"route", b.route}, {"broker-user", b.user}, {"broker-password-file", b.passwordFile}, {"broker-creds", b.creds}, {"broker-sasl", b.sasl},
+		{"broker-ca", b.files.CA}, {"broker-certificate", b.files.ClientCertificate}, {"broker-key", b.files.ClientKey},
+	} {
+		if flag.value != "" {
+			line += " --" + flag.name + " " + cli.Quote(flag.value)
+		}
+	}
+	if b.plain {
+		line += " --broker-plaintext"
+	}
+	return line
+}
+
 // isLog reports whether a URL is that of a message log, which holds the checkpoint itself.
 func isLog(url string) bool {
 	kind := kindOf(url)

@@ -83,8 +83,8 @@ func feedOf(err error, config seed.Config) string {
 
 func rewindLine(err error, config seed.Config, into string, sinks *sinkFlags, to int64) string {
 	line := "seeder rewind" + urlFlag("from", feedOf(err, config)) + placeFlag(into)
-	if sinks.isLog() && sinks.publish.route != "" { // of the marker
-		line += " --route " + cli.Quote(sinks.publish.route)
+	if sinks.isLog() {
+		line += sinks.publish.line()
 	}
 	return line + fmt.Sprintf(" --to %d", to) + consumerFlag(config)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/eventfeed/eventfeed/seed/broker"
@@ -25,6 +26,9 @@ type checkpoint struct {
 
 	offset int64 // of the record
 }
+
+// noTopicID is the id of each topic of a broker that has no ids: one before Kafka 2.8.
+var noTopicID = kadm.TopicID{}.String()
 
 // last is the last message in a partition.
 type last struct {

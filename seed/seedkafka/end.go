@@ -175,9 +175,9 @@ func anything(*kgo.Record) bool { return true }
 
 // adopt makes a checkpoint the end, if it is of this topic.
 func (l *log) adopt(c *checkpoint) error {
-	before, now := len(c.Partitions), len(l.topic.leaders)
+	before, now, id := len(c.Partitions), len(l.topic.leaders), l.end.TopicID
 	switch {
-	case c.TopicID != l.end.TopicID:
+	case c.TopicID != id && c.TopicID != noTopicID && id != noTopicID:
 		l.end.Begins = c.Begins
 		return l.lost("the topic has the id %s; position %d of feed %s was published to a topic of this name with the id %s", l.end.TopicID, c.Position, l.feed.Name, c.TopicID)
 	case before != now:
@@ -185,6 +185,7 @@ func (l *log) adopt(c *checkpoint) error {
 		return l.lost("the topic has %d partitions, and had %d when position %d of feed %s was published: events of a subject may be in another partition now", now, before, c.Position, l.feed.Name)
 	}
 	l.end = c.clone()
+	l.end.TopicID = id
 	return nil
 }
 

@@ -30,7 +30,7 @@
 //
 // The publisher's checkpoint is in Kafka: each step is a transaction of events and of a record in the
 // topic eventfeed-checkpoints, which is compacted. Consumers must read with isolation.level =
-// read_committed. docs/brokers.md of the module describes the messages and how to set up the topics.
+// read_committed. docs/brokers.md of the module describes the messages, docs/kafka.md how to set up the topics.
 package seedkafka
 
 import (

@@ -69,7 +69,7 @@ func (l *log) unchanged() error {
 
 // verifyEnd reads the end again if something may have changed it, and returns an error if it is not
 // where this log has left it. The end of a log that has lost its own is not known: a marker begins
-// anew there.
+// another generation there.
 func (l *log) verifyEnd(ctx context.Context) error {
 	for tries := 0; !l.endLost && l.unchanged() != nil; tries++ {
 		if tries == 3 {

@@ -30,7 +30,7 @@
 //		}
 //	}
 //
-// docs/brokers.md of the module describes the messages, and how the stream is created.
+// docs/brokers.md of the module describes the messages, docs/jetstream.md how the stream is created.
 package seednats
 
 import (

@@ -44,6 +44,7 @@ type chaos struct {
 	proxy      *testproxy.Faulty
 	publishers [2]*supervised
 	other      func() // a fault of this broker's own; may be nil
+	stuck      func() // what a person has to do when publishers make no progress; may be nil
 	atWork     int    // faults that came while events were not confirmed
 }
 
@@ -159,10 +160,26 @@ func (c *chaos) cutWithin(t *testing.T) {
 	c.proxy.Remove("limit_data")
 }
 
+// stuckAfter is how long publishers make no progress at most that do not need a person.
+const stuckAfter = 40 * time.Second
+
 // waitForEnd waits until the publishers have published all.
 func (c *chaos) waitForEnd(t *testing.T) {
 	t.Helper()
-	c.waitUntil(t, fmt.Sprintf("all %d events are published", c.appended), func() bool { return c.broker.place(t) == int64(c.appended) })
+	last, since := int64(-1), time.Now()
+	c.waitUntil(t, fmt.Sprintf("all %d events are published", c.appended), func() bool {
+		switch at := c.broker.place(t); {
+		case at == int64(c.appended):
+			return true
+		case at != last:
+			last, since = at, time.Now()
+		case c.stuck != nil && time.Since(since) > stuckAfter:
+			t.Logf("no progress after position %d: doing what the documentation tells a person to do", at)
+			c.stuck()
+			since = time.Now()
+		}
+		return false
+	})
 }
 
 // finish lets a publisher end by itself.

@@ -30,6 +30,8 @@ func TestPublishersToKafka(t *testing.T) {
 			node.Kill()
 			node.Restart(t)
 		},
+		// A broker alone that is killed can forget a transaction, see ADR 54. No publisher is in one then.
+		stuck: func(t *testing.T) { t.Helper(); node.AbortHanging(t, topic, "eventfeed-checkpoints") },
 		target: func() (seed.Target, error) {
 			return seedkafka.Open(seedkafka.Topic{URL: "kafka://" + node.Address() + "/" + topic})
 		},
@@ -39,6 +41,9 @@ func TestPublishersToKafka(t *testing.T) {
 				attributes := make(map[string]string)
 				for name, value := range m.Headers {
 					attributes[strings.TrimPrefix(name, "ce_")] = value
+				}
+				if contentType, has := attributes["content-type"]; has {
+					attributes["datacontenttype"] = contentType
 				}
 				all = append(all, logtest.Message{Attributes: attributes, Data: m.Value})
 			}

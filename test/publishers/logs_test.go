@@ -24,6 +24,7 @@ type logUnderTest struct {
 	proxy   *testproxy.Faulty                    // in front of the broker
 	publish string                               // the URL for --publish, by way of the proxy
 	restart func(t *testing.T)                   // kills the broker, and starts it again
+	stuck   func(t *testing.T)                   // see chaos; may be nil
 	target  func() (seed.Target, error)          // the log, not by way of the proxy
 	read    func(t *testing.T) []logtest.Message // all messages, by an independent client
 }
@@ -36,6 +37,9 @@ func logKills(t *testing.T, seeder string, l *logUnderTest) {
 	storetest.Create(t, p.log, "orders", pageSize)
 	p.feed(t)
 	c := &chaos{source: &p.source, broker: p, proxy: l.proxy}
+	if l.stuck != nil {
+		c.stuck = func() { l.stuck(t) }
+	}
 	t.Log(c.run(t, []string{seeder, "run", "--from", p.from, "--publish", l.publish}))
 	p.check(t)
 }
@@ -92,6 +96,9 @@ func (p *publication) check(t *testing.T) {
 		m := broker.Message{}
 		m.Event = events[i].Event
 		attributes := all[i].Attributes
+		if attributes["datacontenttype"] != m.DataContentType {
+			t.Errorf("position %d: data content type %q, want %q", i+1, attributes["datacontenttype"], m.DataContentType)
+		}
 		m.Attributes(func(name, value string) {
 			switch name {
 			case broker.FeedAttribute, broker.FeedIDAttribute, broker.EpochAttribute, broker.GenerationAttribute, broker.DigestAttribute, broker.DigestBeforeAttribute, broker.PositionAttribute:
