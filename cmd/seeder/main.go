@@ -40,8 +40,11 @@ func command() *cobra.Command {
 
 // withStatus adds the exit status and the next step to an error of reading a feed.
 func withStatus(err error, from, lookAt string) error {
+	_, has := errors.AsType[*cli.StatusError](err)
 	_, lacks := errors.AsType[*checkpoint.FeatureError](err)
 	switch {
+	case has: // of the target
+		return err
 	case errors.Is(err, seed.ErrNewFeed):
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: "check the URL; to read this feed too, run the same command with --add-feed, or use another consumer: --consumer NAME"}
 	case errors.Is(err, seed.ErrOtherID):
