@@ -75,8 +75,13 @@ func kafka(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // topic writes the types, generations and positions of the messages of the topic into the file messages.
-// Generations are counted from 1.
-func topic(ts *testscript.TestScript, _ bool, _ []string) {
+// Generations are counted from 1. topic SETTING changes a setting of the topic instead.
+func topic(ts *testscript.TestScript, _ bool, arguments []string) {
+	if len(arguments) > 0 {
+		t := testOf(ts)
+		testkafka.Start(t).Set(t, ts.Getenv("KAFKA_TOPIC"), arguments...)
+		return
+	}
 	var lines strings.Builder
 	t, count := testOf(ts), newGenerations()
 	for _, m := range testkafka.Start(t).Read(t, ts.Getenv("KAFKA_TOPIC")) {

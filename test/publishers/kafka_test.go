@@ -13,7 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/seed/seedkafka"
 )
 
-// TestPublishersToKafka has a topic of one partition.
+// TestPublishersToKafka has a topic of one partition, or of as many as test/brokers says.
 func TestPublishersToKafka(t *testing.T) {
 	t.Parallel()
 	var proxy *testproxy.Faulty
@@ -22,9 +22,11 @@ func TestPublishersToKafka(t *testing.T) {
 		return proxy.Address()
 	})
 	node.Checkpoints(t)
-	topic := node.Topic(t, 1)
+	partitions := int(setting(t, "EVENTFEED_TEST_PARTITIONS", 1))
+	topic := node.Topic(t, partitions)
 	logKills(t, build(t), &logUnderTest{
-		proxy: proxy, publish: "kafka://" + proxy.Address() + "/" + topic,
+		perKey: partitions > 1,
+		proxy:  proxy, publish: "kafka://" + proxy.Address() + "/" + topic,
 		restart: func(t *testing.T) {
 			t.Helper()
 			node.Kill()

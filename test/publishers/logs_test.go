@@ -4,8 +4,11 @@ package publishers_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"maps"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -24,6 +27,7 @@ type logUnderTest struct {
 	proxy   *testproxy.Faulty                    // in front of the broker
 	publish string                               // the URL for --publish, by way of the proxy
 	restart func(t *testing.T)                   // kills the broker, and starts it again
+	perKey  bool                                 // only the messages of each key are in order
 	stuck   func(t *testing.T)                   // see chaos; may be nil
 	target  func() (seed.Target, error)          // the log, not by way of the proxy
 	read    func(t *testing.T) []logtest.Message // all messages, by an independent client
@@ -91,6 +95,9 @@ func (p *publication) check(t *testing.T) {
 	if len(all) != len(events) {
 		t.Fatalf("%d messages for %d events", len(all), len(events))
 	}
+	if p.perKey {
+		sortByPosition(t, all)
+	}
 	generation := all[0].Attributes[broker.GenerationAttribute]
 	for i := range events {
 		m := broker.Message{}
@@ -120,4 +127,23 @@ func (p *publication) check(t *testing.T) {
 	if got := all[len(all)-1].Attributes[broker.DigestAttribute]; got != digest {
 		t.Errorf("digest %s, want %s", got, digest)
 	}
+}
+
+// sortByPosition makes one order of messages of several partitions, in which those of each key must be in
+// order: of a subject, or without one.
+func sortByPosition(t *testing.T, all []logtest.Message) {
+	t.Helper()
+	last, position := make(map[string]int64), func(m logtest.Message) int64 {
+		n, err := strconv.ParseInt(m.Attributes[broker.PositionAttribute], 10, 64)
+		must.OK(t, err)
+		return n
+	}
+	for _, m := range all {
+		key, at := m.Attributes["subject"], position(m)
+		if at <= last[key] {
+			t.Errorf("position %d of subject %q comes after position %d", at, key, last[key])
+		}
+		last[key] = at
+	}
+	slices.SortStableFunc(all, func(a, b logtest.Message) int { return cmp.Compare(position(a), position(b)) })
 }
