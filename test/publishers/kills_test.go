@@ -1,7 +1,7 @@
 //go:build unix
 
 // Package publishers_test kills publishers and their broker at random moments, and checks by a client in
-// another language, and by the rule for consumers, that each event arrives once and in order.
+// another language that each event arrives once and in order, or, from an exchange, at least once.
 // test/brokers is its long form.
 package publishers_test
 
@@ -56,7 +56,7 @@ func (b *bench) kill(t *testing.T) {
 	b.node.Restart(t)
 }
 
-// check reads the queue, applies the rule to all that it holds, and returns the figures.
+// check reads the queue, applies what it holds, and returns the figures.
 func (b *bench) check(t *testing.T) string {
 	t.Helper()
 	all := b.read(t, queue)

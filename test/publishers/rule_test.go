@@ -17,8 +17,9 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
 )
 
-// consumer applies messages by the rule of docs/brokers.md. Its fields are the row that the rule keeps in
-// the consumer's database.
+// consumer applies messages by what they say of their places, and nothing else. It is stricter than the rule
+// of docs/brokers.md, which asks the feed about all that does not fit: here that is an error, so what the
+// publisher sends is tested alone. The tests of docs/brokers.md run the rule.
 type consumer struct {
 	generation, position int64
 	digest               string
