@@ -111,6 +111,9 @@ func (s *sink) ended(ctx context.Context, d *delivery, err error) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	}
+	if isRefused(err) {
+		err = &broker.OperatorError{Err: err, Next: "let the consumers of the queue catch up, or raise its x-max-length or x-max-length-bytes"}
+	}
 	if _, is := errors.AsType[*broker.OperatorError](err); is {
 		return fmt.Errorf("publish to %s: %w", s.to, err)
 	}
