@@ -36,6 +36,9 @@ func TestPublishersToAStreamOfRabbitMQ(t *testing.T) {
 				for name, value := range m.Headers {
 					read.Attributes[strings.TrimPrefix(name, "cloudEvents:")] = value
 				}
+				if m.ContentType != "" {
+					read.Attributes["datacontenttype"] = m.ContentType
+				}
 				all = append(all, read)
 			}
 			return all
