@@ -78,6 +78,9 @@ func (p *runPage) render(_ context.Context, form operations.Form) ([]byte, error
 func (p *runPage) state() *html.Seeder {
 	s := p.health.State(cli.ErrorText)
 	s.Consumer, s.Target, s.Version = p.config.Consumer, cli.Redact(p.into), version.Read().String()
+	if p.sinks.isLog() { // whose name may be a parameter
+		s.Target = withoutPassword(p.into)
+	}
 	s.Sink, s.SinkWords = p.sink()
 	s.DryRun, s.Paths, s.Process = p.config.DryRun, p.paths, p.process
 	for i := range s.Feeds {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cli"
+	"github.com/eventfeed/eventfeed/internal/progress"
 	"github.com/eventfeed/eventfeed/seed"
 )
 
@@ -15,6 +16,16 @@ func TestThePageOfAPublisherNamesTheBroker(t *testing.T) {
 	p := &runPage{sinks: &sinkFlags{publish: &publishFlags{brokerFlags: brokerFlags{url: "amqp://mq/?exchange=orders"}}}}
 	if kind, words := p.sink(); kind != "publisher" || words != "a message broker, amqp://mq/?exchange=orders" {
 		t.Errorf("%q, %q", kind, words)
+	}
+}
+
+func TestThePageOfALogNamesIt(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"rabbitmq-stream://mq:5552/shop?stream=orders", "kafka://b1:9092,b2:9092/orders"} {
+		p := &runPage{into: url, sinks: &sinkFlags{publish: &publishFlags{brokerFlags: brokerFlags{url: url}}}, health: progress.NewHealth(0)}
+		if got := p.state(); got.Target != url || got.Parked.Inspect != "" || got.Parked.Retry != "" {
+			t.Errorf("target %s, parked %+v", got.Target, got.Parked)
+		}
 	}
 }
 

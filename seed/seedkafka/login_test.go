@@ -193,7 +193,7 @@ func TestALoginThatBreaksOffIsTriedAgain(t *testing.T) {
 	}
 }
 
-// An old broker is not to be had for a test: this is one that says that it has no transactions.
+// No old broker is available for a test: this is one that says that it has no transactions.
 func TestABrokerThatIsTooOldIsRefused(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
