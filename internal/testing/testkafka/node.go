@@ -69,7 +69,7 @@ func OwnBehind(t testing.TB, proxy func(upstream string) (address string)) *Node
 	n := begin(t, proxy)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("Kafka:\n%s", tail(n.log()))
+			t.Logf("Kafka:\n%s", testprocess.Tail(n.log()))
 		}
 		n.Kill()
 		n.remove()
@@ -97,7 +97,7 @@ func begin(t testing.TB, proxy func(string) string) *Node {
 			break
 		}
 	}
-	t.Fatalf("start Kafka: %v\n%s", err, tail(n.log()))
+	t.Fatalf("start Kafka: %v\n%s", err, testprocess.Tail(n.log()))
 	return nil
 }
 
@@ -124,7 +124,7 @@ func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	n.Kill()
 	if err := n.start(); err != nil {
-		t.Fatalf("restart Kafka: %v\n%s", err, tail(n.log()))
+		t.Fatalf("restart Kafka: %v\n%s", err, testprocess.Tail(n.log()))
 	}
 }
 
@@ -168,12 +168,3 @@ func (n *Node) AddressSASLTLS() string { return n.address(saslTLS) }
 func (n *Node) AddressProxied() string { return n.address(proxied) }
 
 func (n *Node) log() string { return filepath.Join(n.folder, fmt.Sprintf("start-%d.log", n.starts)) }
-
-// tail returns the end of a log.
-func tail(path string) string {
-	said, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	return string(said[max(0, len(said)-5_000):])
-}

@@ -30,6 +30,9 @@ func Client(t testing.TB, nodes ...*Node) jetstream.JetStream {
 	return js
 }
 
+// patience is how long a cluster may take to create a stream on a machine that runs all tests at once.
+const patience = 2 * time.Minute
+
 // CreateStream creates a stream, and tries again while a cluster that was just started cannot do it.
 func CreateStream(t testing.TB, js jetstream.JetStream, config jetstream.StreamConfig) jetstream.Stream {
 	t.Helper()

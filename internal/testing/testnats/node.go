@@ -19,6 +19,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testcert"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // Node is a server with its data.
@@ -32,7 +33,7 @@ type Node struct {
 	port    int
 	more    string // lines of the configuration
 	starts  int
-	process *process // nil while the server is down
+	group   *testprocess.Group // nil while the server is down
 }
 
 var shared struct {
@@ -69,7 +70,7 @@ func (n *Node) endWith(t testing.TB) {
 	t.Helper()
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("nats-server at %s:\n%s", n.Address(), tail(n.log()))
+			t.Logf("nats-server at %s:\n%s", n.Address(), testprocess.Tail(n.log()))
 		}
 		n.Kill()
 		n.remove()
@@ -82,7 +83,7 @@ func begin(t testing.TB, configuration ...string) *Node {
 	n := create(t, strings.Join(configuration, "\n"))
 	var err error
 	for range 20 {
-		n.port = freePorts(t, 1)[0]
+		n.port = testprocess.FreePorts(t, 1)
 		n.configure(t)
 		if err = n.start(); err == nil {
 			return n
@@ -91,7 +92,7 @@ func begin(t testing.TB, configuration ...string) *Node {
 			break
 		}
 	}
-	t.Fatalf("start nats-server: %v\n%s", err, tail(n.log()))
+	t.Fatalf("start nats-server: %v\n%s", err, testprocess.Tail(n.log()))
 	return nil
 }
 
@@ -103,17 +104,11 @@ func create(t testing.TB, more string) *Node {
 		n.program = program
 	}
 	var err error
-	if n.folder, err = makeFolder(); err != nil {
+	if n.folder, n.remove, err = testprocess.Folder("eventfeed-nats-"); err != nil {
 		t.Fatalf("make a folder for nats-server: %v", err)
-	}
-	if n.remove, err = keepFolder(n.folder); err != nil {
-		t.Fatalf("start the keeper of %s: %v", n.folder, err)
 	}
 	return n
 }
-
-// makeFolder makes a folder that outlives a test: the shared server uses it.
-func makeFolder() (string, error) { return os.MkdirTemp("/tmp", "eventfeed-nats-") }
 
 const configuration = `
 server_name: "%[1]s"
@@ -167,9 +162,9 @@ func (n *Node) Reconfigure(t testing.TB, configuration ...string) {
 
 // Kill kills the server with SIGKILL. Its data stay.
 func (n *Node) Kill() {
-	if n.process != nil {
-		n.process.kill()
-		n.process = nil
+	if n.group != nil {
+		n.group.Kill()
+		n.group = nil
 	}
 }
 
@@ -179,7 +174,7 @@ func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	n.Kill()
 	if err := n.start(); err != nil {
-		t.Fatalf("restart nats-server: %v\n%s", err, tail(n.log()))
+		t.Fatalf("restart nats-server: %v\n%s", err, testprocess.Tail(n.log()))
 	}
 }
 

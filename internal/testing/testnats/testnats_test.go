@@ -17,6 +17,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 func TestAServerKeepsWhatItAcknowledgedThroughAKill(t *testing.T) {
@@ -76,13 +77,13 @@ func TestNothingOfAServerOutlivesATestBinaryThatIsKilled(t *testing.T) {
 		}
 		_, _ = fmt.Sscanf(lines.Text(), "folder %s", &folder)
 	}
-	if got := strings.Join(processesWith(t, folder), " "); !strings.Contains(got, "nats-server") {
+	if got := strings.Join(testprocess.With(t, folder), " "); !strings.Contains(got, "nats-server") {
 		t.Errorf("there is no nats-server among %q", got)
 	}
 	must.OK(t, command.Process.Kill())
 	_ = command.Wait()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		programs := processesWith(t, folder)
+		programs := testprocess.With(t, folder)
 		_, err := os.Stat(folder)
 		if len(programs) == 0 && os.IsNotExist(err) {
 			return
@@ -91,19 +92,4 @@ func TestNothingOfAServerOutlivesATestBinaryThatIsKilled(t *testing.T) {
 			t.Fatalf("a minute after the kill there are processes %q, and folder %s: %v", programs, folder, err)
 		}
 	}
-}
-
-// processesWith returns the names of the processes that have a server's folder in their arguments.
-func processesWith(t *testing.T, folder string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	must.OK(t, err)
-	for _, entry := range entries {
-		arguments, _ := os.ReadFile("/proc/" + entry.Name() + "/cmdline") // it may have ended
-		if strings.Contains(string(arguments), folder) {
-			name, _ := os.ReadFile("/proc/" + entry.Name() + "/comm")
-			names = append(names, strings.TrimSpace(string(name)))
-		}
-	}
-	return names
 }

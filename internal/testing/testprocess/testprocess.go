@@ -25,7 +25,7 @@ type Server struct {
 	Log     string   // path of the file that gets what the server writes
 	Ready   string   // what the server writes once it accepts connections
 	Command []string // program and arguments
-	Env     []string
+	Env     []string // nil for the environment of the tests
 }
 
 // Group is a server that runs, with all of its processes.
@@ -88,27 +88,22 @@ func (g *Group) waitFor(log, text string) error {
 func (g *Group) Kill() {
 	_ = g.hold.Close()
 	<-g.ended
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && alive(g.id); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline) && Alive(g.id); {
 		time.Sleep(2 * time.Millisecond)
 	}
 }
 
+// ID is the id of the process group.
+func (g *Group) ID() int { return g.id }
+
 // Signal sends a signal to all processes of the group: SIGSTOP for a server that is silent.
 func (g *Group) Signal(s syscall.Signal) error { return syscall.Kill(-g.id, s) }
 
-// alive reports whether a process group has a process, and not only a zombie that its parent, the
-// init process, has not yet waited for.
-func alive(group int) bool {
-	stats, err := os.ReadDir("/proc")
-	if err != nil { // not Linux
-		return errors.Is(syscall.Kill(-group, 0), nil)
+// Tail returns the end of a log, at most 20,000 bytes.
+func Tail(path string) string {
+	said, err := os.ReadFile(path)
+	if err != nil {
+		return err.Error()
 	}
-	for _, entry := range stats {
-		stat, err := os.ReadFile("/proc/" + entry.Name() + "/stat")
-		_, after, found := strings.Cut(string(stat), ") ") // state, parent, group
-		if fields := strings.Fields(after); err == nil && found && len(fields) > 2 && fields[0] != "Z" && fields[2] == fmt.Sprint(group) {
-			return true
-		}
-	}
-	return false
+	return string(said[max(0, len(said)-20_000):])
 }

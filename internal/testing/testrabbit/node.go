@@ -17,6 +17,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testcert"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // Node is a RabbitMQ node with its data.
@@ -25,12 +26,12 @@ type Node struct {
 	// that the node accepts.
 	Authority *testcert.Authority
 
-	server  string // the path of Debian's script rabbitmq-server
-	folder  string
-	remove  func() // removes the folder; the folder is there as long as this is reachable
-	ports   ports
-	starts  int
-	process *process // nil while the node is down
+	server string // the path of Debian's script rabbitmq-server
+	folder string
+	remove func() // removes the folder; the folder is there as long as this is reachable
+	ports  ports
+	starts int
+	group  *testprocess.Group // nil while the node is down
 }
 
 var shared struct {
@@ -60,7 +61,7 @@ func Own(t testing.TB) *Node {
 	n := begin(t)
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("RabbitMQ:\n%s", tail(n.log()))
+			t.Logf("RabbitMQ:\n%s", testprocess.Tail(n.log()))
 		}
 		n.Kill()
 		n.remove()
@@ -73,11 +74,8 @@ func begin(t testing.TB) *Node {
 	t.Helper()
 	n := &Node{server: need.Tool(t, "rabbitmq"), Authority: testcert.New(t)}
 	var err error
-	if n.folder, err = makeFolder(); err != nil {
+	if n.folder, n.remove, err = testprocess.Folder("eventfeed-rabbitmq-"); err != nil {
 		t.Fatalf("make a folder for RabbitMQ: %v", err)
-	}
-	if n.remove, err = keepFolder(n.folder); err != nil {
-		t.Fatalf("start the keeper of %s: %v", n.folder, err)
 	}
 	for range 20 {
 		n.ports = freePorts(t)
@@ -89,18 +87,15 @@ func begin(t testing.TB) *Node {
 			break
 		}
 	}
-	t.Fatalf("start RabbitMQ: %v\n%s", err, tail(n.log()))
+	t.Fatalf("start RabbitMQ: %v\n%s", err, testprocess.Tail(n.log()))
 	return nil
 }
 
-// makeFolder makes a folder that outlives a test: the shared node uses it.
-func makeFolder() (string, error) { return os.MkdirTemp("/tmp", "eventfeed-rabbitmq-") }
-
 // Kill kills all processes of the node with SIGKILL. Its data stay.
 func (n *Node) Kill() {
-	if n.process != nil {
-		n.process.kill()
-		n.process = nil
+	if n.group != nil {
+		n.group.Kill()
+		n.group = nil
 	}
 }
 
@@ -110,7 +105,7 @@ func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	n.Kill()
 	if err := n.start(); err != nil {
-		t.Fatalf("restart RabbitMQ: %v\n%s", err, tail(n.log()))
+		t.Fatalf("restart RabbitMQ: %v\n%s", err, testprocess.Tail(n.log()))
 	}
 }
 

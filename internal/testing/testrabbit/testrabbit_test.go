@@ -17,6 +17,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // One node for all of it: a start is what costs.
@@ -150,7 +151,7 @@ func TestNothingOfANodeOutlivesATestBinaryThatIsKilled(t *testing.T) {
 		if again := Start(t); again != n {
 			t.Error("a second node was started")
 		}
-		fmt.Println("node", n.process.group, n.folder)
+		fmt.Println("node", n.group.ID(), n.folder)
 		select {} // until it is killed
 	}
 	command := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
@@ -166,7 +167,7 @@ func TestNothingOfANodeOutlivesATestBinaryThatIsKilled(t *testing.T) {
 		}
 		_, _ = fmt.Sscanf(lines.Text(), "node %d %s", &group, &folder)
 	}
-	programs := processesWith(t, folder)
+	programs := testprocess.With(t, folder)
 	for _, program := range []string{"epmd", "beam.smp", "erl_child_setup"} {
 		if !strings.Contains(strings.Join(programs, " "), program) {
 			t.Errorf("there is no %s among the node's processes %q", program, programs)
@@ -175,30 +176,13 @@ func TestNothingOfANodeOutlivesATestBinaryThatIsKilled(t *testing.T) {
 	must.OK(t, command.Process.Kill())
 	_ = command.Wait()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		programs = processesWith(t, folder)
+		programs = testprocess.With(t, folder)
 		_, err := os.Stat(folder)
-		if len(programs) == 0 && !alive(group) && os.IsNotExist(err) {
+		if len(programs) == 0 && !testprocess.Alive(group) && os.IsNotExist(err) {
 			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("a minute after the kill there are processes %q, and folder %s: %v", programs, folder, err)
 		}
 	}
-}
-
-// processesWith returns the names of the processes that have a node's folder in their environment or
-// in their arguments: all that the node started, in whatever process group they are.
-func processesWith(t *testing.T, folder string) (names []string) {
-	t.Helper()
-	entries, err := os.ReadDir("/proc")
-	must.OK(t, err)
-	for _, entry := range entries {
-		environment, _ := os.ReadFile("/proc/" + entry.Name() + "/environ") // it may have ended
-		arguments, _ := os.ReadFile("/proc/" + entry.Name() + "/cmdline")
-		if strings.Contains(string(environment), folder+"\x00") || strings.Contains(string(arguments), folder) {
-			name, _ := os.ReadFile("/proc/" + entry.Name() + "/comm")
-			names = append(names, strings.TrimSpace(string(name)))
-		}
-	}
-	return names
 }
