@@ -417,8 +417,9 @@ func TestTheSuccessorOfAPublisherThatDiedWaitsForWhatIsOnTheWay(t *testing.T) {
 	publishing.Wait()
 	successor := p.newLog(t)
 	successor.timeouts.quiet = time.Second
-	var at atomic.Int64
-	_, err := persist(t.Context(), successor, 1000, &at)
+	var to, at atomic.Int64
+	to.Store(1000)
+	_, err := persist(t.Context(), successor, &to, &at)
 	must.OK(t, err)
 	wantPositions(t, p.read(t), 1000)
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -23,10 +24,10 @@ import (
 	"github.com/eventfeed/eventfeed/seed/broker/logtest"
 )
 
-// persist publishes up to a position, whatever happens to the broker, as a session does: after an error it
+// persist publishes up to a position, which may change meanwhile, whatever happens to the broker, as a session does: after an error it
 // closes the log, and continues where the log ends. at is the position that is published.
 // It also returns how many errors there were.
-func persist(ctx context.Context, l *log, to int64, at *atomic.Int64) (failures int, err error) {
+func persist(ctx context.Context, l *log, to, at *atomic.Int64) (failures int, err error) {
 	defer l.Close()
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		err := attempt(ctx, l, to, at)
@@ -41,7 +42,7 @@ func persist(ctx context.Context, l *log, to int64, at *atomic.Int64) (failures 
 	}
 }
 
-func attempt(ctx context.Context, l *log, to int64, at *atomic.Int64) error {
+func attempt(ctx context.Context, l *log, to, at *atomic.Int64) error {
 	if err := l.Open(ctx, logtest.Feed); err != nil {
 		return err
 	}
@@ -52,10 +53,12 @@ func attempt(ctx context.Context, l *log, to int64, at *atomic.Int64) error {
 	if end.Position < at.Load() {
 		return fmt.Errorf("the end is %d, and up to %d was acknowledged: %w", end.Position, at.Load(), seed.ErrMismatch)
 	}
-	for at.Store(end.Position); at.Load() < to; at.Store(min(to, at.Load()+500)) {
-		if err := l.Append(ctx, logtest.Messages(1, at.Load(), min(to, at.Load()+500))); err != nil {
+	for at.Store(end.Position); at.Load() < to.Load(); {
+		next := min(to.Load(), at.Load()+500)
+		if err := l.Append(ctx, logtest.Messages(1, at.Load(), next)); err != nil {
 			return err
 		}
+		at.Store(next)
 	}
 	return nil
 }
@@ -67,11 +70,12 @@ func TestNothingIsLostOrDoubledWhenConnectionsAreCut(t *testing.T) {
 	cut := testproxy.NewCut(t, node.Address(), -1)
 	p.config.URL = "nats://" + cut.Address() + "/" + p.config.stream(t)
 	l := p.newLog(t)
-	var at atomic.Int64
+	var to, at atomic.Int64
 	failures := 0
-	for to := int64(250); to <= 3000; to += 250 {
+	for to.Load() < 3000 {
+		to.Add(250)
 		cut.After(rand.Int64N(20_000))
-		failed, err := persist(t.Context(), l, to, &at)
+		failed, err := persist(t.Context(), l, &to, &at)
 		must.OK(t, err)
 		failures += failed
 	}
@@ -86,50 +90,60 @@ func TestNothingIsLostOrDoubledWhenTheServerIsKilled(t *testing.T) {
 	node := testnats.Own(t)
 	p := newPlace(t, node, jetstream.StreamConfig{})
 	l := p.newLog(t)
-	var at atomic.Int64
-	const all = 4000
-	wait := persistBeside(t, l, all, &at)
-	for kill := int64(1); kill <= 4; kill++ {
-		awaitPosition(t, &at, kill*all/6)
+	beside := persistBeside(t, l)
+	for range 4 {
+		beside.await(t, beside.at.Load()+300)
 		time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		node.Restart(t)
 	}
-	if failures := wait(); failures == 0 {
+	all, failures := beside.stop(t)
+	if failures == 0 {
 		t.Error("no kill was noticed")
 	}
 	wantPositions(t, p.read(t), all)
 }
 
-// persistBeside lets persist run beside the test. wait waits for its end, and returns how many errors there
-// were.
-func persistBeside(t *testing.T, l *log, to int64, at *atomic.Int64) (wait func() int) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	var failures int
-	var err error
-	var running sync.WaitGroup
-	running.Go(func() { failures, err = persist(ctx, l, to, at) })
-	t.Cleanup(func() {
-		cancel()
-		running.Wait()
-	})
-	return func() int {
-		running.Wait()
-		must.OK(t, err)
-		return failures
-	}
+// persisting is persist that runs beside a test until it is stopped, so that it is at work whenever the
+// test does something, however slow the machine is.
+type persisting struct {
+	to, at   atomic.Int64
+	running  sync.WaitGroup
+	failures int
+	err      error
 }
 
-// awaitPosition waits until a position is published.
-func awaitPosition(t *testing.T, at *atomic.Int64, position int64) {
+func persistBeside(t *testing.T, l *log) *persisting {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	p := &persisting{}
+	p.to.Store(math.MaxInt64)
+	p.running.Go(func() { p.failures, p.err = persist(ctx, l, &p.to, &p.at) })
+	t.Cleanup(func() {
+		cancel()
+		p.running.Wait()
+	})
+	return p
+}
+
+// await waits until a position is published.
+func (p *persisting) await(t *testing.T, position int64) {
 	t.Helper()
 	for range 12_000 {
-		if at.Load() >= position {
+		if p.at.Load() >= position {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("position %d is not published within two minutes; at %d", position, at.Load())
+	t.Fatalf("position %d is not published within two minutes; at %d", position, p.at.Load())
+}
+
+// stop lets some more events be published, and returns how many there are, and how many errors there were.
+func (p *persisting) stop(t *testing.T) (all int64, failures int) {
+	t.Helper()
+	p.to.Store(p.at.Load() + 1200)
+	p.running.Wait()
+	must.OK(t, p.err)
+	return p.at.Load(), p.failures
 }
 
 // Three replicas: the leader of the stream is killed while messages are on their way to the others.
@@ -144,15 +158,14 @@ func TestNothingIsLostOrDoubledWhenALeaderIsKilled(t *testing.T) {
 	}
 	l := newLogOf(t, Stream{URL: "nats://" + strings.Join(hosts, ",") + "/ORDERS"})
 	l.timeouts.answer = 2 * time.Second // an election takes longer than that
-	var at atomic.Int64
-	const all = 3000
-	wait := persistBeside(t, l, all, &at)
-	for kill := int64(1); kill <= 2; kill++ {
-		awaitPosition(t, &at, kill*all/4)
+	p := persistBeside(t, l)
+	for range 2 {
+		p.await(t, p.at.Load()+700)
 		leader := awaitLeader(t, nodes, stream)
 		nodes[leader].Restart(t)
 	}
-	if failures := wait(); failures == 0 {
+	all, failures := p.stop(t)
+	if failures == 0 {
 		t.Error("no kill was noticed")
 	}
 	var read []logtest.Message
