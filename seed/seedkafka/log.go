@@ -87,20 +87,29 @@ func (l *log) Claim(ctx context.Context) error {
 }
 
 // isOvertaken returns an error that matches seed.ErrMoved if this log has published, and another one
-// after it.
+// after it, or is about to: the transaction of a publisher that was told of its commit may still be
+// open to readers.
 func (l *log) isOvertaken(ctx context.Context) error {
 	if l.committed.Generation == 0 {
 		return nil
 	}
-	last, _, err := l.readCheckpoint(ctx)
+	last, open, err := l.settledCheckpoint(ctx)
 	if err != nil && !isLostEnd(err) {
 		return err
 	}
-	isBehind := last != nil && last.Generation == l.committed.Generation && last.Position < l.committed.Position
-	if last == nil || isBehind || last.isAt(&l.committed) || last.isAt(&l.attempted) {
-		return nil // the topic may have lost its end, as End will tell
+	for _, c := range []*checkpoint{last, open} {
+		if c != nil && l.isOfAnother(c) {
+			return fmt.Errorf("%s: another publisher has published up to position %d: %w", l.to, c.Position, seed.ErrMoved)
+		}
 	}
-	return fmt.Errorf("%s: another publisher has published up to position %d: %w", l.to, last.Position, seed.ErrMoved)
+	return nil
+}
+
+// isOfAnother reports whether a checkpoint was written after this log's own ones. One before them is
+// not: the topic may have lost its end, as End will tell.
+func (l *log) isOfAnother(c *checkpoint) bool {
+	isBehind := c.Generation == l.committed.Generation && c.Position < l.committed.Position
+	return !isBehind && !c.isAt(&l.committed) && !c.isAt(&l.attempted)
 }
 
 // Close disconnects.

@@ -7,12 +7,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testkafka"
@@ -157,4 +159,22 @@ func TestAPublisherThatWasAwayWhileAnotherOnePublishedClaimsNothing(t *testing.T
 		t.Errorf("%v", err)
 	}
 	newer.publishTo(12)
+}
+
+// A broker tells a publisher of its commit before readers see it.
+func TestAPublisherThatWasAwayWhileAnotherOneCommitsClaimsNothing(t *testing.T) {
+	t.Parallel()
+	node := sharedNode(t)
+	topic := node.Topic(t, 1)
+	older := start(t, newLog(node, topic), logtest.Feed)
+	older.publishTo(5)
+	older.Close()
+	m := logtest.Messages(1, 7, 8)[0]
+	last := fmt.Sprintf(`{"generation": %d, "position": %d, "digest": %q}`, m.Generation, m.Position, m.Digest)
+	newer := transaction(t, node, key(topic), &kgo.Record{Topic: checkpoints, Key: []byte(key(topic)), Value: []byte(last)})
+	must.OK(t, older.Open(t.Context(), logtest.Feed))
+	if err := older.Claim(t.Context()); !errors.Is(err, seed.ErrMoved) {
+		t.Errorf("%v", err)
+	}
+	commit(t, newer, kgo.TryCommit)
 }
