@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"regexp"
 	"strings"
+
+	"github.com/eventfeed/eventfeed/internal/brokerurl"
 )
 
 // address is where a topic is.
@@ -105,9 +106,5 @@ func isLoopback(broker string) bool {
 	if err != nil {
 		return false
 	}
-	if host == "localhost" {
-		return true
-	}
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return brokerurl.IsLoopback(host)
 }

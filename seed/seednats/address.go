@@ -4,10 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/eventfeed/eventfeed/internal/brokerurl"
 )
 
 // address is where a stream is.
@@ -98,10 +99,7 @@ func (a address) String() string { return a.target() + " at " + strings.Join(a.h
 func (a address) isLoopback() bool {
 	for _, server := range a.hosts {
 		host, _, err := net.SplitHostPort(server)
-		if err != nil {
-			return false
-		}
-		if ip, err := netip.ParseAddr(host); host != "localhost" && (err != nil || !ip.IsLoopback()) {
+		if err != nil || !brokerurl.IsLoopback(host) {
 			return false
 		}
 	}

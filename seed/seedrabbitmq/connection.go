@@ -43,7 +43,7 @@ type connection struct {
 // open connects, and checks that the exchange exists.
 func (s *sink) open(ctx context.Context) (c *connection, err error) {
 	config := amqp.Config{
-		Vhost: s.to.vhost, Heartbeat: heartbeat, FrameSize: maxFrame,
+		Vhost: s.to.VHost, Heartbeat: heartbeat, FrameSize: maxFrame,
 		Properties: amqp.NewConnectionProperties(),
 	}
 	if config.TLSClientConfig, err = s.tlsConfig(); err != nil {
@@ -69,7 +69,7 @@ func (s *sink) open(ctx context.Context) (c *connection, err error) {
 		c.cut() // the library may have left it open
 		return nil, dialError{err}
 	}
-	if err := c.begin(s.to.exchange); err != nil {
+	if err := c.begin(s.to.Name); err != nil {
 		c.close()
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (s *sink) open(ctx context.Context) (c *connection, err error) {
 // tlsConfig returns the TLS configuration for one connection; nil without TLS.
 func (s *sink) tlsConfig() (config *tls.Config, err error) {
 	switch {
-	case !s.to.tls:
+	case !s.to.TLS:
 		return nil, nil
 	case s.TLS == nil:
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -90,7 +90,7 @@ func (s *sink) tlsConfig() (config *tls.Config, err error) {
 		config = config.Clone()
 	}
 	if config.ServerName == "" {
-		config.ServerName = s.to.host
+		config.ServerName = s.to.Host
 	}
 	return config, nil
 }

@@ -100,7 +100,7 @@ func (d *delivery) publishTo(ctx context.Context, c *connection, w *window, n, l
 		if ctx.Err() != nil {
 			return published{n, ctx.Err()}
 		}
-		confirmation, err := c.channel.PublishWithDeferredConfirm(d.to.exchange, key, true, false, p)
+		confirmation, err := c.channel.PublishWithDeferredConfirm(d.to.Name, key, true, false, p)
 		if err != nil {
 			return published{n, err}
 		}

@@ -40,9 +40,9 @@ func (d *delivery) explain(err error) error {
 	case dialing && !e.Server && e.Code == amqp.AccessRefused && e.Reason != amqp.ErrCredentials.Reason:
 		return said // it broke off before it was said whether the vhost may be used
 	case e.Code == amqp.NotAllowed && strings.HasSuffix(e.Reason, "not found"):
-		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no vhost %s: %w", d.to.vhost, said), Next: "check the URL, or create the vhost with: rabbitmqctl add_vhost " + d.to.vhost}
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no vhost %s: %w", d.to.VHost, said), Next: "check the URL, or create the vhost with: rabbitmqctl add_vhost " + d.to.VHost}
 	case e.Code == amqp.NotAllowed && strings.Contains(e.Reason, "refused for user"):
-		return &broker.OperatorError{Err: fmt.Errorf("the user may not use the vhost %s: %w", d.to.vhost, said), Next: d.permissions()}
+		return &broker.OperatorError{Err: fmt.Errorf("the user may not use the vhost %s: %w", d.to.VHost, said), Next: d.permissions()}
 	case e.Code == amqp.AccessRefused && dialing && d.loggedIn:
 		return said // the credentials may be exchanged at this moment
 	case e.Code == amqp.AccessRefused && dialing:
@@ -51,7 +51,7 @@ func (d *delivery) explain(err error) error {
 		return &broker.OperatorError{Err: fmt.Errorf("the user may not publish to the exchange: %w", said), Next: d.permissions()}
 	case e.Code == amqp.NotFound:
 		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("the exchange does not exist: %w", said),
-			Next: fmt.Sprintf("create it, with the queues that get its messages; for example: rabbitmqadmin --vhost=%s declare exchange name=%s type=topic durable=true", d.to.vhost, d.to.exchange)}
+			Next: fmt.Sprintf("create it, with the queues that get its messages; for example: rabbitmqadmin --vhost=%s declare exchange name=%s type=topic durable=true", d.to.VHost, d.to.Name)}
 	case e.Code == amqp.PreconditionFailed && strings.Contains(e.Reason, "message size"):
 		return &broker.OperatorError{Err: fmt.Errorf("%s: %w", d.tooLarge(e.Reason), said), Next: "raise max_message_size in the broker's rabbitmq.conf"}
 	}
@@ -64,7 +64,7 @@ func (d *delivery) explainTLS(err error) error {
 		return &broker.OperatorError{Err: fmt.Errorf("the broker's certificate is not trusted: %w", verify.Err), Next: "trust its authority with: --broker-ca FILE"}
 	}
 	if _, is := errors.AsType[tls.RecordHeaderError](err); is {
-		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("no TLS on port %s: %w", d.to.port, err), Next: "check the port: RabbitMQ has 5671 for TLS, and 5672 without"}
+		return &broker.OperatorError{Usage: true, Err: fmt.Errorf("no TLS on port %s: %w", d.to.Port, err), Next: "check the port: RabbitMQ has 5671 for TLS, and 5672 without"}
 	}
 	if alert, is := errors.AsType[tls.AlertError](err); is {
 		return &broker.OperatorError{Err: fmt.Errorf("the broker ended the TLS handshake: %w", alert), Next: "it may want a certificate: --broker-certificate FILE --broker-key FILE"}
@@ -74,7 +74,7 @@ func (d *delivery) explainTLS(err error) error {
 
 // permissions returns the command that gives the user the rights that a publisher needs.
 func (d *delivery) permissions() string {
-	return fmt.Sprintf("give it the right to write, with: rabbitmqctl set_permissions -p %s USER '^$' '^%s$' '^$'", d.to.vhost, d.to.exchange)
+	return fmt.Sprintf("give it the right to write, with: rabbitmqctl set_permissions -p %s USER '^$' '^%s$' '^$'", d.to.VHost, d.to.Name)
 }
 
 // tooLarge names the message that the broker found too large. The broker tells its size only.

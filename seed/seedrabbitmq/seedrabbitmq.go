@@ -39,6 +39,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/eventfeed/eventfeed/internal/brokerurl"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
@@ -90,13 +91,13 @@ const defaultPatience = time.Minute
 func Open(e Exchange) (seed.Publisher, error) {
 	to, err := parseURL(e.URL)
 	if err != nil {
-		return seed.Publisher{}, fmt.Errorf("%s: %w", shown(e.URL), err)
+		return seed.Publisher{}, fmt.Errorf("%s: %w", form.Shown(e.URL), err)
 	}
 	route, err := broker.ParseRoute(e.Route)
 	if err != nil {
 		return seed.Publisher{}, err
 	}
-	if e.Credentials != nil && !to.tls && !to.isLoopback() && !e.PlainPassword {
+	if e.Credentials != nil && !to.TLS && !brokerurl.IsLoopback(to.Host) && !e.PlainPassword {
 		return seed.Publisher{}, fmt.Errorf("%s: the password would cross the network unencrypted; use amqps://, or allow it with --broker-plaintext (in Go: PlainPassword)", to)
 	}
 	if e.Patience == 0 {

@@ -18,7 +18,7 @@ type back struct {
 
 // at returns the message at an offset, or the first one after it that the stream still has.
 func (b *back) at(ctx context.Context, offset uint64) (p placed, err error) {
-	message, found, err := b.log.connection.ReadAt(ctx, b.log.to.stream, offset, lostAfter)
+	message, found, err := b.log.connection.ReadAt(ctx, b.log.to.Name, offset, lostAfter)
 	if err != nil {
 		return p, err
 	}

@@ -48,7 +48,7 @@ func (l *log) readEnd(ctx context.Context) (end broker.Place, found, behind bool
 	if before == 0 {
 		patience = emptyAfter
 	}
-	message, any, err := l.connection.ReadLast(ctx, l.to.stream, patience)
+	message, any, err := l.connection.ReadLast(ctx, l.to.Name, patience)
 	switch {
 	case err != nil:
 		return end, false, false, l.explain(err)
@@ -76,7 +76,7 @@ func (l *log) readEnd(ctx context.Context) (end broker.Place, found, behind bool
 }
 
 func (l *log) lastID(ctx context.Context) (id, error) {
-	last, err := l.connection.LastID(ctx, l.producer(), l.to.stream)
+	last, err := l.connection.LastID(ctx, l.producer(), l.to.Name)
 	return id(last), l.explain(err)
 }
 

@@ -30,15 +30,15 @@ func (l *log) explain(err error) error {
 		}
 	case rabbitstream.ErrVHostAccessFailure:
 		if !l.wasOpen {
-			return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no vhost %s, or the user may not use it: %w", l.to.vhost, err),
-				Next: fmt.Sprintf("check the URL; create the vhost with: rabbitmqctl add_vhost %s; %s", l.to.vhost, l.permissions())}
+			return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no vhost %s, or the user may not use it: %w", l.to.VHost, err),
+				Next: fmt.Sprintf("check the URL; create the vhost with: rabbitmqctl add_vhost %s; %s", l.to.VHost, l.permissions())}
 		}
 	case rabbitstream.ErrStreamDoesNotExist:
 		if !l.wasOpen {
-			return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no stream %s in vhost %s: %w", l.to.stream, l.to.vhost, err), Next: "create it, with: " + l.create()}
+			return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no stream %s in vhost %s: %w", l.to.Name, l.to.VHost, err), Next: "create it, with: " + l.create()}
 		}
 	case rabbitstream.ErrAccessRefused:
-		return &broker.OperatorError{Err: fmt.Errorf("the user may not publish to stream %s and read it: %w", l.to.stream, err), Next: l.permissions()}
+		return &broker.OperatorError{Err: fmt.Errorf("the user may not publish to stream %s and read it: %w", l.to.Name, err), Next: l.permissions()}
 	}
 	return err
 }
@@ -68,10 +68,10 @@ func (l *log) explainAppend(err error, messages []broker.Message) error {
 
 // create returns the command that creates the stream.
 func (l *log) create() string {
-	return fmt.Sprintf(`rabbitmqadmin --vhost=%s declare queue name=%s durable=true arguments='{"x-queue-type": "stream"}'`, l.to.vhost, l.to.stream)
+	return fmt.Sprintf(`rabbitmqadmin --vhost=%s declare queue name=%s durable=true arguments='{"x-queue-type": "stream"}'`, l.to.VHost, l.to.Name)
 }
 
 // permissions returns the command that gives the user the rights that a publisher needs.
 func (l *log) permissions() string {
-	return fmt.Sprintf("give it the rights to write and to read, with: rabbitmqctl set_permissions -p %s USER '^$' '^%s$' '^%[2]s$'", l.to.vhost, l.to.stream)
+	return fmt.Sprintf("give it the rights to write and to read, with: rabbitmqctl set_permissions -p %s USER '^$' '^%s$' '^%[2]s$'", l.to.VHost, l.to.Name)
 }

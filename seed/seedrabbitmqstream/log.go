@@ -44,7 +44,7 @@ func (l *log) Open(ctx context.Context, feed broker.Feed) (err error) {
 
 // connect connects to the URL's node, and from there to the leader's.
 func (l *log) connect(ctx context.Context) error {
-	leader, err := l.dial(ctx, l.to.server())
+	leader, err := l.dial(ctx, l.to.Server())
 	if err != nil || leader == l.connection.Node() {
 		return err
 	}
@@ -61,7 +61,7 @@ func (l *log) connect(ctx context.Context) error {
 
 // dial connects to a node, and asks it for the stream's leader.
 func (l *log) dial(ctx context.Context, address string) (leader string, err error) {
-	config := rabbitstream.Config{Address: address, VHost: l.to.vhost, Name: "eventfeed publisher, " + checkpoint.Process()}
+	config := rabbitstream.Config{Address: address, VHost: l.to.VHost, Name: "eventfeed publisher, " + checkpoint.Process()}
 	if config.TLS, err = l.tlsConfig(address); err != nil {
 		return "", err
 	}
@@ -74,13 +74,13 @@ func (l *log) dial(ctx context.Context, address string) (leader string, err erro
 	if l.connection, err = rabbitstream.Dial(ctx, config); err != nil {
 		return "", dialError{err}
 	}
-	return l.connection.Leader(ctx, l.to.stream)
+	return l.connection.Leader(ctx, l.to.Name)
 }
 
 // tlsConfig returns the TLS configuration for one connection; nil without TLS.
 func (l *log) tlsConfig(address string) (config *tls.Config, err error) {
 	switch {
-	case !l.to.tls:
+	case !l.to.TLS:
 		return nil, nil
 	case l.TLS == nil:
 		config = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -101,7 +101,7 @@ func (l *log) Claim(ctx context.Context) error {
 	if l.connection == nil {
 		return errClosed
 	}
-	return l.explain(l.connection.DeclarePublisher(ctx, l.producer(), l.to.stream))
+	return l.explain(l.connection.DeclarePublisher(ctx, l.producer(), l.to.Name))
 }
 
 var errClosed = errors.New("the stream is not open")
@@ -136,7 +136,7 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 // verify makes sure that the last message of this publisher is the stream's last one. The broker
 // confirms what it does not store because another publisher was ahead.
 func (l *log) verify(ctx context.Context, last id) error {
-	recorded, err := l.connection.LastID(ctx, l.producer(), l.to.stream)
+	recorded, err := l.connection.LastID(ctx, l.producer(), l.to.Name)
 	switch is := id(recorded); {
 	case err != nil:
 		return l.explain(err)

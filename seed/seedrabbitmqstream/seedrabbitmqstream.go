@@ -36,6 +36,7 @@ import (
 	"crypto/tls"
 	"fmt"
 
+	"github.com/eventfeed/eventfeed/internal/brokerurl"
 	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
@@ -61,9 +62,9 @@ type Stream struct {
 func Open(s Stream) (seed.Target, error) {
 	to, err := parseURL(s.URL)
 	if err != nil {
-		return seed.Target{}, fmt.Errorf("%s: %w", shown(s.URL), err)
+		return seed.Target{}, fmt.Errorf("%s: %w", form.Shown(s.URL), err)
 	}
-	if s.Credentials != nil && !to.tls && !to.isLoopback() && !s.PlainPassword {
+	if s.Credentials != nil && !to.TLS && !brokerurl.IsLoopback(to.Host) && !s.PlainPassword {
 		return seed.Target{}, fmt.Errorf("%s: the password would cross the network unencrypted; use rabbitmq-stream+tls://, or allow it with --broker-plaintext (in Go: PlainPassword)", to)
 	}
 	return broker.NewTarget(to.String(), to.target(), func() broker.Log { return &log{Stream: s, to: to} }), nil
