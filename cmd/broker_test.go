@@ -4,10 +4,13 @@ package cmd_test
 
 import (
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -19,31 +22,79 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
 )
 
+// ownRabbitMQ has the nodes that belong to one script, by its folder.
+var ownRabbitMQ sync.Map
+
+// rabbitNode returns the script's node of RabbitMQ: its own, or the one that all share.
+func rabbitNode(ts *testscript.TestScript) *testrabbit.Node {
+	if own, is := ownRabbitMQ.Load(ts.Getenv("WORK")); is {
+		return own.(*testrabbit.Node)
+	}
+	return testrabbit.Start(testOf(ts))
+}
+
 // rabbitmq sets AMQP to the URL of a vhost of RabbitMQ in which exchange orders has the queue all, and
 // VHOST, BROKER and BROKER_TLS to its name and to the addresses of the broker. AMQP_USER and
 // AMQP_PASSWORD have the right to write to that exchange only; ca.pem is the authority of the broker.
-func rabbitmq(ts *testscript.TestScript, _ bool, _ []string) {
-	t := testOf(ts)
-	node := testrabbit.Start(t)
+//
+// rabbitmq own starts a broker for the script. On that one, rabbitmq alarm BOOLEAN sets and ends the alarm
+// of the disk, and rabbitmq limit BYTES bounds a message. rabbitmq full binds a queue that takes one message.
+func rabbitmq(ts *testscript.TestScript, _ bool, arguments []string) {
+	switch {
+	case len(arguments) == 0:
+		newVHost(ts)
+	case arguments[0] == "own":
+		ownRabbitMQ.Store(ts.Getenv("WORK"), testrabbit.Own(testOf(ts)))
+	case arguments[0] == "alarm":
+		on, err := strconv.ParseBool(arguments[1])
+		ts.Check(err)
+		rabbitNode(ts).SetDiskAlarm(testOf(ts), on)
+	case arguments[0] == "limit":
+		rabbitNode(ts).Eval(testOf(ts), "application:set_env(rabbit, max_message_size, "+arguments[1]+").")
+	case arguments[0] == "full":
+		withChannel(ts, func(channel *amqp.Channel) error {
+			_, err := channel.QueueDeclare("full", true, false, false, false, amqp.Table{"x-max-length": 1, "x-overflow": "reject-publish"})
+			return errors.Join(err, channel.QueueBind("full", "#", "orders", false, nil))
+		})
+	default:
+		ts.Fatalf("rabbitmq %s", arguments[0])
+	}
+}
+
+func newVHost(ts *testscript.TestScript) {
+	t, node := testOf(ts), rabbitNode(ts)
 	vhost, url := node.VHost(t)
 	user, password := node.User(t, vhost, "^$", "^orders$", "^$")
-	connection, err := amqp.Dial(url)
-	ts.Check(err)
-	defer func() { _ = connection.Close() }()
-	channel, err := connection.Channel()
-	ts.Check(err)
-	ts.Check(channel.ExchangeDeclare("orders", "topic", true, false, false, false, nil))
-	_, err = channel.QueueDeclare("all", true, false, false, false, nil)
-	ts.Check(err)
-	for _, key := range []string{"orders.OrderPlaced", "orders.OrderPaid", "orders.eventfeed.marker"} {
-		ts.Check(channel.QueueBind("all", key, "orders", false, nil))
-	}
 	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), node.Authority.PEM, 0o600))
 	for name, value := range map[string]string{
 		"AMQP": url, "VHOST": vhost, "BROKER": node.Address(), "BROKER_TLS": node.AddressTLS(), "AMQP_USER": user, "AMQP_PASSWORD": password,
 	} {
 		ts.Setenv(name, value)
 	}
+	withChannel(ts, func(channel *amqp.Channel) error {
+		if err := channel.ExchangeDeclare("orders", "topic", true, false, false, false, nil); err != nil {
+			return err
+		}
+		if _, err := channel.QueueDeclare("all", true, false, false, false, nil); err != nil {
+			return err
+		}
+		for _, key := range []string{"orders.OrderPlaced", "orders.OrderPaid", "orders.eventfeed.marker"} {
+			if err := channel.QueueBind("all", key, "orders", false, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// withChannel does something with a channel of AMQP in the script's vhost.
+func withChannel(ts *testscript.TestScript, do func(*amqp.Channel) error) {
+	connection, err := amqp.Dial(ts.Getenv("AMQP"))
+	ts.Check(err)
+	defer func() { _ = connection.Close() }()
+	channel, err := connection.Channel()
+	ts.Check(err)
+	ts.Check(do(channel))
 }
 
 // queue writes the routing keys and positions of the messages of queue all into the file messages,
@@ -57,7 +108,7 @@ func queue(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 // kafka sets KAFKA to the URL of a new topic of Kafka with one partition, KAFKA_TOPIC to its name, and
-// BROKER, BROKER_TLS, BROKER_SASL to addresses of the broker. KAFKA_USER and KAFKA_PASSWORD log in and
+// BROKER, BROKER_TLS, BROKER_SASL to addresses of the broker, BROKER_OLD to that of an old one. KAFKA_USER and KAFKA_PASSWORD log in and
 // have no rights; ca.pem is the authority of the broker.
 func kafka(ts *testscript.TestScript, _ bool, _ []string) {
 	t := testOf(ts)
@@ -68,7 +119,7 @@ func kafka(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("ca.pem"), node.Authority.PEM, 0o600))
 	for variable, value := range map[string]string{
 		"KAFKA": "kafka://" + node.Address() + "/" + name, "KAFKA_TOPIC": name, "BROKER": node.Address(), "BROKER_TLS": node.AddressTLS(),
-		"BROKER_SASL": node.AddressSASL(), "KAFKA_USER": user, "KAFKA_PASSWORD": password,
+		"BROKER_SASL": node.AddressSASL(), "BROKER_OLD": testkafka.Old(t), "KAFKA_USER": user, "KAFKA_PASSWORD": password,
 	} {
 		ts.Setenv(variable, value)
 	}
@@ -91,7 +142,8 @@ func topic(ts *testscript.TestScript, _ bool, arguments []string) {
 }
 
 // startNATS sets NATS to the URL of a new stream of JetStream, NATS_STREAM to its name, and BROKER to the
-// address of the server. EVENTFEED_ROUTE leads to the stream. It discards new messages after the ninth.
+// address of the server, BROKER_OLD to that of an old one, and BROKER_LOGIN to that of one without JetStream
+// where user publisher has the password right. EVENTFEED_ROUTE leads to the stream. It discards new messages after the ninth.
 func startNATS(ts *testscript.TestScript, _ bool, _ []string) {
 	t := testOf(ts)
 	node := testnats.Start(t)
@@ -100,7 +152,8 @@ func startNATS(ts *testscript.TestScript, _ bool, _ []string) {
 		Name: name, Subjects: []string{name + ".>"}, MaxMsgs: 9, Discard: jetstream.DiscardNew, MaxMsgSize: 20_000,
 	})
 	for variable, value := range map[string]string{
-		"NATS": "nats://" + node.Address() + "/" + name, "NATS_STREAM": name, "BROKER": node.Address(), "EVENTFEED_ROUTE": name + ".{feed}.{type}",
+		"NATS": "nats://" + node.Address() + "/" + name, "NATS_STREAM": name, "BROKER": node.Address(), "BROKER_OLD": testnats.Old(t, "2.8.4"),
+		"BROKER_LOGIN": testnats.Own(t, "accounts { A { users: [ { user: publisher, password: right } ] } }").Address(), "EVENTFEED_ROUTE": name + ".{feed}.{type}",
 	} {
 		ts.Setenv(variable, value)
 	}
@@ -144,8 +197,7 @@ func stream(ts *testscript.TestScript, _ bool, arguments []string) {
 // is the authority of the broker. mqstream read writes the types, generations and positions of its
 // messages into the file messages, and mqstream other publishes a message that is not eventfeed's.
 func mqstream(ts *testscript.TestScript, _ bool, arguments []string) {
-	t := testOf(ts)
-	node := testrabbit.Start(t)
+	t, node := testOf(ts), rabbitNode(ts)
 	switch {
 	case len(arguments) == 0:
 		vhost, url := node.VHost(t)
@@ -159,16 +211,16 @@ func mqstream(ts *testscript.TestScript, _ bool, arguments []string) {
 			ts.Setenv(variable, value)
 		}
 	case arguments[0] == "other":
-		connection, err := amqp.Dial(ts.Getenv("AMQP"))
-		ts.Check(err)
-		defer func() { _ = connection.Close() }()
-		channel, err := connection.Channel()
-		ts.Check(err)
-		ts.Check(channel.Confirm(false))
-		confirmation, err := channel.PublishWithDeferredConfirm("", "orders", true, false, amqp.Publishing{Headers: amqp.Table{"cloudEvents:type": "other"}})
-		ts.Check(err)
-		_, err = confirmation.WaitContext(t.Context())
-		ts.Check(err)
+		withChannel(ts, func(channel *amqp.Channel) error {
+			if err := channel.Confirm(false); err != nil {
+				return err
+			}
+			confirmation, err := channel.PublishWithDeferredConfirm("", "orders", true, false, amqp.Publishing{Headers: amqp.Table{"cloudEvents:type": "other"}})
+			if err == nil {
+				_, err = confirmation.WaitContext(t.Context())
+			}
+			return err
+		})
 	default:
 		var lines strings.Builder
 		count := newGenerations()

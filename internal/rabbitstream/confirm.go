@@ -17,6 +17,7 @@ const (
 // publishing is what is on its way: the messages with the ids from base to next.
 type publishing struct {
 	mu         sync.Mutex
+	first      uint64 // of the messages of this call
 	base, next uint64
 	confirmed  [windowMessages]bool // by id modulo windowMessages
 	frames     []sentFrame          // those with a message that is not confirmed
@@ -32,7 +33,7 @@ type sentFrame struct {
 func (p *publishing) begin(first uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.base, p.next, p.frames, p.bytes = first, first, nil, 0
+	p.first, p.base, p.next, p.frames, p.bytes = first, first, first, nil, 0
 }
 
 // confirm takes the ids that the broker confirms.
@@ -95,9 +96,16 @@ func (p *publishing) await(ctx context.Context, c *Connection, holds func() bool
 		case <-c.ended:
 			return because(ctx, c.why())
 		case <-timer.C:
-			return c.fail(fmt.Errorf("the broker has confirmed nothing for %v", deadAfter))
+			return c.fail(&SilentError{What: "confirmed nothing", For: deadAfter, Confirmed: p.confirmations()})
 		}
 	}
+}
+
+// confirmations returns how many messages of this call are confirmed, without a gap before them.
+func (p *publishing) confirmations() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int(p.base - p.first)
 }
 
 // refusal returns an error for messages that the broker refuses.

@@ -190,7 +190,7 @@ func (c *Connection) await(ctx context.Context) ([]byte, error) {
 	case <-c.ended:
 		return nil, because(ctx, c.why())
 	case <-timer.C:
-		return nil, c.fail(fmt.Errorf("the broker has not answered for %v", deadAfter))
+		return nil, c.fail(&SilentError{What: "not answered", For: deadAfter})
 	}
 }
 

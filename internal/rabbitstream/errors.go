@@ -1,6 +1,9 @@
 package rabbitstream
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // CodeError is the broker's answer to a request that failed.
 type CodeError uint16
@@ -45,6 +48,16 @@ func failed(c CodeError) error {
 	}
 	return c
 }
+
+// SilentError reports that the broker has not answered, or has confirmed nothing, for a time. It may
+// have an alarm, under which it reads nothing.
+type SilentError struct {
+	What      string // it has not done
+	For       time.Duration
+	Confirmed int // messages of Publish
+}
+
+func (e *SilentError) Error() string { return fmt.Sprintf("the broker has %s for %v", e.What, e.For) }
 
 // TooLargeError reports a message that does not fit into a frame of the broker.
 type TooLargeError struct {

@@ -35,7 +35,8 @@ func (c *Connection) DeclarePublisher(ctx context.Context, name, stream string) 
 }
 
 // Publish publishes n messages under the ids from first on, in their order, and returns when the
-// broker has confirmed them all. encode appends the content of a message, an AMQP 1.0 message, to a
+// broker has confirmed them all. A broker that confirms nothing for a time is a SilentError, and the
+// connection has ended. encode appends the content of a message, an AMQP 1.0 message, to a
 // buffer. A message that is too large is a TooLargeError; those before it are published.
 //
 // The broker confirms a message without storing it if its id is not higher than the publisher's last

@@ -5,14 +5,11 @@ package seedkafka_test
 import (
 	"crypto/tls"
 	"errors"
-	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testkafka"
@@ -193,52 +190,7 @@ func TestALoginThatBreaksOffIsTriedAgain(t *testing.T) {
 	}
 }
 
-// No old broker is available for a test: this is one that says that it has no transactions.
 func TestABrokerThatIsTooOldIsRefused(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must.OK(t, err)
-	t.Cleanup(func() { _ = listener.Close() })
-	go serveOld(listener)
-	wantOperator(t, publish(t, seedkafka.Topic{URL: "kafka://" + listener.Addr().String() + "/orders"}), true, "too old", "upgrade")
-}
-
-// serveOld answers each request for versions as Kafka 0.10.2 did: Metadata up to version 2, Fetch up
-// to 3, Produce up to 2.
-func serveOld(listener net.Listener) {
-	for {
-		connection, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer func() { _ = connection.Close() }()
-			for answerOld(connection) == nil {
-			}
-		}()
-	}
-}
-
-func answerOld(connection net.Conn) error {
-	var size [4]byte
-	if _, err := io.ReadFull(connection, size[:]); err != nil {
-		return err
-	}
-	request := make([]byte, int(size[2])<<8|int(size[3]))
-	if _, err := io.ReadFull(connection, request); err != nil || request[1] != 18 {
-		return errors.New("no request for versions")
-	}
-	answer := kmsg.NewPtrApiVersionsResponse()
-	for _, key := range []struct{ key, max int16 }{{0, 2}, {1, 3}, {2, 1}, {3, 2}, {18, 0}} {
-		k := kmsg.NewApiVersionsResponseApiKey()
-		k.ApiKey, k.MaxVersion = key.key, key.max
-		answer.ApiKeys = append(answer.ApiKeys, k)
-	}
-	if request[3] > 0 {
-		answer.ErrorCode = 35 // UNSUPPORTED_VERSION, in version 0
-	}
-	body := answer.AppendTo(nil)
-	frame := append([]byte{0, 0, 0, byte(4 + len(body))}, request[4:8]...) // the correlation id
-	_, err := connection.Write(append(frame, body...))
-	return err
+	wantOperator(t, publish(t, seedkafka.Topic{URL: "kafka://" + testkafka.Old(t) + "/orders"}), true, "too old", "upgrade")
 }

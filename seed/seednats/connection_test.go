@@ -140,6 +140,8 @@ func TestAServerWithoutJetStreamOrTooOldIsRefused(t *testing.T) {
 	node := testnats.Own(t, "accounts { A { users: [ { user: a, password: a } ] } }", "no_auth_user: a")
 	l := newLogOf(t, Stream{URL: "nats://" + node.Address() + "/ORDERS"})
 	wantOperator(t, l.Open(t.Context(), logtest.Feed), true, "has no JetStream", "jetstream { store_dir")
+	l = newLogOf(t, Stream{URL: "nats://" + testnats.Old(t, "2.8.4") + "/ORDERS"})
+	wantOperator(t, l.Open(t.Context(), logtest.Feed), true, "2.8.4", "upgrade")
 	for version, old := range map[string]bool{"2.8.4": true, "1.4.1": true, "2.9.0": false, "2.10.0-beta": false, "v3.0.0": false, "": false} {
 		if isOlderThan(version, 2, 9) != old {
 			t.Errorf("version %q: old is not %t", version, old)

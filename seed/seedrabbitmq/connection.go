@@ -32,7 +32,7 @@ type connection struct {
 	raw     net.Conn
 	isCut   bool
 
-	isBlocked bool // the broker has said that it takes no messages
+	alarm string // why the broker takes no messages, as it has said; empty if it takes them
 
 	returns chan amqp.Return // each before the confirmation of its message
 	blocked chan amqp.Blocking
@@ -165,6 +165,28 @@ func (c *connection) why() error {
 		}
 	}
 	return amqp.ErrClosed
+}
+
+// note notes that an alarm of the broker has begun, or has ended.
+func (c *connection) note(b amqp.Blocking) {
+	if c.alarm = ""; b.Active {
+		c.alarm = b.Reason
+	}
+}
+
+// noteAll notes what came while nothing was published.
+func (c *connection) noteAll() {
+	for {
+		select {
+		case b, isOpen := <-c.blocked:
+			if !isOpen {
+				return
+			}
+			c.note(b)
+		default:
+			return
+		}
+	}
 }
 
 // isOpen reports whether messages can be published, as far as it is known.

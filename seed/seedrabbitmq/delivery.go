@@ -121,6 +121,11 @@ func (d *delivery) confirmed(ctx context.Context, c *connection, w *window, end 
 	defer tick.Stop()
 	defer silent.Stop()
 	stopping, stopped := ctx.Done(), (<-chan time.Time)(nil)
+	var impatient <-chan time.Time // when the broker has taken nothing for as long as it may
+	if c.noteAll(); c.alarm != "" {
+		d.block(ctx, c.alarm)
+		impatient = d.impatience(impatient)
+	}
 	sent, next := w.sent, (*amqp.DeferredConfirmation)(nil)
 	var settled <-chan struct{} // when the broker has said what became of next
 	for d.done < end {
@@ -129,6 +134,7 @@ func (d *delivery) confirmed(ctx context.Context, c *connection, w *window, end 
 			sent, settled = nil, next.Done()
 		case <-settled:
 			silent.Reset(silence)
+			impatient = nil
 			if err := d.confirm(c, next.Acked()); err != nil {
 				return err
 			}
@@ -147,10 +153,18 @@ func (d *delivery) confirmed(ctx context.Context, c *connection, w *window, end 
 				return err
 			}
 		case b := <-c.blocked:
-			d.block(ctx, b)
+			if c.note(b); c.alarm == "" {
+				impatient = nil
+			} else {
+				impatient = d.impatience(impatient)
+			}
+			d.block(ctx, c.alarm)
 		case <-silent.C:
 			d.silent(ctx)
 			silent.Reset(silence)
+			impatient = d.impatience(impatient)
+		case <-impatient:
+			return d.waiting()
 		case <-d.hold.Lost:
 			return checkpoint.ErrLost
 		case <-stopping:
@@ -203,33 +217,56 @@ func (d *delivery) tell(err error) error {
 		return failed
 	}
 	d.told, d.unroutable = d.done, 0
-	if !d.connection.isBlocked { // otherwise what was confirmed was on its way before
+	if d.connection.alarm == "" { // otherwise what was confirmed was on its way before
 		d.available()
 	}
 	return err
 }
 
-// block notes that the broker takes no messages, or takes them again.
-func (d *delivery) block(ctx context.Context, b amqp.Blocking) {
-	if d.connection.isBlocked = b.Active; !b.Active {
+// block notes that the broker takes no messages because of an alarm, or takes them again.
+func (d *delivery) block(ctx context.Context, alarm string) {
+	if alarm == "" {
 		d.available()
 		return
 	}
-	d.away(blocked(b.Reason))
-	d.Logger.Log(ctx, d.outage.Level(0), "the broker takes no messages, waiting", "broker", d.to.String(), "reason", b.Reason)
+	d.away(d.waiting())
+	d.Logger.Log(ctx, d.outage.Level(repeatInterval), "the broker takes no messages, waiting", "broker", d.to.String(), "reason", alarm, "message", d.next())
+}
+
+// impatience returns when to give up, given what it returned before, or nil: the retry timeout after
+// the broker began to take nothing.
+func (d *delivery) impatience(began <-chan time.Time) <-chan time.Time {
+	if began != nil || d.Patience < 0 {
+		return began
+	}
+	return time.After(d.Patience)
+}
+
+// waiting returns the error of a broker that is connected and takes nothing.
+func (d *delivery) waiting() error {
+	if alarm := d.connection.alarm; alarm != "" {
+		return waitingError{d.next(), "the broker takes no messages at the moment: " + alarm + "; rabbitmq-diagnostics alarms tells which of its nodes"}
+	}
+	return waitingError{d.next(), errSilent.Error()}
 }
 
 // silent notes that the broker confirms nothing.
 func (d *delivery) silent(ctx context.Context) {
-	if d.connection.isBlocked {
+	d.away(d.waiting())
+	if d.connection.alarm != "" {
 		return // which was told
 	}
-	name := ""
-	if m, err := d.at(d.done); err == nil {
-		name = m.String()
+	d.Logger.Log(ctx, d.outage.Level(repeatInterval), "the broker confirms no messages, waiting", "broker", d.to.String(), "for", silence, "message", d.next())
+}
+
+// next names the next message that the broker has to confirm.
+func (d *delivery) next() string {
+	if d.done < d.n {
+		if m, err := d.at(d.done); err == nil {
+			return m.String()
+		}
 	}
-	d.away(errSilent)
-	d.Logger.Log(ctx, d.outage.Level(repeatInterval), "the broker confirms no messages, waiting", "broker", d.to.String(), "for", silence, "message", name)
+	return "the next message"
 }
 
 // errSilent reports that the broker has confirmed nothing for the time of silence.

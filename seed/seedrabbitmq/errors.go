@@ -121,6 +121,12 @@ func largeHeaders(size, frame int, m *broker.Message) error {
 	}
 }
 
-func blocked(reason string) error {
-	return fmt.Errorf("the broker takes no messages at the moment: %s", reason)
+// waitingError reports a message that a broker, to which there is a connection, does not take.
+type waitingError struct{ message, reason string }
+
+func (e waitingError) Error() string { return e.message + " waits: " + e.reason }
+
+func isWaiting(err error) bool {
+	_, is := errors.AsType[waitingError](err)
+	return is
 }

@@ -82,7 +82,7 @@ func (s *sink) publish(ctx context.Context, m messages, acknowledged func(checkp
 			tries = retry.Begin(100*time.Millisecond, 5*time.Second)
 		}
 		err = d.explain(err)
-		if _, refused := errors.AsType[*broker.OperatorError](err); refused || d.broke || ctx.Err() != nil || s.isLost() || s.Patience >= 0 && tries.Lasted() > s.Patience {
+		if _, refused := errors.AsType[*broker.OperatorError](err); refused || d.broke || ctx.Err() != nil || s.isLost() || isWaiting(err) || s.Patience >= 0 && tries.Lasted() > s.Patience {
 			return s.ended(ctx, d, err)
 		}
 		wait := tries.Next()

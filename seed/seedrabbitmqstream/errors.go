@@ -37,6 +37,8 @@ func (l *log) explain(err error) error {
 		if !l.wasOpen {
 			return &broker.OperatorError{Usage: true, Err: fmt.Errorf("there is no stream %s in vhost %s: %w", l.to.Name, l.to.VHost, err), Next: "create it, with: " + l.create()}
 		}
+	case rabbitstream.ErrPreconditionFailed:
+		return fmt.Errorf("%w; a broker that is low on disk or memory lets nobody publish: rabbitmq-diagnostics alarms tells", err)
 	case rabbitstream.ErrAccessRefused:
 		return &broker.OperatorError{Err: fmt.Errorf("the user may not publish to stream %s and read it: %w", l.to.Name, err), Next: l.permissions()}
 	}
@@ -56,6 +58,10 @@ func (l *log) explainTLS(err error) error {
 
 // explainAppend names the message that the broker does not take.
 func (l *log) explainAppend(err error, messages []broker.Message) error {
+	if silent, is := errors.AsType[*rabbitstream.SilentError](err); is {
+		next := min(silent.Confirmed, len(messages)-1)
+		return fmt.Errorf("%s waits: %w; rabbitmq-diagnostics alarms tells whether the broker is low on disk or memory", &messages[next], err)
+	}
 	large, is := errors.AsType[*rabbitstream.TooLargeError](err)
 	if !is {
 		return l.explain(err)

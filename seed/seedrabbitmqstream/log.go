@@ -130,16 +130,16 @@ func (l *log) Append(ctx context.Context, messages []broker.Message) error {
 	if err != nil {
 		return l.explainAppend(err, messages)
 	}
-	return l.verify(ctx, last)
+	return l.verify(ctx, last, messages)
 }
 
 // verify makes sure that the last message of this publisher is the stream's last one. The broker
 // confirms what it does not store because another publisher was ahead.
-func (l *log) verify(ctx context.Context, last id) error {
+func (l *log) verify(ctx context.Context, last id, messages []broker.Message) error {
 	recorded, err := l.connection.LastID(ctx, l.producer(), l.to.Name)
 	switch is := id(recorded); {
 	case err != nil:
-		return l.explain(err)
+		return l.explainAppend(err, messages)
 	case is == last:
 		l.last = last
 		return nil
