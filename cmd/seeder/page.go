@@ -113,6 +113,8 @@ func (p *runPage) state() *html.Seeder {
 func (p *runPage) sink() (kind, inWords string) {
 	file, schema := p.sinks.projection, p.sinks.schema
 	switch {
+	case p.sinks.isLog():
+		return checkpoint.SinkPublisher, string(kindOf(p.sinks.publish.url)) + ", which holds the checkpoint too"
 	case p.sinks.isPublisher():
 		return checkpoint.SinkPublisher, "a message broker, " + withoutPassword(p.sinks.publish.url)
 	case p.sinks.program != "":
