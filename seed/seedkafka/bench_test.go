@@ -3,18 +3,14 @@
 package seedkafka_test
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
-	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/publishbench"
 	"github.com/eventfeed/eventfeed/internal/testing/testkafka"
-	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 	"github.com/eventfeed/eventfeed/seed/seedkafka"
 )
@@ -33,36 +29,20 @@ const benchTransaction = 8 << 20
 func BenchmarkPublish(b *testing.B) {
 	node := testkafka.Start(b)
 	node.Checkpoints(b)
-	log := storetest.Open(b, storetest.Databases["sqlite"](b))
-	storetest.Create(b, log, "orders", 500)
-	for first := 1; first <= benchEvents; first += 10_000 {
-		storetest.Append(b, log, "orders", storetest.Events(first, first+9_999))
-	}
-	storetest.Drain(b, log, "orders")
-	from := servertest.Publish(b, log).URL + "/feeds/orders"
-	messages := benchMessages(storetest.Read(b, log, "orders"))
-
-	var ours, theirs time.Duration
-	var ratios []float64
+	bench := publishbench.New(b, benchEvents)
+	messages := benchMessages(bench.Messages)
 	var transactions [2]int64
 	for b.Loop() {
 		topic, other := node.Topic(b, 1), node.Topic(b, 1)
 		into, err := seedkafka.Open(seedkafka.Topic{URL: "kafka://" + node.Address() + "/" + topic})
 		must.OK(b, err)
-		began := time.Now()
-		must.OK(b, seed.Run(b.Context(), seed.Config{From: []string{from}, Into: into}))
-		publisher := time.Since(began)
-		client := benchClient(b, node, other, messages)
-		ours, theirs, ratios = ours+publisher, theirs+client, append(ratios, client.Seconds()/publisher.Seconds())
+		bench.Publish(b, into)
+		bench.Beside(benchClient(b, node, other, messages))
 		transactions = [2]int64{transactionsOf(b, node, topic), transactionsOf(b, node, other)}
 	}
-	n := float64(benchEvents * len(ratios))
-	b.ReportMetric(n/ours.Seconds(), "publisher-events/s")
-	b.ReportMetric(n/theirs.Seconds(), "client-events/s")
+	bench.Report(b)
 	b.ReportMetric(float64(transactions[0]), "publisher-transactions")
 	b.ReportMetric(float64(transactions[1]), "client-transactions")
-	slices.Sort(ratios)
-	b.ReportMetric(ratios[len(ratios)/2], "median-ratio")
 }
 
 // transactionsOf returns how many offsets of a topic have markers: one for each transaction.
@@ -73,13 +53,10 @@ func transactionsOf(b *testing.B, node *testkafka.Node, topic string) int64 {
 	return ends[topic][0].Offset - benchEvents
 }
 
-// benchMessages returns what the publisher sends for the events, with digests of the same length.
-func benchMessages(events []event.Placed) (all []kgo.Record) {
-	for i := range events {
-		m := broker.Message{
-			Delivered:  event.Delivered{Placed: events[i], Feed: "orders", FeedID: "urn:uuid:321f966e-5ede-4d71-900e-836b44dae192"},
-			Generation: 1_800_000_000, Epoch: "e603573e-d703-4da4-85f8-0a1e2d34208f",
-		}
+// benchMessages returns the messages as records.
+func benchMessages(messages []broker.Message) (all []kgo.Record) {
+	for i := range messages {
+		m := &messages[i]
 		r := kgo.Record{Key: []byte(m.Subject), Value: m.Data}
 		if m.Subject == "" {
 			r.Key = []byte(m.FeedID)

@@ -11,11 +11,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/publishbench"
 	"github.com/eventfeed/eventfeed/internal/testing/testnats"
-	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
@@ -29,40 +26,23 @@ const benchEvents = 50_000
 func BenchmarkPublish(b *testing.B) {
 	node := testnats.Start(b)
 	client := testnats.Client(b, node)
-	log := storetest.Open(b, storetest.Databases["sqlite"](b))
-	storetest.Create(b, log, "orders", 500)
-	for first := 1; first <= benchEvents; first += 10_000 {
-		storetest.Append(b, log, "orders", storetest.Events(first, first+9_999))
-	}
-	storetest.Drain(b, log, "orders")
-	from := servertest.Publish(b, log).URL + "/feeds/orders"
-	messages := benchMessages(storetest.Read(b, log, "orders"))
-
-	var ours, theirs time.Duration
-	round := 0
+	bench := publishbench.New(b, benchEvents)
+	messages := benchMessages(bench.Messages)
 	for b.Loop() {
-		round++
 		url := benchStream(b, node, client)
 		into, err := Open(Stream{URL: url, Route: "bench.{feed}.{type}"})
 		if err != nil {
 			b.Fatal(err)
 		}
-		began := time.Now()
-		if err := seed.Run(b.Context(), seed.Config{From: []string{from}, Into: into}); err != nil {
-			b.Fatal(err)
-		}
-		ours += time.Since(began)
+		bench.Publish(b, into)
 		wantMessages(b, client)
 		benchStream(b, node, client)
-		began = time.Now()
+		began := time.Now()
 		benchClient(b, node, messages)
-		theirs += time.Since(began)
+		bench.Beside(time.Since(began))
 		wantMessages(b, client)
 	}
-	n := float64(benchEvents * round)
-	b.ReportMetric(n/ours.Seconds(), "publisher-events/s")
-	b.ReportMetric(n/theirs.Seconds(), "client-events/s")
-	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "ratio")
+	bench.Report(b)
 }
 
 // benchStream creates the stream, without a message.
@@ -81,14 +61,10 @@ func wantMessages(b *testing.B, client jetstream.JetStream) {
 	}
 }
 
-// benchMessages returns what the publisher sends for the events, with digests and sequences of the same
-// length.
-func benchMessages(events []event.Placed) (all []*nats.Msg) {
-	for i := range events {
-		m := broker.Message{
-			Delivered: event.Delivered{Placed: events[i], Feed: "orders", FeedID: "urn:uuid:321f966e-5ede-4d71-900e-836b44dae192"}, Generation: 1_800_000_000,
-			Epoch: "e603573e-d703-4da4-85f8-0a1e2d34208f",
-		}
+// benchMessages returns the messages as the client has them, with sequences of the same length.
+func benchMessages(messages []broker.Message) (all []*nats.Msg) {
+	for i := range messages {
+		m := &messages[i]
 		msg := &nats.Msg{Subject: "bench.orders.Counted", Header: nats.Header{}, Data: m.Data}
 		m.Attributes(func(name, value string) { msg.Header[prefix+name] = []string{value} })
 		msg.Header[prefix+contentType] = []string{m.DataContentType}

@@ -11,11 +11,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/publishbench"
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
-	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 	"github.com/eventfeed/eventfeed/seed/seedrabbitmq"
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
@@ -37,16 +34,8 @@ func BenchmarkPublish(b *testing.B) {
 	}
 	defer func() { _ = connection.Close() }()
 	channel := benchChannel(b, connection)
-	log := storetest.Open(b, storetest.Databases["sqlite"](b))
-	storetest.Create(b, log, "orders", 500)
-	for first := 1; first <= benchEvents; first += 10_000 {
-		storetest.Append(b, log, "orders", storetest.Events(first, first+9_999))
-	}
-	storetest.Drain(b, log, "orders")
-	from := servertest.Publish(b, log).URL + "/feeds/orders"
-	messages := benchMessages(storetest.Read(b, log, "orders"))
-
-	var ours, theirs time.Duration
+	bench := publishbench.New(b, benchEvents)
+	messages := benchMessages(bench.Messages)
 	folder, round := b.TempDir(), 0
 	for b.Loop() {
 		round++
@@ -54,22 +43,14 @@ func BenchmarkPublish(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		began := time.Now()
-		config := seed.Config{From: []string{from}, Into: seedsqlite.Open(filepath.Join(folder, fmt.Sprint(round, ".db"))).Publish(publisher)}
-		if err := seed.Run(b.Context(), config); err != nil {
-			b.Fatal(err)
-		}
-		ours += time.Since(began)
+		bench.Publish(b, seedsqlite.Open(filepath.Join(folder, fmt.Sprint(round, ".db"))).Publish(publisher))
 		purge(b, channel)
-		began = time.Now()
+		began := time.Now()
 		benchClient(b, connection, messages)
-		theirs += time.Since(began)
+		bench.Beside(time.Since(began))
 		purge(b, channel)
 	}
-	n := float64(benchEvents * round)
-	b.ReportMetric(n/ours.Seconds(), "publisher-events/s")
-	b.ReportMetric(n/theirs.Seconds(), "client-events/s")
-	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "ratio")
+	bench.Report(b)
 }
 
 func benchChannel(b *testing.B, connection *amqp.Connection) *amqp.Channel {
@@ -97,13 +78,10 @@ func purge(b *testing.B, channel *amqp.Channel) {
 	}
 }
 
-// benchMessages returns what the publisher sends for the events, with digests of the same length.
-func benchMessages(events []event.Placed) (all []amqp.Publishing) {
-	for i := range events {
-		m := broker.Message{
-			Delivered: event.Delivered{Placed: events[i], Feed: "orders", FeedID: "urn:uuid:321f966e-5ede-4d71-900e-836b44dae192"}, Generation: 1_800_000_000,
-			Epoch: "e603573e-d703-4da4-85f8-0a1e2d34208f",
-		}
+// benchMessages returns the messages as the client has them.
+func benchMessages(messages []broker.Message) (all []amqp.Publishing) {
+	for i := range messages {
+		m := &messages[i]
 		p := amqp.Publishing{Headers: amqp.Table{}, DeliveryMode: amqp.Persistent, MessageId: m.ID, ContentType: m.DataContentType, Body: m.Data}
 		m.Attributes(func(name, value string) { p.Headers["cloudEvents:"+name] = value })
 		all = append(all, p)

@@ -13,11 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/event"
-	"github.com/eventfeed/eventfeed/internal/testing/servertest"
-	"github.com/eventfeed/eventfeed/internal/testing/storetest"
+	"github.com/eventfeed/eventfeed/internal/testing/publishbench"
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
-	"github.com/eventfeed/eventfeed/seed"
 	"github.com/eventfeed/eventfeed/seed/broker"
 )
 
@@ -30,38 +27,22 @@ const benchEvents = 100_000
 //	go test ./seed/seedrabbitmqstream -run '^$' -bench Publish -benchtime 5x
 func BenchmarkPublish(b *testing.B) {
 	node := testrabbit.Start(b)
-	log := storetest.Open(b, storetest.Databases["sqlite"](b))
-	storetest.Create(b, log, "orders", 500)
-	for first := 1; first <= benchEvents; first += 10_000 {
-		storetest.Append(b, log, "orders", storetest.Events(first, first+9_999))
-	}
-	storetest.Drain(b, log, "orders")
-	from := servertest.Publish(b, log).URL + "/feeds/orders"
-	messages := benchMessages(b, storetest.Read(b, log, "orders"))
+	bench := publishbench.New(b, benchEvents)
+	messages := benchMessages(b, bench.Messages)
 	client := filepath.Join(b.TempDir(), "client")
 	if out, err := exec.CommandContext(b.Context(), "go", "build", "-C", "../../test/streamclient", "-o", client).CombinedOutput(); err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}
 
-	var ours, theirs time.Duration
-	round := 0
 	for b.Loop() {
-		round++
 		place := newBench(b, node)
-		began := time.Now()
-		if err := seed.Run(b.Context(), seed.Config{From: []string{from}, Into: place.into(b)}); err != nil {
-			b.Fatal(err)
-		}
-		ours += time.Since(began)
+		bench.Publish(b, place.into(b))
 		place.wantAll(b)
 		place = newBench(b, node)
-		theirs += place.benchClient(b, client, messages)
+		bench.Beside(place.benchClient(b, client, messages))
 		place.wantAll(b)
 	}
-	n := float64(benchEvents * round)
-	b.ReportMetric(n/ours.Seconds(), "publisher-events/s")
-	b.ReportMetric(n/theirs.Seconds(), "client-events/s")
-	b.ReportMetric(theirs.Seconds()/ours.Seconds(), "ratio")
+	bench.Report(b)
 }
 
 // wantAll makes sure that the stream holds all events, and deletes it.
@@ -73,17 +54,13 @@ func (b *bench) wantAll(t testing.TB) {
 	b.node.Eval(t, fmt.Sprintf(`rabbit_vhost:delete(<<"%s">>, <<"test">>).`, b.vhost))
 }
 
-// benchMessages returns what the publisher sends for the events, with digests of the same length, as
-// test/streamclient reads it.
-func benchMessages(t testing.TB, events []event.Placed) []byte {
+// benchMessages returns the messages as test/streamclient reads them.
+func benchMessages(t testing.TB, messages []broker.Message) []byte {
 	t.Helper()
 	var all bytes.Buffer
 	encoder := json.NewEncoder(&all)
-	for i := range events {
-		m := broker.Message{
-			Delivered: event.Delivered{Placed: events[i], Feed: "orders", FeedID: "urn:uuid:321f966e-5ede-4d71-900e-836b44dae192"}, Generation: 1,
-			Epoch: "e603573e-d703-4da4-85f8-0a1e2d34208f",
-		}
+	for i := range messages {
+		m := &messages[i]
 		properties := make(map[string]string)
 		m.Attributes(func(name, value string) { properties[prefix+name] = value })
 		err := encoder.Encode(map[string]any{"ContentType": m.DataContentType, "Properties": properties, "Data": m.Data})
