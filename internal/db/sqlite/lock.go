@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/eventfeed/eventfeed/internal/filelock"
 )
 
 // lockWatch is how often a lock's file is looked at.
@@ -42,7 +44,7 @@ func TryLock(path string) (*FileLock, error) {
 	if err != nil {
 		return nil, err
 	}
-	locked, err := flock(file, false)
+	locked, err := filelock.Try(file, false)
 	if err != nil || !locked {
 		_ = file.Close()
 		return nil, err
@@ -112,7 +114,7 @@ func (l *FileLock) Share(use func(fd uintptr) error) error { return use(l.file.F
 func (l *FileLock) Release() {
 	l.stop()
 	<-l.ended
-	unlock(l.file)
+	filelock.Unlock(l.file)
 }
 
 // IsLocked reports whether someone holds the lock on a database file. It shares the
@@ -129,7 +131,7 @@ func IsLocked(path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer unlock(file)
-	free, err := flock(file, true)
+	defer filelock.Unlock(file)
+	free, err := filelock.Try(file, true)
 	return !free && err == nil, err
 }

@@ -88,13 +88,15 @@ func (q queries) EntityRows(ctx context.Context, key int64, subject string, firs
 	return err
 }
 
-// EntitySnapshots leaves out those of events that were lost.
+// EntitySnapshots leaves out those of events that were lost. Each snapshot's event is looked up by its
+// key: a join may be planned to read all events of the entity.
 func (q queries) EntitySnapshots(ctx context.Context, key int64, subject string) ([]store.Snapshotted, error) {
 	rows, err := q.db.Query(ctx, `
 		SELECT s.subject, s.name, s.revision, s.version
 		FROM eventfeed.snapshots s
-		JOIN eventfeed.entity_events n ON n.feed = s.feed AND n.subject = s.subject AND n.version = s.version AND n.insert_no = s.insert_no
-		WHERE s.feed = $1 AND s.subject = $2 ORDER BY s.name, s.revision`, key, subject)
+		WHERE s.feed = $1 AND s.subject = $2
+			AND s.insert_no = (SELECT n.insert_no FROM eventfeed.entity_events n WHERE n.feed = s.feed AND n.subject = s.subject AND n.version = s.version)
+		ORDER BY s.name, s.revision`, key, subject)
 	if err != nil {
 		return nil, err
 	}

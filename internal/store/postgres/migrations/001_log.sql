@@ -894,10 +894,10 @@ BEGIN
         SELECT s.version, p.position, p.recorded, e.id, e.source, s.state, s.digest
         INTO version, "position", recorded, id, source, data, digest
         FROM eventfeed.snapshots s
-        JOIN eventfeed.entity_events n ON n.feed = s.feed AND n.subject = s.subject AND n.version = s.version AND n.insert_no = s.insert_no
         JOIN eventfeed.events e ON e.insert_no = s.insert_no
         LEFT JOIN eventfeed.positions p ON p.insert_no = s.insert_no
-        WHERE s.feed = feed_key AND s.subject = load.subject COLLATE "C" AND s.name = snapshot_name COLLATE "C" AND s.revision = load.revision COLLATE "C" AND s.version <= last_version;
+        WHERE s.feed = feed_key AND s.subject = load.subject COLLATE "C" AND s.name = snapshot_name COLLATE "C" AND s.revision = load.revision COLLATE "C" AND s.version <= last_version
+            AND s.insert_no = (SELECT n.insert_no FROM eventfeed.entity_events n WHERE n.feed = s.feed AND n.subject = s.subject AND n.version = s.version);
         IF FOUND THEN
             is_snapshot := true;
             base := version;

@@ -1,6 +1,7 @@
 //go:build unix
 
-package sqlitedb
+// Package filelock locks files for processes of one machine.
+package filelock
 
 import (
 	"errors"
@@ -8,9 +9,9 @@ import (
 	"syscall"
 )
 
-// flock locks a file, shared or not, or returns false if someone else's lock
+// Try locks a file, shared or not, or returns false if someone else's lock
 // prevents it. The lock belongs to the opened file, with all who inherit it.
-func flock(file *os.File, shared bool) (bool, error) {
+func Try(file *os.File, shared bool) (bool, error) {
 	how := syscall.LOCK_EX
 	if shared {
 		how = syscall.LOCK_SH
@@ -28,8 +29,8 @@ func flock(file *os.File, shared bool) (bool, error) {
 	}
 }
 
-// unlock ends the lock, also for all who have inherited it, and closes the file.
-func unlock(file *os.File) {
+// Unlock ends the lock, also for all who have inherited it, and closes the file.
+func Unlock(file *os.File) {
 	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
 	_ = file.Close()
 }

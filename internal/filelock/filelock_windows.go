@@ -1,4 +1,4 @@
-package sqlitedb
+package filelock
 
 import (
 	"errors"
@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// flock locks a file, shared or not, or returns false if someone else's lock
+// Try locks a file, shared or not, or returns false if someone else's lock
 // prevents it.
-func flock(file *os.File, shared bool) (bool, error) {
+func Try(file *os.File, shared bool) (bool, error) {
 	how := uint32(windows.LOCKFILE_FAIL_IMMEDIATELY)
 	if !shared {
 		how |= windows.LOCKFILE_EXCLUSIVE_LOCK
@@ -24,5 +24,5 @@ func flock(file *os.File, shared bool) (bool, error) {
 	return true, nil
 }
 
-// unlock closes the file, which ends its lock.
-func unlock(file *os.File) { _ = file.Close() }
+// Unlock closes the file, which ends its lock.
+func Unlock(file *os.File) { _ = file.Close() }
