@@ -1,10 +1,6 @@
 package store
 
-import (
-	"context"
-
-	"github.com/eventfeed/eventfeed/internal/feed"
-)
+import "context"
 
 // Continues reports whether the history of now begins with the whole history of before, an
 // earlier reading of the same feed. It does not if the database was replaced by another copy,
@@ -13,15 +9,9 @@ func (l *Log) Continues(ctx context.Context, before, now *Feed) (bool, error) {
 	switch {
 	case before.ID != now.ID || now.Position < before.Position:
 		return false, nil
-	case now.Position == before.Position:
-		return now.Digest == before.Digest, nil
 	case before.Position == 0:
 		return true, nil
 	}
-	var digest feed.Digest
-	err := l.Rows(ctx, now.Key, before.Position, before.Position, func(r *Row) error {
-		digest = r.Digest
-		return nil
-	})
+	digest, err := l.DigestAt(ctx, now, before.Position)
 	return digest == before.Digest, err
 }
