@@ -76,6 +76,7 @@ type Document struct {
 	Epoch    string
 	Archives int64          // how many archives there are; subscription document only
 	Template string         // of their URLs, relative to the feed's own, see ExpandTemplate; subscription document only
+	Site     bool           // its own URL is that of a site, see SitePath; subscription document only
 	Held     bool           // no event gets a position until the feed is opened; subscription document only
 	Next     *Page          // archive only: the page after it; nil while it is the newest
 	Entities bool           // the events have versions, by their subjects; of a document of a log only, and in none of its forms

@@ -10,12 +10,23 @@ import (
 // the first character is a letter or a digit.
 var namePattern = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,62}$`)
 
+// SiteSuffix is what the name of the subscription document ends in on a site: a folder or a bucket
+// cannot hold a document beside others whose paths begin with its own.
+const SiteSuffix = ".atom"
+
 // ValidName reports whether name can name a feed: 1 to 63 characters of a-z,
-// 0-9, '.', '_' and '-', the first a letter or a digit.
-func ValidName(name string) bool { return namePattern.MatchString(name) }
+// 0-9, '.', '_' and '-', the first a letter or a digit, the end not .atom or .gz, which files of
+// a site end in.
+func ValidName(name string) bool {
+	return namePattern.MatchString(name) && !strings.HasSuffix(name, SiteSuffix) && !strings.HasSuffix(name, ".gz")
+}
 
 // SubscriptionPath is the path of a feed's own URL below the server's root.
 func SubscriptionPath(name string) string { return "/feeds/" + name }
+
+// SitePath is the path of a feed's subscription document on a site, below its root. A server has the
+// same document there.
+func SitePath(name string) string { return SubscriptionPath(name) + SiteSuffix }
 
 // ArchivePath is the path of an archive below the server's root.
 func ArchivePath(name string, page Page) string {
@@ -54,6 +65,9 @@ type Link struct {
 func (d *Document) Links() []Link {
 	if d.Kind == Subscription {
 		links := []Link{{"self", d.Name}}
+		if d.Site {
+			links[0].Reference += SiteSuffix
+		}
 		if d.Archives > 0 {
 			newest := Page{EpochOfPage(d.Epochs, d.Archives), d.Archives}
 			links = append(links, Link{"prev-archive", ExpandTemplate(d.Template, newest)})

@@ -65,7 +65,7 @@ type scanner struct {
 }
 
 func (s *scanner) links(d *Document) {
-	s.between(`<link rel="self" href="`, "\"/>\n")
+	self := s.between(`<link rel="self" href="`, "\"/>\n")
 	if s.skipIf(`<link rel="current" href="`) {
 		d.Kind = Archive
 		s.raw("\"/>\n")
@@ -74,6 +74,7 @@ func (s *scanner) links(d *Document) {
 		s.raw("\"/>\n")
 	}
 	if d.Kind == Subscription {
+		d.Site = strings.HasSuffix(self, SiteSuffix)
 		return
 	}
 	if s.skipIf(nextArchiveLink) {

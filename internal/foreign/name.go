@@ -45,6 +45,9 @@ func slug(text string) string {
 		}
 	}, strings.ToLower(text))
 	name = strings.Trim(name, "-._")
+	for _, suffix := range []string{".gz", feed.SiteSuffix} { // no name ends in them
+		name = strings.TrimSuffix(name, suffix)
+	}
 	name = strings.TrimRight(name[:min(len(name), 63)], "-._")
 	if !feed.ValidName(name) {
 		return ""

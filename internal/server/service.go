@@ -1,37 +1,17 @@
 package server
 
 import (
-	"encoding/xml"
 	"net/http"
 	"strings"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/feedstate"
+	"github.com/eventfeed/eventfeed/internal/render"
 )
 
 // serviceForm is the service document of RFC 5023 section 8: the feeds as collections that accept
 // nothing.
-var serviceForm = &form{name: "service", mediaType: "application/atomsvc+xml", also: []string{"application/xml", "text/xml"}}
-
-type serviceDocument struct {
-	XMLName   xml.Name  `xml:"http://www.w3.org/2007/app service"`
-	Workspace workspace `xml:"workspace"`
-}
-
-type workspace struct {
-	Title       atomTitle    `xml:"http://www.w3.org/2005/Atom title"`
-	Collections []collection `xml:"collection"`
-}
-
-type collection struct {
-	Href   string    `xml:"href,attr"`
-	Title  atomTitle `xml:"http://www.w3.org/2005/Atom title"`
-	Accept string    `xml:"accept"` // empty: nothing can be posted, section 8.3.4
-}
-
-type atomTitle struct {
-	Text string `xml:",chardata"`
-}
+var serviceForm = &form{name: "service", mediaType: render.ServiceType, also: []string{"application/xml", "text/xml"}}
 
 func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 	chosen, explicit, err := chooseForm(r, serviceForms)
@@ -73,14 +53,9 @@ func (s *server) service(w http.ResponseWriter, r *http.Request) error {
 }
 
 func serviceXML(feeds []*feedstate.State) ([]byte, error) {
-	document := serviceDocument{Workspace: workspace{Title: atomTitle{"Feeds"}}}
-	for _, f := range feeds {
-		document.Workspace.Collections = append(document.Workspace.Collections,
-			collection{Href: feed.SubscriptionPath(f.Name)[1:], Title: atomTitle{f.Title}})
+	collections := make([]render.Collection, len(feeds))
+	for i, f := range feeds {
+		collections[i] = render.Collection{Reference: feed.SubscriptionPath(f.Name)[1:], Title: f.Title}
 	}
-	text, err := xml.MarshalIndent(document, "", " ")
-	if err != nil {
-		return nil, err
-	}
-	return append([]byte(xml.Header), append(text, '\n')...), nil
+	return render.Service(collections)
 }

@@ -69,7 +69,7 @@ func (f *Feed) Check() error {
 // CheckName returns an error if a feed cannot have this name, which is a segment of URLs.
 func CheckName(name string) error {
 	if !feed.ValidName(name) {
-		return fmt.Errorf("feed name %.80q: must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter or a digit", name)
+		return fmt.Errorf("feed name %.80q: must be 1 to 63 characters of a-z, 0-9, '.', '_' and '-', the first a letter or a digit, the end not .atom or .gz", name)
 	}
 	return nil
 }

@@ -11,7 +11,7 @@ INSERT INTO eventfeed.schema_compatibility VALUES (1);
 -- writers wait for the sequencer.
 CREATE TABLE eventfeed.feeds (
     feed        bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    name        text        NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$'),
+    name        text        NOT NULL UNIQUE CHECK (name ~ '^[a-z0-9][a-z0-9._-]{0,62}$' AND name !~ '\.(atom|gz)$'),
     id          text        NOT NULL UNIQUE,
     title       text        NOT NULL,
     author      text        NOT NULL,

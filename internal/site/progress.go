@@ -1,0 +1,86 @@
+package site
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// FeedProgress is how far a feed is exported.
+type FeedProgress struct {
+	Feed string
+	Result
+	Exported time.Time // when site and log were seen to be the same; zero before that
+	Err      error     // of the last export, if it has failed
+}
+
+// Progress is how far an export is. It may be read at any time.
+type Progress struct {
+	mu      sync.Mutex
+	feeds   map[string]FeedProgress
+	err     error // of a round
+	failing time.Time
+}
+
+// Feeds returns how far the feeds are, ordered by name.
+func (p *Progress) Feeds() []FeedProgress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.SortedFunc(maps.Values(p.feeds), func(a, b FeedProgress) int { return strings.Compare(a.Feed, b.Feed) })
+}
+
+// Failing returns the error of the last try and when the first one of an outage failed; nil if the last
+// one succeeded.
+func (p *Progress) Failing() (err error, since time.Time) { //nolint:revive // since says how long the error has lasted
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.err, p.failing
+}
+
+// exported notes that a feed is exported.
+func (p *Progress) exported(name string, r *Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.feeds[name]
+	now := FeedProgress{Feed: name, Result: *r, Exported: time.Now()}
+	now.Written, now.Bytes = now.Written+was.Written, now.Bytes+was.Bytes
+	p.put(now)
+	p.err, p.failing = nil, time.Time{}
+}
+
+// current notes that a feed has not changed since it was exported.
+func (p *Progress) current(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if f, is := p.feeds[name]; is {
+		f.Exported, f.Err = time.Now(), nil
+		p.put(f)
+	}
+}
+
+// failed notes an error, and returns it. Without a name it is of all feeds.
+func (p *Progress) failed(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err = err; p.failing.IsZero() {
+		p.failing = time.Now()
+	}
+	if name != "" {
+		f := p.feeds[name]
+		f.Feed, f.Err = name, err
+		p.put(f)
+	}
+	return err
+}
+
+func (p *Progress) put(f FeedProgress) {
+	if p.feeds == nil {
+		p.feeds = make(map[string]FeedProgress)
+	}
+	p.feeds[f.Feed] = f
+}
