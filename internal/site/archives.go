@@ -149,11 +149,6 @@ func (w *writer) meet(ctx context.Context, o *Object) error {
 		return nil // another process has exported more
 	case theirs.Next == nil && ours.Next != nil:
 		return w.replace(ctx, *o, stored.Tag)
-	case w.AcceptEpoch && theirs.Next != nil && *theirs.Next != *ours.Next: // the one before a new epoch
-		if err := w.copyLost(ctx, o.Key, ours, stored.Body); err != nil {
-			return err
-		}
-		return w.replace(ctx, *o, stored.Tag)
 	default:
 		return foreign("%s of the site differs from the log's, with the same events", o.Key)
 	}

@@ -70,7 +70,10 @@ func (f *Folder) Delete(ctx context.Context, key string) error {
 				return err
 			}
 		}
-		return syncFolder(filepath.Dir(file))
+		if err := syncFolder(filepath.Dir(file)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	})
 }
 
