@@ -22,7 +22,7 @@ func command() *cobra.Command {
 	}
 	endHelp(root)
 	for _, command := range []*cobra.Command{
-		createCommand(), openCommand(), entitiesCommand(), entityCommand(), appendCommand(), serveCommand(), listCommand(), typesCommand(), verifyCommand(),
+		createCommand(), openCommand(), entitiesCommand(), entityCommand(), appendCommand(), serveCommand(), exportCommand(), listCommand(), typesCommand(), verifyCommand(),
 		newEpochCommand(), migrateCommand(), adoptCommand(), refusedCommand(),
 	} {
 		root.AddCommand(explained(command))

@@ -98,6 +98,7 @@ func (e *Exporter) step(ctx context.Context) (r Result, err error) {
 	if err != nil {
 		return r, err
 	}
+	r.Archives, r.Position, r.Head = e.site.archives(), e.site.position(), head.Feed.Published
 	e.known = head.Document
 	next := *head.Document
 	next.Site = true
@@ -115,7 +116,7 @@ func (e *Exporter) step(ctx context.Context) (r Result, err error) {
 			return r, err
 		}
 	}
-	r.Archives, r.Position, r.Head = next.Archives, next.Last, head.Feed.Published
+	r.Archives, r.Position = next.Archives, next.Last
 	if next.Last > 0 {
 		r.Newest = next.Updated
 	}

@@ -1,6 +1,7 @@
 package site
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -15,6 +16,9 @@ type FeedProgress struct {
 	Exported time.Time // when site and log were seen to be the same; zero before that
 	Err      error     // of the last export, if it has failed
 }
+
+// Behind returns how many events the feed has and the site does not.
+func (f *FeedProgress) Behind() int64 { return max(0, f.Head-f.Position) }
 
 // Progress is how far an export is. It may be read at any time.
 type Progress struct {
@@ -39,6 +43,20 @@ func (p *Progress) Failing() (err error, since time.Time) { //nolint:revive // s
 	return p.err, p.failing
 }
 
+// Ready returns why nothing is exported yet, or nil.
+func (p *Progress) Ready() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.feeds {
+		if !f.Exported.IsZero() {
+			return nil
+		}
+	}
+	return errNotYet
+}
+
+var errNotYet = errors.New("nothing was exported yet")
+
 // exported notes that a feed is exported.
 func (p *Progress) exported(name string, r *Result) {
 	p.mu.Lock()
@@ -58,6 +76,15 @@ func (p *Progress) current(name string) {
 		f.Exported, f.Err = time.Now(), nil
 		p.put(f)
 	}
+}
+
+// behind notes the last position of the log; 0 if it was not read.
+func (p *Progress) behind(name string, head int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	f := p.feeds[name]
+	f.Feed, f.Head = name, max(f.Head, head)
+	p.put(f)
 }
 
 // failed notes an error, and returns it. Without a name it is of all feeds.

@@ -146,6 +146,7 @@ func (r *run) export(ctx context.Context, name string) error {
 	}
 	result, err := e.Step(ctx)
 	if err != nil {
+		r.Progress.behind(name, result.Head)
 		return r.Progress.failed(name, err)
 	}
 	r.Progress.exported(name, &result)

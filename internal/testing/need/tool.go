@@ -34,6 +34,8 @@ var tools = map[string][]string{
 	"rabbitmq": {"/usr/lib/rabbitmq/bin/rabbitmq-server"},
 	"systemd":  {"systemd-analyze"},
 	"varnish":  {"varnishd", "/usr/sbin/varnishd"},
+	// An S3 server, built from source.
+	"versitygw": {".tools/versitygw-v1.8.0/versitygw"},
 }
 
 // libraries are those of tools that are libraries of Python: Debian's own interpreter finds them;
