@@ -13,6 +13,15 @@ var (
 		name: "atom", mediaType: feed.ContentType, also: []string{"application/xml", "text/xml"}, delta: true, fixed: true,
 		document: func(d *feed.Document, _ string) ([]byte, error) { return feed.AppendDocument(nil, d), nil },
 	}
+	// siteForm is Atom at the URL that a site has for the document: the same bytes.
+	siteForm = &form{
+		name: "site", mediaType: feed.ContentType, delta: true, fixed: true,
+		document: func(d *feed.Document, _ string) ([]byte, error) {
+			site := *d
+			site.Site = true
+			return feed.AppendDocument(nil, &site), nil
+		},
+	}
 	batchForm = &form{
 		name: "cloudevents", mediaType: render.BatchType, delta: true, fixed: true,
 		document: func(d *feed.Document, _ string) ([]byte, error) { return render.AppendBatch(nil, d), nil },

@@ -225,6 +225,7 @@ func (s *server) routes() {
 	if s.AllowAppend {
 		ofFeed[http.MethodPost] = s.append
 	}
+	s.route("/feeds/{feed}"+feed.SiteSuffix, methods{http.MethodGet: s.siteSubscription})
 	s.route("/feeds/{feed}", ofFeed)
 	s.route("/feeds/{feed}/archive/{epoch}/{page}", methods{http.MethodGet: s.archive})
 	s.route("/feeds/{feed}/stream", methods{http.MethodGet: s.stream})

@@ -16,7 +16,16 @@ import (
 // subscription answers with a feed's subscription document. It holds a conditional request with
 // Prefer: wait while the client's document is the current one.
 func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
-	ask, err := s.ask(r)
+	return s.subscribe(w, r, func() (*form, bool, error) { return chooseForm(r, subscriptionForms) })
+}
+
+// siteSubscription answers with the document that a site has at this URL, whatever the client accepts.
+func (s *server) siteSubscription(w http.ResponseWriter, r *http.Request) error {
+	return s.subscribe(w, r, func() (*form, bool, error) { return siteForm, true, nil })
+}
+
+func (s *server) subscribe(w http.ResponseWriter, r *http.Request, choose func() (chosen *form, explicit bool, err error)) error {
+	ask, err := s.ask(r, choose)
 	if err != nil {
 		return err
 	}
@@ -41,7 +50,9 @@ func (s *server) subscription(w http.ResponseWriter, r *http.Request) error {
 		addVary(header, s.Origin.Fields())
 	}
 	header.Set("Cache-Control", subscriptionLifetime.cacheControl(s.scope()))
-	linkAlternates(header, r, subscriptionForms, ask.form)
+	if ask.form != siteForm {
+		linkAlternates(header, r, subscriptionForms, ask.form)
+	}
 	linkArchives(header, v.document.Links(), ask.form)
 	header.Add("Link", "<"+feed.TypesReference(v.document.Name)+`>; rel="`+feed.TypesRelation+`"; type="`+feed.TypesType+`"`)
 	if ask.wait > 0 {
@@ -79,13 +90,13 @@ type ask struct {
 	visit readers.Visit // of the reader
 }
 
-func (s *server) ask(r *http.Request) (*ask, error) {
+func (s *server) ask(r *http.Request, choose func() (chosen *form, explicit bool, err error)) (*ask, error) {
 	state, err := s.feed(r)
 	if err != nil {
 		return nil, err
 	}
 	a := &ask{feed: state.Name, have: entityTags(r.Header, "If-None-Match"), match: entityTags(r.Header, "If-Match")}
-	if a.form, a.explicit, err = chooseForm(r, subscriptionForms); err != nil {
+	if a.form, a.explicit, err = choose(); err != nil {
 		return nil, err
 	}
 	if err := checkParameters(r, a.form, feedParameters); err != nil {
