@@ -85,7 +85,7 @@ func (f *exportFlags) run(command *cobra.Command, arguments []string) error {
 		return site.Run(ctx, config)
 	})
 	group.Go(func() error { return listener.wait(ctx) })
-	if err := explainExport(group.Wait()); err != nil {
+	if err := explainExport(noFeed(command, name, group.Wait())); err != nil {
 		return err
 	}
 	return f.report(command, progress)

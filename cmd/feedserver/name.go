@@ -19,13 +19,18 @@ func feedArgument(command *cobra.Command) {
 		if err := store.CheckName(arguments[0]); err != nil {
 			return cli.Usage("%w", err)
 		}
-		err := run(command, arguments)
-		if errors.Is(err, store.ErrNoFeed) {
-			err = fmt.Errorf("%w%s", err, nearest.Question(arguments[0], feedNames(command)))
-			return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "list the feeds of this database with: feedserver list; create one with: feedserver create " +
-				arguments[0] + "; each with the same --db"}
-		}
+		return noFeed(command, arguments[0], run(command, arguments))
+	}
+}
+
+// noFeed says more of an error for a name that no feed has, and leaves others.
+func noFeed(command *cobra.Command, name string, err error) error {
+	if !errors.Is(err, store.ErrNoFeed) {
 		return err
+	}
+	return &cli.StatusError{
+		Status: cli.StatusFailed, Err: fmt.Errorf("%w%s", err, nearest.Question(name, feedNames(command))),
+		Next: "list the feeds of this database with: feedserver list; create one with: feedserver create " + name + "; each with the same --db",
 	}
 }
 

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/eventfeed/eventfeed/internal/feed"
 )
@@ -27,10 +26,7 @@ func (l *Log) Head(ctx context.Context, name string, known *feed.Document, archi
 		h.Newest, err = log.Document(ctx, f.Key, f.archive(f.Archives))
 		return err
 	})
-	if err != nil {
-		return Head{}, fmt.Errorf("head of feed %s: %w", name, err)
-	}
-	return h, nil
+	return h, err
 }
 
 // DigestAt returns the digest at a position that the feed has, or at 0.
