@@ -1,7 +1,6 @@
 package bucket
 
 import (
-	"fmt"
 	"net/http"
 	"testing"
 
@@ -17,13 +16,4 @@ func (b *Bucket) Header(t *testing.T, key string) http.Header {
 	}
 	_ = content.Close()
 	return header
-}
-
-// Publish lets everyone read the bucket.
-func (b *Bucket) Publish(t *testing.T) {
-	t.Helper()
-	policy := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::%s/*"]}]}`, b.bucket)
-	if err := b.core.SetBucketPolicy(t.Context(), b.bucket, policy); err != nil {
-		t.Fatal(err)
-	}
 }

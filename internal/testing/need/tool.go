@@ -15,6 +15,7 @@ import (
 // places where its program may be. The first place that has it counts. Those in .tools are below the
 // module's root.
 var tools = map[string][]string{
+	"caddy":      {"caddy"},
 	"chromium":   {"chromium", "chromium-browser", "google-chrome"},
 	"curl":       {"curl"},
 	"feedparser": {"/usr/bin/python3"},

@@ -13,6 +13,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/minio/minio-go/v7"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
@@ -123,3 +126,12 @@ func (s *Server) Bucket(t testing.TB) (name string) {
 }
 
 func (s *Server) log() string { return filepath.Join(s.folder, fmt.Sprintf("start-%d.log", s.starts)) }
+
+// Publish lets everyone read a bucket.
+func (s *Server) Publish(t testing.TB, name string) {
+	t.Helper()
+	client, err := minio.New(s.Address(), &minio.Options{Creds: credentials.NewStaticV4(AccessKey, SecretKey, "")})
+	must.OK(t, err)
+	must.OK(t, client.SetBucketPolicy(t.Context(), name, fmt.Sprintf(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":["s3:GetObject"],"Resource":["arn:aws:s3:::%s/*"]}]}`, name)))
+}
