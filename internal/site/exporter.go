@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"time"
 
@@ -91,6 +92,9 @@ const maxChanged = 10
 func (e *Exporter) step(ctx context.Context) (r Result, err error) {
 	if e.site == nil { // before the log is read, which is then not behind it
 		if e.site, err = e.readSite(ctx); err != nil {
+			if head, logErr := e.Log.Head(ctx, e.Feed, e.known, math.MaxInt64); logErr == nil { // how far the site is behind
+				r.Head, e.known = head.Feed.Published, head.Document
+			}
 			return r, err
 		}
 	}

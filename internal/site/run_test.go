@@ -1,0 +1,129 @@
+package site_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/eventfeed/eventfeed/internal/feed"
+	"github.com/eventfeed/eventfeed/internal/site"
+	"github.com/eventfeed/eventfeed/internal/store"
+	"github.com/eventfeed/eventfeed/internal/testing/must"
+)
+
+// counting counts the transactions of a log.
+type counting struct {
+	*store.Log
+	heads, archives, others atomic.Int64
+}
+
+func (c *counting) Head(ctx context.Context, name string, known *feed.Document, archives int64) (store.Head, error) {
+	c.heads.Add(1)
+	return c.Log.Head(ctx, name, known, archives)
+}
+
+func (c *counting) Archive(ctx context.Context, name string, page feed.Page) (*store.Feed, store.Document, error) {
+	c.archives.Add(1)
+	return c.Log.Archive(ctx, name, page)
+}
+
+func (c *counting) DigestAt(ctx context.Context, f *store.Feed, position int64) (feed.Digest, error) {
+	c.others.Add(1)
+	return c.Log.DigestAt(ctx, f, position)
+}
+
+// What follows costs the database one transaction for each page, and one for each interval.
+func TestAnExportThatFollowsReadsTheLogOncePerPageAndInterval(t *testing.T) {
+	t.Parallel()
+	l, _ := newLog(t, 3)
+	c := &counting{Log: l}
+	s := newFolder(t)
+	e := exporter(l, s)
+	e.Log = c
+	step(t, e)
+	at, intervals := 3, int64(1)
+	for _, more := range []int{0, 1, 0, pageSize, 17 * pageSize, 2, 0} {
+		if more > 0 {
+			grow(t, l, at+1, at+more)
+		}
+		at += more
+		step(t, e)
+		intervals++
+	}
+	pages := int64(at / pageSize)
+	if all := c.heads.Load() + c.archives.Load() + c.others.Load(); c.heads.Load() != intervals || all > pages+intervals {
+		t.Errorf("%d reads of the head in %d intervals, %d of archives for %d pages, %d others", c.heads.Load(), intervals, c.archives.Load(), pages, c.others.Load())
+	}
+	wantSite(t, s, l)
+}
+
+// away is a store that can be unavailable.
+type away struct {
+	site.Store
+	is atomic.Bool
+}
+
+var errAway = errors.New("connection refused")
+
+func (a *away) Get(ctx context.Context, key string) (site.Stored, error) {
+	if a.is.Load() {
+		return site.Stored{}, errAway
+	}
+	return a.Store.Get(ctx, key)
+}
+
+func (a *away) Put(ctx context.Context, objects []site.Object) ([]int, error) {
+	if a.is.Load() {
+		return nil, errAway
+	}
+	return a.Store.Put(ctx, objects)
+}
+
+func TestAnExportWaitsForASiteThatIsAwayAndShowsIt(t *testing.T) {
+	t.Parallel()
+	l, _ := newLog(t, 7)
+	s := &away{Store: newFolder(t)}
+	progress := &site.Progress{}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	config := site.Config{
+		Log: l, Store: s, Feed: "orders", Follow: true, Interval: 10 * time.Millisecond, Patience: -1, Logger: slog.New(slog.DiscardHandler), Progress: progress,
+	}
+	go func() { ended <- site.Run(ctx, config) }()
+	until := func(what string, is func(site.FeedProgress) bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+			if all := progress.Feeds(); len(all) == 1 && is(all[0]) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %+v", what, progress.Feeds())
+			}
+		}
+	}
+	until("exported", func(p site.FeedProgress) bool { return p.Position == 7 && p.Behind() == 0 })
+	must.OK(t, progress.Ready())
+	s.is.Store(true)
+	grow(t, l, 8, 23)
+	until("away", func(p site.FeedProgress) bool { return p.Position == 7 && p.Behind() == 16 && errors.Is(p.Err, errAway) })
+	if err, since := progress.Failing(); err == nil || since.IsZero() {
+		t.Errorf("%v since %v", err, since)
+	}
+	s.is.Store(false)
+	until("back", func(p site.FeedProgress) bool { return p.Position == 23 && p.Err == nil })
+	if err, _ := progress.Failing(); err != nil {
+		t.Error(err)
+	}
+	stop()
+	must.OK(t, <-ended)
+	wantSite(t, s, l)
+
+	s.is.Store(true)
+	config.Follow, config.Patience = false, time.Millisecond
+	if err := site.Run(t.Context(), config); !errors.Is(err, errAway) {
+		t.Errorf("a run that does not follow: %v", err)
+	}
+}
