@@ -14,10 +14,8 @@ import (
 )
 
 // A batch of archives has at most batchArchives, and about batchBytes before compression.
-const (
-	batchArchives = 64
-	batchBytes    = 16 << 20
-)
+var batchArchives = int64(64) // fewer in tests
+const batchBytes = 16 << 20
 
 // writer writes the documents of one step.
 type writer struct {
@@ -67,7 +65,7 @@ func (w *writer) read(ctx context.Context, from int64, pass func([]Object) error
 			return fmt.Errorf("archive %d: %w", number, err)
 		}
 		batch = append(batch, o)
-		if size += len(o.Body); len(batch) == batchArchives || size >= batchBytes {
+		if size += len(o.Body); int64(len(batch)) == batchArchives || size >= batchBytes {
 			if err := pass(batch); err != nil {
 				return err
 			}

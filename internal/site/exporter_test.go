@@ -1,3 +1,5 @@
+//go:build unix
+
 package site_test
 
 import (
@@ -59,6 +61,18 @@ func newFolder(t *testing.T) site.Store {
 	return f
 }
 
+// onEach runs a test with a folder and with a bucket.
+func onEach(t *testing.T, test func(t *testing.T, newStore func(*testing.T) site.Store)) {
+	t.Helper()
+	t.Parallel()
+	for name, newStore := range map[string]func(*testing.T) site.Store{"folder": newFolder, "bucket": newBucket} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newStore)
+		})
+	}
+}
+
 func exporter(l *store.Log, s site.Store) *site.Exporter {
 	return &site.Exporter{Log: l, Store: s, Feed: "orders", Logger: slog.New(slog.DiscardHandler)}
 }
@@ -94,10 +108,12 @@ func wantSite(t *testing.T, s site.Store, l *store.Log) {
 	}
 }
 
-func TestASiteHasTheBytesOfTheServerAtEachState(t *testing.T) {
-	t.Parallel()
+func TestASiteHasTheBytesOfTheServerAtEachState(t *testing.T) { onEach(t, hasTheBytes) }
+
+func hasTheBytes(t *testing.T, newStore func(*testing.T) site.Store) {
+	t.Helper()
 	l, _ := newLog(t, 0)
-	s := newFolder(t)
+	s := newStore(t)
 	e := exporter(l, s)
 	at := 0
 	for _, next := range []int{0, 1, 4, 5, 6, 10, 11, 30, 31, 400} {
@@ -182,23 +198,27 @@ func cutAtEachCall(t *testing.T, begin func(t *testing.T) (*store.Log, site.Stor
 	}
 }
 
-func TestAnExportThatIsCutOffAnywhereIsContinued(t *testing.T) {
-	t.Parallel()
+func TestAnExportThatIsCutOffAnywhereIsContinued(t *testing.T) { onEach(t, isContinued) }
+
+func isContinued(t *testing.T, newStore func(*testing.T) site.Store) {
+	t.Helper()
 	l, url := newLog(t, 12)
 	earlier, _ := copyOf(t, url)
-	grow(t, l, 13, 420)
+	grow(t, l, 13, 81)
 	cutAtEachCall(t, func(t *testing.T) (*store.Log, site.Store) {
 		t.Helper()
-		s := newFolder(t)
+		s := newStore(t)
 		step(t, exporter(earlier, s))
 		return l, s
 	}, false)
 }
 
-func TestTwoExportersAtOnceWriteTheSameSite(t *testing.T) {
-	t.Parallel()
+func TestTwoExportersAtOnceWriteTheSameSite(t *testing.T) { onEach(t, twoExporters) }
+
+func twoExporters(t *testing.T, newStore func(*testing.T) site.Store) {
+	t.Helper()
 	l, _ := newLog(t, 3)
-	s := newFolder(t)
+	s := newStore(t)
 	for round := range 10 {
 		grow(t, l, 4+round*37, 3+(round+1)*37)
 		var both sync.WaitGroup
@@ -276,16 +296,18 @@ func TestASiteOfAnotherHistoryIsLeftAlone(t *testing.T) {
 
 // restore gives a log a site that goes on to position 31, restores it to an earlier position, and lets it go
 // on otherwise under a new epoch.
-func restore(t *testing.T, backup int) (again *store.Log, s site.Store) {
+func restore(t *testing.T, backup int) (again *store.Log, newSite func() site.Store) {
 	t.Helper()
 	l, url := newLog(t, backup)
 	again, _ = copyOf(t, url)
 	grow(t, l, backup+1, 31)
-	s = newFolder(t)
-	step(t, exporter(l, s))
 	must.OK(t, again.NewEpoch(t.Context(), "orders", "restored"))
 	grow(t, again, 101, 140)
-	return again, s
+	return again, func() site.Store {
+		s := newFolder(t)
+		step(t, exporter(l, s))
+		return s
+	}
 }
 
 func TestEventsThatOnlyTheSiteHasAreCountedAndKept(t *testing.T) {
@@ -293,7 +315,8 @@ func TestEventsThatOnlyTheSiteHasAreCountedAndKept(t *testing.T) {
 	for backup := range 31 {
 		t.Run(fmt.Sprint(backup), func(t *testing.T) {
 			t.Parallel()
-			again, s := restore(t, backup)
+			again, newSite := restore(t, backup)
+			s := newSite()
 			before := events(t, s, backup+1, 31)
 			wantHistoryError(t, exporter(again, s), fmt.Sprintf("after position %d", backup), fmt.Sprintf("%d events are in the site only", 31-backup), "--accept-epoch")
 			e := exporter(again, s)
@@ -307,11 +330,12 @@ func TestEventsThatOnlyTheSiteHasAreCountedAndKept(t *testing.T) {
 
 func TestEventsThatOnlyTheSiteHasAreKeptThoughTheExportIsCutOffAnywhere(t *testing.T) {
 	t.Parallel()
+	again, newSite := restore(t, 13)
 	var before map[int64]string
 	var sites []site.Store
 	cutAtEachCall(t, func(t *testing.T) (*store.Log, site.Store) {
 		t.Helper()
-		again, s := restore(t, 13)
+		s := newSite()
 		before = events(t, s, 14, 31)
 		sites = append(sites, s)
 		return again, s

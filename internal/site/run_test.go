@@ -1,3 +1,5 @@
+//go:build unix
+
 package site_test
 
 import (
@@ -108,7 +110,9 @@ func TestAnExportWaitsForASiteThatIsAwayAndShowsIt(t *testing.T) {
 	must.OK(t, progress.Ready())
 	s.is.Store(true)
 	grow(t, l, 8, 23)
-	until("away", func(p site.FeedProgress) bool { return p.Position == 7 && p.Behind() == 16 && errors.Is(p.Err, errAway) })
+	until("away", func(p site.FeedProgress) bool {
+		return p.Position == 7 && p.Behind() == 16 && errors.Is(p.Err, errAway)
+	})
 	if err, since := progress.Failing(); err == nil || since.IsZero() {
 		t.Errorf("%v since %v", err, since)
 	}
