@@ -138,3 +138,40 @@ func wantExported(t *testing.T, l *store.Log, get func(context.Context, string) 
 		t.Error("there is no archive")
 	}
 }
+
+// What an export shows is what the site has.
+func TestOperatorsSeeWhatAnExportDoes(t *testing.T) {
+	t.Parallel()
+	url := testdb.SQLite(t)
+	l := storetest.Open(t, url)
+	storetest.Create(t, l, "orders", 5)
+	storetest.Append(t, l, "orders", storetest.Events(1, 23))
+	storetest.Drain(t, l, "orders")
+	path := filepath.Join(t.TempDir(), "site")
+	o := launch(t, "feedserver", []string{
+		"export", "orders", "--db", url, "--site", path, "--private", "--follow", "--interval", "10ms", "--operations-listen", "127.0.0.1:0",
+	}, func(o *operated) bool { return o.private != "" })
+	o.waitReady(t, http.StatusOK)
+	families := o.waitFor(t, "eventfeed_export_position", 23)
+	for name, want := range map[string]float64{
+		"eventfeed_export_up": 1, "eventfeed_export_head": 23, "eventfeed_export_behind_events": 0, "eventfeed_export_archives": 4, "eventfeed_export_written_documents_total": 5,
+	} {
+		if got := value(families[name]); got != want {
+			t.Errorf("%s is %v, want %v", name, got, want)
+		}
+	}
+	wantTyped(t, families)
+	wantDocumented(t, families, func(name string) bool { return strings.HasPrefix(name, "eventfeed_export_") })
+	for _, query := range []string{"", "?format=html", "?format=json"} {
+		if status, body := ask(t, o.private+"/"+query); status != http.StatusOK || !strings.Contains(body, path) {
+			t.Errorf("%q: %d\n%s", query, status, body)
+		}
+	}
+	storetest.Append(t, l, "orders", storetest.Events(24, 30))
+	storetest.Drain(t, l, "orders")
+	o.waitFor(t, "eventfeed_export_position", 30)
+	must.OK(t, o.process.Process.Signal(os.Interrupt))
+	if err := <-o.ended; err != nil {
+		t.Errorf("it ended with %v: %s", err, o.logged())
+	}
+}

@@ -43,7 +43,7 @@ and any web server, object store or CDN publishes the history without a process 
 	flags.BoolVar(&f.all, "all", false, "export all feeds, and a service document that lists them, feeds.xml")
 	flags.BoolVar(&f.follow, "follow", false, "go on until SIGTERM")
 	flags.DurationVar(&f.interval, "interval", site.DefaultInterval, "with --follow: least `TIME` between two subscription documents of a feed")
-	flags.DurationVar(&f.patience, "patience", time.Minute, "retry timeout: how long a site or a database that is unavailable is tried again; 0 means no limit, the default with --follow")
+	flags.DurationVar(&f.patience, "patience", time.Minute, "retry timeout: `TIME` for which a site or a database that is unavailable is tried again; 0 means no limit, the default with --follow")
 	flags.BoolVar(&f.accept, "accept-epoch", false, "after a restore that has lost events: keep those that only the site has, and export the new epoch")
 	f.listen = addExportListener(command)
 	cli.GroupFlags(command, "What and where: db all site public private", "How: follow interval patience accept-epoch",
@@ -70,7 +70,7 @@ func (f *exportFlags) run(command *cobra.Command, arguments []string) error {
 	}
 	defer log.Close()
 	progress := &site.Progress{}
-	listener, err := f.listen.open(progress, cli.Redact(f.site.url), logger)
+	listener, err := f.listen.open(progress, f.site.shown(), logger)
 	if err != nil {
 		return err
 	}

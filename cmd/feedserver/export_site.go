@@ -40,6 +40,14 @@ const bucketScheme = "s3://"
 
 func (f *siteFlags) isBucket() bool { return strings.HasPrefix(f.url, bucketScheme) }
 
+// shown returns the place without what may be secret.
+func (f *siteFlags) shown() string {
+	if f.isBucket() {
+		return cli.Redact(f.url)
+	}
+	return f.url
+}
+
 // check checks what was typed.
 func (f *siteFlags) check() error {
 	switch {

@@ -9,7 +9,7 @@ type Export struct {
 	Version string       `json:"version"`
 	Now     time.Time    `json:"now"` // when this was put together
 	Error   string       `json:"error"`
-	Since   time.Time    `json:"since"` // when the first try of an outage failed; zero if the last one succeeded
+	Since   time.Time    `json:"since,omitzero"` // when the first try of an outage failed; zero if the last one succeeded
 	Feeds   []ExportFeed `json:"feeds"`
 	Paths   []string     `json:"paths"` // of the same listener
 }
@@ -39,7 +39,7 @@ func (e *Export) Sentence() string {
 	}
 	for i := range e.Feeds {
 		if e.Feeds[i].BehindEvents > 0 {
-			return "Exporting."
+			return "Exporting: the site is behind."
 		}
 	}
 	return "The site is up to date."

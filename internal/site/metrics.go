@@ -36,7 +36,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	ok := 1.0
-	if err, _ := m.progress.Failing(); err != nil {
+	if _, err := m.progress.Failing(); err != nil {
 		ok = 0
 	}
 	gauge(up, ok)

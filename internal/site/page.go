@@ -30,7 +30,7 @@ func RenderPage(p *Progress, place, version string, form operations.Form, now ti
 
 func stateOf(p *Progress, place, version string, now time.Time) *html.Export {
 	state := &html.Export{Site: place, Version: version, Now: now, Feeds: []html.ExportFeed{}, Paths: []string{"/healthz", "/readyz", "/metrics"}}
-	if err, since := p.Failing(); err != nil {
+	if since, err := p.Failing(); err != nil {
 		state.Error, state.Since = err.Error(), since
 	}
 	for _, f := range p.Feeds() {

@@ -35,12 +35,12 @@ func (p *Progress) Feeds() []FeedProgress {
 	return slices.SortedFunc(maps.Values(p.feeds), func(a, b FeedProgress) int { return strings.Compare(a.Feed, b.Feed) })
 }
 
-// Failing returns the error of the last try and when the first one of an outage failed; nil if the last
+// Failing returns the error of the last try, and when the first one of an outage failed; nil if the last
 // one succeeded.
-func (p *Progress) Failing() (err error, since time.Time) { //nolint:revive // since says how long the error has lasted
+func (p *Progress) Failing() (since time.Time, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.err, p.failing
+	return p.failing, p.err
 }
 
 // Ready returns why nothing is exported yet, or nil.

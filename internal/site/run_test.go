@@ -113,12 +113,12 @@ func TestAnExportWaitsForASiteThatIsAwayAndShowsIt(t *testing.T) {
 	until("away", func(p site.FeedProgress) bool {
 		return p.Position == 7 && p.Behind() == 16 && errors.Is(p.Err, errAway)
 	})
-	if err, since := progress.Failing(); err == nil || since.IsZero() {
+	if since, err := progress.Failing(); err == nil || since.IsZero() {
 		t.Errorf("%v since %v", err, since)
 	}
 	s.is.Store(false)
 	until("back", func(p site.FeedProgress) bool { return p.Position == 23 && p.Err == nil })
-	if err, _ := progress.Failing(); err != nil {
+	if _, err := progress.Failing(); err != nil {
 		t.Error(err)
 	}
 	stop()

@@ -75,7 +75,10 @@ func Open(ctx context.Context, place string, o Options) (*Bucket, error) {
 		return nil, &site.OperatorError{Err: fmt.Errorf("--site %s: %w", &a, err), Usage: true, Next: "check the endpoint"}
 	}
 	b := &Bucket{address: a, options: o, core: core, http: &http.Client{Transport: transport, Timeout: responseLimit}}
-	return b, b.probe(ctx)
+	if err := b.probe(ctx); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // Get returns an object, decoded as its Content-Encoding says.

@@ -15,8 +15,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/site"
 	"github.com/eventfeed/eventfeed/internal/site/bucket"
-	"github.com/eventfeed/eventfeed/internal/site/sitetest"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/sitetest"
 	"github.com/eventfeed/eventfeed/internal/testing/testbucket"
 )
 

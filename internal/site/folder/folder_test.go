@@ -13,8 +13,8 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/site"
 	"github.com/eventfeed/eventfeed/internal/site/folder"
-	"github.com/eventfeed/eventfeed/internal/site/sitetest"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/sitetest"
 )
 
 func open(t *testing.T, path string, public bool) *folder.Folder {
