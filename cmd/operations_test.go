@@ -238,8 +238,8 @@ func TestOperatorsSeeWhoWaits(t *testing.T) {
 	}
 }
 
-// wantDocumented compares the metrics of a server that has served with the
-// table in metrics.md, and with what alerts and dashboard ask for.
+// wantDocumented compares the metrics of a process that has worked with the
+// table in metrics.md, and with what alerts and dashboard ask for, as far as isOurs has the names.
 func wantDocumented(t *testing.T, families map[string]*dto.MetricFamily, isOurs func(name string) bool) {
 	t.Helper()
 	shown := slices.DeleteFunc(slices.Sorted(maps.Keys(families)), func(name string) bool { return !strings.HasPrefix(name, "eventfeed_") || !isOurs(name) })
