@@ -77,6 +77,28 @@ func TestAFinalArchiveStandsBesideItsCompressedFileAndTheNewestDoesNot(t *testin
 	}
 }
 
+func TestACompressedFileThatAProcessCouldNotWriteAnyMoreIsWrittenLater(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	f := open(t, path, true)
+	final := site.Object{Key: key, Kind: site.Final, Body: []byte("final")}
+	put(t, f, final)
+	packed := filepath.Join(path, key) + ".gz"
+	must.OK(t, os.Remove(packed)) // as after a kill between the two names
+	other := final
+	other.Body = []byte("other")
+	for _, test := range []struct {
+		object  site.Object
+		written bool
+	}{{other, false}, {final, true}} {
+		refused, err := f.Put(t.Context(), []site.Object{test.object})
+		must.OK(t, err)
+		if _, err := os.Stat(packed); len(refused) != 1 || (err == nil) != test.written {
+			t.Errorf("%s: refused %v, %v", test.object.Body, refused, err)
+		}
+	}
+}
+
 func TestFilesAreForAllOrForTheGroupWhateverTheUmaskIs(t *testing.T) {
 	t.Parallel()
 	for public, modes := range map[bool][2]fs.FileMode{true: {0o644, 0o755}, false: {0o640, 0o750}} {

@@ -1,6 +1,7 @@
 package folder
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -59,6 +60,9 @@ func (f *Folder) Put(ctx context.Context, objects []site.Object) (refused []int,
 			}
 			if !holds {
 				refused = append(refused, i)
+				if err := f.complete(&objects[i], files[i]); err != nil {
+					return err
+				}
 				continue
 			}
 			if err := f.name(&objects[i], files[i]); err != nil {
@@ -138,6 +142,29 @@ func (f *Folder) name(o *site.Object, s staged) error {
 		return err
 	}
 	return rename(s.gzip, to+compressed, when)
+}
+
+// complete gives a final object that is there its compressed file, if a process was killed before it could.
+func (f *Folder) complete(o *site.Object, s staged) error {
+	to := f.file(o.Key)
+	if s.gzip == "" {
+		return nil
+	}
+	if _, err := os.Lstat(to + compressed); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	body, err := os.ReadFile(to)
+	if err != nil || !bytes.Equal(body, o.Body) {
+		return err
+	}
+	info, err := os.Stat(to)
+	if err != nil {
+		return err
+	}
+	if err := rename(s.gzip, to+compressed, info.ModTime()); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(to))
 }
 
 // modified returns the modification time for a file that takes the place of another one: at least a
