@@ -46,7 +46,18 @@ func (f *Faulty) Down() { f.proxy.Stop() }
 // for it. It is called by its own name.
 func (f *Faulty) Add(fault string, attributes map[string]int) {
 	f.t.Helper()
-	body, err := json.Marshal(map[string]any{"name": fault, "type": fault, "attributes": attributes})
+	f.add("downstream", fault, attributes)
+}
+
+// AddUpstream is [Faulty.Add] for what clients send.
+func (f *Faulty) AddUpstream(fault string, attributes map[string]int) {
+	f.t.Helper()
+	f.add("upstream", fault, attributes)
+}
+
+func (f *Faulty) add(stream, fault string, attributes map[string]int) {
+	f.t.Helper()
+	body, err := json.Marshal(map[string]any{"name": fault, "type": fault, "stream": stream, "attributes": attributes})
 	if err != nil {
 		f.t.Fatal(err)
 	}
