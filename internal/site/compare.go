@@ -40,7 +40,11 @@ func (e *Exporter) begin(ctx context.Context, head *store.Head) (from int64, err
 		}
 		return e.keep(ctx, lost, head)
 	}
-	return e.resume(ctx, head, max(1, e.site.archives()))
+	from = max(1, e.site.archives()) // the newest one is to be final
+	if n := head.Feed.Archives; n == e.site.archives() && pageOf(e.site.document.Epochs, n) == pageOf(head.Feed.Epochs, n) {
+		from = n + 1
+	}
+	return e.resume(ctx, head, from)
 }
 
 // lost is what only the site has: the log goes on under another epoch from an earlier position.

@@ -57,6 +57,13 @@ func (p *Progress) Ready() error {
 
 var errNotYet = errors.New("nothing was exported yet")
 
+// succeeded notes that a round has ended without an error.
+func (p *Progress) succeeded() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err, p.failing = nil, time.Time{}
+}
+
 // exported notes that a feed is exported.
 func (p *Progress) exported(name string, r *Result) {
 	p.mu.Lock()

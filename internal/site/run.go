@@ -69,6 +69,9 @@ func (r *run) run(ctx context.Context) error {
 	for {
 		began := time.Now()
 		err := r.round(ctx)
+		if err == nil {
+			r.Progress.succeeded()
+		}
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()

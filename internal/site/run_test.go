@@ -47,12 +47,16 @@ func TestAnExportThatFollowsReadsTheLogOncePerPageAndInterval(t *testing.T) {
 	e.Log = c
 	step(t, e)
 	at, intervals := 3, int64(1)
-	for _, more := range []int{0, 1, 0, pageSize, 17 * pageSize, 2, 0} {
+	for _, more := range []int{0, 1, 0, pageSize, 17 * pageSize, 1, 1, 0} {
 		if more > 0 {
 			grow(t, l, at+1, at+more)
 		}
 		at += more
+		before := c.archives.Load()
 		step(t, e)
+		if more <= 1 && c.archives.Load() != before && at%pageSize != 0 {
+			t.Errorf("archives were read at position %d, though none was sealed", at)
+		}
 		intervals++
 	}
 	pages := int64(at / pageSize)

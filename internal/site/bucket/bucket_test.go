@@ -169,6 +169,23 @@ func TestAPrivateSiteRefusesABucketThatEveryoneMayRead(t *testing.T) {
 	must.OK(t, err)
 }
 
+// A store may answer a client without credentials by something else, such as a redirect to another region.
+func TestAPrivateSiteRefusesABucketOfWhichItCannotTellWhoReadsIt(t *testing.T) {
+	t.Parallel()
+	buckets := s3mem.New()
+	must.OK(t, buckets.CreateBucket("elsewhere"))
+	store := gofakes3.New(buckets).Server()
+	address := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "" {
+			w.WriteHeader(http.StatusMovedPermanently)
+			return
+		}
+		store.ServeHTTP(w, r)
+	}))
+	_, err := bucket.Open(t.Context(), at(address, "elsewhere"), bucket.Options{})
+	wantOperator(t, err, true, "neither given nor refused", "301", "endpoint=https://s3.REGION.amazonaws.com")
+}
+
 func serve(t *testing.T, handler http.Handler) (address string) {
 	t.Helper()
 	server := newServer(t, handler)
