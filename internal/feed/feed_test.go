@@ -26,8 +26,11 @@ func TestDocumentsAreWrittenAsInTheGoldenFiles(t *testing.T) {
 	subscription.Archives, subscription.Page, subscription.Epoch = 1, 2, epochTwo
 	subscription.Epochs = append(subscription.Epochs, Epoch{ID: epochTwo, FirstPosition: 5, FirstPage: 2, DigestBefore: subscription.DigestAfter})
 
+	site := *subscription
+	site.Site = true
+
 	for name, d := range map[string]*Document{
-		"archive-newest": newest, "archive-final": final, "subscription-empty": empty, "subscription": subscription,
+		"archive-newest": newest, "archive-final": final, "subscription-empty": empty, "subscription": subscription, "subscription-site": &site,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -53,6 +56,43 @@ func TestDocumentsAreWrittenAsInTheGoldenFiles(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+func TestDocumentOfASiteDiffersInItsOwnURLOnly(t *testing.T) {
+	t.Parallel()
+	for name, entries := range map[string][]event.Placed{"with entries": testEvents(), "empty": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := testDocument(Subscription, entries)
+			want := strings.Replace(encode(d), `<link rel="self" href="orders"/>`, `<link rel="self" href="orders.atom"/>`, 1)
+			d.Site = true
+			body := encode(d)
+			if body != want {
+				t.Errorf("got\n%s\nwant\n%s", body, want)
+			}
+			for reader, decode := range map[string]func(context.Context, []byte) (*Document, error){"scanner": decodeCanonical, "parser": decodeXML} {
+				back, err := decode(t.Context(), []byte(body))
+				if err != nil {
+					t.Fatalf("%s: %v", reader, err)
+				}
+				if !back.Site || encode(back) != body {
+					t.Errorf("%s: Site %t, and it is written as\n%s", reader, back.Site, encode(back))
+				}
+			}
+		})
+	}
+}
+
+func TestScannerRefusesAnotherURLOfASite(t *testing.T) {
+	t.Parallel()
+	d := testDocument(Subscription, testEvents())
+	d.Site = true
+	for _, self := range []string{"other.atom", "./orders.atom", ".atom", "orders.atom.atom", "orders.atom?"} {
+		body := strings.Replace(encode(d), `href="orders.atom"`, `href="`+self+`"`, 1)
+		if _, err := decodeCanonical(t.Context(), []byte(body)); !errors.Is(err, errNotCanonical) {
+			t.Errorf("self %q: %v", self, err)
+		}
 	}
 }
 
@@ -102,17 +142,20 @@ func TestEveryKindOfDataComesOutAsItWentIn(t *testing.T) {
 
 func TestRewrittenDocumentIsReadWithAnXMLParser(t *testing.T) {
 	t.Parallel()
-	d := testDocument(Subscription, testEvents())
-	body := rewritten(encode(d))
-	if _, err := decodeCanonical(t.Context(), body); !errors.Is(err, errNotCanonical) {
-		t.Fatalf("the scanner took it: %v", err)
-	}
-	got, err := Decode(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, d) {
-		t.Errorf("got  %+v\nwant %+v", got, d)
+	for _, site := range []bool{false, true} {
+		d := testDocument(Subscription, testEvents())
+		d.Site = site
+		body := rewritten(encode(d))
+		if _, err := decodeCanonical(t.Context(), body); !errors.Is(err, errNotCanonical) {
+			t.Fatalf("the scanner took it: %v", err)
+		}
+		got, err := Decode(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, d) {
+			t.Errorf("got  %+v\nwant %+v", got, d)
+		}
 	}
 }
 
@@ -200,8 +243,9 @@ func TestChainGoesOverToANewEpoch(t *testing.T) {
 func TestNamesAreURLSegments(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
-		"orders": true, "a": true, "2026.orders_v-2": true, strings.Repeat("a", 63): true,
+		"orders": true, "a": true, "2026.orders_v-2": true, strings.Repeat("a", 63): true, "atom": true, "gz": true, "orders.atom.v2": true, "orders-atom": true,
 		"": false, ".": false, "..": false, "-a": false, "Orders": false, "a/b": false, "a b": false, "ä": false, strings.Repeat("a", 64): false,
+		"orders.atom": false, "orders.gz": false, "a.atom": false, "1.gz": false, "orders.gz.atom": false,
 	} {
 		if ValidName(name) != want {
 			t.Errorf("ValidName(%q) = %v", name, !want)

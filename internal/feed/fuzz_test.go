@@ -13,7 +13,10 @@ import (
 // accepts, the XML parser must read as the same document.
 func FuzzWhatTheScannerReadsTheParserReads(f *testing.F) {
 	f.Add([]byte(encode(testDocument(Archive, testEvents()))))
-	f.Add([]byte(encode(testDocument(Subscription, testEvents()))))
+	subscription := testDocument(Subscription, testEvents())
+	f.Add([]byte(encode(subscription)))
+	subscription.Site = true
+	f.Add([]byte(encode(subscription)))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		scanned, err := decodeCanonical(t.Context(), body)
 		if err != nil || scanned.checkEntries(t.Context()) != nil {

@@ -28,6 +28,10 @@ func SubscriptionPath(name string) string { return "/feeds/" + name }
 // same document there.
 func SitePath(name string) string { return SubscriptionPath(name) + SiteSuffix }
 
+// isSiteURL reports whether the URL of a subscription document, or a reference to it, is that of a site.
+// No feed's name ends in SiteSuffix, so no other URL does.
+func isSiteURL(reference string) bool { return strings.HasSuffix(reference, SiteSuffix) }
+
 // ArchivePath is the path of an archive below the server's root.
 func ArchivePath(name string, page Page) string {
 	return SubscriptionPath(name) + "/archive/" + page.Epoch + "/" + strconv.FormatInt(page.Number, 10)

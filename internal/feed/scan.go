@@ -74,7 +74,7 @@ func (s *scanner) links(d *Document) {
 		s.raw("\"/>\n")
 	}
 	if d.Kind == Subscription {
-		d.Site = strings.HasSuffix(self, SiteSuffix)
+		d.Site = isSiteURL(self)
 		return
 	}
 	if s.skipIf(nextArchiveLink) {

@@ -24,8 +24,9 @@ type xmlReader struct {
 	take     func(text string) // takes the text of the element that is open; nil where nobody needs it
 	takeAt   int               // depth of that element
 	texts    strings.Builder
-	feeds    int // elements ef:feed, of which there must be one
-	pages    int // elements ef:page, likewise
+	self     string // the document's own URL
+	feeds    int    // elements ef:feed, of which there must be one
+	pages    int    // elements ef:page, likewise
 	err      error
 	entry    entryReader
 }
@@ -114,7 +115,10 @@ func (x *xmlReader) atomElement(name string, attributes map[string]string) {
 	case "author":
 		x.inAuthor = true
 	case "link":
-		if attributes["rel"] == "next-archive" {
+		switch attributes["rel"] {
+		case "self":
+			x.self = attributes["href"]
+		case "next-archive":
 			d.Next = parsePageReference(attributes["href"])
 		}
 	}
@@ -167,6 +171,7 @@ func (x *xmlReader) end() (*Document, error) {
 	if x.d.Next != nil && x.d.Next.Epoch == "" {
 		x.d.Next.Epoch = x.d.Epoch
 	}
+	x.d.Site = x.d.Kind == Subscription && isSiteURL(x.self)
 	return x.d, x.entry.err
 }
 
