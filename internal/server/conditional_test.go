@@ -15,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/servertest"
@@ -50,6 +51,7 @@ func resources(t *testing.T, l *store.Log, s *httptest.Server) []string {
 	for _, form := range []string{"", "?format=atom", "?format=html", "?format=rss", "?format=json", "?format=cloudevents"} {
 		urls = append(urls, s.URL+"/feeds/f"+form)
 	}
+	urls = append(urls, s.URL+feed.SitePath("f"))
 	for _, form := range []string{"", "?format=atom", "?format=html", "?format=cloudevents"} {
 		urls = append(urls, archiveURL(t, l, s, 1)+form, archiveURL(t, l, s, 2)+form)
 	}
@@ -124,7 +126,7 @@ func TestIfNoneMatchGoesBeforeIfModifiedSince(t *testing.T) {
 func TestIfModifiedSinceIsReadToTheLetter(t *testing.T) {
 	l, s := serve(t)
 	settled(t, l)
-	for _, url := range []string{s.URL + "/feeds/f", s.URL + "/feeds/f?format=rss", s.URL + "/feeds/f?format=json", s.URL + "/feeds/f?format=cloudevents", archiveURL(t, l, s, 1)} {
+	for _, url := range []string{s.URL + "/feeds/f", s.URL + feed.SitePath("f"), s.URL + "/feeds/f?format=rss", s.URL + "/feeds/f?format=json", s.URL + "/feeds/f?format=cloudevents", archiveURL(t, l, s, 1)} {
 		have, _ := do(t, "GET", url)
 		modified, err := http.ParseTime(have.Header.Get("Last-Modified"))
 		if err != nil {

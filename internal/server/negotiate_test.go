@@ -166,7 +166,7 @@ func TestAlternatesAreLinkedWithTheirTypes(t *testing.T) {
 
 func TestOnlyMethodsThatAreThereAreAnswered(t *testing.T) {
 	l, s := serve(t)
-	for _, url := range []string{s.URL + "/", s.URL + "/feeds/f", archiveURL(t, l, s, 1), s.URL + "/feeds/f/events/7", s.URL + "/feeds/f/types", s.URL + "/feeds/f/stream"} {
+	for _, url := range []string{s.URL + "/", s.URL + "/feeds/f", s.URL + "/feeds/f.atom", archiveURL(t, l, s, 1), s.URL + "/feeds/f/events/7", s.URL + "/feeds/f/types", s.URL + "/feeds/f/stream"} {
 		for _, method := range []string{"POST", "PUT", "DELETE", "PATCH", "TRACE"} {
 			response, body := do(t, method, url)
 			if response.StatusCode != 405 || response.Header.Get("Allow") != "GET, HEAD, OPTIONS" {
