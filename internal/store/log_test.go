@@ -22,7 +22,7 @@ func TestCreateRefusesWhatCannotBeAFeed(t *testing.T) {
 			t.Errorf("second feed of the name: %v", err)
 		}
 		for _, f := range []store.Feed{
-			{Name: "../etc"}, {Name: "a", PageSize: -1}, {Name: "a", PageSize: feed.MaxPageSize + 1},
+			{Name: "../etc"}, {Name: "orders.atom"}, {Name: "orders.gz"}, {Name: "a", PageSize: -1}, {Name: "a", PageSize: feed.MaxPageSize + 1},
 			{Name: "a", PageBytes: -1}, {Name: "a", Title: "two\nlines"}, {Name: "a", Author: "\xff"},
 		} {
 			if _, err := l.Create(t.Context(), f); err == nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/db/migrate"
+	"github.com/eventfeed/eventfeed/internal/feed"
 	"github.com/eventfeed/eventfeed/internal/store/postgres"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
@@ -96,6 +97,24 @@ func TestRolesMayDoNothingButTheirWork(t *testing.T) {
 			if _, err := pool.Exec(t.Context(), statement); (err == nil) != allowed {
 				t.Errorf("%s: %s: %v, want allowed %v", user, statement, err, allowed)
 			}
+		}
+	}
+}
+
+// A name that a program writes by SQL is a name that readers accept, and the other way round.
+func TestTheDatabaseRefusesTheNamesThatReadersRefuse(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	pool := openPool(t, url)
+	for _, name := range []string{
+		"a", "orders", "2026.orders_v-2", "atom", "gz", "orders.atom.v2", "orders-gz", strings.Repeat("a", 63),
+		"", ".", "..", "-a", "Orders", "a/b", "a b", "ä", "a\n", strings.Repeat("a", 64),
+		"orders.atom", "orders.gz", "orders.gz.atom", ".atom", "orders.atom\n",
+	} {
+		_, err := pool.Exec(t.Context(), "UPDATE eventfeed.feeds SET name = $1", name)
+		if valid := feed.ValidName(name); (err == nil) != valid {
+			t.Errorf("%q: %v, and valid is %t", name, err, valid)
 		}
 	}
 }
