@@ -57,8 +57,6 @@ func TestWhatDoesNotAddUpStopsTheSeeder(t *testing.T) {
 		}
 	}
 	for name, damage := range map[string]func(http.ResponseWriter, *http.Request, http.Handler){
-		"page is missing":   answer(404, "not here"),
-		"page is gone":      answer(410, "gone"),
 		"HTML":              answer(200, "<!DOCTYPE html><p>log in</p>"),
 		"nothing":           answer(200, ""),
 		"half a document":   changed("/3$", func(body string) string { return body[:len(body)/2] }),

@@ -27,10 +27,13 @@ import (
 // Errors that a program may branch on; all are wrapped. See also [LostError],
 // [OldError], [UnmatchedError], [ChangedError], [NotUndoneError] and [FeedError].
 var (
-	// ErrMismatch reports that the feed fails verification: a missing page, a gap, a
-	// wrong digest, another epoch or another feed. Nothing of the inconsistent part was
-	// applied.
+	// ErrMismatch reports that the feed fails verification: a gap, a wrong digest, another
+	// epoch or another feed. Nothing of the inconsistent part was applied.
 	ErrMismatch = walk.ErrMismatch
+	// ErrMissing reports that a page which the feed lists was missing (404, 410) for the
+	// whole retry timeout: a server or a cache lags. Call Run again later. It comes together
+	// with ErrMismatch only if the feed has begun another epoch.
+	ErrMissing = walk.ErrMissing
 	// ErrOtherFeed reports, together with ErrMismatch, that the consumer reads another
 	// feed than this one.
 	ErrOtherFeed = errors.New("another feed")

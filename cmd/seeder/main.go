@@ -65,6 +65,8 @@ func withStatus(err error, from, lookAt string) error {
 		return &cli.StatusError{Status: cli.StatusMismatch, Err: err, Next: lookAt}
 	case isOld(err):
 		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later; if the error stays, check the caches on the way, and whether the feed's log was restored without a new epoch (feedserver new-epoch)"}
+	case errors.Is(err, seed.ErrMissing) && !errors.Is(err, seed.ErrMismatch):
+		return &cli.StatusError{Status: cli.StatusFailed, Err: err, Next: "run the same command again later, nothing is known to be lost; if the error stays, check the caches on the way, and the log with: feedserver verify NAME"}
 	case errors.Is(err, seed.ErrMismatch):
 		if next := wayIn(err); next != lookAtURL {
 			lookAt = next

@@ -3,6 +3,7 @@ package walk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -14,16 +15,13 @@ import (
 const MissingFor = time.Minute
 
 // await retries an archive that h counts, after the error err of status 404 or 410. The
-// document may come from a cache, or from another server than the archive. await
-// returns err
+// document may come from a cache, or from another server than the archive, so a missing
+// archive alone proves no loss: await returns err at the end of the retry timeout, or of
+// MissingFor. If the feed begins another epoch, which changes pages, the error matches
+// ErrMismatch.
 //
-//   - as soon as the feed has begun another epoch, which changes pages.
-//   - if a document that is newer than the first error still counts the archive at the
-//     end of the retry timeout or of MissingFor.
-//
-// An older document, or one that does not count the archive, does not prove that the
-// archive is missing. Then await returns an OldError at the end of the retry timeout, if
-// there is one.
+// Every second try asks for the subscription document, too. So of two servers that answer in
+// turn, both are asked for the archive.
 func (c *Client) await(ctx context.Context, h *Subscription, number int64, err error) (*feed.Document, error) {
 	tries, outage := retry.Begin(50*time.Millisecond, 5*time.Second), retry.Outage{}
 	limit := c.Patience
@@ -31,7 +29,7 @@ func (c *Client) await(ctx context.Context, h *Subscription, number int64, err e
 		limit = MissingFor
 	}
 	uncached := h.Uncached()
-	for {
+	for try := 0; ; try++ {
 		wait := tries.Next()
 		if left := limit - tries.Lasted(); left > 0 {
 			wait = min(wait, left)
@@ -46,21 +44,21 @@ func (c *Client) await(ctx context.Context, h *Subscription, number int64, err e
 			}
 			return d, again
 		}
-		fresh, headErr := c.Subscription(ctx, h.URL, "", true)
-		waited := tries.Lasted()
-		switch {
-		case headErr != nil:
-			return nil, headErr
-		case hasMoved(h, fresh):
+		ends := tries.Lasted() >= limit
+		if ends || try%2 == 1 {
+			fresh, headErr := c.Subscription(ctx, h.URL, "", true)
+			if headErr != nil {
+				return nil, headErr
+			}
+			if hasMoved(h, fresh) {
+				return nil, fmt.Errorf("%w: %w", ErrMismatch, err)
+			}
+		}
+		if ends {
 			return nil, err
-		case waited < limit:
-		case fresh.Archives >= number && fresh.Age < waited:
-			return nil, err
-		case c.Patience >= 0:
-			return nil, &OldError{URL: h.URL.Redacted(), Last: fresh.Last, Position: h.Last}
 		}
 		c.Meter.Old.Add(1)
-		if waited > StaleFor {
+		if tries.Lasted() > StaleFor {
 			c.Logger.Log(ctx, outage.Level(0), "a page that the feed lists is missing, retrying", "url", h.URL.Redacted(), "page", number, "error", err)
 		}
 	}

@@ -149,7 +149,7 @@ func (c *Client) archive(ctx context.Context, h *Subscription, number int64) (d 
 	c.Meter.Fetch.Add(int64(time.Since(started)))
 	if err != nil {
 		if fetch.IsMissing(err) {
-			return nil, fmt.Errorf("%w: %w: %d of %d: %w", ErrMismatch, ErrMissing, number, h.Archives, err)
+			return nil, fmt.Errorf("%w: archive %d of %d: %w", ErrMissing, number, h.Archives, err)
 		}
 		if errors.Is(err, fetch.ErrBody) {
 			return nil, fmt.Errorf("%w: %w", ErrMismatch, err)

@@ -14,14 +14,14 @@ import (
 	"github.com/eventfeed/eventfeed/internal/fetch"
 )
 
-// ErrMismatch is returned, wrapped, for any inconsistency: a missing page, a gap, a wrong
-// digest, another epoch or feed. The error names the URL.
+// ErrMismatch is returned, wrapped, for any inconsistency: a gap, a wrong digest, another
+// epoch or feed. The error names the URL.
 var ErrMismatch = errors.New("the feed fails verification")
 
-// ErrMissing is returned, wrapped and together with ErrMismatch, for a page that the
-// subscription document counts and the server does not have. An epoch may have begun
-// meanwhile, which changes pages.
-var ErrMissing = errors.New("page is missing")
+// ErrMissing is returned, wrapped, for an archive that the subscription document counts, and
+// that was missing for the whole retry timeout: the server lags, or a cache does. It is wrapped
+// together with ErrMismatch if an epoch has begun meanwhile, which changes pages.
+var ErrMissing = errors.New("a page that the feed lists is missing")
 
 // ErrReplaced is returned, wrapped and together with ErrMismatch, if a feed has other events
 // than those that were read.

@@ -4,12 +4,12 @@ package sites_test
 
 import (
 	"context"
-	"math/rand/v2"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/eventfeed/eventfeed/internal/site/folder"
@@ -19,11 +19,12 @@ import (
 	"github.com/eventfeed/eventfeed/seed/seedsqlite"
 )
 
-// either passes each request on to one of the edges.
-func either(t *testing.T, edges ...string) string {
+// inTurn passes each request on to the next one of the edges.
+func inTurn(t *testing.T, edges ...string) string {
 	t.Helper()
+	var requests atomic.Int64
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
-		target, err := url.Parse(edges[rand.IntN(len(edges))])
+		target, err := url.Parse(edges[int(requests.Add(1))%len(edges)])
 		if err != nil {
 			t.Error(err)
 		}
@@ -58,7 +59,7 @@ func TestAnEdgeThatIsBehindIsNoLoss(t *testing.T) {
 	p := newPlace(t, f)
 	p.grow(2*pageSize + 3)
 	copyTo(t, folders[1], folders[0])
-	from := either(t, testproxy.NginxSite(t, folders[0]), testproxy.NginxSite(t, folders[1])) + "/feeds/orders.atom"
+	from := inTurn(t, testproxy.NginxSite(t, folders[0]), testproxy.NginxSite(t, folders[1])) + "/feeds/orders.atom"
 
 	following, repeated := filepath.Join(t.TempDir(), "following.db"), filepath.Join(t.TempDir(), "repeated.db")
 	ctx, stop := context.WithCancel(t.Context())
