@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,23 +62,26 @@ func (f *exportFlags) run(command *cobra.Command, arguments []string) error {
 		return err
 	}
 	logger := cli.Logger(command.ErrOrStderr())
-	store, err := f.site.open(command.Context(), logger)
+	store, check, err := f.site.open()
 	if err != nil {
 		return explainExport(err)
 	}
-	log, err := openLog(command.Context(), *f.db, false)
-	if err != nil {
-		return err
-	}
-	defer log.Close()
 	progress := &site.Progress{}
 	listener, err := f.listen.open(progress, f.site.shown(), logger)
 	if err != nil {
 		return err
 	}
 	defer listener.close()
+	log, err := f.openLog(command.Context(), logger)
+	if log == nil && command.Context().Err() != nil && f.follow {
+		return nil // told to stop before it began
+	}
+	if err != nil {
+		return err
+	}
+	defer log.Close()
 	config := site.Config{
-		Log: log, Store: store, Feed: name, Follow: f.follow, Interval: f.interval, Patience: f.patience,
+		Log: log, Store: store, Check: check, Feed: name, Follow: f.follow, Interval: f.interval, Patience: f.patience,
 		AcceptEpoch: f.accept, Logger: logger, Progress: progress,
 	}
 	group, ctx := errgroup.WithContext(command.Context())
@@ -89,6 +94,22 @@ func (f *exportFlags) run(command *cobra.Command, arguments []string) error {
 		return err
 	}
 	return f.report(command, progress)
+}
+
+// openLog opens the log, and waits for a database that is not available for as long as a round of the
+// export does.
+func (f *exportFlags) openLog(ctx context.Context, logger *slog.Logger) (log *store.Log, err error) {
+	waiting := ctx
+	if f.patience >= 0 {
+		var cancel func()
+		waiting, cancel = context.WithTimeout(ctx, f.patience)
+		defer cancel()
+	}
+	err = awaitDatabase(waiting, logger, func() (err error) {
+		log, err = openLog(ctx, *f.db, false)
+		return err
+	})
+	return log, err
 }
 
 // check returns the name of the feed, empty for all.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -65,12 +64,17 @@ func (f *siteFlags) check() error {
 	return nil
 }
 
-// open opens the site.
-func (f *siteFlags) open(ctx context.Context, logger *slog.Logger) (site.Store, error) {
+// open opens the site. check says whether it can be exported to, and is called before that.
+func (f *siteFlags) open() (store site.Store, check func(context.Context) error, err error) {
 	if !f.isBucket() {
-		return folder.Open(f.url, f.public)
+		store, err = folder.Open(f.url, f.public)
+		return store, nil, err
 	}
-	return bucket.Open(ctx, f.url, bucket.Options{
-		Public: f.public, Identity: f.coding == codingIdentity, SingleWriter: f.singleWriter, Logger: logger,
+	b, err := bucket.Open(f.url, bucket.Options{
+		Public: f.public, Identity: f.coding == codingIdentity, SingleWriter: f.singleWriter,
 	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, b.Check, nil
 }

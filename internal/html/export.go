@@ -38,7 +38,7 @@ func (e *Export) Sentence() string {
 		return "Nothing is exported yet."
 	}
 	for i := range e.Feeds {
-		if e.Feeds[i].BehindEvents > 0 {
+		if e.Feeds[i].BehindEvents > 0 || e.Feeds[i].Exported.IsZero() {
 			return "Exporting: the site is behind."
 		}
 	}

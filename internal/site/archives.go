@@ -29,6 +29,13 @@ func (w *writer) count(o *Object) {
 	w.result.Bytes += int64(len(o.Body))
 }
 
+// tell passes on how much is written.
+func (w *writer) tell() {
+	if w.Writing != nil {
+		w.Writing(w.result)
+	}
+}
+
 // archives writes the archives from a number on, while it reads the next ones.
 func (w *writer) archives(ctx context.Context, from int64) error {
 	batches := make(chan []Object)
@@ -49,6 +56,7 @@ func (w *writer) archives(ctx context.Context, from int64) error {
 			if err := w.put(ctx, batch); err != nil {
 				return err
 			}
+			w.tell()
 		}
 		return nil
 	})

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 func newBucket(t *testing.T) site.Store {
 	t.Helper()
 	server := testbucket.Start(t)
-	b, err := bucket.Open(t.Context(), fmt.Sprintf("s3://%s?endpoint=http://%s&region=us-east-1", server.Bucket(t), server.Address()), bucket.Options{})
+	b, err := bucket.Open(fmt.Sprintf("s3://%s?endpoint=http://%s&region=us-east-1", server.Bucket(t), server.Address()), bucket.Options{})
 	must.OK(t, err)
 	return b
 }

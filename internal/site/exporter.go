@@ -30,6 +30,8 @@ type Exporter struct {
 	// AcceptEpoch lets the first step continue a site that has events which the log has lost. It
 	// copies what only the site has first.
 	AcceptEpoch bool
+	// Writing is called when the log is read, and after each batch of archives. May be nil.
+	Writing func(*Result)
 
 	site  *published     // the subscription document of the site; nil if it has to be read
 	known *feed.Document // the last one of the log
@@ -113,6 +115,7 @@ func (e *Exporter) step(ctx context.Context) (r Result, err error) {
 			return r, err
 		}
 		w := writer{Exporter: e, head: &head, result: &r}
+		w.tell()
 		if err := w.archives(ctx, from); err != nil {
 			return r, err
 		}

@@ -7,7 +7,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	up        = describe("up", "Whether the last try to export succeeded.")
+	up        = describe("up", "Whether the last export succeeded; 0 before the first one.")
 	position  = describe("position", "Position of the site's last event.", "feed")
 	head      = describe("head", "Position of the feed's last event, when the log was read last.", "feed")
 	behind    = describe("behind_events", "Events that the feed has and the site does not.", "feed")
@@ -36,7 +36,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 	ok := 1.0
-	if _, err := m.progress.Failing(); err != nil {
+	if _, err := m.progress.Failing(); err != nil || m.progress.Ready() != nil {
 		ok = 0
 	}
 	gauge(up, ok)

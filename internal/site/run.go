@@ -26,6 +26,9 @@ type Feeds interface {
 type Config struct {
 	Log   Feeds
 	Store Store
+	// Check returns an error unless the store can hold the site. It is called before the first export,
+	// and again while it fails. May be nil.
+	Check func(context.Context) error
 	// Feed is the name of the feed; empty means all feeds, with a service document.
 	Feed string
 	// Follow goes on until the context is done.
@@ -112,6 +115,12 @@ func isFinal(err error) bool {
 
 // round exports each feed once. A feed whose export has to end does not keep the others of the round.
 func (r *run) round(ctx context.Context) error {
+	if r.Check != nil {
+		if err := r.Check(ctx); err != nil {
+			return r.Progress.failed(r.Feed, err)
+		}
+		r.Check = nil
+	}
 	if r.Feed != "" {
 		return r.export(ctx, r.Feed)
 	}
@@ -144,9 +153,11 @@ func (r *run) round(ctx context.Context) error {
 func (r *run) export(ctx context.Context, name string) error {
 	e := r.exporters[name]
 	if e == nil {
-		e = &Exporter{Log: r.Log, Store: r.Store, Feed: name, Logger: r.Logger, AcceptEpoch: r.AcceptEpoch}
+		e = &Exporter{Log: r.Log, Store: r.Store, Feed: name, Logger: r.Logger, AcceptEpoch: r.AcceptEpoch,
+			Writing: func(result *Result) { r.Progress.writing(name, result) }}
 		r.exporters[name] = e
 	}
+	r.Progress.begun(name)
 	result, err := e.Step(ctx)
 	if err != nil {
 		r.Progress.behind(name, result.Head)

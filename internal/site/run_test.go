@@ -5,15 +5,21 @@ package site_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/eventfeed/eventfeed/internal/feed"
+
 	"github.com/eventfeed/eventfeed/internal/site"
+	"github.com/eventfeed/eventfeed/internal/site/bucket"
 	"github.com/eventfeed/eventfeed/internal/store"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
+	"github.com/eventfeed/eventfeed/internal/testing/testbucket"
 )
 
 // counting counts the transactions of a log.
@@ -88,6 +94,65 @@ func (a *away) Put(ctx context.Context, objects []site.Object) ([]int, error) {
 	return a.Store.Put(ctx, objects)
 }
 
+// wait waits until the progress of the one feed is as wanted.
+func wait(t *testing.T, progress *site.Progress, what string, is func(site.FeedProgress) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		if all := progress.Feeds(); len(all) == 1 && is(all[0]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %+v", what, progress.Feeds())
+		}
+	}
+}
+
+// up returns what the metrics say of an export.
+func up(t *testing.T, progress *site.Progress) float64 {
+	t.Helper()
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(site.NewMetrics(progress))
+	families, err := registry.Gather()
+	must.OK(t, err)
+	for _, family := range families {
+		if family.GetName() == "eventfeed_export_up" {
+			return family.GetMetric()[0].GetGauge().GetValue()
+		}
+	}
+	t.Fatal("there is no such metric")
+	return 0
+}
+
+func TestAnExportThatStartsWhileTheBucketIsAwayWaitsForIt(t *testing.T) {
+	t.Parallel()
+	l, _ := newLog(t, 7)
+	server := testbucket.Own(t)
+	b, err := bucket.Open(fmt.Sprintf("s3://%s?endpoint=http://%s&region=us-east-1", server.Bucket(t), server.Address()), bucket.Options{})
+	must.OK(t, err)
+	server.Kill()
+	progress := &site.Progress{}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- site.Run(ctx, site.Config{
+			Log: l, Store: b, Check: b.Check, Feed: "orders", Follow: true, Patience: -1, Logger: slog.New(slog.DiscardHandler), Progress: progress,
+		})
+	}()
+	wait(t, progress, "away", func(p site.FeedProgress) bool { return p.Err != nil })
+	if progress.Ready() == nil || up(t, progress) != 0 {
+		t.Error("what is not exported yet is said to be")
+	}
+	server.Restart(t)
+	wait(t, progress, "back", func(p site.FeedProgress) bool { return p.Position == 7 && p.Err == nil })
+	must.OK(t, progress.Ready())
+	if up(t, progress) != 1 {
+		t.Error("what is exported is said not to be")
+	}
+	stop()
+	must.OK(t, <-ended)
+	wantSite(t, b, l)
+}
+
 func TestAnExportWaitsForASiteThatIsAwayAndShowsIt(t *testing.T) {
 	t.Parallel()
 	l, _ := newLog(t, 7)
@@ -101,14 +166,7 @@ func TestAnExportWaitsForASiteThatIsAwayAndShowsIt(t *testing.T) {
 	go func() { ended <- site.Run(ctx, config) }()
 	until := func(what string, is func(site.FeedProgress) bool) {
 		t.Helper()
-		for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-			if all := progress.Feeds(); len(all) == 1 && is(all[0]) {
-				return
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: %+v", what, progress.Feeds())
-			}
-		}
+		wait(t, progress, what, is)
 	}
 	until("exported", func(p site.FeedProgress) bool { return p.Position == 7 && p.Behind() == 0 })
 	must.OK(t, progress.Ready())

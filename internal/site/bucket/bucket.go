@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,7 +33,6 @@ type Options struct {
 	// SingleWriter accepts a store that ignores conditions of writes. Nothing else may write to the
 	// site then.
 	SingleWriter bool
-	Logger       *slog.Logger
 }
 
 // Limits of a request. The caller tries again.
@@ -54,10 +52,10 @@ type Bucket struct {
 	http    *http.Client // without credentials
 }
 
-// Open checks the URL, s3://BUCKET/PREFIX?endpoint=URL&region=REGION, and that the store keeps
-// conditions. Credentials come from the environment (AWS_*), from the files of AWS's tools, or from the
-// role of the pod or the machine; without any, requests are anonymous.
-func Open(ctx context.Context, place string, o Options) (*Bucket, error) {
+// Open returns the site at a URL, s3://BUCKET/PREFIX?endpoint=URL&region=REGION. It sends no request;
+// see [Bucket.Check]. Credentials come from the environment (AWS_*), from the files of AWS's tools, or
+// from the role of the pod or the machine; without any, requests are anonymous.
+func Open(place string, o Options) (*Bucket, error) {
 	a, err := parseURL(place)
 	if err != nil {
 		return nil, &site.OperatorError{Err: fmt.Errorf("--site: %w", err), Usage: true, Next: "for example: s3://history/shop?endpoint=https://s3.example.org"}
@@ -74,11 +72,7 @@ func Open(ctx context.Context, place string, o Options) (*Bucket, error) {
 	if err != nil {
 		return nil, &site.OperatorError{Err: fmt.Errorf("--site %s: %w", &a, err), Usage: true, Next: "check the endpoint"}
 	}
-	b := &Bucket{address: a, options: o, core: core, http: &http.Client{Transport: transport, Timeout: responseLimit}}
-	if err := b.probe(ctx); err != nil {
-		return nil, err
-	}
-	return b, nil
+	return &Bucket{address: a, options: o, core: core, http: &http.Client{Transport: transport, Timeout: responseLimit}}, nil
 }
 
 // Get returns an object, decoded as its Content-Encoding says.

@@ -33,6 +33,16 @@ func at(address, name string) string {
 	return fmt.Sprintf("s3://%s/shop?endpoint=http://%s&region=us-east-1", name, address)
 }
 
+// open opens a bucket as an export does.
+func open(t *testing.T, place string, o bucket.Options) (*bucket.Bucket, error) {
+	t.Helper()
+	b, err := bucket.Open(place, o)
+	if err != nil {
+		return nil, err
+	}
+	return b, b.Check(t.Context())
+}
+
 func TestBucket(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string]bucket.Options{"gzip": {Public: true}, "identity": {Identity: true, Public: true}} {
@@ -42,7 +52,7 @@ func TestBucket(t *testing.T) {
 			sitetest.Run(t, func(t *testing.T) func() site.Store {
 				place := at(server.Address(), server.Bucket(t))
 				return func() site.Store {
-					b, err := bucket.Open(t.Context(), place, options)
+					b, err := open(t, place, options)
 					must.OK(t, err)
 					return b
 				}
@@ -68,7 +78,7 @@ func TestObjectsHaveTheHeadersThatReadersAndCachesNeed(t *testing.T) {
 		{bucket.Options{Identity: true}, site.Service, "private, max-age=5", "application/atomsvc+xml"},
 		{bucket.Options{}, site.Kept, "no-store", "application/atom+xml"},
 	} {
-		b, err := bucket.Open(t.Context(), place, test.options)
+		b, err := open(t, place, test.options)
 		must.OK(t, err)
 		key := fmt.Sprintf("feeds/%d", len(test.cache))
 		must.OK(t, b.Delete(t.Context(), key))
@@ -104,10 +114,11 @@ func wantOperator(t *testing.T, err error, usage bool, texts ...string) {
 func TestWhatCannotWorkIsRefusedAtTheStart(t *testing.T) {
 	t.Parallel()
 	server := testbucket.Start(t)
-	open := func(url string, o bucket.Options) error { _, err := bucket.Open(t.Context(), url, o); return err }
+	open := func(url string, o bucket.Options) error { _, err := open(t, url, o); return err }
 	wantOperator(t, open(at(server.Address(), "no-such-bucket"), bucket.Options{}), true, "no-such-bucket", "create the bucket")
 	for url, text := range map[string]string{
 		"s3://":                        "names no bucket",
+		"s3://b/":                      `bucket "b": `,
 		"s3://user:secret@bucket/":     "AWS_SECRET_ACCESS_KEY",
 		"s3://bucket/?endpoint=host":   "endpoint: use https://HOST:PORT",
 		"s3://bucket/?colour=blue":     `parameter "colour"`,
@@ -137,9 +148,9 @@ func forgetful(t *testing.T, name string) string {
 func TestAStoreThatIgnoresConditionsIsForASingleWriter(t *testing.T) {
 	t.Parallel()
 	place := at(forgetful(t, "forgetful"), "forgetful")
-	_, err := bucket.Open(t.Context(), place, bucket.Options{Public: true})
+	_, err := open(t, place, bucket.Options{Public: true})
 	wantOperator(t, err, true, "ignores the condition of a write (If-None-Match)", "--single-writer")
-	b, err := bucket.Open(t.Context(), place, bucket.Options{Public: true, SingleWriter: true})
+	b, err := open(t, place, bucket.Options{Public: true, SingleWriter: true})
 	must.OK(t, err)
 	put := func(body, replaces string) (refused bool) {
 		all, err := b.Put(t.Context(), []site.Object{{Key: "k", Body: []byte(body), Replaces: replaces}})
@@ -160,12 +171,12 @@ func TestAPrivateSiteRefusesABucketThatEveryoneMayRead(t *testing.T) {
 	t.Parallel()
 	server := testbucket.Start(t)
 	name := server.Bucket(t)
-	_, err := bucket.Open(t.Context(), at(server.Address(), name), bucket.Options{})
+	_, err := open(t, at(server.Address(), name), bucket.Options{})
 	must.OK(t, err)
 	server.Publish(t, name)
-	_, err = bucket.Open(t.Context(), at(server.Address(), name), bucket.Options{})
+	_, err = open(t, at(server.Address(), name), bucket.Options{})
 	wantOperator(t, err, true, "everyone may read the bucket", "--public")
-	_, err = bucket.Open(t.Context(), at(server.Address(), name), bucket.Options{Public: true})
+	_, err = open(t, at(server.Address(), name), bucket.Options{Public: true})
 	must.OK(t, err)
 }
 
@@ -182,7 +193,7 @@ func TestAPrivateSiteRefusesABucketOfWhichItCannotTellWhoReadsIt(t *testing.T) {
 		}
 		store.ServeHTTP(w, r)
 	}))
-	_, err := bucket.Open(t.Context(), at(address, "elsewhere"), bucket.Options{})
+	_, err := open(t, at(address, "elsewhere"), bucket.Options{})
 	wantOperator(t, err, true, "neither given nor refused", "301", "endpoint=https://s3.REGION.amazonaws.com")
 }
 

@@ -21,9 +21,9 @@ func TestAnUploadThatIsCutOffLeavesNothingHalf(t *testing.T) {
 	server := testbucket.Start(t)
 	name := server.Bucket(t)
 	proxy := testproxy.NewFaulty(t, server.Address())
-	through, err := bucket.Open(t.Context(), at(proxy.Address(), name), bucket.Options{Public: true, Identity: true})
+	through, err := bucket.Open(at(proxy.Address(), name), bucket.Options{Public: true, Identity: true})
 	must.OK(t, err)
-	direct, err := bucket.Open(t.Context(), at(server.Address(), name), bucket.Options{Public: true, Identity: true})
+	direct, err := bucket.Open(at(server.Address(), name), bucket.Options{Public: true, Identity: true})
 	must.OK(t, err)
 	body := bytes.Repeat([]byte("<entry/>\n"), 40_000)
 	for i, cut := range []int{1, 300, 5_000, 100_000, len(body), -1} {

@@ -2,35 +2,38 @@ package bucket
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"net/http"
 
 	"github.com/eventfeed/eventfeed/internal/site"
 )
 
-// probe writes a marker twice, on the condition that there is none: a store that ignores conditions would
-// let two exporters overwrite each other.
-func (b *Bucket) probe(ctx context.Context) (err error) {
-	marker := site.Object{Key: ".eventfeed/probe-" + rand.Text(), Kind: site.Kept, Body: []byte("eventfeed looks whether this bucket keeps conditions\n")}
-	if _, err := b.Put(ctx, []site.Object{marker}); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, b.Delete(context.WithoutCancel(ctx), marker.Key)) }()
-	again, err := b.Put(ctx, []site.Object{marker})
-	switch {
-	case err != nil:
-		return err
-	case len(again) == 0:
-		return &site.OperatorError{
-			Err: fmt.Errorf("%s: the store ignores the condition of a write (If-None-Match)", b), Usage: true,
-			Next: "use a store that keeps it; or, if no other process writes to this site: --single-writer",
+// marker is the key of an object that stays. It is below feeds/, because a policy may open only that to
+// everyone.
+const marker = "feeds/.eventfeed"
+
+// Check returns an error unless the bucket can hold this site: an OperatorError if that does not pass by
+// itself. It writes a marker on the condition that there is none, until the store refuses that: a store
+// that ignores conditions would let two exporters overwrite each other.
+func (b *Bucket) Check(ctx context.Context) error {
+	object := site.Object{Key: marker, Kind: site.Kept, Body: []byte("eventfeed looks whether this bucket keeps conditions, and who may read it\n")}
+	for range 2 {
+		refused, err := b.Put(ctx, []site.Object{object})
+		if err != nil {
+			return err
 		}
-	case b.options.Public:
-		return nil
+		if len(refused) == 0 {
+			continue
+		}
+		if b.options.Public {
+			return nil
+		}
+		return b.checkPrivate(ctx, marker)
 	}
-	return b.checkPrivate(ctx, marker.Key)
+	return &site.OperatorError{
+		Err: fmt.Errorf("%s: the store ignores the condition of a write (If-None-Match)", b), Usage: true,
+		Next: "use a store that keeps it; or, if no other process writes to this site: --single-writer",
+	}
 }
 
 // checkPrivate returns an error unless a client without credentials is refused an object. An answer that

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/minio/minio-go/v7/pkg/s3utils"
 )
 
 // address is where a site is.
@@ -29,6 +31,9 @@ func parseURL(raw string) (a address, err error) {
 	}
 	if a.bucket = u.Host; u.Scheme != "s3" || a.bucket == "" {
 		return a, errors.New("names no bucket: use s3://BUCKET/PREFIX")
+	}
+	if err := s3utils.CheckValidBucketName(a.bucket); err != nil {
+		return a, fmt.Errorf("bucket %q: %w", a.bucket, err)
 	}
 	if a.prefix = strings.Trim(u.Path, "/"); a.prefix != "" {
 		a.prefix += "/"

@@ -32,8 +32,11 @@ type Folder struct {
 }
 
 // Open returns the site in a folder, which is made if it does not exist. Files of a site that is not
-// public are for their owner and group only.
+// public are for their owner and group only; Open refuses a folder in which others may read the feeds.
 func Open(path string, public bool) (*Folder, error) {
+	if err := checkMode(filepath.Join(path, "feeds"), public); err != nil {
+		return nil, err
+	}
 	f := &Folder{path: path, files: 0o640, above: 0o750}
 	if public {
 		f.files, f.above = 0o644, 0o755
@@ -45,6 +48,19 @@ func Open(path string, public bool) (*Folder, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// checkMode returns an error if a site that is to be private was exported for everyone.
+func checkMode(path string, public bool) error {
+	const others = 0o007
+	info, err := os.Stat(path)
+	if err != nil || public || isWindows || info.Mode()&others == 0 {
+		return nil //nolint:nilerr // what cannot be looked at is not there, or says so when it is written
+	}
+	return &site.OperatorError{
+		Err: fmt.Errorf("%s: everyone may read the feeds", path), Usage: true,
+		Next: "if that is right: --public; if not: chmod -R o-rwx " + path,
+	}
 }
 
 func (f *Folder) String() string { return f.path }
@@ -94,16 +110,22 @@ func (f *Folder) locked(ctx context.Context, do func() error) error {
 	return do()
 }
 
+// lockLimit is how long a process waits for another one that changes the site. The caller tries again.
+const lockLimit = 30 * time.Second
+
 // lock waits for the lock of the site.
 func (f *Folder) lock(ctx context.Context) (*os.File, error) {
 	file, err := os.OpenFile(filepath.Join(f.path, own, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for since := time.Now(); ; {
 		locked, err := filelock.Try(file, false)
 		if err == nil && !locked {
 			err = retry.Sleep(ctx, 10*time.Millisecond)
+			if err == nil && time.Since(since) > lockLimit {
+				err = fmt.Errorf("%s: another process has held the lock for %v", file.Name(), lockLimit)
+			}
 		}
 		if err != nil {
 			_ = file.Close()

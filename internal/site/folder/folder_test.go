@@ -3,6 +3,7 @@ package folder_test
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -119,6 +120,29 @@ func TestFilesAreForAllOrForTheGroupWhateverTheUmaskIs(t *testing.T) {
 			}
 			return nil
 		}))
+	}
+}
+
+func TestAPrivateSiteRefusesAFolderThatEveryoneMayRead(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	put(t, open(t, path, true), site.Object{Key: key, Kind: site.Final, Body: []byte("final")})
+	_, err := folder.Open(path, false)
+	if operator, is := errors.AsType[*site.OperatorError](err); !is || !operator.Usage || !strings.Contains(operator.Next, "chmod -R o-rwx") {
+		t.Fatalf("opened with %v", err)
+	}
+	must.OK(t, filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		return os.Chmod(name, info.Mode()&^0o007)
+	}))
+	if stored, err := open(t, path, false).Get(t.Context(), key); err != nil || string(stored.Body) != "final" {
+		t.Errorf("%q, %v", stored.Body, err)
 	}
 }
 

@@ -94,7 +94,7 @@ func begin(t testing.TB) *Server {
 func (s *Server) start(t testing.TB) (err error) {
 	s.starts++
 	s.group, err = testprocess.Start(testprocess.Server{
-		Folder: s.folder, Log: s.log(), Ready: "listening on", Env: append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey),
+		Folder: s.folder, Log: s.log(), Ready: "listening on", Address: s.Address(), Env: append(os.Environ(), "ROOT_ACCESS_KEY="+AccessKey, "ROOT_SECRET_KEY="+SecretKey),
 		Command: []string{need.Tool(t, "versitygw"), "--port", s.Address(), "posix", "--sidecar", filepath.Join(s.folder, "attributes"), filepath.Join(s.folder, "buckets")},
 	})
 	return err

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -24,6 +25,7 @@ type Server struct {
 	Folder  string   // the working directory
 	Log     string   // path of the file that gets what the server writes
 	Ready   string   // what the server writes once it accepts connections
+	Address string   // where it accepts connections, if it does so later than it writes Ready
 	Command []string // program and arguments
 	Env     []string // nil for the environment of the tests
 }
@@ -61,17 +63,30 @@ func Start(s Server) (*Group, error) {
 		_ = command.Wait()
 		close(g.ended)
 	}()
-	if err := g.waitFor(s.Log, s.Ready); err != nil {
+	if err := g.waitFor(s.isReady); err != nil {
 		g.Kill()
 		return nil, err
 	}
 	return g, nil
 }
 
-// waitFor waits until a log has a text.
-func (g *Group) waitFor(log, text string) error {
+// isReady reports whether the server accepts connections.
+func (s *Server) isReady() (bool, error) {
+	said, err := os.ReadFile(s.Log)
+	if is := err == nil && strings.Contains(string(said), s.Ready); !is || s.Address == "" {
+		return is, err
+	}
+	connection, err := new(net.Dialer).DialContext(context.Background(), "tcp", s.Address)
+	if err != nil {
+		return false, nil //nolint:nilerr // not yet
+	}
+	return true, connection.Close()
+}
+
+// waitFor waits until a server is ready.
+func (g *Group) waitFor(isReady func() (bool, error)) error {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		if said, err := os.ReadFile(log); err != nil || strings.Contains(string(said), text) {
+		if is, err := isReady(); is || err != nil {
 			return err
 		}
 		select {
