@@ -40,7 +40,8 @@ func open(t *testing.T, place string, o bucket.Options) (*bucket.Bucket, error) 
 	if err != nil {
 		return nil, err
 	}
-	return b, b.Check(t.Context())
+	err = b.Check(t.Context())
+	return b, err
 }
 
 func TestBucket(t *testing.T) {
