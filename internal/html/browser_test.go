@@ -152,10 +152,12 @@ func eval[T any](b *tab, expression string) T {
 	return value
 }
 
-// until waits until an expression is true.
+// until waits until an expression is true. One that throws is not true yet: it
+// may ask an element that is still to come.
 func (b *tab) until(expression string) {
 	b.t.Helper()
-	if err := chromedp.Do(b.ctx, chromedp.Poll[chromedp.Void](expression, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
+	tried := "(() => { try { return " + expression + " } catch { return false } })()"
+	if err := chromedp.Do(b.ctx, chromedp.Poll[chromedp.Void](tried, chromedp.WithPollingTimeout(patience), chromedp.WithPollingInterval(50*time.Millisecond))); err != nil {
 		b.t.Fatalf("waiting for %s: %v\n%s", expression, err, eval[string](b, "document.body.innerText"))
 	}
 }
