@@ -19,7 +19,7 @@ var hostileSettings = map[string]string{
 	"TimeZone":                            "Asia/Kathmandu",
 	"DateStyle":                           "German",
 	"IntervalStyle":                       "sql_standard",
-	"statement_timeout":                   "100ms",
+	"statement_timeout":                   "500ms",
 	"lock_timeout":                        "10ms",
 	"idle_session_timeout":                "1s",
 	"idle_in_transaction_session_timeout": "1s",

@@ -20,6 +20,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // recipe is a section of adopt.md that is being followed.
@@ -49,7 +50,7 @@ func follow(t *testing.T, heading string) *recipe {
 	}
 	section, _, _ = strings.Cut(section, "\n## ")
 	database, target := testdb.Postgres(t), testdb.Postgres(t)
-	port := testdb.FreePort(t)
+	port := testprocess.FreePorts(t, 1)
 	r := &recipe{t: t, folder: t.TempDir(), pool: open(t, database), target: open(t, target), env: append(os.Environ(),
 		"PATH="+programs+":"+need.PostgresBin(t)+":"+os.Getenv("PATH"),
 		"DB="+database, "NEW="+target,

@@ -17,7 +17,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
-	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 	"github.com/eventfeed/eventfeed/internal/testing/testrabbit"
 )
 
@@ -89,7 +89,7 @@ func TestConsumersOfBrokersOutliveARestoreOfTheSource(t *testing.T) {
 func newRelay(t *testing.T, node *testrabbit.Node) *relay {
 	t.Helper()
 	vhost, url := node.VHost(t)
-	r := &relay{folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t)), broker: url}
+	r := &relay{folder: t.TempDir(), address: fmt.Sprintf("127.0.0.1:%d", testprocess.FreePorts(t, 1)), broker: url}
 	r.env = append(os.Environ(), "PATH="+programs+":"+os.Getenv("PATH"))
 	connection, err := amqp.Dial(url)
 	must.OK(t, err)

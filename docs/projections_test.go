@@ -21,6 +21,7 @@ import (
 	projectionsqlite "github.com/eventfeed/eventfeed/internal/projection/sqlite"
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 const projectionData = `{"customer": "Ann", "total": 12.5, "contact": {"email": "ann@example.org"}, "amount": 3,
@@ -100,7 +101,7 @@ func TestCommandsOfProjections(t *testing.T) {
 	for _, name := range []string{"orders.sql", "orders_v2.sql"} {
 		must.OK(t, os.WriteFile(filepath.Join(folder, name), first[1], 0o600))
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
+	address := fmt.Sprintf("127.0.0.1:%d", testprocess.FreePorts(t, 1))
 	replace := strings.NewReplacer("127.0.0.1:8080", address, "https://staging.shop.example", "http://"+address, "postgres:///shipping", "'"+testdb.Postgres(t)+"'")
 	run := func(line string) string {
 		t.Helper()

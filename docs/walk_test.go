@@ -13,7 +13,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/testing/must"
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testcluster"
-	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // walkTools is what the shell of a walk can do beside what the document says. settle waits
@@ -56,7 +56,7 @@ func walk(t *testing.T, document, setup string, replace ...string) (printed stri
 			script.WriteString(copied)
 		}
 	}
-	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
+	address := fmt.Sprintf("127.0.0.1:%d", testprocess.FreePorts(t, 1))
 	replacer := strings.NewReplacer(append(replace, "127.0.0.1:8080", address, "sleep 1\n", "settle\n", "\ncreatedb shipping\n", "\nsettle\ncreatedb shipping\n")...)
 	postgres := testcluster.New(t) // as make shell makes one
 	postgres.Start(t)

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/testing/must"
-	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // patience is far longer than anything here takes.
@@ -115,7 +115,7 @@ func last(o *output) string {
 // server starts a server and returns its address.
 func server(t *testing.T, bin, name, database string) (*process, string) {
 	t.Helper()
-	address := fmt.Sprintf("127.0.0.1:%d", testdb.FreePort(t))
+	address := fmt.Sprintf("127.0.0.1:%d", testprocess.FreePorts(t, 1))
 	p := start(t, name, filepath.Join(bin, "feedserver"), "serve", "--db", database, "--listen", address)
 	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		response, err := http.Get("http://" + address + "/")

@@ -76,7 +76,7 @@ func TestWaitForAServerThatIsNotAtWorkEnds(t *testing.T) {
 	must.OK(t, err)
 	proxy := testproxy.NewFaulty(t, u.Host)
 	u.Host = proxy.Address() + "," + u.Host
-	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
+	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=3", 4)
 	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	conn, err := pool.Acquire(t.Context())
@@ -118,7 +118,7 @@ func TestConnectionsThatDoNotAnswerAreDropped(t *testing.T) {
 	proxy := testproxy.NewFaulty(t, u.Host)
 	u.Host = proxy.Address() + "," + u.Host
 	const connections = 10
-	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", connections)
+	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=3", connections)
 	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	var conns []*pgxpool.Conn
@@ -147,7 +147,7 @@ func TestLockIsTakenThroughAHostThatDoesNotAnswer(t *testing.T) {
 	proxy := testproxy.NewFaulty(t, u.Host)
 	u.Host = proxy.Address() + "," + u.Host
 	proxy.Add("timeout", map[string]int{"timeout": 0})
-	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=1", 4)
+	pool, err := postgresdb.Open(t.Context(), u.String()+"&connect_timeout=3", 4)
 	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	l, err := postgresdb.TryLock(t.Context(), pool, "it's a name", 100*time.Millisecond)

@@ -8,7 +8,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/eventfeed/eventfeed/internal/testing/need"
 	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // Cluster is a data directory with the server that runs on it.
@@ -159,15 +159,14 @@ func (c *Cluster) Signal(t testing.TB, name string) {
 }
 
 // Start starts the server and waits until it takes connections: on the port
-// that it had, or else on a free one. Only binding a port shows that it is
-// free. Those tried lie below the ones that Linux gives out by itself.
+// that it had, or else on a free one, which is its own from then on.
 func (c *Cluster) Start(t testing.TB) {
 	t.Helper()
 	log := filepath.Join(c.dir, "log")
 	for range 20 {
 		port := c.Port
 		if port == 0 {
-			port = 20000 + rand.IntN(12000)
+			port = testprocess.FreePorts(t, 1)
 		}
 		start := c.prepare(t, filepath.Join(c.bin, "pg_ctl"), "start", "-s", "-w", "-t", "60", "-D", c.Data(), "-l", log, "-o", fmt.Sprintf("-p %d", port))
 		out, err := start.CombinedOutput()

@@ -3,7 +3,6 @@ package testdb
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -18,6 +17,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/testing/need"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 const bouncerConfig = `
@@ -50,7 +50,7 @@ func Bouncer(t testing.TB, database string, options ...string) string {
 	program := need.Tool(t, "pgbouncer")
 	var stderr []byte
 	for range 5 {
-		port := FreePort(t)
+		port := testprocess.FreePorts(t, 1)
 		if stderr = startBouncer(t, program, u, port, options); stderr != nil {
 			continue // someone else has taken the port
 		}
@@ -113,21 +113,6 @@ func answers(port int, ended <-chan struct{}) bool {
 		}
 	}
 	return false
-}
-
-// FreePort returns a port that nobody listens on at the moment.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if !ok {
-		t.Fatal(errors.New("not TCP"))
-	}
-	return address.Port
 }
 
 func write(t testing.TB, path, text string) {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eventfeed/eventfeed/internal/testing/testdb"
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // How long a proxy under the load of all tests may take to start: Varnish compiles its file first.
@@ -39,7 +39,7 @@ func (p *proxy) start(t testing.TB, commandLine func(folder string, port int) []
 	t.Helper()
 	var said string
 	for range 5 {
-		folder, port := makeFolder(t), testdb.FreePort(t)
+		folder, port := makeFolder(t), testprocess.FreePorts(t, 1)
 		process := run(t, p, folder, commandLine(folder, port))
 		if process.waitFor(t, p.ready) {
 			url := "http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
