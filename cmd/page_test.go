@@ -79,7 +79,7 @@ func TestCommandsOfASeedersPageWork(t *testing.T) {
 	server := operate(t, log)
 	from := server.feeds + "/feeds/orders"
 	shell(t, "seeder run --from "+from+" --into "+target+" --until 1")
-	execSQLite(t, target, "CREATE TRIGGER odd BEFORE INSERT ON eventfeed_inbox_events WHEN NEW.subject LIKE '%1' BEGIN SELECT RAISE(ABORT, 'odd'); END")
+	execSQLite(t, target, "CREATE TRIGGER odd BEFORE INSERT ON eventfeed_inbox_feed_events WHEN NEW.subject LIKE '%1' BEGIN SELECT RAISE(ABORT, 'odd'); END")
 	o := follower(t, from, target, "--on-error", "park")
 	s := o.waitState(t, "with parked events", func(s *html.Seeder) bool { return s.Parked.Events == 3 && len(s.Parked.Failed) == 1 })
 	failed := s.Parked.Failed[0]
@@ -185,7 +185,7 @@ func TestASeedersPageStaysSmall(t *testing.T) {
 	server := operate(t, log)
 	from := server.feeds + "/feeds/orders"
 	shell(t, "seeder run --from "+from+" --into "+target+" --until 1")
-	execSQLite(t, target, "CREATE TRIGGER odd BEFORE INSERT ON eventfeed_inbox_events BEGIN SELECT RAISE(ABORT, '"+strings.Repeat("<script>\u202e", 5000)+"'); END")
+	execSQLite(t, target, "CREATE TRIGGER odd BEFORE INSERT ON eventfeed_inbox_feed_events BEGIN SELECT RAISE(ABORT, '"+strings.Repeat("<script>\u202e", 5000)+"'); END")
 	o := follower(t, from, target, "--on-error", "park")
 	s := o.waitState(t, "with parked events", func(s *html.Seeder) bool { return s.Parked.Events == 299 && s.Parked.FailedEvents == 299 })
 	if len(s.Parked.Failed) != 50 || !s.Parked.More || len(s.Types) != 50 || s.MoreTypes != 249 {
@@ -221,7 +221,7 @@ func TestASeedersPageWaitsForNobody(t *testing.T) {
 	conn, err := pgx.Connect(t.Context(), target)
 	must.OK(t, err)
 	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
-	_, err = conn.Exec(t.Context(), "ALTER TABLE eventfeed_inbox.events ADD CHECK (dataschema IS NULL)")
+	_, err = conn.Exec(t.Context(), "ALTER TABLE eventfeed_inbox.feed_events ADD CHECK (dataschema IS NULL)")
 	must.OK(t, err)
 	o := follower(t, from, target, "--on-error", "park")
 	o.waitState(t, "with a parked event", func(s *html.Seeder) bool { return len(s.Parked.Failed) == 1 })

@@ -303,7 +303,7 @@ func TestCheckpointThatWentBackMeanwhileIsReadFrom(t *testing.T) {
 	_, err = other.Exec(t.Context(), "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	must.OK(t, err)
 	// As a rewind does, which the follower would keep out.
-	_, err = other.Exec(t.Context(), "DELETE FROM eventfeed_inbox.events WHERE position > 5")
+	_, err = other.Exec(t.Context(), "DELETE FROM eventfeed_inbox.feed_events WHERE position > 5")
 	must.OK(t, err)
 	_, err = other.Exec(t.Context(), "UPDATE eventfeed_seed.checkpoints c SET position = b.position, digest = b.digest, epoch = b.epoch FROM before b")
 	must.OK(t, err)

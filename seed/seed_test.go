@@ -126,7 +126,7 @@ func postgresInbox(pool *pgxpool.Pool) func(*testing.T) []string {
 
 func postgresExec(pool *pgxpool.Pool) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
-		_, err := pool.Exec(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_seed.checkpoints", "INBOX", "eventfeed_inbox.events").Replace(statement))
+		_, err := pool.Exec(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_seed.checkpoints", "INBOX", "eventfeed_inbox.feed_events").Replace(statement))
 		must.OK(t, err)
 	}
 }
@@ -171,7 +171,7 @@ func sqliteInbox(path string) func(*testing.T) []string {
 func sqliteExec(path string) func(*testing.T, string) {
 	return func(t *testing.T, statement string) {
 		withSQLite(t, path, func(db *sql.DB) {
-			_, err := db.ExecContext(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_checkpoints", "INBOX", "eventfeed_inbox_events").Replace(statement))
+			_, err := db.ExecContext(t.Context(), strings.NewReplacer("CHECKPOINTS", "eventfeed_checkpoints", "INBOX", "eventfeed_inbox_feed_events").Replace(statement))
 			must.OK(t, err)
 		})
 	}

@@ -26,7 +26,7 @@ was applied, and ends at the end of the feed; with --follow it continues until y
 		Args: cobra.NoArgs,
 	}
 	flags := addRunFlags(command)
-	cli.HelpEnd(command, `Without --projection, --exec or --publish, events go into the table eventfeed_inbox.events (SQLite: eventfeed_inbox_events).
+	cli.HelpEnd(command, `Without --projection, --exec or --publish, events go into the inbox: the view eventfeed_inbox.events (SQLite: eventfeed_inbox_events) shows them.
 After a crash, run the same command again. Exit status 3: the feed fails verification, and nothing of the
 inconsistent part was applied; 4: another seeder holds the consumer.
 See docs/commands.md#seeder-run,

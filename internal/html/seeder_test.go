@@ -125,7 +125,7 @@ func hostileSeeder(t *testing.T, program, folder string) (url string) {
 	}
 	db, err := sqlitedb.OpenWriter(t.Context(), target)
 	must.OK(t, err)
-	_, err = db.ExecContext(t.Context(), `CREATE TRIGGER odd BEFORE INSERT ON eventfeed_inbox_events BEGIN
+	_, err = db.ExecContext(t.Context(), `CREATE TRIGGER odd BEFORE INSERT ON eventfeed_inbox_feed_events BEGIN
 		SELECT RAISE(ABORT, '</p></td><script>`+marker+`</script>`+strings.Repeat("W", 3000)+"\u202e"+`'); END`)
 	must.OK(t, err)
 	must.OK(t, db.Close())

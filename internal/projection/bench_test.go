@@ -3,7 +3,6 @@ package projection_test
 import (
 	"bufio"
 	"compress/gzip"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -11,15 +10,12 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	checkpointpostgres "github.com/eventfeed/eventfeed/internal/checkpoint/postgres"
 	checkpointsqlite "github.com/eventfeed/eventfeed/internal/checkpoint/sqlite"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	postgresdb "github.com/eventfeed/eventfeed/internal/db/postgres"
-	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 	"github.com/eventfeed/eventfeed/internal/projection"
 	"github.com/eventfeed/eventfeed/internal/projection/postgres"
 	"github.com/eventfeed/eventfeed/internal/projection/sqlite"
@@ -50,64 +46,49 @@ func BenchmarkApply(b *testing.B) {
 	events := benchEvents(b)
 	p, err := projection.Parse("fines.sql", []byte(fines))
 	must.OK(b, err)
-	b.Run("postgres", func(b *testing.B) {
-		benchPostgres(b, events, testdb.Postgres, postgres.New(p, "", false))
-	})
+	projected := func() checkpointpostgres.Sink { return postgres.New(p, "", false) }
+	b.Run("postgres", func(b *testing.B) { benchPostgres(b, events, testdb.Postgres, projected) })
 	b.Run("postgres-pooled", func(b *testing.B) {
-		benchPostgres(b, events, func(t testing.TB) string { return testdb.Bouncer(t, testdb.Postgres(t)) }, postgres.New(p, "", false))
+		benchPostgres(b, events, func(t testing.TB) string { return testdb.Bouncer(t, testdb.Postgres(t)) }, projected)
 	})
-	b.Run("postgres-inbox", func(b *testing.B) { benchPostgres(b, events, testdb.Postgres, checkpointpostgres.Inbox{}) })
-	b.Run("sqlite", func(b *testing.B) { benchSQLite(b, events, sqlite.New(p, false)) })
-	b.Run("sqlite-inbox", func(b *testing.B) { benchSQLite(b, events, checkpointsqlite.Inbox{}) })
+	b.Run("postgres-inbox", func(b *testing.B) {
+		benchPostgres(b, events, testdb.Postgres, func() checkpointpostgres.Sink { return &checkpointpostgres.Inbox{} })
+	})
+	b.Run("sqlite", func(b *testing.B) {
+		benchSQLite(b, events, func() checkpointsqlite.Sink { return sqlite.New(p, false) })
+	})
+	b.Run("sqlite-inbox", func(b *testing.B) {
+		benchSQLite(b, events, func() checkpointsqlite.Sink { return &checkpointsqlite.Inbox{} })
+	})
 }
 
-func benchPostgres(b *testing.B, events []event.Delivered, url func(testing.TB) string, s checkpointpostgres.Sink) {
-	pool, err := postgresdb.Open(b.Context(), url(b), 2)
+func benchPostgres(b *testing.B, events []event.Delivered, url func(testing.TB) string, sink func() checkpointpostgres.Sink) {
+	pool, err := postgresdb.Open(b.Context(), url(b), 3)
 	must.OK(b, err)
 	defer pool.Close()
-	must.OK(b, checkpointpostgres.Target{Pool: pool, NewSink: func() checkpointpostgres.Sink { return checkpointpostgres.Inbox{} }}.Open(false).Prepare(b.Context()))
-	conn, err := pool.Acquire(b.Context())
-	must.OK(b, err)
-	defer conn.Release()
-	must.OK(b, pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error { return s.Setup(b.Context(), tx) }))
-	bench(b, events, func(batch checkpoint.Batch) error {
-		return pgx.BeginFunc(b.Context(), conn, func(tx pgx.Tx) error {
-			_, err := s.Apply(b.Context(), tx, batch)
-			return err
-		})
-	})
+	bench(b, events, checkpointpostgres.Target{Pool: pool, NewSink: sink})
 }
 
-func benchSQLite(b *testing.B, events []event.Delivered, s checkpointsqlite.Sink) {
-	path := filepath.Join(b.TempDir(), "bench.db")
-	db, err := sqlitedb.OpenWriter(b.Context(), path)
-	must.OK(b, err)
-	defer func() { must.OK(b, db.Close()) }()
-	inbox := checkpointsqlite.Target{Path: path, NewSink: func() checkpointsqlite.Sink { return checkpointsqlite.Inbox{} }}.Open(false)
-	must.OK(b, inbox.Prepare(b.Context()))
-	inbox.Close()
-	inTx := func(do func(*sql.Tx) error) error {
-		tx, err := db.BeginTx(b.Context(), nil)
-		must.OK(b, err)
-		must.OK(b, do(tx))
-		return tx.Commit()
-	}
-	must.OK(b, inTx(func(tx *sql.Tx) error { return s.Setup(b.Context(), tx) }))
-	bench(b, events, func(batch checkpoint.Batch) error {
-		return inTx(func(tx *sql.Tx) error {
-			_, err := s.Apply(b.Context(), tx, batch)
-			return err
-		})
-	})
+func benchSQLite(b *testing.B, events []event.Delivered, sink func() checkpointsqlite.Sink) {
+	bench(b, events, checkpointsqlite.Target{Path: filepath.Join(b.TempDir(), "bench.db"), NewSink: sink})
 }
 
 // bench applies all events; one round is all of them.
-func bench(b *testing.B, events []event.Delivered, apply func(checkpoint.Batch) error) {
+func bench(b *testing.B, events []event.Delivered, into checkpoint.Target) {
+	target := into.Open(false)
+	defer target.Close()
+	must.OK(b, target.Prepare(b.Context()))
+	must.OK(b, target.Claim(b.Context(), "c"))
+	first := checkpoint.Checkpoint{Consumer: "c", Feed: events[0].Feed, FeedID: events[0].FeedID}
+	must.OK(b, target.Begin(b.Context(), checkpoint.Consumer{Name: "c"}, []checkpoint.Checkpoint{first}, true))
 	b.ReportAllocs()
 	b.ResetTimer()
 	for range b.N {
 		for rest := events; len(rest) > 0; rest = rest[min(len(rest), batchSize):] {
-			must.OK(b, apply(checkpoint.Batch{Consumer: "c", Events: rest[:min(len(rest), batchSize)]}))
+			must.OK(b, target.Step(b.Context(), nil, func(tx checkpoint.Tx) error {
+				_, err := tx.Apply(b.Context(), checkpoint.Batch{Consumer: "c", Events: rest[:min(len(rest), batchSize)]})
+				return err
+			}))
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(events)), "us/event")

@@ -78,9 +78,9 @@ type Database struct{ pool *pgxpool.Pool }
 // Checkpoints are kept in the schema eventfeed_seed, which is created if it is missing.
 func Open(pool *pgxpool.Pool) Database { return Database{pool} }
 
-// Inbox returns a target that adds every event to the table eventfeed_inbox.events.
+// Inbox returns a target that adds every event to the inbox, the view eventfeed_inbox.events.
 func (d Database) Inbox() seed.Target {
-	return d.target(func() postgres.Sink { return postgres.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
+	return d.target(func() postgres.Sink { return &postgres.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
 }
 
 // Handle returns a target whose events handle applies, in the transaction tx that also moves

@@ -60,9 +60,9 @@ type Database struct{ path string }
 // Checkpoints are kept in tables eventfeed_*, which are created if they are missing.
 func Open(path string) Database { return Database{path} }
 
-// Inbox returns a target that adds every event to the table eventfeed_inbox_events.
+// Inbox returns a target that adds every event to the inbox, the view eventfeed_inbox_events.
 func (d Database) Inbox() seed.Target {
-	return d.target(func() sqlite.Sink { return sqlite.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
+	return d.target(func() sqlite.Sink { return &sqlite.Inbox{} }, checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true})
 }
 
 // Handle returns a target whose events handle applies, in the transaction tx that also moves

@@ -58,11 +58,11 @@ func openSQLite(t *testing.T) target {
 	db, err := sqlitedb.OpenWriter(t.Context(), strings.TrimPrefix(url, sqlitedb.Scheme))
 	must.OK(t, err)
 	t.Cleanup(func() { _ = db.Close() })
-	prepare(t, sqlite.Target{Path: strings.TrimPrefix(url, sqlitedb.Scheme), NewSink: func() sqlite.Sink { return sqlite.Inbox{} }})
+	prepare(t, sqlite.Target{Path: strings.TrimPrefix(url, sqlitedb.Scheme), NewSink: func() sqlite.Sink { return &sqlite.Inbox{} }})
 	d := &database{at: url, db: db, prefix: [2]string{"eventfeed_inbox_", "eventfeed_"}}
 	d.exec(t, `CREATE TABLE applied (n INTEGER PRIMARY KEY AUTOINCREMENT, line TEXT)`,
-		`CREATE TRIGGER applied AFTER INSERT ON eventfeed_inbox_events
-		 BEGIN INSERT INTO applied (line) VALUES (new.feed || ' ' || new.position); END`)
+		`CREATE TRIGGER applied AFTER INSERT ON eventfeed_inbox_feed_events
+		 BEGIN INSERT INTO applied (line) SELECT feed || ' ' || new.position FROM eventfeed_inbox_feeds WHERE number = new.feed_number; END`)
 	return d
 }
 
@@ -71,7 +71,7 @@ func openPostgres(t *testing.T) target {
 	url := testdb.Postgres(t)
 	pool, err := pgxpool.New(t.Context(), url)
 	must.OK(t, err)
-	prepare(t, postgres.Target{Pool: pool, NewSink: func() postgres.Sink { return postgres.Inbox{} }})
+	prepare(t, postgres.Target{Pool: pool, NewSink: func() postgres.Sink { return &postgres.Inbox{} }})
 	pool.Close()
 	db, err := sql.Open("pgx", url)
 	must.OK(t, err)
@@ -79,8 +79,9 @@ func openPostgres(t *testing.T) target {
 	d := &database{at: url, db: db, prefix: [2]string{"eventfeed_inbox.", "eventfeed_seed."}, moment: &sql.TxOptions{Isolation: sql.LevelRepeatableRead}}
 	d.exec(t, `CREATE TABLE applied (n bigserial, line text)`,
 		`CREATE FUNCTION take_down() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-			INSERT INTO public.applied (line) VALUES (new.feed || ' ' || new.position); RETURN NULL; END $$`,
-		`CREATE TRIGGER applied AFTER INSERT ON eventfeed_inbox.events FOR EACH ROW EXECUTE FUNCTION take_down()`)
+			INSERT INTO public.applied (line) SELECT feed || ' ' || new.position FROM eventfeed_inbox.feeds WHERE number = new.feed_number;
+			RETURN NULL; END $$`,
+		`CREATE TRIGGER applied AFTER INSERT ON eventfeed_inbox.feed_events FOR EACH ROW EXECUTE FUNCTION take_down()`)
 	return d
 }
 

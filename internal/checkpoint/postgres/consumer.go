@@ -30,6 +30,11 @@ func (s *Session) Begin(ctx context.Context, consumer checkpoint.Consumer, first
 				return err
 			}
 		}
+		if inbox, is := s.sink.(*Inbox); is {
+			if err := inbox.numberFeeds(ctx, tx, consumer.Name); err != nil {
+				return err
+			}
+		}
 		if s.sink == nil {
 			return nil
 		}

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 // inbox is a target that adds every event to the inbox.
 func inbox(pool *pgxpool.Pool) postgres.Target {
 	return postgres.Target{
-		Pool: pool, NewSink: func() postgres.Sink { return postgres.Inbox{} },
+		Pool: pool, NewSink: func() postgres.Sink { return &postgres.Inbox{} },
 		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true}},
 	}
 }

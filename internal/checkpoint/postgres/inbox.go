@@ -31,29 +31,58 @@ func migrateInbox(ctx context.Context, pool *pgxpool.Pool) error {
 	return migratepostgres.Migrations{Schema: "eventfeed_inbox", Files: files}.Up(ctx, pool)
 }
 
-const copyInbox = `COPY eventfeed_inbox.events
-	(consumer, feed_id, feed, position, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+const copyInbox = `COPY eventfeed_inbox.feed_events
+	(position, time, feed_number, id, source, type, subject, datacontenttype, dataschema, extensions, data)
 	FROM STDIN (FORMAT binary)`
 
-// Inbox is a Sink that adds every event to the table eventfeed_inbox.events.
-type Inbox struct{}
-
-// Setup does nothing: all consumers share the table, and it exists before.
-func (Inbox) Setup(context.Context, pgx.Tx) error { return nil }
-
-// Prepare does nothing.
-func (Inbox) Prepare(context.Context, pgx.Tx) error { return nil }
-
-// Apply adds a batch with one binary COPY.
-func (Inbox) Apply(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) (checkpoint.Outcome, error) {
-	return checkpoint.Outcome{}, copyIntoInbox(ctx, tx, b)
+// Inbox is a Sink that adds every event to the table eventfeed_inbox.feed_events. The view
+// eventfeed_inbox.events shows it with the names of consumers and feeds.
+type Inbox struct {
+	numbers map[string]int32 // of the feeds, by their ids
 }
 
-func copyIntoInbox(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
-	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{batch: b}, copyInbox)
+// Setup does nothing: all consumers share the table, and it exists before.
+func (*Inbox) Setup(context.Context, pgx.Tx) error { return nil }
+
+// Prepare does nothing.
+func (*Inbox) Prepare(context.Context, pgx.Tx) error { return nil }
+
+// Apply adds a batch with one binary COPY.
+func (i *Inbox) Apply(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) (checkpoint.Outcome, error) {
+	return checkpoint.Outcome{}, i.copy(ctx, tx, b)
+}
+
+// numberFeeds gives a number to each feed that a consumer has a checkpoint of.
+func (i *Inbox) numberFeeds(ctx context.Context, tx pgx.Tx, consumer string) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO eventfeed_inbox.feeds AS f (consumer, feed_id, feed)
+		SELECT consumer, feed_id, feed FROM eventfeed_seed.checkpoints WHERE consumer = $1
+		ON CONFLICT (consumer, feed_id) DO UPDATE SET feed = excluded.feed WHERE f.feed <> excluded.feed`, consumer)
+	if err != nil {
+		return err
+	}
+	rows, err := tx.Query(ctx, "SELECT feed_id, number FROM eventfeed_inbox.feeds WHERE consumer = $1", consumer)
+	if err != nil {
+		return err
+	}
+	i.numbers = map[string]int32{}
+	var id string
+	var number int32
+	_, err = pgx.ForEachRow(rows, []any{&id, &number}, func() error {
+		i.numbers[id] = number
+		return nil
+	})
+	return err
+}
+
+func (i *Inbox) copy(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
+	if err := checkpoint.CheckNumbers(i.numbers, b.Events); err != nil {
+		return err
+	}
+	_, err := tx.Conn().PgConn().CopyFrom(ctx, &copyReader{batch: b, numbers: i.numbers}, copyInbox)
 	// A violation of another key comes from one that the inbox's owner has added.
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.Code == "23505" &&
-		pgErr.SchemaName == "eventfeed_inbox" && pgErr.ConstraintName == "events_pkey" {
+		pgErr.SchemaName == "eventfeed_inbox" && pgErr.ConstraintName == "feed_events_pkey" {
 		return fmt.Errorf("%w: %w", checkpoint.ErrThere, err)
 	}
 	if i := postgresdb.CopyRow(err); i >= 0 && i < len(b.Events) {
@@ -68,6 +97,7 @@ func copyIntoInbox(ctx context.Context, tx pgx.Tx, b checkpoint.Batch) error {
 // applying an event.
 type copyReader struct {
 	batch   checkpoint.Batch
+	numbers map[string]int32
 	next    int    // index of the event to encode
 	state   int    // which part of the stream comes next
 	encoded []byte // encoded and not read yet
@@ -113,16 +143,14 @@ func (r *copyReader) fill(b []byte) []byte {
 }
 
 func (r *copyReader) appendRow(b []byte, e *event.Delivered) []byte {
-	b = binary.BigEndian.AppendUint16(b, 13)
-	b = appendValue(b, r.batch.Consumer)
-	b = appendValue(b, e.FeedID)
-	b = appendValue(b, e.Feed)
+	b = binary.BigEndian.AppendUint16(b, 11)
 	b = postgresdb.AppendInt8(appendLength(b, 8), e.Position)
+	b = postgresdb.AppendTimestamp(appendLength(b, 8), e.Time)
+	b = postgresdb.AppendInt4(appendLength(b, 4), r.numbers[e.FeedID])
 	b = appendValue(b, e.ID)
 	b = appendValue(b, e.Source)
 	b = appendValue(b, e.Type)
 	b = appendOptional(b, e.Subject)
-	b = postgresdb.AppendTimestamp(appendLength(b, 8), e.Time)
 	b = appendOptional(b, e.DataContentType)
 	b = appendOptional(b, e.DataSchema)
 	if text := checkpoint.ExtensionsJSON(e.Extensions); text != nil {

@@ -10,18 +10,18 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 )
 
-// inbox is a checkpoint.Inbox: the table of a session's inbox.
+// inbox is a checkpoint.Inbox: the tables of a session's inbox.
 type inbox struct{ *Session }
 
 // Inbox returns the inbox; nil if the sink is not one.
 func (s *Session) Inbox() checkpoint.Inbox {
-	if _, is := s.sink.(Inbox); !is {
+	if _, is := s.sink.(*Inbox); !is {
 		return nil
 	}
 	return inbox{s}
 }
 
-// Table returns the table's name.
+// Table returns the name of the view with all columns.
 func (inbox) Table() string { return "eventfeed_inbox.events" }
 
 // Count counts a consumer's events of a feed after a position; 0 if there is no inbox table.
@@ -46,7 +46,9 @@ func readInbox(ctx context.Context, tx pgx.Tx, consumer, feedID string, after, t
 	}
 	rows, err := tx.Query(ctx, `
 		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
-		FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3 AND position <= $4 ORDER BY position`, consumer, feedID, after, to)
+		FROM eventfeed_inbox.feed_events
+		WHERE feed_number = (SELECT number FROM eventfeed_inbox.feeds WHERE consumer = $1 AND feed_id = $2) AND position > $3 AND position <= $4
+		ORDER BY position`, consumer, feedID, after, to)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,9 @@ func countInbox(ctx context.Context, tx pgx.Tx, consumer, feedID string, after i
 	if err != nil || !there {
 		return 0, err
 	}
-	err = tx.QueryRow(ctx, "SELECT count(*) FROM eventfeed_inbox.events WHERE consumer = $1 AND feed_id = $2 AND position > $3",
+	err = tx.QueryRow(ctx, `
+		SELECT count(*) FROM eventfeed_inbox.feed_events
+		WHERE feed_number = (SELECT number FROM eventfeed_inbox.feeds WHERE consumer = $1 AND feed_id = $2) AND position > $3`,
 		consumer, feedID, after).Scan(&n)
 	return n, err
 }
@@ -89,10 +93,28 @@ func (s *Session) removeFromInbox(ctx context.Context, tx pgx.Tx, c checkpoint.C
 		return err
 	}
 	// With the settings of users' SQL, because the table may have triggers.
-	_, err = tx.Exec(ctx, `DELETE FROM eventfeed_inbox.events
-		WHERE consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2 AND position OPERATOR(pg_catalog.>) $3`,
+	_, err = tx.Exec(ctx, `DELETE FROM eventfeed_inbox.feed_events
+		WHERE feed_number OPERATOR(pg_catalog.=) (SELECT number FROM eventfeed_inbox.feeds
+		      WHERE consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2)
+		  AND position OPERATOR(pg_catalog.>) $3`,
 		c.Consumer, c.FeedID, after)
 	return err
+}
+
+// forgetFeeds deletes feeds of which the inbox has no event any more.
+func (s *Session) forgetFeeds(ctx context.Context, tx pgx.Tx, of []checkpoint.Checkpoint) error {
+	there, err := hasInbox(ctx, tx)
+	if err != nil || !there || s.Inbox() == nil {
+		return err
+	}
+	for _, c := range of {
+		_, err := tx.Exec(ctx, `DELETE FROM eventfeed_inbox.feeds
+			WHERE consumer OPERATOR(pg_catalog.=) $1 AND feed_id OPERATOR(pg_catalog.=) $2`, c.Consumer, c.FeedID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func hasInbox(ctx context.Context, tx pgx.Tx) (there bool, err error) {

@@ -21,7 +21,7 @@ func (s *Session) Prepare(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return err
 	}
-	if _, is := s.sink.(Inbox); is {
+	if _, is := s.sink.(*Inbox); is {
 		return migrateInbox(ctx, s.pool)
 	}
 	return nil

@@ -119,6 +119,6 @@ func (s *Session) Reset(ctx context.Context, all []checkpoint.Checkpoint) error 
 				return err
 			}
 		}
-		return nil
+		return s.forgetFeeds(ctx, tx, all)
 	})
 }

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 // inbox is a target that adds every event to the inbox.
 func inbox(path string) sqlite.Target {
 	return sqlite.Target{
-		Path: path, NewSink: func() sqlite.Sink { return sqlite.Inbox{} },
+		Path: path, NewSink: func() sqlite.Sink { return &sqlite.Inbox{} },
 		About: checkpoint.Description{Sink: checkpoint.Consumer{Sink: checkpoint.SinkInbox, KeepsEvents: true}},
 	}
 }
@@ -53,7 +53,7 @@ func newPlace(t *testing.T) checkpointtest.Place {
 	}
 }
 
-// positions returns those of the events in the inbox, in the order in which they came.
+// positions returns those of the events in the inbox, ascending.
 func positions(t *testing.T, path string) []int64 {
 	t.Helper()
 	db, err := sqlitedb.OpenWriter(t.Context(), path)
@@ -61,7 +61,7 @@ func positions(t *testing.T, path string) []int64 {
 		t.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
-	all, err := sqlitedb.CollectRows(t.Context(), db, sqlitedb.RowTo[int64], "SELECT position FROM eventfeed_inbox_events ORDER BY rowid")
+	all, err := sqlitedb.CollectRows(t.Context(), db, sqlitedb.RowTo[int64], "SELECT position FROM eventfeed_inbox_events ORDER BY position")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
+	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
 //go:embed inbox_migrations/*.sql
@@ -29,37 +30,71 @@ func migrateInbox(ctx context.Context, db *sql.DB) error {
 	return migratesqlite.Migrations{Prefix: "eventfeed_inbox_", Files: files}.Up(ctx, db)
 }
 
-const insertInbox = `INSERT INTO eventfeed_inbox_events
-	(consumer, feed_id, feed, position, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+const insertInbox = `INSERT INTO eventfeed_inbox_feed_events
+	(feed_number, position, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
-// Inbox is a Sink that adds every event to the table eventfeed_inbox_events.
-type Inbox struct{}
-
-// Setup does nothing: all consumers share the table, and it exists before.
-func (Inbox) Setup(context.Context, *sql.Tx) error { return nil }
-
-// Prepare does nothing.
-func (Inbox) Prepare(context.Context, *sql.Tx) error { return nil }
-
-// Apply adds a batch with one prepared statement.
-func (Inbox) Apply(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) (checkpoint.Outcome, error) {
-	return checkpoint.Outcome{}, insertIntoInbox(ctx, tx, b)
+// Inbox is a Sink that adds every event to the table eventfeed_inbox_feed_events. The view
+// eventfeed_inbox_events shows it with the names of consumers and feeds.
+type Inbox struct {
+	numbers map[string]int32 // of the feeds, by their ids
 }
 
-func insertIntoInbox(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error {
+// Setup does nothing: all consumers share the table, and it exists before.
+func (*Inbox) Setup(context.Context, *sql.Tx) error { return nil }
+
+// Prepare does nothing.
+func (*Inbox) Prepare(context.Context, *sql.Tx) error { return nil }
+
+// Apply adds a batch with one prepared statement.
+func (i *Inbox) Apply(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) (checkpoint.Outcome, error) {
+	return checkpoint.Outcome{}, i.insert(ctx, tx, b)
+}
+
+// numberFeeds gives a number to each feed that a consumer has a checkpoint of.
+func (i *Inbox) numberFeeds(ctx context.Context, tx *sql.Tx, consumer string) error {
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO eventfeed_inbox_feeds (consumer, feed_id, feed)
+		SELECT consumer, feed_id, feed FROM eventfeed_checkpoints WHERE consumer = ?
+		ON CONFLICT (consumer, feed_id) DO UPDATE SET feed = excluded.feed WHERE feed <> excluded.feed`, consumer)
+	if err != nil {
+		return err
+	}
+	i.numbers = map[string]int32{}
+	for f, err := range sqlitedb.Rows(ctx, tx, scanNumbered, "SELECT feed_id, number FROM eventfeed_inbox_feeds WHERE consumer = ?", consumer) {
+		if err != nil {
+			return err
+		}
+		i.numbers[f.id] = f.number
+	}
+	return nil
+}
+
+type numbered struct {
+	id     string
+	number int32
+}
+
+func scanNumbered(row sqlitedb.Row) (f numbered, err error) {
+	return f, row.Scan(&f.id, &f.number)
+}
+
+func (i *Inbox) insert(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) error {
+	if err := checkpoint.CheckNumbers(i.numbers, b.Events); err != nil {
+		return err
+	}
 	insert, err := tx.PrepareContext(ctx, insertInbox)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = insert.Close() }()
-	for i := range b.Events {
-		e := &b.Events[i]
-		_, err := insert.ExecContext(ctx, b.Consumer, e.FeedID, e.Feed, e.Position, e.ID, e.Source, e.Type, null(e.Subject),
+	for n := range b.Events {
+		e := &b.Events[n]
+		_, err := insert.ExecContext(ctx, i.numbers[e.FeedID], e.Position, e.ID, e.Source, e.Type, null(e.Subject),
 			cloudevents.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(checkpoint.ExtensionsJSON(e.Extensions))), e.Data)
 		// A violation of another table's key comes from a trigger.
 		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY &&
-			strings.Contains(code.Error(), "eventfeed_inbox_events.consumer") {
+			strings.Contains(code.Error(), "eventfeed_inbox_feed_events.feed_number") {
 			err = fmt.Errorf("%w: %w", checkpoint.ErrThere, err)
 		}
 		if err != nil {

@@ -10,18 +10,18 @@ import (
 	sqlitedb "github.com/eventfeed/eventfeed/internal/db/sqlite"
 )
 
-// inbox is a checkpoint.Inbox: the table of a session's inbox.
+// inbox is a checkpoint.Inbox: the tables of a session's inbox.
 type inbox struct{ *Session }
 
 // Inbox returns the inbox; nil if the sink is not one.
 func (s *Session) Inbox() checkpoint.Inbox {
-	if _, is := s.sink.(Inbox); !is {
+	if _, is := s.sink.(*Inbox); !is {
 		return nil
 	}
 	return inbox{s}
 }
 
-// Table returns the table's name.
+// Table returns the name of the view with all columns.
 func (inbox) Table() string { return "eventfeed_inbox_events" }
 
 // Count counts a consumer's events of a feed after a position; 0 if there is no inbox table.
@@ -42,7 +42,9 @@ func readInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after, 
 	}
 	rows := sqlitedb.Rows(ctx, db, scanInbox, `
 		SELECT position, id, source, type, coalesce(subject, ''), time, coalesce(datacontenttype, ''), coalesce(dataschema, ''), extensions, data
-		FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ? AND position <= ? ORDER BY position`, consumer, feedID, after, to)
+		FROM eventfeed_inbox_feed_events
+		WHERE feed_number = (SELECT number FROM eventfeed_inbox_feeds WHERE consumer = ? AND feed_id = ?) AND position > ? AND position <= ?
+		ORDER BY position`, consumer, feedID, after, to)
 	for e, err := range rows {
 		if err != nil {
 			return err
@@ -69,7 +71,9 @@ func countInbox(ctx context.Context, db *sql.DB, consumer, feedID string, after 
 	if err != nil || !there {
 		return 0, err
 	}
-	err = db.QueryRowContext(ctx, "SELECT count(*) FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ?",
+	err = db.QueryRowContext(ctx, `
+		SELECT count(*) FROM eventfeed_inbox_feed_events
+		WHERE feed_number = (SELECT number FROM eventfeed_inbox_feeds WHERE consumer = ? AND feed_id = ?) AND position > ?`,
 		consumer, feedID, after).Scan(&n)
 	return n, err
 }
@@ -84,9 +88,26 @@ func (s *Session) removeFromInbox(ctx context.Context, tx *sql.Tx, c checkpoint.
 	if err != nil || !there {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM eventfeed_inbox_events WHERE consumer = ? AND feed_id = ? AND position > ?",
+	_, err = tx.ExecContext(ctx, `
+		DELETE FROM eventfeed_inbox_feed_events
+		WHERE feed_number = (SELECT number FROM eventfeed_inbox_feeds WHERE consumer = ? AND feed_id = ?) AND position > ?`,
 		c.Consumer, c.FeedID, after)
 	return err
+}
+
+// forgetFeeds deletes feeds of which the inbox has no event any more.
+func (s *Session) forgetFeeds(ctx context.Context, tx *sql.Tx, of []checkpoint.Checkpoint) error {
+	there, err := hasInbox(ctx, tx)
+	if err != nil || !there || s.Inbox() == nil {
+		return err
+	}
+	for _, c := range of {
+		_, err := tx.ExecContext(ctx, "DELETE FROM eventfeed_inbox_feeds WHERE consumer = ? AND feed_id = ?", c.Consumer, c.FeedID)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func hasInbox(ctx context.Context, db sqlitedb.Querier) (there bool, err error) {

@@ -27,7 +27,7 @@ func (s *Session) Prepare(ctx context.Context) (err error) {
 
 func (s *Session) migrate(ctx context.Context) error {
 	err := s.migrateCheckpoints(ctx)
-	if _, is := s.sink.(Inbox); err == nil && is {
+	if _, is := s.sink.(*Inbox); err == nil && is {
 		err = migrateInbox(ctx, s.db)
 	}
 	if err != nil {

@@ -19,6 +19,9 @@ func AppendTimestamp(b []byte, t time.Time) []byte {
 // AppendInt8 appends a bigint.
 func AppendInt8(b []byte, n int64) []byte { return binary.BigEndian.AppendUint64(b, uint64(n)) }
 
+// AppendInt4 appends an integer.
+func AppendInt4(b []byte, n int32) []byte { return binary.BigEndian.AppendUint32(b, uint32(n)) }
+
 // AppendJSONB appends a jsonb, from its text.
 func AppendJSONB(b, text []byte) []byte {
 	const version = 1
