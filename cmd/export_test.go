@@ -33,6 +33,7 @@ func exporting(t *testing.T, log, place string, environment []string) *exec.Cmd 
 		"export", "orders", "--db", log, "--site", place, "--public", "--follow", "--interval", "1ms")
 	command.Env = append(os.Environ(), environment...)
 	must.OK(t, command.Start())
+	t.Cleanup(func() { _ = command.Process.Kill() }) // where the test ends before it does so
 	return command
 }
 
