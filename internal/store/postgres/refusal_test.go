@@ -2,6 +2,8 @@ package postgres_test
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -114,6 +116,67 @@ func TestGoAndSQLRefuseTheSameEvents(t *testing.T) {
 		if reason := refusalOf(t.Context(), t, pool, &r.Event); (reason == nil) != r.taken {
 			t.Errorf("%s: SQL says %v", name, deref(reason))
 		}
+	}
+}
+
+// plainEvents are of the usual kind.
+var plainEvents = map[string]event.Event{
+	"no more than a type":   {ID: "1", Type: "T"},
+	"all that an order has": {ID: "0193e3a1-1111-7111-8111-111111111111", Source: "/shop.example/orders", Type: "OrderPaid", Subject: "o-1", DataContentType: "application/json", Data: []byte(`{"name":"Zoë"}`)},
+	"the longest":           {ID: strings.Repeat("i", 255), Type: "T", Subject: strings.Repeat("s", 1023)},
+}
+
+func TestPlainEventsAreTakenWithoutALookAtTheRest(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	pool := openPool(t, url)
+	isPlain := func(e *event.Event) (plain bool) {
+		must.OK(t, pool.QueryRow(t.Context(), `SELECT coalesce(eventfeed.is_plain($1, nullif($2, ''), $3, nullif($4, ''), nullif($5, '')::timestamptz, nullif($6, ''), nullif($7, ''), $8, $9), false)`,
+			e.ID, e.Source, e.Type, e.Subject, "", e.DataContentType, e.DataSchema, e.Extensions, e.Data).Scan(&plain))
+		return plain
+	}
+	for name, e := range plainEvents {
+		if !isPlain(&e) {
+			t.Errorf("%s is not plain", name)
+		}
+	}
+	var all []event.Event
+	for _, r := range refusals() {
+		all = append(all, r.Event)
+	}
+	for c := range rune(0x250) { // each character in each attribute
+		if s := "a" + string(c); c > 0 {
+			all = append(all, event.Event{ID: s, Type: "T"}, event.Event{Type: s}, event.Event{Type: "T", Source: "/" + s}, event.Event{Type: "T", Subject: s}, event.Event{Type: "T", DataContentType: s})
+		}
+	}
+	for _, length := range []int{255, 256, 1023, 1024, 1025} {
+		s := strings.Repeat("x", length)
+		all = append(all, event.Event{ID: s, Type: "T"}, event.Event{Type: s}, event.Event{Type: "T", Source: "/" + s}, event.Event{Type: "T", Subject: s})
+	}
+	for _, size := range []int{7_999_999, 8_000_000, 8 << 20} {
+		all = append(all, event.Event{Type: "T", Data: make([]byte, size)})
+	}
+	for i := range all {
+		if isPlain(&all[i]) {
+			if reason := refusalOf(t.Context(), t, pool, &all[i]); reason != nil {
+				t.Errorf("%.80q is plain, but refused: %s", fmt.Sprint(all[i]), *reason)
+			}
+		}
+	}
+}
+
+func TestPlainEventsHappenInTheYearsThatEventsMay(t *testing.T) {
+	t.Parallel()
+	url := testdb.Postgres(t)
+	storetest.Create(t, storetest.Open(t, url), "f", 0)
+	var plain, taken []bool
+	must.OK(t, openPool(t, url).QueryRow(t.Context(), `
+		SELECT array_agg(eventfeed.is_plain('1', NULL, 'T', NULL, at, NULL, NULL, NULL, NULL)), array_agg(eventfeed.refusal('1', NULL, 'T', NULL, at, NULL, NULL, NULL, NULL) IS NULL)
+		FROM unnest('{0001-01-01 00:00:00+00 BC,0001-01-01 00:00:00+00,0001-01-01 00:00:00.000001+00,2026-01-01,9999-12-31 23:59:59.999999+00,10000-01-01 00:00:00+00,-infinity,infinity}'::timestamptz[]) at`).
+		Scan(&plain, &taken))
+	if want := []bool{false, false, true, true, true, false, false, false}; !slices.Equal(plain, want) || !slices.Equal(taken, want) {
+		t.Errorf("plain are %v, taken %v, want %v", plain, taken, want)
 	}
 }
 
