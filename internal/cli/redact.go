@@ -97,17 +97,20 @@ func redactPort(host string) string {
 	return host[:start] + name + ":" + hidden
 }
 
-// shownParameters are those of a database URL that hold no secret and that one
-// wants to see.
+// shownParameters are those of a URL of a database or a bucket that hold no secret and that
+// one wants to see.
 var shownParameters = []string{
-	"application_name", "connect_timeout", "dbname", "host", "hostaddr", "port", "search_path", "sslcert", "sslkey",
+	"application_name", "connect_timeout", "dbname", "host", "hostaddr", "port", "region", "search_path", "sslcert", "sslkey",
 	"sslmode", "sslrootcert", "target_session_attrs", "user",
 }
 
 func redactQuery(query string) string {
 	parameters := strings.Split(query, "&")
 	for i, p := range parameters {
-		name, _, _ := strings.Cut(p, "=")
+		name, value, _ := strings.Cut(p, "=")
+		if name == "endpoint" && Redact(value) == value { // of a bucket, and a URL itself
+			continue
+		}
 		if !slices.Contains(shownParameters, name) && !strings.HasPrefix(name, "pool_") {
 			parameters[i] = hidden + "=" + hidden
 		}

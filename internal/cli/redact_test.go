@@ -25,6 +25,9 @@ func TestRedactShowsAllButPasswords(t *testing.T) {
 		"host=h password=p":                             "(not a URL)",
 		"password p://h":                                "(not a URL)",
 		"":                                              "(not a URL)",
+		"s3://b/p?endpoint=http://h:9000&region=r":      "s3://b/p?endpoint=http://h:9000&region=r",
+		"s3://b?endpoint=http://k:p@h&region=r":         "s3://xxxxx",
+		"s3://b?endpoint=p&secret=p":                    "s3://b?xxxxx=xxxxx&xxxxx=xxxxx",
 		"postgres://u:p@h/db?application_name=password": "postgres://u:xxxxx@h/db?application_name=password",
 	} {
 		if got := Redact(raw); got != want {
