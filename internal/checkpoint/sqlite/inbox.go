@@ -12,6 +12,7 @@ import (
 	"modernc.org/sqlite"
 	sqlitecodes "modernc.org/sqlite/lib"
 
+	"github.com/eventfeed/eventfeed/event"
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/cloudevents"
 	migratesqlite "github.com/eventfeed/eventfeed/internal/db/migrate/sqlite"
@@ -32,7 +33,9 @@ func migrateInbox(ctx context.Context, db *sql.DB) error {
 
 const insertInbox = `INSERT INTO eventfeed_inbox_feed_events
 	(feed_number, position, id, source, type, subject, time, datacontenttype, dataschema, extensions, data)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	VALUES ` + inboxRow
+
+const inboxRow = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 // Inbox is a Sink that adds every event to the table eventfeed_inbox_feed_events. The view
 // eventfeed_inbox_events shows it with the names of consumers and feeds.
@@ -83,15 +86,66 @@ func (i *Inbox) insert(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) erro
 	if err := checkpoint.CheckNumbers(i.numbers, b.Events); err != nil {
 		return err
 	}
-	insert, err := tx.PrepareContext(ctx, insertInbox)
+	if len(b.Events) < insertedRows {
+		return i.insertSingly(ctx, tx, b.Events)
+	}
+	if _, err := tx.ExecContext(ctx, "SAVEPOINT eventfeed_inbox"); err != nil {
+		return err
+	}
+	if err := i.insertMany(ctx, tx, b.Events); err != nil {
+		return i.blame(ctx, tx, b.Events, err)
+	}
+	_, err := tx.ExecContext(ctx, "RELEASE eventfeed_inbox")
+	return err
+}
+
+// insertedRows are the rows of one statement: what a statement costs is then little beside its rows.
+const insertedRows = 32
+
+// insertMany inserts events by statements for many of them.
+func (i *Inbox) insertMany(ctx context.Context, tx *sql.Tx, events []event.Delivered) error {
+	many, err := prepareInsert(ctx, tx, insertedRows)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = insert.Close() }()
-	for n := range b.Events {
-		e := &b.Events[n]
-		_, err := insert.ExecContext(ctx, i.numbers[e.FeedID], e.Position, e.ID, e.Source, e.Type, null(e.Subject),
-			cloudevents.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(checkpoint.ExtensionsJSON(e.Extensions))), e.Data)
+	defer func() { _ = many.Close() }()
+	for values := []any(nil); len(events) >= insertedRows; events = events[insertedRows:] {
+		values = values[:0]
+		for n := range events[:insertedRows] {
+			values = i.appendRow(values, &events[n])
+		}
+		if _, err := many.ExecContext(ctx, values...); err != nil {
+			return err
+		}
+	}
+	return i.insertSingly(ctx, tx, events)
+}
+
+// blame finds the event that made insertMany fail, by inserting them again, one by one.
+func (i *Inbox) blame(ctx context.Context, tx *sql.Tx, events []event.Delivered, failed error) error {
+	if _, err := tx.ExecContext(ctx, "ROLLBACK TO eventfeed_inbox"); err != nil {
+		// A trigger, or a full disk, has rolled back the transaction. Nothing may stay of another one.
+		if _, err := tx.ExecContext(ctx, "BEGIN"); err != nil {
+			return failed
+		}
+		defer func() { _, _ = tx.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") }()
+	}
+	if err := i.insertSingly(ctx, tx, events); err != nil {
+		return err
+	}
+	return failed
+}
+
+// insertSingly inserts each event by a statement of its own.
+func (i *Inbox) insertSingly(ctx context.Context, tx *sql.Tx, events []event.Delivered) error {
+	one, err := prepareInsert(ctx, tx, 1)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = one.Close() }()
+	for n := range events {
+		e := &events[n]
+		_, err := one.ExecContext(ctx, i.appendRow(nil, e)...)
 		// A violation of another table's key comes from a trigger.
 		if code, ok := errors.AsType[*sqlite.Error](err); ok && code.Code() == sqlitecodes.SQLITE_CONSTRAINT_PRIMARYKEY &&
 			strings.Contains(code.Error(), "eventfeed_inbox_feed_events.feed_number") {
@@ -102,6 +156,15 @@ func (i *Inbox) insert(ctx context.Context, tx *sql.Tx, b checkpoint.Batch) erro
 		}
 	}
 	return nil
+}
+
+func prepareInsert(ctx context.Context, tx *sql.Tx, rows int) (*sql.Stmt, error) {
+	return tx.PrepareContext(ctx, insertInbox+strings.Repeat(", "+inboxRow, rows-1))
+}
+
+func (i *Inbox) appendRow(values []any, e *event.Delivered) []any {
+	return append(values, i.numbers[e.FeedID], e.Position, e.ID, e.Source, e.Type, null(e.Subject),
+		cloudevents.FormatTime(e.Time), null(e.DataContentType), null(e.DataSchema), null(string(checkpoint.ExtensionsJSON(e.Extensions))), e.Data)
 }
 
 func null(s string) any {
