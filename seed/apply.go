@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
+	"github.com/eventfeed/eventfeed/internal/prefetch"
 )
 
 // advance applies the events after the feeds' checkpoints, up to the positions
@@ -29,7 +30,7 @@ func (r *runner) advance(ctx context.Context, feeds []*reading, to func(*reading
 // applyAll is one attempt of advance. It returns the feed that could not be read
 // to its end.
 func (r *runner) applyAll(ctx context.Context, feeds []*reading, to func(*reading) int64) (failed *reading, err error) {
-	m := newMerge(ctx, feeds, to, r.AsOf, max(1, r.Prefetch/len(feeds)))
+	m := newMerge(ctx, feeds, to, r.AsOf, max(1, min(r.Prefetch, prefetch.Usual)/len(feeds)))
 	defer m.close()
 	for {
 		began := time.Now()

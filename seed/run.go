@@ -10,6 +10,7 @@ import (
 	"github.com/eventfeed/eventfeed/internal/checkpoint"
 	"github.com/eventfeed/eventfeed/internal/fetch"
 	"github.com/eventfeed/eventfeed/internal/foreign"
+	"github.com/eventfeed/eventfeed/internal/prefetch"
 	"github.com/eventfeed/eventfeed/internal/refused"
 	"github.com/eventfeed/eventfeed/internal/retry"
 	"github.com/eventfeed/eventfeed/internal/walk"
@@ -89,18 +90,18 @@ func newRunner(config Config) (*runner, error) {
 func (r *runner) newReading(raw string, from *url.URL) *reading {
 	share := len(r.From) // the feeds share memory and connections
 	client := &walk.Client{Client: r.fetcher(from), Room: walk.DefaultRoom / int64(share)}
-	meter, prefetch := &walk.Meter{}, max(1, r.Prefetch/share)
+	meter, atOnce := &walk.Meter{}, max(1, r.Prefetch/share)
 	r.meters = append(r.meters, &client.Meter, meter)
 	return &reading{from: raw, url: from, source: &unknownSource{
 		source: &nativeSource{
 			client:   client,
 			follower: &walk.Follower{Client: client, URL: from, Interval: r.interval(DefaultPollInterval), Wait: r.Wait},
 			url:      from,
-			prefetch: prefetch,
+			prefetch: atOnce,
 		},
 		foreign: &foreignSource{
 			config: foreign.Config{
-				Client: client.Client, URL: from, Interval: r.interval(foreign.DefaultInterval), Prefetch: prefetch, Room: client.Room,
+				Client: client.Client, URL: from, Interval: r.interval(foreign.DefaultInterval), Prefetch: min(atOnce, prefetch.Usual), Room: client.Room,
 				IgnoreID: r.IgnoreFeedID, KeepSameID: r.KeepSameID, Logger: r.Logger, Meter: meter,
 			},
 			memory: r.memory,

@@ -62,7 +62,7 @@ var (
 // Defaults of a Config.
 const (
 	DefaultConsumer     = "default"
-	DefaultPrefetch     = 16
+	DefaultPrefetch     = 64
 	DefaultPollInterval = time.Second
 	DefaultWait         = 30 * time.Second
 	DefaultPatience     = time.Minute
@@ -126,7 +126,9 @@ type Config struct {
 	// latest of them is applied. It applies to a consumer from its first run on.
 	KeepSameID bool
 
-	// Prefetch is the number of pages to fetch in parallel. 0 means DefaultPrefetch.
+	// Prefetch is the maximum number of pages to fetch in parallel. Up to 16 always are; more where
+	// the delay of the network is what limits the rate, but not from a foreign feed. 0 means
+	// DefaultPrefetch.
 	Prefetch int
 	// Patience is the retry timeout: how long Run retries an unavailable server or
 	// database. 0 means DefaultPatience, or no limit with Follow.

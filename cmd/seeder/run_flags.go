@@ -35,7 +35,7 @@ func addRunFlags(command *cobra.Command) *runFlags {
 	flags.Var((*onError)(&config.OnError), "on-error", "`WORD` is stop or park: for an event that cannot be applied; park includes later events of its entity")
 	flags.BoolVar(&config.DryRun, "dry-run", false, "check and apply everything in one transaction, then roll it back")
 	flags.BoolVar(&config.Follow, "follow", false, "continue with new events when the history is applied")
-	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch in parallel")
+	flags.IntVar(&config.Prefetch, "prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch in parallel at most")
 	flags.BoolVar(&config.IgnoreFeedID, "ignore-feed-id", false, ignoreFeedID)
 	flags.BoolVar(&config.KeepSameID, "keep-same-id", false, "apply all entries with the same id, not only the latest; from the first run on")
 	f.sinks = addSinkFlags(command)

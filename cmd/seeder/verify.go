@@ -23,7 +23,7 @@ The last line is the feed's position and digest; feedserver verify prints the sa
 		Args: cobra.NoArgs,
 	}
 	from := command.Flags().String("from", "", "`URL` of the feed")
-	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch in parallel")
+	prefetch := command.Flags().Int("prefetch", seed.DefaultPrefetch, "`NUMBER` of pages to fetch in parallel at most")
 	ignoreID := command.Flags().Bool("ignore-feed-id", false, ignoreFeedID)
 	patience := patienceFlag(command, "retry an unavailable server for `DURATION`, such as 10m (default 1m)")
 	network := networkFlags(command)

@@ -5,11 +5,17 @@ import (
 	"context"
 	"iter"
 	"sync"
+	"time"
 )
+
+// Usual is how many pages are fetched at once where the delay of the network is not the limit, or is
+// not known yet.
+const Usual = 16
 
 // Bounds are the limits of prefetching.
 type Bounds struct {
-	AtOnce int   // maximum number of values fetched at once; less than 1 means 1
+	AtOnce int   // number of values fetched at once in the beginning, and at least; less than 1 means 1
+	Most   int   // maximum number of values fetched at once, where the delay is the limit; less than AtOnce means AtOnce
 	Room   int64 // maximum size of all values, fetched and being fetched, in bytes; see [Share.Hold]
 }
 
@@ -36,7 +42,8 @@ type Getter[K, V any] func(ctx context.Context, key K, share *Share) (V, error)
 // Keys and get are called from goroutines, all of which end with the iteration.
 func Fetch[K, V any](ctx context.Context, b Bounds, keys iter.Seq2[K, error], get Getter[K, V]) iter.Seq[Fetched[V]] {
 	return func(yield func(Fetched[V]) bool) {
-		f := &fetcher[K, V]{get: get, room: &room{size: b.Room}, futures: make(chan chan Fetched[V], max(1, b.AtOnce)-1)}
+		w := newWindow(b)
+		f := &fetcher[K, V]{get: get, room: &room{size: b.Room}, window: w, futures: make(chan chan Fetched[V], w.most)}
 		ctx, cancel := context.WithCancel(ctx)
 		defer f.running.Wait()
 		defer cancel()
@@ -45,10 +52,12 @@ func Fetch[K, V any](ctx context.Context, b Bounds, keys iter.Seq2[K, error], ge
 			f.run(ctx, keys)
 		})
 		for future := range f.futures {
+			waits := len(future) == 0
 			got := <-future
 			if !yield(got) || got.Err != nil {
 				return
 			}
+			w.next(waits)
 		}
 		if ctx.Err() != nil {
 			yield(Fetched[V]{Err: ctx.Err()})
@@ -59,20 +68,21 @@ func Fetch[K, V any](ctx context.Context, b Bounds, keys iter.Seq2[K, error], ge
 type fetcher[K, V any] struct {
 	get     Getter[K, V]
 	room    *room
+	window  *window
 	futures chan chan Fetched[V] // the fetches that have begun, in order
 	running sync.WaitGroup
 }
 
-// run sends a future for each key, and then fetches the key. The capacity of futures limits the
-// fetches at once.
+// run sends a future for each key that the window has room for, and fetches the key.
 func (f *fetcher[K, V]) run(ctx context.Context, keys iter.Seq2[K, error]) {
 	for key, keyErr := range keys {
 		future := make(chan Fetched[V], 1)
 		select {
-		case f.futures <- future:
+		case <-f.window.free:
 		case <-ctx.Done():
 			return
 		}
+		f.futures <- future
 		if keyErr != nil {
 			future <- Fetched[V]{Err: keyErr}
 			return
@@ -90,5 +100,10 @@ func (f *fetcher[K, V]) fetch(ctx context.Context, key K, share *Share) (value V
 	if err := share.Hold(ctx, f.room.expected()); err != nil {
 		return value, err
 	}
-	return f.get(ctx, key, share)
+	began := time.Now()
+	value, err = f.get(ctx, key, share)
+	if err == nil {
+		f.window.took(time.Since(began))
+	}
+	return value, err
 }

@@ -114,7 +114,7 @@ func (h *Subscription) digestMismatch(p Place, theirs feed.Digest) error {
 
 // Walk returns the runs of events after a place, in order, up to the end of the subscription
 // document; none if the document ends before the place. It fetches up to prefetch archives at
-// once. It verifies that each run follows the one before it; the first error ends the walk. The
+// once, fewer where the network has little delay. It verifies that each run follows the one before it; the first error ends the walk. The
 // caller must call Done for each run. A partial document must not begin after the place.
 //
 // firstPage is the number of the first page that can have events after the place; 0 if it is
