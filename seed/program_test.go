@@ -26,7 +26,9 @@ type programs struct {
 	folder string
 	into   func(command string) seed.Target
 	exec   func(t *testing.T, statement string)
-	lose   func() // lets the seeder lose its lock
+	// position returns where the checkpoint is.
+	position func() string
+	lose     func() // lets the seeder lose its lock
 }
 
 func eachProgram(t *testing.T, test func(t *testing.T, p programs)) {
@@ -38,6 +40,10 @@ func eachProgram(t *testing.T, test func(t *testing.T, p programs)) {
 		p := programs{t: t, folder: t.TempDir(), exec: postgresExec(pool)}
 		p.into = func(command string) seed.Target {
 			return seedpgx.Open(pool).Program(seed.Program{Command: p.in(command)})
+		}
+		p.position = func() (position string) {
+			must.OK(t, pool.QueryRow(t.Context(), "SELECT position::text FROM eventfeed_seed.checkpoints").Scan(&position))
+			return position
 		}
 		p.lose = func() {
 			postgresExec(pool)(t, `SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -51,6 +57,9 @@ func eachProgram(t *testing.T, test func(t *testing.T, p programs)) {
 		p := programs{t: t, folder: t.TempDir(), exec: sqliteExec(path)}
 		p.into = func(command string) seed.Target {
 			return seedsqlite.Open(path).Program(seed.Program{Command: p.in(command)})
+		}
+		p.position = func() string {
+			return strings.Join(querySQLite(t, path, "SELECT position FROM eventfeed_checkpoints"), " ")
 		}
 		p.lose = func() { must.OK(t, os.Remove(path+".lock")) }
 		test(t, p)
@@ -83,7 +92,7 @@ func TestSeederThatHasLostItsLockKillsItsProgram(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- seed.Run(t.Context(), seed.Config{From: []string{s.feed()}, Into: p.into(command)}) }()
 		waitUntil(t, func() bool { return slices.Contains(p.file("seen"), "10") })
-		time.Sleep(400 * time.Millisecond) // for the acknowledgement
+		waitUntil(t, func() bool { return p.position() == "10" })
 		p.lose()
 		must.OK(t, <-done)
 		seen := p.file("seen")

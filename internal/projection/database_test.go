@@ -221,15 +221,15 @@ func TestAnErrorThatIsNoEventsIsNotCalledOne(t *testing.T) {
 	must.OK(t, err)
 	t.Cleanup(pool.Close)
 	s := postgres.New(p, "", false)
-	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-	defer cancel()
 	var events []event.Delivered
 	for i := range int64(3000) {
 		events = append(events, at(i+1, "A", "", ""))
 	}
 	events[10].Type = "B"
-	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
-		must.OK(t, s.Setup(ctx, tx))
+	err = pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		must.OK(t, s.Setup(t.Context(), tx))
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		defer cancel()
 		_, err := s.Apply(ctx, tx, checkpoint.Batch{Events: events})
 		return err
 	})

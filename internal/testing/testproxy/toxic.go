@@ -5,11 +5,14 @@ package testproxy
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+
+	"github.com/eventfeed/eventfeed/internal/testing/testprocess"
 )
 
 // Faulty is a proxy of TCP that does to connections what it is told.
@@ -22,7 +25,8 @@ type Faulty struct {
 func NewFaulty(t testing.TB, upstream string) *Faulty {
 	t.Helper()
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	f := &Faulty{t, toxiproxy.NewProxy(server, t.Name(), "127.0.0.1:0", upstream)}
+	address := fmt.Sprintf("127.0.0.1:%d", testprocess.FreePorts(t, 1)) // which nobody takes while it is down
+	f := &Faulty{t, toxiproxy.NewProxy(server, t.Name(), address, upstream)}
 	f.Up()
 	t.Cleanup(f.Down)
 	return f
